@@ -1,0 +1,46 @@
+# Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-slow lint format clean
+
+# GPU=1: TensorFlow with CUDA, in an environment of its own.
+GPU := $(filter-out 0,$(GPU))
+VENV := $(if $(GPU),.venv-gpu,.venv)
+BIN := $(VENV)/bin
+RUN := $(if $(GPU),scripts/with_cuda.sh )$(BIN)
+REQUIREMENTS := requirements.txt $(if $(GPU),requirements-gpu.txt)
+
+# What `make train` hands on: only what the command line gives. Variables of the environment do not
+# count, or a SEED or ENV that a shell happens to export would change the experiment.
+given = $(if $(filter command line,$(origin $(1))), --$(2)='$(subst ','\'',$($(1)))')
+TRAIN_FLAGS = $(call given,AGENT,agent)$(call given,ENV,env)$(call given,STEPS,steps)$(call given,ACTORS,actors)$(call given,SEED,seed)
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo 'With GPU=1, everything runs in .venv-gpu, on TensorFlow with CUDA.'
+
+setup: ## Make the environment, unless it is up to date
+	@PYTHON='$(PYTHON)' scripts/setup.sh $(VENV) $(REQUIREMENTS)
+
+train: setup ## Train: make train [AGENT=..] [ENV=..] [STEPS=..] [ACTORS=..] [SEED=..]
+	$(RUN)/quinoa train$(TRAIN_FLAGS)
+
+test: lint ## Check format, lint and types; run the tests
+	@$(RUN)/python -m pytest
+
+test-slow: setup ## Run the tests that take long
+	@$(RUN)/python -m pytest -m slow
+
+lint: setup ## Check format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: setup ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove caches and build outputs; .venv and runs/ stay
+	@rm -rf build dist quinoa.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . \( -name '.venv*' -o -name .git -o -name runs \) -prune -o \
+	    -name __pycache__ -type d -prune -exec rm -rf {} +

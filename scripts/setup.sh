@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# Makes the virtual environment that everything in the Makefile runs in.
+#
+#   scripts/setup.sh VENV REQUIREMENTS...
+#
+# Finds a CPython 3.10 that runs (PYTHON=/path/to/python names one), makes VENV, and installs into
+# it the packages that the REQUIREMENTS files pin and the repository itself in editable mode. A line
+# `# replaces: PACKAGE` in one of the files leaves that package of the others out.
+#
+# A stamp in VENV says what was installed, so that a second call installs nothing. The stamp of an
+# installation that was interrupted says so, and the next call makes VENV anew.
+set -Eeuo pipefail  # -E: the trap below holds inside functions too
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv=$1
+requirements=("${@:2}")
+stamp=$venv/quinoa-stamp
+unfinished="unfinished"
+
+fail() {
+    echo "quinoa: $*" >&2
+    exit 1
+}
+
+# What must be the same for an environment to be used as it is: where it lies (its scripts name
+# their interpreter by its full path) and what was asked for.
+root=$(pwd -P)
+key=$(cat -- "${requirements[@]}" setup.py | sha256sum | cut -d ' ' -f 1)
+
+up_to_date() {
+    [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$root"$'\n'"$key" ]]
+}
+
+is_python_310() {
+    "$1" -I -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' >/dev/null 2>&1
+}
+
+# Prints the path of an interpreter that can make the environment. Each candidate is run, not only
+# looked for: pyenv puts shims on the PATH that exist and refuse.
+find_python() {
+    local candidates=(python3 python3.10 python
+        "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.10*/bin/python3.10
+        /usr/bin/python3.10 /usr/local/bin/python3.10
+        "${XDG_DATA_HOME:-${HOME:-}/.local/share}"/uv/python/cpython-3.10*/bin/python3.10)
+    if [[ -n ${PYTHON:-} ]]; then
+        candidates=("$PYTHON")
+    fi
+    local candidate without_venv=""
+    for candidate in "${candidates[@]}"; do
+        is_python_310 "$candidate" || continue
+        if "$candidate" -I -c 'import ensurepip, venv' >/dev/null 2>&1; then
+            # A virtual environment's interpreter may lie in the one made anew below: take its base.
+            "$candidate" -I -c 'import sys
+print(sys.executable if sys.prefix == sys.base_prefix else sys.base_prefix + "/bin/python3.10")'
+            return
+        fi
+        without_venv=$candidate
+    done
+    if [[ -n $without_venv ]]; then
+        fail "$without_venv cannot make virtual environments: install its venv module" \
+            "(Debian, Ubuntu: apt install python3.10-venv), then run make again."
+    fi
+    if [[ -n ${PYTHON:-} ]]; then
+        fail "PYTHON=$PYTHON is not a Python 3.10 that runs: name one that is, or leave PYTHON out."
+    fi
+    fail "Python 3.10 was not found: install it (pyenv install 3.10, or uv python install 3.10," \
+        "or apt install python3.10-venv) or name it (make PYTHON=/path/to/python3.10)," \
+        "then run make again."
+}
+
+# Prints the requirements, less those that are replaced.
+pins() {
+    local replaced
+    replaced=$(sed -n 's/^# replaces: *//p' "${requirements[@]}" | paste -sd '|')
+    sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "${requirements[@]}" | grep -vE "^(${replaced:-#})=="
+}
+
+if up_to_date; then
+    exit 0
+fi
+
+[[ $(uname -sm) == "Linux x86_64" ]] ||
+    fail "Linux on x86-64 is needed: Launchpad and Reverb are published for nothing else."
+
+# One installation at a time: another `make` in this tree waits here, then finds the work done.
+if command -v flock >/dev/null; then
+    exec 9<requirements.txt
+    # Where the file system has no locks there is nothing to wait for.
+    flock 9 2>/dev/null || true
+    if up_to_date; then
+        exit 0
+    fi
+fi
+
+python=""  # set: what to make the environment with
+if [[ -f $stamp && $(<"$stamp") == "$root"$'\n'* ]] && is_python_310 "$venv/bin/python"; then
+    : # Ours, complete, and of other pins: brought up to date where it is.
+elif [[ -e $venv && ! -e $stamp ]]; then
+    # Somebody's own: used if it can be, never removed.
+    is_python_310 "$venv/bin/python" && "$venv/bin/python" -I -c 'import pip' 2>/dev/null ||
+        fail "$venv is not a Python 3.10 environment with pip: move it away, then run make again."
+else
+    python=$(find_python)
+    rm -rf -- "$venv"
+fi
+
+log=$venv/quinoa-setup.log
+on_error() {
+    tail -n 12 -- "$log" | cut -c -400 >&2
+    fail "setting up $venv failed, for the reason above ($log says more): mend it, run make again."
+}
+trap on_error ERR
+echo "Setting up $venv (a few minutes)..."
+mkdir -p "$venv"
+echo "$unfinished" >"$stamp"
+: >"$log"
+if [[ -n $python ]]; then
+    "$python" -I -m venv "$venv" >>"$log" 2>&1
+fi
+lock=$venv/quinoa-requirements.txt
+pins >"$lock"
+
+# -I: neither the user's site-packages nor a PYTHONPATH takes part.
+install() {
+    "$venv/bin/python" -I -m pip install \
+        --progress-bar off --disable-pip-version-check --no-deps --no-build-isolation "$@" \
+        >>"$log" 2>&1
+}
+
+# The pinned build tools come first, since the packages built from source are built with them.
+mapfile -t build_tools < <(grep -E '^(pip|setuptools|wheel)==' "$lock")
+install "${build_tools[@]}"
+install -r "$lock"
+install -e .
+
+# Last, and in one step: from here on the environment counts as whole.
+printf '%s\n%s\n' "$root" "$key" >"$stamp.new"
+mv -- "$stamp.new" "$stamp"

@@ -1,0 +1,40 @@
+"""Packaging of quinoa: what it is called, what it holds and what it stands on.
+
+The dependencies here are named loosely, for people who build on quinoa. The exact versions that
+work together, transitive ones included, are pinned in requirements.txt: `make` installs those.
+"""
+
+import setuptools
+
+setuptools.setup(
+    name="quinoa",
+    version="0.1.0",
+    description="Distributed reinforcement learning with policies that are their own Q-functions.",
+    license="Apache-2.0",
+    # Said outright so that an editable install puts the repository itself on the path: a package
+    # added later is importable without installing again.
+    package_dir={"": "."},
+    packages=setuptools.find_packages(
+        include=["agents", "agents.*", "environments", "environments.*", "launch", "launch.*"]
+    ),
+    python_requires=">=3.10,<3.11",
+    install_requires=[
+        "absl-py",
+        "cloudpickle",
+        "dm-acme",
+        "dm-control",
+        "dm-env",
+        # The nightly, because no release of Launchpad loads against TensorFlow 2.12.
+        "dm-launchpad-nightly",
+        "dm-reverb",
+        "dm-sonnet",
+        "dm-tree",
+        "gymnasium[mujoco]",
+        "mujoco",
+        "numpy",
+        # requirements.txt has the same package built for the CPU alone, tensorflow-cpu.
+        "tensorflow>=2.12,<2.13",
+        "tensorflow-probability",
+    ],
+    entry_points={"console_scripts": ["quinoa = launch.cli:main"]},
+)
