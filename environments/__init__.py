@@ -1,0 +1,22 @@
+"""Environments by name, in one form for every agent."""
+
+from environments.batch import BatchStep, EnvironmentBatch
+from environments.canonical import CanonicalEnvironment
+from environments.errors import (
+    EnvironmentFault,
+    InvalidEnvironmentError,
+    UnknownEnvironmentError,
+)
+from environments.registry import environment_spec, list_environments, make
+
+__all__ = [
+    "BatchStep",
+    "CanonicalEnvironment",
+    "EnvironmentBatch",
+    "EnvironmentFault",
+    "InvalidEnvironmentError",
+    "UnknownEnvironmentError",
+    "environment_spec",
+    "list_environments",
+    "make",
+]

@@ -1,0 +1,79 @@
+"""Environments by name."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import dm_env
+
+from environments import control, factory, gymnasium_env
+from environments.canonical import CanonicalEnvironment, check_action_repeat
+from environments.errors import UnknownEnvironmentError
+
+if TYPE_CHECKING:
+    from acme import specs
+
+
+def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironment:
+    """Makes an environment in canonical form (see `CanonicalEnvironment`).
+
+    The same name and seed give the same trajectory for the same actions. (For a factory of the
+    user's own that holds if it takes and uses the seed.)
+
+    Args:
+        name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium), or
+            `package.module:factory`, a function of the user's own that returns a
+            `dm_env.Environment`; it is called with `seed=` if it takes that.
+        seed: from 0 to 2**32 - 1.
+        action_repeat: how many steps of the named environment one step makes.
+
+    Raises:
+        UnknownEnvironmentError: no environment has this name; the error names similar ones.
+        InvalidEnvironmentError: there is one, but it cannot be made here or made canonical.
+        ValueError: the seed or `action_repeat` is out of range.
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, not {seed!r}.")
+    check_action_repeat(action_repeat)
+    environment = _load(name, seed)
+    try:
+        return CanonicalEnvironment(environment, name=name, action_repeat=action_repeat)
+    except ValueError:
+        environment.close()
+        raise
+
+
+def list_environments() -> list[str]:
+    """The names that `make` knows: the dm_control suite's tasks, and Gymnasium's MuJoCo ids.
+
+    Any other id that is registered with Gymnasium can be made as well, if its spaces allow.
+    """
+    return [
+        *(f"control:{name}" for name in control.names()),
+        *(f"gym:{id_}" for id_ in gymnasium_env.names()),
+    ]
+
+
+def environment_spec(environment: dm_env.Environment) -> specs.EnvironmentSpec:
+    """The specs of an environment, in the form that Acme's networks and agents take."""
+    # Acme imports TensorFlow, which only the agents need, and which tells of its CPU options.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    from acme import specs
+
+    return specs.make_environment_spec(environment)
+
+
+def _load(name: str, seed: int) -> dm_env.Environment:
+    scheme, _, rest = name.partition(":")
+    if scheme == "control":
+        return control.load(rest, seed)
+    if scheme == "gym":
+        return gymnasium_env.load(rest, seed)
+    if factory.is_factory_name(name):
+        return factory.load(name, seed, known=list_environments)
+    raise UnknownEnvironmentError.suggesting(
+        name,
+        list_environments(),
+        "A name is control:<domain>:<task>, gym:<id> or package.module:factory.",
+    )

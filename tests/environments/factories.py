@@ -1,0 +1,50 @@
+"""Factories for `tests.environments.factories:<name>`, good and bad."""
+
+from __future__ import annotations
+
+import collections
+import types
+from typing import Any
+
+import numpy as np
+
+from tests.environments import fakes
+
+EPISODES = (fakes.Episode(3), fakes.Episode(2, terminates=False))
+
+not_callable = 7
+
+
+def seeded(seed: int) -> fakes.ScriptedEnvironment:
+    return fakes.ScriptedEnvironment(
+        EPISODES, identity=int(np.random.default_rng(seed).integers(99))
+    )
+
+
+def unseeded() -> fakes.ScriptedEnvironment:
+    return fakes.ScriptedEnvironment(EPISODES, identity=-1)
+
+
+def any_keywords(**keywords: Any) -> fakes.ScriptedEnvironment:
+    return fakes.ScriptedEnvironment(EPISODES, identity=keywords["seed"])
+
+
+def needs_a_map(map_name: str, seed: int) -> fakes.ScriptedEnvironment:
+    raise AssertionError(f"called with {map_name} and {seed}")
+
+
+def no_environment() -> collections.Counter[str]:
+    return collections.Counter()
+
+
+def broken(seed: int) -> fakes.ScriptedEnvironment:
+    raise ZeroDivisionError(f"the factory's own error, seed {seed}")
+
+
+def integer_actions() -> fakes.FakeEnvironment:
+    from dm_env import specs
+
+    return fakes.FakeEnvironment(action_spec=specs.DiscreteArray(4))
+
+
+holder = types.SimpleNamespace(nested=unseeded)

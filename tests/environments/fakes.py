@@ -1,0 +1,122 @@
+"""A scripted environment, whose every value tells the episode and step that it belongs to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import dm_env
+import numpy as np
+from dm_env import specs
+
+
+@dataclasses.dataclass(frozen=True)
+class Episode:
+    """One scripted episode: how many steps it has, and whether it terminates or is truncated."""
+
+    length: int
+    terminates: bool = True
+
+
+class ScriptedEnvironment(dm_env.Environment):
+    """Plays the given episodes in a circle.
+
+    The observation after `t` steps of episode `e` (both from 0, `e` counted over all resets) is
+    `{"where": [identity, e, t], "action": the action that led there (zeros at first)}`, float64.
+    The reward of the step that leads there is `100 * e + t`, the discount 1, or 0 where the
+    episode terminates. In canonical form that is `O = 3 + A`.
+    """
+
+    def __init__(
+        self, episodes: Sequence[Episode], *, identity: int = 0, action_size: int = 2
+    ) -> None:
+        self.episodes = tuple(episodes)
+        self.identity = identity
+        self.actions: list[np.ndarray] = []
+        self.closed = False
+        self._action_size = action_size
+        self._episode = -1
+        self._t = 0
+        self._needs_reset = True
+
+    def reset(self) -> dm_env.TimeStep:
+        self._episode += 1
+        self._t = 0
+        self._needs_reset = False
+        return dm_env.restart(self._observation(np.zeros(self._action_size)))
+
+    def step(self, action: np.ndarray) -> dm_env.TimeStep:
+        if self._needs_reset:
+            return self.reset()
+        self.actions.append(action)
+        self._t += 1
+        episode = self.episodes[self._episode % len(self.episodes)]
+        last = self._t >= episode.length
+        self._needs_reset = last
+        return dm_env.TimeStep(
+            dm_env.StepType.LAST if last else dm_env.StepType.MID,
+            100.0 * self._episode + self._t,
+            0.0 if last and episode.terminates else 1.0,
+            self._observation(action),
+        )
+
+    def observation_spec(self) -> dict[str, specs.Array]:
+        return {
+            "where": specs.Array((3,), np.float64),
+            "action": specs.Array((self._action_size,), np.float64),
+        }
+
+    def action_spec(self) -> specs.BoundedArray:
+        return specs.BoundedArray((self._action_size,), np.float64, -1.0, 1.0)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _observation(self, action: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            "where": np.array([self.identity, self._episode, self._t], np.float64),
+            "action": np.array(action, np.float64),
+        }
+
+
+class FakeEnvironment(dm_env.Environment):
+    """Returns what it is told to: specs, and one time step after another whatever is asked."""
+
+    def __init__(
+        self,
+        timesteps: Sequence[Any] = (),
+        *,
+        observation_spec: Any = specs.Array((2,), np.float64),  # noqa: B008 - never written to
+        action_spec: Any = specs.BoundedArray((1,), np.float64, -1.0, 1.0),  # noqa: B008
+        reward_spec: Any = specs.Array((), np.float64),  # noqa: B008
+        discount_spec: Any = specs.BoundedArray((), np.float64, 0.0, 1.0),  # noqa: B008
+    ) -> None:
+        self.actions: list[np.ndarray] = []
+        self._timesteps = iter(timesteps)
+        self._specs = observation_spec, action_spec, reward_spec, discount_spec
+
+    def reset(self) -> Any:
+        return self._next()
+
+    def step(self, action: np.ndarray) -> Any:
+        self.actions.append(action)
+        return self._next()
+
+    def _next(self) -> Any:
+        timestep = next(self._timesteps)
+        if isinstance(timestep, Exception):
+            raise timestep
+        return timestep
+
+    def observation_spec(self) -> Any:
+        return self._specs[0]
+
+    def action_spec(self) -> Any:
+        return self._specs[1]
+
+    def reward_spec(self) -> Any:
+        return self._specs[2]
+
+    def discount_spec(self) -> Any:
+        return self._specs[3]

@@ -1,0 +1,206 @@
+import dm_env
+import gymnasium
+import numpy as np
+import pytest
+from absl.testing import absltest
+from dm_env import specs, test_utils
+from gymnasium import spaces
+
+import environments
+from environments.gymnasium_env import UNSUPPORTED, GymnasiumEnvironment
+
+
+class HalfCheetahTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
+    def make_object_under_test(self):
+        return environments.make("gym:HalfCheetah-v4", 1)
+
+
+class PendulumTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
+    def make_object_under_test(self):
+        return environments.make("gym:Pendulum-v1", 1)
+
+    def make_action_sequence(self):
+        for _ in range(202):
+            yield self.make_action()
+
+
+class HopperRepeatTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
+    def make_object_under_test(self):
+        return environments.make("gym:Hopper-v5", 1, action_repeat=3)
+
+    def make_action_sequence(self):
+        for _ in range(100):
+            yield np.ones(3, np.float32)
+
+
+class ScriptedGym(gymnasium.Env):
+    """Ends its first episode at once with the given flags; records seeds and actions."""
+
+    def __init__(self, terminated=False, truncated=False, observation_space=None, action=None):
+        self.observation_space = observation_space or spaces.Box(-1, 1, (2,))
+        self.action_space = action or spaces.Box(-2.0, 4.0, (1,), np.float32)
+        self.flags = terminated, truncated
+        self.seeds, self.actions = [], []
+
+    def reset(self, *, seed=None, options=None):
+        self.seeds.append(seed)
+        self.observation_space.seed(0)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.actions.append(action)
+        return self.observation_space.sample(), 2.5, *self.flags, {}
+
+
+def canonical(environment, seed=0):
+    return environments.CanonicalEnvironment(GymnasiumEnvironment(environment, seed, "gym:test"))
+
+
+@pytest.mark.parametrize(
+    ("terminated", "truncated", "step_type", "discount"),
+    [
+        (False, False, dm_env.StepType.MID, 1.0),
+        (False, True, dm_env.StepType.LAST, 1.0),
+        (True, False, dm_env.StepType.LAST, 0.0),
+        (True, True, dm_env.StepType.LAST, 0.0),
+    ],
+)
+def test_how_an_episode_ends(terminated, truncated, step_type, discount):
+    environment = canonical(ScriptedGym(terminated, truncated))
+    environment.reset()
+    step = environment.step([0.0])
+    assert (step.step_type, step.reward, step.discount) == (step_type, 2.5, discount)
+    assert environment.step([0.0]).first() == (terminated or truncated)
+
+
+def test_only_the_first_reset_is_seeded():
+    inner = ScriptedGym()
+    environment = canonical(inner, seed=11)
+    environment.reset(), environment.reset()
+    assert inner.seeds == [11, None]
+
+
+def test_actions_are_mapped_to_the_box():
+    inner = ScriptedGym()
+    environment = canonical(inner)
+    environment.reset()
+    for action in (-1.0, 0.0, 1.0):
+        environment.step([action])
+    np.testing.assert_array_equal(np.ravel(inner.actions), [-2, 1, 4])
+    assert all(action in inner.action_space for action in inner.actions)
+
+
+def test_nested_and_discrete_observations_are_flattened():
+    space = spaces.Dict(
+        {
+            "b": spaces.Box(-1, 1, (2, 2)),
+            "a": spaces.Tuple([spaces.Discrete(3), spaces.MultiBinary(2)]),
+            "c": spaces.MultiDiscrete([2, 3]),
+        }
+    )
+    inner = ScriptedGym(observation_space=space)
+    environment = canonical(inner)
+    assert environment.observation_spec() == specs.Array((14,), np.float32, "observation")
+    observation = environment.reset().observation
+    space.seed(0)
+    expected = np.asarray(spaces.flatten(space, space.sample()))
+    np.testing.assert_array_equal(observation, expected)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (spaces.Text(4), "cannot be made one vector"),
+        (spaces.Dict(a=spaces.Sequence(spaces.Discrete(2))), "cannot be made one vector"),
+        (spaces.Box(0, 255, (8, 8, 3), np.uint8), "image"),
+    ],
+)
+def test_unsupported_observations(space, message):
+    with pytest.raises(environments.InvalidEnvironmentError, match=message):
+        canonical(ScriptedGym(observation_space=space))
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (spaces.Discrete(2), "must be a Box, not Discrete"),
+        (spaces.Dict(a=spaces.Box(-1, 1)), "must be a Box, not Dict"),
+        (spaces.Box(-np.inf, 1.0, (2,)), "no finite bounds"),
+        (spaces.Box(0, 3, (2,), np.int64), "must be continuous"),
+    ],
+)
+def test_unsupported_actions(space, message):
+    with pytest.raises(environments.InvalidEnvironmentError, match=f"^.*{message}"):
+        canonical(ScriptedGym(action=space))
+
+
+def test_hopper_terminates_with_discount_0():
+    environment = environments.make("gym:Hopper-v4", 0)
+    step = environment.reset()
+    for _ in range(1000):
+        step = environment.step(np.ones(3))
+        if step.last():
+            break
+        assert step.discount == 1
+    assert (step.step_type, step.discount) == (dm_env.StepType.LAST, 0)
+
+
+def test_pendulum_is_truncated_at_200_with_discount_1():
+    environment = environments.make("gym:Pendulum-v1", 0)
+    environment.reset()
+    steps = [environment.step([0.1]) for _ in range(200)]
+    assert [step.last() for step in steps] == [False] * 199 + [True]
+    assert {float(step.discount) for step in steps} == {1.0}
+
+
+@pytest.mark.parametrize("name", ["gym:Pendulum-v1", "gym:HalfCheetah-v5"])
+def test_same_seed_same_trajectory(name):
+    def trajectory(seed):
+        with environments.make(name, seed) as environment:
+            rng = np.random.default_rng(7)
+            out = [environment.reset().observation]
+            for t in range(40):
+                action = rng.uniform(-1, 1, environment.action_spec().shape)
+                step = environment.reset() if t == 20 else environment.step(action)
+                out.append(step.observation)
+            return np.array(out)
+
+    np.testing.assert_array_equal(trajectory(4), trajectory(4))
+    assert not np.array_equal(trajectory(4), trajectory(5))
+
+
+def test_every_listed_id_can_be_made():
+    ids = [name for name in environments.list_environments() if name.startswith("gym:")]
+    assert {"gym:HalfCheetah-v4", "gym:HalfCheetah-v5", "gym:Humanoid-v5"} <= set(ids)
+    assert "gym:HalfCheetah-v3" not in ids
+    for name in ids:
+        with environments.make(name, 0) as environment:
+            environment.observation_spec().validate(environment.reset().observation)
+            environment.step(environment.action_spec().generate_value())
+
+
+def test_the_only_other_id_of_a_current_version_is_refused():
+    registered = {
+        f"gym:{id_}"
+        for id_, spec in gymnasium.registry.items()
+        if "envs.mujoco" in str(spec.entry_point)
+    }
+    assert registered - set(environments.list_environments()) == {"gym:Pusher-v4"}
+    assert set(UNSUPPORTED) == {"Pusher-v4"}
+    with pytest.raises(environments.InvalidEnvironmentError, match=r"only supported on .mujoco<3"):
+        environments.make("gym:Pusher-v4", 0)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_versions_that_need_the_old_mujoco(version):
+    with pytest.raises(
+        environments.InvalidEnvironmentError, match=f"gym:HalfCheetah-v{version} cannot be made"
+    ):
+        environments.make(f"gym:HalfCheetah-v{version}", 0)
+
+
+def test_an_id_of_a_module():
+    with environments.make("gym:gymnasium:Pendulum-v1", 0) as environment:
+        assert environment.action_spec().shape == (1,)
+    with pytest.raises(environments.UnknownEnvironmentError, match="cannot import the module no_"):
+        environments.make("gym:no_such_module:Pendulum-v1", 0)

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+import environments
+from environments import InvalidEnvironmentError, UnknownEnvironmentError
+
+HERE = "tests.environments.factories"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("control:cheeta:run", r"'control:cheeta:run'. Did you mean control:cheetah:run\b"),
+        ("control:cheetah:runn", r"Did you mean control:cheetah:run\b"),
+        ("contrl:cheetah:run", r"Did you mean control:cheetah:run\b"),
+        ("cartpole:swingup", r"Did you mean control:cartpole:swingup\b"),
+        ("gym:HalfCheeta-v4", r"Did you mean gym:HalfCheetah-v4\b"),
+        ("gym:HalfCheetah", r"Did you mean gym:HalfCheetah-v"),
+        ("gyn:HalfCheetah-v4", r"Did you mean gym:HalfCheetah-v4\b"),
+        ("control:walker:xyzzyxyz", r"The tasks of walker are walker:run, walker:stand, walker:w"),
+        ("control:xyzzy", r"The domains are acrobot, .*, walker\."),
+        ("gym:Xyzzy-v0", r"no environment registered under this id\."),
+        ("xyzzy", r"A name is control:<domain>:<task>, gym:<id> or package\.module:factory\."),
+        ("", r"A name is control:"),
+        ("a b:c", r"A name is control:"),
+        ("a:b:c", r"A name is control:"),
+    ],
+)
+def test_unknown_names(name, message):
+    with pytest.raises(UnknownEnvironmentError, match=message):
+        environments.make(name, 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, True, None, "0"])
+def test_bad_seeds(seed):
+    with pytest.raises(ValueError, match="seed must be an integer from 0"):
+        environments.make("control:cartpole:swingup", seed)
+
+
+def test_bad_action_repeat():
+    with pytest.raises(ValueError, match="action_repeat must be"):
+        environments.make("control:cartpole:swingup", 0, action_repeat=0)
+
+
+def test_names_are_unique_and_cover_both_suites():
+    names = environments.list_environments()
+    assert len(set(names)) == len(names)
+    assert {name.split(":")[0] for name in names} == {"control", "gym"}
+
+
+def test_environment_spec():
+    environment = environments.make("control:cheetah:run", 0)
+    spec = environments.environment_spec(environment)
+    assert spec.observations == environment.observation_spec()
+    assert spec.actions == environment.action_spec()
+    assert spec.rewards == environment.reward_spec()
+    assert spec.discounts == environment.discount_spec()
+
+
+@pytest.mark.parametrize(
+    ("factory", "identity"),
+    [
+        ("seeded", int(np.random.default_rng(3).integers(99))),
+        ("unseeded", -1),
+        ("any_keywords", 3),
+        ("holder.nested", -1),
+    ],
+)
+def test_factories(factory, identity):
+    environment = environments.make(f"{HERE}:{factory}", 3, action_repeat=2)
+    assert isinstance(environment, environments.CanonicalEnvironment)
+    assert environment.name == f"{HERE}:{factory}"
+    np.testing.assert_array_equal(environment.reset().observation, [identity, 0, 0, 0, 0])
+    assert environment.step([0, 0]).reward == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("no_such_module:make", UnknownEnvironmentError, "no module no_such_module either"),
+        (
+            "tests.environments.nowhere:make",
+            UnknownEnvironmentError,
+            r"no module tests\.environments\.nowhere either",
+        ),
+        (f"{HERE}:seded", UnknownEnvironmentError, r"has no seded\. Did you mean seeded"),
+        (f"{HERE}:holder.nowhere", UnknownEnvironmentError, r"holder has no nowhere"),
+        (f"{HERE}:not_callable", InvalidEnvironmentError, "of type int, not a function"),
+        (f"{HERE}:no_environment", InvalidEnvironmentError, "type Counter, not a dm_env.Env"),
+        (f"{HERE}:needs_a_map", InvalidEnvironmentError, r"\(map_name: .*needs arguments"),
+        (f"{HERE}:integer_actions", InvalidEnvironmentError, "must be continuous"),
+    ],
+)
+def test_factories_that_fail(name, error, message):
+    with pytest.raises(error, match=message) as raised:
+        environments.make(name, 0)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("import no_such_dependency\n", "importing .* failed: No module named 'no_such_depen"),
+        ("raise KeyError('mine')\n", "importing .* failed: KeyError: 'mine'"),
+        ("def make(:\n", "importing .* failed: SyntaxError: "),
+    ],
+)
+def test_a_module_that_fails_to_import(source, message, tmp_path, monkeypatch):
+    name = f"broken_module_{abs(hash(source))}"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InvalidEnvironmentError, match=message):
+        environments.make(f"{name}:make", 0)
+
+
+def test_a_factorys_own_error_is_passed_on():
+    with pytest.raises(ZeroDivisionError, match="the factory's own error, seed 5"):
+        environments.make(f"{HERE}:broken", 5)
