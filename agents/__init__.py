@@ -1,0 +1,1 @@
+"""Everything about learning: algorithms, and what they share (learner, actors, replay)."""

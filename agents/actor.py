@@ -1,0 +1,152 @@
+"""The actor loop: a batch of environments, one policy call a step."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from agents.parameters import ParameterClient
+from agents.protocol import Policy
+from agents.replay import Writer
+from agents.types import Transition
+from environments import EnvironmentBatch
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class ActorStep(NamedTuple):
+    """What one step of an actor did.
+
+    Attributes:
+      num_transitions: N, one of each environment.
+      returns: the undiscounted returns of the episodes that ended with this step.
+      lengths: their lengths, in actions.
+    """
+
+    num_transitions: int
+    returns: list[float]
+    lengths: list[int]
+
+
+class Actor:
+    """Acts in N environments with actions sampled from a policy, and writes every transition."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        environments: EnvironmentBatch,
+        writer: Writer,
+        *,
+        seed: int,
+        parameters: ParameterClient | None,
+    ) -> None:
+        """Resets the environments.
+
+        Args:
+          policy: the policy, its variables created.
+          environments: N environments; `close` closes them.
+          writer: takes every transition, in order; `close` closes it.
+          seed: with the number of the step, all that the actions' randomness comes from.
+          parameters: keeps the policy up to date, and is closed with the actor; None if the policy
+            is the learner's own.
+        """
+        self._environments = environments
+        self._writer = writer
+        self._parameters = parameters
+        self._observation: FloatArray = environments.reset()
+        self._act = action_function(policy, self._observation.shape, seed=seed, sample=True)
+        self._num_steps = 0
+
+    def step(self) -> ActorStep:
+        """Takes one action in each environment."""
+        if self._parameters is not None:
+            self._parameters.update()
+        observation = self._observation
+        action = self._act(observation, self._num_steps)
+        self._num_steps += 1
+        result = self._environments.step(action)
+        self._writer.append(
+            Transition(observation, action, result.reward, result.discount, result.next_observation)
+        )
+        self._observation = result.observation
+        if not result.last.any():
+            return ActorStep(len(action), [], [])
+        return ActorStep(
+            len(action),
+            result.episode_return[result.last].tolist(),
+            result.episode_length[result.last].tolist(),
+        )
+
+    def close(self) -> None:
+        """Ends the polling for parameters, writes what the writer holds back, closes all."""
+        if self._parameters is not None:
+            self._parameters.close()
+        try:
+            self._writer.close()
+        finally:
+            self._environments.close()
+
+
+def action_function(
+    policy: Policy, observation_shape: tuple[int, ...], *, seed: int, sample: bool
+) -> Callable[[FloatArray, int], FloatArray]:
+    """Compiles a policy for one shape of observations.
+
+    Args:
+      policy: the policy; its variables may change between calls.
+      observation_shape: [N, O].
+      seed: of the samples.
+      sample: whether to act with samples, or with the mode.
+
+    Returns:
+      A function from observations, float32 [N, O], and the number of the step, from which together
+      with `seed` the sample follows, to actions, float32 [N, A].
+    """
+    by_kind = _compiled.setdefault(policy, {})
+    kind = (observation_shape, sample)
+    if kind not in by_kind:
+        by_kind[kind] = _compile(policy, observation_shape, sample)
+    compiled = by_kind[kind]
+    base_seed = tf.constant([seed % 2**31, 0xAC7], tf.int32)
+
+    def call(observation: FloatArray, step: int, policy: Policy = policy) -> FloatArray:
+        # `policy` is held so that its variables live as long as this function.
+        del policy
+        step_number = tf.constant(step, tf.int32)
+        return compiled(tf.constant(observation), step_number, base_seed).numpy()
+
+    return call
+
+
+# Compiling may take seconds (the mode of a flow does), so a policy that is evaluated again and
+# again is compiled once. Nothing in here holds on to the policies themselves.
+_Compiled = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+_compiled: weakref.WeakKeyDictionary[Policy, dict[tuple[tuple[int, ...], bool], _Compiled]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _compile(policy: Policy, observation_shape: tuple[int, ...], sample: bool) -> _Compiled:
+    reference = weakref.ref(policy)
+
+    @tf.function
+    def act(observation: tf.Tensor, step: tf.Tensor, base_seed: tf.Tensor) -> tf.Tensor:
+        traced = reference()
+        assert traced is not None  # It is compiled within `_compile`, whose argument it is.
+        distribution = traced(observation)
+        if not sample:
+            return distribution.mode()
+        step_seed = tf.random.experimental.stateless_fold_in(base_seed, step)
+        return distribution.sample(seed=step_seed)
+
+    # The concrete function: no search for a matching trace at each step.
+    return act.get_concrete_function(
+        tf.TensorSpec(observation_shape, tf.float32),
+        tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([2], tf.int32),
+    )

@@ -1,0 +1,40 @@
+"""IQ's loss: one squared error trains the policy and the value (IQ paper, Eq. 1 and 2)."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def implicit_q(log_prob: tf.Tensor, value: tf.Tensor, tau: float) -> tf.Tensor:
+    """Q(s, a) = τ ln π(a|s) + V(s) (Eq. 1); all float32 [B]."""
+    return tau * log_prob + value
+
+
+def target_q(
+    reward: tf.Tensor,
+    discount: tf.Tensor,
+    next_value: tf.Tensor,
+    target_log_prob: tf.Tensor,
+    tau: float,
+    alpha: float,
+) -> tf.Tensor:
+    """Returns r + ατ ln π̄(a|s) + γ V̄(s') (Eq. 2); all float32 [B].
+
+    Args:
+      reward: r.
+      discount: γ times the environment's discount.
+      next_value: V̄(s'), or V(s') for the residual algorithms.
+      target_log_prob: ln π̄(a|s), under the target policy.
+      tau: τ.
+      alpha: α.
+    """
+    return reward + alpha * tau * target_log_prob + discount * next_value
+
+
+def loss(q: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """The mean of (target − Q)² over the batch (Eq. 2), float32 [], for q and target [B].
+
+    Gradients flow into both: a target that is to stay fixed is stopped by the caller, and the
+    residual algorithms do not stop it.
+    """
+    return tf.reduce_mean(tf.math.squared_difference(target, q))

@@ -1,0 +1,80 @@
+"""Quinoa's configuration and its presets."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from agents.protocol import AgentConfig, require
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(AgentConfig):
+    """Settings of Quinoa. BUILD_NOTES.md says how the defaults were found."""
+
+    # The dual that α comes from when π̃ moves: its inner expectation over actions in each `state`
+    # (section 6.1 with several actions a state), over the whole `batch` (Algorithm 2, line 4, read
+    # literally), or `none`, which leaves α as it is.
+    dual: str = "state"
+    # ε for each action dimension: the mean KL that π may take from π̃ in a period is this times A.
+    epsilon: float = 0.02
+    # α at the start (for dual=none, always), its bounds, and the most it may move at a time, in
+    # log: one period's Q is a noisy estimate.
+    alpha: float = 0.3
+    alpha_min: float = 0.01
+    alpha_max: float = 10.0
+    max_alpha_change: float = 0.3
+    # M, the actions a state that the dual's expectation is taken over.
+    num_dual_actions: int = 16
+
+    # π̃ moves every `prior_period` steps (Algorithm 2, line 8); 0 leaves it uniform for ever.
+    prior_period: int = 1000
+    # ρ in π̃ ∝ π^ρ u^(1−ρ), u being uniform. 1 is the paper's π̃ ← π, under which a policy that once
+    # leant the wrong way must be argued back step by step; below 1, π̃ forgets by ρ a period.
+    prior_power: float = 0.9
+    # The target V is copied every `value_period` steps, or, if that is 0, moves by `value_rate` of
+    # the way at each. A copy every 1000 steps backs values up once in 1000 steps.
+    value_period: int = 0
+    value_rate: float = 0.01
+
+    # The flow: couplings, the hidden layers of each one's sub-network, and how far a coupling may
+    # stretch (in log) and move atanh(a).
+    num_couplings: int = 4
+    coupling_hidden_sizes: tuple[int, ...] = (64, 64)
+    max_log_scale: float = 0.7
+    max_shift: float = 2.0
+    # Hidden layers of V.
+    hidden_sizes: tuple[int, ...] = (256, 256)
+
+    learning_rate: float = 1e-3
+    max_gradient_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks every field; raises `ConfigError`."""
+        super().__post_init__()
+        duals = ("state", "batch", "none")
+        require(self.dual in duals, "dual", self.dual, f"one of {', '.join(duals)}")
+        require(self.epsilon > 0, "epsilon", self.epsilon, "> 0")
+        require(self.alpha_min > 0, "alpha_min", self.alpha_min, "> 0")
+        require(
+            self.alpha_min <= self.alpha <= self.alpha_max,
+            "alpha",
+            self.alpha,
+            "between alpha_min and alpha_max",
+        )
+        require(self.max_alpha_change > 0, "max_alpha_change", self.max_alpha_change, "> 0")
+        require(self.num_dual_actions >= 2, "num_dual_actions", self.num_dual_actions, "at least 2")
+        require(self.prior_period >= 0, "prior_period", self.prior_period, "≥ 0")
+        require(0 <= self.prior_power <= 1, "prior_power", self.prior_power, "in [0, 1]")
+        require(self.value_period >= 0, "value_period", self.value_period, "≥ 0")
+        require(0 < self.value_rate <= 1, "value_rate", self.value_rate, "in (0, 1]")
+        require(self.num_couplings >= 1, "num_couplings", self.num_couplings, "at least 1")
+        require(self.max_log_scale > 0, "max_log_scale", self.max_log_scale, "> 0")
+        require(self.max_shift > 0, "max_shift", self.max_shift, "> 0")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "> 0")
+
+
+PRESETS = {
+    "quinoa": Config(),
+    # Algorithm 2 and section 4 to the letter, but for the dual's several actions a state.
+    "quinoa_paper": Config(prior_power=1.0, value_period=1000),
+}

@@ -1,0 +1,30 @@
+"""Replay: segments of transitions in Reverb, and superbatches out of it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from agents.replay.dataset import superbatches
+from agents.replay.memory import MemoryReplay
+from agents.replay.tables import TABLE, make_table
+from agents.replay.writer import SegmentWriter
+from agents.types import Transition
+
+__all__ = [
+    "TABLE",
+    "MemoryReplay",
+    "SegmentWriter",
+    "Writer",
+    "make_table",
+    "superbatches",
+]
+
+
+class Writer(Protocol):
+    """What an actor hands its transitions to."""
+
+    def append(self, transitions: Transition) -> None:
+        """Takes one transition of each of N environments, leading shape [N]."""
+
+    def close(self) -> Any:
+        """Hands on what is held back, and takes no more."""

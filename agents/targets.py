@@ -1,0 +1,51 @@
+"""How target networks follow their online networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+Variables = Sequence[tf.Variable]
+
+
+# AutoGraph, which has nothing to convert here, knows no strict zip.
+@tf.autograph.experimental.do_not_convert
+def copy(online: Variables, target: Variables) -> None:
+    """Sets each target to its online variable; raises `ValueError` on another number of them."""
+    for source, destination in zip(online, target, strict=True):
+        destination.assign(source)
+
+
+@tf.autograph.experimental.do_not_convert
+def smooth(online: Variables, target: Variables, rate: float) -> None:
+    """Moves each target by `rate` of the way: θ̄ ← (1 − rate) θ̄ + rate θ (IQ paper, section 6).
+
+    Args:
+      online: the variables to follow, θ.
+      target: those that follow, θ̄, as many and of the same shapes; raises `ValueError` otherwise.
+      rate: in [0, 1].
+    """
+    for source, destination in zip(online, target, strict=True):
+        destination.assign_add(rate * (source - destination))
+
+
+def periodic(online: Variables, target: Variables, period: int, step: tf.Tensor) -> tf.Tensor:
+    """Copies when `step` is a multiple of `period` (Algorithm 2, line 8, of the Quinoa paper).
+
+    Args:
+      online: the variables to copy.
+      target: those that they are copied to, as many and of the same shapes.
+      period: in gradient steps, at least 1.
+      step: integer [], the number of gradient steps done.
+
+    Returns:
+      bool [], whether this step copied.
+    """
+    due = tf.equal(tf.math.floormod(step, period), 0)
+
+    def copy_all() -> tf.Tensor:
+        copy(online, target)
+        return tf.constant(True)
+
+    return tf.cond(due, copy_all, lambda: tf.constant(False))

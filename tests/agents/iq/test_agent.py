@@ -1,0 +1,163 @@
+"""The agent's loss is Eq. 2 on its own networks, and its gradients go where each variant says."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents import iq
+from tests.agents.fixtures import make_spec, make_transitions
+
+PRESET = pytest.mark.parametrize("preset", iq.PRESETS)
+SEED = tf.constant([1, 2])
+
+
+def make(preset, **changes):
+    """An agent whose targets are not its online networks."""
+    config = dataclasses.replace(
+        iq.PRESETS[preset],
+        hidden_sizes=(8,),
+        num_couplings=2,
+        coupling_hidden_sizes=(8,),
+        tau=0.5,
+        **changes,
+    )
+    tf.random.set_seed(0)
+    agent = iq.Agent(config, make_spec())
+    rng = np.random.default_rng(0)
+    for variable in agent.variables:
+        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    return agent, config
+
+
+def batch():
+    return type(make_transitions(1))(*map(tf.constant, make_transitions(32)))
+
+
+@PRESET
+def test_loss_is_equation_2(preset):
+    agent, config = make(preset)
+    s, a, r, d, next_s = transitions = batch()
+    q = config.tau * agent.policy(s).log_prob(a) + agent._value(s)
+    value = agent._target_value if config.target_value else agent._value
+    target = r + 0.99 * d * value(next_s)
+    if config.alpha:
+        target += config.alpha * config.tau * agent._target_policy(s).log_prob(a)
+    losses = agent.losses(transitions, SEED)
+    assert losses.keys() == {"td"}
+    np.testing.assert_allclose(losses["td"], tf.reduce_mean((target - q) ** 2), rtol=1e-5)
+
+
+@PRESET
+def test_implicit_q_holds_to_rounding(preset):
+    """Differences of Q over actions are τ times those of ln π: nothing else defines Q."""
+    agent, config = make(preset)
+    transitions = batch()
+    q, _ = agent._q_and_target(transitions)
+    expected = config.tau * agent.policy(transitions.observation).log_prob(transitions.action)
+    expected += agent._value(transitions.observation)
+    np.testing.assert_array_equal(q, expected)
+
+
+@PRESET
+def test_gradient_flows_through_the_next_value_only_for_residual_algorithms(preset):
+    agent, config = make(preset, discount=1.0)
+    transitions = batch()
+    # Where s' is s and γ = 1, V of the online network leaves the residual of the (Trust-)PCL loss.
+    still = transitions._replace(
+        next_observation=transitions.observation, discount=tf.ones_like(transitions.discount)
+    )
+    # Where s' is terminal, V(s) is all there is.
+    terminal = transitions._replace(discount=tf.zeros_like(transitions.discount))
+    norms = []
+    for each in (still, terminal):
+        with tf.GradientTape() as tape:
+            loss = agent.losses(each, SEED)["td"]
+        norms.append(tf.linalg.global_norm(tape.gradient(loss, agent._value.trainable_variables)))
+    assert norms[1] > 1e-2
+    if config.target_value:
+        assert norms[0] > 1e-2
+    else:
+        assert norms[0] < 1e-5
+
+
+@PRESET
+def test_gradients_reach_no_target(preset):
+    agent, _ = make(preset)
+    frozen = [*agent._target_policy.variables, *agent._target_value.variables]
+    with tf.GradientTape() as tape:
+        tape.watch(frozen)
+        loss = agent.losses(batch(), SEED)["td"]
+    gradients = tape.gradient(loss, frozen)
+    assert all(gradient is None or not np.any(gradient) for gradient in gradients)
+
+
+@PRESET
+def test_the_one_loss_trains_policy_and_value_and_nothing_else(preset):
+    agent, config = make(preset)
+    (group,) = agent.parameter_groups()
+    assert group.loss == "td"
+    assert group.learning_rate == config.learning_rate
+    trained = {variable.ref() for variable in group.variables}
+    expected = [*agent.policy.trainable_variables, *agent._value.trainable_variables]
+    assert trained == {variable.ref() for variable in expected}
+
+
+@PRESET
+def test_a_termination_has_no_next_value_and_a_time_limit_has(preset):
+    agent, _ = make(preset)
+    transitions = batch()
+    for discount, same in ((0.0, True), (1.0, False)):
+        each = transitions._replace(discount=tf.fill(transitions.discount.shape, discount))
+        elsewhere = each._replace(next_observation=each.next_observation + 1.0)
+        losses = [agent.losses(each, SEED)["td"], agent.losses(elsewhere, SEED)["td"]]
+        assert bool(losses[0] == losses[1]) == same
+
+
+@PRESET
+def test_both_targets_follow_smoothly(preset):
+    agent, config = make(preset)
+    online = [*agent.policy.variables, *agent._value.variables]
+    target = [*agent._target_policy.variables, *agent._target_value.variables]
+    rate = config.target_rate
+    expected = [rate * a + (1.0 - rate) * b for a, b in zip(online, target, strict=True)]
+    agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+    for variable, value in zip(target, expected, strict=True):
+        np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-6)
+
+
+@PRESET
+def test_targets_start_as_the_online_networks(preset):
+    config = dataclasses.replace(iq.PRESETS[preset], hidden_sizes=(8,), coupling_hidden_sizes=(8,))
+    agent = iq.Agent(config, make_spec())
+    transitions = batch()
+    for initialised in (False, True):
+        if initialised:
+            agent.initialize(transitions)
+        metrics = agent.metrics(transitions, SEED)
+        assert metrics.keys() == {"td_error", "value", "entropy", "kl"}
+        np.testing.assert_array_equal(metrics["kl"], 0.0)
+        online = [*agent.policy.variables, *agent._value.variables]
+        target = [*agent._target_policy.variables, *agent._target_value.variables]
+        for mine, theirs in zip(online, target, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_metrics_are_what_they_say():
+    agent, config = make("m_iq")
+    transitions = batch()
+    metrics = agent.metrics(transitions, SEED)
+    states = tf.repeat(transitions.observation, 2000, axis=0)
+    action = agent.policy(states).sample(seed=tf.constant([5, 6]))
+    log_prob = agent.policy(states).log_prob(action)
+    # On 32 samples, one a state, within four of their standard errors.
+    gap = log_prob - agent._target_policy(states).log_prob(action)
+    for name, values in (("entropy", -log_prob), ("kl", gap)):
+        error = np.std(values) / np.sqrt(32)
+        assert abs(metrics[name] - np.mean(values)) < 4.0 * error
+    np.testing.assert_allclose(
+        metrics["value"], tf.reduce_mean(agent._value(transitions.observation)), rtol=1e-6
+    )
+    assert metrics["td_error"] ** 2 <= agent.losses(transitions, SEED)["td"]
+    assert config.alpha > 0

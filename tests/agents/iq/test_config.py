@@ -1,0 +1,49 @@
+import pytest
+
+from agents.iq import PRESETS, Config
+from agents.protocol import ConfigError
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("tau", 0.0),
+        ("tau", -1.0),
+        ("tau", float("inf")),
+        ("alpha", -0.1),
+        ("alpha", 1.0),
+        ("target_rate", 0.0),
+        ("target_rate", 1.5),
+        ("policy", "categorical"),
+        ("num_bins", 1),
+        ("num_couplings", 0),
+        ("max_log_scale", 0.0),
+        ("max_shift", -1.0),
+        ("hidden_sizes", (256, 0)),
+        ("coupling_hidden_sizes", (-1,)),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("discount", 2.0),  # Of every agent.
+    ],
+)
+def test_what_cannot_work_is_refused_by_name_and_value(field, value):
+    with pytest.raises(ConfigError) as error:
+        Config(**{field: value})
+    assert f"{field} = {value!r}" in str(error.value)
+
+
+def test_an_unknown_policy_class_lists_those_that_there_are():
+    with pytest.raises(ConfigError, match="multicategorical, flow, gaussian"):
+        Config(policy="normal")
+
+
+def test_presets_are_the_paper_s_variants():
+    assert set(PRESETS) == {"iq", "m_iq", "pcl", "trust_pcl", "iq_gaussian", "iq_flow"}
+    munchausen = {name for name, config in PRESETS.items() if config.alpha > 0}
+    residual = {name for name, config in PRESETS.items() if not config.target_value}
+    assert munchausen == {"m_iq", "trust_pcl"}
+    assert residual == {"pcl", "trust_pcl"}
+    policies = {name: config.policy for name, config in PRESETS.items()}
+    assert policies.pop("iq_gaussian") == "gaussian"
+    assert policies.pop("iq_flow") == "flow"
+    assert set(policies.values()) == {"multicategorical"}

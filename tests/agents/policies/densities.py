@@ -1,0 +1,128 @@
+"""Policies with parameters that are not initial ones, and integrals over the action box."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from scipy import special
+
+from agents import protocol
+from agents.policies import MultiCategoricalPolicy, RealNVPPolicy, TanhGaussianPolicy
+
+OBSERVATION_SIZE = 3
+CONTINUOUS = ("flow", "gaussian")
+ALL = (*CONTINUOUS, "multicategorical")
+
+Array = npt.NDArray[np.float64]
+
+
+def make_flow(action_size: int) -> RealNVPPolicy:
+    """A flow as it is at the start: uniform."""
+    tf.random.set_seed(1)
+    return RealNVPPolicy(
+        OBSERVATION_SIZE,
+        action_size,
+        num_couplings=4,
+        hidden_sizes=(16, 16),
+        max_log_scale=0.7,
+        max_shift=2.0,
+    )
+
+
+def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Policy:
+    """A policy whose every variable has been moved at random."""
+    tf.random.set_seed(1)
+    policy: protocol.Policy
+    if kind == "flow":
+        policy, scale = make_flow(action_size), 0.3
+    elif kind == "gaussian":
+        policy = TanhGaussianPolicy(OBSERVATION_SIZE, action_size, hidden_sizes=(16,))
+        scale = 0.1
+    else:
+        policy = MultiCategoricalPolicy(
+            OBSERVATION_SIZE, action_size, hidden_sizes=(16,), num_bins=11
+        )
+        scale = 0.5
+    rng = np.random.default_rng(seed)
+    for variable in policy.variables:
+        variable.assign_add(scale * rng.normal(size=variable.shape).astype(np.float32))
+    return policy
+
+
+def observation(seed: int = 0) -> npt.NDArray[np.float32]:
+    """One state, float32 [O]."""
+    return np.random.default_rng(seed).normal(size=OBSERVATION_SIZE).astype(np.float32)
+
+
+def repeated(state: npt.NDArray[np.float32], n: int) -> tf.Tensor:
+    """The same state in each row, float32 [n, O]."""
+    return tf.constant(np.tile(state, [n, 1]))
+
+
+def log_prob_at(policy: protocol.Policy, state: npt.NDArray[np.float32]) -> Callable:
+    """The policy's log-density in one state, as a function [N, A] → [N]."""
+
+    def log_prob(actions: Array) -> Array:
+        actions = actions.astype(np.float32)
+        density = policy(repeated(state, len(actions))).log_prob(actions)
+        return density.numpy().astype(np.float64)
+
+    return log_prob
+
+
+def cell_masses(log_prob: Callable, edges: Array, dims: int, nodes: int = 8) -> Array:
+    """Integrates a density on [-1, 1]^dims over each cell of a grid, by Gauss-Legendre quadrature.
+
+    The variable of integration is atanh(a), in which densities on the box are smooth, up to
+    ±tanh(7): the strips beyond, where log_prob is what it is at ±tanh(7), get their width times it.
+
+    Args:
+      log_prob: from actions [N, dims] to log-densities [N].
+      edges: increasing, from -1 to 1; the same grid in each dimension.
+      dims: 1 or 2.
+      nodes: of the quadrature, an interval and dimension.
+
+    Returns:
+      Probabilities, [len(edges) - 1] * dims.
+    """
+    inner = np.arctanh(np.clip(edges, -np.tanh(7.0), np.tanh(7.0)))
+    # Long intervals are cut, so that the quadrature is as fine everywhere.
+    points, weights, cells = [], [], []
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    for cell, (low, high) in enumerate(itertools.pairwise(inner)):
+        cuts = np.linspace(low, high, int(np.ceil((high - low) / 0.25)) + 1)
+        for a, b in itertools.pairwise(cuts):
+            y = 0.5 * (b - a) * x + 0.5 * (a + b)
+            points.append(np.tanh(y))
+            weights.append(0.5 * (b - a) * w / np.cosh(y) ** 2)
+            cells.append(np.full(nodes, cell))
+    strip = 1.0 - np.tanh(7.0)
+    points.append(np.array([-1.0, 1.0]))
+    weights.append(np.array([strip, strip]))
+    cells.append(np.array([0, len(edges) - 2]))
+    point, weight, cell_of = map(np.concatenate, (points, weights, cells))
+
+    grids = np.meshgrid(*[np.arange(len(point))] * dims, indexing="ij")
+    index = np.stack([grid.ravel() for grid in grids], axis=-1)
+    density = np.exp(log_prob(point[index]))
+    masses = np.zeros([len(edges) - 1] * dims)
+    np.add.at(masses, tuple(cell_of[index].T), density * weight[index].prod(axis=-1))
+    return masses
+
+
+def p_value(counts: Array, masses: Array) -> float:
+    """Pearson's chi-square test of counts against probabilities, rare cells taken together."""
+    counts, masses = counts.ravel(), masses.ravel() / masses.sum()
+    expected = counts.sum() * masses
+    common = expected >= 10
+    observed = np.append(counts[common], counts[~common].sum())
+    expected = np.append(expected[common], expected[~common].sum())
+    if expected[-1] < 10:  # Too little even together: part of the last common cell.
+        observed = np.append(observed[:-2], observed[-2:].sum())
+        expected = np.append(expected[:-2], expected[-2:].sum())
+    statistic = np.sum((observed - expected) ** 2 / expected)
+    return float(special.chdtrc(len(expected) - 1, statistic))

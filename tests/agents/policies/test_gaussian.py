@@ -1,0 +1,47 @@
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from agents.policies import TanhGaussianPolicy
+from tests.agents.policies import densities
+
+
+def policy_of(mean, raw_scale):
+    """The policy whose network answers this whatever the state."""
+    policy = TanhGaussianPolicy(densities.OBSERVATION_SIZE, len(mean), hidden_sizes=())
+    weights, bias = sorted(policy.variables, key=lambda variable: -variable.shape.rank)
+    weights.assign(tf.zeros_like(weights))
+    bias.assign([*mean, *raw_scale])
+    return policy(tf.zeros([1, densities.OBSERVATION_SIZE]))
+
+
+def test_log_prob_is_that_of_tanh_of_a_gaussian():
+    distribution = policy_of([0.5, -1.0], [0.2, -0.3])
+    # log σ runs from -5 to 2.
+    stddev = np.exp(-5.0 + 3.5 * (np.tanh([0.2, -0.3]) + 1.0))
+    y = np.array([0.3, -1.2])
+    slope = 1.0 - np.tanh(y) ** 2
+    expected = np.sum(stats.norm([0.5, -1.0], stddev).logpdf(y) - np.log(slope))
+    action = np.tanh(y).astype(np.float32)[None]
+    np.testing.assert_allclose(distribution.log_prob(action), [expected], rtol=1e-5)
+
+
+def test_deviation_stays_between_its_bounds():
+    for raw, expected in [(-1e4, np.exp(-5.0)), (1e4, np.exp(2.0))]:
+        distribution = policy_of([0.0], [raw])
+        # log N(0; 0, σ) = -log σ - log √2π, and tanh has slope 1 at 0.
+        stddev = np.exp(-distribution.log_prob([[0.0]])) / np.sqrt(2.0 * np.pi)
+        np.testing.assert_allclose(stddev, [expected], rtol=1e-4)
+
+
+def test_mode_is_the_image_of_the_mean():
+    np.testing.assert_allclose(
+        policy_of([0.5, -2.0], [0.0, 0.0]).mode(), [np.tanh([0.5, -2.0])], rtol=1e-6
+    )
+
+
+def test_mode_of_a_narrow_gaussian_is_denser_than_most_samples():
+    distribution = policy_of([0.5, -1.0], [-1.0, -1.0])
+    samples = distribution.sample(1000, seed=tf.constant([1, 2]))
+    denser = distribution.log_prob(samples) > distribution.log_prob(distribution.mode())
+    assert np.mean(denser) < 0.1

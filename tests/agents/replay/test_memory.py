@@ -1,0 +1,110 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from agents.protocol import AgentConfig
+from agents.replay import MemoryReplay, memory
+from tests.agents.fixtures import make_spec
+from tests.agents.replay.helpers import assert_numbered, numbered
+
+SPEC = make_spec()
+CONFIG = AgentConfig(batch_size=16, min_replay_size=1, max_replay_size=100)
+
+
+def filled(config, numbers, seed=0):
+    replay = MemoryReplay(config, SPEC, seed)
+    replay.append(numbered(np.asarray(numbers), SPEC))
+    return replay
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    max_size=st.integers(16, 200),
+    counts=st.lists(st.integers(1, 70), min_size=1, max_size=12),
+    initial_rows=st.integers(1, 300),
+)
+def test_it_holds_the_last_ones_however_it_grows(max_size, counts, initial_rows):
+    config = dataclasses.replace(CONFIG, max_replay_size=max_size, batch_size=4000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "_INITIAL_ROWS", initial_rows)
+        replay = MemoryReplay(config, SPEC, seed=1)
+        start = 0
+        for count in counts:
+            replay.append(numbered(np.arange(start, start + count), SPEC))
+            start += count
+            held = min(start, max_size)
+            assert len(replay) == held
+            assert replay.num_inserted == start
+            drawn = assert_numbered(replay.sample(1), SPEC)
+            assert set(drawn.ravel()) == set(range(start - held, start))
+
+
+def test_samples_are_uniform_and_independent():
+    replay = filled(dataclasses.replace(CONFIG, batch_size=100), np.arange(150))
+    drawn = assert_numbered(replay.sample(200), SPEC)
+    assert drawn.shape == (200, 100)
+    counts = np.bincount(drawn.ravel() - 50, minlength=100)
+    assert stats.chisquare(counts).pvalue > 1e-3
+    # With replacement: 100 draws of 100 hold 1 - 1/e of them on average.
+    distinct = np.mean([len(set(batch)) for batch in drawn])
+    assert distinct == pytest.approx(63.4, abs=1.0)
+
+
+def test_the_seed_settles_what_is_drawn():
+    def draws(seed):
+        replay = filled(CONFIG, np.arange(50), seed)
+        first = replay.sample(2)
+        replay.append(numbered(np.arange(50, 60), SPEC))
+        return [field for batch in (first, replay.sample(3)) for field in batch]
+
+    for one, other in zip(draws(3), draws(3), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any((a != b).any() for a, b in zip(draws(3), draws(4), strict=True))
+
+
+def test_the_rate_is_held_to_the_transition():
+    config = dataclasses.replace(CONFIG, min_replay_size=20, samples_per_insert=8.0)
+    replay = filled(config, np.arange(19))
+    assert not replay.can_sample(1)
+    replay.append(numbered(np.arange(19, 20), SPEC))
+    assert replay.can_sample(0)
+    assert not replay.can_sample(1)
+    superbatch = 3 * config.batch_size
+    sampled = 0
+    for i in range(20, 200):
+        replay.append(numbered(np.array([i]), SPEC))
+        while replay.can_sample(superbatch):
+            replay.sample(3)
+            sampled += superbatch
+            assert replay.num_sampled == sampled
+        allowed = 8.0 * (i + 1 - 20)
+        assert allowed - superbatch < sampled <= allowed
+
+
+def test_memory_is_taken_as_transitions_come():
+    replay = filled(dataclasses.replace(CONFIG, max_replay_size=10**12), np.arange(10_000))
+    assert replay._rows.nbytes < 4 * 10_000 * replay._rows.shape[1] * 4
+    assert len(replay) == 10_000
+
+
+def test_what_was_drawn_is_the_callers_to_keep():
+    replay = filled(dataclasses.replace(CONFIG, max_replay_size=16), np.arange(16))
+    drawn = replay.sample(2)
+    before = [field.copy() for field in drawn]
+    replay.append(numbered(np.arange(100, 116), SPEC))
+    for field, copy in zip(drawn, before, strict=True):
+        np.testing.assert_array_equal(field, copy)
+
+
+def test_more_at_once_than_it_holds():
+    replay = filled(dataclasses.replace(CONFIG, batch_size=1000, max_replay_size=16), range(50))
+    assert set(assert_numbered(replay.sample(1), SPEC).ravel()) == set(range(34, 50))
+
+
+def test_an_empty_replay_says_so():
+    with pytest.raises(RuntimeError, match="empty"):
+        MemoryReplay(CONFIG, SPEC, 0).sample(1)

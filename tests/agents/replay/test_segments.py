@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.replay import segments
+from agents.types import Transition
+from tests.agents.fixtures import make_spec
+from tests.agents.replay.helpers import assert_numbered, numbered
+
+SPEC = make_spec(observation_size=4, action_size=3)
+
+
+@pytest.mark.parametrize("leading", [(), (5,), (2, 5), (0,)])
+def test_unpack_inverts_pack(leading):
+    rng = np.random.default_rng(0)
+    shapes = [(*leading, 4), (*leading, 3), leading, leading, (*leading, 4)]
+    transitions = Transition(*(rng.normal(size=s).astype(np.float32) for s in shapes))
+    rows = segments.pack(transitions)
+    assert rows.shape == (*leading, segments.row_width(SPEC))
+    assert rows.dtype == np.float32
+    np.testing.assert_array_equal(segments.valid(rows), np.ones(leading))
+    for of in (rows, tf.constant(rows)):
+        unpacked = segments.unpack(of, SPEC)
+        for field, expected in zip(unpacked, transitions, strict=True):
+            np.testing.assert_array_equal(field, expected)
+
+
+def test_buffer_cuts_the_streams_of_all_environments_in_lockstep():
+    buffer = segments.SegmentBuffer(2, 3, SPEC)
+    numbers = np.arange(14).reshape(7, 2)
+    finished = [buffer.append(numbered(row, SPEC)) for row in numbers]
+    assert [len(of) for of in finished] == [0, 0, 2, 0, 0, 2, 0]
+    got = [
+        assert_numbered(segments.unpack(segment, SPEC), SPEC) for of in finished for segment in of
+    ]
+    # What was given out at first has not been written again.
+    np.testing.assert_array_equal(
+        got, [numbers[:3, 0], numbers[:3, 1], numbers[3:6, 0], numbers[3:6, 1]]
+    )
+
+
+def test_flush_pads_what_is_under_way_and_starts_anew():
+    buffer = segments.SegmentBuffer(2, 3, SPEC)
+    assert buffer.flush() == []
+    buffer.append(numbered(np.array([1, 2]), SPEC))
+    flushed = buffer.flush()
+    for segment, number in zip(flushed, [1, 2], strict=True):
+        np.testing.assert_array_equal(segments.valid(segment), [1, 0, 0])
+        np.testing.assert_array_equal(segment[1:], np.zeros_like(segment[1:]))
+        assert assert_numbered(segments.unpack(segment[:1], SPEC), SPEC) == [number]
+    assert buffer.flush() == []
+    assert buffer.append(numbered(np.array([3, 4]), SPEC)) == []
+
+
+def test_another_shape_is_refused_rather_than_broadcast():
+    buffer = segments.SegmentBuffer(2, 3, SPEC)
+    with pytest.raises(ValueError, match=r"'observation': \(1, 4\).*not .*\(2, 4\)"):
+        buffer.append(numbered(np.array([1]), SPEC))
+    good = numbered(np.array([1, 2]), SPEC)
+    with pytest.raises(ValueError, match="'reward'"):
+        buffer.append(good._replace(reward=np.float32(1.0)))
+    with pytest.raises(ValueError, match="'action'"):
+        buffer.append(good._replace(action=good.action[:, :1]))
+    assert buffer.flush() == []

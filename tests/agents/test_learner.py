@@ -1,0 +1,388 @@
+import dataclasses
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents import iq, learner, protocol, quinoa
+from agents.learner import CheckpointError, Learner, NonFiniteError
+from agents.policies import TanhGaussianPolicy
+from tests.agents.fixtures import make_spec, make_transitions
+
+K = 4
+
+SMALL: dict[str, Any] = {"batch_size": 16}
+SMALL_FLOW: dict[str, Any] = {"num_couplings": 2, "coupling_hidden_sizes": (8,), **SMALL}
+# Periods such that targets move several times within a fused call, and between calls.
+AGENTS: dict[str, Any] = {
+    "iq": (iq.Agent, iq.Config(hidden_sizes=(16,), alpha=0.9, **SMALL)),
+    "iq_flow": (
+        iq.Agent,
+        dataclasses.replace(iq.PRESETS["iq_flow"], hidden_sizes=(16,), **SMALL_FLOW),
+    ),
+    "quinoa": (
+        quinoa.Agent,
+        quinoa.Config(prior_period=3, num_dual_actions=4, hidden_sizes=(16,), **SMALL_FLOW),
+    ),
+}
+EVERY = pytest.mark.parametrize("name", AGENTS)
+
+
+def make(name, seed=0, **changes):
+    agent_class, config = AGENTS[name]
+    return Learner(agent_class, dataclasses.replace(config, **changes), make_spec(), seed)
+
+
+def superbatch(steps, seed=0):
+    return make_transitions(steps, 16, seed=seed)
+
+
+def part(batch, start, stop):
+    return type(batch)(*(field[start:stop] for field in batch))
+
+
+def state(one):
+    """Everything that a checkpoint of the learner holds, by name."""
+    variables = [
+        *one.agent.variables,
+        *(variable for optimizer in one._optimizers for variable in optimizer.variables()),
+        one._steps,
+        one._seed,
+        one._initialized,
+    ]
+    return [(variable.name, variable.numpy()) for variable in variables]
+
+
+def assert_same(one, other):
+    for (name, mine), (_, theirs) in zip(state(one), state(other), strict=True):
+        np.testing.assert_array_equal(mine, theirs, err_msg=name)
+
+
+def assert_different(one, other):
+    pairs = zip(state(one), state(other), strict=True)
+    assert any(np.any(mine != theirs) for (_, mine), (_, theirs) in pairs)
+
+
+class TestFusedSteps:
+    @EVERY
+    def test_are_as_many_single_steps_to_the_last_bit(self, name):
+        fused, single = make(name), make(name)
+        assert_same(fused, single)
+        for call in range(2):
+            batch = superbatch(K, seed=call)
+            metrics = fused.step(batch)
+            losses = []
+            for k in range(K):
+                last = single.step(part(batch, k, k + 1))
+                losses.append(float(last["loss"]))
+            np.testing.assert_allclose(metrics["loss"], np.mean(losses), rtol=1e-5)
+            for key in set(metrics) - {"loss", "gradient_norm"}:
+                np.testing.assert_array_equal(metrics[key], last[key], err_msg=key)
+        assert fused.steps == single.steps == 2 * K
+        assert_same(fused, single)
+
+    def test_reduce_the_loss_of_a_batch_repeated(self):
+        one = make("iq", alpha=0.0)
+        batch = superbatch(1)
+        # Terminal everywhere, so that the target is the reward and does not move.
+        batch = batch._replace(discount=np.zeros_like(batch.discount))
+        many = type(batch)(*(np.repeat(field, 200, axis=0) for field in batch))
+        first = float(one.step(many)["loss"])
+        assert float(one.step(many)["loss"]) < 0.5 * first
+
+    def test_another_seed_gives_other_parameters_and_the_same_seed_the_same(self):
+        assert_same(make("iq", seed=3), make("iq", seed=3))
+        assert np.any(make("iq", seed=3).parameters() != make("iq", seed=4).parameters())
+
+
+class TestCheckpoint:
+    @EVERY
+    def test_training_goes_on_as_if_uninterrupted_to_the_last_bit(self, name, tmp_path):
+        whole = make(name)
+        whole.step(superbatch(K, seed=1))
+        path = whole.save(str(tmp_path / "checkpoint"))
+        # The seed too comes from the checkpoint.
+        second = make(name, seed=99)
+        assert_different(whole, second)
+        second.restore(path)
+        assert_same(whole, second)
+        assert second.steps == K
+        at_save = whole.parameters()
+        metrics = whole.step(superbatch(K, seed=2)), second.step(superbatch(K, seed=2))
+        assert_same(whole, second)
+        assert metrics[0].keys() == metrics[1].keys()
+        for key, value in metrics[0].items():
+            np.testing.assert_array_equal(value, metrics[1][key], err_msg=key)
+        assert np.any(whole.parameters() != at_save)
+
+    def test_from_before_the_first_step_leaves_initialisation_to_the_first_batch(self, tmp_path):
+        whole = make("iq_flow")
+        path = whole.save(str(tmp_path / "checkpoint"))
+        second = make("iq_flow", seed=99)
+        second.restore(path)
+        for one in (whole, second):
+            one.step(superbatch(1))
+        assert_same(whole, second)
+
+    def test_into_a_learner_that_has_been_trained(self, tmp_path):
+        """Nothing of what it was is left, nor a second data-dependent initialisation."""
+        one, other = make("iq_flow"), make("iq_flow", seed=99)
+        one.step(superbatch(1))
+        path = one.save(str(tmp_path / "checkpoint"))
+        other.step(superbatch(1, seed=5))
+        other.restore(path)
+        for each in (one, other):
+            each.step(superbatch(1, seed=2))
+        assert_same(one, other)
+
+    def test_of_another_configuration_is_refused_by_the_fields_that_differ(self, tmp_path):
+        one, other = make("iq"), make("iq", tau=0.5, hidden_sizes=(17,))
+        before = state(other)
+        with pytest.raises(CheckpointError) as error:
+            other.restore(one.save(str(tmp_path / "checkpoint")))
+        message = str(error.value)
+        assert "tau = 0.01 (here 0.5)" in message
+        assert "hidden_sizes = [16] (here [17])" in message
+        assert "alpha" not in message
+        for (name, old), (_, new) in zip(before, state(other), strict=True):
+            np.testing.assert_array_equal(old, new, err_msg=name)
+
+    def test_of_another_agent_or_environment_is_refused(self, tmp_path):
+        path = make("iq").save(str(tmp_path / "checkpoint"))
+        with pytest.raises(CheckpointError, match=r"agents\.iq\.agent\.Agent"):
+            make("quinoa").restore(path)
+        agent_class, config = AGENTS["iq"]
+        other = Learner(agent_class, config, make_spec(observation_size=5, action_size=1), 0)
+        with pytest.raises(CheckpointError, match=r"observation size = 3 \(here 5\).*action size"):
+            other.restore(path)
+
+    def test_that_no_learner_wrote_is_refused(self, tmp_path):
+        path = tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(tmp_path / "checkpoint"))
+        with pytest.raises(CheckpointError, match="not written by a learner"):
+            make("iq").restore(path)
+
+    @pytest.mark.parametrize("path", ["nothing", "no/such/folder", ""])
+    def test_that_is_missing_is_refused(self, path, tmp_path):
+        with pytest.raises(CheckpointError, match="no whole checkpoint"):
+            make("iq").restore(str(tmp_path / path))
+
+    @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+    @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "changed"])
+    def test_that_is_damaged_is_refused_and_changes_nothing(self, suffix, damage, tmp_path):
+        one, other = make("iq"), make("iq", seed=99)
+        path = one.save(str(tmp_path / "checkpoint"))
+        file = pathlib.Path(path + suffix)
+        content = file.read_bytes()
+        if damage == "missing":
+            os.remove(file)
+        elif damage == "empty":
+            file.write_bytes(b"")
+        elif damage == "truncated":
+            file.write_bytes(content[: len(content) // 2])
+        else:
+            middle = len(content) // 2
+            flipped = bytes(255 - byte for byte in content[middle : middle + 8])
+            file.write_bytes(content[:middle] + flipped + content[middle + 8 :])
+        before = state(other)
+        with pytest.raises(CheckpointError, match="no whole checkpoint"):
+            other.restore(path)
+        for (name, old), (_, new) in zip(before, state(other), strict=True):
+            np.testing.assert_array_equal(old, new, err_msg=name)
+        file.write_bytes(content)
+        other.restore(path)
+        assert_same(one, other)
+
+
+class TestInitialisation:
+    def test_quinoa_starts_with_q_zero_and_a_uniform_policy(self):
+        one = make("quinoa")
+        batch = part(superbatch(1), 0, 1)
+        batch = type(batch)(*(tf.constant(field[0]) for field in batch))
+        for initialised in (False, True):
+            if initialised:
+                one.agent.initialize(batch)
+            log_prob = one.agent.policy(batch.observation).log_prob(batch.action)
+            np.testing.assert_allclose(log_prob, -2.0 * np.log(2.0), rtol=0, atol=1e-5)
+            # Q = V' = 0: what is left of the TD error is the reward.
+            losses = one.agent.losses(batch, tf.constant([1, 2]))
+            np.testing.assert_allclose(losses["td"], np.mean(batch.reward**2), rtol=1e-5)
+            metrics = one.agent.metrics(batch, tf.constant([1, 2]))
+            np.testing.assert_allclose(metrics["value"], 0.0, atol=1e-6)
+
+    def test_depends_on_the_first_batch_alone_and_happens_once(self):
+        batch = superbatch(K)
+        one = make("iq_flow")
+        one.agent.initialize(type(batch)(*(tf.constant(field[0]) for field in batch)))
+        assert np.any(one.parameters() != make("iq_flow").parameters())
+        # A learning rate of (almost) 0 leaves the initialisation as it was after the steps.
+        other = make("iq_flow", learning_rate=1e-30)
+        other.step(batch)
+        other.step(superbatch(K, seed=5))
+        np.testing.assert_allclose(one.parameters(), other.parameters(), rtol=1e-5, atol=1e-6)
+
+
+class TwoLosses(protocol.Agent):
+    """A policy that fits actions and a scalar that fits rewards, apart, each at its own rate."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Config(protocol.AgentConfig):
+        learn_twice: bool = False
+        unknown_loss: bool = False
+
+    def __init__(self, config, spec):
+        super().__init__(config, spec)
+        self.policy = self.make_policy(config, spec)
+        self.scalar = tf.Variable(0.5, name="scalar")
+        self.slow = tf.Variable(0.5, name="slow")
+        self.rate = tf.Variable(0.01, trainable=False, name="rate")
+        self.seen = tf.Variable(tf.zeros([2, 2], tf.int32), trainable=False, name="seen")
+
+    @staticmethod
+    def make_policy(config, spec):
+        protocol.check_spec(spec)
+        return TanhGaussianPolicy(3, 2, hidden_sizes=(4,))
+
+    def losses(self, transitions, seed):
+        self.seen[0].assign(seed)
+        log_prob = self.policy(transitions.observation).log_prob(transitions.action)
+        error = transitions.reward - self.scalar - self.slow
+        # Each loss reaches the other's variables: only the groups keep them apart.
+        coupling = tf.reduce_mean(tf.stop_gradient(error) * log_prob) * self.scalar
+        policy = 1e-3 * (coupling - tf.reduce_mean(log_prob))
+        return {"policy": policy, "value": 100.0 * tf.reduce_mean(error**2), "unused": coupling}
+
+    def parameter_groups(self):
+        groups = [
+            protocol.ParameterGroup("policy", tuple(self.policy.trainable_variables), 1e-3),
+            protocol.ParameterGroup("value", (self.scalar,), lambda: self.rate.read_value()),
+            protocol.ParameterGroup("value", (self.slow,), 1e-4),
+        ]
+        if self._config.learn_twice:
+            groups.append(protocol.ParameterGroup("policy", (self.scalar,), 1e-3))
+        if self._config.unknown_loss:
+            groups[0] = groups[0]._replace(loss="polizy")
+        return groups
+
+    def after_step(self, step, transitions, seed):
+        self.seen[1].assign(seed)
+        self.rate.assign(0.01 / tf.cast(step + 1, tf.float32))
+
+
+def two_losses(**config):
+    return Learner(TwoLosses, TwoLosses.Config(batch_size=16, **config), make_spec(), 0)
+
+
+class TestGroups:
+    def test_each_is_trained_with_its_own_loss_at_its_own_rate(self):
+        one = two_losses()
+        agent = one.agent
+        groups = agent.parameter_groups()
+        batch = superbatch(2)
+        reference = [tf.keras.optimizers.legacy.Adam(rate) for rate in (1e-3, 0.01, 1e-4)]
+        metrics: Any = None
+        copies = [[tf.Variable(v) for v in group.variables] for group in groups]
+        for k in range(2):
+            one_batch = part(batch, k, k + 1)
+            with tf.GradientTape(persistent=True) as tape:
+                row = type(batch)(*(tf.constant(field[k]) for field in batch))
+                expected = agent.losses(row, tf.constant([0, 0]))
+            reference[1].learning_rate = float(agent.rate)
+            for optimizer, group, copy in zip(reference, groups, copies, strict=True):
+                gradients = tape.gradient(expected[group.loss], group.variables)
+                optimizer.apply_gradients(zip(gradients, copy, strict=True))
+            metrics = one.step(one_batch)
+            for group, copy in zip(groups, copies, strict=True):
+                for mine, theirs in zip(group.variables, copy, strict=True):
+                    np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-7)
+            for name in ("policy", "value"):
+                np.testing.assert_allclose(metrics[f"loss/{name}"], expected[name], rtol=1e-5)
+                assert metrics[f"gradient_norm/{name}"] > 0
+        assert "loss" not in metrics
+
+    def test_gradients_are_clipped_at_norm_one_a_loss_at_a_time(self):
+        one, clipped = two_losses(), two_losses(max_gradient_norm=1.0)
+        norms = one.step(superbatch(1)), clipped.step(superbatch(1))
+        for name in ("policy", "value"):
+            # What is reported is the norm before.
+            key = f"gradient_norm/{name}"
+            np.testing.assert_allclose(norms[0][key], norms[1][key], rtol=1e-5)
+        assert norms[1]["gradient_norm/policy"] < 1.0
+        assert norms[1]["gradient_norm/value"] > 10.0
+        # Adam's first moment is (1 - β1) = 0.1 of the gradient that it was given.
+        for indices in ([0], [1, 2]):
+            optimizers = [clipped._optimizers[i] for i in indices]
+            groups = [clipped._groups[i] for i in indices]
+            moments = [
+                optimizer.get_slot(variable, "m")
+                for optimizer, group in zip(optimizers, groups, strict=True)
+                for variable in group.variables
+            ]
+            norm = float(norms[1][f"gradient_norm/{groups[0].loss}"])
+            np.testing.assert_allclose(
+                10.0 * tf.linalg.global_norm(moments), min(norm, 1.0), rtol=1e-4
+            )
+
+    def test_every_step_and_purpose_has_a_seed_of_its_own(self):
+        one = two_losses()
+        seen: list[tuple[int, ...]] = []
+        for k in range(5):
+            one.step(superbatch(1, seed=k))
+            seen.extend(map(tuple, one.agent.seen.numpy()))
+        assert len(set(seen)) == 10
+
+    def test_a_variable_in_two_groups_is_refused(self):
+        with pytest.raises(ValueError, match=r"scalar.* more than one parameter group"):
+            two_losses(learn_twice=True)
+
+    def test_a_loss_that_there_is_not_is_refused(self):
+        with pytest.raises(ValueError, match=r"'polizy'.*'policy', 'value'"):
+            two_losses(unknown_loss=True).step(superbatch(1))
+
+
+class TestParameters:
+    @EVERY
+    def test_round_trip_through_a_policy_made_alone(self, name):
+        agent_class, config = AGENTS[name]
+        one = make(name)
+        for variable in one.agent.policy.variables:
+            variable.assign_add(tf.random.stateless_normal(variable.shape, [1, 2]))
+        policy = agent_class.make_policy(config, make_spec())
+        batch = superbatch(1, seed=5)
+        states, actions = batch.observation[0], batch.action[0]
+        expected = one.agent.policy(states).log_prob(actions)
+        assert np.any(policy(states).log_prob(actions) != expected)
+        parameters = one.parameters()
+        assert parameters.dtype == np.float32
+        assert parameters.ndim == 1
+        learner.unflatten(policy, parameters)
+        np.testing.assert_array_equal(learner.flatten(policy), parameters)
+        np.testing.assert_array_equal(policy(states).log_prob(actions), expected)
+
+    @pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: np.append(p, p[:1])])
+    def test_another_size_is_refused_and_changes_nothing(self, change):
+        policy = make("iq").agent.policy
+        before = learner.flatten(policy)
+        with pytest.raises(ValueError, match="another agent, configuration or environment"):
+            learner.unflatten(policy, change(before) + 1.0)
+        np.testing.assert_array_equal(learner.flatten(policy), before)
+
+
+class TestCheckFinite:
+    def test_finite_metrics_pass(self):
+        learner.check_finite({"loss": 1.0, "value": tf.constant(-2.0), "alpha": np.float32(0.0)})
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_what_is_not_finite_is_named(self, bad):
+        metrics = {"loss": tf.constant(bad, tf.float32), "value": 1.0, "entropy": bad}
+        with pytest.raises(NonFiniteError, match="Not finite: entropy, loss"):
+            learner.check_finite(metrics)
+
+    def test_a_reward_that_is_not_a_number_is_seen_in_what_step_returns(self):
+        one = make("iq")
+        batch = superbatch(K)
+        batch.reward[1, 3] = np.nan
+        with pytest.raises(NonFiniteError, match="loss"):
+            learner.check_finite(one.step(batch))

@@ -1,0 +1,94 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from acme import specs
+
+from agents import iq, protocol, quinoa
+from agents.learner import Learner
+from tests.agents.fixtures import make_spec
+
+ACTIONS = specs.BoundedArray((2,), np.float32, -1.0, 1.0)
+
+WRONG_SPECS = {
+    "nested observations": make_spec(observations={"a": specs.Array((3,), np.float32)}),
+    "an image": make_spec(observations=specs.Array((8, 8, 3), np.float32)),
+    "a scalar observation": make_spec(observations=specs.Array((), np.float32)),
+    "no observation": make_spec(observations=specs.Array((0,), np.float32)),
+    "float64 observations": make_spec(observations=specs.Array((3,), np.float64)),
+    "discrete actions": make_spec(actions=specs.DiscreteArray(4)),
+    "nested actions": make_spec(actions=[ACTIONS, ACTIONS]),
+    "unbounded actions": make_spec(actions=specs.Array((2,), np.float32)),
+    "actions in other bounds": make_spec(
+        actions=specs.BoundedArray((2,), np.float32, -1.0, [1.0, 2.0])
+    ),
+    "a matrix of actions": make_spec(actions=specs.BoundedArray((2, 2), np.float32, -1.0, 1.0)),
+    "no action": make_spec(actions=specs.BoundedArray((0,), np.float32, -1.0, 1.0)),
+    "float64 actions": make_spec(actions=specs.BoundedArray((2,), np.float64, -1.0, 1.0)),
+}
+
+
+class TestCheckSpec:
+    def test_a_canonical_spec_is_accepted(self):
+        protocol.check_spec(make_spec())
+
+    @pytest.mark.parametrize("what", WRONG_SPECS)
+    def test_a_wrong_spec_gets_one_clear_error(self, what):
+        with pytest.raises(protocol.SpecError) as error:
+            protocol.check_spec(WRONG_SPECS[what])
+        message = str(error.value)
+        assert (
+            "observations" if "observation" in what or "image" in what else "actions"
+        ) in message
+        assert "environments.make" in message
+
+    @pytest.mark.parametrize("agent", [iq.Agent, quinoa.Agent])
+    @pytest.mark.parametrize("what", ["an image", "unbounded actions"])
+    def test_learners_check(self, agent, what):
+        with pytest.raises(protocol.SpecError):
+            Learner(agent, agent.Config(), WRONG_SPECS[what], seed=0)
+
+    @pytest.mark.parametrize("agent", [iq.Agent, quinoa.Agent])
+    @pytest.mark.parametrize("what", ["an image", "unbounded actions"])
+    def test_makers_of_policies_check(self, agent, what):
+        with pytest.raises(protocol.SpecError):
+            agent.make_policy(agent.Config(), WRONG_SPECS[what])
+
+
+class TestAgentConfig:
+    @pytest.mark.parametrize(
+        "field, value",
+        [
+            ("discount", -0.1),
+            ("discount", 1.1),
+            ("discount", float("nan")),
+            ("batch_size", 0),
+            ("max_gradient_norm", -1.0),
+            ("samples_per_insert", 0.0),
+            ("samples_per_insert", float("inf")),
+            ("segment_length", 0),
+            ("min_replay_size", 0),
+            ("max_replay_size", 10),
+        ],
+    )
+    def test_what_cannot_work_is_refused_by_name_and_value(self, field, value):
+        with pytest.raises(protocol.ConfigError) as error:
+            protocol.AgentConfig(**{field: value})
+        assert f"{field} = {value!r}" in str(error.value)
+
+    @pytest.mark.parametrize(
+        "field, value", [("discount", 0.0), ("discount", 1.0), ("max_gradient_norm", 0.0)]
+    )
+    def test_ends_of_the_ranges_are_accepted(self, field, value):
+        assert getattr(protocol.AgentConfig(**{field: value}), field) == value
+
+    def test_a_segment_must_fit_into_replay(self):
+        with pytest.raises(protocol.ConfigError, match="max_replay_size"):
+            protocol.AgentConfig(min_replay_size=1, max_replay_size=8, segment_length=16)
+
+    def test_is_frozen_and_checked_again_when_replaced(self):
+        config = protocol.AgentConfig()
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            config.discount = 0.5  # type: ignore[misc]
+        with pytest.raises(protocol.ConfigError):
+            dataclasses.replace(config, discount=2.0)
