@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from tensorflow_probability import distributions as tfd
 from scipy.stats import qmc
+from tensorflow_probability import distributions as tfd
 
 from agents import networks
 from agents.policies import squash
