@@ -1,0 +1,116 @@
+"""How far a run is, over all its processes, and what they measured."""
+
+from __future__ import annotations
+
+import collections
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from launch.files import write_json
+from launch.metrics import MetricsLog
+from launch.run_folder import RunFolder
+
+# What is counted.
+ACTOR_STEPS = "actor_steps"
+LEARNER_STEPS = "learner_steps"
+EPISODES = "episodes"
+_COUNTS = (ACTOR_STEPS, LEARNER_STEPS, EPISODES)
+
+# The actors' return shown as progress is the mean over so many of their latest reports.
+_REPORTS_IN_MEAN = 20
+
+
+class Counter:
+    """Adds up what the processes count, records their metrics, and says when the run is over.
+
+    Each process reports its own totals, and its rows with their numbers, so that a report which
+    is repeated because its answer got lost counts once.
+    """
+
+    def __init__(self, folder: RunFolder, steps: int):
+        """Starts at zero.
+
+        Args:
+            folder: of the run.
+            steps: actor steps after which the run is over.
+        """
+        self._folder = folder
+        self._steps = steps
+        self._log = MetricsLog(folder)
+        self._totals: dict[str, Mapping[str, int]] = {}
+        self._rows_seen: dict[str, int] = collections.defaultdict(int)
+        self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
+        self._evaluation_return: float | None = None
+        self._lock = threading.Lock()
+
+    def report(
+        self,
+        source: str,
+        role: str,
+        totals: Mapping[str, int],
+        first_row: int,
+        rows: Sequence[Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        """Takes what one process counted and measured; answers how far the run is.
+
+        Args:
+            source: names the process, and no other one.
+            role: what the process is: names the file of its rows.
+            totals: all that the process has counted since it started, by kind.
+            first_row: the number of the first of `rows`, among all rows of the source.
+            rows: metrics; the columns for time and counts are filled in where they are missing.
+
+        Returns:
+            The counts by kind, and `stop`, whether the run is over.
+        """
+        with self._lock:
+            self._totals[source] = dict(totals)
+            counts = self._counts()
+            for row in rows[max(self._rows_seen[source] - first_row, 0) :]:
+                now = {
+                    "wall_time": time.time(),
+                    ACTOR_STEPS: counts[ACTOR_STEPS],
+                    LEARNER_STEPS: counts[LEARNER_STEPS],
+                }
+                self._record(role, {**now, **row})
+            self._rows_seen[source] = max(self._rows_seen[source], first_row + len(rows))
+            return {**counts, "stop": counts[ACTOR_STEPS] >= self._steps}
+
+    def status(self) -> dict[str, Any]:
+        """The counts, and the latest returns: of the actors, and of the evaluator."""
+        with self._lock:
+            returns = self._actor_returns
+            return {
+                **self._counts(),
+                "steps": self._steps,
+                "actor_return": sum(returns) / len(returns) if returns else None,
+                "evaluation_return": self._evaluation_return,
+                "wall_time": time.time(),
+            }
+
+    def save(self) -> None:
+        """Writes the status and the metrics so far to the run's folder."""
+        with self._lock:
+            self._log.flush()
+        write_json(self._folder.status, self.status())
+
+    def close(self) -> None:
+        """Saves, and closes the files."""
+        self.save()
+        with self._lock:
+            self._log.close()
+
+    def _counts(self) -> dict[str, int]:
+        return {
+            kind: sum(totals.get(kind, 0) for totals in self._totals.values()) for kind in _COUNTS
+        }
+
+    def _record(self, role: str, row: Mapping[str, Any]) -> None:
+        self._log.write(role, row)
+        value = row.get("episode_return")
+        if role == "actor" and value is not None:
+            self._actor_returns.append(value)
+        elif role == "evaluator":
+            self._evaluation_return = value

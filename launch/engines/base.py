@@ -1,0 +1,73 @@
+"""What an engine is."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from launch.experiment import Experiment
+    from launch.run_folder import RunFolder
+
+
+class Outcome(enum.Enum):
+    """How a run ended."""
+
+    FINISHED = "finished"  # at its last step
+    STOPPED = "stopped"  # by a signal, in order
+    KILLED = "killed"  # by a second signal, before everything was saved
+    FAILED = "failed"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        outcome: how.
+        failed_node: the name of the process that failed, if one did.
+        error: what it said, in full.
+    """
+
+    outcome: Outcome
+    failed_node: str | None = None
+    error: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What an engine is made with.
+
+    Attributes:
+        inherited: the environment variables for the processes that it starts.
+        private_network: keep those processes' ports to themselves, where the kernel allows it.
+    """
+
+    inherited: Mapping[str, str]
+    private_network: bool = True
+
+
+class Engine(Protocol):
+    """Runs experiments."""
+
+    def __init__(self, settings: Settings):
+        """Starts nothing."""
+
+    def run(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        on_status: Callable[[Mapping[str, Any]], None],
+    ) -> RunResult:
+        """Runs an experiment to its end, or until SIGINT or SIGTERM.
+
+        Args:
+            experiment: what to run; it has been validated.
+            folder: made for the run; metrics, checkpoints and logs go there.
+            on_status: called often with `Counter.status`.
+
+        Returns:
+            How it ended; nothing that was started is left running.
+        """

@@ -1,0 +1,206 @@
+"""The engine for this machine: one process a node."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import launchpad as lp
+from absl import flags
+from launchpad.nodes.python.local_multi_processing import PythonProcess
+
+from launch import process_environment, program
+from launch.engines import private_network, signals
+from launch.engines.base import Outcome, RunResult, Settings
+from launch.engines.processes import NodeProcess, wait
+from launch.experiment import Experiment, usable_cores
+from launch.files import read_json
+from launch.run_folder import RunFolder
+
+# Seconds between two looks at the processes, and at the status.
+_POLL_S = 0.1
+_STATUS_S = 0.5
+# Seconds that a group of processes has to stop in, before it is killed. The learner writes its
+# last checkpoint in that time.
+_GRACE_S = {program.LEARNER: 60.0}
+_DEFAULT_GRACE_S = 15.0
+# After a failure, processes may be waiting for one that is gone. The learner still saves.
+_GRACE_AFTER_FAILURE_S = 5.0
+# A learner that waits for the evaluator is worse than an evaluation that takes longer; but on a
+# machine with much else to do, the evaluator must get its turn too.
+_NICE = {program.EVALUATOR: 5}
+
+
+class LocalEngine:
+    """Runs an experiment's program as processes of this machine, in the current terminal."""
+
+    def __init__(self, settings: Settings):
+        """Starts nothing yet."""
+        self._settings = settings
+
+    def run(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        on_status: Callable[[Mapping[str, Any]], None],
+    ) -> RunResult:
+        """See `Engine.run`."""
+        processes: list[NodeProcess] = []
+        with (
+            signals.caught() as stop,
+            self._network() as network,
+            tempfile.TemporaryDirectory(prefix="quinoa-") as temporary,
+        ):
+            try:
+                for group, arguments in _executables(program.make_program(experiment, folder)):
+                    index = sum(process.group == group for process in processes)
+                    process = NodeProcess.start(
+                        group,
+                        f"{group}-{index}",
+                        arguments,
+                        environment={**self._environment(group, experiment), "TMPDIR": temporary},
+                        network=network,
+                        nice=_NICE.get(group, 0),
+                        logs=folder.logs,
+                    )
+                    processes.append(process)
+                return _watch(processes, folder, stop, on_status)
+            finally:
+                for process in processes:
+                    process.kill()
+
+    @contextlib.contextmanager
+    def _network(self) -> Iterator[Sequence[int]]:
+        """What the processes join; nothing where there is no private network."""
+        with contextlib.ExitStack() as stack:
+            network: Sequence[int] = ()
+            if self._settings.private_network:
+                try:
+                    network = stack.enter_context(private_network.made())
+                except private_network.UnavailableError as error:
+                    print(
+                        f"quinoa: note: no private network can be made here ({error}): while the "
+                        "run lasts, whoever reaches this machine's ports can reach its processes.",
+                        file=sys.stderr,
+                    )
+            yield network
+
+    def _environment(self, group: str, experiment: Experiment) -> dict[str, str]:
+        is_learner = group == program.LEARNER
+        threads = (experiment.learner_threads or usable_cores()) if is_learner else 1
+        return process_environment.for_node(
+            self._settings.inherited, threads=threads, gpu=is_learner
+        )
+
+
+def _executables(described: lp.Program) -> list[tuple[str, list[str]]]:
+    """Has Launchpad make each node something that runs.
+
+    Returns:
+        The group of each node, and the arguments for the entry of its process.
+    """
+    # Launchpad reads its flags, which the command line here does not have.
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    launch_type = lp.LaunchType.LOCAL_MULTI_PROCESSING
+    for nodes in described.groups.values():
+        for node in nodes:
+            node._initialize_context(launch_type, launch_config=PythonProcess())
+    for group, nodes in described.groups.items():
+        for node in nodes:
+            for handle in node.input_handles:
+                handle.connect(node, group)
+    for node in described.get_all_nodes():
+        node.bind_addresses()
+    executables = []
+    for group, nodes in described.groups.items():
+        for command in nodes[0].to_executables(nodes, group, nodes[0].launch_context):
+            # The interpreter and the script are ours; a crash must not wait in a debugger.
+            arguments = [a for a in command.command_as_list[2:] if a != "--pdb_post_mortem"]
+            executables.append((group, arguments))
+    return executables
+
+
+def _watch(
+    processes: Sequence[NodeProcess],
+    folder: RunFolder,
+    stop: signals.StopSignals,
+    on_status: Callable[[Mapping[str, Any]], None],
+) -> RunResult:
+    """Waits for the run's end, then stops what still runs, in order."""
+    next_status = time.monotonic()
+    result = None
+    while result is None:
+        result = _ended(processes, stop)
+        if time.monotonic() >= next_status:
+            _show_status(folder, on_status)
+            next_status += _STATUS_S
+        time.sleep(_POLL_S)
+    default_grace_s = (
+        _GRACE_AFTER_FAILURE_S if result.outcome is Outcome.FAILED else _DEFAULT_GRACE_S
+    )
+    while_stopping = _stop_in_order(processes, stop, default_grace_s)
+    _show_status(folder, on_status)
+    # What failed first is the cause; what fails while the rest is stopped may follow from it.
+    return result if result.outcome is Outcome.FAILED else while_stopping or result
+
+
+def _ended(processes: Sequence[NodeProcess], stop: signals.StopSignals) -> RunResult | None:
+    """How the run ended, if it has: by a failure, by its workers, or by a signal."""
+    for process in processes:
+        code = process.exit_code
+        if code is not None and (code != 0 or process.group != program.WORKERS):
+            return RunResult(Outcome.FAILED, process.name, process.failure())
+    workers = [process for process in processes if process.group == program.WORKERS]
+    if all(process.exit_code == 0 for process in workers):
+        return RunResult(Outcome.FINISHED)
+    return RunResult(Outcome.STOPPED) if stop.count else None
+
+
+def _stop_in_order(
+    processes: Sequence[NodeProcess], stop: signals.StopSignals, default_grace_s: float
+) -> RunResult | None:
+    """Stops everything; returns a result if that went wrong."""
+    problem = None
+
+    def hastened() -> bool:
+        return stop.count >= 2
+
+    for groups in program.STOP_ORDER:
+        stopping = [process for process in processes if process.group in groups]
+        for process in stopping:
+            process.terminate()
+        grace_s = max(_GRACE_S.get(group, default_grace_s) for group in groups)
+        wait(stopping, grace_s, hastened)
+        for process in stopping:
+            process.kill()
+            if problem is None:
+                problem = _problem(process, grace_s, hastened())
+    return problem
+
+
+def _problem(process: NodeProcess, grace_s: float, hastened: bool) -> RunResult | None:
+    """What was wrong with how a process stopped."""
+    if process.was_killed:
+        # Nothing is lost with any other: metrics are written all the time.
+        if process.group != program.LEARNER:
+            return None
+        if hastened:
+            return RunResult(Outcome.KILLED)
+        error = f"{process.name} did not stop within {grace_s:.0f} s; its last steps are not saved."
+        return RunResult(Outcome.FAILED, process.name, error)
+    if process.exit_code != 0:
+        return RunResult(Outcome.FAILED, process.name, process.failure())
+    return None
+
+
+def _show_status(folder: RunFolder, on_status: Callable[[Mapping[str, Any]], None]) -> None:
+    try:
+        status = read_json(folder.status)
+    except FileNotFoundError:  # The counter is starting.
+        return
+    on_status(status)

@@ -1,0 +1,101 @@
+"""The main program of a node's process, started by the local engine.
+
+    python -m launch.engines.node_main --data_file=FILE --lp_task_id=N --parent=PID --error_file=F
+
+Does what Launchpad's own entry does (loads the node's function, gives it a worker manager, calls
+it), and besides: dies with the engine, joins the run's network, lets SIGTERM in
+once there is somebody to hear it, and leaves an error where the engine finds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from launch import process_environment
+from launch.engines import private_network
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Runs the node; returns the exit status."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--data_file", required=True)
+    parser.add_argument("--lp_task_id", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--error_file", type=Path, required=True)
+    parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--network", default="")
+    arguments, launchpad_flags = parser.parse_known_args()
+
+    _die_with(arguments.parent)
+    faulthandler.enable()
+    if arguments.nice:
+        os.nice(arguments.nice)
+    # Agents and environments of the user's own may lie in the current folder, which `-m` has put
+    # first; last is where a file named like some library's module does no harm.
+    sys.path[:] = [*sys.path[1:], os.getcwd()]
+    try:
+        private_network.join([int(number) for number in arguments.network.split(",") if number])
+        _run(arguments.data_file, arguments.lp_task_id, launchpad_flags)
+    except Exception as error:
+        text = "".join(traceback.format_exception(error.with_traceback(_own(error.__traceback__))))
+        sys.stderr.write(text)
+        arguments.error_file.write_text(text, encoding="utf-8")
+        return 1
+    return 0
+
+
+def _run(data_file: str, task_id: int, launchpad_flags: list[str]) -> None:
+    import cloudpickle
+    from absl import flags
+    from launchpad.launch import worker_manager_v2
+
+    process_environment.quiet_loggers()
+    flags.FLAGS(["node", "--lp_worker_manager_v2", *launchpad_flags])
+    worker_manager_v2.WorkerManager(handle_sigterm=True, register_in_thread=True)
+    # The engine has started this process with SIGTERM held back, for importing what a node needs
+    # takes seconds, and a node that is stopped in that time must still stop in order.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    # Written by the engine for this process, in a folder that only this user can read.
+    with open(data_file, "rb") as file:
+        functions = cloudpickle.load(file)
+    functions[task_id]()
+
+
+def _die_with(parent: int) -> None:
+    """Has the kernel kill this process when the engine is gone, however it went."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _own(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the node's own code on, without the machinery that called it."""
+    start = trace
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if trace.tb_next is not None and (f"{os.sep}launchpad{os.sep}" in name or name == __file__):
+            start = trace.tb_next
+        trace = trace.tb_next
+    return start
+
+
+if __name__ == "__main__":
+    # Not `sys.exit`: threads of TensorFlow, Reverb and gRPC that are still waiting for something
+    # can hang or crash an interpreter that winds down.
+    try:
+        status = main()
+    except SystemExit as exit_:
+        status = exit_.code if isinstance(exit_.code, int) else 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

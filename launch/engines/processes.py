@@ -1,0 +1,136 @@
+"""Processes of nodes: started, watched, and stopped without leaving any behind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_LOG_TAIL_LINES = 20
+_POLL_S = 0.02
+
+
+@dataclasses.dataclass
+class NodeProcess:
+    """One node's process.
+
+    Attributes:
+        group: the label of the node's group in the program.
+        name: of the node: the group and its index there.
+        log: the file that has what it prints.
+    """
+
+    group: str
+    name: str
+    log: Path
+    _error_file: Path
+    _popen: subprocess.Popen[bytes]
+    was_killed: bool = False
+
+    @classmethod
+    def start(
+        cls,
+        group: str,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        network: Sequence[int],
+        nice: int,
+        logs: Path,
+    ) -> NodeProcess:
+        """Starts a node.
+
+        Args:
+            group: see the class.
+            name: see the class.
+            arguments: Launchpad's, for the entry of a process.
+            environment: all environment variables of the process.
+            network: what `private_network.join` takes, or nothing.
+            nice: how much less than others it may have of a busy processor.
+            logs: the folder of the run's logs.
+        """
+        log = logs / f"{name}.log"
+        error_file = logs / f"{name}.error"
+        command = [
+            sys.executable,
+            "-m",
+            "launch.engines.node_main",
+            *arguments,
+            f"--parent={os.getpid()}",
+            f"--error_file={error_file}",
+            f"--nice={nice}",
+            f"--network={','.join(map(str, network))}",
+        ]
+        # SIGTERM is inherited as held back, until the node can stop in order: see `node_main`.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        try:
+            with log.open("ab") as file:
+                popen = subprocess.Popen(
+                    command,
+                    env=environment,
+                    pass_fds=network,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    # A group of its own, or Ctrl-C in the terminal would reach it too.
+                    start_new_session=True,
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return cls(group, name, log, error_file, popen)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit status, minus the number of the signal that ended it, or None."""
+        if self._popen.returncode is not None:
+            return self._popen.returncode
+        # Its number stays taken until `kill`, which sends a signal to its group by that number.
+        ended = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def terminate(self) -> None:
+        """Asks it to stop."""
+        if self._popen.returncode is None:
+            os.kill(self._popen.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it and all that it started; does nothing the second time."""
+        if self._popen.returncode is not None:
+            return
+        self.was_killed = self.exit_code is None
+        # Its own children are in its group, and may outlive it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+
+    def failure(self) -> str:
+        """What is known of why it ended: its error, or the end of its log."""
+        if self._error_file.is_file():
+            return self._error_file.read_text(encoding="utf-8").rstrip()
+        code = self.exit_code
+        if code is not None and code < 0:
+            reason = f"{self.name} was ended by {signal.Signals(-code).name}."
+            if -code == signal.SIGKILL:
+                reason += " The kernel does that when memory runs out."
+        else:
+            reason = f"{self.name} ended with status {code}, and was not to end yet."
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join([*lines[-_LOG_TAIL_LINES:], reason])
+
+
+def wait(processes: Sequence[NodeProcess], timeout_s: float, give_up: Callable[[], bool]) -> None:
+    """Waits until all have ended, or the time is up, or `give_up()`."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and not give_up():
+        if all(process.exit_code is not None for process in processes):
+            return
+        time.sleep(_POLL_S)

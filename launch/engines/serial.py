@@ -1,0 +1,182 @@
+"""The engine in one process: no servers, no threads, and the same numbers every time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from agents import registry
+from agents.actor import Actor
+from agents.evaluation import EvaluationStopped, evaluate
+from agents.learner import Learner
+from agents.replay import MemoryReplay
+from launch import checkpoints
+from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
+from launch.engines import signals
+from launch.engines.base import Outcome, RunResult, Settings
+from launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
+from launch.reporter import Reporter
+from launch.rows import ActorRows, Rate, evaluation_row, learner_row
+from launch.run_folder import RunFolder
+
+# Rows of metrics over the whole run, for each actor and the learner. By steps and not by time, so
+# that the same seed gives the same rows.
+_NUM_ROWS = 200
+_STATUS_S = 0.5
+
+
+class SerialEngine:
+    """Acts, learns and evaluates in turn: for debugging, and where runs must be repeatable.
+
+    The same experiment gives the same parameters bit for bit, if its environment is deterministic
+    and TensorFlow has one thread (as it has under the command line).
+    """
+
+    def __init__(self, settings: Settings):
+        """Takes nothing from the settings, which are of processes."""
+        del settings
+
+    def run(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        on_status: Callable[[Mapping[str, Any]], None],
+    ) -> RunResult:
+        """See `Engine.run`. A failure raises its own error, for a debugger to see."""
+        counter = Counter(folder, experiment.steps)
+        with signals.caught() as stop:
+            run = _Run(experiment, folder, counter, lambda: stop.count > 0)
+            try:
+                shown = saved = time.monotonic()
+                while not run.is_over and not stop.count:
+                    run.step()
+                    now = time.monotonic()
+                    if now - shown >= _STATUS_S:
+                        counter.save()
+                        on_status(counter.status())
+                        shown = now
+                    if now - saved >= experiment.checkpoint_period_s:
+                        run.save()
+                        saved = now
+                run.save()
+            finally:
+                run.close()
+                counter.close()
+            on_status(counter.status())
+            return RunResult(Outcome.STOPPED if stop.count else Outcome.FINISHED)
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        counter: Counter,
+        should_stop: Callable[[], bool],
+    ):
+        config, spec = experiment.config, experiment.spec()
+        self._experiment = experiment
+        self._folder = folder
+        self._should_stop = should_stop
+        agent = registry.load(experiment.agent).agent_class
+        self._learner = Learner(agent, config, spec, experiment.seed_of("learner"))
+        self._policy = self._learner.agent.policy
+        self._replay = MemoryReplay(config, spec, experiment.seed_of("replay"))
+        self._superbatch_size = experiment.steps_per_call * config.batch_size
+        self._actors = [
+            Actor(
+                self._policy,
+                experiment.make_environments(experiment.environments_per_actor, "actor", index),
+                self._replay,
+                seed=experiment.seed_of("actor-policy", index),
+                parameters=None,
+            )
+            for index in range(experiment.num_actors)
+        ]
+        self._evaluation_environments = experiment.make_environments(
+            min(experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS), "evaluator"
+        )
+        self._reporters = {
+            role: Reporter(counter.report, role, source=role)
+            for role in ("actor", "learner", "evaluator")
+        }
+        self._actor_rows = [ActorRows(index) for index in range(experiment.num_actors)]
+        self._learner_rate = Rate()
+        self._learner_metrics: Mapping[str, tf.Tensor] = {}
+        self._learner_steps = self._actor_steps = 0
+        self._next_evaluation = 0
+        self._next_row = self._row_period = max(experiment.steps // _NUM_ROWS, 1)
+
+    @property
+    def is_over(self) -> bool:
+        return self._reporters["actor"].stop
+
+    def step(self) -> None:
+        """One step of each actor, and the gradient steps that this allows."""
+        if self._actor_steps >= self._next_evaluation:
+            self._evaluate()
+        self._act()
+        while self._replay.can_sample(self._superbatch_size):
+            self._learn()
+        if self._actor_steps >= self._next_row:
+            self._next_row = self._actor_steps + self._row_period
+            self._record()
+
+    def save(self) -> None:
+        actor = self._reporters["actor"]
+        counts = {kind: actor.count(kind) for kind in (ACTOR_STEPS, EPISODES)}
+        checkpoints.save(self._folder.checkpoints, self._learner, counts)
+
+    def close(self) -> None:
+        for actor in self._actors:
+            actor.close()
+        self._evaluation_environments.close()
+
+    def _act(self) -> None:
+        reporter = self._reporters["actor"]
+        for actor, rows in zip(self._actors, self._actor_rows, strict=True):
+            step = actor.step()
+            rows.add(step)
+            reporter.add(ACTOR_STEPS, step.num_transitions)
+            reporter.add(EPISODES, len(step.returns))
+            self._actor_steps += step.num_transitions
+        reporter.send()
+
+    def _learn(self) -> None:
+        superbatch = self._replay.sample(self._experiment.steps_per_call)
+        self._learner_metrics = self._learner.step(superbatch)
+        self._learner_steps += self._experiment.steps_per_call
+        self._reporters["learner"].set_total(LEARNER_STEPS, self._learner_steps)
+
+    def _record(self) -> None:
+        for rows in self._actor_rows:
+            self._reporters["actor"].record(rows.take(parameter_age=0))
+        if self._learner_metrics:
+            rate = self._learner_rate.per_second(self._learner_steps)
+            row = learner_row(self._learner_metrics, self._learner_steps, rate)
+            self._reporters["learner"].record(row)
+        for role in ("learner", "actor"):
+            self._reporters[role].send()
+
+    def _evaluate(self) -> None:
+        experiment, period = self._experiment, self._experiment.steps_between_evaluations
+        self._next_evaluation = (self._actor_steps // period + 1) * period
+        try:
+            result = evaluate(
+                self._policy,
+                self._evaluation_environments,
+                experiment.evaluation_episodes,
+                seed=experiment.seed_of("evaluation", self._actor_steps),
+                sample=experiment.evaluation_sample,
+                should_stop=self._should_stop,
+            )
+        except EvaluationStopped:
+            return
+        row = evaluation_row(result, self._actor_steps, self._learner_steps)
+        self._reporters["evaluator"].record(row)
+        self._reporters["evaluator"].send()

@@ -1,0 +1,225 @@
+"""What is to be run, whole: an experiment is a value that can be saved, loaded and run again."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from launch import provenance
+from launch.errors import ExperimentError, RunError
+from launch.files import read_json, write_json
+from launch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from acme import specs
+
+    from agents.protocol import AgentConfig
+    from environments import EnvironmentBatch
+
+# Environments that one evaluation steps together, at most.
+MAX_EVALUATION_ENVIRONMENTS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """An agent, an environment, how they are run, and for how long.
+
+    Attributes:
+        agent: a name that `agents.registry.load` knows, or an import path.
+        agent_config: the agent's settings.
+        environment: a name that `environments.make` knows.
+        action_repeat: environment steps that one action lasts.
+        num_actors: actors, each a process of its own where the engine has processes.
+        environments_per_actor: environments that an actor steps together.
+        samples_per_insert: instead of the agent's own; None leaves that.
+        steps: transitions over all actors, after which the run ends.
+        steps_per_call: K, the gradient steps that the learner does in one call.
+        evaluation_period: actor steps from one evaluation to the next; None is `steps` / 20.
+        evaluation_episodes: episodes in each evaluation.
+        evaluation_sample: evaluate with sampled actions rather than the policy's mode.
+        seed: of the parameters, the policies' random numbers and the environments.
+        checkpoint_period_s: seconds from one checkpoint to the next.
+        learner_threads: threads of TensorFlow's operations in the learner; None is one per core.
+    """
+
+    agent: str
+    agent_config: AgentConfig
+    environment: str
+    action_repeat: int = 1
+    num_actors: int = 2
+    environments_per_actor: int = 16
+    samples_per_insert: float | None = None
+    steps: int = 100_000
+    steps_per_call: int = 50
+    evaluation_period: int | None = None
+    evaluation_episodes: int = 10
+    evaluation_sample: bool = False
+    seed: int = 0
+    checkpoint_period_s: float = 60.0
+    learner_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks each field alone; raises `ExperimentError`."""
+        for name in (
+            "action_repeat",
+            "num_actors",
+            "environments_per_actor",
+            "steps",
+            "steps_per_call",
+            "evaluation_episodes",
+        ):
+            _require_at_least_one(name, getattr(self, name))
+        for name in ("evaluation_period", "learner_threads"):
+            if getattr(self, name) is not None:
+                _require_at_least_one(name, getattr(self, name))
+        if self.samples_per_insert is not None and not 0 < self.samples_per_insert < float("inf"):
+            raise ExperimentError(
+                f"samples_per_insert = {self.samples_per_insert} cannot work: it must be above 0."
+            )
+        if not self.checkpoint_period_s > 0:
+            raise ExperimentError(
+                f"checkpoint_period_s = {self.checkpoint_period_s} cannot work: it must be above 0."
+            )
+        if not 0 <= self.seed < 2**31:
+            raise ExperimentError(
+                f"seed = {self.seed} cannot work: it must be from 0 to 2**31 - 1."
+            )
+
+    @property
+    def config(self) -> AgentConfig:
+        """The agent's settings with the experiment's own put in."""
+        if self.samples_per_insert is None:
+            return self.agent_config
+        return dataclasses.replace(self.agent_config, samples_per_insert=self.samples_per_insert)
+
+    @property
+    def steps_between_evaluations(self) -> int:
+        """Actor steps from one evaluation to the next."""
+        return self.evaluation_period or max(self.steps // 20, 1)
+
+    def seed_of(self, role: str, index: int = 0) -> int:
+        """A seed for one node, unlike those of the others; from 0 to 2**31 - 1."""
+        key = (*role.encode(), index)
+        return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0] >> 1)
+
+    def make_environments(self, count: int, role: str, index: int = 0) -> EnvironmentBatch:
+        """Makes the environments of one node, each with a seed of its own."""
+        import environments
+
+        seeds = np.random.SeedSequence(self.seed_of(role, index)).generate_state(count)
+        return environments.EnvironmentBatch(
+            [
+                environments.make(self.environment, int(seed), action_repeat=self.action_repeat)
+                for seed in seeds
+            ]
+        )
+
+    def spec(self) -> specs.EnvironmentSpec:
+        """The specs of the environment, found by making one."""
+        import environments
+
+        environment = environments.make(
+            self.environment, self.seed, action_repeat=self.action_repeat
+        )
+        try:
+            return environments.environment_spec(environment)
+        finally:
+            environment.close()
+
+    def validate(self) -> None:
+        """Finds out whether this can run, before anything is started: takes a few seconds.
+
+        Makes one environment and steps it, and makes the agent for it.
+
+        Raises:
+            ExperimentError: it cannot; the message says what to change.
+        """
+        config = self.config
+        # Replay gets an environment's steps a segment at a time.
+        in_segments = config.segment_length * self.num_actors * self.environments_per_actor
+        learner_starts = max(config.min_replay_size, in_segments)
+        if self.steps <= learner_starts:
+            raise ExperimentError(
+                f"steps = {self.steps} ends before the first gradient step: replay is to hold "
+                f"{learner_starts} transitions by then (min_replay_size, or segment_length in "
+                "every environment). Give more steps, or make those smaller."
+            )
+        self._try_environment()
+        self._try_agent()
+
+    def _try_environment(self) -> None:
+        from environments import InvalidEnvironmentError, UnknownEnvironmentError
+
+        try:
+            batch = self.make_environments(1, "validation")
+            try:
+                batch.reset()
+                shape = (1, *batch.environments[0].action_spec().shape)
+                batch.step(np.zeros(shape, np.float32))
+            finally:
+                batch.close()
+        except (UnknownEnvironmentError, InvalidEnvironmentError) as error:
+            raise ExperimentError(str(error)) from error
+        except Exception as error:
+            raise ExperimentError(
+                f"The environment {self.environment} fails when it is made, reset and stepped: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _try_agent(self) -> None:
+        from agents import registry
+
+        try:
+            registry.load(self.agent).agent_class(self.config, self.spec())
+        except registry.UnknownAgentError as error:
+            raise ExperimentError(str(error)) from error
+        except Exception as error:
+            raise ExperimentError(
+                f"The agent {self.agent} cannot be made for {self.environment}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def save(self, folder: RunFolder) -> None:
+        """Writes the experiment to the run's folder, with what it was run by."""
+        from agents import registry
+
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields["agent_config"] = registry.to_json(self.agent_config)
+        write_json(folder.experiment, {"experiment": fields, **provenance.collect()})
+
+
+def load(folder: RunFolder) -> Experiment:
+    """Reads what `Experiment.save` wrote.
+
+    Raises:
+        RunError: the file is missing or damaged, or the agent is not to be found any more.
+    """
+    from agents import protocol, registry
+
+    path = folder.experiment
+    try:
+        fields: Mapping[str, Any] = read_json(path)["experiment"]
+        config = registry.from_json(
+            registry.load(fields["agent"]).config_class, fields["agent_config"]
+        )
+        return Experiment(**{**fields, "agent_config": config})
+    except (registry.UnknownAgentError, protocol.ConfigError, ExperimentError) as error:
+        raise RunError(f"{path} does not fit this version: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
+        ) from error
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def _require_at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ExperimentError(f"{name} = {value} cannot work: it must be at least 1.")

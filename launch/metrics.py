@@ -1,0 +1,116 @@
+"""Metrics as CSV files, one a role, and as TensorBoard event files."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from launch.run_folder import RunFolder
+
+# What every row says first: when it was, and how far the run was.
+TIME_COLUMNS = ("wall_time", "actor_steps", "learner_steps")
+
+
+class MetricsLog:
+    """Writes rows of metrics; a folder that already has files is written on.
+
+    The columns of a file are those of its first row, and stay.
+    """
+
+    def __init__(self, folder: RunFolder):
+        """Opens no file yet."""
+        self._folder = folder
+        self._tables: dict[str, _Table] = {}
+        self._events: EventFile | None = None
+
+    def write(self, role: str, row: Mapping[str, Any]) -> None:
+        """Writes one row.
+
+        Args:
+            role: names the file.
+            row: `TIME_COLUMNS` and metrics; None is an empty cell.
+
+        Raises:
+            ValueError: the row has other columns than the file.
+        """
+        if role not in self._tables:
+            self._tables[role] = _Table(self._folder.metrics(role), list(row))
+        self._tables[role].write(row)
+        if self._events is None:
+            self._events = EventFile(self._folder.tensorboard)
+        scalars = {
+            f"{role}/{name}": value
+            for name, value in row.items()
+            if name not in TIME_COLUMNS and value is not None
+        }
+        self._events.write(scalars, step=int(row["actor_steps"]), wall_time=row["wall_time"])
+
+    def flush(self) -> None:
+        """Makes what was written visible to readers of the files."""
+        for table in self._tables.values():
+            table.file.flush()
+        if self._events is not None:
+            self._events.file.flush()
+
+    def close(self) -> None:
+        """Closes the files."""
+        for table in self._tables.values():
+            table.file.close()
+        self._tables.clear()
+        if self._events is not None:
+            self._events.file.close()
+            self._events = None
+
+
+class _Table:
+    """One CSV file."""
+
+    def __init__(self, path: Path, columns: Sequence[str]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file: IO[str] = path.open("a+", newline="", encoding="utf-8")
+        self.file.seek(0)
+        header = next(csv.reader(self.file), None)
+        self.file.seek(0, os.SEEK_END)
+        self._columns = header or list(columns)
+        self._path = path
+        self._writer = csv.writer(self.file)
+        if header is None:
+            self._writer.writerow(self._columns)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        if row.keys() != set(self._columns):
+            raise ValueError(
+                f"{self._path} has the columns {', '.join(self._columns)}, "
+                f"but this row has {', '.join(row)}."
+            )
+        self._writer.writerow([row[column] for column in self._columns])
+
+
+class EventFile:
+    """A TensorBoard event file of scalars, written without importing TensorFlow."""
+
+    def __init__(self, folder: Path):
+        """Starts a new file in the folder."""
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self._Event, self._Summary = event_pb2.Event, summary_pb2.Summary
+        folder.mkdir(parents=True, exist_ok=True)
+        now = time.time()
+        name = f"events.out.tfevents.{int(now)}.{os.getpid()}.{time.monotonic_ns()}"
+        self.file: IO[bytes] = (folder / name).open("wb")
+        self._records = RecordWriter(self.file)
+        header = self._Event(wall_time=now, file_version="brain.Event:2")
+        self._records.write(header.SerializeToString())
+
+    def write(self, scalars: Mapping[str, float], *, step: int, wall_time: float) -> None:
+        """Writes scalars by tag."""
+        values = [
+            self._Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()
+        ]
+        event = self._Event(wall_time=wall_time, step=step, summary=self._Summary(value=values))
+        self._records.write(event.SerializeToString())

@@ -1,0 +1,94 @@
+"""An actor as a process: acts in its environments and writes what it sees to replay."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import reverb
+
+from agents import registry
+from agents.actor import Actor
+from agents.parameters import ParameterClient
+from agents.replay import SegmentWriter
+from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
+from launch.experiment import Experiment
+from launch.reporter import PATIENCE_S, BackgroundReporter, Report
+from launch.rows import ActorRows
+
+# Seconds from one row of metrics to the next.
+_REPORT_S = 1.0
+
+
+class ActorNode:
+    """Acts until the run is over or it is told to stop."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        index: int,
+        replay_client: reverb.Client,
+        get_parameters: Callable[[int], tuple[int, np.ndarray] | None],
+        report: Report,
+        stop: threading.Event,
+    ):
+        """Makes nothing yet.
+
+        Args:
+            experiment: what is run.
+            index: of this actor, from 0.
+            replay_client: of the replay server.
+            get_parameters: `LearnerNode.get_parameters`.
+            report: `Counter.report`.
+            stop: ends `run`.
+        """
+        self._experiment = experiment
+        self._index = index
+        self._replay_client = replay_client
+        self._get_parameters = get_parameters
+        self._report = report
+        self._stop_event = stop
+
+    def run(self) -> None:
+        """Acts until the run is over or it is told to stop."""
+        experiment, index = self._experiment, self._index
+        reporter = BackgroundReporter(self._report, "actor")
+        config = experiment.config
+        environments = experiment.make_environments(
+            experiment.environments_per_actor, "actor", index
+        )
+        spec = experiment.spec()
+        policy = registry.load(experiment.agent).agent_class.make_policy(config, spec)
+
+        def should_stop() -> bool:
+            return self._stop_event.is_set() or reporter.stop
+
+        parameters = ParameterClient(self._get_parameters, policy, tolerance_s=PATIENCE_S)
+        if not parameters.wait_for_first(should_stop):
+            parameters.close()
+            environments.close()
+            reporter.close()
+            return
+        writer = SegmentWriter(
+            self._replay_client, len(environments), config, spec, should_stop=should_stop
+        )
+        actor = Actor(
+            policy,
+            environments,
+            writer,
+            seed=experiment.seed_of("actor-policy", index),
+            parameters=parameters,
+        )
+        rows = ActorRows(index)
+        while not should_stop():
+            # As of now: once it has acted, the step may wait for replay while the learner goes on.
+            learner_steps = reporter.count(LEARNER_STEPS)
+            step = actor.step()
+            rows.add(step)
+            reporter.add(ACTOR_STEPS, step.num_transitions)
+            reporter.add(EPISODES, len(step.returns))
+            if rows.seconds >= _REPORT_S:
+                reporter.record(rows.take(max(learner_steps - parameters.version, 0)))
+        actor.close()
+        reporter.close()

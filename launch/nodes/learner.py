@@ -1,0 +1,109 @@
+"""The learner as a process: draws superbatches, learns, publishes parameters, saves."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import reverb
+
+from agents import registry, replay
+from agents.learner import Learner
+from agents.parameters import PublishedParameters
+from launch import checkpoints
+from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
+from launch.experiment import Experiment
+from launch.reporter import BackgroundReporter, Report, Reporter
+from launch.rows import Rate, learner_row
+from launch.run_folder import RunFolder
+
+# Seconds from one publication of parameters to the next, and from one row of metrics to the next.
+# Both fetch values from the device, which waits for it.
+_PUBLISH_S = 0.1
+_REPORT_S = 1.0
+
+
+class LearnerNode:
+    """Learns until it is told to stop; serves `get_parameters`."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        replay_client: reverb.Client,
+        report: Report,
+        stop: threading.Event,
+    ):
+        """Makes the agent, and publishes its first parameters.
+
+        Args:
+            experiment: what is run.
+            folder: of the run.
+            replay_client: of the replay server.
+            report: `Counter.report`.
+            stop: ends `run`.
+        """
+        self._experiment = experiment
+        self._folder = folder
+        self._replay_address = replay_client.server_address
+        self._report = report
+        self._stop_event = stop
+        self._spec = experiment.spec()
+        self._learner = Learner(
+            registry.load(experiment.agent).agent_class,
+            experiment.config,
+            self._spec,
+            experiment.seed_of("learner"),
+        )
+        self._published = PublishedParameters()
+        self._publish()
+
+    def get_parameters(self, known_version: int) -> tuple[int, np.ndarray] | None:
+        """The newest parameters and their version, the learner's steps; None if already known."""
+        return self._published.get(known_version)
+
+    def run(self) -> None:
+        """Learns until it is told to stop, then saves.
+
+        Raises:
+            NonFiniteError: a metric is NaN or infinite.
+        """
+        reporter = BackgroundReporter(self._report, "learner", source="learner")
+        superbatches = replay.superbatches(
+            self._replay_address,
+            self._experiment.config,
+            self._spec,
+            steps_per_call=self._experiment.steps_per_call,
+            should_stop=self._stop_event.is_set,
+        )
+        steps = self._learner.steps
+        rate = Rate(steps)
+        published = saved = time.monotonic()
+        for superbatch in superbatches:
+            metrics = self._learner.step(superbatch)
+            steps += self._experiment.steps_per_call
+            reporter.set_total(LEARNER_STEPS, steps)
+            now = time.monotonic()
+            if now - published >= _PUBLISH_S:
+                self._publish()
+                published = now
+            if rate.seconds >= _REPORT_S:
+                reporter.record(learner_row(metrics, steps, rate.per_second(steps)))
+            if now - saved >= self._experiment.checkpoint_period_s:
+                self._save(reporter)
+                saved = now
+            # A superbatch that is ready must not keep a stop waiting.
+            if self._stop_event.is_set():
+                break
+        # Ends what it runs in the background.
+        superbatches.close()
+        self._save(reporter)
+        reporter.close()
+
+    def _publish(self) -> None:
+        self._published.publish(self._learner.steps, self._learner.parameters())
+
+    def _save(self, reporter: Reporter) -> None:
+        counts = {kind: reporter.count(kind) for kind in (ACTOR_STEPS, EPISODES)}
+        checkpoints.save(self._folder.checkpoints, self._learner, counts)

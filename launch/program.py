@@ -1,0 +1,94 @@
+"""An experiment as one Launchpad program: which processes there are, and who talks to whom."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import launchpad as lp
+
+from launch.experiment import Experiment
+from launch.run_folder import RunFolder
+
+REPLAY = "replay"
+COUNTER = "counter"
+LEARNER = "learner"
+ACTOR = "actor"
+EVALUATOR = "evaluator"
+
+# A run is over when all nodes of this group have returned.
+WORKERS = ACTOR
+# Then, or when it is to end early, the others are told to stop, group by group: those that need
+# others before those that they need.
+STOP_ORDER = ((ACTOR, EVALUATOR), (LEARNER,), (COUNTER, REPLAY))
+
+# Seconds after which a call to another process fails: it is restarting, or gone.
+CALL_TIMEOUT_S = 20
+
+
+def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
+    """Makes the program of an experiment.
+
+    Args:
+        experiment: what is run.
+        folder: of the run.
+    """
+    program = lp.Program(folder.root.name)
+    with program.group(REPLAY):
+        replay = program.add_node(lp.ReverbNode(functools.partial(_make_tables, experiment)))
+    with program.group(COUNTER):
+        counter = program.add_node(_courier_node(_make_counter, folder, experiment.steps))
+    with program.group(LEARNER):
+        learner = program.add_node(
+            _courier_node(_make_learner, experiment, folder, replay, counter)
+        )
+    with program.group(ACTOR):
+        for index in range(experiment.num_actors):
+            program.add_node(
+                lp.PyClassNode(_make_actor, experiment, index, replay, learner, counter)
+            )
+    with program.group(EVALUATOR):
+        program.add_node(lp.PyClassNode(_make_evaluator, experiment, learner, counter))
+    return program
+
+
+def _courier_node(constructor: Callable[..., Any], *arguments: Any) -> lp.CourierNode:
+    return lp.CourierNode(
+        constructor, *arguments, courier_client_kwargs={"call_timeout": CALL_TIMEOUT_S}
+    )
+
+
+# These run in the nodes' own processes, each of which imports no more than it needs.
+
+
+def _make_tables(experiment: Experiment) -> Any:
+    from launch.nodes.replay import make_tables
+
+    return make_tables(experiment)
+
+
+def _make_counter(folder: RunFolder, steps: int) -> Any:
+    from launch.nodes.counter import CounterNode
+
+    return CounterNode(folder, steps, lp.stop_event())
+
+
+def _make_learner(experiment: Experiment, folder: RunFolder, replay: Any, counter: Any) -> Any:
+    from launch.nodes.learner import LearnerNode
+
+    return LearnerNode(experiment, folder, replay, counter.report, lp.stop_event())
+
+
+def _make_actor(experiment: Experiment, index: int, replay: Any, learner: Any, counter: Any) -> Any:
+    from launch.nodes.actor import ActorNode
+
+    return ActorNode(
+        experiment, index, replay, learner.get_parameters, counter.report, lp.stop_event()
+    )
+
+
+def _make_evaluator(experiment: Experiment, learner: Any, counter: Any) -> Any:
+    from launch.nodes.evaluator import EvaluatorNode
+
+    return EvaluatorNode(experiment, learner.get_parameters, counter.report, lp.stop_event())

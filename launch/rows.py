@@ -1,0 +1,115 @@
+"""Rows of metrics: what actors, learner and evaluator measure, whatever engine they run in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from launch.counter import ACTOR_STEPS, LEARNER_STEPS
+
+if TYPE_CHECKING:
+    from agents.actor import ActorStep
+    from agents.evaluation import EvaluationResult
+
+
+class Rate:
+    """How many of something there have been per second since the last time it was asked."""
+
+    def __init__(self, total: int = 0):
+        """Starts the clock at a total."""
+        self._total = total
+        self._time = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since it was last asked."""
+        return time.monotonic() - self._time
+
+    def per_second(self, total: int) -> float:
+        """The rate up to this total, from which it goes on."""
+        now = time.monotonic()
+        rate = (total - self._total) / max(now - self._time, 1e-9)
+        self._total, self._time = total, now
+        return rate
+
+
+class ActorRows:
+    """Gathers an actor's steps into rows."""
+
+    def __init__(self, index: int):
+        """Starts the first row.
+
+        Args:
+            index: of the actor, from 0.
+        """
+        self._index = index
+        self._returns: list[float] = []
+        self._lengths: list[int] = []
+        self._steps = 0
+        self._rate = Rate()
+
+    @property
+    def seconds(self) -> float:
+        """Since the last row was taken."""
+        return self._rate.seconds
+
+    def add(self, step: ActorStep) -> None:
+        """Takes one step in."""
+        self._steps += step.num_transitions
+        self._returns += step.returns
+        self._lengths += step.lengths
+
+    def take(self, parameter_age: int) -> dict[str, Any]:
+        """The row of what has come since the last one; means over the episodes that ended in it.
+
+        Args:
+            parameter_age: learner steps that the parameters in use are behind.
+        """
+        returns, lengths = self._returns, self._lengths
+        self._returns, self._lengths = [], []
+        return {
+            "actor": self._index,
+            "episodes": len(returns),
+            "episode_return": float(np.mean(returns)) if returns else None,
+            "episode_length": float(np.mean(lengths)) if lengths else None,
+            "steps_per_second": self._rate.per_second(self._steps),
+            "parameter_age": parameter_age,
+        }
+
+
+def learner_row(metrics: Mapping[str, Any], steps: int, rate: float) -> dict[str, Any]:
+    """A row of the learner's metrics.
+
+    Args:
+        metrics: what `Learner.step` returned; it is waited for here.
+        steps: gradient steps done.
+        rate: gradient steps per second.
+
+    Raises:
+        NonFiniteError: a metric is NaN or infinite.
+    """
+    from agents.learner import check_finite
+
+    values = {name: float(value) for name, value in sorted(metrics.items())}
+    check_finite(values)
+    return {LEARNER_STEPS: steps, "steps_per_second": rate, **values}
+
+
+def evaluation_row(
+    result: EvaluationResult, actor_steps: int, learner_steps: int
+) -> dict[str, Any]:
+    """A row of the evaluator's metrics, with the counts at which the parameters were taken."""
+    returns = result.returns
+    return {
+        ACTOR_STEPS: actor_steps,
+        LEARNER_STEPS: learner_steps,
+        "episodes": len(returns),
+        "episode_return": float(returns.mean()),
+        "episode_return_std": float(returns.std()),
+        "episode_return_min": float(returns.min()),
+        "episode_return_max": float(returns.max()),
+        "episode_length": float(result.lengths.mean()),
+    }

@@ -1,0 +1,130 @@
+"""Where everything of a run lies."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+from launch.errors import ExperimentError, RunError
+
+# Checkpoints, logs and metrics of a long run take a few hundred megabytes at most.
+MIN_FREE_BYTES = 10**9
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run."""
+
+    root: Path
+
+    @property
+    def experiment(self) -> Path:
+        """What was run: the experiment, the versions, the command line."""
+        return self.root / "experiment.json"
+
+    @property
+    def status(self) -> Path:
+        """How far the run is; rewritten while it runs."""
+        return self.root / "status.json"
+
+    @property
+    def result(self) -> Path:
+        """How the run ended."""
+        return self.root / "result.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder a checkpoint, named by its number of learner steps."""
+        return self.root / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.root / "tensorboard"
+
+    @property
+    def logs(self) -> Path:
+        """What each process printed."""
+        return self.root / "logs"
+
+    @property
+    def learning_curve(self) -> Path:
+        """The picture of returns over actor steps."""
+        return self.root / "learning_curve.png"
+
+    def metrics(self, role: str) -> Path:
+        """The CSV file of one role: actor, learner or evaluator."""
+        return self.root / "metrics" / f"{role}.csv"
+
+    def create(self) -> None:
+        """Makes the folder, which must be new or empty, with room to write in.
+
+        Raises:
+            ExperimentError: it already holds something, cannot be written, or the disk is full.
+        """
+        if self.experiment.exists():
+            raise ExperimentError(
+                f"{self.root} already holds a run: give another folder, or remove that one."
+            )
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if any(self.root.iterdir()):
+                raise ExperimentError(f"{self.root} is not empty: give a new folder for the run.")
+            for folder in (self.checkpoints, self.tensorboard, self.logs, self.root / "metrics"):
+                folder.mkdir()
+        except OSError as error:
+            raise ExperimentError(
+                f"The run's folder {self.root} cannot be written ({error.strerror}): give another."
+            ) from error
+        free = shutil.disk_usage(self.root).free
+        if free < MIN_FREE_BYTES:
+            self.remove_if_unused()
+            raise ExperimentError(
+                f"The disk of {self.root} has {free / 1e9:.2f} GB left, and a run needs "
+                f"{MIN_FREE_BYTES / 1e9:.0f} GB: make room, or give a folder on another disk."
+            )
+
+    def remove_if_unused(self) -> None:
+        """Takes back what `create` made, unless something has been written there since."""
+        for folder in (self.checkpoints, self.tensorboard, self.logs, self.root / "metrics"):
+            _remove_if_empty(folder)
+        _remove_if_empty(self.root)
+
+
+def fresh(environment: str, agent: str, seed: int, *, parent: Path = Path("runs")) -> RunFolder:
+    """A folder that no other run has, by what is run and when."""
+    name = f"{_slug(environment)}-{_slug(agent)}-{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
+    candidate, count = parent / name, 1
+    while candidate.exists():
+        count += 1
+        candidate = parent / f"{name}-{count}"
+    return RunFolder(candidate)
+
+
+def existing(path: str | os.PathLike[str]) -> RunFolder:
+    """The folder of a run that was made.
+
+    Raises:
+        RunError: there is no run.
+    """
+    folder = RunFolder(Path(path))
+    if not folder.root.is_dir():
+        raise RunError(f"There is no run at {folder.root}: it is not a folder.")
+    if not folder.experiment.is_file():
+        raise RunError(f"There is no run at {folder.root}: it holds no {folder.experiment.name}.")
+    return folder
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from launch import checkpoints
+from launch.engines import make
+from launch.engines.base import Outcome, Settings
+from launch.experiment import Experiment
+from launch.run_folder import RunFolder
+from tests.launch.helpers import experiment
+
+# What a clock says is another thing in every run.
+CLOCK_COLUMNS = ["wall_time", "steps_per_second"]
+
+
+def run(of: Experiment, root, on_status=lambda status: None) -> RunFolder:
+    folder = RunFolder(root)
+    folder.create()
+    result = make("serial", Settings({})).run(of, folder, on_status)
+    assert result.outcome is Outcome.FINISHED
+    return folder
+
+
+def tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
+    return {
+        role: pd.read_csv(folder.metrics(role)).drop(columns=CLOCK_COLUMNS, errors="ignore")
+        for role in ("actor", "learner", "evaluator")
+    }
+
+
+@pytest.fixture(scope="module")
+def small() -> Experiment:
+    return experiment(steps=900)
+
+
+@pytest.fixture(scope="module")
+def first(small, tmp_path_factory) -> RunFolder:
+    return run(small, tmp_path_factory.mktemp("runs") / "first")
+
+
+def test_the_same_seed_gives_the_same_run_bit_for_bit(small, first, tmp_path):
+    second = run(small, tmp_path / "second")
+    parameters = [
+        checkpoints.newest(folder.checkpoints).policy_parameters() for folder in (first, second)
+    ]
+    assert parameters[0].tobytes() == parameters[1].tobytes()
+    for role, table in tables(first).items():
+        pd.testing.assert_frame_equal(table, tables(second)[role], check_exact=True)
+
+
+def test_another_seed_gives_another_run(small, first, tmp_path):
+    other = run(dataclasses.replace(small, seed=1), tmp_path / "other")
+    mine, others = (
+        checkpoints.newest(folder.checkpoints).policy_parameters() for folder in (first, other)
+    )
+    assert not np.array_equal(mine, others)
+
+
+def test_the_run_is_as_long_as_was_asked_for(small, first):
+    counts = checkpoints.newest(first.checkpoints).counts()
+    # Whole steps of 8 environments; a gradient step for each transition after the first 500, in
+    # calls of 10.
+    assert small.steps <= counts["actor_steps"] < small.steps + 8
+    assert counts["actor_steps"] - 500 - 10 < counts["learner_steps"] <= counts["actor_steps"] - 500
+    # Episodes of 10 steps.
+    assert counts["episodes"] == counts["actor_steps"] // 80 * 8
+
+
+def test_metrics_are_those_of_any_engine(first):
+    actors, learner, evaluator = tables(first).values()
+    assert set(actors["actor"]) == {0, 1}
+    assert actors["episodes"].sum() == checkpoints.newest(first.checkpoints).counts()["episodes"]
+    assert learner["learner_steps"].is_monotonic_increasing
+    assert len(evaluator) == 20
+    assert evaluator["actor_steps"].diff().dropna().between(40, 56).all()
+
+
+def test_a_signal_ends_it_with_a_checkpoint(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+
+    def interrupt(status):
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    result = make("serial", Settings({})).run(
+        experiment(steps=10**8, evaluation_period=10**8), folder, interrupt
+    )
+    assert result.outcome is Outcome.STOPPED
+    assert checkpoints.newest(folder.checkpoints).counts()["actor_steps"] < 10**6
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_failure_is_its_own_error_and_leaves_no_threads(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    before = threading.active_count()
+    failing = experiment(environment="tests.launch.factories:fails_later")
+    with pytest.raises(RuntimeError, match="the environment's own error"):
+        make("serial", Settings({})).run(failing, folder, lambda status: None)
+    assert threading.active_count() == before

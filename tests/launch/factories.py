@@ -1,0 +1,59 @@
+"""Environments for `tests.launch.factories:<name>`."""
+
+from __future__ import annotations
+
+import dm_env
+import numpy as np
+from dm_env import specs
+
+EPISODE_STEPS = 10
+# What `match` gives: with random actions, and at best (11 bins can be 0.05 off, on average).
+RANDOM_RETURN = EPISODE_STEPS / 3
+BEST_RETURN = EPISODE_STEPS * 0.95
+
+
+class Match(dm_env.Environment):
+    """Shows a number in [-1, 1], and rewards an action by how near it comes: at best 1."""
+
+    def __init__(self, seed: int, fails_after: int | None = None) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._fails_after = fails_after
+        self._steps = 0
+        self._t = 0
+        self._shown = 0.0
+
+    def reset(self) -> dm_env.TimeStep:
+        self._t = 0
+        return dm_env.restart(self._observe())
+
+    def step(self, action: np.ndarray) -> dm_env.TimeStep:
+        self._steps += 1
+        if self._fails_after is not None and self._steps > self._fails_after:
+            raise ZeroDivisionError("the environment's own error")
+        reward = 1.0 - abs(float(action[0]) - self._shown)
+        self._t += 1
+        if self._t == EPISODE_STEPS:
+            return dm_env.termination(reward, self._observe())
+        return dm_env.transition(reward, self._observe())
+
+    def _observe(self) -> np.ndarray:
+        self._shown = float(self._rng.uniform(-1, 1))
+        return np.array([self._shown, 1.0], np.float32)
+
+    def observation_spec(self) -> specs.Array:
+        return specs.Array((2,), np.float32)
+
+    def action_spec(self) -> specs.BoundedArray:
+        return specs.BoundedArray((1,), np.float32, -1.0, 1.0)
+
+
+def match(seed: int) -> Match:
+    return Match(seed)
+
+
+def fails_later(seed: int) -> Match:
+    return Match(seed, fails_after=50)
+
+
+def fails_at_once(seed: int) -> Match:
+    raise ZeroDivisionError(f"the factory's own error, seed {seed > 0}")

@@ -1,0 +1,119 @@
+"""What tests of whole runs share."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from launch.experiment import Experiment
+from launch.run_folder import RunFolder
+
+MATCH = "tests.launch.factories:match"
+ROOT = Path(__file__).parents[2]
+
+# Settings with which the default agent solves `match` in a few seconds.
+AGENT_SETTINGS = {
+    "hidden_sizes": "32,32",
+    "batch_size": "64",
+    "min_replay_size": "500",
+    "discount": "0.5",
+    "learning_rate": "3e-3",
+}
+
+
+def experiment(**changes: Any) -> Experiment:
+    """A small experiment on `match`."""
+    from agents import registry
+
+    small = Experiment(
+        agent=registry.DEFAULT_AGENT,
+        agent_config=registry.override(
+            registry.load(registry.DEFAULT_AGENT).config, AGENT_SETTINGS
+        ),
+        environment=MATCH,
+        num_actors=2,
+        environments_per_actor=4,
+        samples_per_insert=64.0,
+        steps=1500,
+        steps_per_call=10,
+    )
+    return dataclasses.replace(small, **changes)
+
+
+def train_command(folder: Path, *flags: str, environment: str = MATCH) -> list[str]:
+    """The command line of the same experiment."""
+    return [
+        sys.executable,
+        "-m",
+        "launch.cli",
+        "train",
+        f"--env={environment}",
+        f"--folder={folder}",
+        "--num_actors=2",
+        "--environments_per_actor=4",
+        "--samples_per_insert=64",
+        "--steps_per_call=10",
+        *(f"--set={name}={value}" for name, value in AGENT_SETTINGS.items()),
+        *flags,
+    ]
+
+
+@contextlib.contextmanager
+def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process as a terminal would start it, ended at the end of the context in any case."""
+    # Nothing of what this test process was told reaches it by way of the environment.
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def nodes_of(folder: Path) -> list[psutil.Process]:
+    """The processes of a run's nodes that are alive."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            is_node = f"--error_file={folder}" in " ".join(process.cmdline())
+            if is_node and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 120.0) -> bool:
+    """Waits for a condition; returns whether it came to hold."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def learner_steps(folder: Path) -> int:
+    """How far the learner of a running run is, 0 before it has begun."""
+    status = RunFolder(folder).status
+    if not status.is_file():
+        return 0
+    match = re.search(r'"learner_steps": (\d+)', status.read_text())
+    return int(match[1]) if match else 0

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import threading
+
+import pandas as pd
+import pytest
+
+from agents import registry
+from agents.learner import flatten
+from launch.counter import ACTOR_STEPS, Counter
+from launch.nodes import evaluator as evaluator_module
+from launch.nodes.evaluator import EvaluatorNode
+from launch.run_folder import RunFolder
+from tests.launch.helpers import experiment, wait_until
+
+
+@pytest.fixture
+def counter(tmp_path):
+    made = Counter(RunFolder(tmp_path), steps=1000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def evaluated(counter, tmp_path):
+    """The evaluator's rows so far."""
+
+    def rows() -> pd.DataFrame:
+        counter.save()
+        path = RunFolder(tmp_path).metrics("evaluator")
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    return rows
+
+
+def parameters(version: int):
+    of = experiment()
+    policy = registry.load(of.agent).agent_class.make_policy(of.config, of.spec())
+    return version, flatten(policy)
+
+
+def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, evaluated):
+    answers = [TimeoutError("starting"), TimeoutError("starting"), parameters(7)]
+
+    def get_parameters(known_version):
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    stop = threading.Event()
+    node = EvaluatorNode(
+        experiment(evaluation_period=100, evaluation_episodes=3),
+        get_parameters,
+        counter.report,
+        stop,
+    )
+    thread = threading.Thread(target=node.run)
+    thread.start()
+    try:
+        assert wait_until(lambda: len(evaluated()) == 1, 30)
+        for steps, count in ((99, 1), (100, 2), (150, 2), (450, 3), (499, 3), (500, 4)):
+            counter.report("a", "actor", {ACTOR_STEPS: steps}, 0, [])
+            assert wait_until(lambda: len(evaluated()) == count, 30)  # noqa: B023
+            stop.wait(0.6)
+            assert len(evaluated()) == count
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+    table = evaluated()
+    assert table["actor_steps"].tolist() == [0, 100, 450, 500]
+    assert table["learner_steps"].tolist() == [7] * 4
+    assert table["episodes"].tolist() == [3] * 4
+    # Other episodes each time.
+    assert table["episode_return"].nunique() == 4
+
+
+def test_a_learner_that_never_answers_is_an_error(counter, monkeypatch):
+    def lost(known_version):
+        raise TimeoutError("nobody there")
+
+    monkeypatch.setattr(evaluator_module, "PATIENCE_S", 0.5)
+    node = EvaluatorNode(experiment(), lost, counter.report, threading.Event())
+    with pytest.raises(ConnectionError, match="nobody there"):
+        node.run()

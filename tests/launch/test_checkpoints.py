@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from agents import registry
+from agents.learner import Learner
+from agents.types import Transition
+from launch import checkpoints
+from launch.errors import RunError
+from tests.launch.helpers import experiment
+
+
+@pytest.fixture(scope="module")
+def learner():
+    of = experiment()
+    return Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=1)
+
+
+def superbatch(num_steps: int) -> Transition:
+    rng = np.random.default_rng(0)
+    shape = (num_steps, 8)
+    return Transition(
+        rng.uniform(-1, 1, (*shape, 2)).astype(np.float32),
+        rng.uniform(-1, 1, (*shape, 1)).astype(np.float32),
+        rng.uniform(0, 1, shape).astype(np.float32),
+        np.ones(shape, np.float32),
+        rng.uniform(-1, 1, (*shape, 2)).astype(np.float32),
+    )
+
+
+def test_saves_restores_and_keeps_the_latest_two(tmp_path, learner):
+    saved = {}
+    for _ in range(4):
+        learner.step(superbatch(3))
+        checkpoint = checkpoints.save(tmp_path, learner, {"actor_steps": 10 * learner.steps})
+        saved[learner.steps] = learner.parameters()
+    # Nothing but the last two: no temporary folder either.
+    kept = sorted(saved)[-2:]
+    assert sorted(os.listdir(tmp_path)) == [f"{steps:012d}" for steps in kept]
+    assert checkpoints.newest(tmp_path) == checkpoint
+    assert checkpoint.counts()["learner_steps"] == kept[-1]
+    assert checkpoint.counts()["actor_steps"] == 10 * kept[-1]
+    np.testing.assert_array_equal(checkpoint.policy_parameters(), saved[kept[-1]])
+
+    of = experiment()
+    restored = Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=1)
+    assert not np.array_equal(restored.parameters(), saved[kept[-1]])
+    restored.restore(checkpoint.learner_prefix)
+    np.testing.assert_array_equal(restored.parameters(), saved[kept[-1]])
+    assert restored.steps == kept[-1]
+
+
+def test_saving_twice_at_one_step_is_saving_once(tmp_path, learner):
+    first = checkpoints.save(tmp_path, learner, {})
+    assert checkpoints.save(tmp_path, learner, {}) == first
+    assert len(os.listdir(tmp_path)) == 1
+
+
+def test_what_was_cut_off_is_no_checkpoint(tmp_path, learner):
+    (tmp_path / ".000000000009.123.tmp").mkdir()
+    with pytest.raises(RunError, match="no checkpoint"):
+        checkpoints.newest(tmp_path)
+    with pytest.raises(RunError, match="no checkpoint"):
+        checkpoints.newest(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["policy.npy", "counts.json"])
+@pytest.mark.parametrize("damage", ["remove", "cut", "flip", "empty"])
+def test_damage_is_one_error(tmp_path, learner, name, damage):
+    checkpoint = checkpoints.save(tmp_path, learner, {"actor_steps": 1})
+    path = checkpoint.path / name
+    data = bytearray(path.read_bytes())
+    if damage == "remove":
+        path.unlink()
+    elif damage == "flip":
+        # In the middle of the numbers, or of the JSON.
+        data[len(data) // 2] ^= 0xFF
+        path.write_bytes(data)
+    else:
+        path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
+    with pytest.raises(RunError, match="is damaged") as raised:
+        checkpoint.policy_parameters()
+    assert "\n" not in str(raised.value)

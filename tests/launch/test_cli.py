@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from agents import registry
+from launch import checkpoints, cli
+from launch.experiment import load
+from launch.files import read_json
+from launch.run_folder import RunFolder
+from tests.launch.helpers import MATCH, ROOT, train_command
+
+
+@pytest.fixture(autouse=True)
+def same_environment_variables(monkeypatch, tmp_path):
+    """What the command line does to its own process ends with the test."""
+    for name, value in os.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+
+
+@pytest.fixture
+def quinoa(capsys):
+    """Runs a command; gives its status, output and errors."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = cli.main(arguments)
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "there is no command trian. Did you mean train?"),
+        (["--agent=x"], "there is no flag --agent=x."),
+        (["train", "--num_actor=2"], "no flag --num_actor. Did you mean --num_actors?"),
+        (["train", "--zzz"], "train has no flag --zzz."),
+        (["train", "extra"], "train takes flags only, not extra."),
+        (["train", "--steps=many"], "--steps=many: it must be a whole number, at least 1"),
+        (["train", "--steps=0"], "--steps=0: it must be a whole number"),
+        (["train", "--steps=1.5"], "--steps=1.5: it must be a whole number"),
+        (["train", "--steps=inf"], "--steps=inf: it must be a whole number"),
+        (["train", "--steps"], "steps"),
+        (["train", "--seed=-1"], "--seed=-1: it must be a whole number, at least 0"),
+        (["train", "--engine=cloud"], "one of <local|serial>"),
+        (["train", "--samples_per_insert=-1"], "samples_per_insert"),
+        (["train", "--samples_per_insert=0"], "it must be above 0"),
+        (["train", "--set", "tau"], "--set tau cannot be understood: it must be NAME=VALUE."),
+        (["train", "--set=a=1", "--set=a=2"], "--set gives a twice: 1 and 2."),
+        (["train", "--set=learning_rat=1"], "no field 'learning_rat'. Did you mean learning_rate"),
+        (["train", "--set=learning_rate=fast"], "learning_rate = 'fast' cannot work"),
+        (["train", "--set=learning_rate=-1"], "learning_rate = -1.0 cannot work"),
+        (["train", "--agent=nobody"], "There is no agent 'nobody'"),
+        (["train", "--agent=os.path"], "os.path"),
+        (["train", "--env=control:cheeta:run"], "Did you mean control:cheetah:run?"),
+        (["train", "--env=nonsense"], "There is no environment 'nonsense'"),
+        (["train", "--env=tests.launch.factories:fails_at_once"], "ZeroDivisionError"),
+        (["train", "--steps=1000"], "ends before the first gradient step"),
+        (["evaluate"], "evaluate takes the folder of one run."),
+        (["evaluate", "a", "b"], "evaluate takes the folder of one run, not a b."),
+        (["evaluate", "/nowhere"], "There is no run at /nowhere"),
+        (["evaluate", "/nowhere", "--episodes=0"], "--episodes=0: it must be a whole number"),
+        (["plot"], "plot takes the folders of one run or more."),
+        (["plot", "/nowhere"], "There is no run at /nowhere"),
+        (["list", "all"], "list takes nothing, not all."),
+    ],
+)
+def test_input_that_cannot_work_is_one_line_and_status_2(quinoa, tmp_path, arguments, message):
+    root = tmp_path / "run"
+    folder = [f"--folder={root}"] if arguments[0] == "train" else []
+    status, out, err = quinoa(*arguments, *folder)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("quinoa: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not root.exists()
+
+
+def test_a_folder_that_is_taken_is_status_2(quinoa, tmp_path):
+    (tmp_path / "experiment.json").write_text("{}")
+    status, _, err = quinoa("train", f"--folder={tmp_path}")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "already holds a run" in err
+
+
+def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
+    status, out, _ = quinoa("--help")
+    assert status == 0
+    for command in ("train", "evaluate", "plot", "list"):
+        assert command in out
+        status, help_text, _ = quinoa(command, "--help")
+        assert status == 0
+        assert help_text.startswith(f"usage: quinoa {command}")
+        # Flags of absl, Launchpad and others.
+        for foreign in ("--helpfull", "--flagfile", "lp_", "logtostderr", "pdb"):
+            assert foreign not in help_text
+        assert all(len(line) <= 100 for line in help_text.splitlines())
+    _, out, _ = quinoa("train", "--help")
+    assert "(default: control:cartpole:swingup)" in out
+    assert "--[no]evaluation_sample" in out
+
+
+def test_without_a_command_shows_help_and_fails(quinoa):
+    status, out, _ = quinoa()
+    assert status == 2
+    assert "usage: quinoa COMMAND" in out
+
+
+def test_help_comes_at_once():
+    start = time.process_time()
+    children = os.times().children_user
+    command = [sys.executable, "-X", "importtime", "-m", "launch.cli", "train", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"tensorflow", "numpy", "launchpad", "reverb"}
+    assert os.times().children_user - children + time.process_time() - start < 5
+
+
+def test_list_shows_agents_default_first_and_environments(quinoa):
+    status, out, err = quinoa("list")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[1].split()[0] == registry.DEFAULT_AGENT
+    for name, _ in registry.names():
+        assert any(line.split()[:1] == [name] for line in lines)
+    assert "  control:cheetah:run" in lines
+    assert any(line.startswith("  gym:HalfCheetah") for line in lines)
+
+
+def test_numbers_may_be_written_as_people_do():
+    values = cli._train_flags()
+    cli._parse("train", values, ["--steps=1e6", "--num_actors", "4", "--seed=0"])
+    assert (values.steps, values.num_actors, values.seed) == (1_000_000, 4, 0)
+    values = cli._train_flags()
+    cli._parse("train", values, ["--steps=2_000", "--seed=2147483647"])
+    assert (values.steps, values.seed) == (2000, 2147483647)
+
+
+def test_flags_make_the_experiment(tmp_path):
+    values = cli._train_flags()
+    text = (
+        "--env=a:b --num_actors=3 --environments_per_actor=5 --steps=7 --seed=9 --action_repeat=2 "
+        "--samples_per_insert=1.5 --steps_per_call=11 --evaluation_period=13 --set=tau=0.25 "
+        "--evaluation_episodes=17 --evaluation_sample --learner_threads=19 --set batch_size=21 "
+        "--checkpoint_period=23"
+    )
+    cli._parse("train", values, text.split())
+    experiment = cli._experiment(values)
+    assert experiment.agent == registry.DEFAULT_AGENT
+    assert experiment.environment == "a:b"
+    assert experiment.agent_config.batch_size == 21
+    assert getattr(experiment.agent_config, "tau") == 0.25  # noqa: B009 - not in every Config
+    assert (experiment.num_actors, experiment.environments_per_actor) == (3, 5)
+    assert (experiment.steps, experiment.seed, experiment.action_repeat) == (7, 9, 2)
+    assert (experiment.samples_per_insert, experiment.steps_per_call) == (1.5, 11)
+    assert (experiment.evaluation_period, experiment.evaluation_episodes) == (13, 17)
+    assert experiment.evaluation_sample
+    assert (experiment.learner_threads, experiment.checkpoint_period_s) == (19, 23)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> RunFolder:
+    """A run of the serial engine, started from the command line."""
+    root = tmp_path_factory.mktemp("runs") / "run"
+    command = train_command(root, "--engine=serial", "--steps=900", "--seed=5")
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = cli.main(command[3:])
+    assert status == 0, err.getvalue()
+    assert "Return of the final policy" in out.getvalue()
+    assert "warning" not in err.getvalue().lower()
+    return RunFolder(root)
+
+
+def test_a_run_is_all_there(run):
+    experiment = load(run)
+    assert (experiment.environment, experiment.steps, experiment.seed) == (MATCH, 900, 5)
+    assert read_json(run.result)["outcome"] == "finished"
+    assert len(read_json(run.result)["final_returns"]) == 10
+    assert run.learning_curve.is_file()
+
+
+def test_evaluates_a_run_repeatably(quinoa, run):
+    status, first, err = quinoa("evaluate", str(run.root), "--episodes=4")
+    assert (status, err) == (0, "")
+    assert "(4 episodes, the policy's mode)" in first
+    assert quinoa("evaluate", str(run.root), "--episodes=4")[1] == first
+    assert quinoa("evaluate", str(run.root), "--episodes=4", "--seed=8")[1] != first
+    assert "sampled actions" in quinoa("evaluate", str(run.root), "--sample")[1]
+
+
+def test_plots_runs(quinoa, run, tmp_path):
+    out = tmp_path / "curve.png"
+    status, printed, err = quinoa("plot", str(run.root), str(run.root), f"--out={out}")
+    assert (status, printed, err) == (0, f"{out}\n", "")
+    assert out.read_bytes().startswith(b"\x89PNG")
+    status, _, err = quinoa("plot", str(run.root), f"--out={tmp_path / 'curve.xyz'}")
+    assert (status, err.count("\n")) == (2, 1)
+
+
+def test_a_damaged_or_missing_checkpoint_is_one_line(quinoa, run):
+    newest = checkpoints.newest(run.checkpoints).path
+    policy = newest / "policy.npy"
+    whole = policy.read_bytes()
+    policy.write_bytes(whole[:-5])
+    status, _, err = quinoa("evaluate", str(run.root))
+    policy.write_bytes(whole)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "is damaged" in err
+    away = run.root / "away"
+    run.checkpoints.rename(away)
+    status, _, err = quinoa("evaluate", str(run.root))
+    away.rename(run.checkpoints)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "no checkpoint" in err
+
+
+def test_a_failure_in_the_serial_engine_ends_with_its_error(quinoa, tmp_path):
+    root = tmp_path / "run"
+    command = train_command(
+        root, "--engine=serial", environment="tests.launch.factories:fails_later"
+    )
+    status, _, err = quinoa(*command[3:])
+    assert status == 1
+    assert "the environment's own error" in err.strip().splitlines()[-1]
+    assert read_json(RunFolder(root).result)["outcome"] == "failed"

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import threading
+
+import pandas as pd
+import pytest
+
+from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
+from launch.files import read_json
+from launch.metrics import MetricsLog
+from launch.run_folder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path)
+
+
+@pytest.fixture
+def counter(folder):
+    made = Counter(folder, steps=100)
+    yield made
+    made.close()
+
+
+def test_adds_up_what_the_sources_report(counter):
+    counter.report("a", "actor", {ACTOR_STEPS: 10, EPISODES: 1}, 0, [])
+    counter.report("b", "actor", {ACTOR_STEPS: 5}, 0, [])
+    counter.report("learner", "learner", {LEARNER_STEPS: 3}, 0, [])
+    answer = counter.report("a", "actor", {ACTOR_STEPS: 30, EPISODES: 2}, 0, [])
+    assert answer == {ACTOR_STEPS: 35, EPISODES: 2, LEARNER_STEPS: 3, "stop": False}
+
+
+def test_says_stop_at_the_last_step_and_not_before(counter):
+    assert not counter.report("a", "actor", {ACTOR_STEPS: 99}, 0, [])["stop"]
+    assert counter.report("a", "actor", {ACTOR_STEPS: 100}, 0, [])["stop"]
+    # The learner's steps do not end a run.
+    assert counter.report("learner", "learner", {LEARNER_STEPS: 10**6}, 0, [])["stop"]
+
+
+def test_a_report_that_is_repeated_counts_once(counter, folder):
+    rows = [{"x": 1.0}, {"x": 2.0}]
+    for _ in range(3):
+        counter.report("a", "actor", {ACTOR_STEPS: 10}, 0, rows)
+    # The answer to the first two got lost; they come again with the next one.
+    counter.report("a", "actor", {ACTOR_STEPS: 20}, 0, [*rows, {"x": 3.0}])
+    counter.report("a", "actor", {ACTOR_STEPS: 20}, 3, [{"x": 4.0}])
+    counter.report("b", "actor", {ACTOR_STEPS: 1}, 0, [{"x": 5.0}])
+    counter.save()
+    table = pd.read_csv(folder.metrics("actor"))
+    assert table["x"].tolist() == [1, 2, 3, 4, 5]
+    assert table["actor_steps"].tolist() == [10, 10, 20, 20, 21]
+
+
+def test_a_counter_that_is_new_takes_rows_of_an_old_source(counter, folder):
+    counter.report("a", "actor", {ACTOR_STEPS: 10}, 7, [{"x": 1.0}])
+    counter.save()
+    assert pd.read_csv(folder.metrics("actor"))["x"].tolist() == [1]
+
+
+def test_rows_have_time_and_counts_and_may_give_their_own(counter, folder):
+    counter.report("learner", "learner", {LEARNER_STEPS: 40}, 0, [{"loss": 0.5}])
+    counter.report("e", "evaluator", {}, 0, [{LEARNER_STEPS: 20, "episode_return": 1.5}])
+    counter.save()
+    assert pd.read_csv(folder.metrics("learner"))["learner_steps"].tolist() == [40]
+    row = pd.read_csv(folder.metrics("evaluator")).iloc[0]
+    assert (row["learner_steps"], row["episode_return"]) == (20, 1.5)
+    assert row["wall_time"] > 1.6e9
+
+
+def test_status_is_saved_with_returns(counter, folder):
+    assert counter.status()["actor_return"] is None
+    for value in (1.0, 3.0, None):
+        row = {"episode_return": value}
+        counter.report(f"a{value}", "actor", {}, 0, [row])
+    counter.report("e", "evaluator", {}, 0, [{"episode_return": 7.0}])
+    counter.save()
+    saved = read_json(folder.status)
+    assert saved["actor_return"] == 2.0
+    assert saved["evaluation_return"] == 7.0
+    assert saved["steps"] == 100
+
+
+def test_many_threads_lose_nothing(counter, folder):
+    def report_all(name: str) -> None:
+        for i in range(50):
+            counter.report(name, "actor", {ACTOR_STEPS: i + 1}, i, [{"x": float(i)}])
+
+    threads = [threading.Thread(target=report_all, args=(str(i),)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counter.status()[ACTOR_STEPS] == 400
+    counter.save()
+    assert len(pd.read_csv(folder.metrics("actor"))) == 400
+
+
+def test_columns_stay_as_they_are(folder):
+    row = {"wall_time": 1.0, "actor_steps": 2, "learner_steps": 3, "x": 4.0}
+    log = MetricsLog(folder)
+    log.write("learner", row)
+    with pytest.raises(ValueError, match="has the columns"):
+        log.write("learner", {**row, "y": 5.0})
+    log.close()
+
+
+def test_files_are_written_on(folder):
+    row = {"wall_time": 1.0, "actor_steps": 2, "learner_steps": 3, "x": 4.0, "y": None}
+    for _ in range(2):
+        log = MetricsLog(folder)
+        # In another order the columns are the same.
+        log.write("learner", row)
+        log.write("learner", dict(reversed(row.items())))
+        log.close()
+    table = pd.read_csv(folder.metrics("learner"))
+    assert table["x"].tolist() == [4.0] * 4
+    assert table["y"].isna().all()
+    assert table.columns.tolist() == list(row)
+
+
+def test_tensorboard_reads_what_is_written(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = MetricsLog(folder)
+    for step in (10, 20):
+        times = {"wall_time": 1e9 + step, "actor_steps": step, "learner_steps": 1}
+        log.write("learner", {**times, "loss": step / 4, "nothing": None})
+    log.close()
+    accumulator = EventAccumulator(str(folder.tensorboard))
+    accumulator.Reload()
+    assert accumulator.Tags()["scalars"] == ["learner/loss"]
+    events = accumulator.Scalars("learner/loss")
+    assert [(e.step, e.value, e.wall_time) for e in events] == [
+        (10, 2.5, 1e9 + 10),
+        (20, 5.0, 1e9 + 20),
+    ]

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from agents import registry
+from launch import experiment as experiment_module
+from launch import provenance
+from launch.errors import ExperimentError, RunError
+from launch.experiment import Experiment
+from launch.run_folder import RunFolder
+from tests.launch.helpers import experiment
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = RunFolder(tmp_path / "run")
+    made.create()
+    return made
+
+
+def test_saved_and_loaded_it_is_the_same(folder):
+    config = registry.override(experiment().agent_config, {"hidden_sizes": "7,8,9"})
+    original = experiment(
+        agent_config=config, seed=3, evaluation_period=17, samples_per_insert=None, action_repeat=2
+    )
+    original.save(folder)
+    assert experiment_module.load(folder) == original
+
+
+def test_saved_with_what_it_was_run_by(folder):
+    experiment().save(folder)
+    saved = json.loads(folder.experiment.read_text())
+    assert saved["versions"]["numpy"] == np.__version__
+    assert saved["python"].startswith("3.10")
+    assert saved["command"] and saved["time"]
+    assert "git" in saved
+
+
+def test_git_state_tells_revision_and_changes(tmp_path):
+    assert provenance.git_state(tmp_path) is None
+    for arguments in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"],
+    ):
+        provenance._git(tmp_path, *arguments)
+    clean = provenance.git_state(tmp_path)
+    assert clean is not None
+    assert len(clean["revision"]) == 40
+    assert clean["dirty"] is False
+    (tmp_path / "file").write_text("changed")
+    changed = provenance.git_state(tmp_path)
+    assert changed == {"revision": clean["revision"], "dirty": True}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"experiment": {}}', '{"experiment": 3}'])
+def test_a_damaged_file_is_one_error(folder, damage):
+    folder.experiment.write_text(damage)
+    with pytest.raises(RunError, match=r"experiment\.json is damaged"):
+        experiment_module.load(folder)
+
+
+def test_a_file_of_another_version_is_one_error(folder):
+    experiment().save(folder)
+    saved = json.loads(folder.experiment.read_text())
+    for part, name in ((saved["experiment"], "field"), (saved["experiment"]["agent_config"], "f")):
+        part[name] = 1
+        folder.experiment.write_text(json.dumps(saved))
+        with pytest.raises(RunError, match=r"experiment\.json"):
+            experiment_module.load(folder)
+        del part[name]
+    saved["experiment"]["agent"] = "no_such_agent"
+    folder.experiment.write_text(json.dumps(saved))
+    with pytest.raises(RunError, match="no_such_agent"):
+        experiment_module.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_actors": 0}, "num_actors = 0 cannot work"),
+        ({"environments_per_actor": 0}, "environments_per_actor = 0"),
+        ({"steps": 0}, "steps = 0"),
+        ({"steps_per_call": 0}, "steps_per_call = 0"),
+        ({"action_repeat": 0}, "action_repeat = 0"),
+        ({"evaluation_period": 0}, "evaluation_period = 0"),
+        ({"evaluation_episodes": 0}, "evaluation_episodes = 0"),
+        ({"learner_threads": 0}, "learner_threads = 0"),
+        ({"samples_per_insert": 0.0}, "samples_per_insert = 0.0"),
+        ({"samples_per_insert": float("nan")}, "samples_per_insert = nan"),
+        ({"checkpoint_period_s": 0.0}, "checkpoint_period_s = 0.0"),
+        ({"seed": -1}, "seed = -1"),
+        ({"seed": 2**31}, "seed = 2147483648"),
+    ],
+)
+def test_a_field_that_cannot_work_is_refused(changes, message):
+    with pytest.raises(ExperimentError, match=message):
+        experiment(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"environment": "control:cartpole:swingupp"}, "Did you mean control:cartpole:swingup"),
+        ({"environment": "tests.launch.factories:fails_at_once"}, "ZeroDivisionError: the factory"),
+        ({"environment": "tests.launch.factories:nothing"}, "has no nothing"),
+        ({"agent": "no_such_agent"}, "no agent 'no_such_agent'"),
+        ({"steps": 500}, "ends before the first gradient step"),
+        # 2 actors, 100 environments each, segments of 16 steps.
+        ({"steps": 3200, "environments_per_actor": 100}, "ends before the first gradient step"),
+    ],
+)
+def test_what_cannot_run_is_found_before_it_is_started(changes, message):
+    with pytest.raises(ExperimentError, match=message) as raised:
+        experiment(**changes).validate()
+    assert "\n" not in str(raised.value)
+
+
+def test_what_can_run_is_let_through():
+    experiment(environment="control:cartpole:balance").validate()
+
+
+def test_samples_per_insert_overrides_the_agents_own():
+    assert experiment(samples_per_insert=3.0).config.samples_per_insert == 3.0
+    own = experiment(samples_per_insert=None)
+    assert own.config == own.agent_config
+
+
+def test_every_node_has_a_seed_of_its_own():
+    def seeds(of: Experiment) -> list[int]:
+        return [of.seed_of(role, i) for role in ("actor", "learner", "a") for i in range(5)]
+
+    first = seeds(experiment())
+    assert len(set(first)) == 15
+    assert first == seeds(experiment())
+    assert not set(first) & set(seeds(experiment(seed=1)))
+    assert all(0 <= seed < 2**31 for seed in first)
+
+
+def test_environments_of_a_batch_differ_and_can_be_made_again():
+    def observations(role: str, index: int) -> np.ndarray:
+        batch = experiment().make_environments(3, role, index)
+        try:
+            return batch.reset()
+        finally:
+            batch.close()
+
+    once = observations("actor", 0)
+    assert len({row.tobytes() for row in once}) == 3
+    np.testing.assert_array_equal(once, observations("actor", 0))
+    assert not np.isin(once[:, 0], observations("actor", 1)[:, 0]).any()
+    assert not np.isin(once[:, 0], observations("evaluator", 0)[:, 0]).any()
+
+
+def test_evaluates_twenty_times_by_default():
+    assert experiment(steps=1000).steps_between_evaluations == 50
+    assert experiment(steps=7).steps_between_evaluations == 1
+    assert experiment(evaluation_period=33).steps_between_evaluations == 33
+
+
+def test_an_experiment_is_a_value():
+    assert dataclasses.replace(experiment()) == experiment()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        experiment().steps = 3  # type: ignore[misc]

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from launch import process_environment
+
+
+def test_this_process_is_quiet_and_off_the_gpu_and_its_children_inherit_what_was():
+    environment = {"CUDA_VISIBLE_DEVICES": "3", "HOME": "/h", "MUJOCO_GL": "egl"}
+    before = process_environment.set_for_this_process(environment)
+    assert before == {"CUDA_VISIBLE_DEVICES": "3", "HOME": "/h", "MUJOCO_GL": "egl"}
+    assert environment["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert environment["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    assert environment["TF_NUM_INTRAOP_THREADS"] == "1"
+    # The user's own wish stays.
+    assert environment["MUJOCO_GL"] == "egl"
+
+
+def test_the_gpu_is_the_learners_alone():
+    inherited = {"CUDA_VISIBLE_DEVICES": "3", "PATH": "/bin"}
+    learner = process_environment.for_node(inherited, threads=8, gpu=True)
+    actor = process_environment.for_node(inherited, threads=1, gpu=False)
+    assert learner["CUDA_VISIBLE_DEVICES"] == "3"
+    assert actor["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert learner["TF_NUM_INTRAOP_THREADS"] == learner["OMP_NUM_THREADS"] == "8"
+    assert actor["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert actor["PATH"] == learner["PATH"] == "/bin"
+    assert inherited == {"CUDA_VISIBLE_DEVICES": "3", "PATH": "/bin"}
+
+
+def test_nodes_are_quiet_and_never_draw_unless_the_user_says_so():
+    node = process_environment.for_node({}, threads=1, gpu=False)
+    assert (node["TF_CPP_MIN_LOG_LEVEL"], node["MUJOCO_GL"]) == ("3", "disable")
+    loud = {"TF_CPP_MIN_LOG_LEVEL": "0", "MUJOCO_GL": "egl"}
+    node = process_environment.for_node(loud, threads=1, gpu=False)
+    assert (node["TF_CPP_MIN_LOG_LEVEL"], node["MUJOCO_GL"]) == ("0", "egl")

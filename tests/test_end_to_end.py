@@ -1,0 +1,190 @@
+"""Whole runs in processes of their own: Launchpad, Reverb, Courier, actors, learner, evaluator."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+import time
+
+import pandas as pd
+import psutil
+import pytest
+
+from launch import checkpoints
+from launch.files import read_json
+from launch.run_folder import RunFolder
+from tests.launch import factories
+from tests.launch.helpers import (
+    learner_steps,
+    nodes_of,
+    started,
+    train_command,
+    wait_until,
+)
+
+# Random actions give 3.3, the best policy that the default agent can have 9.5.
+BAR = 8.0
+
+
+def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
+    assert factories.RANDOM_RETURN < BAR / 2
+    root = tmp_path / "run"
+    done = subprocess.run(
+        train_command(root, "--steps=3000"), capture_output=True, text=True, timeout=250
+    )
+    assert done.returncode == 0, done.stderr
+    assert not nodes_of(root)
+
+    found = re.search(r"Return of the final policy: (\S+) ± \S+ \(10 episodes\)", done.stdout)
+    assert found, done.stdout
+    assert float(found[1]) > BAR
+    folder = RunFolder(root)
+    assert str(folder.learning_curve) in done.stdout
+    assert str(root) in done.stdout.splitlines()[-1]
+    assert folder.learning_curve.read_bytes().startswith(b"\x89PNG")
+    # Nothing but progress in the terminal: no warnings of libraries.
+    assert all("steps/s" in line for line in done.stderr.splitlines()), done.stderr
+
+    actors, learner, evaluator = (
+        pd.read_csv(folder.metrics(role)) for role in ("actor", "learner", "evaluator")
+    )
+    assert set(actors["actor"]) == {0, 1}
+    assert actors["episode_return"].max() > factories.RANDOM_RETURN
+    assert (actors["parameter_age"] >= 0).all()
+    assert learner["loss"].notna().all()
+    for table in (actors, learner, evaluator):
+        assert {"wall_time", "actor_steps", "learner_steps"} <= set(table.columns)
+        assert table["learner_steps"].iloc[-1] > 0
+    assert evaluator["actor_steps"].is_monotonic_increasing
+    assert evaluator["episode_return"].iloc[-1] == pytest.approx(float(found[1]), abs=0.06)
+    assert list(folder.tensorboard.iterdir())
+
+    status = read_json(folder.status)
+    # Whole steps of 4 environments, reported every 0.2 s or so.
+    assert 3000 <= status["actor_steps"] < 6000
+    # One gradient step for each transition after the first 500.
+    counts = checkpoints.newest(folder.checkpoints).counts()
+    assert 2000 <= counts["learner_steps"] <= status["actor_steps"] - 400
+    assert read_json(folder.result)["outcome"] == "finished"
+
+    evaluated = subprocess.run(
+        [*train_command(root)[:3], "evaluate", str(root), "--episodes=3"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert float(evaluated.stdout.split()[1]) > BAR
+    assert evaluated.stderr == ""
+
+
+@pytest.mark.parametrize(("number", "private"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_signal_ends_a_run_in_order(tmp_path, number, private):
+    root = tmp_path / "run"
+    flag = "--private_network" if private else "--noprivate_network"
+    with started(train_command(root, "--steps=10000000", flag)) as process:
+        assert wait_until(lambda: learner_steps(root) > 50), process.poll()
+        ports = [port for node in nodes_of(root) for port in listening_ports(node)]
+        assert len(ports) >= 3  # replay, counter, learner
+        before = learner_steps(root)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=40)
+        assert process.returncode == 0, err
+    assert not nodes_of(root)
+    if not private:
+        assert not set(ports) & {
+            c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN"
+        }
+    counts = checkpoints.newest(root / "checkpoints").counts()
+    assert counts["learner_steps"] >= before
+    assert f"quinoa evaluate {root}" in out
+    assert read_json(RunFolder(root).result)["outcome"] == "stopped"
+
+
+def test_a_signal_before_anything_has_started_still_leaves_a_checkpoint(tmp_path):
+    root = tmp_path / "run"
+    with started(train_command(root, "--steps=10000000")) as process:
+        assert wait_until(lambda: len(nodes_of(root)) == 6), process.poll()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert not nodes_of(root)
+    assert checkpoints.newest(root / "checkpoints").counts()["learner_steps"] == 0
+
+
+def test_a_second_signal_does_not_wait(tmp_path):
+    root = tmp_path / "run"
+    with started(train_command(root, "--steps=10000000")) as process:
+        assert wait_until(lambda: len(nodes_of(root)) == 6), process.poll()
+        # The nodes are importing, which takes seconds, and will not hear the first one until then.
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert not nodes_of(root)
+    assert err.strip().splitlines()[-1] == "quinoa: ended before the last checkpoint was written."
+    assert read_json(RunFolder(root).result)["outcome"] == "killed"
+
+
+def test_nothing_outlives_an_engine_that_is_killed(tmp_path):
+    root = tmp_path / "run"
+    with started(train_command(root, "--steps=10000000")) as process:
+        assert wait_until(lambda: len(nodes_of(root)) == 6), process.poll()
+        process.kill()
+        process.wait()
+        assert wait_until(lambda: not nodes_of(root), timeout_s=10)
+
+
+def test_a_node_that_fails_ends_the_run_with_its_error(tmp_path):
+    root = tmp_path / "run"
+    failing = train_command(
+        root, "--steps=10000000", environment="tests.launch.factories:fails_later"
+    )
+    done = subprocess.run(failing, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 1
+    assert not nodes_of(root)
+    last = done.stderr.strip().splitlines()[-1]
+    assert "ZeroDivisionError: the environment's own error" in last
+    assert re.search(r"quinoa: (actor|evaluator)-\d failed", done.stderr)
+    assert "Return of the final policy" not in done.stdout
+    assert read_json(RunFolder(root).result)["outcome"] == "failed"
+
+
+def test_a_node_that_is_killed_ends_the_run(tmp_path):
+    root = tmp_path / "run"
+    with started(train_command(root, "--steps=10000000")) as process:
+        assert wait_until(lambda: learner_steps(root) > 0), process.poll()
+        (learner,) = (node for node in nodes_of(root) if "learner-0" in " ".join(node.cmdline()))
+        learner.kill()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert not nodes_of(root)
+    assert "learner-0 was ended by SIGKILL" in err.strip().splitlines()[-1]
+
+
+def listening_ports(process: psutil.Process) -> list[int]:
+    """As its own network sees them."""
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        pid = process.pid
+        inodes = {fd.split("[")[1].rstrip("]") for fd in sockets_of(pid)}
+        ports = []
+        for table in ("tcp", "tcp6"):
+            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
+                rows = [line.split() for line in file.readlines()[1:]]
+            ports += [int(r[1].split(":")[1], 16) for r in rows if r[3] == "0A" and r[9] in inodes]
+        return ports
+    return []
+
+
+def sockets_of(pid: int) -> list[str]:
+    """The names of a process's sockets, as `socket:[inode]`."""
+    import os
+
+    names = []
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            names.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    return [name for name in names if name.startswith("socket:[")]
