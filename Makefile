@@ -13,7 +13,7 @@ REQUIREMENTS := requirements.txt $(if $(GPU),requirements-gpu.txt)
 # What `make train` hands on: only what the command line gives. Variables of the environment do not
 # count, or a SEED or ENV that a shell happens to export would change the experiment.
 given = $(if $(filter command line,$(origin $(1))), --$(2)='$(subst ','\'',$($(1)))')
-TRAIN_FLAGS = $(call given,AGENT,agent)$(call given,ENV,env)$(call given,STEPS,steps)$(call given,ACTORS,actors)$(call given,SEED,seed)
+TRAIN_FLAGS = $(call given,AGENT,agent)$(call given,ENV,env)$(call given,STEPS,steps)$(call given,ACTORS,num_actors)$(call given,SEED,seed)
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

@@ -28,13 +28,17 @@ setuptools.setup(
         "dm-launchpad-nightly",
         "dm-reverb",
         "dm-sonnet",
-        "dm-tree",
         "gymnasium[mujoco]",
+        "matplotlib",
         "mujoco",
         "numpy",
+        "pandas",
+        "scipy",
+        "tensorboard",
         # requirements.txt has the same package built for the CPU alone, tensorflow-cpu.
         "tensorflow>=2.12,<2.13",
         "tensorflow-probability",
+        "tqdm",
     ],
     entry_points={"console_scripts": ["quinoa = launch.cli:main"]},
 )
