@@ -7,5 +7,5 @@ class ExperimentError(ValueError):
     """The experiment cannot be run as it is described."""
 
 
-class RunError(ValueError):
+class RunError(RuntimeError):
     """A run's folder is missing, incomplete or damaged."""

@@ -11,6 +11,7 @@ import pytest
 
 from agents import registry
 from launch import checkpoints, cli
+from launch.commands import train
 from launch.experiment import load
 from launch.files import read_json
 from launch.run_folder import RunFolder
@@ -74,6 +75,11 @@ def quinoa(capsys):
         (["evaluate", "/nowhere", "--episodes=0"], "--episodes=0: it must be a whole number"),
         (["plot"], "plot takes the folders of one run or more."),
         (["plot", "/nowhere"], "There is no run at /nowhere"),
+        (["policy"], "policy takes the folder of one run."),
+        (["policy", "a", "b"], "policy takes the folder of one run, not a b."),
+        (["policy", "/nowhere"], "There is no run at /nowhere"),
+        (["policy", "/nowhere", "--step=-1"], "--step=-1: it must be a whole number, at least 0"),
+        (["policy", "/nowhere", "--actions=2"], "--actions=2: it must be a whole number, at least"),
         (["list", "all"], "list takes nothing, not all."),
     ],
 )
@@ -99,7 +105,7 @@ def test_a_folder_that_is_taken_is_status_2(quinoa, tmp_path):
 def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     status, out, _ = quinoa("--help")
     assert status == 0
-    for command in ("train", "evaluate", "plot", "list"):
+    for command in ("train", "evaluate", "plot", "policy", "list"):
         assert command in out
         status, help_text, _ = quinoa(command, "--help")
         assert status == 0
@@ -142,16 +148,16 @@ def test_list_shows_agents_default_first_and_environments(quinoa):
 
 
 def test_numbers_may_be_written_as_people_do():
-    values = cli._train_flags()
+    values = train.COMMAND.flags()
     cli._parse("train", values, ["--steps=1e6", "--num_actors", "4", "--seed=0"])
     assert (values.steps, values.num_actors, values.seed) == (1_000_000, 4, 0)
-    values = cli._train_flags()
+    values = train.COMMAND.flags()
     cli._parse("train", values, ["--steps=2_000", "--seed=2147483647"])
     assert (values.steps, values.seed) == (2000, 2147483647)
 
 
 def test_flags_make_the_experiment(tmp_path):
-    values = cli._train_flags()
+    values = train.COMMAND.flags()
     text = (
         "--env=a:b --num_actors=3 --environments_per_actor=5 --steps=7 --seed=9 --action_repeat=2 "
         "--samples_per_insert=1.5 --steps_per_call=11 --evaluation_period=13 --set=tau=0.25 "
@@ -159,7 +165,7 @@ def test_flags_make_the_experiment(tmp_path):
         "--checkpoint_period=23"
     )
     cli._parse("train", values, text.split())
-    experiment = cli._experiment(values)
+    experiment = train._experiment(values)
     assert experiment.agent == registry.DEFAULT_AGENT
     assert experiment.environment == "a:b"
     assert experiment.agent_config.batch_size == 21
@@ -210,6 +216,25 @@ def test_plots_runs(quinoa, run, tmp_path):
     assert out.read_bytes().startswith(b"\x89PNG")
     status, _, err = quinoa("plot", str(run.root), f"--out={tmp_path / 'curve.xyz'}")
     assert (status, err.count("\n")) == (2, 1)
+
+
+def test_draws_the_policy_of_a_run_repeatably(quinoa, run, tmp_path):
+    first, again, other = (tmp_path / "new" / f"{name}.png" for name in ("1", "2", "3"))
+    arguments = ["policy", str(run.root), "--step=2", "--actions=50"]
+    assert quinoa(*arguments, f"--out={first}") == (0, f"{first}\n", "")
+    assert first.read_bytes().startswith(b"\x89PNG")
+    assert quinoa(*arguments, f"--out={again}")[0] == 0
+    assert again.read_bytes() == first.read_bytes()
+    assert quinoa(*arguments, f"--out={other}", "--seed=8")[0] == 0
+    assert other.read_bytes() != first.read_bytes()
+
+
+def test_a_policy_picture_that_cannot_be_written_is_one_line(quinoa, run, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "policy.xyz", tmp_path / "file" / "policy.png"):
+        status, printed, err = quinoa("policy", str(run.root), "--step=0", f"--out={out}")
+        assert (status, printed, err.count("\n")) == (2, "", 1)
+        assert f"{out} cannot be drawn" in err
 
 
 def test_a_damaged_or_missing_checkpoint_is_one_line(quinoa, run):

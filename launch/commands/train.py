@@ -1,0 +1,181 @@
+"""Trains an agent."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from launch import process_environment
+from launch.commands.base import FAILED, OK, Command, UsageError, define_number, expect
+from launch.engines import ENGINES
+from launch.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from launch.experiment import Experiment
+
+DEFAULT_ENVIRONMENT = "control:cartpole:swingup"
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+
+    number = functools.partial(define_number, values)
+    flags.DEFINE_string(
+        "agent",
+        None,
+        "What learns: a name (see quinoa list), or the import path of an agent of your own. "
+        "Default: the first that quinoa list shows.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "env",
+        DEFAULT_ENVIRONMENT,
+        "What it learns: control:<domain>:<task>, gym:<id>, or package.module:factory.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "set",
+        [],
+        "A setting of the agent, NAME=VALUE; may be given several times.",
+        flag_values=values,
+    )
+    number("steps", 100_000, "Environment steps over all actors, after which the run ends.")
+    number("num_actors", 2, "Actor processes.")
+    number("environments_per_actor", 16, "Environments that each actor steps together.")
+    number("action_repeat", 1, "Environment steps that each action lasts.")
+    flags.DEFINE_float(
+        "samples_per_insert",
+        None,
+        "How often each step is learned from, on average, in place of the agent's own setting.",
+        lower_bound=0.0,
+        flag_values=values,
+    )
+    number("steps_per_call", 50, "Gradient steps that the learner does in one go.")
+    number("evaluation_period", None, "Steps from one evaluation to the next. Default: steps / 20.")
+    number("evaluation_episodes", 10, "Episodes in each evaluation.")
+    flags.DEFINE_boolean(
+        "evaluation_sample",
+        False,
+        "Evaluate with sampled actions rather than the policy's mode.",
+        flag_values=values,
+    )
+    number("seed", 0, "Seed of everything random.", least=0)
+    flags.DEFINE_string(
+        "folder", None, "Where the run goes. Default: a new folder in runs/.", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "engine",
+        "local",
+        list(ENGINES),
+        "; ".join(f"{name}: {entry.about}" for name, entry in ENGINES.items()) + ".",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "private_network",
+        True,
+        "Give the run's processes a network of their own, so that nobody else reaches their ports. "
+        "Turn it off for environments that need the network.",
+        flag_values=values,
+    )
+    number("learner_threads", None, "Threads of the learner. Default: one for each core.")
+    flags.DEFINE_float(
+        "checkpoint_period",
+        60.0,
+        "Seconds from one checkpoint to the next.",
+        lower_bound=0.1,
+        flag_values=values,
+    )
+    return values
+
+
+def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    expect(arguments, 0, "train takes flags only")
+    inherited = process_environment.set_for_this_process()
+    from launch import engines, run_folder
+    from launch.engines.base import Outcome, Settings
+    from launch.train import describe, train
+
+    experiment = _experiment(values)
+    experiment.validate()
+    folder = (
+        run_folder.RunFolder(Path(values.folder))
+        if values.folder
+        else run_folder.fresh(experiment.environment, experiment.agent, experiment.seed)
+    )
+    folder.create()
+    print(f"Training {experiment.agent} on {experiment.environment} in {folder.root}", flush=True)
+    settings = Settings(inherited, private_network=values.private_network)
+    summary = train(experiment, folder, engines.make(values.engine, settings))
+    result = summary.result
+    if result.outcome is Outcome.FAILED:
+        print(f"quinoa: {result.failed_node} failed; see {folder.logs}.", file=sys.stderr)
+        print(result.error, file=sys.stderr)
+        return FAILED
+    if summary.final is not None:
+        returns = summary.final.returns
+        print(f"Return of the final policy: {describe(returns)} ({len(returns)} episodes)")
+    elif result.outcome is Outcome.KILLED:
+        print("quinoa: ended before the last checkpoint was written.", file=sys.stderr)
+    else:
+        print(f"Stopped early. To evaluate what it has learned: quinoa evaluate {folder.root}")
+    if summary.learning_curve is not None:
+        print(f"Learning curve: {summary.learning_curve}")
+    print(f"Run: {folder.root}")
+    return FAILED if result.outcome is Outcome.KILLED else OK
+
+
+def _experiment(values: flags.FlagValues) -> Experiment:
+    from agents import protocol, registry
+    from launch.experiment import Experiment
+
+    name = values.agent or registry.DEFAULT_AGENT
+    try:
+        config = registry.override(registry.load(name).config, _assignments(values.set))
+    except (registry.UnknownAgentError, protocol.ConfigError) as error:
+        raise ExperimentError(str(error)) from error
+    return Experiment(
+        agent=name,
+        agent_config=config,
+        environment=values.env,
+        action_repeat=values.action_repeat,
+        num_actors=values.num_actors,
+        environments_per_actor=values.environments_per_actor,
+        samples_per_insert=values.samples_per_insert,
+        steps=values.steps,
+        steps_per_call=values.steps_per_call,
+        evaluation_period=values.evaluation_period,
+        evaluation_episodes=values.evaluation_episodes,
+        evaluation_sample=values.evaluation_sample,
+        seed=values.seed,
+        checkpoint_period_s=values.checkpoint_period,
+        learner_threads=values.learner_threads,
+    )
+
+
+def _assignments(texts: Sequence[str]) -> dict[str, str]:
+    assignments: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--set {text} cannot be understood: it must be NAME=VALUE.")
+        if name in assignments:
+            raise UsageError(f"--set gives {name} twice: {assignments[name]} and {value}.")
+        assignments[name] = value
+    return assignments
+
+
+COMMAND = Command(
+    "[FLAGS]",
+    "train an agent",
+    "Ends at the last step, at Ctrl-C or SIGTERM, and keeps everything in the run's folder.\n"
+    "With no flags, trains the default agent on a small task, in a few minutes.\n\n"
+    "  quinoa train --env=control:walker:walk --steps=1000000 --num_actors=4\n"
+    "  quinoa train --set learning_rate=3e-4 --set batch_size=128 --seed=1",
+    _flags,
+    _run,
+)
