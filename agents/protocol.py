@@ -41,8 +41,8 @@ class AgentConfig:
     max_gradient_norm: float = 0.0
 
     # How often each transition is sampled, on average, before it is evicted: with a batch of 256,
-    # 256 is one gradient step per environment step, and 64 one per four.
-    samples_per_insert: float = 256.0
+    # 256 is one gradient step per environment step, and 128 one per two.
+    samples_per_insert: float = 128.0
     # Consecutive transitions of one environment that make one replay item.
     segment_length: int = 16
     # Transitions that replay holds before the first gradient step, and at most.

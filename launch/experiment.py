@@ -51,9 +51,9 @@ class Experiment:
     environment: str
     action_repeat: int = 1
     num_actors: int = 2
-    environments_per_actor: int = 16
+    environments_per_actor: int = 2
     samples_per_insert: float | None = None
-    steps: int = 100_000
+    steps: int = 150_000
     steps_per_call: int = 50
     evaluation_period: int | None = None
     evaluation_episodes: int = 10

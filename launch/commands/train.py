@@ -44,9 +44,9 @@ def _flags() -> flags.FlagValues:
         "A setting of the agent, NAME=VALUE; may be given several times.",
         flag_values=values,
     )
-    number("steps", 100_000, "Environment steps over all actors, after which the run ends.")
+    number("steps", 150_000, "Environment steps over all actors, after which the run ends.")
     number("num_actors", 2, "Actor processes.")
-    number("environments_per_actor", 16, "Environments that each actor steps together.")
+    number("environments_per_actor", 2, "Environments that each actor steps together.")
     number("action_repeat", 1, "Environment steps that each action lasts.")
     flags.DEFINE_float(
         "samples_per_insert",
