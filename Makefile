@@ -4,7 +4,7 @@
 .PHONY: help setup train test test-slow lint format clean
 
 # GPU=1: TensorFlow with CUDA, in an environment of its own.
-GPU := $(filter-out 0,$(GPU))
+override GPU := $(filter-out 0,$(GPU))
 VENV := $(if $(GPU),.venv-gpu,.venv)
 BIN := $(VENV)/bin
 RUN := $(if $(GPU),scripts/with_cuda.sh )$(BIN)

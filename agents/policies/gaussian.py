@@ -11,10 +11,12 @@ from agents import networks
 from agents.policies import squash
 from agents.protocol import Policy
 
-# The deviation of the Gaussian before the squashing, as in Haarnoja et al. (2018), but no sharper
-# than float32 can tell actions apart near the edges of the box.
-_MIN_LOG_STDDEV = -5.0
-_MAX_LOG_STDDEV = 2.0
+# The Gaussian before the squashing stays where float32 tells squashed actions apart (|y| < 7, see
+# squash): wider or further out, its density there would be that of the clipping. A deviation of 0.9
+# is nearly uniform on the box already, and tanh(4) is 0.9993.
+_MAX_MEAN = 4.0
+_MIN_LOG_STDDEV = -3.5
+_MAX_LOG_STDDEV = 0.5
 
 
 class TanhGaussianPolicy(Policy):
@@ -36,7 +38,8 @@ class TanhGaussianPolicy(Policy):
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
         """See the base class."""
-        mean, raw = tf.split(self._network(observation), 2, axis=-1)
+        raw_mean, raw = tf.split(self._network(observation), 2, axis=-1)
+        mean = _MAX_MEAN * tf.tanh(raw_mean / _MAX_MEAN)
         half_range = 0.5 * (_MAX_LOG_STDDEV - _MIN_LOG_STDDEV)
         log_stddev = _MIN_LOG_STDDEV + half_range * (tf.tanh(raw) + 1.0)
         return squash.Squashed(tfd.MultivariateNormalDiag(mean, tf.exp(log_stddev)))

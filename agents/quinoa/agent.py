@@ -30,12 +30,23 @@ class Agent(protocol.Agent):
     def __init__(self, config: quinoa_config.Config, spec: specs.EnvironmentSpec):
         """See the base class."""
         super().__init__(config, spec, name="quinoa")
+        action_size = spec.actions.shape[0]
+        protocol.require(
+            config.dual == "none"
+            or config.epsilon * action_size < math.log(config.num_dual_actions),
+            "epsilon",
+            config.epsilon,
+            f"below log(num_dual_actions) / {action_size} (the action dimensions), the most that a "
+            "KL estimated from so many actions can be",
+        )
         self._config: quinoa_config.Config = config
         self.policy = self.make_policy(config, spec)
         self._copied_policy = self.make_policy(config, spec)
         self._value = Value(spec.observations.shape[0], config.hidden_sizes)
         self._target_value = Value(spec.observations.shape[0], config.hidden_sizes)
         self._alpha = tf.Variable(config.alpha, trainable=False, name="alpha")
+        # log u of the uniform density on the box.
+        self._log_uniform = -action_size * math.log(2.0)
         # Of π from π̃ at the end of the last period.
         self._kl = tf.Variable(0.0, trainable=False, name="kl")
         self._copy_all()
@@ -65,8 +76,8 @@ class Agent(protocol.Agent):
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
         """Algorithm 2, lines 4 and 8.
 
-        α changes with π̃ only: there log π − log π̃ does not depend on the past α, so that Q goes on
-        from V without a jump of its own.
+        α changes with π̃ only. Then log π − log π̃ starts anew, at 0 where ρ is 1 and at (1 − ρ)
+        times log π/u below, so that a new α changes Q by little or nothing.
         """
         config, online, target = self._config, self._value.variables, self._target_value.variables
         if config.value_period:
@@ -81,11 +92,17 @@ class Agent(protocol.Agent):
         """See the base class."""
         q, target = self._q_and_target(transitions)
         policy = self.policy(transitions.observation)
+        action = policy.sample(seed=seed)
+        log_prob = policy.log_prob(action)
+        if self._config.prior_period:
+            kl = self._kl.read_value()
+        else:
+            kl = tf.reduce_mean(log_prob) - self._log_uniform
         return {
             "td_error": tf.reduce_mean(tf.abs(target - q)),
             "value": tf.reduce_mean(self._value(transitions.observation)),
-            "entropy": -tf.reduce_mean(policy.log_prob(policy.sample(seed=seed))),
-            "kl": self._kl.read_value(),
+            "entropy": -tf.reduce_mean(log_prob),
+            "kl": kl,
             "alpha": self._alpha.read_value(),
         }
 
@@ -93,7 +110,7 @@ class Agent(protocol.Agent):
         s, a, r, d, next_s = transitions
         q = quinoa_loss.implicit_q(
             self.policy(s).log_prob(a),
-            self._prior_log_prob(self._copied_policy(s).log_prob(a)),
+            tf.stop_gradient(self._prior_log_prob(self._copied_policy(s).log_prob(a))),
             self._value(s),
             self._alpha,
         )
@@ -102,7 +119,7 @@ class Agent(protocol.Agent):
     def _prior_log_prob(self, copied_log_prob: tf.Tensor) -> tf.Tensor:
         """Log π̃, without its normaliser, from log π_k."""
         rho = self._config.prior_power
-        return rho * copied_log_prob - (1.0 - rho) * self._spec.actions.shape[0] * math.log(2.0)
+        return rho * copied_log_prob + (1.0 - rho) * self._log_uniform
 
     def _move_temperature(self, observation: tf.Tensor, seed: Seed) -> None:
         """Measures the KL that π took from π̃, and moves α to where it would have been ε."""

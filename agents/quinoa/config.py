@@ -64,6 +64,12 @@ class Config(AgentConfig):
         require(self.max_alpha_change > 0, "max_alpha_change", self.max_alpha_change, "> 0")
         require(self.num_dual_actions >= 2, "num_dual_actions", self.num_dual_actions, "at least 2")
         require(self.prior_period >= 0, "prior_period", self.prior_period, "≥ 0")
+        require(
+            self.prior_period > 0 or self.dual == "none",
+            "prior_period",
+            self.prior_period,
+            "above 0 unless dual=none: α is solved when π̃ moves",
+        )
         require(0 <= self.prior_power <= 1, "prior_power", self.prior_power, "in [0, 1]")
         require(self.value_period >= 0, "value_period", self.value_period, "≥ 0")
         require(0 < self.value_rate <= 1, "value_rate", self.value_rate, "in (0, 1]")
@@ -75,6 +81,8 @@ class Config(AgentConfig):
 
 PRESETS = {
     "quinoa": Config(),
-    # Algorithm 2 and section 4 to the letter, but for the dual's several actions a state.
+    # As near to Algorithm 2 and section 4 as the settings go: π̃ ← π and copies of V. What stays
+    # our own: α moves with π̃ rather than at each step, within bounds; its dual has several actions
+    # a state; V's output layer is not normalised (BUILD_NOTES.md says why).
     "quinoa_paper": Config(prior_power=1.0, value_period=1000),
 }

@@ -34,9 +34,9 @@ def superbatches(
 ) -> Generator[Transition, None, None]:
     """Draws superbatches for as long as it is asked to, one of them ahead.
 
-    Every superbatch is a random permutation of the transitions in ⌈K·B / L⌉ segments, cut at K·B:
-    each is in it once at most, unless padding leaves fewer than K·B, of which some then come
-    again. Padding never does.
+    Every superbatch is a random permutation of the transitions in ⌈K·B / L⌉ segments, cut at K·B.
+    Segments are drawn with replacement, and one that is drawn twice brings its transitions twice;
+    so does padding where it leaves fewer than K·B. Padding itself is never in it.
 
     Args:
       server_address: of the Reverb server, "host:port"; it must be up.

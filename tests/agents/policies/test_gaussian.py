@@ -17,17 +17,18 @@ def policy_of(mean, raw_scale):
 
 def test_log_prob_is_that_of_tanh_of_a_gaussian():
     distribution = policy_of([0.5, -1.0], [0.2, -0.3])
-    # log σ runs from -5 to 2.
-    stddev = np.exp(-5.0 + 3.5 * (np.tanh([0.2, -0.3]) + 1.0))
+    # μ runs from -4 to 4, log σ from -3.5 to 0.5.
+    mean = 4.0 * np.tanh([0.125, -0.25])
+    stddev = np.exp(-3.5 + 2.0 * (np.tanh([0.2, -0.3]) + 1.0))
     y = np.array([0.3, -1.2])
     slope = 1.0 - np.tanh(y) ** 2
-    expected = np.sum(stats.norm([0.5, -1.0], stddev).logpdf(y) - np.log(slope))
+    expected = np.sum(stats.norm(mean, stddev).logpdf(y) - np.log(slope))
     action = np.tanh(y).astype(np.float32)[None]
     np.testing.assert_allclose(distribution.log_prob(action), [expected], rtol=1e-5)
 
 
 def test_deviation_stays_between_its_bounds():
-    for raw, expected in [(-1e4, np.exp(-5.0)), (1e4, np.exp(2.0))]:
+    for raw, expected in [(-1e4, np.exp(-3.5)), (1e4, np.exp(0.5))]:
         distribution = policy_of([0.0], [raw])
         # log N(0; 0, σ) = -log σ - log √2π, and tanh has slope 1 at 0.
         stddev = np.exp(-distribution.log_prob([[0.0]])) / np.sqrt(2.0 * np.pi)
@@ -36,8 +37,19 @@ def test_deviation_stays_between_its_bounds():
 
 def test_mode_is_the_image_of_the_mean():
     np.testing.assert_allclose(
-        policy_of([0.5, -2.0], [0.0, 0.0]).mode(), [np.tanh([0.5, -2.0])], rtol=1e-6
+        policy_of([0.5, -2.0], [0.0, 0.0]).mode(),
+        [np.tanh(4.0 * np.tanh([0.125, -0.5]))],
+        rtol=1e-6,
     )
+
+
+def test_densities_are_the_policys_own_even_at_the_edge_of_the_box():
+    """However far out the network wants to be, what is drawn is as likely as it is said to be."""
+    distribution = policy_of([1e3], [1e3])
+    samples = distribution.sample(20_000, seed=tf.constant([1, 2]))
+    # E[1 / p(a)] over the samples is the size of the support, 2, less what clipping takes.
+    size = np.mean(np.exp(-distribution.log_prob(samples)))
+    assert 1.5 < size < 2.1
 
 
 def test_mode_of_a_narrow_gaussian_is_denser_than_most_samples():

@@ -1,0 +1,216 @@
+"""The agent's loss is Eq. 2 and 3 on its own networks; α comes from the dual, and π̃ from π."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents import quinoa
+from agents.protocol import ConfigError
+from tests.agents.fixtures import make_spec, make_transitions
+
+SEED = tf.constant([1, 2])
+SMALL = {"hidden_sizes": (8,), "num_couplings": 2, "coupling_hidden_sizes": (8,)}
+
+
+def make(action_size=2, shake=0.3, **changes):
+    """An agent whose π is not π_k, nor V its target."""
+    config = dataclasses.replace(quinoa.Config(), **SMALL, **changes)
+    tf.random.set_seed(0)
+    agent = quinoa.Agent(config, make_spec(action_size=action_size))
+    rng = np.random.default_rng(0)
+    modules = (agent.policy, agent._copied_policy, agent._value, agent._target_value)
+    for variable in (variable for module in modules for variable in module.variables):
+        variable.assign_add(shake * rng.normal(size=variable.shape).astype(np.float32))
+    return agent, config
+
+
+def batch(size=32, action_size=2):
+    transitions = make_transitions(size, action_size=action_size)
+    return type(transitions)(*map(tf.constant, transitions))
+
+
+def after_step(agent, step, transitions=None):
+    agent.after_step(tf.constant(step, tf.int64), transitions or batch(), SEED)
+
+
+def values(module):
+    return [variable.numpy() for variable in module.variables]
+
+
+def assert_equal(first, second, equal=True):
+    assert all(map(np.array_equal, values(first), values(second))) == equal
+
+
+@pytest.mark.parametrize("rho", [1.0, 0.9, 0.0])
+def test_loss_is_equations_2_and_3(rho):
+    agent, _ = make(prior_power=rho)
+    s, a, r, d, next_s = transitions = batch()
+    log_uniform = -2 * np.log(2)
+    prior = rho * agent._copied_policy(s).log_prob(a) + (1 - rho) * log_uniform
+    q = agent._value(s) + agent._alpha * (agent.policy(s).log_prob(a) - prior)
+    target = r + 0.99 * d * agent._target_value(next_s)
+    losses = agent.losses(transitions, SEED)
+    assert losses.keys() == {"td"}
+    np.testing.assert_allclose(losses["td"], tf.reduce_mean((q - target) ** 2), rtol=1e-5)
+
+
+def test_a_termination_has_no_value_after_it_and_a_time_limit_has():
+    agent, _ = make()
+    transitions = batch()
+    ended = transitions._replace(discount=tf.zeros(32))
+    going_on = transitions._replace(discount=tf.ones(32))
+    np.testing.assert_array_equal(agent._q_and_target(ended)[1], transitions.reward)
+    expected = transitions.reward + 0.99 * agent._target_value(transitions.next_observation)
+    np.testing.assert_allclose(agent._q_and_target(going_on)[1], expected, rtol=1e-6)
+
+
+def test_gradients_reach_policy_and_value_and_nothing_else():
+    agent, _ = make()
+    with tf.GradientTape() as tape:
+        loss = agent.losses(batch(), SEED)["td"]
+    trained = [variable for group in agent.parameter_groups() for variable in group.variables]
+    expected = (*agent.policy.trainable_variables, *agent._value.trainable_variables)
+    assert {v.ref() for v in trained} == {v.ref() for v in expected}
+    others = (*agent._copied_policy.trainable_variables, *agent._target_value.trainable_variables)
+    gradients = tape.gradient(loss, [*trained, *others])
+    assert all(gradient is not None for gradient in gradients[: len(trained)])
+    assert all(gradient is None for gradient in gradients[len(trained) :])
+
+
+@pytest.mark.parametrize("rho", [1.0, 0.7])
+def test_the_temperature_makes_the_kl_from_the_normalised_prior_equal_epsilon(rho):
+    """Against quadrature over the one action dimension, with Q fixed at the past α."""
+    agent, config = make(
+        action_size=1,
+        shake=0.6,
+        prior_power=rho,
+        num_dual_actions=4096,
+        max_alpha_change=50.0,
+        alpha_min=1e-9,
+        alpha_max=1e9,
+        epsilon=0.02,
+    )
+    states = batch(4, action_size=1).observation
+    past_alpha = float(agent._alpha)
+    agent._move_temperature(states, SEED)
+
+    edges = np.linspace(-1, 1, 4001)
+    grid = (0.5 * (edges[1:] + edges[:-1])).astype(np.float32)[:, None]
+    width = edges[1] - edges[0]
+    kls = []
+    for state in states:
+        observation = tf.repeat(state[None], len(grid), axis=0)
+        log_pi = agent.policy(observation).log_prob(grid).numpy().astype(np.float64)
+        log_copied = agent._copied_policy(observation).log_prob(grid).numpy().astype(np.float64)
+        prior = np.exp(rho * log_copied)
+        prior /= prior.sum() * width
+        q = past_alpha * (log_pi - rho * log_copied)
+        wanted = prior * np.exp(q / float(agent._alpha))
+        wanted /= wanted.sum() * width
+        kls.append((wanted * np.log(wanted / prior)).sum() * width)
+    assert float(agent._alpha) != pytest.approx(past_alpha, rel=0.05)
+    assert np.mean(kls) == pytest.approx(config.epsilon, rel=0.1)
+
+
+def test_the_temperature_is_solved_before_the_prior_moves():
+    """Afterwards π is π_k, and at ρ = 1 there would be no KL left to see."""
+    agent, _ = make(prior_power=1.0, prior_period=10)
+    after_step(agent, 10)
+    assert float(agent._kl) > 1e-3
+    assert_equal(agent.policy, agent._copied_policy)
+
+
+def test_the_prior_and_the_temperature_move_once_a_period_only():
+    agent, config = make(prior_period=10)
+    for step in (1, 9, 11):
+        after_step(agent, step)
+        assert_equal(agent.policy, agent._copied_policy, equal=False)
+        assert float(agent._alpha) == np.float32(config.alpha)
+    after_step(agent, 20)
+    assert_equal(agent.policy, agent._copied_policy)
+    assert float(agent._alpha) != np.float32(config.alpha)
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "alpha", "expected"),
+    [
+        (1e-6, 0.3, 0.3 * np.exp(0.3)),  # Far less KL is wanted: as far up as one move goes.
+        (1.0, 0.3, 0.3 * np.exp(-0.3)),
+        (1e-6, 0.9, 1.0),
+        (1.0, 0.11, 0.1),
+    ],
+)
+def test_the_temperature_moves_by_so_much_and_within_its_bounds(epsilon, alpha, expected):
+    agent, _ = make(epsilon=epsilon, alpha=alpha, alpha_min=0.1, alpha_max=1.0)
+    agent._move_temperature(batch().observation, SEED)
+    assert float(agent._alpha) == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_a_dual_the_temperature_stays_and_the_kl_is_still_measured():
+    agent, config = make(dual="none")
+    agent._move_temperature(batch().observation, SEED)
+    assert float(agent._alpha) == np.float32(config.alpha)
+    assert float(agent._kl) > 0
+
+
+def test_the_batch_dual_sees_the_spread_of_values_over_states():
+    temperatures = {}
+    for dual in ("state", "batch"):
+        agent, _ = make(dual=dual, max_alpha_change=50.0)
+        agent._value._network._output.w.assign_add(tf.fill([8, 1], 3.0))
+        agent._move_temperature(batch().observation, SEED)
+        temperatures[dual] = float(agent._alpha)
+    assert temperatures["batch"] > 2 * temperatures["state"]
+
+
+def test_the_target_value_is_copied_or_moves_smoothly():
+    agent, _ = make(value_period=5)
+    before = values(agent._target_value)
+    after_step(agent, 4)
+    assert all(map(np.array_equal, before, values(agent._target_value)))
+    after_step(agent, 5)
+    assert_equal(agent._value, agent._target_value)
+
+    agent, _ = make(value_rate=0.25)
+    before, online = values(agent._target_value), values(agent._value)
+    after_step(agent, 1)
+    for old, new, towards in zip(before, values(agent._target_value), online, strict=True):
+        np.testing.assert_allclose(new, 0.75 * old + 0.25 * towards, rtol=1e-4, atol=1e-6)
+
+
+def test_a_prior_that_never_moves_is_uniform_and_its_kl_is_measured_all_the_time():
+    agent, _ = make(prior_period=0, dual="none", prior_power=0.0)
+    after_step(agent, 1000)
+    transitions = batch(4096)
+    policy = agent.policy(transitions.observation)
+    log_prob = policy.log_prob(policy.sample(seed=SEED))
+    expected = tf.reduce_mean(log_prob) + 2 * np.log(2)
+    assert float(agent.metrics(transitions, SEED)["kl"]) == pytest.approx(float(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dual": "both"},
+        {"epsilon": 0.0},
+        {"alpha": 20.0},
+        {"alpha_min": 0.0},
+        {"prior_period": -1},
+        {"prior_period": 0},  # With a dual that would never be solved.
+        {"prior_power": 1.1},
+        {"value_rate": 0.0},
+        {"num_dual_actions": 1},
+        {"max_shift": 0.0},
+    ],
+)
+def test_a_setting_that_cannot_work_is_one_clear_error(changes):
+    with pytest.raises(ConfigError, match=next(iter(changes))):
+        quinoa.Config(**changes)
+
+
+def test_an_epsilon_that_so_few_actions_cannot_show_is_an_error():
+    """A KL estimated from M actions is log M at most."""
+    with pytest.raises(ConfigError, match="num_dual_actions"):
+        make(epsilon=1.0, num_dual_actions=4)

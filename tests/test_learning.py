@@ -1,0 +1,24 @@
+"""Whole runs that take minutes, run on demand (`make test-slow`): do the agents learn?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from launch.run_folder import RunFolder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_default_run_swings_the_pole_up(tmp_path):
+    """Random actions return about 100 there, and the plateau of a spinning pole is at 180."""
+    root = tmp_path / "run"
+    command = [sys.executable, "-m", "launch.cli", "train", f"--folder={root}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]
+    # The best of the last five evaluations: with a constant learning rate single ones swing.
+    assert returns.iloc[-5:].max() >= 700
