@@ -1,6 +1,7 @@
 """The agent's loss is Eq. 2 and 3 on its own networks; α comes from the dual, and π̃ from π."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from agents.protocol import ConfigError
 from tests.agents.fixtures import make_spec, make_transitions
 
 SEED = tf.constant([1, 2])
-SMALL = {"hidden_sizes": (8,), "num_couplings": 2, "coupling_hidden_sizes": (8,)}
+SMALL: dict[str, Any] = {"hidden_sizes": (8,), "num_couplings": 2, "coupling_hidden_sizes": (8,)}
 
 
 def make(action_size=2, shake=0.3, **changes):
