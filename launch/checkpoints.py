@@ -16,6 +16,7 @@ import numpy as np
 
 from launch.errors import RunError
 from launch.files import read_json, write_json
+from launch.finite import finite_parameters
 
 if TYPE_CHECKING:
     from agents.learner import Learner
@@ -82,7 +83,11 @@ def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoin
         folder: of the run's checkpoints.
         learner: what to save.
         counts: of the run.
+
+    Raises:
+        NonFiniteError: a parameter of the policy is NaN or infinite; nothing is written or removed.
     """
+    parameters = finite_parameters(learner)
     steps = learner.steps
     final = Checkpoint(folder / f"{steps:012d}")
     if not final.path.exists():
@@ -90,7 +95,7 @@ def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoin
         temporary.mkdir(parents=True)
         learner.save(str(temporary / _LEARNER))
         buffer = io.BytesIO()
-        np.save(buffer, learner.parameters(), allow_pickle=False)
+        np.save(buffer, parameters, allow_pickle=False)
         (temporary / _POLICY).write_bytes(buffer.getvalue())
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
         write_json(temporary / _COUNTS, {**counts, "learner_steps": steps, "policy_sha256": digest})

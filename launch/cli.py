@@ -24,7 +24,9 @@ from launch.commands.base import (
     complain,
 )
 from launch.errors import ExperimentError, RunError
+from launch.terminal import say, settle
 
+_HELP = ("--help", "-h", "-help")
 _COMMANDS = {
     "train": train.COMMAND,
     "evaluate": evaluate.COMMAND,
@@ -51,22 +53,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        return _dispatch(arguments)
+        status = _dispatch(arguments)
+        sys.stdout.flush()
+        return status
     except (UsageError, ExperimentError, RunError) as error:
         return complain(str(error), BAD_INPUT)
     except KeyboardInterrupt:
         return complain("interrupted.", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter would complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _only_shows(arguments):
+            # Whoever read our output has seen enough.
+            return OK
+        say(traceback.format_exc().rstrip(), sys.stderr)
         return FAILED
+    finally:
+        settle()
+
+
+def _only_shows(arguments: Sequence[str]) -> bool:
+    """Whether what is printed is all that the command is for."""
+    return not arguments or arguments[0] in (*_HELP, "help", "list") or _asks_for_help(arguments)
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    return any(argument in _HELP for argument in arguments)
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    if not arguments or arguments[0] in ("--help", "-h", "help"):
+    if not arguments or arguments[0] in (*_HELP, "help"):
         print(_overview())
         return OK if arguments else BAD_INPUT
     name, *rest = arguments
@@ -75,7 +89,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise UsageError(f"there is no {kind} {name}.{_near(name, _COMMANDS)} See quinoa --help.")
     command = _COMMANDS[name]
     values = command.flags()
-    if any(argument in ("--help", "-h", "-help") for argument in rest):
+    if _asks_for_help(rest):
         print(_help(name, command, values))
         return OK
     return command.run(values, _parse(name, values, rest))

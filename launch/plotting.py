@@ -110,7 +110,7 @@ def _new_figure(title: str) -> tuple[Any, Any]:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title)
-    axes.set_xlabel("actor steps")
+    axes.set_xlabel("actor steps (actions)")
     axes.set_ylabel("return of an episode")
     axes.grid(alpha=0.3)
     return figure, axes

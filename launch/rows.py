@@ -50,6 +50,12 @@ class ActorRows:
         self._lengths: list[int] = []
         self._steps = 0
         self._rate = Rate()
+        self._is_empty = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there has been no step since the last row was taken."""
+        return self._is_empty
 
     @property
     def seconds(self) -> float:
@@ -58,6 +64,7 @@ class ActorRows:
 
     def add(self, step: ActorStep) -> None:
         """Takes one step in."""
+        self._is_empty = False
         self._steps += step.num_transitions
         self._returns += step.returns
         self._lengths += step.lengths
@@ -70,6 +77,7 @@ class ActorRows:
         """
         returns, lengths = self._returns, self._lengths
         self._returns, self._lengths = [], []
+        self._is_empty = True
         return {
             "actor": self._index,
             "episodes": len(returns),

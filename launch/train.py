@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,7 @@ from launch import checkpoints, plotting
 from launch.counter import ACTOR_STEPS, LEARNER_STEPS
 from launch.engines import signals
 from launch.engines.base import Engine, Outcome, RunResult
+from launch.errors import RunError
 from launch.evaluate import evaluate_checkpoint
 from launch.experiment import Experiment
 from launch.files import write_json
@@ -20,6 +24,7 @@ from launch.metrics import MetricsLog
 from launch.progress import Progress
 from launch.rows import evaluation_row
 from launch.run_folder import RunFolder
+from launch.terminal import say
 
 if TYPE_CHECKING:
     from agents.evaluation import EvaluationResult
@@ -34,23 +39,46 @@ class Summary:
     Attributes:
         result: how it ended.
         final: the evaluation of the final policy, of a run that finished.
+        evaluation_error: why there is no such evaluation, if it failed; it has been interrupted if
+            there is neither.
         learning_curve: the picture's path, if the run went far enough to have one.
     """
 
     result: RunResult
     final: EvaluationResult | None = None
+    evaluation_error: str | None = None
     learning_curve: Path | None = None
 
 
 def train(experiment: Experiment, folder: RunFolder, engine: Engine) -> Summary:
-    """Runs an experiment that has been validated, in a folder that has been made for it."""
+    """Runs an experiment that has been validated, in a folder that has been made for it.
+
+    A first signal ends the run in order; one that comes when the run has ended skips what is left
+    of the final evaluation. What follows the run is never cut short otherwise.
+
+    Raises:
+        RunError: the run is over, and its metrics are damaged.
+        OSError: the run is over, and what came of it cannot be written.
+    """
+    with signals.caught() as stop:
+        return _train(experiment, folder, engine, stop)
+
+
+def _train(
+    experiment: Experiment, folder: RunFolder, engine: Engine, stop: signals.StopSignals
+) -> Summary:
+    from environments import EnvironmentFault
+
     experiment.save(folder)
-    final, result = None, RunResult(Outcome.FAILED)
+    final, evaluation_error, result = None, None, RunResult(Outcome.FAILED)
     try:
         with Progress(experiment.steps) as progress:
             result = engine.run(experiment, folder, progress.show)
         if result.outcome is Outcome.FINISHED:
-            final = _evaluate_final(experiment, folder)
+            try:
+                final = _evaluate_final(experiment, folder, stop)
+            except (EnvironmentFault, RunError) as error:
+                evaluation_error = str(error)
     finally:
         ended = {
             "outcome": result.outcome.value,
@@ -58,29 +86,49 @@ def train(experiment: Experiment, folder: RunFolder, engine: Engine) -> Summary:
             "error": result.error,
             "final_returns": None if final is None else final.returns.tolist(),
         }
-        write_json(folder.result, ended)
+        with _second_to_failure(result):
+            write_json(folder.result, ended)
     curve = None
-    if folder.metrics("actor").is_file():
-        curve = plotting.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
-    return Summary(result, final, curve)
+    if any(folder.metrics(role).is_file() for role in ("actor", "evaluator")):
+        with _second_to_failure(result):
+            curve = plotting.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
+    return Summary(result, final, evaluation_error, curve)
 
 
-def _evaluate_final(experiment: Experiment, folder: RunFolder) -> EvaluationResult | None:
+@contextlib.contextmanager
+def _second_to_failure(result: RunResult) -> Iterator[None]:
+    """After a run that failed, has an error only be said: what failed first is to be seen last."""
+    try:
+        yield
+    except (OSError, RunError) as error:
+        if result.outcome is not Outcome.FAILED:
+            raise
+        say(f"quinoa: note: {error}", sys.stderr)
+
+
+def _evaluate_final(
+    experiment: Experiment, folder: RunFolder, stop: signals.StopSignals
+) -> EvaluationResult | None:
     """Evaluates the last checkpoint, and adds that to the evaluator's metrics.
 
     Returns:
         None if a signal ended it, which is as good an end to a run that has finished as any.
+
+    Raises:
+        EnvironmentFault: the environment failed.
+        RunError: the checkpoint is missing or damaged.
     """
     from agents.evaluation import EvaluationStopped
 
+    if stop.count:
+        return None
     checkpoint = checkpoints.newest(folder.checkpoints)
-    with signals.caught() as stop:
-        try:
-            final = evaluate_checkpoint(
-                experiment, checkpoint, FINAL_EPISODES, should_stop=lambda: stop.count > 0
-            )
-        except EvaluationStopped:
-            return None
+    try:
+        final = evaluate_checkpoint(
+            experiment, checkpoint, FINAL_EPISODES, should_stop=lambda: stop.count > 0
+        )
+    except EvaluationStopped:
+        return None
     counts = checkpoint.counts()
     row = evaluation_row(final, counts[ACTOR_STEPS], counts[LEARNER_STEPS])
     log = MetricsLog(folder)

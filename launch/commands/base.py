@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from absl import flags
 
+from launch.terminal import say
+
 # Exit statuses.
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 128 + signal.SIGINT
 
@@ -81,5 +83,5 @@ def expect(arguments: Sequence[str], count: int, what: str) -> None:
 
 def complain(message: str, status: int) -> int:
     """Says what is wrong; returns the exit status given."""
-    print(f"quinoa: {message}", file=sys.stderr)
+    say(f"quinoa: {message}", sys.stderr)
     return status

@@ -8,6 +8,7 @@ from absl import flags
 
 from launch import process_environment
 from launch.commands.base import FAILED, OK, Command, complain, define_number, expect
+from launch.terminal import say
 
 
 def _flags() -> flags.FlagValues:
@@ -39,7 +40,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     except EnvironmentFault as error:
         return complain(str(error), FAILED)
     kind = "sampled actions" if values.sample else "the policy's mode"
-    print(f"Return: {describe(result.returns)} ({values.episodes} episodes, {kind})")
+    say(f"Return: {describe(result.returns)} ({values.episodes} episodes, {kind})")
     return OK
 
 

@@ -9,6 +9,7 @@ from absl import flags
 
 from launch import process_environment
 from launch.commands.base import OK, Command, UsageError
+from launch.terminal import say
 
 
 def _flags() -> flags.FlagValues:
@@ -41,7 +42,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     ]
     title = environments[0] if len(environments) == 1 else "Evaluation"
     try:
-        print(plotting.plot_runs(labelled, title, Path(values.out)))
+        say(str(plotting.plot_runs(labelled, title, Path(values.out))))
     except (OSError, ValueError) as error:
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error
     return OK

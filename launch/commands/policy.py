@@ -10,6 +10,7 @@ from absl import flags
 
 from launch import process_environment
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
+from launch.terminal import say
 
 
 def _flags() -> flags.FlagValues:
@@ -44,7 +45,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         return complain(str(error), FAILED)
     except (OSError, ValueError) as error:
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error
-    print(path)
+    say(str(path))
     return OK
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from launch import process_environment
-from launch.commands.base import FAILED, OK, Command, UsageError, define_number, expect
+from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
 from launch.engines import ENGINES
 from launch.errors import ExperimentError
+from launch.terminal import say
 
 if TYPE_CHECKING:
     from launch.experiment import Experiment
@@ -44,7 +45,12 @@ def _flags() -> flags.FlagValues:
         "A setting of the agent, NAME=VALUE; may be given several times.",
         flag_values=values,
     )
-    number("steps", 150_000, "Environment steps over all actors, after which the run ends.")
+    number(
+        "steps",
+        150_000,
+        "Actor steps after which the run ends: actions over all environments of all actors, each "
+        "of which lasts --action_repeat environment steps.",
+    )
     number("num_actors", 2, "Actor processes.")
     number("environments_per_actor", 2, "Environments that each actor steps together.")
     number("action_repeat", 1, "Environment steps that each action lasts.")
@@ -56,7 +62,11 @@ def _flags() -> flags.FlagValues:
         flag_values=values,
     )
     number("steps_per_call", 50, "Gradient steps that the learner does in one go.")
-    number("evaluation_period", None, "Steps from one evaluation to the next. Default: steps / 20.")
+    number(
+        "evaluation_period",
+        None,
+        "Actor steps from one evaluation to the next. Default: steps / 20.",
+    )
     number("evaluation_episodes", 10, "Episodes in each evaluation.")
     flags.DEFINE_boolean(
         "evaluation_sample",
@@ -108,24 +118,31 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         else run_folder.fresh(experiment.environment, experiment.agent, experiment.seed)
     )
     folder.create()
-    print(f"Training {experiment.agent} on {experiment.environment} in {folder.root}", flush=True)
+    say(f"Training {experiment.agent} on {experiment.environment} in {folder.root}")
     settings = Settings(inherited, private_network=values.private_network)
     summary = train(experiment, folder, engines.make(values.engine, settings))
     result = summary.result
     if result.outcome is Outcome.FAILED:
-        print(f"quinoa: {result.failed_node} failed; see {folder.logs}.", file=sys.stderr)
-        print(result.error, file=sys.stderr)
+        complain(f"{result.failed_node} failed; see {folder.logs}.", FAILED)
+        say(str(result.error), sys.stderr)
         return FAILED
     if summary.final is not None:
         returns = summary.final.returns
-        print(f"Return of the final policy: {describe(returns)} ({len(returns)} episodes)")
+        say(f"Return of the final policy: {describe(returns)} ({len(returns)} episodes)")
     elif result.outcome is Outcome.KILLED:
-        print("quinoa: ended before the last checkpoint was written.", file=sys.stderr)
-    else:
-        print(f"Stopped early. To evaluate what it has learned: quinoa evaluate {folder.root}")
+        complain("ended before the last checkpoint was written.", FAILED)
+    elif summary.evaluation_error is None:
+        how = (
+            "Finished; the final evaluation was interrupted"
+            if result.outcome is Outcome.FINISHED
+            else "Stopped early"
+        )
+        say(f"{how}. To evaluate what it has learned: quinoa evaluate {folder.root}")
     if summary.learning_curve is not None:
-        print(f"Learning curve: {summary.learning_curve}")
-    print(f"Run: {folder.root}")
+        say(f"Learning curve: {summary.learning_curve}")
+    say(f"Run: {folder.root}")
+    if summary.evaluation_error is not None:
+        return complain(f"the final evaluation failed: {summary.evaluation_error}", FAILED)
     return FAILED if result.outcome is Outcome.KILLED else OK
 
 

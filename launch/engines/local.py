@@ -20,6 +20,7 @@ from launch.engines.processes import NodeProcess, wait
 from launch.experiment import Experiment, usable_cores
 from launch.files import read_json
 from launch.run_folder import RunFolder
+from launch.terminal import say
 
 # Seconds between two looks at the processes, and at the status.
 _POLL_S = 0.1
@@ -82,10 +83,10 @@ class LocalEngine:
                 try:
                     network = stack.enter_context(private_network.made())
                 except private_network.UnavailableError as error:
-                    print(
+                    say(
                         f"quinoa: note: no private network can be made here ({error}): while the "
                         "run lasts, whoever reaches this machine's ports can reach its processes.",
-                        file=sys.stderr,
+                        sys.stderr,
                     )
             yield network
 

@@ -11,13 +11,14 @@ import tensorflow as tf
 from agents import registry
 from agents.actor import Actor
 from agents.evaluation import EvaluationStopped, evaluate
-from agents.learner import Learner
+from agents.learner import Learner, check_finite
 from agents.replay import MemoryReplay
 from launch import checkpoints
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
 from launch.engines import signals
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
+from launch.finite import finite_parameters
 from launch.reporter import Reporter
 from launch.rows import ActorRows, Rate, evaluation_row, learner_row
 from launch.run_folder import RunFolder
@@ -66,7 +67,7 @@ class SerialEngine:
                 run.close()
                 counter.close()
             on_status(counter.status())
-            return RunResult(Outcome.STOPPED if stop.count else Outcome.FINISHED)
+            return RunResult(Outcome.FINISHED if run.is_over else Outcome.STOPPED)
 
 
 class _Run:
@@ -128,6 +129,7 @@ class _Run:
             self._record()
 
     def save(self) -> None:
+        check_finite({name: float(value) for name, value in self._learner_metrics.items()})
         actor = self._reporters["actor"]
         counts = {kind: actor.count(kind) for kind in (ACTOR_STEPS, EPISODES)}
         checkpoints.save(self._folder.checkpoints, self._learner, counts)
@@ -150,6 +152,8 @@ class _Run:
     def _learn(self) -> None:
         superbatch = self._replay.sample(self._experiment.steps_per_call)
         self._learner_metrics = self._learner.step(superbatch)
+        # The actors act with these very variables: what went wrong is to be said before they fail.
+        finite_parameters(self._learner)
         self._learner_steps += self._experiment.steps_per_call
         self._reporters["learner"].set_total(LEARNER_STEPS, self._learner_steps)
 

@@ -25,10 +25,23 @@ class StopSignals:
 
 @contextlib.contextmanager
 def caught() -> Iterator[StopSignals]:
-    """Has signals counted instead of obeyed, in the main thread."""
+    """Has signals counted instead of obeyed, in the main thread.
+
+    Within another such context, all is counted there: both have the same `StopSignals`. A signal
+    that this process was started to ignore, as `nohup` does with SIGHUP, stays ignored.
+    """
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    for handler in handlers.values():
+        if isinstance(handler, StopSignals):
+            yield handler
+            return
     signals = StopSignals()
-    before = {number: signal.signal(number, signals) for number in _SIGNALS}
+    before = {
+        number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN
+    }
     try:
+        for number in before:
+            signal.signal(number, signals)
         yield signals
     finally:
         for number, handler in before.items():

@@ -81,6 +81,7 @@ class ActorNode:
             parameters=parameters,
         )
         rows = ActorRows(index)
+        learner_steps = 0
         while not should_stop():
             # As of now: once it has acted, the step may wait for replay while the learner goes on.
             learner_steps = reporter.count(LEARNER_STEPS)
@@ -90,5 +91,7 @@ class ActorNode:
             reporter.add(EPISODES, len(step.returns))
             if rows.seconds >= _REPORT_S:
                 reporter.record(rows.take(max(learner_steps - parameters.version, 0)))
+        if not rows.is_empty:
+            reporter.record(rows.take(max(learner_steps - parameters.version, 0)))
         actor.close()
         reporter.close()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import reverb
+import tensorflow as tf
 
 from agents import registry, replay
-from agents.learner import Learner
+from agents.learner import Learner, check_finite
 from agents.parameters import PublishedParameters
 from launch import checkpoints
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from launch.experiment import Experiment
+from launch.finite import finite_parameters
 from launch.reporter import BackgroundReporter, Report, Reporter
 from launch.rows import Rate, learner_row
 from launch.run_folder import RunFolder
@@ -56,6 +59,7 @@ class LearnerNode:
             self._spec,
             experiment.seed_of("learner"),
         )
+        self._metrics: Mapping[str, tf.Tensor] = {}
         self._published = PublishedParameters()
         self._publish()
 
@@ -67,7 +71,8 @@ class LearnerNode:
         """Learns until it is told to stop, then saves.
 
         Raises:
-            NonFiniteError: a metric is NaN or infinite.
+            NonFiniteError: a metric or a parameter is NaN or infinite; it is neither published nor
+                saved.
         """
         reporter = BackgroundReporter(self._report, "learner", source="learner")
         superbatches = replay.superbatches(
@@ -81,7 +86,7 @@ class LearnerNode:
         rate = Rate(steps)
         published = saved = time.monotonic()
         for superbatch in superbatches:
-            metrics = self._learner.step(superbatch)
+            self._metrics = self._learner.step(superbatch)
             steps += self._experiment.steps_per_call
             reporter.set_total(LEARNER_STEPS, steps)
             now = time.monotonic()
@@ -89,7 +94,7 @@ class LearnerNode:
                 self._publish()
                 published = now
             if rate.seconds >= _REPORT_S:
-                reporter.record(learner_row(metrics, steps, rate.per_second(steps)))
+                reporter.record(learner_row(self._metrics, steps, rate.per_second(steps)))
             if now - saved >= self._experiment.checkpoint_period_s:
                 self._save(reporter)
                 saved = now
@@ -102,8 +107,9 @@ class LearnerNode:
         reporter.close()
 
     def _publish(self) -> None:
-        self._published.publish(self._learner.steps, self._learner.parameters())
+        self._published.publish(self._learner.steps, finite_parameters(self._learner))
 
     def _save(self, reporter: Reporter) -> None:
+        check_finite({name: float(value) for name, value in self._metrics.items()})
         counts = {kind: reporter.count(kind) for kind in (ACTOR_STEPS, EPISODES)}
         checkpoints.save(self._folder.checkpoints, self._learner, counts)

@@ -55,5 +55,9 @@ def fails_later(seed: int) -> Match:
     return Match(seed, fails_after=50)
 
 
+def fails_in_its_first_episode(seed: int) -> Match:
+    return Match(seed, fails_after=EPISODE_STEPS // 2)
+
+
 def fails_at_once(seed: int) -> Match:
     raise ZeroDivisionError(f"the factory's own error, seed {seed > 0}")

@@ -19,6 +19,10 @@ import psutil
 from launch.experiment import Experiment
 from launch.run_folder import RunFolder
 
+# A shell that runs the tests in the background has them, and what they start, ignore SIGINT.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 MATCH = "tests.launch.factories:match"
 ROOT = Path(__file__).parents[2]
 

@@ -263,3 +263,44 @@ def test_a_failure_in_the_serial_engine_ends_with_its_error(quinoa, tmp_path):
     assert status == 1
     assert "the environment's own error" in err.strip().splitlines()[-1]
     assert read_json(RunFolder(root).result)["outcome"] == "failed"
+
+
+def without_a_reader(command: list[str]) -> tuple[int, str]:
+    """Runs a command whose output nobody reads; its status and errors."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    finally:
+        os.close(write)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["--help"], ["train", "--help"]])
+def test_what_only_shows_something_may_lose_its_reader(arguments):
+    assert without_a_reader([sys.executable, "-m", "launch.cli", *arguments]) == (0, "")
+
+
+def test_training_goes_on_without_a_reader(tmp_path):
+    root = tmp_path / "run"
+    command = train_command(root, "--engine=serial", "--steps=600")
+    status, err = without_a_reader(command)
+    assert status == 0, err
+    assert len(read_json(RunFolder(root).result)["final_returns"]) == 10
+
+
+def test_a_run_without_a_reader_keeps_its_failure(tmp_path):
+    command = train_command(
+        tmp_path / "run", "--engine=serial", environment="tests.launch.factories:fails_later"
+    )
+    status, err = without_a_reader(command)
+    assert status == 1
+    assert "the environment's own error" in err.strip().splitlines()[-1]
+
+
+def test_help_says_what_steps_are(quinoa):
+    _, out, _ = quinoa("train", "--help")
+    text = " ".join(out.split())
+    assert "actions over all environments of all actors, each of which lasts --action_rep" in text

@@ -68,3 +68,8 @@ def test_runs_without_evaluations_and_damaged_ones_are_one_error(tmp_path):
         damaged.metrics("evaluator").write_text(content)
         with pytest.raises(RunError, match="is damaged"):
             plotting.read_curve(damaged, "evaluator")
+
+
+def test_the_axis_says_what_a_step_is():
+    _, axes = plotting._new_figure("title")
+    assert axes.get_xlabel() == "actor steps (actions)"

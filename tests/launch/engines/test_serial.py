@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agents import registry
+from agents.learner import NonFiniteError
 from launch import checkpoints
 from launch.engines import make
 from launch.engines.base import Outcome, Settings
@@ -105,3 +107,13 @@ def test_a_failure_is_its_own_error_and_leaves_no_threads(tmp_path):
     with pytest.raises(RuntimeError, match="the environment's own error"):
         make("serial", Settings({})).run(failing, folder, lambda status: None)
     assert threading.active_count() == before
+
+
+def test_a_learner_that_diverges_is_the_error_and_leaves_no_such_checkpoint(tmp_path):
+    # Long, so that the rows of metrics, by which it would be noticed too, are far apart.
+    small = experiment(steps=10**6, checkpoint_period_s=1e-9)
+    config = registry.override(small.agent_config, {"learning_rate": "1e30"})
+    with pytest.raises(NonFiniteError, match="learning_rate"):
+        run(dataclasses.replace(small, agent_config=config), tmp_path / "run")
+    saved = checkpoints.newest(tmp_path / "run" / "checkpoints")
+    assert np.isfinite(saved.policy_parameters()).all()

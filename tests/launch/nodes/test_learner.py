@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import reverb
+
+from agents.learner import NonFiniteError
+from launch import checkpoints
+from launch.counter import Counter
+from launch.nodes.learner import LearnerNode
+from launch.nodes.replay import make_tables
+from launch.reporter import Reporter
+from launch.run_folder import RunFolder
+from tests.launch.helpers import experiment
+
+
+@pytest.fixture
+def counter(tmp_path):
+    made = Counter(RunFolder(tmp_path), steps=1000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def node(counter, tmp_path):
+    """A learner that is to stop, and so only saves."""
+    of = experiment()
+    server = reverb.Server(make_tables(of))
+    stop = threading.Event()
+    stop.set()
+    client = reverb.Client(f"localhost:{server.port}")
+    yield LearnerNode(of, RunFolder(tmp_path), client, counter.report, stop)
+    server.stop()
+
+
+def diverge(node: LearnerNode, value: float) -> None:
+    variable = node._learner.agent.policy.trainable_variables[-1]
+    variable.assign(np.full(variable.shape, value, np.float32))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_parameters_that_diverged_are_not_published(node, value):
+    _, before = node.get_parameters(-1)
+    diverge(node, value)
+    node._learner._steps.assign(1)
+    with pytest.raises(NonFiniteError, match=r"the policy's parameters.*learning_rate"):
+        node._publish()
+    version, after = node.get_parameters(-1)
+    assert version == 0
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("part", ["parameters", "metrics"])
+def test_what_diverged_is_not_saved_and_ends_the_node(node, counter, tmp_path, part):
+    folder = RunFolder(tmp_path).checkpoints
+    node._save(Reporter(counter.report, "learner"))
+    node._learner._steps.assign(1)
+    if part == "parameters":
+        diverge(node, float("nan"))
+    else:
+        node._metrics = {"loss": np.float32("nan")}
+    with pytest.raises(NonFiniteError, match="diverged"):
+        node.run()
+    assert [path.name for path in folder.iterdir()] == [f"{0:012d}"]
+    assert np.isfinite(checkpoints.newest(folder).policy_parameters()).all()
