@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from agents.protocol import AgentConfig, require
+from agents.policies import FlowConfig
+from agents.protocol import require
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(AgentConfig):
+class Config(FlowConfig):
     """Settings of IQ; the defaults are the paper's for Gym (section 6) but for the learning rate.
 
     Rewards of the control suite lie in [0, 1], where 1e-3 learns faster than the paper's 3e-4.
@@ -28,12 +29,6 @@ class Config(AgentConfig):
     policy: str = "multicategorical"
     # n, the bins a dimension of a multicategorical policy.
     num_bins: int = 11
-    # Couplings of a flow, and the hidden layers of each.
-    num_couplings: int = 4
-    coupling_hidden_sizes: tuple[int, ...] = (64, 64)
-    # How far a coupling may stretch (in log) and move atanh(a).
-    max_log_scale: float = 0.7
-    max_shift: float = 2.0
     # Hidden layers of V, and of the policy unless it is a flow.
     hidden_sizes: tuple[int, ...] = (256, 256)
 
@@ -48,12 +43,10 @@ class Config(AgentConfig):
         policies = ("multicategorical", "flow", "gaussian")
         require(self.policy in policies, "policy", self.policy, f"one of {', '.join(policies)}")
         require(self.num_bins >= 2, "num_bins", self.num_bins, "at least 2")
-        require(self.num_couplings >= 1, "num_couplings", self.num_couplings, "at least 1")
-        require(self.max_log_scale > 0, "max_log_scale", self.max_log_scale, "> 0")
-        require(self.max_shift > 0, "max_shift", self.max_shift, "> 0")
-        for name in ("coupling_hidden_sizes", "hidden_sizes"):
-            sizes = getattr(self, name)
-            require(all(size >= 1 for size in sizes), name, sizes, "layer sizes of at least 1")
+        sizes = self.hidden_sizes
+        require(
+            all(size >= 1 for size in sizes), "hidden_sizes", sizes, "layer sizes of at least 1"
+        )
         require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "> 0")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.iq.config import Config
-from agents.policies import MultiCategoricalPolicy, RealNVPPolicy, TanhGaussianPolicy
+from agents.policies import MultiCategoricalPolicy, TanhGaussianPolicy, make_flow_policy
 from agents.protocol import Policy
 
 
@@ -11,13 +11,7 @@ def make_policy(config: Config, observation_size: int, action_size: int) -> Poli
     """Makes π for observations [B, O] and actions [B, A]."""
     sizes = (observation_size, action_size)
     if config.policy == "flow":
-        return RealNVPPolicy(
-            *sizes,
-            num_couplings=config.num_couplings,
-            hidden_sizes=config.coupling_hidden_sizes,
-            max_log_scale=config.max_log_scale,
-            max_shift=config.max_shift,
-        )
+        return make_flow_policy(config, *sizes)
     if config.policy == "gaussian":
         return TanhGaussianPolicy(*sizes, hidden_sizes=config.hidden_sizes)
     return MultiCategoricalPolicy(

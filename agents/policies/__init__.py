@@ -7,12 +7,14 @@ included.
 
 from agents.policies.gaussian import TanhGaussianPolicy
 from agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
-from agents.policies.real_nvp import BoxFlow, RealNVPPolicy
+from agents.policies.real_nvp import BoxFlow, FlowConfig, RealNVPPolicy, make_flow_policy
 
 __all__ = [
     "BoxFlow",
+    "FlowConfig",
     "MultiCategorical",
     "MultiCategoricalPolicy",
     "RealNVPPolicy",
     "TanhGaussianPolicy",
+    "make_flow_policy",
 ]

@@ -7,6 +7,7 @@ box. Couplings that are the identity at the start make the first policy exactly 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from tensorflow_probability import distributions as tfd
 
 from agents import networks
 from agents.policies import squash
-from agents.protocol import Policy
+from agents.protocol import AgentConfig, Policy, require
 
 # Base points among whose images `mode` looks for the densest; the first is the centre.
 _MODE_CANDIDATES = 64
@@ -237,3 +238,37 @@ class RealNVPPolicy(Policy):
         couplings = [coupling(first, network) for first, network in self._conditioners]
         batch_size = observation.shape[0] or tf.shape(observation)[0]
         return BoxFlow(couplings, batch_size, self._action_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowConfig(AgentConfig):
+    """Settings of an agent whose policy is, or may be, a flow."""
+
+    # How many couplings, and the hidden layers of each one's sub-network.
+    num_couplings: int = 4
+    coupling_hidden_sizes: tuple[int, ...] = (64, 64)
+    # How far a coupling may stretch (in log) and move atanh(a).
+    max_log_scale: float = 0.7
+    max_shift: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Checks every field; raises `ConfigError`."""
+        super().__post_init__()
+        require(self.num_couplings >= 1, "num_couplings", self.num_couplings, "at least 1")
+        sizes = self.coupling_hidden_sizes
+        wanted = "layer sizes of at least 1"
+        require(all(size >= 1 for size in sizes), "coupling_hidden_sizes", sizes, wanted)
+        require(self.max_log_scale > 0, "max_log_scale", self.max_log_scale, "> 0")
+        require(self.max_shift > 0, "max_shift", self.max_shift, "> 0")
+
+
+def make_flow_policy(config: FlowConfig, observation_size: int, action_size: int) -> RealNVPPolicy:
+    """Makes the policy that a configuration describes; see `RealNVPPolicy`."""
+    return RealNVPPolicy(
+        observation_size,
+        action_size,
+        num_couplings=config.num_couplings,
+        hidden_sizes=config.coupling_hidden_sizes,
+        max_log_scale=config.max_log_scale,
+        max_shift=config.max_shift,
+    )

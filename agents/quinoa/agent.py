@@ -9,10 +9,11 @@ import tensorflow as tf
 from acme import specs
 
 from agents import protocol, targets
+from agents.policies import make_flow_policy
 from agents.quinoa import config as quinoa_config
 from agents.quinoa import loss as quinoa_loss
 from agents.quinoa import temperature
-from agents.quinoa.networks import Value, make_policy
+from agents.quinoa.networks import Value
 from agents.types import Seed, Transition
 
 
@@ -55,7 +56,7 @@ class Agent(protocol.Agent):
     def make_policy(config: quinoa_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
         """See the base class."""
         protocol.check_spec(spec)
-        return make_policy(config, spec.observations.shape[0], spec.actions.shape[0])
+        return make_flow_policy(config, spec.observations.shape[0], spec.actions.shape[0])
 
     def initialize(self, transitions: Transition) -> None:
         """Data-dependent initialisation; π stays uniform and Q zero (section 4)."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from agents.protocol import AgentConfig, require
+from agents.policies import FlowConfig
+from agents.protocol import require
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(AgentConfig):
+class Config(FlowConfig):
     """Settings of Quinoa. BUILD_NOTES.md says how the defaults were found."""
 
     # The dual that α comes from when π̃ moves: its inner expectation over actions in each `state`
@@ -36,12 +37,6 @@ class Config(AgentConfig):
     value_period: int = 0
     value_rate: float = 0.01
 
-    # The flow: couplings, the hidden layers of each one's sub-network, and how far a coupling may
-    # stretch (in log) and move atanh(a).
-    num_couplings: int = 4
-    coupling_hidden_sizes: tuple[int, ...] = (64, 64)
-    max_log_scale: float = 0.7
-    max_shift: float = 2.0
     # Hidden layers of V.
     hidden_sizes: tuple[int, ...] = (256, 256)
 
@@ -73,9 +68,10 @@ class Config(AgentConfig):
         require(0 <= self.prior_power <= 1, "prior_power", self.prior_power, "in [0, 1]")
         require(self.value_period >= 0, "value_period", self.value_period, "≥ 0")
         require(0 < self.value_rate <= 1, "value_rate", self.value_rate, "in (0, 1]")
-        require(self.num_couplings >= 1, "num_couplings", self.num_couplings, "at least 1")
-        require(self.max_log_scale > 0, "max_log_scale", self.max_log_scale, "> 0")
-        require(self.max_shift > 0, "max_shift", self.max_shift, "> 0")
+        sizes = self.hidden_sizes
+        require(
+            all(size >= 1 for size in sizes), "hidden_sizes", sizes, "layer sizes of at least 1"
+        )
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "> 0")
 
 

@@ -1,4 +1,4 @@
-"""Quinoa's networks: a Real NVP policy and a value, both with weight normalisation."""
+"""Quinoa's value network, with weight normalisation; its policy is `agents.policies.real_nvp`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,6 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents import networks
-from agents.policies import RealNVPPolicy
-from agents.quinoa.config import Config
-
-
-def make_policy(config: Config, observation_size: int, action_size: int) -> RealNVPPolicy:
-    """Makes π for observations [B, O] and actions [B, A], uniform at the start."""
-    return RealNVPPolicy(
-        observation_size,
-        action_size,
-        num_couplings=config.num_couplings,
-        hidden_sizes=config.coupling_hidden_sizes,
-        max_log_scale=config.max_log_scale,
-        max_shift=config.max_shift,
-    )
 
 
 class Value(snt.Module):

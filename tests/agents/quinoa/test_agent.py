@@ -204,6 +204,8 @@ def test_a_prior_that_never_moves_is_uniform_and_its_kl_is_measured_all_the_time
         {"value_rate": 0.0},
         {"num_dual_actions": 1},
         {"max_shift": 0.0},
+        {"hidden_sizes": (0,)},
+        {"coupling_hidden_sizes": (64, 0)},
     ],
 )
 def test_a_setting_that_cannot_work_is_one_clear_error(changes):
