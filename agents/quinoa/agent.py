@@ -46,6 +46,9 @@ class Agent(protocol.Agent):
         self._value = Value(spec.observations.shape[0], config.hidden_sizes)
         self._target_value = Value(spec.observations.shape[0], config.hidden_sizes)
         self._alpha = tf.Variable(config.alpha, trainable=False, name="alpha")
+        self._learning_rate = tf.Variable(
+            config.learning_rate, trainable=False, name="learning_rate"
+        )
         # log u of the uniform density on the box.
         self._log_uniform = -action_size * math.log(2.0)
         # Of π from π̃ at the end of the last period.
@@ -72,7 +75,7 @@ class Agent(protocol.Agent):
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         """See the base class."""
         variables = (*self.policy.trainable_variables, *self._value.trainable_variables)
-        return [protocol.ParameterGroup("td", variables, self._config.learning_rate)]
+        return [protocol.ParameterGroup("td", variables, self._learning_rate.read_value)]
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
         """Algorithm 2, lines 4 and 8.
@@ -85,6 +88,10 @@ class Agent(protocol.Agent):
             targets.periodic(online, target, config.value_period, step)
         else:
             targets.smooth(online, target, config.value_rate)
+        if config.learning_rate_half_life:
+            halvings = tf.cast(step, tf.float32) / config.learning_rate_half_life
+            rate = tf.maximum(config.learning_rate * 0.5**halvings, config.learning_rate_min)
+            self._learning_rate.assign(rate)
         if config.prior_period and tf.equal(tf.math.floormod(step, config.prior_period), 0):
             self._move_temperature(transitions.observation, seed)
             targets.copy(self.policy.variables, self._copied_policy.variables)
@@ -105,6 +112,7 @@ class Agent(protocol.Agent):
             "entropy": -tf.reduce_mean(log_prob),
             "kl": kl,
             "alpha": self._alpha.read_value(),
+            "learning_rate": self._learning_rate.read_value(),
         }
 
     def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from agents.policies import FlowConfig
 from agents.protocol import require
@@ -40,7 +41,12 @@ class Config(FlowConfig):
     # Hidden layers of V.
     hidden_sizes: tuple[int, ...] = (256, 256)
 
+    # Adam's step size at first; it halves every `learning_rate_half_life` steps (0: never), down
+    # to `learning_rate_min`. The optimiser's noise in log π is what keeps a policy from getting
+    # sharper, and is as large as the step size.
     learning_rate: float = 1e-3
+    learning_rate_half_life: int = 50_000
+    learning_rate_min: float = 1e-4
     max_gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:
@@ -72,7 +78,14 @@ class Config(FlowConfig):
         require(
             all(size >= 1 for size in sizes), "hidden_sizes", sizes, "layer sizes of at least 1"
         )
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "> 0")
+        half_life = self.learning_rate_half_life
+        require(half_life >= 0, "learning_rate_half_life", half_life, "≥ 0")
+        require(
+            0 < self.learning_rate_min <= self.learning_rate < math.inf,
+            "learning_rate",
+            self.learning_rate,
+            "finite and at least learning_rate_min, which must be > 0",
+        )
 
 
 PRESETS = {
@@ -80,5 +93,5 @@ PRESETS = {
     # As near to Algorithm 2 and section 4 as the settings go: π̃ ← π and copies of V. What stays
     # our own: α moves with π̃ rather than at each step, within bounds; its dual has several actions
     # a state; V's output layer is not normalised (BUILD_NOTES.md says why).
-    "quinoa_paper": Config(prior_power=1.0, value_period=1000),
+    "quinoa_paper": Config(prior_power=1.0, value_period=1000, learning_rate_half_life=0),
 }

@@ -181,6 +181,23 @@ def test_the_target_value_is_copied_or_moves_smoothly():
         np.testing.assert_allclose(new, 0.75 * old + 0.25 * towards, rtol=1e-4, atol=1e-6)
 
 
+def test_the_learning_rate_halves_down_to_its_least():
+    agent, _ = make(learning_rate=8e-4, learning_rate_half_life=100, learning_rate_min=1e-4)
+    (group,) = agent.parameter_groups()
+    rates = []
+    for step in (100, 200, 250, 300, 1000):
+        after_step(agent, step)
+        rates.append(float(group.learning_rate()))
+    np.testing.assert_allclose(rates, [4e-4, 2e-4, 2e-4 / 2**0.5, 1e-4, 1e-4], rtol=1e-5)
+
+
+def test_without_a_half_life_the_learning_rate_stays():
+    agent, config = make(learning_rate_half_life=0)
+    after_step(agent, 100_000)
+    (group,) = agent.parameter_groups()
+    assert float(group.learning_rate()) == np.float32(config.learning_rate)
+
+
 def test_a_prior_that_never_moves_is_uniform_and_its_kl_is_measured_all_the_time():
     agent, _ = make(prior_period=0, dual="none", prior_power=0.0)
     after_step(agent, 1000)
@@ -203,6 +220,8 @@ def test_a_prior_that_never_moves_is_uniform_and_its_kl_is_measured_all_the_time
         {"prior_power": 1.1},
         {"value_rate": 0.0},
         {"num_dual_actions": 1},
+        {"learning_rate_half_life": -1},
+        {"learning_rate": 1e-5},  # Below learning_rate_min.
         {"max_shift": 0.0},
         {"hidden_sizes": (0,)},
         {"coupling_hidden_sizes": (64, 0)},
