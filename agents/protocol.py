@@ -41,7 +41,8 @@ class AgentConfig:
     max_gradient_norm: float = 0.0
 
     # How often each transition is sampled, on average, before it is evicted: with a batch of 256,
-    # 256 is one gradient step per environment step, and 128 one per two.
+    # 256 is one gradient step per environment step, and 128 one per two. 0 holds no ratio: actors
+    # and learner both go as fast as they can.
     samples_per_insert: float = 128.0
     # Consecutive transitions of one environment that make one replay item.
     segment_length: int = 16
@@ -54,7 +55,7 @@ class AgentConfig:
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
         require(self.max_gradient_norm >= 0, "max_gradient_norm", self.max_gradient_norm, "≥ 0")
         ratio = self.samples_per_insert
-        require(0 < ratio < math.inf, "samples_per_insert", ratio, "> 0 and finite")
+        require(0 <= ratio < math.inf, "samples_per_insert", ratio, "≥ 0 and finite")
         require(self.segment_length >= 1, "segment_length", self.segment_length, "at least 1")
         require(self.min_replay_size >= 1, "min_replay_size", self.min_replay_size, "at least 1")
         require(

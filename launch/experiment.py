@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -76,9 +75,10 @@ class Experiment:
         for name in ("evaluation_period", "learner_threads"):
             if getattr(self, name) is not None:
                 _require_at_least_one(name, getattr(self, name))
-        if self.samples_per_insert is not None and not 0 < self.samples_per_insert < float("inf"):
+        if self.samples_per_insert is not None and not 0 <= self.samples_per_insert < float("inf"):
             raise ExperimentError(
-                f"samples_per_insert = {self.samples_per_insert} cannot work: it must be above 0."
+                f"samples_per_insert = {self.samples_per_insert} cannot work: it must be a number, "
+                "0 or above."
             )
         if not self.checkpoint_period_s > 0:
             raise ExperimentError(
@@ -213,11 +213,6 @@ def load(folder: RunFolder) -> Experiment:
         raise RunError(
             f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
         ) from error
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
 
 
 def _require_at_least_one(name: str, value: int) -> None:

@@ -68,25 +68,30 @@ def make_table(
     Args:
       config: the agent's configuration.
       spec: the spec of the environment.
-      samples_per_insert: how often each transition is trained on, on average.
+      samples_per_insert: how often each transition is trained on, on average; 0 limits neither side
+        but for `min_replay_size`.
       steps_per_call: K, the gradient steps that one superbatch is for.
     """
     length = config.segment_length
     min_size = math.ceil(config.min_replay_size / length)
-    drawn = segments_per_superbatch(config, steps_per_call)
-    rate = samples_per_insert * drawn * length / (steps_per_call * config.batch_size)
-    start = rate * min_size
-    ahead = drawn + max_in_flight_segments(config, steps_per_call)
+    if samples_per_insert:
+        drawn = segments_per_superbatch(config, steps_per_call)
+        rate = samples_per_insert * drawn * length / (steps_per_call * config.batch_size)
+        start = rate * min_size
+        ahead = drawn + max_in_flight_segments(config, steps_per_call)
+        limiter = reverb.rate_limiters.SampleToInsertRatio(
+            samples_per_insert=rate,
+            min_size_to_sample=min_size,
+            error_buffer=(start - ahead - rate, start + rate),
+        )
+    else:
+        limiter = reverb.rate_limiters.MinSize(min_size)
     return reverb.Table(
         name=TABLE,
         sampler=reverb.selectors.Uniform(),
         remover=reverb.selectors.Fifo(),
         max_size=math.ceil(config.max_replay_size / length),
         max_times_sampled=0,
-        rate_limiter=reverb.rate_limiters.SampleToInsertRatio(
-            samples_per_insert=rate,
-            min_size_to_sample=min_size,
-            error_buffer=(start - ahead - rate, start + rate),
-        ),
+        rate_limiter=limiter,
         signature=tf.TensorSpec([length, segments.row_width(spec)], tf.float32),
     )

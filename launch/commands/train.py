@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,16 +53,26 @@ def _flags() -> flags.FlagValues:
         "of which lasts --action_repeat environment steps.",
     )
     number("num_actors", 2, "Actor processes.")
-    number("environments_per_actor", 2, "Environments that each actor steps together.")
+    number(
+        "environments_per_actor",
+        None,
+        "Environments that each actor steps together. Default: as many as let the actors keep up "
+        "with the learner.",
+    )
     number("action_repeat", 1, "Environment steps that each action lasts.")
     flags.DEFINE_float(
         "samples_per_insert",
         None,
-        "How often each step is learned from, on average, in place of the agent's own setting.",
+        "How often each step is learned from, on average, in place of the agent's own setting; 0 "
+        "holds no ratio, and lets actors and learner go as fast as they can.",
         lower_bound=0.0,
         flag_values=values,
     )
-    number("steps_per_call", 50, "Gradient steps that the learner does in one go.")
+    number(
+        "steps_per_call",
+        None,
+        "Gradient steps that the learner does in one go. Default: 50, or 200 on a GPU.",
+    )
     number(
         "evaluation_period",
         None,
@@ -110,7 +121,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     from launch.engines.base import Outcome, Settings
     from launch.train import describe, train
 
-    experiment = _experiment(values)
+    experiment = _experiment(values, inherited)
     experiment.validate()
     folder = (
         run_folder.RunFolder(Path(values.folder))
@@ -119,6 +130,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     )
     folder.create()
     say(f"Training {experiment.agent} on {experiment.environment} in {folder.root}")
+    say(f"With {_described_sizes(experiment)}.")
     settings = Settings(inherited, private_network=values.private_network)
     summary = train(experiment, folder, engines.make(values.engine, settings))
     result = summary.result
@@ -146,8 +158,9 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     return FAILED if result.outcome is Outcome.KILLED else OK
 
 
-def _experiment(values: flags.FlagValues) -> Experiment:
+def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
     from agents import protocol, registry
+    from launch import sizing
     from launch.experiment import Experiment
 
     name = values.agent or registry.DEFAULT_AGENT
@@ -155,22 +168,45 @@ def _experiment(values: flags.FlagValues) -> Experiment:
         config = registry.override(registry.load(name).config, _assignments(values.set))
     except (registry.UnknownAgentError, protocol.ConfigError) as error:
         raise ExperimentError(str(error)) from error
+    ratio = values.samples_per_insert
+    sizes = sizing.choose(
+        config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio),
+        num_actors=values.num_actors,
+        cores=sizing.usable_cores(),
+        gpu=sizing.has_gpu(inherited),
+        environments_per_actor=values.environments_per_actor,
+        steps_per_call=values.steps_per_call,
+        learner_threads=values.learner_threads,
+    )
     return Experiment(
         agent=name,
         agent_config=config,
         environment=values.env,
         action_repeat=values.action_repeat,
         num_actors=values.num_actors,
-        environments_per_actor=values.environments_per_actor,
+        environments_per_actor=sizes.environments_per_actor,
         samples_per_insert=values.samples_per_insert,
         steps=values.steps,
-        steps_per_call=values.steps_per_call,
+        steps_per_call=sizes.steps_per_call,
         evaluation_period=values.evaluation_period,
         evaluation_episodes=values.evaluation_episodes,
         evaluation_sample=values.evaluation_sample,
         seed=values.seed,
         checkpoint_period_s=values.checkpoint_period,
-        learner_threads=values.learner_threads,
+        learner_threads=sizes.learner_threads,
+    )
+
+
+def _described_sizes(experiment: Experiment) -> str:
+    def count(number: int, noun: str) -> str:
+        return f"{number} {noun}{'' if number == 1 else 's'}"
+
+    assert experiment.learner_threads is not None
+    return (
+        f"{count(experiment.num_actors, 'actor')} of "
+        f"{count(experiment.environments_per_actor, 'environment')}, "
+        f"{count(experiment.steps_per_call, 'gradient step')} a call, "
+        f"{count(experiment.learner_threads, 'thread')} for the learner"
     )
 
 

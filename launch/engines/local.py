@@ -17,9 +17,10 @@ from launch import process_environment, program
 from launch.engines import private_network, signals
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.engines.processes import NodeProcess, wait
-from launch.experiment import Experiment, usable_cores
+from launch.experiment import Experiment
 from launch.files import read_json
 from launch.run_folder import RunFolder
+from launch.sizing import usable_cores
 from launch.terminal import say
 
 # Seconds between two looks at the processes, and at the status.

@@ -10,7 +10,6 @@ once there is somebody to hear it, and leaves an error where the engine finds it
 from __future__ import annotations
 
 import argparse
-import ctypes
 import faulthandler
 import os
 import signal
@@ -20,9 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from launch import process_environment
-from launch.engines import private_network
-
-_PR_SET_PDEATHSIG = 1
+from launch.engines import parent, private_network
 
 
 def main() -> int:
@@ -36,7 +33,7 @@ def main() -> int:
     parser.add_argument("--network", default="")
     arguments, launchpad_flags = parser.parse_known_args()
 
-    _die_with(arguments.parent)
+    parent.die_with(arguments.parent)
     faulthandler.enable()
     if arguments.nice:
         os.nice(arguments.nice)
@@ -69,13 +66,6 @@ def _run(data_file: str, task_id: int, launchpad_flags: list[str]) -> None:
     with open(data_file, "rb") as file:
         functions = cloudpickle.load(file)
     functions[task_id]()
-
-
-def _die_with(parent: int) -> None:
-    """Has the kernel kill this process when the engine is gone, however it went."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _own(trace: TracebackType | None) -> TracebackType | None:

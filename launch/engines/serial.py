@@ -17,6 +17,7 @@ from launch import checkpoints
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
 from launch.engines import signals
 from launch.engines.base import Outcome, RunResult, Settings
+from launch.errors import ExperimentError
 from launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
 from launch.finite import finite_parameters
 from launch.reporter import Reporter
@@ -47,6 +48,11 @@ class SerialEngine:
         on_status: Callable[[Mapping[str, Any]], None],
     ) -> RunResult:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
+        if not experiment.config.samples_per_insert:
+            raise ExperimentError(
+                "The serial engine acts and learns in turn, so it needs a ratio of the two: give "
+                "samples_per_insert above 0."
+            )
         counter = Counter(folder, experiment.steps)
         with signals.caught() as stop:
             run = _Run(experiment, folder, counter, lambda: stop.count > 0)

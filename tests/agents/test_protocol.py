@@ -64,7 +64,7 @@ class TestAgentConfig:
             ("discount", float("nan")),
             ("batch_size", 0),
             ("max_gradient_norm", -1.0),
-            ("samples_per_insert", 0.0),
+            ("samples_per_insert", -1.0),
             ("samples_per_insert", float("inf")),
             ("segment_length", 0),
             ("min_replay_size", 0),

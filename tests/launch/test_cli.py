@@ -57,7 +57,7 @@ def quinoa(capsys):
         (["train", "--seed=-1"], "--seed=-1: it must be a whole number, at least 0"),
         (["train", "--engine=cloud"], "one of <local|serial>"),
         (["train", "--samples_per_insert=-1"], "samples_per_insert"),
-        (["train", "--samples_per_insert=0"], "it must be above 0"),
+        (["train", "--samples_per_insert=0", "--engine=serial"], "samples_per_insert above 0"),
         (["train", "--set", "tau"], "--set tau cannot be understood: it must be NAME=VALUE."),
         (["train", "--set=a=1", "--set=a=2"], "--set gives a twice: 1 and 2."),
         (["train", "--set=learning_rat=1"], "no field 'learning_rat'. Did you mean learning_rate"),
@@ -165,7 +165,7 @@ def test_flags_make_the_experiment(tmp_path):
         "--checkpoint_period=23"
     )
     cli._parse("train", values, text.split())
-    experiment = train._experiment(values)
+    experiment = train._experiment(values, {})
     assert experiment.agent == registry.DEFAULT_AGENT
     assert experiment.environment == "a:b"
     assert experiment.agent_config.batch_size == 21
@@ -176,6 +176,16 @@ def test_flags_make_the_experiment(tmp_path):
     assert (experiment.evaluation_period, experiment.evaluation_episodes) == (13, 17)
     assert experiment.evaluation_sample
     assert (experiment.learner_threads, experiment.checkpoint_period_s) == (19, 23)
+
+
+def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():
+    values = train.COMMAND.flags()
+    cli._parse("train", values, ["--samples_per_insert=0", "--learner_threads=1"])
+    experiment = train._experiment(values, {})
+    assert (experiment.environments_per_actor, experiment.steps_per_call) == (64, 50)
+    assert train._described_sizes(experiment) == (
+        "2 actors of 64 environments, 50 gradient steps a call, 1 thread for the learner"
+    )
 
 
 @pytest.fixture(scope="module")

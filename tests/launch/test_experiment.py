@@ -89,7 +89,7 @@ def test_a_file_of_another_version_is_one_error(folder):
         ({"evaluation_period": 0}, "evaluation_period = 0"),
         ({"evaluation_episodes": 0}, "evaluation_episodes = 0"),
         ({"learner_threads": 0}, "learner_threads = 0"),
-        ({"samples_per_insert": 0.0}, "samples_per_insert = 0.0"),
+        ({"samples_per_insert": -1.0}, "samples_per_insert = -1.0"),
         ({"samples_per_insert": float("nan")}, "samples_per_insert = nan"),
         ({"checkpoint_period_s": 0.0}, "checkpoint_period_s = 0.0"),
         ({"seed": -1}, "seed = -1"),
