@@ -1,7 +1,7 @@
 # Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow lint format clean
+.PHONY: help setup train test test-slow bench bench-peers lint format clean
 
 # GPU=1: TensorFlow with CUDA, in an environment of its own.
 override GPU := $(filter-out 0,$(GPU))
@@ -30,6 +30,13 @@ test: lint ## Check format, lint and types; run the tests
 
 test-slow: setup ## Run the tests that take long
 	@$(RUN)/python -m pytest -m slow
+
+bench: setup ## Measure this machine and what we make of it (about 10 minutes)
+	@$(RUN)/python -m benchmarks
+
+bench-peers: setup ## The same beside Acme and Stable-Baselines3, in environments of their own
+	@PYTHON310='$(or $(PYTHON310),$(PYTHON))' PYTHON311='$(PYTHON311)' scripts/peers.sh
+	@$(RUN)/python -m benchmarks --only=against_peers --out=runs/benchmarks-peers
 
 lint: setup ## Check format, lint and types
 	@$(BIN)/ruff format --check .

@@ -17,10 +17,7 @@ requirements=("${@:2}")
 stamp=$venv/quinoa-stamp
 unfinished="unfinished"
 
-fail() {
-    echo "quinoa: $*" >&2
-    exit 1
-}
+. scripts/find_python.sh
 
 # What must be the same for an environment to be used as it is: where it lies (its scripts name
 # their interpreter by its full path) and what was asked for.
@@ -29,43 +26,6 @@ key=$(cat -- "${requirements[@]}" setup.py | sha256sum | cut -d ' ' -f 1)
 
 up_to_date() {
     [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$root"$'\n'"$key" ]]
-}
-
-is_python_310() {
-    "$1" -I -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' >/dev/null 2>&1
-}
-
-# Prints the path of an interpreter that can make the environment. Each candidate is run, not only
-# looked for: pyenv puts shims on the PATH that exist and refuse.
-find_python() {
-    local candidates=(python3 python3.10 python
-        "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.10*/bin/python3.10
-        /usr/bin/python3.10 /usr/local/bin/python3.10
-        "${XDG_DATA_HOME:-${HOME:-}/.local/share}"/uv/python/cpython-3.10*/bin/python3.10)
-    if [[ -n ${PYTHON:-} ]]; then
-        candidates=("$PYTHON")
-    fi
-    local candidate without_venv=""
-    for candidate in "${candidates[@]}"; do
-        is_python_310 "$candidate" || continue
-        if "$candidate" -I -c 'import ensurepip, venv' >/dev/null 2>&1; then
-            # A virtual environment's interpreter may lie in the one made anew below: take its base.
-            "$candidate" -I -c 'import sys
-print(sys.executable if sys.prefix == sys.base_prefix else sys.base_prefix + "/bin/python3.10")'
-            return
-        fi
-        without_venv=$candidate
-    done
-    if [[ -n $without_venv ]]; then
-        fail "$without_venv cannot make virtual environments: install its venv module" \
-            "(Debian, Ubuntu: apt install python3.10-venv), then run make again."
-    fi
-    if [[ -n ${PYTHON:-} ]]; then
-        fail "PYTHON=$PYTHON is not a Python 3.10 that runs: name one that is, or leave PYTHON out."
-    fi
-    fail "Python 3.10 was not found: install it (pyenv install 3.10, or uv python install 3.10," \
-        "or apt install python3.10-venv) or name it (make PYTHON=/path/to/python3.10)," \
-        "then run make again."
 }
 
 # Prints the requirements, less those that are replaced.
@@ -93,14 +53,14 @@ if command -v flock >/dev/null; then
 fi
 
 python=""  # set: what to make the environment with
-if [[ -f $stamp && $(<"$stamp") == "$root"$'\n'* ]] && is_python_310 "$venv/bin/python"; then
+if [[ -f $stamp && $(<"$stamp") == "$root"$'\n'* ]] && is_python 3.10 "$venv/bin/python"; then
     : # Ours, complete, and of other pins: brought up to date where it is.
 elif [[ -e $venv && ! -e $stamp ]]; then
     # Somebody's own: used if it can be, never removed.
-    is_python_310 "$venv/bin/python" && "$venv/bin/python" -I -c 'import pip' 2>/dev/null ||
+    is_python 3.10 "$venv/bin/python" && "$venv/bin/python" -I -c 'import pip' 2>/dev/null ||
         fail "$venv is not a Python 3.10 environment with pip: move it away, then run make again."
 else
-    python=$(find_python)
+    python=$(find_python 3.10 PYTHON)
     rm -rf -- "$venv"
 fi
 

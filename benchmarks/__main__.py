@@ -1,0 +1,56 @@
+"""The command line of the benchmarks: python -m benchmarks [--only=NAMES] [--out=FOLDER]."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from benchmarks import report
+from benchmarks.measure import Comparison
+from benchmarks.peers import PeerError
+from benchmarks.stage import StageError
+from benchmarks.training import RunError
+from launch import process_environment
+
+# In the order in which they run.
+_OURS = ("actor", "replay", "learner", "scaling")
+_PEERS = ("against_peers",)
+
+_ONLY = flags.DEFINE_list(
+    "only", list(_OURS), f"Which benchmarks to run: {', '.join((*_OURS, *_PEERS))}."
+)
+_OUT = flags.DEFINE_string("out", "runs/benchmarks", "Where the results go.")
+
+
+def _main(arguments: list[str]) -> int:
+    unknown = [name for name in _ONLY.value if name not in (*_OURS, *_PEERS)]
+    if arguments[1:] or unknown:
+        known = ", ".join((*_OURS, *_PEERS))
+        print(f"benchmarks: --only takes names out of {known}.", file=sys.stderr)
+        return 2
+    process_environment.set_for_this_process()
+    comparisons: list[Comparison] = []
+    try:
+        for name in _ONLY.value:
+            for comparison in importlib.import_module(f"benchmarks.{name}").run():
+                comparisons.append(comparison)
+                # The head of the table comes with its first row.
+                lines = report.table([comparison]).splitlines()
+                print("\n".join(lines if len(comparisons) == 1 else lines[2:]), flush=True)
+    except (PeerError, RunError, StageError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if comparisons:
+            command = f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip()
+            report.write(comparisons, Path(_OUT.value), command)
+            print(f"Written to {_OUT.value}: results.md, results.json, results.png")
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(_main)

@@ -1,0 +1,116 @@
+"""How much of an environment's own speed an actor keeps."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+import numpy as np
+import reverb
+from dm_control import suite
+
+import environments
+from agents import registry
+from agents.actor import Actor
+from agents.learner import flatten
+from agents.parameters import ParameterClient
+from agents.replay import SegmentWriter
+from benchmarks import measure, stage
+from benchmarks.measure import Comparison
+from benchmarks.setting import AGENTS, TASKS, config_of
+
+# What one policy call serves, and what one replay item holds, where an actor is to be fast.
+NUM_ENVIRONMENTS = 64
+SEGMENT_LENGTH = 64
+
+_GOALS = {"iq": 0.7, "quinoa": 0.5}
+_ROUNDS = 5
+_SECONDS = 1.5
+_BARE_CHUNK = 100
+
+
+def run() -> Iterator[Comparison]:
+    """Compares the actor with the bare environment, on one core, for each task and agent.
+
+    The replay server, which the actor writes to over gRPC, has the other cores.
+    """
+    for task in TASKS:
+        for agent in AGENTS:
+            ours, bare = against_bare(task, agent)
+            yield Comparison(
+                "actor",
+                f"{task}, {agent}",
+                "steps/s",
+                ours,
+                "bare environment, random actions",
+                bare,
+                _GOALS[agent],
+            )
+
+
+def against_bare(task: str, agent: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Steps per second of the actor and of the bare environment, on one core, by rounds."""
+    first, *others = stage.usable_cores()
+    settings = {"task": task, "agent": agent, "segment_length": SEGMENT_LENGTH}
+    with (
+        stage.network() as network,
+        stage.Stage(
+            "benchmarks.replay_server:serve", settings, cores=others, network=network
+        ) as server,
+    ):
+        ours, bare = stage.call(
+            "benchmarks.actor:take_turns",
+            {**settings, "address": server.answer(), "num_environments": NUM_ENVIRONMENTS},
+            cores=[first],
+            network=network,
+        )
+    return tuple(ours), tuple(bare)
+
+
+def speed(task: str, agent: str) -> float:
+    """Steps per second of the actor on one core, as in `against_bare`."""
+    return statistics.median(against_bare(task, agent)[0])
+
+
+def take_turns(
+    task: str, agent: str, segment_length: int, address: str, num_environments: int
+) -> tuple[tuple[float, ...], ...]:
+    """A stage: steps per second of an actor, and of the bare environment, by rounds."""
+    actor = _actor(task, agent, segment_length, address, num_environments)
+    bare = suite.load(*task.split(":")[1:], task_kwargs={"random": 0})
+    bounds = bare.action_spec()
+    shape = (_BARE_CHUNK, *bounds.shape)
+    actions = np.random.default_rng(0).uniform(bounds.minimum, bounds.maximum, shape)
+    bare.reset()
+
+    def act() -> int:
+        return actor.step().num_transitions
+
+    def step_bare() -> int:
+        # After the last step of an episode, a step resets.
+        for action in actions:
+            bare.step(action)
+        return _BARE_CHUNK
+
+    sides = (lambda: measure.rate(act, _SECONDS), lambda: measure.rate(step_bare, _SECONDS))
+    for side in sides:  # Warms up.
+        side()
+    results = measure.in_turns(sides, _ROUNDS)
+    actor.close()
+    return results
+
+
+def _actor(
+    task: str, agent: str, segment_length: int, address: str, num_environments: int
+) -> Actor:
+    config = config_of(agent, segment_length=segment_length)
+    batch = environments.EnvironmentBatch(
+        [environments.make(task, seed) for seed in range(num_environments)]
+    )
+    spec = environments.environment_spec(batch.environments[0])
+    policy = registry.load(agent).agent_class.make_policy(config, spec)
+    published = flatten(policy)
+    # At each poll there are new parameters, as there are while a learner learns.
+    parameters = ParameterClient(lambda version: (version + 1, published), policy)
+    writer = SegmentWriter(reverb.Client(address), num_environments, config, spec)
+    return Actor(policy, batch, writer, seed=0, parameters=parameters)

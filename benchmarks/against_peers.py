@@ -1,0 +1,140 @@
+"""The actor and the whole system beside Acme and Stable-Baselines3, in turns on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks import actor, peers, stage
+from benchmarks.measure import Comparison, in_turns
+from benchmarks.setting import TASK
+from benchmarks.training import training
+
+_ACME_TASK = TASK.removeprefix("control:")
+_ACTOR_SECONDS = 8
+_SYSTEM_SECONDS = 20
+# From the first gradient step to the beginning of the window.
+_SETTLE_S = 5.0
+_ROUNDS = 3
+# 256 samples of each environment step are one batch: one gradient step for each.
+_EVEN, _FREE = 256, 0
+_SAME_SIZES = (f"--env={TASK}", "--agent=iq", "--num_actors=1", "--set=batch_size=256")
+
+
+def run() -> Iterator[Comparison]:
+    """Compares with the peers; raises `peers.PeerError` where they are not installed."""
+    peers.require()
+    yield from _actors()
+    yield from _systems()
+    yield from _free_actors()
+
+
+def _actors() -> Iterator[Comparison]:
+    memory: list[float] = []
+
+    def acme() -> float:
+        core = stage.usable_cores()[0]
+        seconds = f"--seconds={_ACTOR_SECONDS}"
+        answer = peers.run("acme", "actor", f"--task={_ACME_TASK}", f"--core={core}", seconds)
+        memory.append(answer["resident_mb"])
+        return float(answer["steps_per_second"])
+
+    def ours() -> float:
+        return actor.speed(TASK, "iq")
+
+    ours_speeds, acme_speeds = in_turns([ours, acme], _ROUNDS)
+    yield Comparison(
+        "actor", TASK, "steps/s", ours_speeds, "Acme's EnvironmentLoop", acme_speeds, 10.0
+    )
+
+
+def _systems() -> Iterator[Comparison]:
+    """One gradient step for each environment step: speed, memory and time to the first step."""
+    started: dict[str, list[float]] = {"ours": [], "acme": []}
+    memory: dict[str, list[float]] = {"ours": [], "acme": []}
+
+    def ours() -> float:
+        # One environment, as both of the peers' have.
+        flags = (*_SAME_SIZES, f"--samples_per_insert={_EVEN}", "--environments_per_actor=1")
+        with training(*flags) as run:
+            started["ours"].append(run.wait_for_learner())
+            run.speed(_SETTLE_S)
+            speed = run.speed(_SYSTEM_SECONDS)
+            memory["ours"].append(run.actor_memory())
+        return speed.actor_steps_per_second
+
+    def acme() -> float:
+        answer = _acme(_EVEN)
+        started["acme"].append(answer["seconds_to_first_learner_step"])
+        memory["acme"].append(answer["actor_resident_mb"])
+        return float(answer["actor_steps_per_second"])
+
+    def sb3(*flags: str) -> float:
+        seconds = f"--seconds={_SYSTEM_SECONDS}"
+        answer = peers.run("sb3", "system", f"--task={_ACME_TASK}", seconds, *flags)
+        return float(answer["steps_per_second"])
+
+    def sb3_at_best() -> float:
+        # One thread can be faster than the default, one a core.
+        return max(sb3(), sb3("--threads=1"))
+
+    ours_speeds, acme_speeds, sb3_speeds = in_turns([ours, acme, sb3_at_best], _ROUNDS)
+    case = "one gradient step for each environment step"
+    for name, speeds, goal in (
+        ("Acme's distributed D4PG", acme_speeds, 8.0),
+        ("Stable-Baselines3's SAC", sb3_speeds, 4.0),
+    ):
+        yield Comparison("system", case, "steps/s", ours_speeds, name, speeds, goal)
+    yield Comparison(
+        "memory",
+        "one actor's process, resident",
+        "MB",
+        tuple(memory["ours"]),
+        "Acme's distributed D4PG",
+        tuple(memory["acme"]),
+        1.0,
+        lower_is_better=True,
+    )
+    yield Comparison(
+        "start",
+        "to the first gradient step",
+        "s",
+        tuple(started["ours"]),
+        "Acme's distributed D4PG",
+        tuple(started["acme"]),
+        1.0,
+        lower_is_better=True,
+    )
+
+
+def _free_actors() -> Iterator[Comparison]:
+    """No ratio held: what actors do beside a learner that never waits."""
+
+    def ours() -> float:
+        flags = (*_SAME_SIZES, f"--samples_per_insert={_FREE}")
+        sizes = (
+            f"--environments_per_actor={actor.NUM_ENVIRONMENTS}",
+            f"--set=segment_length={actor.SEGMENT_LENGTH}",
+        )
+        with training(*flags, *sizes) as run:
+            run.wait_for_learner()
+            run.speed(_SETTLE_S)
+            return run.speed(_SYSTEM_SECONDS).actor_steps_per_second
+
+    def acme() -> float:
+        return float(_acme(_FREE)["actor_steps_per_second"])
+
+    ours_speeds, acme_speeds = in_turns([ours, acme], _ROUNDS)
+    yield Comparison(
+        "system",
+        "actors free, beside a busy learner",
+        "steps/s",
+        ours_speeds,
+        "Acme's distributed D4PG",
+        acme_speeds,
+        10.0,
+    )
+
+
+def _acme(samples_per_insert: int) -> dict[str, float]:
+    flags = (f"--samples_per_insert={samples_per_insert}", f"--seconds={_SYSTEM_SECONDS}")
+    return peers.run("acme", "system", f"--task={_ACME_TASK}", "--num_actors=1", *flags)

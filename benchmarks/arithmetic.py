@@ -1,0 +1,71 @@
+"""The arithmetic of a gradient step: its matrix products, and how fast those are alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from agents.learner import Learner
+from agents.types import Transition
+
+
+class Product(NamedTuple):
+    """One matrix product of the step, [m, k] × [k, n], either side as it is or transposed."""
+
+    left: tuple[int, int]
+    right: tuple[int, int]
+    transpose_left: bool
+    transpose_right: bool
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions."""
+        rows, inner = reversed(self.left) if self.transpose_left else self.left
+        columns = self.right[0] if self.transpose_right else self.right[1]
+        return 2 * rows * inner * columns
+
+
+def products(learner: Learner, batch: Transition) -> list[Product]:
+    """The matrix products of one gradient step on such a batch, as its graph has them.
+
+    What happens once in many steps (in a branch of the graph) is left out.
+    """
+    spec = tf.nest.map_structure(tf.TensorSpec.from_tensor, batch)
+    graph = tf.function(lambda batch: learner._one_step(batch)).get_concrete_function(spec).graph
+    return [
+        Product(
+            tuple(operation.inputs[0].shape),
+            tuple(operation.inputs[1].shape),
+            operation.get_attr("transpose_a"),
+            operation.get_attr("transpose_b"),
+        )
+        for operation in graph.get_operations()
+        if operation.type == "MatMul"
+    ]
+
+
+def repeated(products: list[Product]) -> Callable[[int], tf.Tensor]:
+    """A function that does the products, and nothing else, so many times in one graph call."""
+    # Variables are read anew in every round, so that no round can be optimised away.
+    sides = [
+        (tf.Variable(tf.random.normal(p.left)), tf.Variable(tf.random.normal(p.right)))
+        for p in products
+    ]
+
+    @tf.function
+    def run(times: tf.Tensor) -> tf.Tensor:
+        total = 0.0
+        for _ in tf.range(times):
+            for (left, right), product in zip(sides, products):  # noqa: B905
+                result = tf.matmul(
+                    left.read_value(),
+                    right.read_value(),
+                    transpose_a=product.transpose_left,
+                    transpose_b=product.transpose_right,
+                )
+                total += result[0, 0]
+        return total
+
+    return lambda times: run(tf.constant(times))

@@ -1,0 +1,142 @@
+"""How much of the learner's speed survives all that is around it, and how near the limit it is."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import reverb
+import tensorflow as tf
+
+from agents import replay
+from agents.types import Transition
+from benchmarks import arithmetic, measure, stage
+from benchmarks.measure import Comparison
+from benchmarks.setting import AGENTS, TASK, config_of
+from launch.counter import Counter
+from launch.experiment import Experiment
+from launch.nodes.learner import LearnerNode
+from launch.run_folder import RunFolder
+
+_STEPS_PER_CALL = 50
+_NUM_TRANSITIONS = 100_000
+_ROUNDS = 3
+_SECONDS = 3.0
+_WARM_UP_S = 1.5
+# The least fraction of the matrix products' own speed.
+_LIMIT_GOALS = {"iq": 0.6, "quinoa": 0.4}
+
+
+def run() -> Iterator[Comparison]:
+    """Compares the learner with its graph on data in memory, and that with its arithmetic."""
+    cores = stage.usable_cores()
+    for agent in AGENTS:
+        both = {"task": TASK, "agent": agent}
+        filled = {
+            "segment_length": config_of(agent).segment_length,
+            "num_transitions": _NUM_TRANSITIONS,
+        }
+        with (
+            stage.network() as network,
+            stage.Stage(
+                "benchmarks.replay_server:serve", {**both, **filled}, network=network
+            ) as server,
+        ):
+            whole, graph, limit = stage.call(
+                "benchmarks.learner:take_turns",
+                {**both, "address": server.answer()},
+                threads=len(cores),
+                network=network,
+            )
+        yield Comparison(
+            "learner",
+            f"{agent}, replay, publishing, metrics, checkpoints",
+            "steps/s",
+            tuple(whole),
+            "the same graph on data in memory",
+            tuple(graph),
+            0.9,
+        )
+        yield Comparison(
+            "learner",
+            f"{agent}, arithmetic",
+            "steps/s",
+            tuple(graph),
+            "its matrix products alone",
+            tuple(limit),
+            _LIMIT_GOALS[agent],
+        )
+
+
+def take_turns(task: str, agent: str, address: str) -> tuple[tuple[float, ...], ...]:
+    """A stage: gradient steps per second, by rounds.
+
+    Returns:
+        Those of the learner's process with everything it does; of its graph, on one superbatch in
+        memory; of the graph's matrix products alone.
+    """
+    experiment = Experiment(
+        agent=agent,
+        agent_config=config_of(agent),
+        environment=task,
+        steps_per_call=_STEPS_PER_CALL,
+        # One checkpoint in each round, far more than in a run.
+        checkpoint_period_s=_WARM_UP_S + _SECONDS / 2,
+    )
+    with tempfile.TemporaryDirectory() as root:
+        folder = RunFolder(Path(root) / "run")
+        folder.create()
+        stop = threading.Event()
+        counter = Counter(folder, experiment.steps)
+        node = LearnerNode(experiment, folder, reverb.Client(address), counter.report, stop)
+        learner = node._learner
+        whole = _whole(node, stop)
+        superbatch = _superbatch(experiment, address)
+        batch = tf.nest.map_structure(lambda x: x[0], superbatch)
+        products = arithmetic.repeated(arithmetic.products(learner, batch))
+
+        def graph_alone() -> int:
+            float(learner.step(superbatch)["loss"])
+            return _STEPS_PER_CALL
+
+        def products_alone() -> int:
+            float(products(_STEPS_PER_CALL))
+            return _STEPS_PER_CALL
+
+        alone = (graph_alone, products_alone)
+        for side in alone:  # Traces and warms up.
+            measure.rate(side, 1.0)
+        return measure.in_turns(
+            [whole, *(functools.partial(measure.rate, side, _SECONDS) for side in alone)], _ROUNDS
+        )
+
+
+def _whole(node: LearnerNode, stop: threading.Event) -> Callable[[], float]:
+    """The process's main loop, run for a while in a thread of its own."""
+
+    def measured() -> float:
+        stop.clear()
+        thread = threading.Thread(target=node.run)
+        thread.start()
+        time.sleep(_WARM_UP_S)
+        first, start = node._learner.steps, time.perf_counter()
+        time.sleep(_SECONDS)
+        speed = (node._learner.steps - first) / (time.perf_counter() - start)
+        stop.set()
+        thread.join()
+        return speed
+
+    return measured
+
+
+def _superbatch(experiment: Experiment, address: str) -> Transition:
+    superbatches = replay.superbatches(
+        address, experiment.config, experiment.spec(), steps_per_call=_STEPS_PER_CALL
+    )
+    superbatch = next(superbatches)
+    superbatches.close()
+    return superbatch

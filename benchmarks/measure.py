@@ -1,0 +1,92 @@
+"""What a benchmark gives, and how both sides of it are measured: in turns, in one run.
+
+The machines that this runs on are shared and noisy. A figure of one side alone says little; the
+ratio of two sides that took turns on the same cores within seconds says what is asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Ours against a reference, measured in turns.
+
+    Attributes:
+        benchmark: the benchmark's name.
+        case: what of it, such as the task and the agent.
+        unit: of both sides.
+        ours: one number a round.
+        reference_name: what the reference is.
+        reference: one number a round, as many as of ours.
+        goal: the least ratio wanted, or None where there is no goal.
+        goal_is_absolute: then the goal is the least of ours instead, in its unit.
+        lower_is_better: then the ratio is the reference over ours.
+        note: anything a reader of the table must know.
+    """
+
+    benchmark: str
+    case: str
+    unit: str
+    ours: tuple[float, ...]
+    reference_name: str
+    reference: tuple[float, ...]
+    goal: float | None = None
+    goal_is_absolute: bool = False
+    lower_is_better: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.ours or len(self.ours) != len(self.reference):
+            raise ValueError(
+                f"{self.benchmark}, {self.case}: {len(self.ours)} rounds of ours and "
+                f"{len(self.reference)} of the reference; there must be as many of both."
+            )
+
+    @property
+    def ratios(self) -> list[float]:
+        """Round by round, how many times better ours is."""
+        pairs = zip(self.ours, self.reference, strict=True)
+        if self.lower_is_better:
+            return [reference / ours for ours, reference in pairs]
+        return [ours / reference for ours, reference in pairs]
+
+    @property
+    def ratio(self) -> float:
+        """The median of `ratios`."""
+        return statistics.median(self.ratios)
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the goal is reached; None without one."""
+        if self.goal is None:
+            return None
+        figure = statistics.median(self.ours) if self.goal_is_absolute else self.ratio
+        return figure >= self.goal
+
+
+def in_turns(sides: Sequence[Callable[[], float]], rounds: int) -> tuple[tuple[float, ...], ...]:
+    """Calls each side once a round, the order reversed every other round.
+
+    Returns:
+        For each side, what it returned in each round.
+    """
+    results: list[list[float]] = [[] for _ in sides]
+    for index in range(rounds):
+        order = range(len(sides)) if index % 2 == 0 else reversed(range(len(sides)))
+        for side in order:
+            results[side].append(sides[side]())
+    return tuple(tuple(result) for result in results)
+
+
+def rate(step: Callable[[], int], seconds: float) -> float:
+    """Calls `step` for about so long; returns the sum of what it returned, per second."""
+    count = 0
+    start = time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        count += step()
+    return count / elapsed

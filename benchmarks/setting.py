@@ -1,0 +1,31 @@
+"""The tasks and agents that the benchmarks share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from acme import specs
+
+import environments
+from agents import registry
+from agents.protocol import AgentConfig
+
+# Which task is the lightest: what our own work costs shows most there.
+TASK = "control:cheetah:run"
+TASKS = (TASK, "control:walker:walk", "control:humanoid:run")
+AGENTS = ("iq", "quinoa")
+
+
+def spec_of(task: str) -> specs.EnvironmentSpec:
+    """The specs of an environment, by its name."""
+    environment = environments.make(task, 0)
+    try:
+        return environments.environment_spec(environment)
+    finally:
+        environment.close()
+
+
+def config_of(agent: str, **settings: Any) -> AgentConfig:
+    """An agent's configuration with some settings of its own replaced."""
+    return dataclasses.replace(registry.load(agent).config, **settings)

@@ -1,0 +1,157 @@
+"""A part of a benchmark in a process of its own: with its own cores, threads and libraries.
+
+    python -m benchmarks.stage FUNCTION ARGUMENTS CORES NETWORK PARENT
+
+A stage is a function `package.module:name` that takes JSON-able keyword arguments and either
+returns a JSON-able value or, where it is a service, yields one and runs on until it is stopped.
+Stages that talk to one another do so in a private network, where the kernel allows one.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import importlib
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from launch import process_environment
+from launch.engines import parent, private_network
+
+# What precedes a stage's answer on its standard output, where libraries may print as well.
+_ANSWER = "answer: "
+_LOG_LINES = 20
+
+
+class StageError(RuntimeError):
+    """A stage ended without an answer."""
+
+
+class Stage:
+    """A stage that runs."""
+
+    def __init__(
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        *,
+        cores: Sequence[int] = (),
+        threads: int = 1,
+        network: Sequence[int] = (),
+    ):
+        """Starts it.
+
+        Args:
+            function: `package.module:name`.
+            arguments: of the function.
+            cores: those that it may use; none named is all.
+            threads: of TensorFlow's operations.
+            network: what `network` below yields.
+        """
+        self._function = function
+        command = [
+            *(sys.executable, "-m", "benchmarks.stage", function),
+            *(json.dumps(arguments), json.dumps(list(cores)), json.dumps(list(network))),
+            str(os.getpid()),
+        ]
+        self._process = subprocess.Popen(
+            command,
+            env=process_environment.for_node(os.environ, threads=threads, gpu=False),
+            pass_fds=network,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def process_id(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
+    def answer(self) -> Any:
+        """Waits for what it returns or yields.
+
+        Raises:
+            StageError: it ended without; the message has the end of what it printed.
+        """
+        assert self._process.stdout is not None
+        printed: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
+        for line in self._process.stdout:
+            if line.startswith(_ANSWER):
+                return json.loads(line.removeprefix(_ANSWER))
+            printed.append(line)
+        raise StageError(
+            f"{self._function} ended with status {self._process.wait()}:\n{''.join(printed)}"
+        )
+
+    def close(self) -> None:
+        """Ends it, and all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def call(function: str, arguments: Mapping[str, Any], **placed: Any) -> Any:
+    """Runs a stage to its end; the arguments are those of `Stage`."""
+    with Stage(function, arguments, **placed) as stage:
+        return stage.answer()
+
+
+def usable_cores() -> list[int]:
+    """The cores that this process may use, of which there must be two.
+
+    Raises:
+        StageError: there is only one.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise StageError("The benchmarks need two cores at least: a server has one for itself.")
+    return cores
+
+
+@contextlib.contextmanager
+def network() -> Iterator[Sequence[int]]:
+    """A private network for stages; without one where the system allows none."""
+    with contextlib.ExitStack() as stack:
+        made: Sequence[int] = ()
+        with contextlib.suppress(private_network.UnavailableError):
+            made = stack.enter_context(private_network.made())
+        yield made
+
+
+def _main(function: str, arguments: str, cores: str, network: str, parent_id: str) -> None:
+    parent.die_with(int(parent_id))
+    if json.loads(cores):
+        os.sched_setaffinity(0, json.loads(cores))
+    private_network.join(json.loads(network))
+    process_environment.quiet_loggers()
+    module, _, name = function.partition(":")
+    result = getattr(importlib.import_module(module), name)(**json.loads(arguments))
+    is_service = inspect.isgenerator(result)
+    print(_ANSWER + json.dumps(next(result) if is_service else result), flush=True)
+    if is_service:
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
+    sys.stdout.flush()
+    # Threads of TensorFlow and Reverb can hang an interpreter that winds down.
+    os._exit(0)

@@ -1,0 +1,153 @@
+"""A training run of ours, as a user starts it, watched from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import psutil
+
+from launch.counter import ACTOR_STEPS, LEARNER_STEPS
+from launch.files import read_json
+from launch.program import ACTOR
+from launch.run_folder import RunFolder
+
+# More steps than any benchmark does.
+_STEPS = 10**9
+_POLL_S = 0.05
+_START_S = 180.0
+_STOP_S = 60.0
+
+
+class RunError(RuntimeError):
+    """A run ended, or did not begin."""
+
+
+class Speed(NamedTuple):
+    """What a run did in a window of time.
+
+    Attributes:
+        actor_steps_per_second: over all actors.
+        learner_steps_per_second: gradient steps.
+        parameter_age: the mean age of the parameters that actors acted with, in gradient steps.
+    """
+
+    actor_steps_per_second: float
+    learner_steps_per_second: float
+    parameter_age: float
+
+
+class Training:
+    """A run that goes on until it is closed."""
+
+    def __init__(self, root: Path, flags: Sequence[str]):
+        """Starts `quinoa train` with these flags."""
+        self.folder = RunFolder(root / "run")
+        self._started = time.monotonic()
+        self._log = (root / "output").open("w+", encoding="utf-8")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "launch.cli", "train", f"--folder={self.folder.root}"),
+                *(f"--steps={_STEPS}", "--evaluation_episodes=1", *flags),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def wait_for_learner(self) -> float:
+        """Waits for the first gradient steps; returns the seconds since the start."""
+        deadline = self._started + _START_S
+        while not self._count(LEARNER_STEPS):
+            self._check()
+            if time.monotonic() > deadline:
+                raise RunError(f"No gradient step within {_START_S:.0f} s: {self._output()}")
+            time.sleep(_POLL_S)
+        return time.monotonic() - self._started
+
+    def wait_for_actors(self, num_actors: int) -> None:
+        """Waits until each of so many actors has reported."""
+        deadline = self._started + _START_S
+        while self._num_actors() < num_actors:
+            self._check()
+            if time.monotonic() > deadline:
+                raise RunError(f"No {num_actors} actors within {_START_S:.0f} s: {self._output()}")
+            time.sleep(_POLL_S)
+
+    def speed(self, seconds: float) -> Speed:
+        """Watches for a while."""
+        start = time.time()
+        before = self._status()
+        time.sleep(seconds)
+        after = self._status()
+        self._check()
+        elapsed = after["wall_time"] - before["wall_time"]
+        rows = pd.read_csv(self.folder.metrics("actor"))
+        return Speed(
+            (after[ACTOR_STEPS] - before[ACTOR_STEPS]) / elapsed,
+            (after[LEARNER_STEPS] - before[LEARNER_STEPS]) / elapsed,
+            float(rows[rows.wall_time > start].parameter_age.mean()),
+        )
+
+    def actor_memory(self) -> float:
+        """The resident memory of one actor's process, in MB."""
+        processes = psutil.Process(self._process.pid).children(recursive=True)
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                if any(f"{ACTOR}-0.error" in argument for argument in process.cmdline()):
+                    return process.memory_info().rss / 2**20
+        raise RunError("The run has no actor.")
+
+    def close(self) -> None:
+        """Stops the run, and waits for its end."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                # Its processes die with it.
+                self._process.kill()
+                self._process.wait()
+        self._log.close()
+
+    def _status(self) -> dict[str, Any]:
+        return dict(read_json(self.folder.status))
+
+    def _count(self, kind: str) -> int:
+        try:
+            return int(self._status()[kind])
+        except FileNotFoundError:
+            return 0
+
+    def _num_actors(self) -> int:
+        try:
+            return int(pd.read_csv(self.folder.metrics("actor")).actor.nunique())
+        except (FileNotFoundError, pd.errors.EmptyDataError):
+            return 0
+
+    def _check(self) -> None:
+        if self._process.poll() is not None:
+            raise RunError(f"The run ended: {self._output()}")
+
+    def _output(self) -> str:
+        self._log.seek(0)
+        return self._log.read()[-2000:]
+
+
+@contextlib.contextmanager
+def training(*flags: str) -> Iterator[Training]:
+    """A run with these flags, in a folder that goes when it is over."""
+    with tempfile.TemporaryDirectory(prefix="quinoa-bench-") as root:
+        run = Training(Path(root), flags)
+        try:
+            yield run
+        finally:
+            run.close()

@@ -1,0 +1,52 @@
+import itertools
+
+import pytest
+
+from benchmarks.measure import Comparison, in_turns, rate
+
+
+def comparison(ours=(4.0, 9.0, 6.0), reference=(2.0, 3.0, 1.0), **changes):
+    return Comparison("b", "c", "steps/s", ours, "theirs", reference, **changes)
+
+
+def test_the_ratio_is_the_median_of_the_rounds_and_not_of_the_sides():
+    assert comparison().ratios == [2.0, 3.0, 6.0]
+    assert comparison().ratio == 3.0
+    assert comparison(lower_is_better=True).ratio == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        ({}, None),
+        ({"goal": 3.0}, True),
+        ({"goal": 3.1}, False),
+        ({"goal": 6.0, "goal_is_absolute": True}, True),
+        ({"goal": 6.1, "goal_is_absolute": True}, False),
+    ],
+)
+def test_goals(changes, holds):
+    assert comparison(**changes).holds is holds
+
+
+def test_both_sides_have_as_many_rounds():
+    with pytest.raises(ValueError, match="3 rounds of ours and 2"):
+        comparison(reference=(1.0, 2.0))
+
+
+def test_sides_take_turns_and_neither_is_always_first():
+    numbers = itertools.count()
+    first, second = in_turns([lambda: next(numbers), lambda: next(numbers)], 3)
+    assert first == (0, 3, 4)
+    assert second == (1, 2, 5)
+
+
+def test_a_rate_counts_what_the_step_returns():
+    times = []
+
+    def step():
+        times.append(1)
+        return 1000
+
+    seconds = 0.05
+    assert rate(step, seconds) == pytest.approx(1000 * len(times) / seconds, rel=0.2)

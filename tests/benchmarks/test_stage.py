@@ -1,0 +1,54 @@
+import os
+import socket
+import time
+
+import psutil
+import pytest
+
+from benchmarks import stage
+
+HERE = "tests.benchmarks.test_stage"
+
+
+def add(first, second):
+    print("something that a library says")
+    return {"sum": first + second, "cores": sorted(os.sched_getaffinity(0))}
+
+
+def serve():
+    yield "ready"
+
+
+def fail():
+    raise ZeroDivisionError("for a reason")
+
+
+def interfaces():
+    return [name for _, name in socket.if_nameindex()]
+
+
+def test_a_stage_returns_its_answer_from_the_cores_it_was_given():
+    core = stage.usable_cores()[-1]
+    answer = stage.call(f"{HERE}:add", {"first": 2, "second": 3}, cores=[core])
+    assert answer == {"sum": 5, "cores": [core]}
+
+
+def test_a_service_runs_until_it_is_closed():
+    with stage.Stage(f"{HERE}:serve", {}) as service:
+        assert service.answer() == "ready"
+        process = psutil.Process(service.process_id)
+        time.sleep(0.1)
+        assert process.is_running()
+    assert not process.is_running()
+
+
+def test_a_stage_that_fails_says_why():
+    with pytest.raises(stage.StageError, match="ZeroDivisionError: for a reason"):
+        stage.call(f"{HERE}:fail", {})
+
+
+def test_stages_share_a_network_that_has_the_loopback_alone():
+    with stage.network() as network:
+        if not network:
+            pytest.skip("No private network can be made here.")
+        assert stage.call(f"{HERE}:interfaces", {}, network=network) == ["lo"]

@@ -1,0 +1,105 @@
+"""What a step costs, in counts that do not depend on the clock: one that gets dearer fails here."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import reverb
+import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import monomorphic_function
+
+from agents import iq, quinoa
+from agents.actor import Actor
+from agents.learner import Learner, flatten
+from agents.parameters import PublishedParameters
+from agents.protocol import AgentConfig
+from agents.replay import TABLE, SegmentWriter, make_table, segments
+from environments import EnvironmentBatch, environment_spec, make
+from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.replay.helpers import serve, settled_size
+
+NUM_ENVIRONMENTS = 8
+SEGMENT_LENGTH = 16
+AGENTS = pytest.mark.parametrize("agent", [iq, quinoa])
+
+
+class Calls:
+    """Counts the graphs that Python has had TensorFlow run."""
+
+    def __init__(self, monkeypatch):
+        self.count = 0
+        call_flat = monomorphic_function.ConcreteFunction._call_flat
+
+        def counted(function, *arguments, **named):
+            # What is called while a graph is being made runs as a part of that graph.
+            self.count += tf.executing_eagerly()
+            return call_flat(function, *arguments, **named)
+
+        monkeypatch.setattr(monomorphic_function.ConcreteFunction, "_call_flat", counted)
+
+
+@contextlib.contextmanager
+def acting(agent):
+    """An actor in a real environment, beside a real server; yields both, and the spec."""
+    config = agent.Config(segment_length=SEGMENT_LENGTH, min_replay_size=SEGMENT_LENGTH)
+    batch = EnvironmentBatch([make("control:cartpole:swingup", i) for i in range(NUM_ENVIRONMENTS)])
+    spec = environment_spec(batch.environments[0])
+    with serve(make_table(config, spec, samples_per_insert=0, steps_per_call=1)) as address:
+        writer = SegmentWriter(reverb.Client(address), NUM_ENVIRONMENTS, config, spec)
+        policy = agent.Agent.make_policy(config, spec)
+        actor = Actor(policy, batch, writer, seed=0, parameters=None)
+        yield actor, address, spec
+        actor.close()
+
+
+@AGENTS
+def test_one_policy_call_serves_all_environments_of_an_actor(agent, monkeypatch):
+    with acting(agent) as (actor, _, _):
+        actor.step()
+        calls = Calls(monkeypatch)
+        assert sum(actor.step().num_transitions for _ in range(50)) == 50 * NUM_ENVIRONMENTS
+        assert calls.count == 50
+
+
+def test_one_item_holds_a_segment_and_one_row_a_transition():
+    with acting(iq) as (actor, address, spec):
+        for _ in range(4 * SEGMENT_LENGTH):
+            actor.step()
+        assert settled_size(address, 4 * NUM_ENVIRONMENTS) == 4 * NUM_ENVIRONMENTS
+        (sample,) = reverb.Client(address).sample(TABLE, 1, emit_timesteps=False)
+    (rows,) = sample.data
+    observation, action = spec.observations.shape[0], spec.actions.shape[0]
+    assert rows.nbytes == SEGMENT_LENGTH * 4 * (2 * observation + action + 3)
+    assert segments.valid(rows).all()
+
+
+@AGENTS
+@pytest.mark.parametrize("steps_per_call", [1, 20])
+def test_one_graph_call_does_all_gradient_steps_of_a_superbatch(agent, steps_per_call, monkeypatch):
+    config = agent.Config(batch_size=4)
+    learner = Learner(agent.Agent, config, make_spec(), seed=0)
+    superbatch = make_transitions(steps_per_call, 4)
+    learner.step(superbatch)
+    calls = Calls(monkeypatch)
+    for _ in range(3):
+        learner.step(superbatch)
+    assert calls.count == 3
+    assert learner.steps == 4 * steps_per_call
+
+
+def test_parameters_are_fetched_only_when_they_are_new():
+    learner = Learner(iq.Agent, iq.Config(), make_spec(), seed=0)
+    published = PublishedParameters()
+    published.publish(1, flatten(learner.agent.policy))
+    newest = published.get(-1)
+    assert newest is not None
+    version, parameters = newest
+    assert parameters.nbytes == 4 * sum(np.prod(v.shape) for v in learner.agent.policy.variables)
+    assert published.get(version) is None
+
+
+def test_a_table_without_a_ratio_lets_the_actors_go():
+    config = AgentConfig(segment_length=2, min_replay_size=4)
+    limiter = make_table(config, make_spec(), samples_per_insert=0, steps_per_call=5).info
+    assert limiter.rate_limiter_info.min_size_to_sample == 2
+    assert limiter.rate_limiter_info.max_diff > 1e300
