@@ -23,6 +23,9 @@ WORKERS = ACTOR
 # others before those that they need.
 STOP_ORDER = ((ACTOR, EVALUATOR), (LEARNER,), (COUNTER, REPLAY))
 
+# The groups whose processes import TensorFlow.
+USE_TENSORFLOW = (REPLAY, LEARNER, ACTOR, EVALUATOR)
+
 # Seconds after which a call to another process fails: it is restarting, or gone.
 CALL_TIMEOUT_S = 20
 

@@ -67,6 +67,7 @@ class LocalEngine:
                         environment={**self._environment(group, experiment), "TMPDIR": temporary},
                         network=network,
                         nice=_NICE.get(group, 0),
+                        tensorflow=group in program.USE_TENSORFLOW,
                         logs=folder.logs,
                     )
                     processes.append(process)

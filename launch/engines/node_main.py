@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from launch import process_environment
+from launch import lean_imports, process_environment
 from launch.engines import parent, private_network
 
 
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--error_file", type=Path, required=True)
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--network", default="")
+    parser.add_argument("--tensorflow", action="store_true")
     arguments, launchpad_flags = parser.parse_known_args()
 
     parent.die_with(arguments.parent)
@@ -42,6 +43,10 @@ def main() -> int:
     sys.path[:] = [*sys.path[1:], os.getcwd()]
     try:
         private_network.join([int(number) for number in arguments.network.split(",") if number])
+        process_environment.quiet_loggers()
+        if arguments.tensorflow:
+            # First, or what is imported next would import it whole.
+            lean_imports.import_tensorflow()
         _run(arguments.data_file, arguments.lp_task_id, launchpad_flags)
     except Exception as error:
         text = "".join(traceback.format_exception(error.with_traceback(_own(error.__traceback__))))
@@ -56,7 +61,6 @@ def _run(data_file: str, task_id: int, launchpad_flags: list[str]) -> None:
     from absl import flags
     from launchpad.launch import worker_manager_v2
 
-    process_environment.quiet_loggers()
     flags.FLAGS(["node", "--lp_worker_manager_v2", *launchpad_flags])
     worker_manager_v2.WorkerManager(handle_sigterm=True, register_in_thread=True)
     # The engine has started this process with SIGTERM held back, for importing what a node needs

@@ -43,6 +43,7 @@ class NodeProcess:
         environment: Mapping[str, str],
         network: Sequence[int],
         nice: int,
+        tensorflow: bool,
         logs: Path,
     ) -> NodeProcess:
         """Starts a node.
@@ -54,6 +55,7 @@ class NodeProcess:
             environment: all environment variables of the process.
             network: what `private_network.join` takes, or nothing.
             nice: how much less than others it may have of a busy processor.
+            tensorflow: whether the node uses TensorFlow.
             logs: the folder of the run's logs.
         """
         log = logs / f"{name}.log"
@@ -67,6 +69,7 @@ class NodeProcess:
             f"--error_file={error_file}",
             f"--nice={nice}",
             f"--network={','.join(map(str, network))}",
+            *(["--tensorflow"] if tensorflow else []),
         ]
         # SIGTERM is inherited as held back, until the node can stop in order: see `node_main`.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])

@@ -120,6 +120,7 @@ def test_starting_a_node_leaves_signals_as_they_were(tmp_path):
         environment=dict(os.environ),
         network=(),
         nice=0,
+        tensorflow=False,
         logs=tmp_path,
     )
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
