@@ -78,6 +78,8 @@ class Learner(snt.Module):
         config: protocol.AgentConfig,
         spec: specs.EnvironmentSpec,
         seed: int,
+        *,
+        jit_compile: bool | None = None,
     ):
         """Makes the agent and its optimisers.
 
@@ -87,6 +89,8 @@ class Learner(snt.Module):
           spec: the specs of the (canonical) environment.
           seed: seeds the initial parameters and the learner's random numbers. TensorFlow's global
             seed is set to it.
+          jit_compile: whether XLA makes one program of the K steps. None is where there is a GPU,
+            which so many small operations would leave idle; on a CPU it is slower.
 
         Raises:
           SpecError: the specs are not canonical.
@@ -101,6 +105,9 @@ class Learner(snt.Module):
         self._initialized = tf.Variable(False, trainable=False, name="initialized")
         # The same, kept here too: a variable's value would be waited for at each call.
         self._is_initialized = False
+        if jit_compile is None:
+            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        self._fused_steps = tf.function(self._steps_and_metrics, jit_compile=jit_compile)
         self._groups = list(self.agent.parameter_groups())
         _check_groups(self._groups)
         self._optimizers = [Adam(group.learning_rate) for group in self._groups]
@@ -143,8 +150,7 @@ class Learner(snt.Module):
             self._is_initialized = True
         return self._fused_steps(superbatch)
 
-    @tf.function
-    def _fused_steps(self, superbatch: Transition) -> dict[str, tf.Tensor]:
+    def _steps_and_metrics(self, superbatch: Transition) -> dict[str, tf.Tensor]:
         num_steps = tf.shape(superbatch.reward)[0]
         names = dict.fromkeys(group.loss for group in self._groups)
         totals = tf.zeros([2, len(names)])
