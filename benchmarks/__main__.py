@@ -10,10 +10,7 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks import report
-from benchmarks.measure import Comparison
-from benchmarks.peers import PeerError
-from benchmarks.stage import StageError
-from benchmarks.training import RunError
+from benchmarks.measure import BenchmarkError, Comparison
 from launch import process_environment
 
 # In the order in which they run.
@@ -41,7 +38,7 @@ def _main(arguments: list[str]) -> int:
                 # The head of the table comes with its first row.
                 lines = report.table([comparison]).splitlines()
                 print("\n".join(lines if len(comparisons) == 1 else lines[2:]), flush=True)
-    except (PeerError, RunError, StageError) as error:
+    except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     finally:

@@ -29,13 +29,10 @@ def run() -> Iterator[Comparison]:
 
 
 def _actors() -> Iterator[Comparison]:
-    memory: list[float] = []
-
     def acme() -> float:
         core = stage.usable_cores()[0]
         seconds = f"--seconds={_ACTOR_SECONDS}"
         answer = peers.run("acme", "actor", f"--task={_ACME_TASK}", f"--core={core}", seconds)
-        memory.append(answer["resident_mb"])
         return float(answer["steps_per_second"])
 
     def ours() -> float:
@@ -53,9 +50,7 @@ def _systems() -> Iterator[Comparison]:
     memory: dict[str, list[float]] = {"ours": [], "acme": []}
 
     def ours() -> float:
-        # One environment, as both of the peers' have.
-        flags = (*_SAME_SIZES, f"--samples_per_insert={_EVEN}", "--environments_per_actor=1")
-        with training(*flags) as run:
+        with training(*_SAME_SIZES, f"--samples_per_insert={_EVEN}") as run:
             started["ours"].append(run.wait_for_learner())
             run.speed(_SETTLE_S)
             speed = run.speed(_SYSTEM_SECONDS)
@@ -110,12 +105,8 @@ def _free_actors() -> Iterator[Comparison]:
     """No ratio held: what actors do beside a learner that never waits."""
 
     def ours() -> float:
-        flags = (*_SAME_SIZES, f"--samples_per_insert={_FREE}")
-        sizes = (
-            f"--environments_per_actor={actor.NUM_ENVIRONMENTS}",
-            f"--set=segment_length={actor.SEGMENT_LENGTH}",
-        )
-        with training(*flags, *sizes) as run:
+        flags = (f"--samples_per_insert={_FREE}", f"--set=segment_length={actor.SEGMENT_LENGTH}")
+        with training(*_SAME_SIZES, *flags) as run:
             run.wait_for_learner()
             run.speed(_SETTLE_S)
             return run.speed(_SYSTEM_SECONDS).actor_steps_per_second

@@ -12,6 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 
 
+class BenchmarkError(RuntimeError):
+    """Something could not be measured; the message says why."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Comparison:
     """Ours against a reference, measured in turns.

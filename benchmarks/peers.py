@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import stage
+from benchmarks.measure import BenchmarkError
 
 _FOLDER = Path(__file__).parent / "peers"
 _ROOT = _FOLDER.parent.parent
 _TIMEOUT_S = 600
 
 
-class PeerError(RuntimeError):
+class PeerError(BenchmarkError):
     """A peer is not there, or failed."""
 
 

@@ -11,8 +11,10 @@ from benchmarks.training import training
 _NUM_ACTORS = (1, 2, 4, 8, 16, 32)
 _SETTLE_S = 4.0
 _SECONDS = 8.0
-# A gradient step for each 64 environment steps: the learner has its work, and leaves the cores be.
+# A gradient step for each 64 environment steps, one at a time: the learner works all along, and
+# leaves the cores be.
 _SAMPLES_PER_INSERT = 4
+_STEPS_PER_CALL = 1
 
 
 def run() -> Iterator[Comparison]:
@@ -25,6 +27,7 @@ def run() -> Iterator[Comparison]:
             f"--num_actors={num_actors}",
             "--environments_per_actor=1",
             f"--samples_per_insert={_SAMPLES_PER_INSERT}",
+            f"--steps_per_call={_STEPS_PER_CALL}",
             "--set=min_replay_size=100",
         ) as run:
             run.wait_for_learner()
@@ -35,7 +38,7 @@ def run() -> Iterator[Comparison]:
         ideal = num_actors * single
         yield Comparison(
             "scaling",
-            f"{num_actors} actors, {1000 * STEP_S:.0f} ms a step",
+            f"actors: {num_actors}; {1000 * STEP_S:.0f} ms a step",
             "steps/s",
             (speed.actor_steps_per_second,),
             f"{num_actors} × one actor",

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmarks.measure import BenchmarkError
 from launch import process_environment
 from launch.engines import parent, private_network
 
@@ -30,7 +31,7 @@ _ANSWER = "answer: "
 _LOG_LINES = 20
 
 
-class StageError(RuntimeError):
+class StageError(BenchmarkError):
     """A stage ended without an answer."""
 
 

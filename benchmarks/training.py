@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import psutil
 
+from benchmarks.measure import BenchmarkError
 from launch.counter import ACTOR_STEPS, LEARNER_STEPS
 from launch.files import read_json
 from launch.program import ACTOR
@@ -27,7 +28,7 @@ _START_S = 180.0
 _STOP_S = 60.0
 
 
-class RunError(RuntimeError):
+class RunError(BenchmarkError):
     """A run ended, or did not begin."""
 
 

@@ -103,3 +103,14 @@ def test_mlp_has_its_variables_at_once(hidden):
     network = networks.mlp(4, [*hidden, 2], name="network")
     assert len(network.trainable_variables) == 2 * (len(hidden) + 1)
     assert network(batch(5)).shape == [5, 2]
+
+
+def test_relu_and_its_gradients_are_tensorflows_own():
+    x = tf.constant([[-2.0, -0.0, 0.0, 1e-30, 3.0]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        found, expected = networks.relu(x) ** 2, tf.nn.relu(x) ** 2
+        also_found, also_expected = 5 * networks.relu(x), 5 * tf.nn.relu(x)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(tape.gradient(found, x), tape.gradient(expected, x))
+    np.testing.assert_array_equal(tape.gradient(also_found, x), tape.gradient(also_expected, x))

@@ -1,0 +1,63 @@
+"""Whether shuffled segments teach as well as single transitions do.
+
+    python -m benchmarks.segment_replay
+
+The same experiment with replay items of one transition and of a segment, over several seeds; the
+learning curves of both in one picture.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from launch import plotting, process_environment
+from launch.files import read_json
+from launch.run_folder import RunFolder
+
+_ENVIRONMENT = flags.DEFINE_string("env", "control:cartpole:balance", "What is learned.")
+_STEPS = flags.DEFINE_integer("steps", 30_000, "Actor steps of each run.", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds of each kind.", lower_bound=1)
+_AT_ONCE = flags.DEFINE_integer("at_once", 2, "Runs at a time.", lower_bound=1)
+_OUT = flags.DEFINE_string("out", "runs/segment_replay", "Where the runs and the picture go.")
+
+_LENGTHS = (1, 16)
+
+
+def _main(arguments: list[str]) -> int:
+    del arguments
+    process_environment.set_for_this_process()
+    root = Path(_OUT.value)
+    pairs = [(length, seed) for seed in range(_SEEDS.value) for length in _LENGTHS]
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE.value) as pool:
+        runs = dict(zip(pairs, pool.map(lambda pair: _train(root, *pair), pairs), strict=True))
+    groups = []
+    for length in _LENGTHS:
+        of_length = [runs[length, seed] for seed in range(_SEEDS.value)]
+        label = "single transitions" if length == 1 else f"segments of {length}, shuffled"
+        groups.append((label, of_length))
+        finals = [statistics.mean(read_json(run.result)["final_returns"]) for run in of_length]
+        print(f"{label}: {statistics.mean(finals):.1f} ({', '.join(f'{x:.1f}' for x in finals)})")
+    print(plotting.plot_runs(groups, _ENVIRONMENT.value, root / "segment_replay.png"))
+    return 0
+
+
+def _train(root: Path, length: int, seed: int) -> RunFolder:
+    folder = RunFolder(root / f"length{length}-seed{seed}")
+    command = [
+        *(sys.executable, "-m", "launch.cli", "train", f"--env={_ENVIRONMENT.value}"),
+        *(f"--steps={_STEPS.value}", f"--seed={seed}", f"--set=segment_length={length}"),
+        *("--num_actors=1", "--learner_threads=1", f"--folder={folder.root}"),
+    ]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    print(f"{folder.root} is there.", flush=True)
+    return folder
+
+
+if __name__ == "__main__":
+    app.run(_main)
