@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import tempfile
 import threading
 import time
@@ -13,10 +14,12 @@ import reverb
 import tensorflow as tf
 
 from agents import replay
+from agents.learner import Learner
 from agents.types import Transition
 from benchmarks import arithmetic, measure, stage
 from benchmarks.measure import Comparison
 from benchmarks.setting import AGENTS, TASK, config_of
+from launch import checkpoints
 from launch.counter import Counter
 from launch.experiment import Experiment
 from launch.nodes.learner import LearnerNode
@@ -32,9 +35,12 @@ _LIMIT_GOALS = {"iq": 0.6, "quinoa": 0.4}
 
 
 def run() -> Iterator[Comparison]:
-    """Compares the learner with its graph on data in memory, and that with its arithmetic."""
+    """Compares the learner with its graph on data in memory, and that with its arithmetic.
+
+    On all cores; and on one alone, where no core waits for another.
+    """
     cores = stage.usable_cores()
-    for agent in AGENTS:
+    for agent, used in itertools.product(AGENTS, (cores, cores[:1])):
         both = {"task": TASK, "agent": agent}
         filled = {
             "segment_length": config_of(agent).segment_length,
@@ -49,12 +55,14 @@ def run() -> Iterator[Comparison]:
             whole, graph, limit = stage.call(
                 "benchmarks.learner:take_turns",
                 {**both, "address": server.answer()},
-                threads=len(cores),
+                cores=used,
+                threads=len(used),
                 network=network,
             )
+        on = f"{agent}, {len(used)} of {len(cores)} cores"
         yield Comparison(
             "learner",
-            f"{agent}, replay, publishing, metrics, checkpoints",
+            f"{on}: replay, publishing, metrics, checkpoints",
             "steps/s",
             tuple(whole),
             "the same graph on data in memory",
@@ -63,7 +71,7 @@ def run() -> Iterator[Comparison]:
         )
         yield Comparison(
             "learner",
-            f"{agent}, arithmetic",
+            f"{on}: arithmetic",
             "steps/s",
             tuple(graph),
             "its matrix products alone",
@@ -84,17 +92,17 @@ def take_turns(task: str, agent: str, address: str) -> tuple[tuple[float, ...], 
         agent_config=config_of(agent),
         environment=task,
         steps_per_call=_STEPS_PER_CALL,
-        # One checkpoint in each round, far more than in a run.
-        checkpoint_period_s=_WARM_UP_S + _SECONDS / 2,
     )
     with tempfile.TemporaryDirectory() as root:
         folder = RunFolder(Path(root) / "run")
         folder.create()
         stop = threading.Event()
         counter = Counter(folder, experiment.steps)
+        # The node writes a checkpoint when it ends, and none in rounds as short as these: `_whole`
+        # adds one a minute.
         node = LearnerNode(experiment, folder, reverb.Client(address), counter.report, stop)
         learner = node._learner
-        whole = _whole(node, stop)
+        whole = _whole(node, stop, experiment.checkpoint_period_s)
         superbatch = _superbatch(experiment, address)
         batch = tf.nest.map_structure(lambda x: x[0], superbatch)
         products = arithmetic.repeated(arithmetic.products(learner, batch))
@@ -115,7 +123,9 @@ def take_turns(task: str, agent: str, address: str) -> tuple[tuple[float, ...], 
         )
 
 
-def _whole(node: LearnerNode, stop: threading.Event) -> Callable[[], float]:
+def _whole(
+    node: LearnerNode, stop: threading.Event, checkpoint_period_s: float
+) -> Callable[[], float]:
     """The process's main loop, run for a while in a thread of its own."""
 
     def measured() -> float:
@@ -128,9 +138,16 @@ def _whole(node: LearnerNode, stop: threading.Event) -> Callable[[], float]:
         speed = (node._learner.steps - first) / (time.perf_counter() - start)
         stop.set()
         thread.join()
-        return speed
+        return speed * checkpoint_period_s / (checkpoint_period_s + _time_to_save(node._learner))
 
     return measured
+
+
+def _time_to_save(learner: Learner) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        checkpoints.save(Path(folder), learner, {})
+        return time.perf_counter() - start
 
 
 def _superbatch(experiment: Experiment, address: str) -> Transition:

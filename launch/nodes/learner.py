@@ -22,8 +22,8 @@ from launch.rows import Rate, learner_row
 from launch.run_folder import RunFolder
 
 # Seconds from one publication of parameters to the next, and from one row of metrics to the next.
-# Both fetch values from the device, which waits for it.
-_PUBLISH_S = 0.1
+# Both fetch values from the device, which waits for it. Actors ask four times a second.
+_PUBLISH_S = 0.25
 _REPORT_S = 1.0
 
 
