@@ -1,10 +1,11 @@
-"""Checkpoints of the learner: whole or absent, the latest few kept."""
+"""Checkpoints of the learner: whole or absent, checked when read, the latest few kept."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from launch.counter import COUNTS, LEARNER_STEPS
 from launch.errors import RunError
 from launch.files import read_json, write_json
 from launch.finite import finite_parameters
@@ -23,18 +25,29 @@ if TYPE_CHECKING:
 
 KEPT = 2
 
-_COUNTS = "counts.json"
+# Says what the others hold, and so is written last.
+_CONTENTS = "checkpoint.json"
 _LEARNER = "learner"
 _POLICY = "policy.npy"
 _NAME = re.compile(r"\d+")
+# What a damaged one is called from then on: no checkpoint any more, but there to be looked at.
+_DAMAGED = ".damaged"
+
+
+class DamagedError(RunError):
+    """A checkpoint is not what was written; `what` says in which way."""
+
+    def __init__(self, what: str):
+        super().__init__(f"{what}; remove it to use the one before.")
+        self.what = what
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
     """One checkpoint: a folder named by the number of learner steps.
 
-    It holds the learner whole, the policy's parameters alone (all that acting needs), and the
-    counts of the run when it was made.
+    It holds the learner whole, the policy's parameters alone (all that acting needs), the counts
+    of the run when it was made, and the SHA-256 of each file.
     """
 
     path: Path
@@ -48,32 +61,59 @@ class Checkpoint:
         """The counts of the run when the checkpoint was made.
 
         Raises:
-            RunError: the file is missing or damaged.
+            DamagedError: the file that says so is missing or damaged.
         """
-        try:
-            return dict(read_json(self.path / _COUNTS))
-        except (OSError, ValueError, TypeError) as error:
-            raise self._damaged(error) from error
+        return dict(self._contents()["counts"])
 
     def policy_parameters(self) -> np.ndarray:
         """The policy's variables as one vector, float32 [P].
 
         Raises:
-            RunError: the file is missing or damaged.
+            DamagedError: the file is missing or damaged.
         """
-        digest = self.counts().get("policy_sha256")
+        data = self._read(_POLICY, self._contents()["sha256"])
         try:
-            data = (self.path / _POLICY).read_bytes()
-            if hashlib.sha256(data).hexdigest() != digest:
-                raise ValueError(f"{_POLICY} is not what was written")
             return np.load(io.BytesIO(data), allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             raise self._damaged(error) from error
 
-    def _damaged(self, error: Exception) -> RunError:
-        return RunError(
-            f"The checkpoint {self.path} is damaged ({error}); remove it to use the one before."
-        )
+    def verify(self) -> None:
+        """Reads every file and checks that it is what was written.
+
+        Raises:
+            DamagedError: one is not, or is missing.
+        """
+        digests = self._contents()["sha256"]
+        for name in digests:
+            self._read(name, digests)
+
+    def set_aside(self) -> Path:
+        """Renames a damaged checkpoint, so that the one before is the newest; returns the path."""
+        aside = self.path.with_name(self.path.name + _DAMAGED)
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(self.path, aside)
+        return aside
+
+    def _contents(self) -> dict[str, Any]:
+        try:
+            contents = dict(read_json(self.path / _CONTENTS))
+            if contents.pop("own_sha256") != _digest_of(contents):
+                raise ValueError(f"{_CONTENTS} is not what was written")
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise self._damaged(error) from error
+        return contents
+
+    def _read(self, name: str, digests: Mapping[str, str]) -> bytes:
+        try:
+            data = (self.path / name).read_bytes()
+        except OSError as error:
+            raise self._damaged(error) from error
+        if hashlib.sha256(data).hexdigest() != digests[name]:
+            raise self._damaged(ValueError(f"{name} is not what was written"))
+        return data
+
+    def _damaged(self, error: Exception) -> DamagedError:
+        return DamagedError(f"The checkpoint {self.path} is damaged ({error})")
 
 
 def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoint:
@@ -97,12 +137,32 @@ def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoin
         buffer = io.BytesIO()
         np.save(buffer, parameters, allow_pickle=False)
         (temporary / _POLICY).write_bytes(buffer.getvalue())
-        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-        write_json(temporary / _COUNTS, {**counts, "learner_steps": steps, "policy_sha256": digest})
+        digests = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(temporary.iterdir())
+        }
+        contents = {"counts": {**counts, LEARNER_STEPS: steps}, "sha256": digests}
+        write_json(temporary / _CONTENTS, {**contents, "own_sha256": _digest_of(contents)})
+        for path in temporary.iterdir():
+            _flush_to_disk(path)
         os.replace(temporary, final.path)
-    for old in _all(folder)[:-KEPT]:
+        _flush_to_disk(folder)
+    for old in all_of(folder)[:-KEPT]:
         shutil.rmtree(old.path)
     return final
+
+
+def start_of(folder: Path) -> tuple[Checkpoint | None, dict[str, int]]:
+    """What a run begins from: its newest checkpoint, if there is one, and the counts at that.
+
+    Raises:
+        DamagedError: that checkpoint is damaged.
+    """
+    checkpoints = all_of(folder)
+    if not checkpoints:
+        return None, dict.fromkeys(COUNTS, 0)
+    counts = checkpoints[-1].counts()
+    return checkpoints[-1], {kind: int(counts.get(kind, 0)) for kind in COUNTS}
 
 
 def newest(folder: Path) -> Checkpoint:
@@ -111,14 +171,28 @@ def newest(folder: Path) -> Checkpoint:
     Raises:
         RunError: there is none.
     """
-    checkpoints = _all(folder)
+    checkpoints = all_of(folder)
     if not checkpoints:
         raise RunError(f"There is no checkpoint in {folder}: the run ended before its first one.")
     return checkpoints[-1]
 
 
-def _all(folder: Path) -> list[Checkpoint]:
+def all_of(folder: Path) -> list[Checkpoint]:
+    """All checkpoints, the newest last."""
     if not folder.is_dir():
         return []
     paths = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
     return [Checkpoint(path) for path in sorted(paths, key=lambda path: int(path.name))]
+
+
+def _digest_of(contents: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Without this, a machine that loses power may keep a name and lose what it stands for."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

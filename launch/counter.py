@@ -16,7 +16,10 @@ from launch.run_folder import RunFolder
 ACTOR_STEPS = "actor_steps"
 LEARNER_STEPS = "learner_steps"
 EPISODES = "episodes"
-_COUNTS = (ACTOR_STEPS, LEARNER_STEPS, EPISODES)
+COUNTS = (ACTOR_STEPS, LEARNER_STEPS, EPISODES)
+
+# The name under which the learner reports, whichever process it is.
+LEARNER_SOURCE = "learner"
 
 # The actors' return shown as progress is the mean over so many of their latest reports.
 _REPORTS_IN_MEAN = 20
@@ -29,17 +32,23 @@ class Counter:
     is repeated because its answer got lost counts once.
     """
 
-    def __init__(self, folder: RunFolder, steps: int):
-        """Starts at zero.
+    def __init__(self, folder: RunFolder, steps: int, start: Mapping[str, int] | None = None):
+        """Starts counting.
 
         Args:
             folder: of the run.
             steps: actor steps after which the run is over.
+            start: the counts to start from, by kind; None is from zero.
         """
         self._folder = folder
         self._steps = steps
-        self._log = MetricsLog(folder)
-        self._totals: dict[str, Mapping[str, int]] = {}
+        start = start or {}
+        self._log = MetricsLog(folder, resumed_at=start.get(ACTOR_STEPS, 0))
+        # The learner's own total counts from the run's beginning; the others' from now.
+        self._totals: dict[str, Mapping[str, int]] = {
+            LEARNER_SOURCE: {LEARNER_STEPS: start.get(LEARNER_STEPS, 0)},
+            "before": {kind: start.get(kind, 0) for kind in (ACTOR_STEPS, EPISODES)},
+        }
         self._rows_seen: dict[str, int] = collections.defaultdict(int)
         self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
         self._evaluation_return: float | None = None
@@ -104,7 +113,7 @@ class Counter:
 
     def _counts(self) -> dict[str, int]:
         return {
-            kind: sum(totals.get(kind, 0) for totals in self._totals.values()) for kind in _COUNTS
+            kind: sum(totals.get(kind, 0) for totals in self._totals.values()) for kind in COUNTS
         }
 
     def _record(self, role: str, row: Mapping[str, Any]) -> None:

@@ -101,6 +101,16 @@ class Experiment:
         """Actor steps from one evaluation to the next."""
         return self.evaluation_period or max(self.steps // 20, 1)
 
+    def going_on(self, actor_steps: int) -> Experiment:
+        """The same, but for what actors and environments draw: not again what they have drawn.
+
+        Args:
+            actor_steps: that the run has done.
+        """
+        if not actor_steps:
+            return self
+        return dataclasses.replace(self, seed=self.seed_of("resumed", actor_steps))
+
     def seed_of(self, role: str, index: int = 0) -> int:
         """A seed for one node, unlike those of the others; from 0 to 2**31 - 1."""
         key = (*role.encode(), index)
@@ -183,13 +193,24 @@ class Experiment:
                 f"{type(error).__name__}: {error}"
             ) from error
 
-    def save(self, folder: RunFolder) -> None:
-        """Writes the experiment to the run's folder, with what it was run by."""
+    def save(self, folder: RunFolder, *, resumed_at: int | None = None) -> None:
+        """Writes the experiment to the run's folder, with what it was run by.
+
+        Args:
+            folder: of the run.
+            resumed_at: the actor steps from which a run goes on that the folder already has.
+        """
         from agents import registry
 
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         fields["agent_config"] = registry.to_json(self.agent_config)
-        write_json(folder.experiment, {"experiment": fields, **provenance.collect()})
+        described = {"experiment": fields, **provenance.collect()}
+        if resumed_at is not None:
+            before = read_json(folder.experiment)
+            resumed = {"actor_steps": resumed_at, **provenance.collect()}
+            resumes = [*before.get("resumed", []), resumed]
+            described = {**before, "experiment": fields, "resumed": resumes}
+        write_json(folder.experiment, described)
 
 
 def load(folder: RunFolder) -> Experiment:

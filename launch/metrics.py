@@ -21,9 +21,15 @@ class MetricsLog:
     The columns of a file are those of its first row, and stay.
     """
 
-    def __init__(self, folder: RunFolder):
-        """Opens no file yet."""
+    def __init__(self, folder: RunFolder, *, resumed_at: int = 0):
+        """Opens no file yet.
+
+        Args:
+            folder: of the run.
+            resumed_at: the actor steps that the run goes on from, if it does.
+        """
         self._folder = folder
+        self._resumed_at = resumed_at
         self._tables: dict[str, _Table] = {}
         self._events: EventFile | None = None
 
@@ -41,7 +47,7 @@ class MetricsLog:
             self._tables[role] = _Table(self._folder.metrics(role), list(row))
         self._tables[role].write(row)
         if self._events is None:
-            self._events = EventFile(self._folder.tensorboard)
+            self._events = EventFile(self._folder.tensorboard, resumed_at=self._resumed_at)
         scalars = {
             f"{role}/{name}": value
             for name, value in row.items()
@@ -64,6 +70,34 @@ class MetricsLog:
         if self._events is not None:
             self._events.file.close()
             self._events = None
+
+
+def truncate(path: Path, actor_steps: int) -> None:
+    """Takes the rows of later steps out of a CSV file of metrics, in one go.
+
+    Lines that were not written to their end go too. A file that is not there stays so.
+    """
+    if not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        header, *rows = csv.reader(file) or [[]]
+    column = header.index(TIME_COLUMNS[1]) if TIME_COLUMNS[1] in header else None
+    kept = [
+        row
+        for row in rows
+        if column is not None and len(row) == len(header) and _at_most(row[column], actor_steps)
+    ]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *kept])
+    os.replace(temporary, path)
+
+
+def _at_most(text: str, limit: int) -> bool:
+    try:
+        return float(text) <= limit
+    except ValueError:
+        return False
 
 
 class _Table:
@@ -93,8 +127,13 @@ class _Table:
 class EventFile:
     """A TensorBoard event file of scalars, written without importing TensorFlow."""
 
-    def __init__(self, folder: Path):
-        """Starts a new file in the folder."""
+    def __init__(self, folder: Path, *, resumed_at: int = 0):
+        """Starts a new file in the folder.
+
+        Args:
+            folder: where to.
+            resumed_at: TensorBoard drops what earlier files say of this step and later ones.
+        """
         from tensorboard.compat.proto import event_pb2, summary_pb2
         from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -106,6 +145,10 @@ class EventFile:
         self._records = RecordWriter(self.file)
         header = self._Event(wall_time=now, file_version="brain.Event:2")
         self._records.write(header.SerializeToString())
+        if resumed_at:
+            session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            start = self._Event(wall_time=now, step=resumed_at + 1, session_log=session)
+            self._records.write(start.SerializeToString())
 
     def write(self, scalars: Mapping[str, float], *, step: int, wall_time: float) -> None:
         """Writes scalars by tag."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import launchpad as lp
 
+from launch import checkpoints
+from launch.counter import ACTOR_STEPS
 from launch.experiment import Experiment
 from launch.run_folder import RunFolder
 
@@ -31,28 +33,28 @@ CALL_TIMEOUT_S = 20
 
 
 def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
-    """Makes the program of an experiment.
+    """Makes the program of an experiment, which goes on from the folder's newest checkpoint.
 
     Args:
         experiment: what is run.
         folder: of the run.
     """
+    _, start = checkpoints.start_of(folder.checkpoints)
+    acting = experiment.going_on(start[ACTOR_STEPS])
     program = lp.Program(folder.root.name)
     with program.group(REPLAY):
         replay = program.add_node(lp.ReverbNode(functools.partial(_make_tables, experiment)))
     with program.group(COUNTER):
-        counter = program.add_node(_courier_node(_make_counter, folder, experiment.steps))
+        counter = program.add_node(_courier_node(_make_counter, folder, experiment.steps, start))
     with program.group(LEARNER):
         learner = program.add_node(
             _courier_node(_make_learner, experiment, folder, replay, counter)
         )
     with program.group(ACTOR):
         for index in range(experiment.num_actors):
-            program.add_node(
-                lp.PyClassNode(_make_actor, experiment, index, replay, learner, counter)
-            )
+            program.add_node(lp.PyClassNode(_make_actor, acting, index, replay, learner, counter))
     with program.group(EVALUATOR):
-        program.add_node(lp.PyClassNode(_make_evaluator, experiment, learner, counter))
+        program.add_node(lp.PyClassNode(_make_evaluator, acting, learner, counter))
     return program
 
 
@@ -71,10 +73,10 @@ def _make_tables(experiment: Experiment) -> Any:
     return make_tables(experiment)
 
 
-def _make_counter(folder: RunFolder, steps: int) -> Any:
+def _make_counter(folder: RunFolder, steps: int, start: Mapping[str, int]) -> Any:
     from launch.nodes.counter import CounterNode
 
-    return CounterNode(folder, steps, lp.stop_event())
+    return CounterNode(folder, steps, start, lp.stop_event())
 
 
 def _make_learner(experiment: Experiment, folder: RunFolder, replay: Any, counter: Any) -> Any:

@@ -50,8 +50,16 @@ class Summary:
     learning_curve: Path | None = None
 
 
-def train(experiment: Experiment, folder: RunFolder, engine: Engine) -> Summary:
+def train(
+    experiment: Experiment, folder: RunFolder, engine: Engine, *, resumed_at: int | None = None
+) -> Summary:
     """Runs an experiment that has been validated, in a folder that has been made for it.
+
+    Args:
+        experiment: what to run.
+        folder: where to.
+        engine: what runs it.
+        resumed_at: the actor steps from which a run goes on that the folder already has.
 
     A first signal ends the run in order; one that comes when the run has ended skips what is left
     of the final evaluation. What follows the run is never cut short otherwise.
@@ -61,6 +69,7 @@ def train(experiment: Experiment, folder: RunFolder, engine: Engine) -> Summary:
         OSError: the run is over, and what came of it cannot be written.
     """
     with signals.caught() as stop:
+        experiment.save(folder, resumed_at=resumed_at)
         return _train(experiment, folder, engine, stop)
 
 
@@ -69,7 +78,6 @@ def _train(
 ) -> Summary:
     from environments import EnvironmentFault
 
-    experiment.save(folder)
     final, evaluation_error, result = None, None, RunResult(Outcome.FAILED)
     try:
         with Progress(experiment.steps) as progress:

@@ -46,7 +46,7 @@ class Config(FlowConfig):
     # sharper, and is as large as the step size.
     learning_rate: float = 1e-3
     learning_rate_half_life: int = 50_000
-    learning_rate_min: float = 1e-4
+    learning_rate_min: float = 3e-4
     max_gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from launch import process_environment
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
+from launch.counter import ACTOR_STEPS
 from launch.engines import ENGINES
 from launch.errors import ExperimentError
 from launch.terminal import say
 
 if TYPE_CHECKING:
     from launch.experiment import Experiment
+    from launch.run_folder import RunFolder
 
 DEFAULT_ENVIRONMENT = "control:cartpole:swingup"
 
@@ -89,6 +92,19 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "folder", None, "Where the run goes. Default: a new folder in runs/.", flag_values=values
     )
+    flags.DEFINE_string(
+        "resume",
+        None,
+        "The folder of a run to go on with, from its newest checkpoint, however it ended. What it "
+        "was started with holds; where other flags say otherwise, --change must name them.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "change",
+        [],
+        "With --resume: what is meant to change, such as steps or num_actors.",
+        flag_values=values,
+    )
     flags.DEFINE_enum(
         "engine",
         "local",
@@ -117,22 +133,31 @@ def _flags() -> flags.FlagValues:
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 0, "train takes flags only")
     inherited = process_environment.set_for_this_process()
-    from launch import engines, run_folder
+    from launch import engines, resume, run_folder
     from launch.engines.base import Outcome, Settings
     from launch.train import describe, train
 
-    experiment = _experiment(values, inherited)
-    experiment.validate()
-    folder = (
-        run_folder.RunFolder(Path(values.folder))
-        if values.folder
-        else run_folder.fresh(experiment.environment, experiment.agent, experiment.seed)
-    )
-    folder.create()
-    say(f"Training {experiment.agent} on {experiment.environment} in {folder.root}")
-    say(f"With {_described_sizes(experiment)}.")
-    settings = Settings(inherited, private_network=values.private_network)
-    summary = train(experiment, folder, engines.make(values.engine, settings))
+    resumed_at = None
+    with contextlib.ExitStack() as holding:
+        if values.resume:
+            folder = run_folder.existing(values.resume)
+            holding.enter_context(resume.held(folder))
+            experiment, resumed_at = _resumed(values, folder)
+        else:
+            experiment = _experiment(values, inherited)
+            experiment.validate()
+            folder = (
+                run_folder.RunFolder(Path(values.folder))
+                if values.folder
+                else run_folder.fresh(experiment.environment, experiment.agent, experiment.seed)
+            )
+            folder.create()
+            holding.enter_context(resume.held(folder))
+        say(f"Training {experiment.agent} on {experiment.environment} in {folder.root}")
+        say(f"With {_described_sizes(experiment)}.")
+        settings = Settings(inherited, private_network=values.private_network)
+        engine = engines.make(values.engine, settings)
+        summary = train(experiment, folder, engine, resumed_at=resumed_at)
     result = summary.result
     if result.outcome is Outcome.FAILED:
         complain(f"{result.failed_node} failed; see {folder.logs}.", FAILED)
@@ -197,6 +222,66 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
     )
 
 
+# The flags that are fields of an experiment, where the names differ.
+_FIELDS = {"env": "environment", "checkpoint_period": "checkpoint_period_s"}
+
+
+def _resumed(values: flags.FlagValues, folder: RunFolder) -> tuple[Experiment, int]:
+    """The experiment of a run that is to go on, the folder made ready for it, and from where."""
+    from agents import protocol, registry
+    from launch import checkpoints, resume
+    from launch.experiment import Experiment, load
+
+    if values["folder"].present:
+        raise UsageError("--resume goes on in the run's own folder: leave --folder out.")
+    saved = load(folder)
+    if values["agent"].present and values.agent != saved.agent:
+        raise ExperimentError(
+            f"{folder.root} is a run of {saved.agent}: start another for another."
+        )
+    names = {field.name for field in dataclasses.fields(Experiment)}
+    given: dict[str, Any] = {
+        _FIELDS.get(flag, flag): values[flag].value
+        for flag in values
+        if values[flag].present and _FIELDS.get(flag, flag) in names
+    }
+    try:
+        config = registry.override(saved.agent_config, _assignments(values.set))
+    except protocol.ConfigError as error:
+        raise ExperimentError(str(error)) from error
+    experiment = dataclasses.replace(saved, **given, agent_config=config)
+    _check_changes(resume.changes(saved, experiment), values.change, experiment)
+    for line in resume.set_damaged_aside(folder):
+        say(f"quinoa: note: {line}", sys.stderr)
+    _, start = checkpoints.start_of(folder.checkpoints)
+    done = start[ACTOR_STEPS]
+    if done >= experiment.steps:
+        raise ExperimentError(
+            f"{folder.root} has done its {experiment.steps} steps: for more of them, give --steps "
+            "and --change=steps."
+        )
+    experiment.validate()
+    resume.rewind(folder, done)
+    say(f"Going on from {done} steps.")
+    return experiment, done
+
+
+def _check_changes(changes: Mapping[str, str], meant: Sequence[str], wanted: Experiment) -> None:
+    """Raises `ExperimentError` where something would change that must not, or is not meant to."""
+    of_agent = [name for name in changes if hasattr(wanted.agent_config, name)]
+    if of_agent:
+        raise ExperimentError(
+            f"{of_agent[0]}: {changes[of_agent[0]]} is a setting of the agent, which what it has "
+            "learned depends on: start another run for another setting."
+        )
+    if not_meant := [name for name in changes if name not in meant]:
+        lines = "".join(f"\n  {name}: {changes[name]}" for name in not_meant)
+        raise ExperimentError(
+            f"The run was started with other settings:{lines}\nLeave them out, or say that they "
+            f"are meant: --change={','.join(not_meant)}."
+        )
+
+
 def _described_sizes(experiment: Experiment) -> str:
     def count(number: int, noun: str) -> str:
         return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -228,7 +313,8 @@ COMMAND = Command(
     "Ends at the last step, at Ctrl-C or SIGTERM, and keeps everything in the run's folder.\n"
     "With no flags, trains the default agent on a small task, in a few minutes.\n\n"
     "  quinoa train --env=control:walker:walk --steps=1000000 --num_actors=4\n"
-    "  quinoa train --set learning_rate=3e-4 --set batch_size=128 --seed=1",
+    "  quinoa train --set learning_rate=3e-4 --set batch_size=128 --seed=1\n"
+    "  quinoa train --resume=runs/RUN",
     _flags,
     _run,
 )

@@ -14,7 +14,7 @@ from agents.evaluation import EvaluationStopped, evaluate
 from agents.learner import Learner, check_finite
 from agents.replay import MemoryReplay
 from launch import checkpoints
-from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
+from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS, Counter
 from launch.engines import signals
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.errors import ExperimentError
@@ -53,7 +53,8 @@ class SerialEngine:
                 "The serial engine acts and learns in turn, so it needs a ratio of the two: give "
                 "samples_per_insert above 0."
             )
-        counter = Counter(folder, experiment.steps)
+        _, start = checkpoints.start_of(folder.checkpoints)
+        counter = Counter(folder, experiment.steps, start)
         with signals.caught() as stop:
             run = _Run(experiment, folder, counter, lambda: stop.count > 0)
             try:
@@ -86,12 +87,16 @@ class _Run:
         counter: Counter,
         should_stop: Callable[[], bool],
     ):
+        checkpoint, start = checkpoints.start_of(folder.checkpoints)
+        experiment = experiment.going_on(start[ACTOR_STEPS])
         config, spec = experiment.config, experiment.spec()
         self._experiment = experiment
         self._folder = folder
         self._should_stop = should_stop
         agent = registry.load(experiment.agent).agent_class
         self._learner = Learner(agent, config, spec, experiment.seed_of("learner"))
+        if checkpoint is not None:
+            self._learner.restore(checkpoint.learner_prefix)
         self._policy = self._learner.agent.policy
         self._replay = MemoryReplay(config, spec, experiment.seed_of("replay"))
         self._superbatch_size = experiment.steps_per_call * config.batch_size
@@ -109,15 +114,23 @@ class _Run:
             min(experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS), "evaluator"
         )
         self._reporters = {
-            role: Reporter(counter.report, role, source=role)
-            for role in ("actor", "learner", "evaluator")
+            role: Reporter(counter.report, role, source=source)
+            for role, source in (
+                ("actor", "actor"),
+                ("learner", LEARNER_SOURCE),
+                ("evaluator", "evaluator"),
+            )
         }
+        self._reporters["learner"].set_total(LEARNER_STEPS, start[LEARNER_STEPS])
+        # It has the counts from which `is_over` follows.
+        self._reporters["actor"].send()
         self._actor_rows = [ActorRows(index) for index in range(experiment.num_actors)]
-        self._learner_rate = Rate()
+        self._learner_rate = Rate(start[LEARNER_STEPS])
         self._learner_metrics: Mapping[str, tf.Tensor] = {}
-        self._learner_steps = self._actor_steps = 0
+        self._learner_steps, self._actor_steps = start[LEARNER_STEPS], start[ACTOR_STEPS]
         self._next_evaluation = 0
-        self._next_row = self._row_period = max(experiment.steps // _NUM_ROWS, 1)
+        self._row_period = max(experiment.steps // _NUM_ROWS, 1)
+        self._next_row = self._actor_steps + self._row_period
 
     @property
     def is_over(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from launch.counter import Counter
 from launch.run_folder import RunFolder
@@ -14,9 +15,11 @@ _PERIOD_S = 0.5
 class CounterNode(Counter):
     """Serves `report` and `status`, and keeps the run's files up to date."""
 
-    def __init__(self, folder: RunFolder, steps: int, stop: threading.Event):
+    def __init__(
+        self, folder: RunFolder, steps: int, start: Mapping[str, int], stop: threading.Event
+    ):
         """See `Counter`; `stop` ends `run`."""
-        super().__init__(folder, steps)
+        super().__init__(folder, steps, start)
         self._stop_event = stop
 
     def run(self) -> None:

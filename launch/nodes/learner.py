@@ -14,7 +14,7 @@ from agents import registry, replay
 from agents.learner import Learner, check_finite
 from agents.parameters import PublishedParameters
 from launch import checkpoints
-from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
+from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
 from launch.experiment import Experiment
 from launch.finite import finite_parameters
 from launch.reporter import BackgroundReporter, Report, Reporter
@@ -38,7 +38,7 @@ class LearnerNode:
         report: Report,
         stop: threading.Event,
     ):
-        """Makes the agent, and publishes its first parameters.
+        """Makes the agent, or has it as it was last saved, and publishes its parameters.
 
         Args:
             experiment: what is run.
@@ -46,6 +46,10 @@ class LearnerNode:
             replay_client: of the replay server.
             report: `Counter.report`.
             stop: ends `run`.
+
+        Raises:
+            RunError: the newest checkpoint is damaged.
+            CheckpointError: it is another experiment's.
         """
         self._experiment = experiment
         self._folder = folder
@@ -59,6 +63,9 @@ class LearnerNode:
             self._spec,
             experiment.seed_of("learner"),
         )
+        checkpoint, _ = checkpoints.start_of(folder.checkpoints)
+        if checkpoint is not None:
+            self._learner.restore(checkpoint.learner_prefix)
         self._metrics: Mapping[str, tf.Tensor] = {}
         self._published = PublishedParameters()
         self._publish()
@@ -74,7 +81,7 @@ class LearnerNode:
             NonFiniteError: a metric or a parameter is NaN or infinite; it is neither published nor
                 saved.
         """
-        reporter = BackgroundReporter(self._report, "learner", source="learner")
+        reporter = BackgroundReporter(self._report, "learner", source=LEARNER_SOURCE)
         superbatches = replay.superbatches(
             self._replay_address,
             self._experiment.config,
@@ -83,6 +90,7 @@ class LearnerNode:
             should_stop=self._stop_event.is_set,
         )
         steps = self._learner.steps
+        reporter.set_total(LEARNER_STEPS, steps)
         rate = Rate(steps)
         published = saved = time.monotonic()
         for superbatch in superbatches:

@@ -67,7 +67,7 @@ def test_what_was_cut_off_is_no_checkpoint(tmp_path, learner):
         checkpoints.newest(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["policy.npy", "counts.json"])
+@pytest.mark.parametrize("name", ["policy.npy", "checkpoint.json"])
 @pytest.mark.parametrize("damage", ["remove", "cut", "flip", "empty"])
 def test_damage_is_one_error(tmp_path, learner, name, damage):
     checkpoint = checkpoints.save(tmp_path, learner, {"actor_steps": 1})
@@ -84,3 +84,41 @@ def test_damage_is_one_error(tmp_path, learner, name, damage):
     with pytest.raises(RunError, match="is damaged") as raised:
         checkpoint.policy_parameters()
     assert "\n" not in str(raised.value)
+
+
+def test_every_file_is_checked(tmp_path, learner):
+    checkpoint = checkpoints.save(tmp_path, learner, {"actor_steps": 1})
+    checkpoint.verify()
+    for path in checkpoint.path.iterdir():
+        whole = path.read_bytes()
+        for at in (0, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            with pytest.raises(checkpoints.DamagedError, match=str(checkpoint.path)):
+                checkpoint.verify()
+        path.write_bytes(whole)
+    checkpoint.verify()
+
+
+def test_a_digit_of_a_count_that_changed_is_noticed(tmp_path, learner):
+    checkpoint = checkpoints.save(tmp_path, learner, {"actor_steps": 1234567})
+    path = checkpoint.path / "checkpoint.json"
+    path.write_text(path.read_text().replace("1234567", "1234568"))
+    with pytest.raises(checkpoints.DamagedError):
+        checkpoint.counts()
+
+
+def test_what_is_set_aside_is_no_checkpoint_any_more_but_there(tmp_path, learner):
+    older = checkpoints.save(tmp_path, learner, {"actor_steps": 1})
+    learner.step(superbatch(3))
+    newer = checkpoints.save(tmp_path, learner, {"actor_steps": 2})
+    aside = newer.set_aside()
+    assert aside.is_dir()
+    assert checkpoints.newest(tmp_path) == older
+    start, counts = checkpoints.start_of(tmp_path)
+    assert start == older
+    assert counts == {"actor_steps": 1, "learner_steps": learner.steps - 3, "episodes": 0}
+
+
+def test_a_run_without_checkpoints_starts_at_nothing(tmp_path):
+    counts = {"actor_steps": 0, "learner_steps": 0, "episodes": 0}
+    assert checkpoints.start_of(tmp_path) == (None, counts)

@@ -1,0 +1,173 @@
+"""Runs that go on: what they keep, what they refuse, and what becomes of damaged checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+
+import pandas as pd
+import pytest
+
+from launch import checkpoints, cli, resume
+from launch.experiment import load
+from launch.files import read_json
+from launch.metrics import truncate
+from launch.run_folder import RunFolder
+from tests.launch.helpers import (
+    experiment,
+    learner_steps,
+    nodes_of,
+    started,
+    train_command,
+    wait_until,
+)
+
+
+def command(*arguments: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = cli.main(list(arguments))
+    return status, out.getvalue(), err.getvalue()
+
+
+def serial(root, *flags: str) -> tuple[int, str, str]:
+    return command(*train_command(root, "--engine=serial", *flags)[3:])
+
+
+@pytest.fixture
+def run(tmp_path) -> RunFolder:
+    """A run that is over, of the serial engine."""
+    status, _, err = serial(tmp_path / "run", "--steps=900", "--seed=5")
+    assert status == 0, err
+    return RunFolder(tmp_path / "run")
+
+
+def tables(folder: RunFolder) -> list[pd.DataFrame]:
+    return [pd.read_csv(folder.metrics(role)) for role in ("actor", "learner", "evaluator")]
+
+
+def go_on(folder: RunFolder, *flags: str) -> tuple[int, str, str]:
+    return command("train", f"--resume={folder.root}", "--engine=serial", *flags)
+
+
+def test_a_run_goes_on_where_it_ended(run):
+    before = checkpoints.newest(run.checkpoints).counts()
+    rows = [len(table) for table in tables(run)]
+    status, out, err = go_on(run, "--steps=1500", "--change=steps")
+    assert status == 0, err
+    assert f"Going on from {before['actor_steps']} steps." in out
+    after = checkpoints.newest(run.checkpoints).counts()
+    assert 1500 <= after["actor_steps"] < 1600
+    assert after["episodes"] > before["episodes"]
+    # As many gradient steps a transition as before, but for those that fill replay anew.
+    assert before["learner_steps"] < after["learner_steps"] < before["learner_steps"] + 700
+    for table, number in zip(tables(run), rows, strict=True):
+        assert len(table) > number
+        assert table["actor_steps"].is_monotonic_increasing
+        assert table["learner_steps"].is_monotonic_increasing
+    assert read_json(run.result)["outcome"] == "finished"
+    (resumed,) = read_json(run.experiment)["resumed"]
+    assert resumed["actor_steps"] == before["actor_steps"]
+    assert load(run).steps == 1500
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):
+    status, _, err = go_on(run, "--steps=1700", "--change=steps")
+    assert status == 0, err
+    older, newest = checkpoints.all_of(run.checkpoints)
+    steps = older.counts()["actor_steps"]
+    path = newest.path / "policy.npy"
+    path.write_bytes(path.read_bytes()[:-4])
+    status, out, err = go_on(run)
+    assert status == 0, err
+    assert f"Going on from {steps} steps." in out
+    assert f"{newest.path} is damaged (policy.npy is not what was written); it is kept as" in err
+    assert newest.path.with_name(newest.path.name + ".damaged").is_dir()
+    for table in tables(run):
+        assert table["actor_steps"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "has done its 900 steps: for more of them, give --steps and --change=steps."),
+        (["--steps=1500"], "steps: 900 → 1500"),
+        (["--steps=1500", "--num_actors=3", "--change=steps"], "--change=num_actors."),
+        (["--steps=1500", "--change=steps", "--set=tau=0.5"], "tau: 0.01 → 0.5 is a setting of"),
+        (["--agent=quinoa"], "is a run of iq: start another for another."),
+        (["--folder=elsewhere"], "leave --folder out"),
+    ],
+)
+def test_what_is_refused_changes_nothing(run, flags, message):
+    files = {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()}
+    status, _, err = go_on(run, *flags)
+    assert status == 2
+    assert message in err
+    assert {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()} == files
+
+
+def test_a_folder_is_one_runs_at_a_time(run):
+    with resume.held(run):
+        status, _, err = go_on(run, "--steps=1500", "--change=steps")
+    assert status == 2
+    assert "is in use by a run that goes on: stop that first." in err
+    with resume.held(run):
+        pass
+
+
+def test_a_run_whose_every_process_is_killed_goes_on(tmp_path):
+    root = tmp_path / "run"
+    with started(train_command(root, "--steps=6000", "--checkpoint_period=1")) as process:
+        folder = RunFolder(root)
+        assert wait_until(lambda: len(checkpoints.all_of(folder.checkpoints)) == 2)
+        assert wait_until(lambda: learner_steps(root) > 500)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert wait_until(lambda: not nodes_of(root))
+    before = checkpoints.newest(folder.checkpoints).counts()
+    resumed = [*train_command(root)[:4], f"--resume={root}"]
+    with started(resumed) as process:
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert f"Going on from {before['actor_steps']} steps." in out
+    assert checkpoints.newest(folder.checkpoints).counts()["actor_steps"] >= 6000
+    for table in tables(folder)[1:]:
+        assert table["actor_steps"].is_monotonic_increasing
+        assert table["learner_steps"].is_monotonic_increasing
+
+
+def test_rows_of_later_steps_and_half_rows_are_taken_out(tmp_path):
+    path = tmp_path / "actor.csv"
+    path.write_text("wall_time,actor_steps,learner_steps,x\n1,10,0,a\n2,20,5,b\n3,30,9,c\n4,2")
+    truncate(path, 20)
+    assert path.read_text().split() == [
+        "wall_time,actor_steps,learner_steps,x",
+        "1,10,0,a",
+        "2,20,5,b",
+    ]
+    truncate(path, -1)
+    assert len(path.read_text().split()) == 1
+    truncate(tmp_path / "nowhere.csv", 5)
+    assert os.listdir(tmp_path) == ["actor.csv"]
+
+
+def test_actors_do_not_draw_again_what_they_have_drawn():
+    saved = experiment(seed=3)
+    assert saved.going_on(0) == saved
+    seeds = {saved.going_on(steps).seed_of("actor", 0) for steps in (0, 100, 200)}
+    assert len(seeds) == 3
+
+
+def test_held_needs_a_folder(tmp_path):
+    with pytest.raises(OSError), resume.held(RunFolder(tmp_path / "nowhere")):
+        pass
+
+
+def test_changes_are_told_by_name():
+    saved = experiment(samples_per_insert=64.0, steps=100)
+    wanted = experiment(samples_per_insert=32.0, steps=200)
+    assert resume.changes(saved, wanted) == {
+        "steps": "100 → 200",
+        "samples_per_insert": "64.0 → 32.0",
+    }
