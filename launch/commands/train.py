@@ -20,6 +20,7 @@ from launch.errors import ExperimentError
 from launch.terminal import say
 
 if TYPE_CHECKING:
+    from launch.engines.base import Engine
     from launch.experiment import Experiment
     from launch.run_folder import RunFolder
 
@@ -137,14 +138,18 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     from launch.engines.base import Outcome, Settings
     from launch.train import describe, train
 
+    engine = engines.make(
+        values.engine, Settings(inherited, private_network=values.private_network)
+    )
     resumed_at = None
     with contextlib.ExitStack() as holding:
         if values.resume:
             folder = run_folder.existing(values.resume)
             holding.enter_context(resume.held(folder))
-            experiment, resumed_at = _resumed(values, folder)
+            experiment, resumed_at = _resumed(values, folder, engine)
         else:
             experiment = _experiment(values, inherited)
+            engine.check(experiment)
             experiment.validate()
             folder = (
                 run_folder.RunFolder(Path(values.folder))
@@ -155,8 +160,6 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             holding.enter_context(resume.held(folder))
         say(f"Training {experiment.agent} on {experiment.environment} in {folder.root}")
         say(f"With {_described_sizes(experiment)}.")
-        settings = Settings(inherited, private_network=values.private_network)
-        engine = engines.make(values.engine, settings)
         summary = train(experiment, folder, engine, resumed_at=resumed_at)
     result = summary.result
     if result.outcome is Outcome.FAILED:
@@ -226,7 +229,7 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
 _FIELDS = {"env": "environment", "checkpoint_period": "checkpoint_period_s"}
 
 
-def _resumed(values: flags.FlagValues, folder: RunFolder) -> tuple[Experiment, int]:
+def _resumed(values: flags.FlagValues, folder: RunFolder, engine: Engine) -> tuple[Experiment, int]:
     """The experiment of a run that is to go on, the folder made ready for it, and from where."""
     from agents import protocol, registry
     from launch import checkpoints, resume
@@ -260,6 +263,7 @@ def _resumed(values: flags.FlagValues, folder: RunFolder) -> tuple[Experiment, i
             f"{folder.root} has done its {experiment.steps} steps: for more of them, give --steps "
             "and --change=steps."
         )
+    engine.check(experiment)
     experiment.validate()
     resume.rewind(folder, done)
     say(f"Going on from {done} steps.")

@@ -55,6 +55,9 @@ class Engine(Protocol):
     def __init__(self, settings: Settings):
         """Starts nothing."""
 
+    def check(self, experiment: Experiment) -> None:
+        """Raises `ExperimentError` where this engine cannot run it; says what to change."""
+
     def run(
         self,
         experiment: Experiment,

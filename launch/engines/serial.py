@@ -41,6 +41,14 @@ class SerialEngine:
         """Takes nothing from the settings, which are of processes."""
         del settings
 
+    def check(self, experiment: Experiment) -> None:
+        """See `Engine.check`."""
+        if not experiment.config.samples_per_insert:
+            raise ExperimentError(
+                "The serial engine acts and learns in turn, so it needs a ratio of the two: give "
+                "samples_per_insert above 0."
+            )
+
     def run(
         self,
         experiment: Experiment,
@@ -48,11 +56,6 @@ class SerialEngine:
         on_status: Callable[[Mapping[str, Any]], None],
     ) -> RunResult:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
-        if not experiment.config.samples_per_insert:
-            raise ExperimentError(
-                "The serial engine acts and learns in turn, so it needs a ratio of the two: give "
-                "samples_per_insert above 0."
-            )
         _, start = checkpoints.start_of(folder.checkpoints)
         counter = Counter(folder, experiment.steps, start)
         with signals.caught() as stop:

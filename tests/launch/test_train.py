@@ -32,6 +32,9 @@ class Engine:
     role: str = "actor"
     after: Callable[[RunFolder], None] = lambda folder: None
 
+    def check(self, of):
+        pass
+
     def run(self, of, folder, on_status):
         with signals.caught():
             learner = Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=0)
