@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from launch.files import write_json
+from launch.files import read_json, write_json
 from launch.metrics import MetricsLog
 from launch.run_folder import RunFolder
 
@@ -50,6 +50,11 @@ class Counter:
             "before": {kind: start.get(kind, 0) for kind in (ACTOR_STEPS, EPISODES)},
         }
         self._rows_seen: dict[str, int] = collections.defaultdict(int)
+        if folder.counter.is_file():
+            # This is a run's second counter: what processes counted that are gone is in here only.
+            state = read_json(folder.counter)
+            self._totals.update(state["totals"])
+            self._rows_seen.update(state["rows_seen"])
         self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
         self._evaluation_return: float | None = None
         self._lock = threading.Lock()
@@ -103,11 +108,14 @@ class Counter:
         """Writes the status and the metrics so far to the run's folder."""
         with self._lock:
             self._log.flush()
+            state = {"totals": dict(self._totals), "rows_seen": dict(self._rows_seen)}
+        write_json(self._folder.counter, state)
         write_json(self._folder.status, self.status())
 
     def close(self) -> None:
-        """Saves, and closes the files."""
+        """Saves, and closes the files; what a next counter would need is not needed any more."""
         self.save()
+        self._folder.counter.unlink()
         with self._lock:
             self._log.close()
 

@@ -67,6 +67,7 @@ def rewind(folder: RunFolder, actor_steps: int) -> None:
     for role in _ROLES:
         metrics.truncate(folder.metrics(role), actor_steps or -1)
     folder.result.unlink(missing_ok=True)
+    folder.counter.unlink(missing_ok=True)
 
 
 def changes(saved: Experiment, wanted: Experiment) -> dict[str, str]:

@@ -32,6 +32,16 @@ class RunFolder:
         return self.root / "status.json"
 
     @property
+    def counter(self) -> Path:
+        """What the counter of a run that goes on would need if it were started again."""
+        return self.root / "counter.json"
+
+    @property
+    def events(self) -> Path:
+        """A line of JSON on each process that failed, and each that was started again."""
+        return self.root / "events.jsonl"
+
+    @property
     def result(self) -> Path:
         """How the run ended."""
         return self.root / "result.json"

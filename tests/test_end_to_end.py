@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
@@ -153,16 +154,42 @@ def test_a_node_that_fails_ends_the_run_with_its_error(tmp_path):
     assert read_json(RunFolder(root).result)["outcome"] == "failed"
 
 
-def test_a_node_that_is_killed_ends_the_run(tmp_path):
+def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):
     root = tmp_path / "run"
-    with started(train_command(root, "--steps=10000000")) as process:
-        assert wait_until(lambda: learner_steps(root) > 0), process.poll()
-        (learner,) = (node for node in nodes_of(root) if "learner-0" in " ".join(node.cmdline()))
-        learner.kill()
+    folder = RunFolder(root)
+
+    def counts() -> tuple[int, int]:
+        status = read_json(folder.status)
+        return status["actor_steps"], status["learner_steps"]
+
+    command = train_command(root, "--steps=10000000", "--checkpoint_period=2")
+    with started(command) as process:
+        assert wait_until(lambda: learner_steps(root) > 300), process.poll()
+        # The learner may go back to its last checkpoint, two seconds old, or to the beginning.
+        for name in ("actor-0", "evaluator-0", "learner-0", "counter-0", "replay-0"):
+            (node,) = (of for of in nodes_of(root) if f"/{name}.error" in " ".join(of.cmdline()))
+            node.kill()
+            assert wait_until(lambda: len(nodes_of(root)) < 6, 5) or node not in nodes_of(root)
+            time.sleep(1.0)
+            actor_steps, steps = counts()
+
+            def goes_on(actor_steps: int = actor_steps, steps: int = steps) -> bool:
+                now = counts()
+                return now[0] > actor_steps + 300 and now[1] > steps + 100
+
+            assert wait_until(goes_on, 60), (name, process.poll())
+        process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == 0, err
     assert not nodes_of(root)
-    assert "learner-0 was ended by SIGKILL" in err.strip().splitlines()[-1]
+    assert read_json(folder.result)["outcome"] == "stopped"
+    assert not folder.counter.exists()
+    events = [json.loads(line) for line in folder.events.read_text().splitlines()]
+    killed = [event["node"] for event in events if event["event"] == "restarted"]
+    assert killed[:3] == ["actor-0", "evaluator-0", "learner-0"]
+    assert {"counter-0", "replay-0"} <= set(killed)
+    assert "learner-0 is started again: learner-0 was ended by SIGKILL" in err
+    assert pd.read_csv(folder.metrics("actor"))["actor_steps"].is_monotonic_increasing
 
 
 def listening_ports(process: psutil.Process) -> list[int]:

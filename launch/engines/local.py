@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from launch import process_environment, program
 from launch.engines import private_network, signals
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.engines.processes import NodeProcess, wait
+from launch.engines.supervision import Node, Supervisor
 from launch.experiment import Experiment
 from launch.files import read_json
 from launch.run_folder import RunFolder
@@ -55,16 +57,17 @@ class LocalEngine:
         on_status: Callable[[Mapping[str, Any]], None],
     ) -> RunResult:
         """See `Engine.run`."""
-        processes: list[NodeProcess] = []
+        nodes: list[Node] = []
         with (
             signals.caught() as stop,
             self._network() as network,
             tempfile.TemporaryDirectory(prefix="quinoa-") as temporary,
         ):
             try:
-                for group, arguments in _executables(program.make_program(experiment, folder)):
-                    index = sum(process.group == group for process in processes)
-                    process = NodeProcess.start(
+                described = program.make_program(experiment, folder)
+                for group, index, arguments in _executables(described, temporary):
+                    start = functools.partial(
+                        NodeProcess.start,
                         group,
                         f"{group}-{index}",
                         arguments,
@@ -74,11 +77,11 @@ class LocalEngine:
                         tensorflow=group in program.USE_TENSORFLOW,
                         logs=folder.logs,
                     )
-                    processes.append(process)
-                return _watch(processes, folder, stop, on_status)
+                    nodes.append(Node(start, may_end=group == program.WORKERS))
+                return _watch(nodes, folder, stop, on_status)
             finally:
-                for process in processes:
-                    process.kill()
+                for node in nodes:
+                    node.process.kill()
 
     @contextlib.contextmanager
     def _network(self) -> Iterator[Sequence[int]]:
@@ -104,11 +107,15 @@ class LocalEngine:
         )
 
 
-def _executables(described: lp.Program) -> list[tuple[str, list[str]]]:
+def _executables(described: lp.Program, temporary: str) -> list[tuple[str, int, list[str]]]:
     """Has Launchpad make each node something that runs.
 
+    Args:
+        described: the nodes.
+        temporary: a folder for what the nodes are to find when they start.
+
     Returns:
-        The group of each node, and the arguments for the entry of its process.
+        The group of each node, its index there, and the arguments for the entry of its process.
     """
     # Launchpad reads its flags, which the command line here does not have.
     if not flags.FLAGS.is_parsed():
@@ -124,25 +131,37 @@ def _executables(described: lp.Program) -> list[tuple[str, list[str]]]:
     for node in described.get_all_nodes():
         node.bind_addresses()
     executables = []
-    for group, nodes in described.groups.items():
-        for command in nodes[0].to_executables(nodes, group, nodes[0].launch_context):
-            # The interpreter and the script are ours; a crash must not wait in a debugger.
-            arguments = [a for a in command.command_as_list[2:] if a != "--pdb_post_mortem"]
-            executables.append((group, arguments))
+    # Launchpad leaves its files wherever temporary ones go.
+    before, tempfile.tempdir = tempfile.tempdir, temporary
+    try:
+        for group, nodes in described.groups.items():
+            commands = nodes[0].to_executables(nodes, group, nodes[0].launch_context)
+            for index, command in enumerate(commands):
+                # The interpreter and the script are ours; a crash must not wait in a debugger.
+                arguments = [a for a in command.command_as_list[2:] if a != "--pdb_post_mortem"]
+                executables.append((group, index, arguments))
+    finally:
+        tempfile.tempdir = before
     return executables
 
 
 def _watch(
-    processes: Sequence[NodeProcess],
+    nodes: Sequence[Node],
     folder: RunFolder,
     stop: signals.StopSignals,
     on_status: Callable[[Mapping[str, Any]], None],
 ) -> RunResult:
     """Waits for the run's end, then stops what still runs, in order."""
+    supervisor = Supervisor(nodes, folder.events)
+    workers = [node for node in nodes if node.process.group == program.WORKERS]
     next_status = time.monotonic()
     result = None
     while result is None:
-        result = _ended(processes, stop)
+        result = supervisor.tend()
+        if all(node.is_done for node in workers):
+            result = RunResult(Outcome.FINISHED)
+        elif stop.count and result is None:
+            result = RunResult(Outcome.STOPPED)
         if time.monotonic() >= next_status:
             _show_status(folder, on_status)
             next_status += _STATUS_S
@@ -150,22 +169,12 @@ def _watch(
     default_grace_s = (
         _GRACE_AFTER_FAILURE_S if result.outcome is Outcome.FAILED else _DEFAULT_GRACE_S
     )
-    while_stopping = _stop_in_order(processes, stop, default_grace_s)
+    # One that is down has nothing to stop, and its failure would have been mended.
+    running = [node.process for node in nodes if not node.is_down]
+    while_stopping = _stop_in_order(running, stop, default_grace_s)
     _show_status(folder, on_status)
     # What failed first is the cause; what fails while the rest is stopped may follow from it.
     return result if result.outcome is Outcome.FAILED else while_stopping or result
-
-
-def _ended(processes: Sequence[NodeProcess], stop: signals.StopSignals) -> RunResult | None:
-    """How the run ended, if it has: by a failure, by its workers, or by a signal."""
-    for process in processes:
-        code = process.exit_code
-        if code is not None and (code != 0 or process.group != program.WORKERS):
-            return RunResult(Outcome.FAILED, process.name, process.failure())
-    workers = [process for process in processes if process.group == program.WORKERS]
-    if all(process.exit_code == 0 for process in workers):
-        return RunResult(Outcome.FINISHED)
-    return RunResult(Outcome.STOPPED) if stop.count else None
 
 
 def _stop_in_order(

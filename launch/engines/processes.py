@@ -60,6 +60,8 @@ class NodeProcess:
         """
         log = logs / f"{name}.log"
         error_file = logs / f"{name}.error"
+        # Of the process before this one, if there was one.
+        error_file.unlink(missing_ok=True)
         command = [
             sys.executable,
             "-m",

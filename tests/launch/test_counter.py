@@ -135,3 +135,29 @@ def test_tensorboard_reads_what_is_written(folder):
         (10, 2.5, 1e9 + 10),
         (20, 5.0, 1e9 + 20),
     ]
+
+
+def test_it_starts_from_where_a_run_goes_on(folder):
+    start = {ACTOR_STEPS: 50, EPISODES: 5, LEARNER_STEPS: 20}
+    counter = Counter(folder, 100, start)
+    assert counter.report("a", "actor", {}, 0, []) == {**start, "stop": False}
+    counter.report("learner", "learner", {LEARNER_STEPS: 21}, 0, [])
+    answer = counter.report("a", "actor", {ACTOR_STEPS: 50, EPISODES: 1}, 0, [])
+    assert answer == {ACTOR_STEPS: 100, EPISODES: 6, LEARNER_STEPS: 21, "stop": True}
+    counter.close()
+
+
+def test_a_second_counter_knows_what_the_first_was_told(folder):
+    first = Counter(folder, 100)
+    row = {"episode_return": None}
+    first.report("gone", "actor", {ACTOR_STEPS: 30}, 0, [row])
+    first.report("learner", "learner", {LEARNER_STEPS: 7}, 0, [])
+    first.save()
+    second = Counter(folder, 100)
+    # The answer had got lost: the row is reported again, and is written once.
+    answer = second.report("gone", "actor", {ACTOR_STEPS: 30}, 0, [row, row])
+    assert answer == {ACTOR_STEPS: 30, EPISODES: 0, LEARNER_STEPS: 7, "stop": False}
+    assert second.report("new", "actor", {ACTOR_STEPS: 1}, 0, [])[ACTOR_STEPS] == 31
+    second.close()
+    assert len(pd.read_csv(folder.metrics("actor"), skip_blank_lines=False)) == 2
+    assert not folder.counter.exists()

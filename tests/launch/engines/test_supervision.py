@@ -1,0 +1,104 @@
+"""When nodes are started again, with processes that end as they are told to."""
+
+import json
+import time
+
+import pytest
+
+from launch.engines.base import Outcome
+from launch.engines.supervision import MAX_FAILURES, WITHIN_S, Node, Supervisor
+
+
+class Process:
+    name = "actor-0"
+
+    def __init__(self):
+        self.exit_code = None
+        self.killed = False
+
+    def kill(self):
+        self.killed = True
+
+    def failure(self):
+        return "Traceback\nValueError: of its own"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 1000.0
+
+    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make_one(may_end=False):
+        node = Node(Process, may_end=may_end)  # type: ignore[arg-type]
+        return node, Supervisor([node], tmp_path / "events.jsonl")
+
+    return make_one
+
+
+def test_one_that_fails_is_started_again_at_once(make, clock, tmp_path, capsys):
+    node, supervisor = make()
+    assert supervisor.tend() is None
+    first = node.process
+    first.exit_code = 1
+    assert supervisor.tend() is None
+    assert first.killed
+    assert node.process is not first
+    assert "actor-0 is started again: ValueError: of its own" in capsys.readouterr().err
+    failed, restarted = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
+    assert (failed["event"], failed["reason"]) == ("failed", "ValueError: of its own")
+    assert (restarted["event"], restarted["node"]) == ("restarted", "actor-0")
+
+
+def test_the_second_time_it_waits(make, clock):
+    node, supervisor = make()
+    node.process.exit_code = 1
+    supervisor.tend()
+    second = node.process
+    second.exit_code = -9
+    supervisor.tend()
+    assert node.is_down
+    clock.now += 0.9
+    supervisor.tend()
+    assert node.process is second
+    clock.now += 0.2
+    supervisor.tend()
+    assert node.process is not second
+    assert not node.is_down
+
+
+def test_one_that_fails_again_and_again_ends_the_run_with_its_error(make, clock):
+    node, supervisor = make()
+    for _ in range(MAX_FAILURES - 1):
+        node.process.exit_code = 1
+        assert supervisor.tend() is None
+        clock.now += 5.0
+        supervisor.tend()
+    node.process.exit_code = 1
+    result = supervisor.tend()
+    assert result.outcome is Outcome.FAILED
+    assert (result.failed_node, result.error) == ("actor-0", "Traceback\nValueError: of its own")
+
+
+def test_one_that_fails_now_and_then_goes_on(make, clock):
+    node, supervisor = make()
+    for _ in range(5 * MAX_FAILURES):
+        node.process.exit_code = 1
+        assert supervisor.tend() is None
+        assert not node.is_down
+        clock.now += WITHIN_S
+
+
+@pytest.mark.parametrize("may_end", [True, False])
+def test_only_a_worker_may_end(make, clock, may_end):
+    node, supervisor = make(may_end)
+    before = node.process
+    before.exit_code = 0
+    assert supervisor.tend() is None
+    assert node.is_done is may_end
+    assert (node.process is before) is may_end
