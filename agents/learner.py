@@ -100,7 +100,8 @@ class Learner(snt.Module):
         tf.random.set_seed(seed)
         self.agent = agent_class(config, spec)
         self._config = config
-        self._seed = tf.Variable([seed % 2**31, 0x51], dtype=tf.int32, trainable=False, name="seed")
+        # int64: variables of int32 stay on the CPU, where XLA's program on a GPU cannot read them.
+        self._seed = tf.Variable([seed % 2**31, 0x51], dtype=tf.int64, trainable=False, name="seed")
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self._initialized = tf.Variable(False, trainable=False, name="initialized")
         # The same, kept here too: a variable's value would be waited for at each call.
@@ -193,7 +194,8 @@ class Learner(snt.Module):
         return tf.stack([[losses[name] for name in names], norms])
 
     def _step_seed(self, purpose: int) -> tf.Tensor:
-        seed = tf.random.experimental.stateless_fold_in(self._seed, self._steps)
+        seed = tf.cast(self._seed, tf.int32)
+        seed = tf.random.experimental.stateless_fold_in(seed, self._steps)
         return tf.random.experimental.stateless_fold_in(seed, purpose)
 
     def parameters(self) -> np.ndarray:

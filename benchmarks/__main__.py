@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -25,20 +26,26 @@ _OUT = flags.DEFINE_string("out", "runs/benchmarks", "Where the results go.")
 
 def _main(arguments: list[str]) -> int:
     unknown = [name for name in _ONLY.value if name not in (*_OURS, *_PEERS)]
-    if arguments[1:] or unknown:
+    if arguments[1:] or unknown or not _ONLY.value:
         known = ", ".join((*_OURS, *_PEERS))
         print(f"benchmarks: --only takes names out of {known}.", file=sys.stderr)
         return 2
     process_environment.set_for_this_process()
+    # What is under way is ended by `finally` clauses, which a signal would pass over.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     comparisons: list[Comparison] = []
     try:
+        Path(_OUT.value).mkdir(parents=True, exist_ok=True)
+        if "against_peers" in _ONLY.value:
+            importlib.import_module("benchmarks.peers").require()
         for name in _ONLY.value:
             for comparison in importlib.import_module(f"benchmarks.{name}").run():
                 comparisons.append(comparison)
                 # The head of the table comes with its first row.
                 lines = report.table([comparison]).splitlines()
                 print("\n".join(lines if len(comparisons) == 1 else lines[2:]), flush=True)
-    except BenchmarkError as error:
+    except (BenchmarkError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     finally:

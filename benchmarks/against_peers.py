@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
 from benchmarks import actor, peers, stage
-from benchmarks.measure import Comparison, in_turns
+from benchmarks.measure import BenchmarkError, Comparison, in_turns
 from benchmarks.setting import TASK
 from benchmarks.training import training
 
@@ -17,7 +18,10 @@ _SETTLE_S = 5.0
 _ROUNDS = 3
 # 256 samples of each environment step are one batch: one gradient step for each.
 _EVEN, _FREE = 256, 0
-_SAME_SIZES = (f"--env={TASK}", "--agent=iq", "--num_actors=1", "--set=batch_size=256")
+_SAME_SIZES = (
+    *(f"--env={TASK}", "--agent=iq", "--num_actors=1"),
+    *("--set=batch_size=256", "--set=hidden_sizes=256,256"),
+)
 
 
 def run() -> Iterator[Comparison]:
@@ -40,7 +44,13 @@ def _actors() -> Iterator[Comparison]:
 
     ours_speeds, acme_speeds = in_turns([ours, acme], _ROUNDS)
     yield Comparison(
-        "actor", TASK, "steps/s", ours_speeds, "Acme's EnvironmentLoop", acme_speeds, 10.0
+        "actor",
+        f"{TASK}, {actor.NUM_ENVIRONMENTS} environments, segments of {actor.SEGMENT_LENGTH}",
+        "steps/s",
+        ours_speeds,
+        "Acme's EnvironmentLoop",
+        acme_speeds,
+        10.0,
     )
 
 
@@ -52,15 +62,16 @@ def _systems() -> Iterator[Comparison]:
     def ours() -> float:
         with training(*_SAME_SIZES, f"--samples_per_insert={_EVEN}") as run:
             started["ours"].append(run.wait_for_learner())
-            run.speed(_SETTLE_S)
-            speed = run.speed(_SYSTEM_SECONDS)
+            speed = run.speed(_SYSTEM_SECONDS, after_s=_SETTLE_S)
             memory["ours"].append(run.actor_memory())
+        _check_ratio("ours", speed.learner_steps_per_second, speed.actor_steps_per_second)
         return speed.actor_steps_per_second
 
     def acme() -> float:
         answer = _acme(_EVEN)
         started["acme"].append(answer["seconds_to_first_learner_step"])
         memory["acme"].append(answer["actor_resident_mb"])
+        _check_ratio("Acme", answer["learner_steps_per_second"], answer["actor_steps_per_second"])
         return float(answer["actor_steps_per_second"])
 
     def sb3(*flags: str) -> float:
@@ -103,16 +114,20 @@ def _systems() -> Iterator[Comparison]:
 
 def _free_actors() -> Iterator[Comparison]:
     """No ratio held: what actors do beside a learner that never waits."""
+    learners: dict[str, list[float]] = {"ours": [], "acme": []}
 
     def ours() -> float:
         flags = (f"--samples_per_insert={_FREE}", f"--set=segment_length={actor.SEGMENT_LENGTH}")
         with training(*_SAME_SIZES, *flags) as run:
             run.wait_for_learner()
-            run.speed(_SETTLE_S)
-            return run.speed(_SYSTEM_SECONDS).actor_steps_per_second
+            speed = run.speed(_SYSTEM_SECONDS, after_s=_SETTLE_S)
+        learners["ours"].append(speed.learner_steps_per_second)
+        return speed.actor_steps_per_second
 
     def acme() -> float:
-        return float(_acme(_FREE)["actor_steps_per_second"])
+        answer = _acme(_FREE)
+        learners["acme"].append(answer["learner_steps_per_second"])
+        return float(answer["actor_steps_per_second"])
 
     ours_speeds, acme_speeds = in_turns([ours, acme], _ROUNDS)
     yield Comparison(
@@ -123,7 +138,19 @@ def _free_actors() -> Iterator[Comparison]:
         "Acme's distributed D4PG",
         acme_speeds,
         10.0,
+        note="gradient steps per second meanwhile: ours "
+        f"{statistics.median(learners['ours']):.0f}, Acme's "
+        f"{statistics.median(learners['acme']):.0f}",
     )
+
+
+def _check_ratio(whose: str, learner_rate: float, actor_rate: float) -> None:
+    """Raises `BenchmarkError` unless there was a gradient step for each environment step."""
+    if not 0.9 < learner_rate / actor_rate < 1.1:
+        raise BenchmarkError(
+            f"{whose}: {learner_rate:.0f} gradient steps/s and {actor_rate:.0f} environment "
+            "steps/s: the ratio was not held."
+        )
 
 
 def _acme(samples_per_insert: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
 import itertools
 import tempfile
@@ -130,14 +131,17 @@ def _whole(
 
     def measured() -> float:
         stop.clear()
-        thread = threading.Thread(target=node.run)
-        thread.start()
-        time.sleep(_WARM_UP_S)
-        first, start = node._learner.steps, time.perf_counter()
-        time.sleep(_SECONDS)
-        speed = (node._learner.steps - first) / (time.perf_counter() - start)
-        stop.set()
-        thread.join()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            running = pool.submit(node.run)
+            try:
+                time.sleep(_WARM_UP_S)
+                first, start = node._learner.steps, time.perf_counter()
+                time.sleep(_SECONDS)
+                speed = (node._learner.steps - first) / (time.perf_counter() - start)
+            finally:
+                stop.set()
+            # Raises what the loop has raised.
+            running.result()
         return speed * checkpoint_period_s / (checkpoint_period_s + _time_to_save(node._learner))
 
     return measured

@@ -83,7 +83,10 @@ def in_turns(sides: Sequence[Callable[[], float]], rounds: int) -> tuple[tuple[f
     for index in range(rounds):
         order = range(len(sides)) if index % 2 == 0 else reversed(range(len(sides)))
         for side in order:
-            results[side].append(sides[side]())
+            result = sides[side]()
+            if not result > 0:
+                raise BenchmarkError(f"Side {side + 1} did nothing in round {index + 1}.")
+            results[side].append(result)
     return tuple(tuple(result) for result in results)
 
 

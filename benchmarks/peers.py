@@ -13,7 +13,7 @@ from benchmarks.measure import BenchmarkError
 
 _FOLDER = Path(__file__).parent / "peers"
 _ROOT = _FOLDER.parent.parent
-_TIMEOUT_S = 600
+_TIMEOUT_S = 700
 
 
 class PeerError(BenchmarkError):

@@ -37,6 +37,9 @@ def serve(task: str, agent: str, segment_length: int, num_transitions: int = 0) 
         width = segments.row_width(spec)
         for _ in range(num_transitions // _NUM_STREAMS):
             rows = random.standard_normal((_NUM_STREAMS, width)).astype(np.float32)
-            writer.append(segments.unpack(rows, spec))
+            transitions = segments.unpack(rows, spec)
+            np.clip(transitions.action, -1.0, 1.0, out=transitions.action)
+            transitions.discount[:] = 1.0
+            writer.append(transitions)
         writer.close()
     yield address

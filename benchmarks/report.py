@@ -91,7 +91,7 @@ def _draw(comparisons: Sequence[Comparison], path: Path) -> None:
     axes.set_yticks(range(len(comparisons)), labels, fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set_xlabel("ours / reference (thin line: range over the rounds; tick: the goal)")
+    axes.set_xlabel("times better than the reference (line: range over the rounds; tick: the goal)")
     axes.grid(axis="x", alpha=0.3)
     figure.savefig(path, dpi=120)
     plt.close(figure)

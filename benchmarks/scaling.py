@@ -32,8 +32,7 @@ def run() -> Iterator[Comparison]:
         ) as run:
             run.wait_for_learner()
             run.wait_for_actors(num_actors)
-            run.speed(_SETTLE_S)
-            speed = run.speed(_SECONDS)
+            speed = run.speed(_SECONDS, after_s=_SETTLE_S)
         single = single or speed.actor_steps_per_second
         ideal = num_actors * single
         yield Comparison(

@@ -26,7 +26,7 @@ _SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds of each kind.", lower_bound=1)
 _AT_ONCE = flags.DEFINE_integer("at_once", 2, "Runs at a time.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", "runs/segment_replay", "Where the runs and the picture go.")
 
-_LENGTHS = (1, 16)
+_LENGTHS = (1, 16, 64)
 
 
 def _main(arguments: list[str]) -> int:

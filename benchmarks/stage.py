@@ -29,6 +29,8 @@ from launch.engines import parent, private_network
 # What precedes a stage's answer on its standard output, where libraries may print as well.
 _ANSWER = "answer: "
 _LOG_LINES = 20
+# More seconds than any stage takes.
+_PATIENCE_S = 900.0
 
 
 class StageError(BenchmarkError):
@@ -86,12 +88,18 @@ class Stage:
         """
         assert self._process.stdout is not None
         printed: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
-        for line in self._process.stdout:
-            if line.startswith(_ANSWER):
-                return json.loads(line.removeprefix(_ANSWER))
-            printed.append(line)
+        too_late = threading.Timer(_PATIENCE_S, self._process.kill)
+        too_late.start()
+        try:
+            for line in self._process.stdout:
+                if line.startswith(_ANSWER):
+                    return json.loads(line.removeprefix(_ANSWER))
+                printed.append(line)
+        finally:
+            too_late.cancel()
         raise StageError(
-            f"{self._function} ended with status {self._process.wait()}:\n{''.join(printed)}"
+            f"{self._function} ended with status {self._process.wait()} (it is ended after "
+            f"{_PATIENCE_S:.0f} s):\n{''.join(printed)}"
         )
 
     def close(self) -> None:
@@ -132,8 +140,10 @@ def network() -> Iterator[Sequence[int]]:
     """A private network for stages; without one where the system allows none."""
     with contextlib.ExitStack() as stack:
         made: Sequence[int] = ()
-        with contextlib.suppress(private_network.UnavailableError):
+        try:
             made = stack.enter_context(private_network.made())
+        except private_network.UnavailableError as error:
+            print(f"benchmarks: note: no private network can be made here ({error}).", flush=True)
         yield made
 
 
@@ -146,7 +156,7 @@ def _main(function: str, arguments: str, cores: str, network: str, parent_id: st
     module, _, name = function.partition(":")
     result = getattr(importlib.import_module(module), name)(**json.loads(arguments))
     is_service = inspect.isgenerator(result)
-    print(_ANSWER + json.dumps(next(result) if is_service else result), flush=True)
+    print("\n" + _ANSWER + json.dumps(next(result) if is_service else result), flush=True)
     if is_service:
         threading.Event().wait()
 

@@ -35,11 +35,12 @@ _DAMAGED = ".damaged"
 
 
 class DamagedError(RunError):
-    """A checkpoint is not what was written; `what` says in which way."""
+    """A checkpoint is not what was written: which, and in which way."""
 
-    def __init__(self, what: str):
-        super().__init__(f"{what}; remove it to use the one before.")
-        self.what = what
+    def __init__(self, checkpoint: Checkpoint, how: Exception):
+        self.checkpoint = checkpoint
+        self.what = f"The checkpoint {checkpoint.path} is damaged ({how})"
+        super().__init__(f"{self.what}; remove it to use the one before.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Checkpoint:
             DamagedError: the file that says so is missing or damaged.
         """
         return dict(self._contents()["counts"])
+
+    def whole_counts(self) -> dict[str, int]:
+        """`counts`, with zeros for what is not among them."""
+        counts = self.counts()
+        return {kind: int(counts.get(kind, 0)) for kind in COUNTS}
 
     def policy_parameters(self) -> np.ndarray:
         """The policy's variables as one vector, float32 [P].
@@ -99,21 +105,22 @@ class Checkpoint:
             contents = dict(read_json(self.path / _CONTENTS))
             if contents.pop("own_sha256") != _digest_of(contents):
                 raise ValueError(f"{_CONTENTS} is not what was written")
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        # What cannot be read for another reason may well be whole.
+        except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
             raise self._damaged(error) from error
         return contents
 
     def _read(self, name: str, digests: Mapping[str, str]) -> bytes:
         try:
             data = (self.path / name).read_bytes()
-        except OSError as error:
+        except FileNotFoundError as error:
             raise self._damaged(error) from error
         if hashlib.sha256(data).hexdigest() != digests[name]:
             raise self._damaged(ValueError(f"{name} is not what was written"))
         return data
 
     def _damaged(self, error: Exception) -> DamagedError:
-        return DamagedError(f"The checkpoint {self.path} is damaged ({error})")
+        return DamagedError(self, error)
 
 
 def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoint:
@@ -130,6 +137,8 @@ def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoin
     parameters = finite_parameters(learner)
     steps = learner.steps
     final = Checkpoint(folder / f"{steps:012d}")
+    for cut_off in folder.glob(".*.tmp"):
+        shutil.rmtree(cut_off)
     if not final.path.exists():
         temporary = folder / f".{final.path.name}.{os.getpid()}.tmp"
         temporary.mkdir(parents=True)
@@ -161,8 +170,33 @@ def start_of(folder: Path) -> tuple[Checkpoint | None, dict[str, int]]:
     checkpoints = all_of(folder)
     if not checkpoints:
         return None, dict.fromkeys(COUNTS, 0)
-    counts = checkpoints[-1].counts()
-    return checkpoints[-1], {kind: int(counts.get(kind, 0)) for kind in COUNTS}
+    return checkpoints[-1], checkpoints[-1].whole_counts()
+
+
+def newest_whole(folder: Path) -> tuple[Checkpoint | None, list[DamagedError]]:
+    """The newest checkpoint whose every file is what was written; it changes nothing.
+
+    Returns:
+        The checkpoint, or None if there are none at all; what is wrong with those newer than it.
+
+    Raises:
+        RunError: there are checkpoints, and none of them is whole, or one cannot be read.
+    """
+    damaged: list[DamagedError] = []
+    for checkpoint in reversed(all_of(folder)):
+        try:
+            checkpoint.verify()
+            return checkpoint, damaged
+        except DamagedError as error:
+            damaged.append(error)
+        except OSError as error:
+            raise RunError(f"The checkpoint {checkpoint.path} cannot be read: {error}.") from error
+    if damaged:
+        raise RunError(
+            f"None of the checkpoints in {folder} is whole; {damaged[0].what}. Start another run, "
+            "or remove them to have this one begin anew."
+        )
+    return None, []
 
 
 def newest(folder: Path) -> Checkpoint:

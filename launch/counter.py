@@ -43,15 +43,17 @@ class Counter:
         self._folder = folder
         self._steps = steps
         start = start or {}
-        self._log = MetricsLog(folder, resumed_at=start.get(ACTOR_STEPS, 0))
+        # A run's second counter writes on where the first one did.
+        is_second = folder.counter.is_file()
+        self._log = MetricsLog(folder, resumed_at=0 if is_second else start.get(ACTOR_STEPS, 0))
         # The learner's own total counts from the run's beginning; the others' from now.
         self._totals: dict[str, Mapping[str, int]] = {
             LEARNER_SOURCE: {LEARNER_STEPS: start.get(LEARNER_STEPS, 0)},
             "before": {kind: start.get(kind, 0) for kind in (ACTOR_STEPS, EPISODES)},
         }
         self._rows_seen: dict[str, int] = collections.defaultdict(int)
-        if folder.counter.is_file():
-            # This is a run's second counter: what processes counted that are gone is in here only.
+        if is_second:
+            # What processes counted that are gone is in here only.
             state = read_json(folder.counter)
             self._totals.update(state["totals"])
             self._rows_seen.update(state["rows_seen"])

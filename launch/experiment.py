@@ -140,10 +140,13 @@ class Experiment:
         finally:
             environment.close()
 
-    def validate(self) -> None:
+    def validate(self, steps_done: int = 0) -> None:
         """Finds out whether this can run, before anything is started: takes a few seconds.
 
         Makes one environment and steps it, and makes the agent for it.
+
+        Args:
+            steps_done: of a run that goes on, with an empty replay.
 
         Raises:
             ExperimentError: it cannot; the message says what to change.
@@ -152,7 +155,7 @@ class Experiment:
         # Replay gets an environment's steps a segment at a time.
         in_segments = config.segment_length * self.num_actors * self.environments_per_actor
         learner_starts = max(config.min_replay_size, in_segments)
-        if self.steps <= learner_starts:
+        if self.steps - steps_done <= learner_starts:
             raise ExperimentError(
                 f"steps = {self.steps} ends before the first gradient step: replay is to hold "
                 f"{learner_starts} transitions by then (min_replay_size, or segment_length in "

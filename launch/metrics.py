@@ -75,18 +75,26 @@ class MetricsLog:
 def truncate(path: Path, actor_steps: int) -> None:
     """Takes the rows of later steps out of a CSV file of metrics, in one go.
 
-    Lines that were not written to their end go too. A file that is not there stays so.
+    Lines that were not written to their end go too, and the file where no row is left. One that is
+    not there stays so.
     """
     if not path.is_file():
         return
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        header, *rows = csv.reader(file) or [[]]
-    column = header.index(TIME_COLUMNS[1]) if TIME_COLUMNS[1] in header else None
-    kept = [
-        row
-        for row in rows
-        if column is not None and len(row) == len(header) and _at_most(row[column], actor_steps)
-    ]
+        # A machine that lost power can leave zeros at a file's end.
+        lines = list(csv.reader(line.replace("\0", "") for line in file))
+    header = lines[0] if lines else []
+    kept = []
+    if TIME_COLUMNS[1] in header:
+        column = header.index(TIME_COLUMNS[1])
+        kept = [
+            row
+            for row in lines[1:]
+            if len(row) == len(header) and _at_most(row[column], actor_steps)
+        ]
+    if not kept:
+        path.unlink()
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *kept])

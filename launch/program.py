@@ -28,6 +28,9 @@ STOP_ORDER = ((ACTOR, EVALUATOR), (LEARNER,), (COUNTER, REPLAY))
 # The groups whose processes import TensorFlow.
 USE_TENSORFLOW = (REPLAY, LEARNER, ACTOR, EVALUATOR)
 
+# What other nodes report to and wait for when they stop.
+HEARERS = (COUNTER, REPLAY)
+
 # Seconds after which a call to another process fails: it is restarting, or gone.
 CALL_TIMEOUT_S = 20
 

@@ -15,6 +15,10 @@ Report = Callable[..., Mapping[str, Any]]
 PATIENCE_S = 300.0
 
 
+# Seconds between two looks for a first answer.
+_WAIT_S = 0.02
+
+
 class Reporter:
     """Gathers totals and rows of metrics until `send`, and knows the run's counts as of then."""
 
@@ -108,6 +112,24 @@ class BackgroundReporter(Reporter):
         """
         self._check()
         return super().stop
+
+    def wait_for_answer(self, should_stop: Callable[[], bool]) -> bool:
+        """Waits until the counter has answered once; until then every count is 0.
+
+        Args:
+            should_stop: asked often; ends the wait when it is true.
+
+        Returns:
+            Whether it has.
+
+        Raises:
+            ConnectionError: the counter has been out of reach for too long.
+        """
+        while not self._answer:
+            self._check()
+            if should_stop() or self._closed.wait(_WAIT_S):
+                return False
+        return True
 
     def close(self) -> None:
         """Sends what is left and stops reporting.

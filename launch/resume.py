@@ -6,10 +6,12 @@ import contextlib
 import dataclasses
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from launch import checkpoints, metrics
+from launch import metrics
+from launch.checkpoints import DamagedError
+from launch.counter import ACTOR_STEPS
 from launch.errors import ExperimentError
 from launch.experiment import Experiment
 from launch.run_folder import RunFolder
@@ -31,43 +33,39 @@ def held(folder: RunFolder) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise ExperimentError(
                 f"{folder.root} is in use by a run that goes on: stop that first."
             ) from error
+        except OSError:
+            # A file system without locks.
+            pass
         yield
     finally:
         os.close(descriptor)
 
 
-def set_damaged_aside(folder: RunFolder) -> list[str]:
-    """Sets aside the checkpoints that are newer than the newest whole one.
-
-    Returns:
-        A line on each.
-    """
-    lines = []
-    for checkpoint in reversed(checkpoints.all_of(folder.checkpoints)):
-        try:
-            checkpoint.verify()
-        except checkpoints.DamagedError as error:
-            lines.append(f"{error.what}; it is kept as {checkpoint.set_aside()}.")
-        else:
-            break
-    return lines
-
-
-def rewind(folder: RunFolder, actor_steps: int) -> None:
-    """Takes out of a run's files what came after a checkpoint, since it comes again.
+def make_ready(
+    folder: RunFolder, counts: Mapping[str, int], damaged: Sequence[DamagedError]
+) -> list[str]:
+    """Sets damaged checkpoints aside, and takes out of the files what came after the whole one.
 
     Args:
         folder: of the run.
-        actor_steps: at the checkpoint; 0 is the run's beginning.
+        counts: at the whole checkpoint, or zeros.
+        damaged: those newer than that one.
+
+    Returns:
+        A line on each that was set aside.
     """
+    lines = [f"{of.what}; it is kept as {of.checkpoint.set_aside()}." for of in damaged]
     for role in _ROLES:
-        metrics.truncate(folder.metrics(role), actor_steps or -1)
-    folder.result.unlink(missing_ok=True)
-    folder.counter.unlink(missing_ok=True)
+        # Rows of no step at all are of a run that has not begun.
+        steps = counts[ACTOR_STEPS] if any(counts.values()) else -1
+        metrics.truncate(folder.metrics(role), steps)
+    for path in (folder.result, folder.counter, folder.status):
+        path.unlink(missing_ok=True)
+    return lines
 
 
 def changes(saved: Experiment, wanted: Experiment) -> dict[str, str]:

@@ -80,11 +80,12 @@ class Config(FlowConfig):
         )
         half_life = self.learning_rate_half_life
         require(half_life >= 0, "learning_rate_half_life", half_life, "≥ 0")
+        require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "> 0")
         require(
-            0 < self.learning_rate_min <= self.learning_rate < math.inf,
-            "learning_rate",
-            self.learning_rate,
-            "finite and at least learning_rate_min, which must be > 0",
+            half_life == 0 or 0 < self.learning_rate_min <= self.learning_rate,
+            "learning_rate_min",
+            self.learning_rate_min,
+            f"> 0 and at most learning_rate, which is {self.learning_rate}",
         )
 
 

@@ -14,7 +14,7 @@ from absl import flags
 
 from launch import process_environment
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
-from launch.counter import ACTOR_STEPS
+from launch.counter import ACTOR_STEPS, COUNTS
 from launch.engines import ENGINES
 from launch.errors import ExperimentError
 from launch.terminal import say
@@ -141,9 +141,11 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     engine = engines.make(
         values.engine, Settings(inherited, private_network=values.private_network)
     )
+    if values.change and values.resume is None:
+        raise UsageError("--change says what may change of a run that goes on: give --resume too.")
     resumed_at = None
     with contextlib.ExitStack() as holding:
-        if values.resume:
+        if values.resume is not None:
             folder = run_folder.existing(values.resume)
             holding.enter_context(resume.held(folder))
             experiment, resumed_at = _resumed(values, folder, engine)
@@ -191,14 +193,16 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
     from launch import sizing
     from launch.experiment import Experiment
 
-    name = values.agent or registry.DEFAULT_AGENT
+    name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
     try:
         config = registry.override(registry.load(name).config, _assignments(values.set))
+        effective = (
+            config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
+        )
     except (registry.UnknownAgentError, protocol.ConfigError) as error:
         raise ExperimentError(str(error)) from error
-    ratio = values.samples_per_insert
     sizes = sizing.choose(
-        config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio),
+        effective,
         num_actors=values.num_actors,
         cores=sizing.usable_cores(),
         gpu=sizing.has_gpu(inherited),
@@ -254,18 +258,18 @@ def _resumed(values: flags.FlagValues, folder: RunFolder, engine: Engine) -> tup
         raise ExperimentError(str(error)) from error
     experiment = dataclasses.replace(saved, **given, agent_config=config)
     _check_changes(resume.changes(saved, experiment), values.change, experiment)
-    for line in resume.set_damaged_aside(folder):
-        say(f"quinoa: note: {line}", sys.stderr)
-    _, start = checkpoints.start_of(folder.checkpoints)
-    done = start[ACTOR_STEPS]
+    checkpoint, damaged = checkpoints.newest_whole(folder.checkpoints)
+    counts = dict.fromkeys(COUNTS, 0) if checkpoint is None else checkpoint.whole_counts()
+    done = counts[ACTOR_STEPS]
     if done >= experiment.steps:
         raise ExperimentError(
             f"{folder.root} has done its {experiment.steps} steps: for more of them, give --steps "
             "and --change=steps."
         )
     engine.check(experiment)
-    experiment.validate()
-    resume.rewind(folder, done)
+    experiment.validate(done)
+    for line in resume.make_ready(folder, counts, damaged):
+        say(f"quinoa: note: {line}", sys.stderr)
     say(f"Going on from {done} steps.")
     return experiment, done
 
@@ -287,15 +291,17 @@ def _check_changes(changes: Mapping[str, str], meant: Sequence[str], wanted: Exp
 
 
 def _described_sizes(experiment: Experiment) -> str:
+    from launch import sizing
+
     def count(number: int, noun: str) -> str:
         return f"{number} {noun}{'' if number == 1 else 's'}"
 
-    assert experiment.learner_threads is not None
+    threads = experiment.learner_threads or sizing.usable_cores()
     return (
         f"{count(experiment.num_actors, 'actor')} of "
         f"{count(experiment.environments_per_actor, 'environment')}, "
         f"{count(experiment.steps_per_call, 'gradient step')} a call, "
-        f"{count(experiment.learner_threads, 'thread')} for the learner"
+        f"{count(threads, 'thread')} for the learner"
     )
 
 

@@ -14,13 +14,14 @@ import launchpad as lp
 from absl import flags
 from launchpad.nodes.python.local_multi_processing import PythonProcess
 
-from launch import process_environment, program
+from launch import checkpoints, process_environment, program
 from launch.engines import private_network, signals
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.engines.processes import NodeProcess, wait
 from launch.engines.supervision import Node, Supervisor
 from launch.experiment import Experiment
 from launch.files import read_json
+from launch.nodes.actor import TOLD_TO_STOP
 from launch.run_folder import RunFolder
 from launch.sizing import usable_cores
 from launch.terminal import say
@@ -77,7 +78,14 @@ class LocalEngine:
                         tensorflow=group in program.USE_TENSORFLOW,
                         logs=folder.logs,
                     )
-                    nodes.append(Node(start, may_end=group == program.WORKERS))
+                    learned = functools.partial(checkpoints.all_of, folder.checkpoints)
+                    nodes.append(
+                        Node(
+                            start,
+                            may_end=group == program.WORKERS,
+                            progress=learned if group == program.LEARNER else None,
+                        )
+                    )
                 return _watch(nodes, folder, stop, on_status)
             finally:
                 for node in nodes:
@@ -158,9 +166,9 @@ def _watch(
     result = None
     while result is None:
         result = supervisor.tend()
-        if all(node.is_done for node in workers):
+        if result is None and all(node.is_done for node in workers):
             result = RunResult(Outcome.FINISHED)
-        elif stop.count and result is None:
+        elif result is None and stop.count:
             result = RunResult(Outcome.STOPPED)
         if time.monotonic() >= next_status:
             _show_status(folder, on_status)
@@ -169,7 +177,10 @@ def _watch(
     default_grace_s = (
         _GRACE_AFTER_FAILURE_S if result.outcome is Outcome.FAILED else _DEFAULT_GRACE_S
     )
-    # One that is down has nothing to stop, and its failure would have been mended.
+    if result.outcome is not Outcome.FAILED:
+        # The others' last words need somebody to hear them.
+        supervisor.restart([node for node in nodes if node.process.group in program.HEARERS])
+    # One that is still down has nothing to stop, and its failure would have been mended.
     running = [node.process for node in nodes if not node.is_down]
     while_stopping = _stop_in_order(running, stop, default_grace_s)
     _show_status(folder, on_status)
@@ -209,7 +220,7 @@ def _problem(process: NodeProcess, grace_s: float, hastened: bool) -> RunResult 
             return RunResult(Outcome.KILLED)
         error = f"{process.name} did not stop within {grace_s:.0f} s; its last steps are not saved."
         return RunResult(Outcome.FAILED, process.name, error)
-    if process.exit_code != 0:
+    if process.exit_code not in (0, TOLD_TO_STOP):
         return RunResult(Outcome.FAILED, process.name, process.failure())
     return None
 

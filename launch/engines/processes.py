@@ -120,7 +120,9 @@ class NodeProcess:
     def failure(self) -> str:
         """What is known of why it ended: its error, or the end of its log."""
         if self._error_file.is_file():
-            return self._error_file.read_text(encoding="utf-8").rstrip()
+            error = self._error_file.read_text(encoding="utf-8", errors="replace").rstrip()
+            if error:  # It may have found no room on the disk.
+                return error
         code = self.exit_code
         if code is not None and code < 0:
             reason = f"{self.name} was ended by {signal.Signals(-code).name}."

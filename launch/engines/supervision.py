@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import sys
 import time
@@ -13,27 +14,38 @@ from launch.engines.base import Outcome, RunResult
 from launch.engines.processes import NodeProcess
 from launch.terminal import say
 
-# So many failures of one node within so many seconds end the run: it would go on failing.
+# So many failures of one node within so many seconds end the run: it would go on failing. A node
+# that must get on (the learner) is given up, too, after so many failures without having got on.
 MAX_FAILURES = 3
 WITHIN_S = 60.0
-# Seconds until a node that has failed is started again: at once, then longer and longer.
-_DELAYS_S = (0.0, 1.0, 4.0, 15.0, 30.0)
+# Seconds until a node that has failed is started again: at once, and then not.
+_DELAYS_S = (0.0, 1.0)
 
 
 class Node:
     """A node of a run, and the process that it has at present."""
 
-    def __init__(self, start: Callable[[], NodeProcess], *, may_end: bool):
+    def __init__(
+        self,
+        start: Callable[[], NodeProcess],
+        *,
+        may_end: bool,
+        progress: Callable[[], object] | None = None,
+    ):
         """Starts its process.
 
         Args:
             start: starts one.
             may_end: whether it is done when its process ends without an error; any other that ends
                 has failed.
+            progress: tells how far it is, as something that can be compared: a node that fails
+                where it failed before has not got on. None is not asked.
         """
         self._start = start
         self._may_end = may_end
+        self._progress = progress
         self._failures: collections.deque[float] = collections.deque(maxlen=MAX_FAILURES)
+        self._failures_here, self._here = 0, object()
         self._restart_at: float | None = None
         self.process = start()
 
@@ -55,22 +67,27 @@ class Node:
     def plan_restart(self, now: float) -> float | None:
         """After a failure: returns the seconds until it is started again, or None to give up."""
         self._failures.append(now)
-        if len(self._failures) == MAX_FAILURES and now - self._failures[0] < WITHIN_S:
-            return None
         recent = sum(now - failure < WITHIN_S for failure in self._failures)
-        delay = _DELAYS_S[min(recent, len(_DELAYS_S)) - 1]
+        if self._progress is not None:
+            here = self._progress()
+            self._failures_here = self._failures_here + 1 if here == self._here else 1
+            self._here = here
+        if recent == MAX_FAILURES or self._failures_here == MAX_FAILURES:
+            return None
+        delay = _DELAYS_S[recent - 1]
         self._restart_at = now + delay
         return delay
 
-    def restart_if_due(self, now: float) -> float | None:
-        """Starts it again if that is due; returns for how many seconds it was down."""
-        if self._restart_at is None or now < self._restart_at:
-            return None
-        # What it has left of children and of the process itself.
+    def restart(self) -> None:
+        """Starts it again after a failure."""
+        # What is left of its children and of the process itself.
         self.process.kill()
         self.process = self._start()
         self._restart_at = None
-        return now - self._failures[-1]
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is to be started again now."""
+        return self._restart_at is not None and now >= self._restart_at
 
 
 class Supervisor:
@@ -91,19 +108,39 @@ class Supervisor:
         now = time.monotonic()
         for node in self._nodes:
             if node.has_failed:
-                error = node.process.failure()
-                reason = error.splitlines()[-1]
-                delay = node.plan_restart(now)
-                self._record("failed", node, reason=reason, restart_in_s=delay)
-                if delay is None:
-                    return RunResult(Outcome.FAILED, node.process.name, error)
-                say(f"quinoa: note: {node.process.name} is started again: {reason}", sys.stderr)
-            down = node.restart_if_due(now)
-            if down is not None:
-                self._record("restarted", node, down_s=round(down, 3))
+                result = self._fail(node, now, node.process.failure())
+                if result is not None:
+                    return result
+            if node.is_due(now):
+                try:
+                    node.restart()
+                except OSError as error:
+                    # No memory or no process to be had: as if it had started and failed.
+                    result = self._fail(node, now, f"{node.process.name}: {error}")
+                    if result is not None:
+                        return result
+                else:
+                    self._record("restarted", node)
+        return None
+
+    def restart(self, nodes: Sequence[Node]) -> None:
+        """Starts those of these nodes again, at once, that have failed or wait for a restart."""
+        for node in nodes:
+            if node.is_down or node.has_failed:
+                node.restart()
+                self._record("restarted", node)
+
+    def _fail(self, node: Node, now: float, error: str) -> RunResult | None:
+        name, reason = node.process.name, error.splitlines()[-1]
+        delay = node.plan_restart(now)
+        self._record("failed", node, reason=reason, restart_in_s=delay)
+        if delay is None:
+            return RunResult(Outcome.FAILED, name, error)
+        say(f"quinoa: note: {name} is started again: {reason}", sys.stderr)
         return None
 
     def _record(self, event: str, node: Node, **details: object) -> None:
         line = {"wall_time": time.time(), "event": event, "node": node.process.name, **details}
-        with self._events.open("a", encoding="utf-8") as file:
+        # A full disk must not take the processes down.
+        with contextlib.suppress(OSError), self._events.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

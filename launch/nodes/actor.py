@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 from collections.abc import Callable
 
@@ -17,6 +19,9 @@ from launch.experiment import Experiment
 from launch.reporter import PATIENCE_S, BackgroundReporter, Report
 from launch.rows import ActorRows
 
+# The exit status of an actor that is told to stop while the run goes on. Who told it, and whether
+# that was to be, its engine knows.
+TOLD_TO_STOP = 128 + signal.SIGTERM
 # Seconds from one row of metrics to the next.
 _REPORT_S = 1.0
 
@@ -51,9 +56,16 @@ class ActorNode:
         self._stop_event = stop
 
     def run(self) -> None:
-        """Acts until the run is over or it is told to stop."""
-        experiment, index = self._experiment, self._index
+        """Acts until the run is over or it is told to stop.
+
+        Raises:
+            SystemExit: with `TOLD_TO_STOP`, if the run is not over.
+        """
+        index = self._index
         reporter = BackgroundReporter(self._report, "actor")
+        # An actor that was started again must not draw what it has drawn before.
+        reporter.wait_for_answer(self._stop_event.is_set)
+        experiment = self._experiment.going_on(reporter.count(ACTOR_STEPS))
         config = experiment.config
         environments = experiment.make_environments(
             experiment.environments_per_actor, "actor", index
@@ -68,8 +80,7 @@ class ActorNode:
         if not parameters.wait_for_first(should_stop):
             parameters.close()
             environments.close()
-            reporter.close()
-            return
+            return _end(reporter)
         writer = SegmentWriter(
             self._replay_client, len(environments), config, spec, should_stop=should_stop
         )
@@ -94,4 +105,11 @@ class ActorNode:
         if not rows.is_empty:
             reporter.record(rows.take(max(learner_steps - parameters.version, 0)))
         actor.close()
-        reporter.close()
+        _end(reporter)
+
+
+def _end(reporter: BackgroundReporter) -> None:
+    is_over = reporter.stop
+    reporter.close()
+    if not is_over:
+        sys.exit(TOLD_TO_STOP)

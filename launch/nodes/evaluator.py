@@ -52,6 +52,7 @@ class EvaluatorNode:
         )
         agent = registry.load(experiment.agent).agent_class
         policy = agent.make_policy(experiment.config, experiment.spec())
+        reporter.wait_for_answer(self._stop_event.is_set)
         period = experiment.steps_between_evaluations
         due = 0
         while not self._stop_event.wait(_PERIOD_S):

@@ -14,7 +14,7 @@ from agents import registry, replay
 from agents.learner import Learner, check_finite
 from agents.parameters import PublishedParameters
 from launch import checkpoints
-from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
+from launch.counter import ACTOR_STEPS, COUNTS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
 from launch.experiment import Experiment
 from launch.finite import finite_parameters
 from launch.reporter import BackgroundReporter, Report, Reporter
@@ -48,8 +48,8 @@ class LearnerNode:
             stop: ends `run`.
 
         Raises:
-            RunError: the newest checkpoint is damaged.
-            CheckpointError: it is another experiment's.
+            RunError: there are checkpoints, and none is whole.
+            CheckpointError: the newest is another experiment's.
         """
         self._experiment = experiment
         self._folder = folder
@@ -63,9 +63,13 @@ class LearnerNode:
             self._spec,
             experiment.seed_of("learner"),
         )
-        checkpoint, _ = checkpoints.start_of(folder.checkpoints)
+        checkpoint, damaged = checkpoints.newest_whole(folder.checkpoints)
+        for error in damaged:
+            error.checkpoint.set_aside()
+        self._start = dict.fromkeys(COUNTS, 0)
         if checkpoint is not None:
             self._learner.restore(checkpoint.learner_prefix)
+            self._start = checkpoint.whole_counts()
         self._metrics: Mapping[str, tf.Tensor] = {}
         self._published = PublishedParameters()
         self._publish()
@@ -81,7 +85,9 @@ class LearnerNode:
             NonFiniteError: a metric or a parameter is NaN or infinite; it is neither published nor
                 saved.
         """
+        steps = self._learner.steps
         reporter = BackgroundReporter(self._report, "learner", source=LEARNER_SOURCE)
+        reporter.set_total(LEARNER_STEPS, steps)
         superbatches = replay.superbatches(
             self._replay_address,
             self._experiment.config,
@@ -89,8 +95,6 @@ class LearnerNode:
             steps_per_call=self._experiment.steps_per_call,
             should_stop=self._stop_event.is_set,
         )
-        steps = self._learner.steps
-        reporter.set_total(LEARNER_STEPS, steps)
         rate = Rate(steps)
         published = saved = time.monotonic()
         for superbatch in superbatches:
@@ -119,5 +123,8 @@ class LearnerNode:
 
     def _save(self, reporter: Reporter) -> None:
         check_finite({name: float(value) for name, value in self._metrics.items()})
-        counts = {kind: reporter.count(kind) for kind in (ACTOR_STEPS, EPISODES)}
+        # The counter may not have answered yet.
+        counts = {
+            kind: max(reporter.count(kind), self._start[kind]) for kind in (ACTOR_STEPS, EPISODES)
+        }
         checkpoints.save(self._folder.checkpoints, self._learner, counts)

@@ -1,8 +1,9 @@
 import itertools
+import time
 
 import pytest
 
-from benchmarks.measure import Comparison, in_turns, rate
+from benchmarks.measure import BenchmarkError, Comparison, in_turns, rate
 
 
 def comparison(ours=(4.0, 9.0, 6.0), reference=(2.0, 3.0, 1.0), **changes):
@@ -35,18 +36,19 @@ def test_both_sides_have_as_many_rounds():
 
 
 def test_sides_take_turns_and_neither_is_always_first():
-    numbers = itertools.count()
+    numbers = itertools.count(1)
     first, second = in_turns([lambda: next(numbers), lambda: next(numbers)], 3)
-    assert first == (0, 3, 4)
-    assert second == (1, 2, 5)
+    assert first == (1, 4, 5)
+    assert second == (2, 3, 6)
 
 
-def test_a_rate_counts_what_the_step_returns():
-    times = []
+def test_a_side_that_does_nothing_is_an_error_and_no_figure():
+    with pytest.raises(BenchmarkError, match="Side 2 did nothing in round 1"):
+        in_turns([lambda: 1.0, lambda: 0.0], 3)
 
-    def step():
-        times.append(1)
-        return 1000
 
-    seconds = 0.05
-    assert rate(step, seconds) == pytest.approx(1000 * len(times) / seconds, rel=0.2)
+def test_a_rate_counts_what_the_step_returns(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.5 * next(clock))
+    # The clock is read before each step and after the last one: half a second goes by each time.
+    assert rate(lambda: 1000, 2.0) == 3 * 1000 / 2.0

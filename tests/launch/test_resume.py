@@ -93,6 +93,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):
     ("flags", "message"),
     [
         ([], "has done its 900 steps: for more of them, give --steps and --change=steps."),
+        (["--steps=1000", "--change=steps"], "ends before the first gradient step"),
+        (["--steps=1500", "--change=steps", "--samples_per_insert=0"], "is a setting of the agent"),
         (["--steps=1500"], "steps: 900 → 1500"),
         (["--steps=1500", "--num_actors=3", "--change=steps"], "--change=num_actors."),
         (["--steps=1500", "--change=steps", "--set=tau=0.5"], "tau: 0.01 → 0.5 is a setting of"),
@@ -106,6 +108,30 @@ def test_what_is_refused_changes_nothing(run, flags, message):
     assert status == 2
     assert message in err
     assert {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.parametrize("damage", ["whole", "unreadable"])
+def test_without_a_whole_checkpoint_nothing_is_touched(run, damage):
+    """Better no run than one that begins anew where another one's results are."""
+    (checkpoint,) = checkpoints.all_of(run.checkpoints)
+    path = checkpoint.path / "checkpoint.json"
+    if damage == "whole":
+        path.write_text("{}")
+    else:
+        path.unlink()
+        path.mkdir()  # What root cannot read either.
+    files = {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()}
+    status, _, err = go_on(run, "--steps=1500", "--change=steps")
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "None of the checkpoints" in err or "cannot be read" in err
+    assert {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()} == files
+
+
+def test_change_alone_means_nothing():
+    status, _, err = command("train", "--change=steps")
+    assert status == 2
+    assert "give --resume too" in err
 
 
 def test_a_folder_is_one_runs_at_a_time(run):
@@ -132,7 +158,7 @@ def test_a_run_whose_every_process_is_killed_goes_on(tmp_path):
     assert process.returncode == 0, err
     assert f"Going on from {before['actor_steps']} steps." in out
     assert checkpoints.newest(folder.checkpoints).counts()["actor_steps"] >= 6000
-    for table in tables(folder)[1:]:
+    for table in tables(folder):
         assert table["actor_steps"].is_monotonic_increasing
         assert table["learner_steps"].is_monotonic_increasing
 
@@ -147,9 +173,23 @@ def test_rows_of_later_steps_and_half_rows_are_taken_out(tmp_path):
         "2,20,5,b",
     ]
     truncate(path, -1)
-    assert len(path.read_text().split()) == 1
     truncate(tmp_path / "nowhere.csv", 5)
-    assert os.listdir(tmp_path) == ["actor.csv"]
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 100, b"wall_ti", b"wall_time,actor_steps\n\0\0\0"])
+def test_a_file_without_a_row_goes(tmp_path, data):
+    path = tmp_path / "actor.csv"
+    path.write_bytes(data)
+    truncate(path, 20)
+    assert not path.exists()
+
+
+def test_zeros_after_the_last_row_are_taken_out(tmp_path):
+    path = tmp_path / "actor.csv"
+    path.write_bytes(b"wall_time,actor_steps\r\n1,10\r\n" + b"\0" * 50)
+    truncate(path, 20)
+    assert path.read_text().split() == ["wall_time,actor_steps", "1,10"]
 
 
 def test_actors_do_not_draw_again_what_they_have_drawn():

@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,64 @@ def test_one_that_fails_again_and_again_ends_the_run_with_its_error(make, clock)
     result = supervisor.tend()
     assert result.outcome is Outcome.FAILED
     assert (result.failed_node, result.error) == ("actor-0", "Traceback\nValueError: of its own")
+
+
+def test_one_that_does_not_get_on_is_given_up_however_long_that_takes(clock, tmp_path):
+    steps = [0]
+    node: Any = Node(Process, may_end=False, progress=lambda: steps[0])  # type: ignore[arg-type]
+    supervisor = Supervisor([node], tmp_path / "events.jsonl")
+    for _ in range(5):
+        node.process.exit_code = 1
+        assert supervisor.tend() is None
+        clock.now += 2 * WITHIN_S
+        steps[0] += 1
+    for _ in range(MAX_FAILURES - 1):
+        node.process.exit_code = 1
+        assert supervisor.tend() is None
+        clock.now += 2 * WITHIN_S
+    node.process.exit_code = 1
+    result = supervisor.tend()
+    assert result is not None
+    assert result.outcome is Outcome.FAILED
+
+
+def test_a_start_that_fails_is_a_failure_too(clock, tmp_path):
+    fails = [False]
+
+    def start():
+        if fails[0]:
+            raise BlockingIOError("no process to be had")
+        return Process()
+
+    node: Any = Node(start, may_end=False)
+    supervisor = Supervisor([node], tmp_path / "events.jsonl")
+    fails[0] = True
+    node.process.exit_code = 1
+    assert supervisor.tend() is None
+    assert node.is_down
+    clock.now += 2.0
+    result = supervisor.tend()
+    assert result is not None
+    assert result.error == "actor-0: no process to be had"
+
+
+def test_at_the_end_those_that_others_need_are_started_at_once(make, clock):
+    node, supervisor = make()
+    for _ in range(2):
+        node.process.exit_code = 1
+        supervisor.tend()
+    assert node.is_down
+    supervisor.restart([node])
+    assert not node.is_down
+    assert node.process.exit_code is None
+
+
+def test_a_full_disk_does_not_end_the_supervision(make, clock, tmp_path):
+    node, supervisor = make()
+    (tmp_path / "events.jsonl").mkdir()
+    node.process.exit_code = 1
+    assert supervisor.tend() is None
+    assert node.process.exit_code is None
 
 
 def test_one_that_fails_now_and_then_goes_on(make, clock):

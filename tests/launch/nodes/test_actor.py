@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import pandas as pd
+import pytest
 import reverb
 
 from agents import registry
@@ -43,7 +44,10 @@ def test_its_last_row_is_written_too(tmp_path, monkeypatch):
             counter.report,
             Stop(60),
         )
-        node.run()
+        with pytest.raises(SystemExit) as ended:
+            node.run()
+        # It was told to stop, and the run was not over.
+        assert ended.value.code == actor_module.TOLD_TO_STOP
     finally:
         counter.close()
         server.stop()
