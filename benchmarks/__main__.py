@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from benchmarks import report
 from benchmarks.measure import BenchmarkError, Comparison
@@ -31,6 +31,8 @@ def _main(arguments: list[str]) -> int:
         print(f"benchmarks: --only takes names out of {known}.", file=sys.stderr)
         return 2
     process_environment.set_for_this_process()
+    # MuJoCo tells its version.
+    logging.set_verbosity(logging.WARNING)
     # What is under way is ended by `finally` clauses, which a signal would pass over.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
