@@ -8,10 +8,12 @@ from pathlib import Path
 
 import psutil
 
+from launch.sizing import usable_cores
+
 
 def describe() -> str:
     """The processor, the cores that may be used, the memory and the system, in one line."""
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{_processor()}, {cores} of {os.cpu_count()} cores, {memory:.0f} GiB, "

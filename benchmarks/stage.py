@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure import BenchmarkError
@@ -135,16 +135,11 @@ def usable_cores() -> list[int]:
     return cores
 
 
-@contextlib.contextmanager
-def network() -> Iterator[Sequence[int]]:
+def network() -> contextlib.AbstractContextManager[Sequence[int]]:
     """A private network for stages; without one where the system allows none."""
-    with contextlib.ExitStack() as stack:
-        made: Sequence[int] = ()
-        try:
-            made = stack.enter_context(private_network.made())
-        except private_network.UnavailableError as error:
-            print(f"benchmarks: note: no private network can be made here ({error}).", flush=True)
-        yield made
+    return private_network.made_if_possible(
+        lambda error: print(f"benchmarks: note: no private network can be made here ({error}).")
+    )
 
 
 def _main(function: str, arguments: str, cores: str, network: str, parent_id: str) -> None:

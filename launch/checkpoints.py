@@ -66,11 +66,6 @@ class Checkpoint:
         """
         return dict(self._contents()["counts"])
 
-    def whole_counts(self) -> dict[str, int]:
-        """`counts`, with zeros for what is not among them."""
-        counts = self.counts()
-        return {kind: int(counts.get(kind, 0)) for kind in COUNTS}
-
     def policy_parameters(self) -> np.ndarray:
         """The policy's variables as one vector, float32 [P].
 
@@ -168,9 +163,18 @@ def start_of(folder: Path) -> tuple[Checkpoint | None, dict[str, int]]:
         DamagedError: that checkpoint is damaged.
     """
     checkpoints = all_of(folder)
-    if not checkpoints:
-        return None, dict.fromkeys(COUNTS, 0)
-    return checkpoints[-1], checkpoints[-1].whole_counts()
+    checkpoint = checkpoints[-1] if checkpoints else None
+    return checkpoint, counts_at(checkpoint)
+
+
+def counts_at(checkpoint: Checkpoint | None) -> dict[str, int]:
+    """A run's counts of every kind at a checkpoint, or at its beginning if that is None.
+
+    Raises:
+        DamagedError: the checkpoint does not say.
+    """
+    counts = {} if checkpoint is None else checkpoint.counts()
+    return {kind: int(counts.get(kind, 0)) for kind in COUNTS}
 
 
 def newest_whole(folder: Path) -> tuple[Checkpoint | None, list[DamagedError]]:

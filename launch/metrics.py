@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from launch.files import write_text
 from launch.run_folder import RunFolder
 
 # What every row says first: when it was, and how far the run was.
@@ -95,10 +97,9 @@ def truncate(path: Path, actor_steps: int) -> None:
     if not kept:
         path.unlink()
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *kept])
-    os.replace(temporary, path)
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *kept])
+    write_text(path, text.getvalue())
 
 
 def _at_most(text: str, limit: int) -> bool:

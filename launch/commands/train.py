@@ -14,7 +14,7 @@ from absl import flags
 
 from launch import process_environment
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
-from launch.counter import ACTOR_STEPS, COUNTS
+from launch.counter import ACTOR_STEPS
 from launch.engines import ENGINES
 from launch.errors import ExperimentError
 from launch.terminal import say
@@ -259,7 +259,7 @@ def _resumed(values: flags.FlagValues, folder: RunFolder, engine: Engine) -> tup
     experiment = dataclasses.replace(saved, **given, agent_config=config)
     _check_changes(resume.changes(saved, experiment), values.change, experiment)
     checkpoint, damaged = checkpoints.newest_whole(folder.checkpoints)
-    counts = dict.fromkeys(COUNTS, 0) if checkpoint is None else checkpoint.whole_counts()
+    counts = checkpoints.counts_at(checkpoint)
     done = counts[ACTOR_STEPS]
     if done >= experiment.steps:
         raise ExperimentError(

@@ -7,7 +7,7 @@ import functools
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import launchpad as lp
@@ -21,7 +21,7 @@ from launch.engines.processes import NodeProcess, wait
 from launch.engines.supervision import Node, Supervisor
 from launch.experiment import Experiment
 from launch.files import read_json
-from launch.nodes.actor import TOLD_TO_STOP
+from launch.nodes import TOLD_TO_STOP
 from launch.run_folder import RunFolder
 from launch.sizing import usable_cores
 from launch.terminal import say
@@ -91,21 +91,11 @@ class LocalEngine:
                 for node in nodes:
                     node.process.kill()
 
-    @contextlib.contextmanager
-    def _network(self) -> Iterator[Sequence[int]]:
+    def _network(self) -> contextlib.AbstractContextManager[Sequence[int]]:
         """What the processes join; nothing where there is no private network."""
-        with contextlib.ExitStack() as stack:
-            network: Sequence[int] = ()
-            if self._settings.private_network:
-                try:
-                    network = stack.enter_context(private_network.made())
-                except private_network.UnavailableError as error:
-                    say(
-                        f"quinoa: note: no private network can be made here ({error}): while the "
-                        "run lasts, whoever reaches this machine's ports can reach its processes.",
-                        sys.stderr,
-                    )
-            yield network
+        if not self._settings.private_network:
+            return contextlib.nullcontext(())
+        return private_network.made_if_possible(_note_open_ports)
 
     def _environment(self, group: str, experiment: Experiment) -> dict[str, str]:
         is_learner = group == program.LEARNER
@@ -113,6 +103,14 @@ class LocalEngine:
         return process_environment.for_node(
             self._settings.inherited, threads=threads, gpu=is_learner
         )
+
+
+def _note_open_ports(error: OSError) -> None:
+    say(
+        f"quinoa: note: no private network can be made here ({error}): while the run lasts, "
+        "whoever reaches this machine's ports can reach its processes.",
+        sys.stderr,
+    )
 
 
 def _executables(described: lp.Program, temporary: str) -> list[tuple[str, int, list[str]]]:

@@ -16,7 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -64,6 +64,18 @@ def made() -> Iterator[Sequence[int]]:
         maker.stdout.close()
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def made_if_possible(note: Callable[[UnavailableError], None]) -> Iterator[Sequence[int]]:
+    """Like `made`; where that is not allowed, calls `note` and yields nothing to join."""
+    with contextlib.ExitStack() as stack:
+        network: Sequence[int] = ()
+        try:
+            network = stack.enter_context(made())
+        except UnavailableError as error:
+            note(error)
+        yield network
 
 
 def join(descriptors: Sequence[int]) -> None:

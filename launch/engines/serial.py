@@ -56,10 +56,10 @@ class SerialEngine:
         on_status: Callable[[Mapping[str, Any]], None],
     ) -> RunResult:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
-        _, start = checkpoints.start_of(folder.checkpoints)
+        checkpoint, start = checkpoints.start_of(folder.checkpoints)
         counter = Counter(folder, experiment.steps, start)
         with signals.caught() as stop:
-            run = _Run(experiment, folder, counter, lambda: stop.count > 0)
+            run = _Run(experiment, folder, counter, checkpoint, start, lambda: stop.count > 0)
             try:
                 shown = saved = time.monotonic()
                 while not run.is_over and not stop.count:
@@ -88,9 +88,10 @@ class _Run:
         experiment: Experiment,
         folder: RunFolder,
         counter: Counter,
+        checkpoint: checkpoints.Checkpoint | None,
+        start: Mapping[str, int],
         should_stop: Callable[[], bool],
     ):
-        checkpoint, start = checkpoints.start_of(folder.checkpoints)
         experiment = experiment.going_on(start[ACTOR_STEPS])
         config, spec = experiment.config, experiment.spec()
         self._experiment = experiment

@@ -1,1 +1,7 @@
 """What runs in each process of a run, one module a role."""
+
+import signal
+
+# The exit status of an actor that is told to stop while the run goes on. Who told it, and whether
+# that was to be, its engine knows; to which the actor's module would bring TensorFlow.
+TOLD_TO_STOP = 128 + signal.SIGTERM

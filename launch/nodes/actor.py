@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -16,12 +15,10 @@ from agents.parameters import ParameterClient
 from agents.replay import SegmentWriter
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from launch.experiment import Experiment
+from launch.nodes import TOLD_TO_STOP
 from launch.reporter import PATIENCE_S, BackgroundReporter, Report
 from launch.rows import ActorRows
 
-# The exit status of an actor that is told to stop while the run goes on. Who told it, and whether
-# that was to be, its engine knows.
-TOLD_TO_STOP = 128 + signal.SIGTERM
 # Seconds from one row of metrics to the next.
 _REPORT_S = 1.0
 

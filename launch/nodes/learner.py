@@ -14,7 +14,7 @@ from agents import registry, replay
 from agents.learner import Learner, check_finite
 from agents.parameters import PublishedParameters
 from launch import checkpoints
-from launch.counter import ACTOR_STEPS, COUNTS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
+from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
 from launch.experiment import Experiment
 from launch.finite import finite_parameters
 from launch.reporter import BackgroundReporter, Report, Reporter
@@ -66,10 +66,9 @@ class LearnerNode:
         checkpoint, damaged = checkpoints.newest_whole(folder.checkpoints)
         for error in damaged:
             error.checkpoint.set_aside()
-        self._start = dict.fromkeys(COUNTS, 0)
         if checkpoint is not None:
             self._learner.restore(checkpoint.learner_prefix)
-            self._start = checkpoint.whole_counts()
+        self._start = checkpoints.counts_at(checkpoint)
         self._metrics: Mapping[str, tf.Tensor] = {}
         self._published = PublishedParameters()
         self._publish()

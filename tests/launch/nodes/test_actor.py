@@ -9,6 +9,7 @@ import reverb
 from agents import registry
 from agents.learner import flatten
 from launch.counter import ACTOR_STEPS, Counter
+from launch.nodes import TOLD_TO_STOP
 from launch.nodes import actor as actor_module
 from launch.nodes.actor import ActorNode
 from launch.nodes.replay import make_tables
@@ -47,7 +48,7 @@ def test_its_last_row_is_written_too(tmp_path, monkeypatch):
         with pytest.raises(SystemExit) as ended:
             node.run()
         # It was told to stop, and the run was not over.
-        assert ended.value.code == actor_module.TOLD_TO_STOP
+        assert ended.value.code == TOLD_TO_STOP
     finally:
         counter.close()
         server.stop()

@@ -7,18 +7,11 @@ import pytest
 
 from agents import registry
 from agents.learner import flatten
-from launch.counter import ACTOR_STEPS, Counter
+from launch.counter import ACTOR_STEPS
 from launch.nodes import evaluator as evaluator_module
 from launch.nodes.evaluator import EvaluatorNode
 from launch.run_folder import RunFolder
 from tests.launch.helpers import experiment, wait_until
-
-
-@pytest.fixture
-def counter(tmp_path):
-    made = Counter(RunFolder(tmp_path), steps=1000)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -8,19 +8,11 @@ import reverb
 
 from agents.learner import NonFiniteError
 from launch import checkpoints
-from launch.counter import Counter
 from launch.nodes.learner import LearnerNode
 from launch.nodes.replay import make_tables
 from launch.reporter import Reporter
 from launch.run_folder import RunFolder
 from tests.launch.helpers import experiment
-
-
-@pytest.fixture
-def counter(tmp_path):
-    made = Counter(RunFolder(tmp_path), steps=1000)
-    yield made
-    made.close()
 
 
 @pytest.fixture
