@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
+import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import reverb
@@ -51,6 +52,49 @@ def run() -> Iterator[Comparison]:
 
 def against_bare(task: str, agent: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Steps per second of the actor and of the bare environment, on one core, by rounds."""
+    ours, bare = _on_one_core("take_turns", task, agent)
+    return tuple(ours), tuple(bare)
+
+
+def speed(task: str, agent: str) -> float:
+    """Steps per second of the actor alone, on one core."""
+    return float(_on_one_core("alone", task, agent))
+
+
+def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
+    """A stage: steps per second of an actor, and of the bare environment, by rounds."""
+    bare = suite.load(*settings["task"].split(":")[1:], task_kwargs={"random": 0})
+    bounds = bare.action_spec()
+    shape = (_BARE_CHUNK, *bounds.shape)
+    actions = np.random.default_rng(0).uniform(bounds.minimum, bounds.maximum, shape)
+    bare.reset()
+
+    def step_bare() -> int:
+        # After the last step of an episode, a step resets.
+        for action in actions:
+            bare.step(action)
+        return _BARE_CHUNK
+
+    with contextlib.closing(_actor(**settings)) as actor:
+        sides = (
+            lambda: measure.rate(lambda: actor.step().num_transitions, _SECONDS),
+            lambda: measure.rate(step_bare, _SECONDS),
+        )
+        for side in sides:  # Warms up.
+            side()
+        return measure.in_turns(sides, _ROUNDS)
+
+
+def alone(**settings: Any) -> float:
+    """A stage: steps per second of an actor."""
+    with contextlib.closing(_actor(**settings)) as actor:
+        for seconds in (_SECONDS, _ROUNDS * _SECONDS):  # The first warms up.
+            speed = measure.rate(lambda: actor.step().num_transitions, seconds)
+        return speed
+
+
+def _on_one_core(stage_name: str, task: str, agent: str) -> Any:
+    """Calls a stage of this module on one core, beside a replay server on the others."""
     first, *others = stage.usable_cores()
     settings = {"task": task, "agent": agent, "segment_length": SEGMENT_LENGTH}
     with (
@@ -59,46 +103,12 @@ def against_bare(task: str, agent: str) -> tuple[tuple[float, ...], tuple[float,
             "benchmarks.replay_server:serve", settings, cores=others, network=network
         ) as server,
     ):
-        ours, bare = stage.call(
-            "benchmarks.actor:take_turns",
+        return stage.call(
+            f"benchmarks.actor:{stage_name}",
             {**settings, "address": server.answer(), "num_environments": NUM_ENVIRONMENTS},
             cores=[first],
             network=network,
         )
-    return tuple(ours), tuple(bare)
-
-
-def speed(task: str, agent: str) -> float:
-    """Steps per second of the actor on one core, as in `against_bare`."""
-    return statistics.median(against_bare(task, agent)[0])
-
-
-def take_turns(
-    task: str, agent: str, segment_length: int, address: str, num_environments: int
-) -> tuple[tuple[float, ...], ...]:
-    """A stage: steps per second of an actor, and of the bare environment, by rounds."""
-    actor = _actor(task, agent, segment_length, address, num_environments)
-    bare = suite.load(*task.split(":")[1:], task_kwargs={"random": 0})
-    bounds = bare.action_spec()
-    shape = (_BARE_CHUNK, *bounds.shape)
-    actions = np.random.default_rng(0).uniform(bounds.minimum, bounds.maximum, shape)
-    bare.reset()
-
-    def act() -> int:
-        return actor.step().num_transitions
-
-    def step_bare() -> int:
-        # After the last step of an episode, a step resets.
-        for action in actions:
-            bare.step(action)
-        return _BARE_CHUNK
-
-    sides = (lambda: measure.rate(act, _SECONDS), lambda: measure.rate(step_bare, _SECONDS))
-    for side in sides:  # Warms up.
-        side()
-    results = measure.in_turns(sides, _ROUNDS)
-    actor.close()
-    return results
 
 
 def _actor(

@@ -43,6 +43,7 @@ def run() -> Iterator[Comparison]:
             f"{num_actors} × one actor",
             (ideal,),
             0.9 if num_actors == _NUM_ACTORS[-1] else None,
-            note=f"learner {speed.learner_steps_per_second:.0f} steps/s, parameters "
-            f"{speed.parameter_age:.0f} gradient steps old",
+            note=f"learner {speed.learner_steps_per_second:.0f} steps/s on "
+            f"{speed.learner_load:.2f} cores, replay on {speed.replay_load:.2f}, parameters "
+            f"{speed.parameter_age:.1f} gradient steps old",
         )

@@ -19,7 +19,7 @@ import psutil
 from benchmarks.measure import BenchmarkError
 from launch.counter import ACTOR_STEPS, LEARNER_STEPS
 from launch.files import read_json
-from launch.program import ACTOR
+from launch.program import ACTOR, LEARNER, REPLAY
 from launch.run_folder import RunFolder
 
 # More steps than any benchmark does.
@@ -51,11 +51,15 @@ class Speed(NamedTuple):
         actor_steps_per_second: over all actors.
         learner_steps_per_second: gradient steps.
         parameter_age: the mean age of the parameters that actors acted with, in gradient steps.
+        learner_load: the learner's processor time, in seconds of one core a second.
+        replay_load: likewise, the replay server's.
     """
 
     actor_steps_per_second: float
     learner_steps_per_second: float
     parameter_age: float
+    learner_load: float
+    replay_load: float
 
 
 class Training:
@@ -99,27 +103,28 @@ class Training:
     def speed(self, seconds: float, *, after_s: float = 0.0) -> Speed:
         """Watches for a while, after a while."""
         time.sleep(after_s)
-        start = time.time()
+        processes = [self._node(group) for group in (LEARNER, REPLAY)]
+        start, used = time.time(), [_processor_seconds(process) for process in processes]
         before = self._status()
         time.sleep(seconds)
         after = self._status()
         self._check()
         elapsed = after["wall_time"] - before["wall_time"]
+        loads = [
+            (_processor_seconds(process) - seconds_before) / (time.time() - start)
+            for process, seconds_before in zip(processes, used, strict=True)
+        ]
         rows = pd.read_csv(self.folder.metrics("actor"))
         return Speed(
             (after[ACTOR_STEPS] - before[ACTOR_STEPS]) / elapsed,
             (after[LEARNER_STEPS] - before[LEARNER_STEPS]) / elapsed,
             float(rows[rows.wall_time > start].parameter_age.mean()),
+            *loads,
         )
 
     def actor_memory(self) -> float:
         """The resident memory of one actor's process, in MB."""
-        processes = psutil.Process(self._process.pid).children(recursive=True)
-        for process in processes:
-            with contextlib.suppress(psutil.Error):
-                if any(f"{ACTOR}-0.error" in argument for argument in process.cmdline()):
-                    return process.memory_info().rss / 2**20
-        raise RunError("The run has no actor.")
+        return float(self._node(ACTOR).memory_info().rss / 2**20)
 
     def close(self) -> None:
         """Stops the run, and waits for its end."""
@@ -132,6 +137,14 @@ class Training:
                 self._process.kill()
                 self._process.wait()
         self._log.close()
+
+    def _node(self, group: str) -> psutil.Process:
+        """The process of a group's first node."""
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if any(f"{group}-0.error" in argument for argument in process.cmdline()):
+                    return process
+        raise RunError(f"The run has no {group}.")
 
     def _status(self) -> dict[str, Any]:
         return dict(read_json(self.folder.status))
@@ -155,6 +168,11 @@ class Training:
     def _output(self) -> str:
         self._log.seek(0)
         return self._log.read()[-2000:]
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,56 @@
+"""Each benchmark's own work, in small. A side that does nothing is an error of its own."""
+
+import contextlib
+
+import pytest
+
+from benchmarks import actor, learner, replay, replay_server, scaling
+from benchmarks.setting import TASK, config_of
+
+
+@contextlib.contextmanager
+def served(agent, num_transitions=0):
+    config = config_of(agent)
+    service = replay_server.serve(TASK, agent, config.segment_length, num_transitions)
+    with contextlib.closing(service):
+        yield next(service)
+
+
+@pytest.mark.parametrize("agent", ["iq", "quinoa"])
+def test_an_actor_takes_turns_with_the_bare_environment(agent, monkeypatch):
+    monkeypatch.setattr(actor, "_SECONDS", 0.1)
+    with served(agent) as address:
+        ours, bare = actor.take_turns(
+            task=TASK,
+            agent=agent,
+            segment_length=config_of(agent).segment_length,
+            address=address,
+            num_environments=2,
+        )
+    assert len(ours) == len(bare) == actor._ROUNDS
+
+
+def test_replay_takes_turns_with_an_array(monkeypatch):
+    monkeypatch.setattr(replay, "_SECONDS", 0.1)
+    with served("iq", num_transitions=5000) as address:
+        ours, array = replay.take_turns(address)
+    assert len(ours) == len(array) == replay._ROUNDS
+
+
+def test_a_learner_takes_turns_with_its_graph_and_its_products(monkeypatch):
+    monkeypatch.setattr(learner, "_SECONDS", 1.0)
+    monkeypatch.setattr(learner, "_WARM_UP_S", 0.5)
+    with served("iq", num_transitions=5000) as address:
+        whole, graph, limit = learner.take_turns(TASK, "iq", address)
+    assert len(whole) == len(graph) == len(limit) == learner._ROUNDS
+
+
+@pytest.mark.slow
+def test_a_run_is_watched_from_outside(monkeypatch):
+    monkeypatch.setattr(scaling, "_NUM_ACTORS", (1,))
+    monkeypatch.setattr(scaling, "_SETTLE_S", 1.0)
+    monkeypatch.setattr(scaling, "_SECONDS", 3.0)
+    (comparison,) = scaling.run()
+    (speed,) = comparison.ours
+    # Its environment waits 20 ms a step.
+    assert 25 < speed <= 51
