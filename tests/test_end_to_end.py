@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -89,15 +90,15 @@ def test_a_signal_ends_a_run_in_order(tmp_path, number, private):
         assert wait_until(lambda: learner_steps(root) > 50), process.poll()
         ports = [port for node in nodes_of(root) for port in listening_ports(node)]
         assert len(ports) >= 3  # replay, counter, learner
+        seen_from_outside = set(ports) & listening_here()
+        assert seen_from_outside == (set() if private else set(ports))
         before = learner_steps(root)
         process.send_signal(number)
         out, err = process.communicate(timeout=40)
         assert process.returncode == 0, err
     assert not nodes_of(root)
     if not private:
-        assert not set(ports) & {
-            c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN"
-        }
+        assert not set(ports) & listening_here()
     counts = checkpoints.newest(root / "checkpoints").counts()
     assert counts["learner_steps"] >= before
     assert f"quinoa evaluate {root}" in out
@@ -191,6 +192,14 @@ def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):
     assert {"counter-0", "replay-0"} <= set(killed)
     assert "learner-0 is started again: learner-0 was ended by SIGKILL" in err
     assert pd.read_csv(folder.metrics("actor"))["actor_steps"].is_monotonic_increasing
+
+
+def listening_here() -> set[int]:
+    """The ports that others on this machine, and on others, may reach."""
+    if shutil.which("ss") is None:
+        pytest.skip("There is no ss, of iproute2.")
+    rows = subprocess.run(["ss", "-ltnH"], capture_output=True, text=True, check=True).stdout
+    return {int(row.split()[3].rpartition(":")[2]) for row in rows.splitlines()}
 
 
 def listening_ports(process: psutil.Process) -> list[int]:

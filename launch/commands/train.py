@@ -120,6 +120,12 @@ def _flags() -> flags.FlagValues:
         "Turn it off for environments that need the network.",
         flag_values=values,
     )
+    flags.DEFINE_boolean(
+        "require_private",
+        False,
+        "Run nothing where no such network can be made, rather than say so and go on.",
+        flag_values=values,
+    )
     number("learner_threads", None, "Threads of the learner. Default: one for each core.")
     flags.DEFINE_float(
         "checkpoint_period",
@@ -138,8 +144,15 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     from launch.engines.base import Outcome, Settings
     from launch.train import describe, train
 
+    if values.require_private and not values.private_network:
+        raise UsageError("--require_private and --noprivate_network contradict each other.")
     engine = engines.make(
-        values.engine, Settings(inherited, private_network=values.private_network)
+        values.engine,
+        Settings(
+            inherited,
+            private_network=values.private_network,
+            require_private=values.require_private,
+        ),
     )
     if values.change and values.resume is None:
         raise UsageError("--change says what may change of a run that goes on: give --resume too.")

@@ -43,10 +43,12 @@ class Settings:
     Attributes:
         inherited: the environment variables for the processes that it starts.
         private_network: keep those processes' ports to themselves, where the kernel allows it.
+        require_private: run nothing where it does not.
     """
 
     inherited: Mapping[str, str]
     private_network: bool = True
+    require_private: bool = False
 
 
 class Engine(Protocol):

@@ -19,6 +19,7 @@ from launch.engines import private_network, signals
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.engines.processes import NodeProcess, wait
 from launch.engines.supervision import Node, Supervisor
+from launch.errors import ExperimentError
 from launch.experiment import Experiment
 from launch.files import read_json
 from launch.nodes import TOLD_TO_STOP
@@ -48,8 +49,11 @@ class LocalEngine:
         self._settings = settings
 
     def check(self, experiment: Experiment) -> None:
-        """See `Engine.check`: it runs all."""
+        """See `Engine.check`: it runs all, but where nobody else may reach the ports and can."""
         del experiment
+        if self._settings.require_private:
+            with self._network():
+                pass
 
     def run(
         self,
@@ -95,7 +99,9 @@ class LocalEngine:
         """What the processes join; nothing where there is no private network."""
         if not self._settings.private_network:
             return contextlib.nullcontext(())
-        return private_network.made_if_possible(_note_open_ports)
+        return private_network.made_if_possible(
+            _refuse_open_ports if self._settings.require_private else _note_open_ports
+        )
 
     def _environment(self, group: str, experiment: Experiment) -> dict[str, str]:
         is_learner = group == program.LEARNER
@@ -111,6 +117,14 @@ def _note_open_ports(error: OSError) -> None:
         "whoever reaches this machine's ports can reach its processes.",
         sys.stderr,
     )
+
+
+def _refuse_open_ports(error: OSError) -> None:
+    raise ExperimentError(
+        f"No private network can be made here ({error}), and --require_private wants one: allow "
+        "unprivileged user namespaces, or run without --require_private where every user of "
+        "this machine and everyone who reaches its ports is trusted."
+    ) from error
 
 
 def _executables(described: lp.Program, temporary: str) -> list[tuple[str, int, list[str]]]:

@@ -10,10 +10,12 @@ from benchmarks.setting import TASK, config_of
 
 @contextlib.contextmanager
 def served(agent, num_transitions=0):
-    config = config_of(agent)
-    service = replay_server.serve(TASK, agent, config.segment_length, num_transitions)
-    with contextlib.closing(service):
-        yield next(service)
+    # The server lives as long as what has yielded its address.
+    service = replay_server.serve(
+        TASK, agent, config_of(agent).segment_length, num_transitions=num_transitions
+    )
+    yield next(service)
+    del service
 
 
 @pytest.mark.parametrize("agent", ["iq", "quinoa"])

@@ -56,6 +56,7 @@ def quinoa(capsys):
         (["train", "--steps"], "steps"),
         (["train", "--seed=-1"], "--seed=-1: it must be a whole number, at least 0"),
         (["train", "--engine=cloud"], "one of <local|serial>"),
+        (["train", "--require_private", "--noprivate_network"], "contradict each other"),
         (["train", "--samples_per_insert=-1"], "samples_per_insert"),
         (["train", "--samples_per_insert=0", "--engine=serial"], "samples_per_insert above 0"),
         (["train", "--set", "tau"], "--set tau cannot be understood: it must be NAME=VALUE."),
