@@ -7,5 +7,9 @@ class ExperimentError(ValueError):
     """The experiment cannot be run as it is described."""
 
 
+class FatalError(RuntimeError):
+    """What a node ends the run with: started again, it would fail again."""
+
+
 class RunError(RuntimeError):
     """A run's folder is missing, incomplete or damaged."""

@@ -20,6 +20,8 @@ from types import TracebackType
 
 from launch import lean_imports, process_environment
 from launch.engines import parent, private_network
+from launch.errors import FatalError
+from launch.nodes import FATAL
 
 
 def main() -> int:
@@ -52,7 +54,7 @@ def main() -> int:
         text = "".join(traceback.format_exception(error.with_traceback(_own(error.__traceback__))))
         sys.stderr.write(text)
         arguments.error_file.write_text(text, encoding="utf-8")
-        return 1
+        return FATAL if isinstance(error, FatalError) else 1
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from launch.engines.base import Outcome, RunResult
 from launch.engines.processes import NodeProcess
+from launch.nodes import FATAL
 from launch.terminal import say
 
 # So many failures of one node within so many seconds end the run: it would go on failing. A node
@@ -132,7 +133,8 @@ class Supervisor:
 
     def _fail(self, node: Node, now: float, error: str) -> RunResult | None:
         name, reason = node.process.name, error.splitlines()[-1]
-        delay = node.plan_restart(now)
+        is_fatal = node.process.exit_code == FATAL
+        delay = None if is_fatal else node.plan_restart(now)
         self._record("failed", node, reason=reason, restart_in_s=delay)
         if delay is None:
             return RunResult(Outcome.FAILED, name, error)

@@ -5,3 +5,6 @@ import signal
 # The exit status of an actor that is told to stop while the run goes on. Who told it, and whether
 # that was to be, its engine knows; to which the actor's module would bring TensorFlow.
 TOLD_TO_STOP = 128 + signal.SIGTERM
+
+# The exit status of a node whose failure another start would not mend: it ends the run at once.
+FATAL = 70

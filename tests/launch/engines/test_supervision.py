@@ -8,6 +8,7 @@ import pytest
 
 from launch.engines.base import Outcome
 from launch.engines.supervision import MAX_FAILURES, WITHIN_S, Node, Supervisor
+from launch.nodes import FATAL
 
 
 class Process:
@@ -161,3 +162,12 @@ def test_only_a_worker_may_end(make, clock, may_end):
     assert supervisor.tend() is None
     assert node.is_done is may_end
     assert (node.process is before) is may_end
+
+
+def test_a_fatal_failure_ends_the_run_at_once(make, clock):
+    node, supervisor = make()
+    node.process.exit_code = FATAL
+    result = supervisor.tend()
+    assert result.outcome is Outcome.FAILED
+    assert (result.failed_node, result.error) == ("actor-0", "Traceback\nValueError: of its own")
+    assert not node.is_down
