@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import collections
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from launch import events
 from launch.files import read_json, write_json
 from launch.metrics import MetricsLog
 from launch.run_folder import RunFolder
+from launch.terminal import say
 
 # What is counted.
 ACTOR_STEPS = "actor_steps"
@@ -23,6 +26,10 @@ LEARNER_SOURCE = "learner"
 
 # The actors' return shown as progress is the mean over so many of their latest reports.
 _REPORTS_IN_MEAN = 20
+
+# Seconds for which `close` tries to write what a full disk has not taken, and between two tries.
+_CLOSE_S = 2.0
+_RETRY_S = 0.1
 
 
 class Counter:
@@ -60,6 +67,7 @@ class Counter:
         self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
         self._evaluation_return: float | None = None
         self._lock = threading.Lock()
+        self._disk_failing_since: float | None = None
 
     def report(
         self,
@@ -106,20 +114,55 @@ class Counter:
                 "wall_time": time.time(),
             }
 
-    def save(self) -> None:
-        """Writes the status and the metrics so far to the run's folder."""
+    def save(self) -> bool:
+        """Writes the status and the metrics so far to the run's folder.
+
+        What a full disk does not take waits in memory for the next call (see `RecordFile`); when
+        there is room again, the run's events say how long there was none.
+
+        Returns:
+            Whether all is written.
+        """
         with self._lock:
-            self._log.flush()
+            is_written = self._log.flush()
             state = {"totals": dict(self._totals), "rows_seen": dict(self._rows_seen)}
-        write_json(self._folder.counter, state)
-        write_json(self._folder.status, self.status())
+        try:
+            write_json(self._folder.counter, state)
+            write_json(self._folder.status, self.status())
+        except OSError as error:
+            is_written = False
+            if self._disk_failing_since is None:
+                say(
+                    f"quinoa: note: {self._folder.status} cannot be written ({error.strerror}): "
+                    "make room. The run goes on, and is counted.",
+                    sys.stderr,
+                )
+        self._note_disk(is_written)
+        return is_written
 
     def close(self) -> None:
         """Saves, and closes the files; what a next counter would need is not needed any more."""
-        self.save()
-        self._folder.counter.unlink()
+        deadline = time.monotonic() + _CLOSE_S
+        while not self.save() and time.monotonic() < deadline:
+            time.sleep(_RETRY_S)
+        self._folder.counter.unlink(missing_ok=True)
         with self._lock:
             self._log.close()
+
+    def _note_disk(self, is_written: bool) -> None:
+        """Notes whether the disk takes what it is given."""
+        if not is_written and self._disk_failing_since is None:
+            self._disk_failing_since = time.monotonic()
+        elif is_written and self._disk_failing_since is not None:
+            seconds = time.monotonic() - self._disk_failing_since
+            self._disk_failing_since = None
+            events.append(
+                self._folder.events,
+                "disk_full",
+                "counter",
+                seconds=seconds,
+                lost=self._log.num_lost,
+            )
 
     def _counts(self) -> dict[str, int]:
         return {

@@ -6,11 +6,12 @@ import csv
 import io
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from launch.files import write_text
+from launch.record_file import RecordFile
 from launch.run_folder import RunFolder
 
 # What every row says first: when it was, and how far the run was.
@@ -20,18 +21,22 @@ TIME_COLUMNS = ("wall_time", "actor_steps", "learner_steps")
 class MetricsLog:
     """Writes rows of metrics; a folder that already has files is written on.
 
-    The columns of a file are those of its first row, and stay.
+    The columns of a file are those of its first row, and stay. Rows are taken at once and written
+    by `flush`; while the disk is full they wait, as `RecordFile` says.
     """
 
-    def __init__(self, folder: RunFolder, *, resumed_at: int = 0):
+    def __init__(self, folder: RunFolder, *, resumed_at: int = 0, writer: str = ""):
         """Opens no file yet.
 
         Args:
             folder: of the run.
             resumed_at: the actor steps that the run goes on from, if it does.
+            writer: names whoever writes while the counter does. TensorBoard reads one file at a
+                time in a folder, so its files have one of their own, of this name.
         """
         self._folder = folder
         self._resumed_at = resumed_at
+        self._tensorboard = folder.tensorboard / writer
         self._tables: dict[str, _Table] = {}
         self._events: EventFile | None = None
 
@@ -49,7 +54,7 @@ class MetricsLog:
             self._tables[role] = _Table(self._folder.metrics(role), list(row))
         self._tables[role].write(row)
         if self._events is None:
-            self._events = EventFile(self._folder.tensorboard, resumed_at=self._resumed_at)
+            self._events = EventFile(self._tensorboard, resumed_at=self._resumed_at)
         scalars = {
             f"{role}/{name}": value
             for name, value in row.items()
@@ -57,21 +62,25 @@ class MetricsLog:
         }
         self._events.write(scalars, step=int(row["actor_steps"]), wall_time=row["wall_time"])
 
-    def flush(self) -> None:
-        """Makes what was written visible to readers of the files."""
-        for table in self._tables.values():
-            table.file.flush()
-        if self._events is not None:
-            self._events.file.flush()
+    @property
+    def num_lost(self) -> int:
+        """Records for which there was room neither on the disk nor in memory."""
+        return sum(file.num_lost for file in self._files())
+
+    def flush(self) -> bool:
+        """Writes what was taken; returns whether all of it is in the files."""
+        return all([file.flush() for file in self._files()])
 
     def close(self) -> None:
-        """Closes the files."""
-        for table in self._tables.values():
-            table.file.close()
+        """Writes what was taken; what the disk does not take now is lost."""
+        self.flush()
         self._tables.clear()
+        self._events = None
+
+    def _files(self) -> Iterable[RecordFile]:
+        yield from (table.file for table in self._tables.values())
         if self._events is not None:
-            self._events.file.close()
-            self._events = None
+            yield self._events.file
 
 
 def truncate(path: Path, actor_steps: int) -> None:
@@ -114,30 +123,42 @@ class _Table:
 
     def __init__(self, path: Path, columns: Sequence[str]):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.file: IO[str] = path.open("a+", newline="", encoding="utf-8")
-        self.file.seek(0)
-        header = next(csv.reader(self.file), None)
-        self.file.seek(0, os.SEEK_END)
+        self.file = RecordFile(path, lines=True)
+        # Whoever wrote it before may have been killed within a line.
+        self.file.mend()
+        header = _header(path)
         self._columns = header or list(columns)
-        self._path = path
-        self._writer = csv.writer(self.file)
-        if header is None:
-            self._writer.writerow(self._columns)
+        if not header:
+            self._write(self._columns)
 
     def write(self, row: Mapping[str, Any]) -> None:
         if row.keys() != set(self._columns):
             raise ValueError(
-                f"{self._path} has the columns {', '.join(self._columns)}, "
+                f"{self.file.path} has the columns {', '.join(self._columns)}, "
                 f"but this row has {', '.join(row)}."
             )
-        self._writer.writerow([row[column] for column in self._columns])
+        self._write([row[column] for column in self._columns])
+
+    def _write(self, cells: Sequence[Any]) -> None:
+        line = io.StringIO(newline="")
+        csv.writer(line).writerow(cells)
+        self.file.write(line.getvalue().encode())
+
+
+def _header(path: Path) -> list[str]:
+    """The columns of a CSV file, none where it has none."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            return next(csv.reader(file), [])
+    except FileNotFoundError:
+        return []
 
 
 class EventFile:
     """A TensorBoard event file of scalars, written without importing TensorFlow."""
 
     def __init__(self, folder: Path, *, resumed_at: int = 0):
-        """Starts a new file in the folder.
+        """Starts a new file in the folder; `file.flush` writes it.
 
         Args:
             folder: where to.
@@ -150,7 +171,7 @@ class EventFile:
         folder.mkdir(parents=True, exist_ok=True)
         now = time.time()
         name = f"events.out.tfevents.{int(now)}.{os.getpid()}.{time.monotonic_ns()}"
-        self.file: IO[bytes] = (folder / name).open("wb")
+        self.file = RecordFile(folder / name, lines=False)
         self._records = RecordWriter(self.file)
         header = self._Event(wall_time=now, file_version="brain.Event:2")
         self._records.write(header.SerializeToString())

@@ -46,7 +46,7 @@ def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
     acting = experiment.going_on(start[ACTOR_STEPS])
     program = lp.Program(folder.root.name)
     with program.group(REPLAY):
-        replay = program.add_node(lp.ReverbNode(functools.partial(_make_tables, experiment)))
+        replay = program.add_node(_ReplayNode(functools.partial(_make_tables, experiment)))
     with program.group(COUNTER):
         counter = program.add_node(_courier_node(_make_counter, folder, experiment.steps, start))
     with program.group(LEARNER):
@@ -65,6 +65,17 @@ def _courier_node(constructor: Callable[..., Any], *arguments: Any) -> lp.Courie
     return lp.CourierNode(
         constructor, *arguments, courier_client_kwargs={"call_timeout": CALL_TIMEOUT_S}
     )
+
+
+class _ReplayNode(lp.ReverbNode):
+    """A replay server that gives a sign of life while it answers."""
+
+    def run(self) -> None:
+        """See `lp.ReverbNode`."""
+        from launch.nodes.replay import beat_while_it_answers
+
+        beat_while_it_answers(self.reverb_address.resolve())
+        super().run()
 
 
 # These run in the nodes' own processes, each of which imports no more than it needs.

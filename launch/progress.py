@@ -21,7 +21,7 @@ class Progress:
     """A progress bar in a terminal, and a line now and then elsewhere.
 
     Shows the fraction of steps done, the return (the evaluator's latest, or the actors' mean until
-    there is one), and the actors' and the learner's steps per second.
+    there is one), the actors' and the learner's steps per second, and restarts, if there were any.
     """
 
     def __init__(self, steps: int, stream: TextIO | None = None):
@@ -63,7 +63,7 @@ class Progress:
                 self._bar.close()
 
     def show(self, status: Mapping[str, Any]) -> None:
-        """Shows a `Counter.status`."""
+        """Shows a `Counter.status`, with `restarts` where something is ever started again."""
         self._before.append(status)
         while len(self._before) > 2 and _age(self._before[1], status) > _RATE_S:
             del self._before[0]
@@ -84,7 +84,7 @@ class Progress:
 
 
 def describe(before: Mapping[str, Any], status: Mapping[str, Any]) -> str:
-    """The return and the rates between two statuses, as text."""
+    """The return and the rates between two statuses, and restarts so far, as text."""
     value = status["evaluation_return"]
     if value is None:
         value = status["actor_return"]
@@ -93,9 +93,11 @@ def describe(before: Mapping[str, Any], status: Mapping[str, Any]) -> str:
         (status[kind] - before[kind]) / seconds if seconds > 0 else 0.0
         for kind in ("actor_steps", "learner_steps")
     ]
+    restarts = status.get("restarts", 0)
     return (
         f"return {'-' if value is None else format(value, '.1f')}, "
         f"actors {rates[0]:.0f} steps/s, learner {rates[1]:.0f} steps/s"
+        + (f", {restarts} restart{'' if restarts == 1 else 's'}" if restarts else "")
     )
 
 

@@ -92,6 +92,8 @@ def _train(
             "outcome": result.outcome.value,
             "failed_node": result.failed_node,
             "error": result.error,
+            "restarts": dict(result.restarts),
+            "seconds_lost": result.seconds_lost,
             "final_returns": None if final is None else final.returns.tolist(),
         }
         with _second_to_failure(result):

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from agents.replay.dataset import superbatches
 from agents.replay.memory import MemoryReplay
+from agents.replay.server import wait_for_server
 from agents.replay.tables import TABLE, make_table
 from agents.replay.writer import SegmentWriter
 from agents.types import Transition
@@ -17,6 +18,7 @@ __all__ = [
     "Writer",
     "make_table",
     "superbatches",
+    "wait_for_server",
 ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
 
 import reverb
 import tensorflow as tf
@@ -12,6 +13,7 @@ from acme import specs
 
 from agents.protocol import AgentConfig
 from agents.replay import segments, tables
+from agents.replay.server import wait_for_server
 from agents.types import Transition
 
 # How long the sampler waits for the rate limiter before it looks whether it shall stop.
@@ -20,8 +22,6 @@ _SAMPLER_TIMEOUT_MS = 250
 _WAIT_S = 0.1
 # How long to wait for the thread that draws, once it has been told to end.
 _CLOSE_S = 2.0
-# How long a server that is starting up may take to answer.
-_SERVER_TIMEOUT_S = 60
 
 
 def superbatches(
@@ -39,22 +39,24 @@ def superbatches(
     so does padding where it leaves fewer than K·B. Padding itself is never in it.
 
     Args:
-      server_address: of the Reverb server, "host:port"; it must be up.
+      server_address: of the Reverb server, "host:port"; it is waited for.
       config: the agent's configuration.
       spec: the spec of the environment.
       steps_per_call: K.
-      should_stop: asked before every superbatch, and every 0.1 s while there is none; when it is
-        true, the iterator ends.
+      should_stop: asked before every superbatch, every 0.1 s while there is none, and every second
+        while there is no server; when it is true, the iterator ends.
 
     Returns:
       An iterator of superbatches, float32 tensors of leading shape [K, B]. Where it is left before
       its end, its `close()` ends what it runs in the background.
 
     Raises:
-      ConnectionError: no server answers within 60 s.
+      ConnectionError: no server answers, see `wait_for_server`.
       ValueError: the server's table is made for another environment or configuration.
     """
-    _check_table(server_address, config, spec)
+    information = wait_for_server(reverb.Client(server_address), should_stop)
+    if information:
+        _check_table(information, server_address, config, spec)
     return _drawn_ahead(server_address, config, spec, steps_per_call, should_stop)
 
 
@@ -152,14 +154,13 @@ def _shuffled_rows(drawn: tf.Tensor, steps_per_call: int, batch_size: int) -> tf
     return tf.reshape(tf.gather(rows, order), [steps_per_call, batch_size, rows.shape[-1]])
 
 
-def _check_table(server_address: str, config: AgentConfig, spec: specs.EnvironmentSpec) -> None:
+def _check_table(
+    information: Mapping[str, Any],
+    server_address: str,
+    config: AgentConfig,
+    spec: specs.EnvironmentSpec,
+) -> None:
     """Raises unless the server has the table that `make_table` makes for this configuration."""
-    try:
-        information = reverb.Client(server_address).server_info(_SERVER_TIMEOUT_S)
-    except (reverb.errors.ReverbError, RuntimeError) as error:
-        raise ConnectionError(
-            f"No Reverb server answers at {server_address} within {_SERVER_TIMEOUT_S} s."
-        ) from error
     wanted = tf.TensorSpec([config.segment_length, segments.row_width(spec)], tf.float32)
     if tables.TABLE not in information:
         raise ValueError(f"The Reverb server at {server_address} has no table {tables.TABLE!r}.")

@@ -16,11 +16,12 @@ from launch import process_environment
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
 from launch.counter import ACTOR_STEPS
 from launch.engines import ENGINES
+from launch.engines.base import Outcome, Settings
 from launch.errors import ExperimentError
 from launch.terminal import say
 
 if TYPE_CHECKING:
-    from launch.engines.base import Engine
+    from launch.engines.base import Engine, RunResult
     from launch.experiment import Experiment
     from launch.run_folder import RunFolder
 
@@ -126,6 +127,14 @@ def _flags() -> flags.FlagValues:
         "Run nothing where no such network can be made, rather than say so and go on.",
         flag_values=values,
     )
+    flags.DEFINE_float(
+        "hang_timeout",
+        Settings.hang_timeout_s,
+        "Seconds without progress after which a process is killed and started again: more than "
+        "one step of the environments, or one call of the learner, may ever take.",
+        lower_bound=1.0,
+        flag_values=values,
+    )
     number("learner_threads", None, "Threads of the learner. Default: one for each core.")
     flags.DEFINE_float(
         "checkpoint_period",
@@ -141,7 +150,6 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 0, "train takes flags only")
     inherited = process_environment.set_for_this_process()
     from launch import engines, resume, run_folder
-    from launch.engines.base import Outcome, Settings
     from launch.train import describe, train
 
     if values.require_private and not values.private_network:
@@ -152,6 +160,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             inherited,
             private_network=values.private_network,
             require_private=values.require_private,
+            hang_timeout_s=values.hang_timeout,
         ),
     )
     if values.change and values.resume is None:
@@ -177,6 +186,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         say(f"With {_described_sizes(experiment)}.")
         summary = train(experiment, folder, engine, resumed_at=resumed_at)
     result = summary.result
+    if result.restarts:
+        say(f"{_described_restarts(result)}; see {folder.events}.")
     if result.outcome is Outcome.FAILED:
         complain(f"{result.failed_node} failed; see {folder.logs}.", FAILED)
         say(str(result.error), sys.stderr)
@@ -301,6 +312,14 @@ def _check_changes(changes: Mapping[str, str], meant: Sequence[str], wanted: Exp
             f"The run was started with other settings:{lines}\nLeave them out, or say that they "
             f"are meant: --change={','.join(not_meant)}."
         )
+
+
+def _described_restarts(result: RunResult) -> str:
+    roles = ", ".join(f"{role} {number}" for role, number in result.restarts.items())
+    return (
+        f"Processes started again: {sum(result.restarts.values())} ({roles}), with "
+        f"{result.seconds_lost:.1f} s lost"
+    )
 
 
 def _described_sizes(experiment: Experiment) -> str:

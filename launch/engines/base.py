@@ -29,11 +29,15 @@ class RunResult:
         outcome: how.
         failed_node: the name of the process that failed, if one did.
         error: what it said, in full.
+        restarts: how often processes were started again, by their roles.
+        seconds_lost: to that, over all of them.
     """
 
     outcome: Outcome
     failed_node: str | None = None
     error: str | None = None
+    restarts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    seconds_lost: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +48,14 @@ class Settings:
         inherited: the environment variables for the processes that it starts.
         private_network: keep those processes' ports to themselves, where the kernel allows it.
         require_private: run nothing where it does not.
+        hang_timeout_s: seconds without progress after which one of those processes is killed and
+            started again.
     """
 
     inherited: Mapping[str, str]
     private_network: bool = True
     require_private: bool = False
+    hang_timeout_s: float = 120.0
 
 
 class Engine(Protocol):
@@ -71,7 +78,7 @@ class Engine(Protocol):
         Args:
             experiment: what to run; it has been validated.
             folder: made for the run; metrics, checkpoints and logs go there.
-            on_status: called often with `Counter.status`.
+            on_status: called often with `Counter.status`, and `restarts`, how many there were.
 
         Returns:
             How it ended; nothing that was started is left running.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import sys
 import tempfile
@@ -15,9 +16,10 @@ from absl import flags
 from launchpad.nodes.python.local_multi_processing import PythonProcess
 
 from launch import checkpoints, process_environment, program
-from launch.engines import private_network, signals
+from launch.engines import private_network, signals, temporary_folder
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.engines.processes import NodeProcess, wait
+from launch.engines.restarts import Restarts
 from launch.engines.supervision import Node, Supervisor
 from launch.errors import ExperimentError
 from launch.experiment import Experiment
@@ -30,12 +32,10 @@ from launch.terminal import say
 # Seconds between two looks at the processes, and at the status.
 _POLL_S = 0.1
 _STATUS_S = 0.5
-# Seconds that a group of processes has to stop in, before it is killed. The learner writes its
-# last checkpoint in that time.
-_GRACE_S = {program.LEARNER: 60.0}
-_DEFAULT_GRACE_S = 15.0
-# After a failure, processes may be waiting for one that is gone. The learner still saves.
-_GRACE_AFTER_FAILURE_S = 5.0
+# Seconds that a group of processes has to stop in, before it is killed: all together less than 10,
+# but for a learner whose last checkpoint takes long to write, or that is only starting.
+_GRACE_S = {program.LEARNER: 60.0, program.COUNTER: 3.0, program.REPLAY: 3.0}
+_DEFAULT_GRACE_S = 5.0
 # A learner that waits for the evaluator is worse than an evaluation that takes longer; but on a
 # machine with much else to do, the evaluator must get its turn too.
 _NICE = {program.EVALUATOR: 5}
@@ -66,7 +66,7 @@ class LocalEngine:
         with (
             signals.caught() as stop,
             self._network() as network,
-            tempfile.TemporaryDirectory(prefix="quinoa-") as temporary,
+            temporary_folder.made() as temporary,
         ):
             try:
                 described = program.make_program(experiment, folder)
@@ -90,7 +90,8 @@ class LocalEngine:
                             progress=learned if group == program.LEARNER else None,
                         )
                     )
-                return _watch(nodes, folder, stop, on_status)
+                watch = _Watch(nodes, folder, on_status, self._settings.hang_timeout_s)
+                return watch.until_the_end(stop)
             finally:
                 for node in nodes:
                     node.process.kill()
@@ -165,44 +166,70 @@ def _executables(described: lp.Program, temporary: str) -> list[tuple[str, int, 
     return executables
 
 
-def _watch(
-    nodes: Sequence[Node],
-    folder: RunFolder,
-    stop: signals.StopSignals,
-    on_status: Callable[[Mapping[str, Any]], None],
-) -> RunResult:
-    """Waits for the run's end, then stops what still runs, in order."""
-    supervisor = Supervisor(nodes, folder.events)
-    workers = [node for node in nodes if node.process.group == program.WORKERS]
-    next_status = time.monotonic()
-    result = None
-    while result is None:
-        result = supervisor.tend()
-        if result is None and all(node.is_done for node in workers):
-            result = RunResult(Outcome.FINISHED)
-        elif result is None and stop.count:
-            result = RunResult(Outcome.STOPPED)
-        if time.monotonic() >= next_status:
-            _show_status(folder, on_status)
-            next_status += _STATUS_S
-        time.sleep(_POLL_S)
-    default_grace_s = (
-        _GRACE_AFTER_FAILURE_S if result.outcome is Outcome.FAILED else _DEFAULT_GRACE_S
-    )
-    if result.outcome is not Outcome.FAILED:
-        # The others' last words need somebody to hear them.
-        supervisor.restart([node for node in nodes if node.process.group in program.HEARERS])
-    # One that is still down has nothing to stop, and its failure would have been mended.
-    running = [node.process for node in nodes if not node.is_down]
-    while_stopping = _stop_in_order(running, stop, default_grace_s)
-    _show_status(folder, on_status)
-    # What failed first is the cause; what fails while the rest is stopped may follow from it.
-    return result if result.outcome is Outcome.FAILED else while_stopping or result
+class _Watch:
+    """Sees a run's processes to its end."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        folder: RunFolder,
+        on_status: Callable[[Mapping[str, Any]], None],
+        hang_timeout_s: float,
+    ):
+        self._nodes = nodes
+        self._folder = folder
+        self._on_status = on_status
+        self._status: Mapping[str, Any] = {}
+        roles = list(dict.fromkeys(node.process.group for node in nodes))
+        self._restarts = Restarts(folder, roles, lambda: self._status)
+        self._supervisor = Supervisor(
+            nodes, folder.events, self._restarts, hang_timeout_s=hang_timeout_s
+        )
+
+    def until_the_end(self, stop: signals.StopSignals) -> RunResult:
+        """Waits for the run's end, then stops what still runs, in order."""
+        result = self._wait(stop)
+        if result.outcome is not Outcome.FAILED:
+            # The others' last words need somebody to hear them.
+            self._supervisor.restart(
+                [node for node in self._nodes if node.process.group in program.HEARERS]
+            )
+        # One that is still down has nothing to stop, and its failure would have been mended.
+        running = [node.process for node in self._nodes if not node.is_down]
+        while_stopping = _stop_in_order(running, stop)
+        self._show_status()
+        # What failed first is the cause; what fails while the rest is stopped may follow from it.
+        if result.outcome is not Outcome.FAILED:
+            result = while_stopping or result
+        return dataclasses.replace(
+            result, restarts=self._restarts.by_role, seconds_lost=self._restarts.seconds_lost
+        )
+
+    def _wait(self, stop: signals.StopSignals) -> RunResult:
+        workers = [node for node in self._nodes if node.process.group == program.WORKERS]
+        next_status = time.monotonic()
+        while True:
+            result = self._supervisor.tend()
+            if result is not None:
+                return result
+            if all(node.is_done for node in workers):
+                return RunResult(Outcome.FINISHED)
+            if stop.count:
+                return RunResult(Outcome.STOPPED)
+            if time.monotonic() >= next_status:
+                self._show_status()
+                next_status = time.monotonic() + _STATUS_S
+            time.sleep(_POLL_S)
+
+    def _show_status(self) -> None:
+        try:
+            self._status = read_json(self._folder.status)
+        except (OSError, ValueError):  # The counter is starting, or the disk fails.
+            return
+        self._on_status({**self._status, "restarts": self._restarts.total})
 
 
-def _stop_in_order(
-    processes: Sequence[NodeProcess], stop: signals.StopSignals, default_grace_s: float
-) -> RunResult | None:
+def _stop_in_order(processes: Sequence[NodeProcess], stop: signals.StopSignals) -> RunResult | None:
     """Stops everything; returns a result if that went wrong."""
     problem = None
 
@@ -213,7 +240,7 @@ def _stop_in_order(
         stopping = [process for process in processes if process.group in groups]
         for process in stopping:
             process.terminate()
-        grace_s = max(_GRACE_S.get(group, default_grace_s) for group in groups)
+        grace_s = max(_GRACE_S.get(group, _DEFAULT_GRACE_S) for group in groups)
         wait(stopping, grace_s, hastened)
         for process in stopping:
             process.kill()
@@ -235,11 +262,3 @@ def _problem(process: NodeProcess, grace_s: float, hastened: bool) -> RunResult 
     if process.exit_code not in (0, TOLD_TO_STOP):
         return RunResult(Outcome.FAILED, process.name, process.failure())
     return None
-
-
-def _show_status(folder: RunFolder, on_status: Callable[[Mapping[str, Any]], None]) -> None:
-    try:
-        status = read_json(folder.status)
-    except FileNotFoundError:  # The counter is starting.
-        return
-    on_status(status)

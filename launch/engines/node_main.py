@@ -3,13 +3,15 @@
     python -m launch.engines.node_main --data_file=FILE --lp_task_id=N --parent=PID --error_file=F
 
 Does what Launchpad's own entry does (loads the node's function, gives it a worker manager, calls
-it), and besides: dies with the engine, joins the run's network, lets SIGTERM in
-once there is somebody to hear it, and leaves an error where the engine finds it.
+it), and besides: dies with the engine, joins the run's network, has a heart that the engine hears,
+lets SIGTERM in once there is somebody to hear it, leaves an error where the engine finds it, and
+its stacks in the log when the engine asks for them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import os
 import signal
@@ -18,10 +20,12 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from launch import lean_imports, process_environment
+from launch import heartbeat, lean_imports, process_environment
 from launch.engines import parent, private_network
+from launch.engines.processes import STACKS_SIGNAL
 from launch.errors import FatalError
 from launch.nodes import FATAL
+from launch.terminal import settle
 
 
 def main() -> int:
@@ -31,6 +35,7 @@ def main() -> int:
     parser.add_argument("--lp_task_id", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--error_file", type=Path, required=True)
+    parser.add_argument("--heartbeat", type=int)
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--network", default="")
     parser.add_argument("--tensorflow", action="store_true")
@@ -38,6 +43,9 @@ def main() -> int:
 
     parent.die_with(arguments.parent)
     faulthandler.enable()
+    faulthandler.register(STACKS_SIGNAL)
+    if arguments.heartbeat is not None:
+        heartbeat.attach(arguments.heartbeat)
     if arguments.nice:
         os.nice(arguments.nice)
     # Agents and environments of the user's own may lie in the current folder, which `-m` has put
@@ -52,8 +60,11 @@ def main() -> int:
         _run(arguments.data_file, arguments.lp_task_id, launchpad_flags)
     except Exception as error:
         text = "".join(traceback.format_exception(error.with_traceback(_own(error.__traceback__))))
-        sys.stderr.write(text)
-        arguments.error_file.write_text(text, encoding="utf-8")
+        # The disk may be full: that it ended for an error is to be seen even so.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+        with contextlib.suppress(OSError):
+            arguments.error_file.write_text(text, encoding="utf-8")
         return FATAL if isinstance(error, FatalError) else 1
     return 0
 
@@ -92,6 +103,5 @@ if __name__ == "__main__":
         status = main()
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    settle()
     os._exit(status)

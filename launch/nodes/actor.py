@@ -12,7 +12,8 @@ import reverb
 from agents import registry
 from agents.actor import Actor
 from agents.parameters import ParameterClient
-from agents.replay import SegmentWriter
+from agents.replay import SegmentWriter, wait_for_server
+from launch import heartbeat
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from launch.experiment import Experiment
 from launch.nodes import TOLD_TO_STOP
@@ -70,11 +71,15 @@ class ActorNode:
         spec = experiment.spec()
         policy = registry.load(experiment.agent).agent_class.make_policy(config, spec)
 
+        @heartbeat.beating
         def should_stop() -> bool:
             return self._stop_event.is_set() or reporter.stop
 
         parameters = ParameterClient(self._get_parameters, policy, tolerance_s=PATIENCE_S)
-        if not parameters.wait_for_first(should_stop):
+        if not (
+            parameters.wait_for_first(should_stop)
+            and wait_for_server(self._replay_client, should_stop)
+        ):
             parameters.close()
             environments.close()
             return _end(reporter)

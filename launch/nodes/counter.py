@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
+from launch import heartbeat
 from launch.counter import Counter
 from launch.run_folder import RunFolder
 
@@ -26,4 +27,5 @@ class CounterNode(Counter):
         """Writes status and metrics twice a second, until it is told to stop."""
         while not self._stop_event.wait(_PERIOD_S):
             self.save()
+            heartbeat.beat()
         self.close()

@@ -11,6 +11,7 @@ import numpy as np
 from agents import registry
 from agents.evaluation import EvaluationStopped, evaluate
 from agents.learner import unflatten
+from launch import heartbeat
 from launch.counter import ACTOR_STEPS
 from launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
 from launch.reporter import PATIENCE_S, BackgroundReporter, Report
@@ -56,6 +57,7 @@ class EvaluatorNode:
         period = experiment.steps_between_evaluations
         due = 0
         while not self._stop_event.wait(_PERIOD_S):
+            heartbeat.beat()
             actor_steps = reporter.count(ACTOR_STEPS)
             # `stop` raises when the counter is gone.
             if reporter.stop or actor_steps < due:
@@ -73,7 +75,7 @@ class EvaluatorNode:
                     experiment.evaluation_episodes,
                     seed=experiment.seed_of("evaluation", actor_steps),
                     sample=experiment.evaluation_sample,
-                    should_stop=self._stop_event.is_set,
+                    should_stop=heartbeat.beating(self._stop_event.is_set),
                 )
             except EvaluationStopped:
                 break
@@ -89,6 +91,7 @@ class EvaluatorNode:
         """
         deadline = time.monotonic() + PATIENCE_S
         while not self._stop_event.is_set():
+            heartbeat.beat()
             try:
                 # It has published its first ones before it answers anything.
                 return self._get_parameters(-1)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from agents import registry, replay
 from agents.learner import Learner, check_finite
 from agents.parameters import PublishedParameters
-from launch import checkpoints
+from launch import checkpoints, heartbeat
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
 from launch.experiment import Experiment
 from launch.finite import finite_parameters
@@ -92,7 +92,7 @@ class LearnerNode:
             self._experiment.config,
             self._spec,
             steps_per_call=self._experiment.steps_per_call,
-            should_stop=self._stop_event.is_set,
+            should_stop=heartbeat.beating(self._stop_event.is_set),
         )
         rate = Rate(steps)
         published = saved = time.monotonic()

@@ -8,7 +8,15 @@ import tensorflow as tf
 from scipy import stats
 
 from agents.protocol import AgentConfig
-from agents.replay import TABLE, SegmentWriter, dataset, make_table, segments, superbatches
+from agents.replay import (
+    TABLE,
+    SegmentWriter,
+    dataset,
+    make_table,
+    segments,
+    server,
+    superbatches,
+)
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import (
     as_queue,
@@ -178,7 +186,7 @@ def test_it_is_at_most_one_superbatch_and_what_is_in_flight_ahead():
 
 
 def test_no_server_is_one_clear_error(monkeypatch):
-    monkeypatch.setattr(dataset, "_SERVER_TIMEOUT_S", 1)
+    monkeypatch.setattr(server, "_TIMEOUT_S", 1)
     with pytest.raises(ConnectionError, match="No Reverb server answers at localhost:1 "):
         superbatches("localhost:1", AgentConfig(), SPEC, steps_per_call=1)
 

@@ -13,6 +13,7 @@ import pytest
 
 from launch.engines import processes
 from launch.engines.processes import NodeProcess
+from launch.heartbeat import Heartbeat
 from tests.launch.helpers import wait_until
 
 OBEDIENT = "import time; print('up', flush=True); time.sleep(100)"
@@ -35,7 +36,7 @@ def node(tmp_path, monkeypatch):
                 start_new_session=True,
             )
         name = f"node-{len(started)}"
-        process = NodeProcess("node", name, log, tmp_path / f"{name}.error", popen)
+        process = NodeProcess("node", name, log, Heartbeat(), tmp_path / f"{name}.error", popen)
         started.append(process)
         return process
 

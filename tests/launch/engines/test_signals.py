@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -21,7 +23,8 @@ def test_counts_and_puts_the_handlers_back():
         for number in signals._SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.raise_signal(number)
-    assert stop.count == sum(handler is not signal.SIG_IGN for handler in before)
+    asked = sum(handler is not signal.SIG_IGN for handler in before[:2])
+    assert stop.count == max(asked, 1)
     assert [signal.getsignal(number) for number in signals._SIGNALS] == before
 
 
@@ -44,3 +47,54 @@ def test_one_within_another_counts_for_both():
             signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
         assert outer.count == inner.count == 3
+
+
+def test_a_terminal_that_is_closed_asks_once():
+    """The kernel sends SIGHUP, the shell does, and the shell ends: nobody is in a hurry."""
+    with signals.caught() as stop:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.count == 1
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.count == 1
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.count == 2
+
+
+CHILD = """
+import signal, sys, time
+from launch.engines import signals
+if sys.argv[1] == "nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with signals.caught() as stop:
+    print(stop.count, flush=True)
+    sys.stdin.readline()
+    time.sleep(0.2)
+    print(stop.count, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"), [("plain", "1"), ("nohup", "0"), ("a session of its own", "0")]
+)
+def test_it_ends_with_its_parent_unless_it_was_started_to_outlive_it(kind, asked):
+    with_session = kind == "a session of its own"
+    parent = (
+        "import os, subprocess, sys\n"
+        f"subprocess.Popen([sys.executable, '-c', {CHILD!r}, {kind!r}],"
+        f" start_new_session={with_session})\n"
+        "sys.stdin.read(1)\n"
+        "os._exit(0)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == b"0\n"
+        # One byte for the parent, and when that is gone a line for the child.
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        process.wait(60)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline().decode().strip() == asked

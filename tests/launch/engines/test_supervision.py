@@ -1,28 +1,62 @@
 """When nodes are started again, with processes that end as they are told to."""
 
+from __future__ import annotations
+
+import csv
 import json
+import signal
 import time
 from typing import Any
 
 import pytest
 
+from launch.engines.awake_clock import MAX_GAP_S
 from launch.engines.base import Outcome
-from launch.engines.supervision import MAX_FAILURES, WITHIN_S, Node, Supervisor
-from launch.nodes import FATAL
+from launch.engines.restarts import Restarts
+from launch.engines.supervision import (
+    MAX_FAILURES,
+    MAX_KILLED,
+    START_TIMEOUT_S,
+    WITHIN_S,
+    Node,
+    Supervisor,
+)
+from launch.nodes import FATAL, TOLD_TO_STOP
+from launch.run_folder import RunFolder
+
+HANG_TIMEOUT_S = 10.0
+
+
+class Heart:
+    count = 0
 
 
 class Process:
+    """One that ends, and beats, when it is told to."""
+
+    group = "actor"
     name = "actor-0"
 
     def __init__(self):
         self.exit_code = None
         self.killed = False
+        self.left_stacks = False
+        self.heartbeat = Heart()
+
+    def leave_stacks(self):
+        assert not self.killed
+        self.left_stacks = True
 
     def kill(self):
+        if not self.killed and self.exit_code is None:
+            self.exit_code = -signal.SIGKILL
         self.killed = True
 
     def failure(self):
         return "Traceback\nValueError: of its own"
+
+    def with_log(self, reason):
+        return f"the log\n{reason}"
 
 
 @pytest.fixture
@@ -30,17 +64,55 @@ def clock(monkeypatch):
     class Clock:
         now = 1000.0
 
-    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
-    return Clock
+        def pass_by(self, seconds: float, supervisor: Supervisor) -> Any:
+            """Has a supervisor look in on its nodes often until then."""
+            end = self.now + seconds
+            result = None
+            while result is None and self.now < end:
+                self.now += min(0.5, end - self.now)
+                result = supervisor.tend()
+            return result
+
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    return clock
 
 
 @pytest.fixture
-def make(tmp_path):
-    def make_one(may_end=False):
-        node = Node(Process, may_end=may_end)  # type: ignore[arg-type]
-        return node, Supervisor([node], tmp_path / "events.jsonl")
+def supervise(tmp_path):
+    """Makes a supervisor of one node."""
+
+    def make_one(node: Any) -> Supervisor:
+        folder = RunFolder(tmp_path)
+        restarts = Restarts(folder, ["learner", "actor"], lambda: {"actor_steps": 7})
+        return Supervisor([node], folder.events, restarts, hang_timeout_s=HANG_TIMEOUT_S)
 
     return make_one
+
+
+@pytest.fixture
+def make(supervise):
+    def make_one(may_end=False):
+        node: Any = Node(Process, may_end=may_end)  # type: ignore[arg-type]
+        return node, supervise(node)
+
+    return make_one
+
+
+@pytest.fixture
+def events(tmp_path):
+    def read():
+        return [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+
+    return read
+
+
+def fail(node, supervisor, exit_code=1):
+    """Lets the node's process live, and fail."""
+    node.process.heartbeat.count += 1
+    assert supervisor.tend() is None
+    node.process.exit_code = exit_code
+    return supervisor.tend()
 
 
 def test_one_that_fails_is_started_again_at_once(make, clock, tmp_path, capsys):
@@ -87,10 +159,10 @@ def test_one_that_fails_again_and_again_ends_the_run_with_its_error(make, clock)
     assert (result.failed_node, result.error) == ("actor-0", "Traceback\nValueError: of its own")
 
 
-def test_one_that_does_not_get_on_is_given_up_however_long_that_takes(clock, tmp_path):
+def test_one_that_does_not_get_on_is_given_up_however_long_that_takes(clock, supervise):
     steps = [0]
     node: Any = Node(Process, may_end=False, progress=lambda: steps[0])  # type: ignore[arg-type]
-    supervisor = Supervisor([node], tmp_path / "events.jsonl")
+    supervisor = supervise(node)
     for _ in range(5):
         node.process.exit_code = 1
         assert supervisor.tend() is None
@@ -106,7 +178,7 @@ def test_one_that_does_not_get_on_is_given_up_however_long_that_takes(clock, tmp
     assert result.outcome is Outcome.FAILED
 
 
-def test_a_start_that_fails_is_a_failure_too(clock, tmp_path):
+def test_a_start_that_fails_is_a_failure_too(clock, supervise):
     fails = [False]
 
     def start():
@@ -115,7 +187,7 @@ def test_a_start_that_fails_is_a_failure_too(clock, tmp_path):
         return Process()
 
     node: Any = Node(start, may_end=False)
-    supervisor = Supervisor([node], tmp_path / "events.jsonl")
+    supervisor = supervise(node)
     fails[0] = True
     node.process.exit_code = 1
     assert supervisor.tend() is None
@@ -148,10 +220,93 @@ def test_a_full_disk_does_not_end_the_supervision(make, clock, tmp_path):
 def test_one_that_fails_now_and_then_goes_on(make, clock):
     node, supervisor = make()
     for _ in range(5 * MAX_FAILURES):
-        node.process.exit_code = 1
-        assert supervisor.tend() is None
+        assert fail(node, supervisor) is None
         assert not node.is_down
         clock.now += WITHIN_S
+
+
+def test_one_that_never_comes_up_is_given_up_however_long_that_takes(make, clock):
+    node, supervisor = make()
+    for _ in range(MAX_FAILURES - 1):
+        node.process.exit_code = 1
+        assert supervisor.tend() is None
+        clock.now += 2 * WITHIN_S
+    node.process.exit_code = 1
+    assert supervisor.tend().outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("exit_code", [-signal.SIGKILL, TOLD_TO_STOP, 0])
+def test_one_that_others_kill_is_started_again_more_often_with_growing_delays(
+    make, clock, events, exit_code
+):
+    node, supervisor = make()
+    for _ in range(MAX_KILLED - 1):
+        assert fail(node, supervisor, exit_code) is None
+        assert clock.pass_by(4.1, supervisor) is None
+        assert not node.is_down
+    result = fail(node, supervisor, exit_code)
+    assert result.outcome is Outcome.FAILED
+    delays = [event["restart_in_s"] for event in events() if event["event"] == "failed"]
+    assert delays == [0, 1, 2, 4, 4, 4, 4, 4, 4, None]
+
+
+def test_one_that_gives_no_sign_of_life_is_killed_and_started_again(make, clock, events, capsys):
+    node, supervisor = make()
+    for _ in range(5):
+        node.process.heartbeat.count += 1
+        assert clock.pass_by(HANG_TIMEOUT_S - 1, supervisor) is None
+    hung = node.process
+    assert clock.pass_by(2.0, supervisor) is None
+    assert hung.left_stacks
+    assert hung.killed
+    assert node.process is not hung
+    assert "actor-0 made no progress for 10 s, and was killed." in capsys.readouterr().err
+    clock.pass_by(3.0, supervisor)
+    node.process.heartbeat.count += 1
+    supervisor.tend()
+    failed, restarted, back = events()
+    assert failed["reason"] == "actor-0 made no progress for 10 s, and was killed."
+    assert restarted["event"] == "restarted"
+    # From the last sign of life on, which was seen at the first look of the last 9 seconds.
+    assert (back["event"], back["seconds_lost"]) == ("back", 8.5 + 2 + 3)
+
+
+def test_a_start_may_take_longer_than_a_step(make, clock):
+    node, supervisor = make()
+    first = node.process
+    assert clock.pass_by(START_TIMEOUT_S - 1, supervisor) is None
+    assert not first.killed
+    clock.pass_by(2, supervisor)
+    assert first.killed
+
+
+def test_a_supervisor_that_was_stopped_itself_blames_nobody(make, clock):
+    node, supervisor = make()
+    node.process.heartbeat.count += 1
+    clock.pass_by(2.0, supervisor)
+    clock.now += 1000 * HANG_TIMEOUT_S
+    assert clock.pass_by(HANG_TIMEOUT_S - 3 - MAX_GAP_S, supervisor) is None
+    assert not node.process.killed
+    clock.pass_by(4, supervisor)
+    assert node.process.exit_code is None  # That of the next one.
+    assert node.process.heartbeat.count == 0
+
+
+def test_restarts_are_metrics(make, clock, tmp_path):
+    node, supervisor = make()
+    for seconds in (3.0, 5.0):
+        fail(node, supervisor)
+        clock.pass_by(seconds, supervisor)
+        node.process.heartbeat.count += 1
+        supervisor.tend()
+    with RunFolder(tmp_path).metrics("supervisor").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["restarts"], row["actor_restarts"]) for row in rows] == [("1", "1"), ("2", "2")]
+    assert [float(row["seconds_lost"]) for row in rows] == [3.0, 8.0]
+    assert [float(row["actor_seconds_lost"]) for row in rows] == [3.0, 8.0]
+    assert {row["learner_restarts"] for row in rows} == {"0"}
+    assert {row["actor_steps"] for row in rows} == {"7"}
+    assert list((RunFolder(tmp_path).tensorboard / "supervisor").iterdir())
 
 
 @pytest.mark.parametrize("may_end", [True, False])
