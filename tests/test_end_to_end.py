@@ -9,12 +9,13 @@ import shutil
 import signal
 import subprocess
 import time
+from typing import Any
 
 import pandas as pd
 import psutil
 import pytest
 
-from launch import checkpoints
+from launch import checkpoints, resume
 from launch.files import read_json
 from launch.run_folder import RunFolder
 from tests.launch import factories
@@ -82,9 +83,14 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
     assert evaluated.stderr == ""
 
 
-@pytest.mark.parametrize(("number", "private"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
-def test_a_signal_ends_a_run_in_order(tmp_path, number, private):
-    root = tmp_path / "run"
+@pytest.mark.parametrize(
+    ("number", "private"),
+    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)],
+)
+def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
+    root, temporary = tmp_path / "run", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     flag = "--private_network" if private else "--noprivate_network"
     with started(train_command(root, "--steps=10000000", flag)) as process:
         assert wait_until(lambda: learner_steps(root) > 50), process.poll()
@@ -97,6 +103,9 @@ def test_a_signal_ends_a_run_in_order(tmp_path, number, private):
         out, err = process.communicate(timeout=40)
         assert process.returncode == 0, err
     assert not nodes_of(root)
+    assert not list(temporary.iterdir())
+    with resume.held(RunFolder(root)):
+        pass
     if not private:
         assert not set(ports) & listening_here()
     counts = checkpoints.newest(root / "checkpoints").counts()
@@ -192,6 +201,55 @@ def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):
     assert {"counter-0", "replay-0"} <= set(killed)
     assert "learner-0 is started again: learner-0 was ended by SIGKILL" in err
     assert pd.read_csv(folder.metrics("actor"))["actor_steps"].is_monotonic_increasing
+
+
+def test_one_that_hangs_is_started_again_and_one_that_was_stopped_goes_on(tmp_path, monkeypatch):
+    root, hang = tmp_path / "run", tmp_path / "hang"
+    folder = RunFolder(root)
+    monkeypatch.setenv(factories.HANG_FILE, str(hang))
+    command = train_command(
+        root,
+        "--steps=10000000",
+        "--hang_timeout=25",
+        environment="tests.launch.factories:hangs_when_told",
+    )
+
+    def events(kind: str) -> list[dict[str, Any]]:
+        if not folder.events.is_file():
+            return []
+        found = [json.loads(line) for line in folder.events.read_text().splitlines()]
+        return [event for event in found if event["event"] == kind]
+
+    with started(command) as process:
+        assert wait_until(lambda: learner_steps(root) > 50), process.poll()
+        hang.touch()
+        assert wait_until(lambda: not hang.exists()), process.poll()
+        # A process that was stopped, and is let go on before the time is up, has not failed.
+        time.sleep(1.0)
+        (stopped,) = (of for of in nodes_of(root) if "/counter-0.error" in " ".join(of.cmdline()))
+        stopped.suspend()
+        time.sleep(10.0)
+        stopped.resume()
+        assert wait_until(lambda: bool(events("back")), 100), process.poll()
+        steps = learner_steps(root)
+        assert wait_until(lambda: learner_steps(root) > steps + 100), process.poll()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert not nodes_of(root)
+    (failed,), (back,) = events("failed"), events("back")
+    assert failed["reason"] == f"{failed['node']} made no progress for 25 s, and was killed."
+    assert back["node"] == failed["node"]
+    assert 25 < back["seconds_lost"] < 100
+    # Where it stood.
+    log = (folder.logs / f"{failed['node']}.log").read_text()
+    assert "factories.py" in log and "in step" in log
+    role = failed["node"].partition("-")[0]
+    row = pd.read_csv(folder.metrics("supervisor")).iloc[-1]
+    assert (row["restarts"], row[f"{role}_restarts"]) == (1, 1)
+    assert row["seconds_lost"] == pytest.approx(back["seconds_lost"], abs=0.01)
+    assert f"Processes started again: 1 ({role} 1)" in out
+    assert read_json(folder.result)["restarts"] == {role: 1}
 
 
 def listening_here() -> set[int]:

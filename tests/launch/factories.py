@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import dm_env
 import numpy as np
 from dm_env import specs
@@ -61,3 +64,23 @@ def fails_in_its_first_episode(seed: int) -> Match:
 
 def fails_at_once(seed: int) -> Match:
     raise ZeroDivisionError(f"the factory's own error, seed {seed > 0}")
+
+
+# The variable that names the file whose first finder hangs.
+HANG_FILE = "TEST_HANG_FILE"
+
+
+class Hanging(Match):
+    """Never comes back from a step, if it is the first to find a file, which it takes away."""
+
+    def step(self, action: np.ndarray) -> dm_env.TimeStep:
+        try:
+            os.unlink(os.environ[HANG_FILE])
+        except FileNotFoundError:
+            return super().step(action)
+        while True:
+            time.sleep(1.0)
+
+
+def hangs_when_told(seed: int) -> Hanging:
+    return Hanging(seed)

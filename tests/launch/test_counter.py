@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 
 import pandas as pd
@@ -9,6 +10,7 @@ from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
 from launch.files import read_json
 from launch.metrics import MetricsLog
 from launch.run_folder import RunFolder
+from tests.launch.disks import fill, make_larger
 
 
 @pytest.fixture
@@ -161,3 +163,72 @@ def test_a_second_counter_knows_what_the_first_was_told(folder):
     second.close()
     assert len(pd.read_csv(folder.metrics("actor"), skip_blank_lines=False)) == 2
     assert not folder.counter.exists()
+
+
+def test_a_full_disk_costs_no_row_and_no_count(small_disk, capsys):
+    folder = RunFolder(small_disk)
+    counter = Counter(folder, steps=10**6)
+
+    def report(step: int) -> None:
+        rows = [{"episode_return": float(step)}]
+        answer = counter.report("a", "actor", {ACTOR_STEPS: step + 1}, step, rows)
+        assert answer[ACTOR_STEPS] == step + 1
+
+    for step in range(10):
+        report(step)
+    assert counter.save()
+    ballast = fill(small_disk)
+    for step in range(10, 1000):
+        report(step)
+        if step % 100 == 0:
+            # It says so, goes on, and leaves what is there whole.
+            assert not counter.save()
+            table = pd.read_csv(folder.metrics("actor"))
+            assert table["episode_return"].tolist() == list(range(len(table)))
+            assert read_json(folder.status)[ACTOR_STEPS] <= step + 1
+            assert not list(small_disk.glob(".*.tmp"))
+    assert capsys.readouterr().err.count("status.json cannot be written (No space left") == 1
+    make_larger(small_disk)
+    ballast.unlink()
+    assert counter.save()
+    assert read_json(folder.status)[ACTOR_STEPS] == 1000
+    report(1000)
+    counter.close()
+    assert pd.read_csv(folder.metrics("actor"))["episode_return"].tolist() == list(range(1001))
+    assert scalars(folder, "actor/episode_return") == list(range(1001))
+    (event,) = map(json.loads, folder.events.read_text().splitlines())
+    assert (event["event"], event["node"], event["lost"]) == ("disk_full", "counter", 0)
+    assert event["seconds"] > 0
+
+
+def test_a_counter_that_closes_on_a_full_disk_ends(small_disk, monkeypatch, capsys):
+    monkeypatch.setattr("launch.counter._CLOSE_S", 0.3)
+    fill(small_disk)
+    counter = Counter(RunFolder(small_disk), steps=10)
+    counter.report("a", "actor", {ACTOR_STEPS: 1}, 0, [{"x": 1.0}])
+    counter.close()
+    assert "make room" in capsys.readouterr().err
+
+
+def test_a_second_counter_mends_a_cut_row(folder):
+    rows = [{"x": 1.0}, {"x": 2.0}]
+    first = Counter(folder, 100)
+    first.report("a", "actor", {ACTOR_STEPS: 10}, 0, rows)
+    first.save()
+    path = folder.metrics("actor")
+    path.write_bytes(path.read_bytes()[:-3])
+    second = Counter(folder, 100)
+    second.report("b", "actor", {ACTOR_STEPS: 5}, 0, [{"x": 3.0}])
+    second.close()
+    table = pd.read_csv(path)
+    assert table["x"].tolist() == [1.0, 3.0]
+    assert table["actor_steps"].tolist() == [10, 15]
+
+
+def scalars(folder: RunFolder, tag: str) -> list[float]:
+    """The values that TensorBoard reads."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    accumulator = EventAccumulator(str(folder.tensorboard), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    return [event.value for event in accumulator.Scalars(tag)]

@@ -27,6 +27,12 @@ def test_lines_of_several_processes_do_not_mix(tmp_path):
     assert all(line["wall_time"] > 0 for line in lines)
 
 
-def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(tmp_path):
-    events.append(tmp_path / "nowhere" / "events.jsonl", "happened", "actor-0")
-    assert not (tmp_path / "nowhere").exists()
+def test_a_line_that_cannot_be_written_waits(tmp_path):
+    path = tmp_path / "nowhere" / "events.jsonl"
+    events.append(path, "happened", "actor-0", number=1)
+    assert not path.parent.exists()
+    assert not events.flush(path)
+    path.parent.mkdir()
+    events.append(path, "happened", "actor-0", number=2)
+    assert [json.loads(line)["number"] for line in path.read_text().splitlines()] == [1, 2]
+    assert events.flush(path)

@@ -68,3 +68,9 @@ def test_a_line_now_and_then_where_there_is_no_terminal(monkeypatch):
     assert len(lines) == 6
     assert lines[1].startswith(" 20% 200/1000 steps, return 2.0, actors 10 steps/s")
     assert "\r" not in file.getvalue()
+
+
+def test_restarts_are_told_where_there_were_any():
+    before = status(0)
+    for number, text in ((0, "steps/s"), (1, ", 1 restart"), (3, ", 3 restarts")):
+        assert describe(before, {**status(1), "restarts": number}).endswith(text)

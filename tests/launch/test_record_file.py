@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import subprocess
 
 import pytest
 
 from launch import record_file
 from launch.record_file import RecordFile
-
-ROOM = 64 * 2**10
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True, timeout=20)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True, capture_output=True, timeout=20)
-
-
-def fill(folder) -> None:
-    with contextlib.suppress(OSError), (folder / "ballast").open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
+from tests.launch.disks import fill, make_larger
 
 
 def line(number: int) -> bytes:
@@ -54,7 +31,7 @@ def test_what_a_full_disk_does_not_take_comes_later_whole_and_in_order(small_dis
     assert file.num_pending > 1000
     err = capsys.readouterr().err
     assert err.count("cannot be written (No space left on device): make room.") == 1
-    subprocess.run(["mount", "-o", "remount,size=1M", str(small_disk)], check=True, timeout=20)
+    make_larger(small_disk)
     assert file.flush()
     assert file.path.read_bytes() == b"".join(line(number) for number in range(2001))
     assert (file.num_pending, file.num_lost) == (0, 0)
