@@ -69,7 +69,7 @@ class SegmentWriter:
             while not self._flushed(self._max_pending, _WAIT_S) and not self._should_stop():
                 pass
 
-    def close(self, timeout_s: float = 5.0) -> bool:
+    def close(self, timeout_s: float = 3.0) -> bool:
         """Writes the segments under way, padded, and closes the connection.
 
         Args:
