@@ -10,11 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from agents.learner import NonFiniteError
 from agents.parameters import ParameterClient
 from agents.protocol import Policy
 from agents.replay import Writer
 from agents.types import Transition
-from environments import EnvironmentBatch
+from environments import (
+    BatchStep,
+    EnvironmentBatch,
+    EnvironmentFault,
+    FaultKind,
+    TooManyFaultsError,
+)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -23,14 +30,18 @@ class ActorStep(NamedTuple):
     """What one step of an actor did.
 
     Attributes:
-      num_transitions: N, one of each environment.
+      num_transitions: N, one of each environment, less those that were dropped.
       returns: the undiscounted returns of the episodes that ended with this step.
       lengths: their lengths, in actions.
+      truncated: the environments whose episodes were ended by the limit on their length.
+      faults: what befell the environments; each has cost an episode, which is not in `returns`.
     """
 
     num_transitions: int
     returns: list[float]
     lengths: list[int]
+    truncated: tuple[int, ...] = ()
+    faults: tuple[EnvironmentFault, ...] = ()
 
 
 class Actor:
@@ -63,23 +74,33 @@ class Actor:
         self._num_steps = 0
 
     def step(self) -> ActorStep:
-        """Takes one action in each environment."""
+        """Takes one action in each environment.
+
+        Raises:
+          EnvironmentFault: an environment failed for good, or too many episodes failed.
+          NonFiniteError: too many episodes failed by the policy's own actions.
+        """
         if self._parameters is not None:
             self._parameters.update()
         observation = self._observation
         action = self._act(observation, self._num_steps)
         self._num_steps += 1
-        result = self._environments.step(action)
+        result = step_environments(self._environments, action)
         self._writer.append(
-            Transition(observation, action, result.reward, result.discount, result.next_observation)
+            Transition(
+                observation, action, result.reward, result.discount, result.next_observation
+            ),
+            result.valid,
         )
         self._observation = result.observation
-        if not result.last.any():
+        if not (result.faults or result.last.any()):
             return ActorStep(len(action), [], [])
         return ActorStep(
-            len(action),
+            len(action) if result.valid is None else int(np.count_nonzero(result.valid)),
             result.episode_return[result.last].tolist(),
             result.episode_length[result.last].tolist(),
+            result.truncated,
+            result.faults,
         )
 
     def close(self) -> None:
@@ -90,6 +111,23 @@ class Actor:
             self._writer.close()
         finally:
             self._environments.close()
+
+
+def step_environments(environments: EnvironmentBatch, action: FloatArray) -> BatchStep:
+    """Steps environments with a policy's actions, float32 [N, A].
+
+    Raises:
+      EnvironmentFault: see `EnvironmentBatch.step`.
+      NonFiniteError: the same, but the environments are not to blame.
+    """
+    try:
+        return environments.step(action)
+    except TooManyFaultsError as error:
+        if error.kind is not FaultKind.ACTION:
+            raise
+        raise NonFiniteError(
+            f"{error}. Learning has diverged; a lower learning_rate may help."
+        ) from error
 
 
 def action_function(

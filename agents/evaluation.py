@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agents.actor import action_function
+from agents.actor import action_function, step_environments
 from agents.protocol import Policy
-from environments import EnvironmentBatch
+from environments import EnvironmentBatch, EnvironmentFault
 
 
 class EvaluationResult(NamedTuple):
@@ -19,10 +19,15 @@ class EvaluationResult(NamedTuple):
     Attributes:
       returns: undiscounted, float64 [num_episodes].
       lengths: in actions, int64 [num_episodes].
+      num_truncated: how many of them the limit on their length has ended.
+      faults: what befell the environments. Each has cost an episode, in whose place another one
+        was played.
     """
 
     returns: npt.NDArray[np.float64]
     lengths: npt.NDArray[np.int64]
+    num_truncated: int = 0
+    faults: tuple[EnvironmentFault, ...] = ()
 
 
 class EvaluationStopped(Exception):
@@ -54,6 +59,8 @@ def evaluate(
     Raises:
       ValueError: `num_episodes` is less than 1.
       EvaluationStopped: `should_stop` was true before the last episode had ended.
+      EnvironmentFault: an environment failed for good, or too many episodes failed.
+      NonFiniteError: too many episodes failed by the policy's own actions.
     """
     if num_episodes < 1:
         raise ValueError(f"num_episodes must be at least 1, not {num_episodes}.")
@@ -63,20 +70,25 @@ def evaluate(
     lengths: list[list[int]] = [[] for _ in range(count)]
     observation = environments.reset()
     act = action_function(policy, observation.shape, seed=seed, sample=sample)
-    num_steps = 0
+    num_steps = num_truncated = 0
+    faults: list[EnvironmentFault] = []
     left = num_episodes
     while left:
         if should_stop is not None and should_stop():
             raise EvaluationStopped(f"Stopped with {left} of {num_episodes} episodes to go.")
-        result = environments.step(act(observation, num_steps))
+        result = step_environments(environments, act(observation, num_steps))
         num_steps += 1
         observation = result.observation
+        faults += result.faults
         for i in np.flatnonzero(result.last):
             if len(returns[i]) < share[i]:
                 returns[i].append(float(result.episode_return[i]))
                 lengths[i].append(int(result.episode_length[i]))
+                num_truncated += i in result.truncated
                 left -= 1
     return EvaluationResult(
         np.concatenate([np.array(r, np.float64) for r in returns]),
         np.concatenate([np.array(n, np.int64) for n in lengths]),
+        num_truncated,
+        tuple(faults),
     )

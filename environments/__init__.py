@@ -4,7 +4,9 @@ from environments.batch import BatchStep, EnvironmentBatch
 from environments.canonical import CanonicalEnvironment
 from environments.errors import (
     EnvironmentFault,
+    FaultKind,
     InvalidEnvironmentError,
+    TooManyFaultsError,
     UnknownEnvironmentError,
 )
 from environments.registry import environment_spec, list_environments, make
@@ -14,7 +16,9 @@ __all__ = [
     "CanonicalEnvironment",
     "EnvironmentBatch",
     "EnvironmentFault",
+    "FaultKind",
     "InvalidEnvironmentError",
+    "TooManyFaultsError",
     "UnknownEnvironmentError",
     "environment_spec",
     "list_environments",

@@ -7,6 +7,7 @@ suites (nested observations, action ranges, dtypes, how an episode ends) is sett
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
-from environments.errors import EnvironmentFault, InvalidEnvironmentError
+from environments.errors import EnvironmentFault, FaultKind, InvalidEnvironmentError
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -29,9 +30,16 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 # MuJoCo's mjMAXVAL, which dm_control gives as the bounds of an actuator that has none.
 _UNBOUNDED = 1e10
 
+# Characters of an environment's own error that a fault quotes.
+_MAX_MESSAGE = 500
+
 
 class Defect(Exception):
-    """What is wrong with what an environment returned; where is for `fault` to add."""
+    """What is wrong with an environment's step; where is for `fault` to add."""
+
+    def __init__(self, message: str, kind: FaultKind = FaultKind.SPEC) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class Leaf(NamedTuple):
@@ -260,8 +268,11 @@ class CanonicalEnvironment(dm_env.Environment):
     def fault(self, error: Exception, episode_step: int) -> EnvironmentFault:
         """What to raise for an error at this step of an episode, 0 being its reset."""
         where = f"step {episode_step} of its episode" if episode_step else "its reset"
-        what = str(error) if isinstance(error, Defect) else f"{type(error).__name__}: {error}"
-        return EnvironmentFault(f"{self._name}, at {where}: {what}")
+        what, kind = f"{type(error).__name__}: {error}", FaultKind.RAISED
+        if isinstance(error, Defect):
+            what, kind = str(error), error.kind
+        what = textwrap.shorten(what, _MAX_MESSAGE, placeholder=" ...")  # In one line.
+        return EnvironmentFault(f"{self._name}, at {where}: {what}", kind)
 
     def _repeated_step(self, inner_action: npt.NDArray[Any]) -> dm_env.TimeStep:
         total_reward = 0.0
@@ -300,7 +311,10 @@ class CanonicalEnvironment(dm_env.Environment):
                 break
         within = np.unravel_index(position - start, leaf.shape) if leaf.shape else ()
         element = f"[{', '.join(str(i) for i in within)}]" if leaf.shape else ""
-        return Defect(f"{leaf.label}{element} is {observation[position]}, not a finite float32")
+        return Defect(
+            f"{leaf.label}{element} is {observation[position]}, not a finite float32",
+            FaultKind.NOT_FINITE,
+        )
 
 
 def check_action_repeat(action_repeat: int) -> None:
@@ -343,9 +357,10 @@ def _checked_timestep(timestep: dm_env.TimeStep) -> tuple[dm_env.StepType, float
         ) from None
     # Written so that NaN, which is neither above nor below anything, fails as well.
     if not -_FLOAT32_MAX <= reward <= _FLOAT32_MAX:
-        raise Defect(f"the reward is {reward}, not a finite float32")
+        raise Defect(f"the reward is {reward}, not a finite float32", FaultKind.NOT_FINITE)
     if not 0.0 <= discount <= 1.0:
-        raise Defect(f"the discount is {discount}, outside [0, 1]")
+        kind = FaultKind.SPEC if math.isfinite(discount) else FaultKind.NOT_FINITE
+        raise Defect(f"the discount is {discount}, outside [0, 1]", kind)
     return step_type, reward, discount, observation
 
 

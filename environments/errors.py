@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import enum
 from collections.abc import Sequence
 
 
@@ -23,5 +24,26 @@ class InvalidEnvironmentError(ValueError):
     """The environment exists, but it cannot be made here or cannot be made canonical."""
 
 
+class FaultKind(enum.Enum):
+    """What an episode came to grief by."""
+
+    NOT_FINITE = "not_finite"  # a number out of the environment is NaN or infinite
+    SPEC = "spec"  # what the environment returned is not what its specs say
+    RAISED = "raised"  # the environment raised
+    ACTION = "action"  # the action is NaN or infinite, and the environment not to blame
+
+
 class EnvironmentFault(RuntimeError):
-    """An environment broke its own specs, or raised, while it was reset or stepped."""
+    """An episode cannot go on: it names the environment, the step and the value.
+
+    Attributes:
+        kind: what happened.
+    """
+
+    def __init__(self, message: str, kind: FaultKind = FaultKind.RAISED) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class TooManyFaultsError(EnvironmentFault):
+    """Too many episodes came to grief; it quotes the latest fault, whose kind it has."""

@@ -9,6 +9,7 @@ from launch import checkpoints
 from launch.errors import RunError
 from launch.experiment import MAX_EVALUATION_ENVIRONMENTS, load
 from launch.run_folder import RunFolder
+from launch.warning_log import WarningLog
 
 if TYPE_CHECKING:
     from agents.evaluation import EvaluationResult
@@ -66,6 +67,7 @@ def evaluate_checkpoint(
 ) -> EvaluationResult:
     """Evaluates the policy of one checkpoint; see `evaluate_run` and `agents.evaluation`."""
     from agents.evaluation import evaluate
+    from agents.learner import NonFiniteError
 
     policy = load_policy(experiment, checkpoint)
     role = "final-evaluation" if seed is None else f"evaluation-{seed}"
@@ -73,7 +75,7 @@ def evaluate_checkpoint(
         min(num_episodes, MAX_EVALUATION_ENVIRONMENTS), role
     )
     try:
-        return evaluate(
+        result = evaluate(
             policy,
             environments,
             num_episodes,
@@ -81,5 +83,11 @@ def evaluate_checkpoint(
             sample=sample,
             should_stop=should_stop,
         )
+    except NonFiniteError as error:
+        raise RunError(f"The policy of {checkpoint.path} cannot act: {error}") from error
     finally:
         environments.close()
+    warnings = WarningLog("evaluation", None)
+    warnings.dropped(result.faults)
+    warnings.truncated(result.num_truncated, experiment.max_episode_steps)
+    return result

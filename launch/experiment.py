@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from acme import specs
 
     from agents.protocol import AgentConfig
-    from environments import EnvironmentBatch
+    from environments import CanonicalEnvironment, EnvironmentBatch
 
 # Environments that one evaluation steps together, at most.
 MAX_EVALUATION_ENVIRONMENTS = 10
@@ -43,6 +43,8 @@ class Experiment:
         seed: of the parameters, the policies' random numbers and the environments.
         checkpoint_period_s: seconds from one checkpoint to the next.
         learner_threads: threads of TensorFlow's operations in the learner; None is one per core.
+        max_episode_steps: actions after which an episode that has not ended is cut off.
+        max_parameter_age: gradient steps that actors' parameters may be behind without a warning.
     """
 
     agent: str
@@ -60,6 +62,8 @@ class Experiment:
     seed: int = 0
     checkpoint_period_s: float = 60.0
     learner_threads: int | None = None
+    max_episode_steps: int = 100_000
+    max_parameter_age: int = 20_000
 
     def __post_init__(self) -> None:
         """Checks each field alone; raises `ExperimentError`."""
@@ -70,6 +74,8 @@ class Experiment:
             "steps",
             "steps_per_call",
             "evaluation_episodes",
+            "max_episode_steps",
+            "max_parameter_age",
         ):
             _require_at_least_one(name, getattr(self, name))
         for name in ("evaluation_period", "learner_threads"):
@@ -117,15 +123,20 @@ class Experiment:
         return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0] >> 1)
 
     def make_environments(self, count: int, role: str, index: int = 0) -> EnvironmentBatch:
-        """Makes the environments of one node, each with a seed of its own."""
+        """Makes the environments of one node, each with a seed of its own.
+
+        One that breaks so that it cannot be reset gives way to another, with yet another seed.
+        """
         import environments
 
-        seeds = np.random.SeedSequence(self.seed_of(role, index)).generate_state(count)
+        def make(seed: int) -> CanonicalEnvironment:
+            return environments.make(self.environment, seed, action_repeat=self.action_repeat)
+
+        seeds = np.random.SeedSequence(self.seed_of(role, index))
         return environments.EnvironmentBatch(
-            [
-                environments.make(self.environment, int(seed), action_repeat=self.action_repeat)
-                for seed in seeds
-            ]
+            [make(int(seed)) for seed in seeds.generate_state(count)],
+            make=lambda: make(int(seeds.spawn(1)[0].generate_state(1)[0])),
+            max_episode_steps=self.max_episode_steps,
         )
 
     def spec(self) -> specs.EnvironmentSpec:
@@ -172,7 +183,8 @@ class Experiment:
             try:
                 batch.reset()
                 shape = (1, *batch.environments[0].action_spec().shape)
-                batch.step(np.zeros(shape, np.float32))
+                for fault in batch.step(np.zeros(shape, np.float32)).faults:
+                    raise fault
             finally:
                 batch.close()
         except (UnknownEnvironmentError, InvalidEnvironmentError) as error:

@@ -88,7 +88,10 @@ def _sample(folder: RunFolder, step: int, num_actions: int, seed: int) -> np.nda
         observation = environments.reset()
         act = action_function(policy, observation.shape, seed=seed, sample=True)
         for index in range(step):
-            observation = environments.step(act(observation, index)).observation
+            result = environments.step(act(observation, index))
+            for fault in result.faults:
+                raise fault
+            observation = result.observation
     finally:
         environments.close()
     states = np.repeat(observation, num_actions, axis=0)

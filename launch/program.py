@@ -55,9 +55,11 @@ def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
         )
     with program.group(ACTOR):
         for index in range(experiment.num_actors):
-            program.add_node(lp.PyClassNode(_make_actor, acting, index, replay, learner, counter))
+            program.add_node(
+                lp.PyClassNode(_make_actor, acting, index, folder, replay, learner, counter)
+            )
     with program.group(EVALUATOR):
-        program.add_node(lp.PyClassNode(_make_evaluator, acting, learner, counter))
+        program.add_node(lp.PyClassNode(_make_evaluator, acting, folder, learner, counter))
     return program
 
 
@@ -99,15 +101,19 @@ def _make_learner(experiment: Experiment, folder: RunFolder, replay: Any, counte
     return LearnerNode(experiment, folder, replay, counter.report, lp.stop_event())
 
 
-def _make_actor(experiment: Experiment, index: int, replay: Any, learner: Any, counter: Any) -> Any:
+def _make_actor(
+    experiment: Experiment, index: int, folder: RunFolder, replay: Any, learner: Any, counter: Any
+) -> Any:
     from launch.nodes.actor import ActorNode
 
     return ActorNode(
-        experiment, index, replay, learner.get_parameters, counter.report, lp.stop_event()
+        experiment, index, folder, replay, learner.get_parameters, counter.report, lp.stop_event()
     )
 
 
-def _make_evaluator(experiment: Experiment, learner: Any, counter: Any) -> Any:
+def _make_evaluator(experiment: Experiment, folder: RunFolder, learner: Any, counter: Any) -> Any:
     from launch.nodes.evaluator import EvaluatorNode
 
-    return EvaluatorNode(experiment, learner.get_parameters, counter.report, lp.stop_event())
+    return EvaluatorNode(
+        experiment, folder, learner.get_parameters, counter.report, lp.stop_event()
+    )

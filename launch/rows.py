@@ -48,6 +48,7 @@ class ActorRows:
         self._index = index
         self._returns: list[float] = []
         self._lengths: list[int] = []
+        self._dropped = self._truncated = self._stale_steps = self._parameter_age = 0
         self._steps = 0
         self._rate = Rate()
         self._is_empty = True
@@ -62,30 +63,42 @@ class ActorRows:
         """Since the last row was taken."""
         return self._rate.seconds
 
-    def add(self, step: ActorStep) -> None:
-        """Takes one step in."""
+    def add(self, step: ActorStep, parameter_age: int, *, is_stale: bool = False) -> None:
+        """Takes one step in.
+
+        Args:
+            step: what it did.
+            parameter_age: learner steps that the parameters in use were behind.
+            is_stale: whether that was more than is meant to be.
+        """
         self._is_empty = False
+        self._parameter_age = parameter_age
+        if is_stale:
+            self._stale_steps += step.num_transitions
+        self._dropped += len(step.faults)
+        self._truncated += len(step.truncated)
         self._steps += step.num_transitions
         self._returns += step.returns
         self._lengths += step.lengths
 
-    def take(self, parameter_age: int) -> dict[str, Any]:
-        """The row of what has come since the last one; means over the episodes that ended in it.
-
-        Args:
-            parameter_age: learner steps that the parameters in use are behind.
-        """
+    def take(self) -> dict[str, Any]:
+        """The row of what has come since the last one; means over the episodes that ended in it."""
         returns, lengths = self._returns, self._lengths
-        self._returns, self._lengths = [], []
-        self._is_empty = True
-        return {
+        row = {
             "actor": self._index,
             "episodes": len(returns),
             "episode_return": float(np.mean(returns)) if returns else None,
             "episode_length": float(np.mean(lengths)) if lengths else None,
+            "dropped_episodes": self._dropped,
+            "truncated_episodes": self._truncated,
             "steps_per_second": self._rate.per_second(self._steps),
-            "parameter_age": parameter_age,
+            "parameter_age": self._parameter_age,
+            "stale_steps": self._stale_steps,
         }
+        self._returns, self._lengths = [], []
+        self._dropped = self._truncated = self._stale_steps = 0
+        self._is_empty = True
+        return row
 
 
 def learner_row(metrics: Mapping[str, Any], steps: int, rate: float) -> dict[str, Any]:
@@ -120,4 +133,6 @@ def evaluation_row(
         "episode_return_min": float(returns.min()),
         "episode_return_max": float(returns.max()),
         "episode_length": float(result.lengths.mean()),
+        "dropped_episodes": len(result.faults),
+        "truncated_episodes": result.num_truncated,
     }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from agents.replay.dataset import superbatches
 from agents.replay.memory import MemoryReplay
 from agents.replay.server import wait_for_server
@@ -25,8 +28,11 @@ __all__ = [
 class Writer(Protocol):
     """What an actor hands its transitions to."""
 
-    def append(self, transitions: Transition) -> None:
-        """Takes one transition of each of N environments, leading shape [N]."""
+    def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """Takes one transition of each of N environments, leading shape [N].
+
+        Where there is `valid`, bool [N], only the rows where it is True are transitions.
+        """
 
     def close(self) -> Any:
         """Hands on what is held back, and takes no more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from acme import specs
 
 from agents.protocol import AgentConfig
@@ -44,9 +45,17 @@ class MemoryReplay:
         """Transitions held."""
         return min(self._num_inserted, self._config.max_replay_size)
 
-    def append(self, transitions: Transition) -> None:
-        """Inserts transitions of leading shape [N], the first one first."""
+    def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """Inserts transitions, the first one first.
+
+        Args:
+          transitions: leading shape [N].
+          valid: bool [N], False for a row that is no transition and is not inserted. None where
+            every row is one.
+        """
         rows = segments.pack(transitions)
+        if valid is not None:
+            rows = rows[valid]
         # More than are ever held would overwrite one another.
         skipped = max(0, len(rows) - self._config.max_replay_size)
         self._grow(len(self) + len(rows))

@@ -84,16 +84,21 @@ class SegmentBuffer:
         self._block_shape = (num_environments, segment_length, row_width(spec))
         self._block = np.empty(self._block_shape, np.float32)
         self._length = 0
+        self._has_gaps = False
 
-    def append(self, transitions: Transition) -> list[FloatArray]:
+    def append(
+        self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None
+    ) -> list[FloatArray]:
         """Adds one transition of each environment.
 
         Args:
           transitions: leading shape [N].
+          valid: bool [N], False for a row that is no transition: in its place is one of padding,
+            so that all stay in lockstep. None where every row is one.
 
         Returns:
           The segments that this completes, float32 [L, W] each, in the environments' order: N of
-          them, or none. They are the caller's to keep.
+          them (fewer where one has nothing but padding), or none. They are the caller's to keep.
 
         Raises:
           ValueError: a field has another shape.
@@ -103,6 +108,9 @@ class SegmentBuffer:
             wanted = dict(zip(Transition._fields, self._field_shapes, strict=True))
             raise ValueError(f"The transitions have the shapes {found}, not {wanted}.")
         _write(transitions, self._block[:, self._length], *self._sizes)
+        if valid is not None:
+            self._block[~valid, self._length] = 0.0
+            self._has_gaps = True
         self._length += 1
         if self._length < self._block_shape[1]:
             return []
@@ -112,7 +120,8 @@ class SegmentBuffer:
         """Ends the segments that are under way.
 
         Returns:
-          Segments float32 [L, W] padded with rows of zeros, N of them, or none if none has begun.
+          Segments float32 [L, W] padded with rows of zeros, as many as `append` returns, or none
+          if none has begun.
         """
         if not self._length:
             return []
@@ -121,6 +130,9 @@ class SegmentBuffer:
 
     def _take(self) -> list[FloatArray]:
         segments = list(self._block)
+        if self._has_gaps:
+            segments = [segment for segment in segments if valid(segment).any()]
+            self._has_gaps = False
         self._block = np.empty(self._block_shape, np.float32)
         self._length = 0
         return segments

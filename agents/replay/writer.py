@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import reverb
 from acme import specs
 
@@ -52,10 +54,15 @@ class SegmentWriter:
         self._writer.configure((), num_keep_alive_refs=1, max_chunk_length=1)
         self._closed = False
 
-    def append(self, transitions: Transition) -> None:
-        """Writes one transition of each environment, leading shape [N].
+    def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """Writes one transition of each environment.
 
         Returns once no more than N segments wait to be inserted, or when `should_stop()`.
+
+        Args:
+          transitions: leading shape [N].
+          valid: bool [N], False for a row that is no transition and is not written. None where
+            every row is one.
 
         Raises:
           ValueError: a field has a shape that the environments' spec does not allow.
@@ -63,7 +70,7 @@ class SegmentWriter:
         """
         if self._closed:
             raise RuntimeError("This SegmentWriter is closed.")
-        finished = self._buffer.append(transitions)
+        finished = self._buffer.append(transitions, valid)
         if finished:
             self._create_items(finished)
             while not self._flushed(self._max_pending, _WAIT_S) and not self._should_stop():

@@ -90,6 +90,17 @@ def _flags() -> flags.FlagValues:
         "Evaluate with sampled actions rather than the policy's mode.",
         flag_values=values,
     )
+    number(
+        "max_episode_steps",
+        100_000,
+        "Actions after which an episode that has not ended is cut off (as a time limit would).",
+    )
+    number(
+        "max_parameter_age",
+        20_000,
+        "Gradient steps that the parameters of an actor may be behind; it warns when they are more "
+        "than that, and goes on.",
+    )
     number("seed", 0, "Seed of everything random.", least=0)
     flags.DEFINE_string(
         "folder", None, "Where the run goes. Default: a new folder in runs/.", flag_values=values
@@ -250,6 +261,8 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
         seed=values.seed,
         checkpoint_period_s=values.checkpoint_period,
         learner_threads=sizes.learner_threads,
+        max_episode_steps=values.max_episode_steps,
+        max_parameter_age=values.max_parameter_age,
     )
 
 

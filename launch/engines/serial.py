@@ -23,6 +23,7 @@ from launch.finite import finite_parameters
 from launch.reporter import Reporter
 from launch.rows import ActorRows, Rate, evaluation_row, learner_row
 from launch.run_folder import RunFolder
+from launch.warning_log import WarningLog
 
 # Rows of metrics over the whole run, for each actor and the learner. By steps and not by time, so
 # that the same seed gives the same rows.
@@ -129,6 +130,10 @@ class _Run:
         # It has the counts from which `is_over` follows.
         self._reporters["actor"].send()
         self._actor_rows = [ActorRows(index) for index in range(experiment.num_actors)]
+        self._actor_warnings = [
+            WarningLog(f"actor-{index}", folder.events) for index in range(experiment.num_actors)
+        ]
+        self._evaluator_warnings = WarningLog("evaluator-0", folder.events)
         self._learner_rate = Rate(start[LEARNER_STEPS])
         self._learner_metrics: Mapping[str, tf.Tensor] = {}
         self._learner_steps, self._actor_steps = start[LEARNER_STEPS], start[ACTOR_STEPS]
@@ -164,9 +169,13 @@ class _Run:
 
     def _act(self) -> None:
         reporter = self._reporters["actor"]
-        for actor, rows in zip(self._actors, self._actor_rows, strict=True):
+        for actor, rows, warnings in zip(
+            self._actors, self._actor_rows, self._actor_warnings, strict=True
+        ):
             step = actor.step()
-            rows.add(step)
+            rows.add(step, parameter_age=0)
+            warnings.dropped(step.faults)
+            warnings.truncated(len(step.truncated), self._experiment.max_episode_steps)
             reporter.add(ACTOR_STEPS, step.num_transitions)
             reporter.add(EPISODES, len(step.returns))
             self._actor_steps += step.num_transitions
@@ -182,7 +191,7 @@ class _Run:
 
     def _record(self) -> None:
         for rows in self._actor_rows:
-            self._reporters["actor"].record(rows.take(parameter_age=0))
+            self._reporters["actor"].record(rows.take())
         if self._learner_metrics:
             rate = self._learner_rate.per_second(self._learner_steps)
             row = learner_row(self._learner_metrics, self._learner_steps, rate)
@@ -204,6 +213,8 @@ class _Run:
             )
         except EvaluationStopped:
             return
+        self._evaluator_warnings.dropped(result.faults)
+        self._evaluator_warnings.truncated(result.num_truncated, experiment.max_episode_steps)
         row = evaluation_row(result, self._actor_steps, self._learner_steps)
         self._reporters["evaluator"].record(row)
         self._reporters["evaluator"].send()

@@ -17,8 +17,11 @@ from launch import heartbeat
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from launch.experiment import Experiment
 from launch.nodes import TOLD_TO_STOP
+from launch.nodes.faults import too_many_are_fatal
 from launch.reporter import PATIENCE_S, BackgroundReporter, Report
 from launch.rows import ActorRows
+from launch.run_folder import RunFolder
+from launch.warning_log import WarningLog
 
 # Seconds from one row of metrics to the next.
 _REPORT_S = 1.0
@@ -31,6 +34,7 @@ class ActorNode:
         self,
         experiment: Experiment,
         index: int,
+        folder: RunFolder,
         replay_client: reverb.Client,
         get_parameters: Callable[[int], tuple[int, np.ndarray] | None],
         report: Report,
@@ -41,6 +45,7 @@ class ActorNode:
         Args:
             experiment: what is run.
             index: of this actor, from 0.
+            folder: of the run.
             replay_client: of the replay server.
             get_parameters: `LearnerNode.get_parameters`.
             report: `Counter.report`.
@@ -48,6 +53,7 @@ class ActorNode:
         """
         self._experiment = experiment
         self._index = index
+        self._folder = folder
         self._replay_client = replay_client
         self._get_parameters = get_parameters
         self._report = report
@@ -58,6 +64,9 @@ class ActorNode:
 
         Raises:
             SystemExit: with `TOLD_TO_STOP`, if the run is not over.
+            FatalError: the environments fail too often.
+            NonFiniteError: the policy's actions are NaN or infinite too often. Another start may
+                find better parameters, if the learner has gone back to some.
         """
         index = self._index
         reporter = BackgroundReporter(self._report, "actor")
@@ -94,18 +103,22 @@ class ActorNode:
             parameters=parameters,
         )
         rows = ActorRows(index)
-        learner_steps = 0
+        warnings = WarningLog(f"actor-{index}", self._folder.events)
         while not should_stop():
             # As of now: once it has acted, the step may wait for replay while the learner goes on.
             learner_steps = reporter.count(LEARNER_STEPS)
-            step = actor.step()
-            rows.add(step)
+            with too_many_are_fatal():
+                step = actor.step()
+            age = max(learner_steps - parameters.version, 0)
+            rows.add(step, age, is_stale=warnings.parameter_age(age, experiment.max_parameter_age))
+            warnings.dropped(step.faults)
+            warnings.truncated(len(step.truncated), experiment.max_episode_steps)
             reporter.add(ACTOR_STEPS, step.num_transitions)
             reporter.add(EPISODES, len(step.returns))
             if rows.seconds >= _REPORT_S:
-                reporter.record(rows.take(max(learner_steps - parameters.version, 0)))
+                reporter.record(rows.take())
         if not rows.is_empty:
-            reporter.record(rows.take(max(learner_steps - parameters.version, 0)))
+            reporter.record(rows.take())
         actor.close()
         _end(reporter)
 

@@ -14,8 +14,11 @@ from agents.learner import unflatten
 from launch import heartbeat
 from launch.counter import ACTOR_STEPS
 from launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
+from launch.nodes.faults import too_many_are_fatal
 from launch.reporter import PATIENCE_S, BackgroundReporter, Report
 from launch.rows import evaluation_row
+from launch.run_folder import RunFolder
+from launch.warning_log import WarningLog
 
 # Seconds from one look at the counts to the next.
 _PERIOD_S = 0.2
@@ -27,6 +30,7 @@ class EvaluatorNode:
     def __init__(
         self,
         experiment: Experiment,
+        folder: RunFolder,
         get_parameters: Callable[[int], tuple[int, np.ndarray] | None],
         report: Report,
         stop: threading.Event,
@@ -35,17 +39,24 @@ class EvaluatorNode:
 
         Args:
             experiment: what is run.
+            folder: of the run.
             get_parameters: `LearnerNode.get_parameters`.
             report: `Counter.report`.
             stop: ends `run`.
         """
         self._experiment = experiment
+        self._folder = folder
         self._get_parameters = get_parameters
         self._report = report
         self._stop_event = stop
 
     def run(self) -> None:
-        """Evaluates at intervals until it is told to stop."""
+        """Evaluates at intervals until it is told to stop.
+
+        Raises:
+            FatalError: the environments fail too often.
+            NonFiniteError: the policy's actions are NaN or infinite too often; see `ActorNode`.
+        """
         experiment = self._experiment
         reporter = BackgroundReporter(self._report, "evaluator")
         environments = experiment.make_environments(
@@ -55,6 +66,7 @@ class EvaluatorNode:
         policy = agent.make_policy(experiment.config, experiment.spec())
         reporter.wait_for_answer(self._stop_event.is_set)
         period = experiment.steps_between_evaluations
+        warnings = WarningLog("evaluator-0", self._folder.events)
         due = 0
         while not self._stop_event.wait(_PERIOD_S):
             heartbeat.beat()
@@ -69,16 +81,19 @@ class EvaluatorNode:
             version, parameters = newest
             unflatten(policy, parameters)
             try:
-                result = evaluate(
-                    policy,
-                    environments,
-                    experiment.evaluation_episodes,
-                    seed=experiment.seed_of("evaluation", actor_steps),
-                    sample=experiment.evaluation_sample,
-                    should_stop=heartbeat.beating(self._stop_event.is_set),
-                )
+                with too_many_are_fatal():
+                    result = evaluate(
+                        policy,
+                        environments,
+                        experiment.evaluation_episodes,
+                        seed=experiment.seed_of("evaluation", actor_steps),
+                        sample=experiment.evaluation_sample,
+                        should_stop=heartbeat.beating(self._stop_event.is_set),
+                    )
             except EvaluationStopped:
                 break
+            warnings.dropped(result.faults)
+            warnings.truncated(result.num_truncated, experiment.max_episode_steps)
             reporter.record(evaluation_row(result, actor_steps, version))
         environments.close()
         reporter.close()

@@ -6,18 +6,22 @@ import pytest
 import reverb
 import tensorflow as tf
 import tensorflow_probability as tfp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents import actor as actor_lib
 from agents import iq
 from agents.actor import Actor
-from agents.learner import flatten
+from agents.learner import NonFiniteError, flatten
 from agents.parameters import ParameterClient, PublishedParameters
 from agents.protocol import AgentConfig, Policy
-from agents.replay import SegmentWriter, make_table
-from environments import EnvironmentBatch, environment_spec
-from tests.agents.replay.helpers import as_queue, drain, serve
-from tests.environments.fakes import Episode, ScriptedEnvironment
+from agents.replay import MemoryReplay, SegmentWriter, make_table
+from agents.types import Transition
+from environments import EnvironmentBatch, FaultKind, TooManyFaultsError, environment_spec
+from tests.agents.replay.helpers import as_queue, drain, serve, table_size
+from tests.environments.fakes import Episode, FaultyEnvironment, ScriptedEnvironment
 
+EPISODES = st.lists(st.builds(Episode, st.integers(1, 12), st.booleans()), min_size=1, max_size=4)
 SCRIPTS = [[Episode(3)], [Episode(2, terminates=False), Episode(4)], [Episode(1)]]
 
 
@@ -28,7 +32,9 @@ class Recorder:
         self.transitions = []
         self.closed = False
 
-    def append(self, transitions):
+    def append(self, transitions, valid=None):
+        if valid is not None:
+            transitions = Transition(*(field[valid] for field in transitions))
         self.transitions.append(transitions)
 
     def close(self):
@@ -156,24 +162,132 @@ def test_close_closes_the_environments_though_the_writer_fails():
 
 
 def test_what_it_writes_is_in_reverb_once():
-    config = AgentConfig(segment_length=4)
-    spec = environment_spec(make_batch().environments[0])
+    held = written_to_reverb(make_batch, 13)
+    assert len(held) == 3 * 13
+    assert sorted(held) == sorted(seen(SCRIPTS, [{}] * 3, 13))
+
+
+FAULTS = st.dictionaries(
+    st.integers(1, 30),
+    st.sampled_from([FaultKind.RAISED, FaultKind.NOT_FINITE, FaultKind.SPEC]),
+    max_size=3,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.tuples(EPISODES, FAULTS), min_size=1, max_size=3),
+    st.integers(1, 30),
+    st.integers(1, 5),
+)
+def test_every_good_transition_is_in_reverb_once_whatever_breaks(environments, num_steps, length):
+    scripts, faults = zip(*environments, strict=True)
+
+    def make():
+        return EnvironmentBatch(
+            [
+                FaultyEnvironment(script, faults=of, identity=i)
+                for i, (script, of) in enumerate(environments)
+            ]
+        )
+
+    held = written_to_reverb(make, num_steps, length)
+    assert sorted(held) == sorted(seen(scripts, faults, num_steps))
+
+
+def test_the_same_is_in_the_replay_of_one_process():
+    faults = {2: FaultKind.RAISED, 7: FaultKind.SPEC, 8: FaultKind.NOT_FINITE}
+    batch = EnvironmentBatch(
+        [
+            FaultyEnvironment(script, faults=faults if i == 1 else {}, identity=i)
+            for i, script in enumerate(SCRIPTS)
+        ]
+    )
+    config = AgentConfig(min_replay_size=1, batch_size=4096)
+    replay = MemoryReplay(config, environment_spec(batch.environments[0]), seed=0)
+    actor = Actor(make_policy(), batch, replay, seed=0, parameters=None)
+    steps = [actor.step() for _ in range(13)]
+    expected = seen(SCRIPTS, [{}, faults, {}], 13)
+    assert sum(step.num_transitions for step in steps) == len(replay) == len(expected)
+    drawn = replay.sample(1)
+    found = np.column_stack(
+        [drawn.observation[0][:, :3], drawn.next_observation[0][:, 2], drawn.discount[0]]
+    )
+    assert {tuple(row) for row in found.astype(int).tolist()} == set(expected)
+    # What was dropped is told, and no return is: those of the others alone.
+    assert [fault.kind for step in steps for fault in step.faults] == list(faults.values())
+    assert [len(step.returns) for step in steps] == [1, 1, 2, 1, 1, 3, 1, 1, 2, 2, 1, 2, 1]
+
+
+def test_actions_that_are_not_finite_are_the_policys_fault():
+    recorder = Recorder()
+    actor = Actor(Fixed(float("nan")), make_batch(), recorder, seed=0, parameters=None)
+    for _ in range(3):
+        step = actor.step()
+        assert step.num_transitions == 0
+        assert [fault.kind for fault in step.faults] == [FaultKind.ACTION] * 3
+    with pytest.raises(NonFiniteError, match=r"the policy's action\[0\] is nan.* learning_rate"):
+        actor.step()
+    assert sum(len(written.reward) for written in recorder.transitions) == 0
+
+
+def test_too_many_faults_are_an_error_of_the_environment():
+    always = dict.fromkeys(range(1, 100), FaultKind.RAISED)
+    batch = EnvironmentBatch([FaultyEnvironment([Episode(5)], faults=always)])
+    with pytest.raises(TooManyFaultsError, match="ZeroDivisionError: broken"):
+        run(100, policy=Fixed(), batch=batch)
+
+
+def test_an_episode_that_is_cut_off_has_a_return_and_its_discount():
+    batch = EnvironmentBatch([ScriptedEnvironment([Episode(10**6)])], max_episode_steps=4)
+    steps, transitions = run(8, policy=Fixed(), batch=batch)
+    assert [step.lengths for step in steps] == [[], [], [], [4]] * 2
+    assert [step.truncated for step in steps] == [(), (), (), (0,)] * 2
+    assert [float(written.discount[0]) for written in transitions] == [1.0] * 8
+    assert [int(written.next_observation[0, 2]) for written in transitions] == [1, 2, 3, 4] * 2
+
+
+def written_to_reverb(make, num_steps, segment_length=4):
+    """Acts, and reads back what the replay server has got; rows as `seen` gives them."""
+    config = AgentConfig(segment_length=segment_length)
+    spec = environment_spec(make().environments[0])
     table = make_table(config, spec, samples_per_insert=1.0, steps_per_call=1)
     with serve(as_queue(table)) as address:
-        writer = SegmentWriter(reverb.Client(address), 3, config, spec)
-        actor = Actor(make_policy(), make_batch(), writer, seed=0, parameters=None)
-        for _ in range(13):
-            actor.step()
+        batch = make()
+        writer = SegmentWriter(reverb.Client(address), len(batch), config, spec)
+        actor = Actor(Fixed(), batch, writer, seed=0, parameters=None)
+        steps = [actor.step() for _ in range(num_steps)]
         actor.close()
+        # A queue that is empty would have `drain` wait.
+        if not sum(step.num_transitions for step in steps):
+            assert table_size(address) == 0
+            return []
         held = drain(address, spec)
-    where = np.concatenate([of.observation[:, :3] for of in held]).astype(int).tolist()
-    assert len(where) == 3 * 13
-    expected = []
-    for i, script in enumerate(SCRIPTS):
+    rows = [
+        (*where, after, discount)
+        for of in held
+        for where, after, discount in zip(
+            of.observation[:, :3].astype(int).tolist(),
+            of.next_observation[:, 2].astype(int).tolist(),
+            of.discount.astype(int).tolist(),
+            strict=True,
+        )
+    ]
+    assert len(rows) == sum(step.num_transitions for step in steps)
+    return rows
+
+
+def seen(scripts, faults, num_steps):
+    """What the actor saw: identity, episode, time, time after, discount of each transition."""
+    rows = []
+    for i, (script, broken) in enumerate(zip(scripts, faults, strict=True)):
         episode = t = 0
-        for _ in range(13):
-            expected.append([i, episode, t])
+        for step in range(1, num_steps + 1):
+            length, terminates = vars(script[episode % len(script)]).values()
             t += 1
-            if t == script[episode % len(script)].length:
+            if step not in broken:
+                ends = t == length
+                rows.append((i, episode, t - 1, t, 0 if ends and terminates else 1))
+            if step in broken or t == length:
                 episode, t = episode + 1, 0
-    assert sorted(where) == sorted(expected)
+    return rows

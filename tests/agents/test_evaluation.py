@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from agents.evaluation import EvaluationStopped, evaluate
-from environments import EnvironmentBatch
+from agents.learner import NonFiniteError
+from environments import EnvironmentBatch, FaultKind, TooManyFaultsError
 from tests.agents.test_actor import Fixed, make_policy
-from tests.environments.fakes import Episode, ScriptedEnvironment
+from tests.environments.fakes import Episode, FaultyEnvironment, ScriptedEnvironment
 
 
 def batch_of(*lengths):
@@ -81,3 +82,41 @@ def test_a_stop_gives_up():
 def test_no_episodes_are_refused():
     with pytest.raises(ValueError, match="at least 1, not 0"):
         evaluate(Fixed(), batch_of(1), 0, seed=0)
+
+
+def test_an_episode_that_breaks_is_dropped_and_another_one_played():
+    batch = EnvironmentBatch(
+        [
+            FaultyEnvironment([Episode(4)], faults={2: FaultKind.RAISED, 7: FaultKind.SPEC}),
+            ScriptedEnvironment([Episode(4)], identity=1),
+        ]
+    )
+    result = evaluate(Fixed(), batch, 4, seed=0)
+    assert result.lengths.tolist() == [4, 4, 4, 4]
+    # Of the first environment, episode 0 breaks, 1 ends, 2 breaks and 3 ends.
+    assert result.returns.tolist() == [10 + 400, 10 + 1200, 10, 10 + 400]
+    assert [fault.kind for fault in result.faults] == [FaultKind.RAISED, FaultKind.SPEC]
+    assert result.num_truncated == 0
+
+
+def test_one_that_breaks_always_ends_the_evaluation():
+    always = dict.fromkeys(range(2, 1000), FaultKind.NOT_FINITE)
+    batch = EnvironmentBatch(
+        [FaultyEnvironment([Episode(4)], faults=always), ScriptedEnvironment([Episode(2)])]
+    )
+    with pytest.raises(TooManyFaultsError, match="not a finite float32"):
+        evaluate(Fixed(), batch, 2, seed=0)
+
+
+def test_episodes_that_do_not_end_are_cut_off():
+    batch = EnvironmentBatch(
+        [ScriptedEnvironment([Episode(length)]) for length in (10**9, 3)], max_episode_steps=5
+    )
+    result = evaluate(Fixed(), batch, 3, seed=0)
+    assert result.lengths.tolist() == [5, 5, 3]
+    assert result.num_truncated == 2
+
+
+def test_actions_that_are_not_finite_are_the_policys_fault():
+    with pytest.raises(NonFiniteError, match="the policy's action"):
+        evaluate(Fixed(float("nan")), batch_of(4), 1, seed=0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import dm_env
 import numpy as np
 from dm_env import specs
+
+from environments import FaultKind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,42 @@ class ScriptedEnvironment(dm_env.Environment):
             "where": np.array([self.identity, self._episode, self._t], np.float64),
             "action": np.array(action, np.float64),
         }
+
+
+class FaultyEnvironment(ScriptedEnvironment):
+    """Plays its script, but breaks at some of its steps or resets, numbered over all of them."""
+
+    def __init__(
+        self,
+        episodes: Sequence[Episode],
+        *,
+        faults: Mapping[int, FaultKind] | None = None,
+        bad_resets: Collection[int] = (),
+        identity: int = 0,
+    ) -> None:
+        """Breaks at the steps, from 1, in these ways, and raises at these resets, from 1."""
+        super().__init__(episodes, identity=identity)
+        self._faults = faults or {}
+        self._bad_resets = bad_resets
+        self._num_steps = self._num_resets = 0
+
+    def reset(self) -> dm_env.TimeStep:
+        self._num_resets += 1
+        if self._num_resets in self._bad_resets:
+            raise OSError("cannot be reset")
+        return super().reset()
+
+    def step(self, action: np.ndarray) -> dm_env.TimeStep:
+        self._num_steps += 1
+        timestep = super().step(action)
+        kind = self._faults.get(self._num_steps)
+        if kind is FaultKind.RAISED:
+            raise ZeroDivisionError("broken")
+        if kind is FaultKind.NOT_FINITE:
+            timestep.observation["where"][2] = np.nan
+        if kind is FaultKind.SPEC:
+            timestep.observation["where"] = np.zeros(7)
+        return timestep
 
 
 class FakeEnvironment(dm_env.Environment):

@@ -18,9 +18,12 @@ BEST_RETURN = EPISODE_STEPS * 0.95
 class Match(dm_env.Environment):
     """Shows a number in [-1, 1], and rewards an action by how near it comes: at best 1."""
 
-    def __init__(self, seed: int, fails_after: int | None = None) -> None:
+    def __init__(
+        self, seed: int, fails_after: int | None = None, *, recovers: bool = False
+    ) -> None:
         self._rng = np.random.default_rng(seed)
         self._fails_after = fails_after
+        self._recovers = recovers
         self._steps = 0
         self._t = 0
         self._shown = 0.0
@@ -32,6 +35,8 @@ class Match(dm_env.Environment):
     def step(self, action: np.ndarray) -> dm_env.TimeStep:
         self._steps += 1
         if self._fails_after is not None and self._steps > self._fails_after:
+            if self._recovers:
+                self._steps = 0
             raise ZeroDivisionError("the environment's own error")
         reward = 1.0 - abs(float(action[0]) - self._shown)
         self._t += 1
@@ -60,6 +65,15 @@ def fails_later(seed: int) -> Match:
 
 def fails_in_its_first_episode(seed: int) -> Match:
     return Match(seed, fails_after=EPISODE_STEPS // 2)
+
+
+def fails_in_its_first_step(seed: int) -> Match:
+    return Match(seed, fails_after=0)
+
+
+def fails_now_and_then(seed: int) -> Match:
+    """Drops one episode in 28, and so fewer than are too many."""
+    return Match(seed, fails_after=25 * EPISODE_STEPS + EPISODE_STEPS // 2, recovers=True)
 
 
 def fails_at_once(seed: int) -> Match:

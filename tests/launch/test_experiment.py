@@ -89,6 +89,8 @@ def test_a_file_of_another_version_is_one_error(folder):
         ({"evaluation_period": 0}, "evaluation_period = 0"),
         ({"evaluation_episodes": 0}, "evaluation_episodes = 0"),
         ({"learner_threads": 0}, "learner_threads = 0"),
+        ({"max_episode_steps": 0}, "max_episode_steps = 0"),
+        ({"max_parameter_age": 0}, "max_parameter_age = 0"),
         ({"samples_per_insert": -1.0}, "samples_per_insert = -1.0"),
         ({"samples_per_insert": float("nan")}, "samples_per_insert = nan"),
         ({"checkpoint_period_s": 0.0}, "checkpoint_period_s = 0.0"),
@@ -106,6 +108,7 @@ def test_a_field_that_cannot_work_is_refused(changes, message):
     [
         ({"environment": "control:cartpole:swingupp"}, "Did you mean control:cartpole:swingup"),
         ({"environment": "tests.launch.factories:fails_at_once"}, "ZeroDivisionError: the factory"),
+        ({"environment": "tests.launch.factories:fails_in_its_first_step"}, "own error"),
         ({"environment": "tests.launch.factories:nothing"}, "has no nothing"),
         ({"agent": "no_such_agent"}, "no agent 'no_such_agent'"),
         ({"steps": 500}, "ends before the first gradient step"),
@@ -165,3 +168,23 @@ def test_an_experiment_is_a_value():
     assert dataclasses.replace(experiment()) == experiment()
     with pytest.raises(dataclasses.FrozenInstanceError):
         experiment().steps = 3  # type: ignore[misc]
+
+
+def test_environments_end_at_the_limit_and_are_made_anew_when_broken(monkeypatch):
+    batch = experiment(max_episode_steps=3).make_environments(2, "actor")
+    first = batch.reset()
+    ends = [batch.step(np.zeros((2, 1))).truncated for _ in range(3)]
+    assert ends == [(), (), (0, 1)]
+    broken = batch.environments[0].inner
+
+    def fail():
+        raise OSError("gone")
+
+    monkeypatch.setattr(broken, "reset", fail)
+    again = batch.reset()
+    assert batch.environments[0].inner is not broken
+    # With a seed of its own.
+    assert len({row.tobytes() for row in (*first, *again)}) == 4
+    (fault,) = batch.step(np.zeros((2, 1))).faults
+    assert "OSError: gone" in str(fault)
+    batch.close()

@@ -108,3 +108,13 @@ def test_more_at_once_than_it_holds():
 def test_an_empty_replay_says_so():
     with pytest.raises(RuntimeError, match="empty"):
         MemoryReplay(CONFIG, SPEC, 0).sample(1)
+
+
+def test_rows_that_are_no_transitions_are_not_held():
+    replay = filled(CONFIG, [0, 1, 2])
+    replay.append(numbered(np.array([3, 4, 5]), SPEC), np.array([True, False, True]))
+    replay.append(numbered(np.array([6, 7, 8]), SPEC), np.zeros(3, bool))
+    replay.append(numbered(np.array([9]), SPEC), None)
+    assert (len(replay), replay.num_inserted) == (6, 6)
+    drawn = assert_numbered(replay.sample(20), SPEC)
+    assert set(drawn.ravel()) == {0, 1, 2, 3, 5, 9}

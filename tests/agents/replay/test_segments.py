@@ -62,3 +62,30 @@ def test_another_shape_is_refused_rather_than_broadcast():
     with pytest.raises(ValueError, match="'action'"):
         buffer.append(good._replace(action=good.action[:, :1]))
     assert buffer.flush() == []
+
+
+def test_rows_that_are_no_transitions_are_padding():
+    buffer = segments.SegmentBuffer(2, 3, SPEC)
+    numbers = np.arange(12).reshape(6, 2)
+    valid = [None, [False, True], None, [True, False], [False, False], [True, False]]
+    finished = [
+        buffer.append(numbered(row, SPEC), None if mask is None else np.array(mask))
+        for row, mask in zip(numbers, valid, strict=True)
+    ]
+    # The second environment has nothing in the second segment, which is not there at all.
+    assert [len(of) for of in finished] == [0, 0, 2, 0, 0, 1]
+    found = [of for segment in finished for of in segment]
+    for segment in found:
+        gaps = segments.valid(segment) != 1
+        np.testing.assert_array_equal(segment[gaps], np.zeros_like(segment[gaps]))
+    got = [
+        assert_numbered(segments.unpack(of[segments.valid(of) == 1], SPEC), SPEC).tolist()
+        for of in found
+    ]
+    assert got == [[0, 4], [1, 3, 5], [6, 10]]
+    # Nothing of it is left in the segments that follow.
+    for row in numbers[:3]:
+        after = buffer.append(numbered(row, SPEC))
+    assert all(segments.valid(segment).all() for segment in after)
+    buffer.append(numbered(numbers[0], SPEC), np.array([False, False]))
+    assert buffer.flush() == []

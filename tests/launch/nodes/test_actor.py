@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 
 import pandas as pd
@@ -8,13 +9,16 @@ import reverb
 
 from agents import registry
 from agents.learner import flatten
-from launch.counter import ACTOR_STEPS, Counter
+from launch.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
+from launch.errors import FatalError
 from launch.nodes import TOLD_TO_STOP
 from launch.nodes import actor as actor_module
 from launch.nodes.actor import ActorNode
 from launch.nodes.replay import make_tables
 from launch.run_folder import RunFolder
 from tests.launch.helpers import experiment
+
+FACTORIES = "tests.launch.factories"
 
 
 class Stop(threading.Event):
@@ -29,31 +33,96 @@ class Stop(threading.Event):
         return self._left < 0
 
 
-def test_its_last_row_is_written_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(actor_module, "_REPORT_S", 1e6)
-    of = experiment()
-    policy = registry.load(of.agent).agent_class.make_policy(of.config, of.spec())
-    parameters = flatten(policy)
-    server = reverb.Server(make_tables(of))
-    counter = Counter(RunFolder(tmp_path), steps=10**6)
-    try:
+@pytest.fixture
+def act(tmp_path):
+    """Runs an actor that is told to stop after so many looks; returns its rows and events."""
+
+    def run(of, looks=60, version=0, **counts):
+        policy = registry.load(of.agent).agent_class.make_policy(of.config, of.spec())
+        parameters = flatten(policy)
+        folder = RunFolder(tmp_path)
+        server = reverb.Server(make_tables(of))
+        counter = Counter(folder, steps=10**6)
+        counter.report("learner", "learner", counts, 0, [])
         node = ActorNode(
             of,
             1,
+            folder,
             reverb.Client(f"localhost:{server.port}"),
-            lambda known: (0, parameters) if known < 0 else None,
+            lambda known: (version, parameters) if known < 0 else None,
             counter.report,
-            Stop(60),
+            Stop(looks),
         )
-        with pytest.raises(SystemExit) as ended:
-            node.run()
-        # It was told to stop, and the run was not over.
-        assert ended.value.code == TOLD_TO_STOP
-    finally:
-        counter.close()
-        server.stop()
-    assert counter.status()[ACTOR_STEPS] >= 40
-    table = pd.read_csv(RunFolder(tmp_path).metrics("actor"))
+        try:
+            with pytest.raises(SystemExit) as ended:
+                node.run()
+            # It was told to stop, and the run was not over.
+            assert ended.value.code == TOLD_TO_STOP
+        finally:
+            counter.close()
+            server.stop()
+        events = []
+        if folder.events.is_file():
+            events = [json.loads(line) for line in folder.events.read_text().splitlines()]
+        return pd.read_csv(folder.metrics("actor")), events, counter.status()
+
+    return run
+
+
+def test_its_last_row_is_written_too(act, monkeypatch):
+    monkeypatch.setattr(actor_module, "_REPORT_S", 1e6)
+    table, events, status = act(experiment())
+    assert status[ACTOR_STEPS] >= 40
     assert table["actor"].tolist() == [1]
     # Episodes of 10 steps in 4 environments.
-    assert table["episodes"].sum() == counter.status()[ACTOR_STEPS] // 40 * 4
+    assert table["episodes"].sum() == status[ACTOR_STEPS] // 40 * 4
+    for column in ("dropped_episodes", "truncated_episodes", "stale_steps"):
+        assert table[column].tolist() == [0]
+    assert events == []
+
+
+def test_what_breaks_now_and_then_is_counted_and_warned_of(act, capfd):
+    of = experiment(environment=f"{FACTORIES}:fails_now_and_then", samples_per_insert=0.0)
+    table, events, status = act(of, 400)
+    # Each of 4 environments fails every 255 steps or so.
+    dropped = table["dropped_episodes"].sum()
+    assert dropped >= 4
+    assert {event["event"] for event in events} == {"episode_dropped"}
+    assert len(events) == min(dropped, 10)
+    assert {event["node"] for event in events} == {"actor-1"}
+    assert [event["count"] for event in events] == list(range(1, len(events) + 1))
+    assert {event["kind"] for event in events} == {"raised"}
+    assert "ZeroDivisionError: the environment's own error" in events[0]["text"]
+    err = capfd.readouterr().err
+    assert err.count("quinoa: note: actor-1: an episode was dropped, the others go on") == len(
+        events
+    )
+    # The steps that broke are not counted, as they are not written.
+    assert status[ACTOR_STEPS] % 4 == -dropped % 4
+    assert table["episodes"].sum() == status["episodes"]
+
+
+def test_one_that_fails_always_ends_the_run(act):
+    with pytest.raises(FatalError, match=r"fails too often: 11 of the last .*own error"):
+        act(experiment(environment=f"{FACTORIES}:fails_in_its_first_episode"))
+
+
+def test_episodes_that_are_cut_off_are_counted_and_warned_of_once(act):
+    table, events, _ = act(experiment(max_episode_steps=3))
+    assert table["truncated_episodes"].sum() == table["episodes"].sum() >= 8
+    assert table["episode_length"].dropna().eq(3).all()
+    (event,) = events
+    assert event["event"] == "episode_truncated"
+    assert "after 3 actions" in event["text"]
+    assert "--max_episode_steps" in event["text"]
+
+
+@pytest.mark.parametrize(("version", "is_stale"), [(500, True), (900, False)])
+def test_old_parameters_are_counted_and_warned_of(act, version, is_stale):
+    table, events, status = act(
+        experiment(max_parameter_age=100), version=version, **{LEARNER_STEPS: 1000}
+    )
+    assert table["parameter_age"].iloc[-1] == 1000 - version
+    assert table["stale_steps"].sum() == (status[ACTOR_STEPS] if is_stale else 0)
+    assert [event["event"] for event in events] == ["parameters_old"] * is_stale
+    assert all(event["age"] == 500 for event in events)

@@ -8,6 +8,7 @@ import pytest
 from agents import registry
 from agents.learner import flatten
 from launch.counter import ACTOR_STEPS
+from launch.errors import FatalError
 from launch.nodes import evaluator as evaluator_module
 from launch.nodes.evaluator import EvaluatorNode
 from launch.run_folder import RunFolder
@@ -32,7 +33,7 @@ def parameters(version: int):
     return version, flatten(policy)
 
 
-def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, evaluated):
+def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, evaluated, tmp_path):
     answers = [TimeoutError("starting"), TimeoutError("starting"), parameters(7)]
 
     def get_parameters(known_version):
@@ -44,6 +45,7 @@ def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, ev
     stop = threading.Event()
     node = EvaluatorNode(
         experiment(evaluation_period=100, evaluation_episodes=3),
+        RunFolder(tmp_path),
         get_parameters,
         counter.report,
         stop,
@@ -69,11 +71,21 @@ def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, ev
     assert table["episode_return"].nunique() == 4
 
 
-def test_a_learner_that_never_answers_is_an_error(counter, monkeypatch):
+def test_a_learner_that_never_answers_is_an_error(counter, monkeypatch, tmp_path):
     def lost(known_version):
         raise TimeoutError("nobody there")
 
     monkeypatch.setattr(evaluator_module, "PATIENCE_S", 0.5)
-    node = EvaluatorNode(experiment(), lost, counter.report, threading.Event())
+    node = EvaluatorNode(experiment(), RunFolder(tmp_path), lost, counter.report, threading.Event())
     with pytest.raises(ConnectionError, match="nobody there"):
+        node.run()
+
+
+def test_an_environment_that_fails_always_ends_the_run_rather_than_the_evaluator(counter, tmp_path):
+    of = experiment(environment="tests.launch.factories:fails_in_its_first_episode")
+    answer = parameters(7)
+    node = EvaluatorNode(
+        of, RunFolder(tmp_path), lambda known: answer, counter.report, threading.Event()
+    )
+    with pytest.raises(FatalError, match=r"fails too often: .*the environment's own error"):
         node.run()
