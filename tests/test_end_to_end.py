@@ -162,6 +162,14 @@ def test_a_node_that_fails_ends_the_run_with_its_error(tmp_path):
     assert re.search(r"quinoa: (actor|evaluator)-\d failed", done.stderr)
     assert "Return of the final policy" not in done.stdout
     assert read_json(RunFolder(root).result)["outcome"] == "failed"
+    # Too many episodes failed, and they would have after another start.
+    assert "more than 10 in 100 are too many" in last
+    events = [json.loads(line) for line in RunFolder(root).events.read_text().splitlines()]
+    assert [event["event"] for event in events].count("failed") == 1
+    assert not any(event["event"] == "restarted" for event in events)
+    dropped = [event for event in events if event["event"] == "episode_dropped"]
+    assert dropped
+    assert {event["kind"] for event in dropped} == {"raised"}
 
 
 def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):

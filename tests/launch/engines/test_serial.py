@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import signal
 import threading
 
@@ -107,6 +108,29 @@ def test_a_failure_is_its_own_error_and_leaves_no_threads(tmp_path):
     with pytest.raises(RuntimeError, match="the environment's own error"):
         make("serial", Settings({})).run(failing, folder, lambda status: None)
     assert threading.active_count() == before
+
+
+def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_path):
+    # It breaks in every 255th of an environment's steps.
+    of = experiment(
+        environment="tests.launch.factories:fails_now_and_then",
+        steps=900,
+        num_actors=1,
+        environments_per_actor=1,
+        evaluation_period=500,
+    )
+    folders = [run(of, tmp_path / name) for name in ("first", "second")]
+    for folder in folders:
+        actors = tables(folder)["actor"]
+        assert actors["dropped_episodes"].sum() == 3
+        assert (
+            actors["episodes"].sum() == checkpoints.newest(folder.checkpoints).counts()["episodes"]
+        )
+        events = [json.loads(line) for line in folder.events.read_text().splitlines()]
+        assert [(e["event"], e["node"]) for e in events] == [("episode_dropped", "actor-0")] * 3
+        assert (tables(folder)["evaluator"]["dropped_episodes"] == 0).all()
+    parameters = [checkpoints.newest(folder.checkpoints).policy_parameters() for folder in folders]
+    assert parameters[0].tobytes() == parameters[1].tobytes()
 
 
 def test_a_learner_that_diverges_is_the_error_and_leaves_no_such_checkpoint(tmp_path):
