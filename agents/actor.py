@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from agents.learner import NonFiniteError
+from agents.divergence import NonFiniteError
 from agents.parameters import ParameterClient
 from agents.protocol import Policy
 from agents.replay import Writer

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import sonnet as snt
@@ -17,10 +17,6 @@ from agents.types import Transition
 
 # Keras keeps the optimiser whose step is one fused kernel a variable under this name.
 Adam = tf.keras.optimizers.legacy.Adam
-
-
-class NonFiniteError(RuntimeError):
-    """A loss or metric is NaN or infinite."""
 
 
 class CheckpointError(RuntimeError):
@@ -104,6 +100,8 @@ class Learner(snt.Module):
         self._seed = tf.Variable([seed % 2**31, 0x51], dtype=tf.int64, trainable=False, name="seed")
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self._initialized = tf.Variable(False, trainable=False, name="initialized")
+        # Not in the checkpoint, as what has been learned does not depend on it.
+        self._skipped = tf.Variable(0, dtype=tf.int64, trainable=False, name="skipped")
         # The same, kept here too: a variable's value would be waited for at each call.
         self._is_initialized = False
         if jit_compile is None:
@@ -115,6 +113,12 @@ class Learner(snt.Module):
         for optimizer, group in zip(self._optimizers, self._groups, strict=True):
             # Slots made now rather than at the first step, so that a checkpoint finds them.
             optimizer._create_all_weights(group.variables)
+        # All that a step that went wrong could spoil.
+        slots = [slot for optimizer in self._optimizers for slot in optimizer.variables()]
+        self._float_variables = [
+            variable for variable in (*self.agent.variables, *slots) if variable.dtype.is_floating
+        ]
+        self._which_are_finite = tf.function(self._finite, jit_compile=jit_compile)
         self._identity = _Identity(agent_class, config, spec)
         self._checkpoint = tf.train.Checkpoint(
             agent=self.agent,
@@ -127,19 +131,29 @@ class Learner(snt.Module):
 
     @property
     def steps(self) -> int:
-        """The number of gradient steps done."""
+        """The number of gradient steps done, those skipped included."""
         return int(self._steps.numpy())
+
+    @property
+    def skipped_steps(self) -> int:
+        """The number of gradient steps that this object has skipped, whatever it restored."""
+        return int(self._skipped.numpy())
 
     def step(self, superbatch: Transition) -> Mapping[str, tf.Tensor]:
         """Does K gradient steps.
+
+        One with a loss, or a norm of its gradients, that is not finite is skipped whole: nothing
+        that is learned or remembered moves, and `Agent.after_step` is not called. It counts as
+        done, so that the steps after it have the random numbers that they would have had.
 
         Args:
           superbatch: K batches, leading shape [K, B].
 
         Returns:
-          float32 [] each, not waited for: the mean over the K steps of each loss (`loss` or, where
-          there are several, `loss/NAME`) and of the gradients' norm before clipping
-          (`gradient_norm` or `gradient_norm/NAME`), and the agent's metrics on the last batch.
+          float32 [] each, not waited for: the mean over the steps that were not skipped of each
+          loss (`loss` or, where there are several, `loss/NAME`) and of the gradients' norm before
+          clipping (`gradient_norm` or `gradient_norm/NAME`), and the agent's metrics on the last
+          batch of those. NaN, and the last batch, if all were skipped.
 
         Raises:
           ValueError: a parameter group names a loss that the agent does not return.
@@ -153,13 +167,19 @@ class Learner(snt.Module):
 
     def _steps_and_metrics(self, superbatch: Transition) -> dict[str, tf.Tensor]:
         num_steps = tf.shape(superbatch.reward)[0]
-        names = dict.fromkeys(group.loss for group in self._groups)
+        names = self._loss_names()
         totals = tf.zeros([2, len(names)])
+        num_good, last_good = 0, num_steps - 1
         for k in tf.range(num_steps):
             batch = tf.nest.map_structure(lambda x: x[k], superbatch)  # noqa: B023
-            totals += self._one_step(batch)
-        means = totals / tf.cast(num_steps, tf.float32)
-        last = tf.nest.map_structure(lambda x: x[-1], superbatch)
+            values, is_good = self._one_step(batch)
+            # Not a product with 0, which leaves what is not finite so.
+            totals += tf.where(is_good, values, 0.0)
+            num_good += tf.cast(is_good, tf.int32)
+            last_good = tf.where(is_good, k, last_good)
+        self._skipped.assign_add(tf.cast(num_steps - num_good, tf.int64))
+        means = totals / tf.cast(num_good, tf.float32)
+        last = tf.nest.map_structure(lambda x: x[last_good], superbatch)
         metrics = dict(self.agent.metrics(last, self._step_seed(2)))
         for index, name in enumerate(names):
             suffix = "" if len(names) == 1 else f"/{name}"
@@ -167,31 +187,77 @@ class Learner(snt.Module):
             metrics[f"gradient_norm{suffix}"] = means[1, index]
         return metrics
 
-    def _one_step(self, batch: Transition) -> tf.Tensor:
-        """Returns the losses and their gradients' norms, float32 [2, number of losses]."""
+    def _one_step(self, batch: Transition) -> tuple[tf.Tensor, tf.Tensor]:
+        """Does one gradient step, unless a loss or a norm of gradients is not finite.
+
+        Returns:
+          The losses and their gradients' norms, float32 [2, number of losses]; whether it was done,
+          bool [].
+        """
         # AutoGraph converts this and what it calls, so that agents may write `if` on tensors. It
         # knows neither := nor zip(strict=True).
-        names = list(dict.fromkeys(group.loss for group in self._groups))
+        losses, gradients = self.losses_and_gradients(batch)
+        norms = [tf.linalg.global_norm(gradients[name]) for name in losses]
+        values = tf.stack([list(losses.values()), norms])
+        is_good = tf.reduce_all(tf.math.is_finite(values))
+        self._steps.assign_add(1)
+        if is_good:
+            self._apply(gradients, norms)
+            self.agent.after_step(self._steps, batch, self._step_seed(1))
+        return values, is_good
+
+    def losses_and_gradients(
+        self, batch: Transition
+    ) -> tuple[dict[str, tf.Tensor], dict[str, list[tf.Tensor]]]:
+        """What a gradient step on a batch of leading shape [B] would be made from; moves nothing.
+
+        Returns:
+          The losses that parameter groups name, float32 [] each; the gradients of each loss by
+          `variables_of` it.
+        """
+        names = self._loss_names()
         with tf.GradientTape(persistent=len(names) > 1) as tape:
             losses = self.agent.losses(batch, self._step_seed(0))
         _check_losses(names, losses)
         # All gradients are taken before any variable moves.
-        gradients: dict[str, list[tf.Tensor]] = {}
-        norms = []
-        for name in names:
-            variables = [v for group in self._groups if group.loss == name for v in group.variables]
-            gradients[name] = tape.gradient(losses[name], variables)
-            norms.append(tf.linalg.global_norm(gradients[name]))
-            if self._config.max_gradient_norm:
-                gradients[name], _ = tf.clip_by_global_norm(
-                    gradients[name], self._config.max_gradient_norm, use_norm=norms[-1]
+        gradients = {name: tape.gradient(losses[name], self.variables_of(name)) for name in names}
+        return {name: losses[name] for name in names}, gradients
+
+    def _apply(self, gradients: dict[str, list[tf.Tensor]], norms: list[tf.Tensor]) -> None:
+        """Clips gradients by their norms and has the optimisers move the variables by them."""
+        clipped = dict(gradients)
+        if self._config.max_gradient_norm:
+            for index, name in enumerate(gradients):
+                clipped[name], _ = tf.clip_by_global_norm(
+                    gradients[name], self._config.max_gradient_norm, use_norm=norms[index]
                 )
         for index, group in enumerate(self._groups):
-            pairs = [(gradients[group.loss].pop(0), variable) for variable in group.variables]
+            pairs = [(clipped[group.loss].pop(0), variable) for variable in group.variables]
             self._optimizers[index].apply_gradients(pairs)
-        self._steps.assign_add(1)
-        self.agent.after_step(self._steps, batch, self._step_seed(1))
-        return tf.stack([[losses[name] for name in names], norms])
+
+    def _loss_names(self) -> list[str]:
+        return list(dict.fromkeys(group.loss for group in self._groups))
+
+    def variables_of(self, loss: str) -> list[tf.Variable]:
+        """The variables that a loss trains."""
+        return [v for group in self._groups if group.loss == loss for v in group.variables]
+
+    def not_finite(self) -> list[str]:
+        """Names the variables that hold NaN or an infinity, targets and optimisers' included."""
+        is_finite = self._which_are_finite().numpy()
+        return [
+            variable.name.partition(":")[0]
+            for variable, good in zip(self._float_variables, is_finite, strict=True)
+            if not good
+        ]
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of all variables, and so about that of what `save` writes."""
+        return sum(v.dtype.size * v.shape.num_elements() for v in self._float_variables)
+
+    def _finite(self) -> tf.Tensor:
+        return tf.stack([tf.reduce_all(tf.math.is_finite(v)) for v in self._float_variables])
 
     def _step_seed(self, purpose: int) -> tf.Tensor:
         seed = tf.cast(self._seed, tf.int32)
@@ -207,8 +273,16 @@ class Learner(snt.Module):
 
         Returns:
           `path`, for `restore`.
+
+        Raises:
+          OSError: the files cannot be written; some may be there.
         """
-        return str(self._checkpoint.write(path))
+        try:
+            return str(self._checkpoint.write(path))
+        except tf.errors.ResourceExhaustedError as error:
+            raise OSError(errno.ENOSPC, _first_line(error)) from error
+        except tf.errors.OpError as error:
+            raise OSError(errno.EIO, _first_line(error)) from error
 
     def restore(self, path: str) -> None:
         """Reads what `save` wrote, from a learner of the same agent, configuration and sizes.
@@ -247,6 +321,21 @@ class Learner(snt.Module):
                 f"{_first_line(error)}"
             ) from error
         self._is_initialized = bool(self._initialized.numpy())
+
+    def go_back(self, path: str) -> None:
+        """Does what `restore` does, but goes on counting steps from where it is.
+
+        So no random number comes again, and no number of steps stands for two sets of parameters.
+
+        Args:
+          path: see `restore`.
+
+        Raises:
+          CheckpointError: see `restore`.
+        """
+        steps = self.steps
+        self.restore(path)
+        self._steps.assign(steps)
 
 
 def _check_groups(groups: list[protocol.ParameterGroup]) -> None:
@@ -290,17 +379,3 @@ def unflatten(policy: protocol.Policy, parameters: np.ndarray) -> None:
     parts = np.split(parameters, np.cumsum(sizes)[:-1])
     for variable, part in zip(policy.variables, parts, strict=True):
         variable.assign(part.reshape(variable.shape))
-
-
-def check_finite(metrics: Mapping[str, Any]) -> None:
-    """Checks metrics, a number or array [] each.
-
-    Raises:
-      NonFiniteError: it names those that are NaN or infinite.
-    """
-    bad = [name for name, value in metrics.items() if not np.isfinite(value)]
-    if bad:
-        raise NonFiniteError(
-            f"Not finite: {', '.join(sorted(bad))}. Learning has diverged; try a lower "
-            "learning_rate, or max_gradient_norm=1, or look at the scale of the rewards."
-        )

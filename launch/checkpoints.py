@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import io
 import json
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from agents.learner import Learner
 
 KEPT = 2
+
+# Bytes that a checkpoint leaves free on the disk, for all else that the run writes.
+_MARGIN_BYTES = 2**24
 
 # Says what the others hold, and so is written last.
 _CONTENTS = "checkpoint.json"
@@ -127,7 +131,9 @@ def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoin
         counts: of the run.
 
     Raises:
-        NonFiniteError: a parameter of the policy is NaN or infinite; nothing is written or removed.
+        NonFiniteError: a variable of the learner is NaN or infinite; nothing is written or removed.
+        OSError: it cannot be written, for a full disk say; nothing is left of it, and what there
+            was before stays.
     """
     parameters = finite_parameters(learner)
     steps = learner.steps
@@ -137,23 +143,46 @@ def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoin
     if not final.path.exists():
         temporary = folder / f".{final.path.name}.{os.getpid()}.tmp"
         temporary.mkdir(parents=True)
-        learner.save(str(temporary / _LEARNER))
-        buffer = io.BytesIO()
-        np.save(buffer, parameters, allow_pickle=False)
-        (temporary / _POLICY).write_bytes(buffer.getvalue())
-        digests = {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(temporary.iterdir())
-        }
-        contents = {"counts": {**counts, LEARNER_STEPS: steps}, "sha256": digests}
-        write_json(temporary / _CONTENTS, {**contents, "own_sha256": _digest_of(contents)})
-        for path in temporary.iterdir():
-            _flush_to_disk(path)
-        os.replace(temporary, final.path)
+        try:
+            _check_room(folder, learner.num_bytes + parameters.nbytes)
+            _write(temporary, learner, parameters, {**counts, LEARNER_STEPS: steps})
+            os.replace(temporary, final.path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         _flush_to_disk(folder)
     for old in all_of(folder)[:-KEPT]:
         shutil.rmtree(old.path)
     return final
+
+
+def _write(
+    folder: Path, learner: Learner, parameters: np.ndarray, counts: Mapping[str, int]
+) -> None:
+    """Writes a checkpoint's files into an empty folder, and has the disk take them."""
+    learner.save(str(folder / _LEARNER))
+    buffer = io.BytesIO()
+    np.save(buffer, parameters, allow_pickle=False)
+    (folder / _POLICY).write_bytes(buffer.getvalue())
+    digests = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
+    contents = {"counts": counts, "sha256": digests}
+    write_json(folder / _CONTENTS, {**contents, "own_sha256": _digest_of(contents)})
+    for path in folder.iterdir():
+        _flush_to_disk(path)
+
+
+def _check_room(folder: Path, size: int) -> None:
+    """Raises `OSError` where the disk has less room than for `size` bytes and a margin."""
+    free = shutil.disk_usage(folder).free
+    if free < size + _MARGIN_BYTES:
+        raise OSError(
+            errno.ENOSPC,
+            f"the disk has {free / 1e6:.0f} MB left, and {(size + _MARGIN_BYTES) / 1e6:.0f} MB "
+            "are needed",
+        )
 
 
 def start_of(folder: Path) -> tuple[Checkpoint | None, dict[str, int]]:
@@ -201,6 +230,18 @@ def newest_whole(folder: Path) -> tuple[Checkpoint | None, list[DamagedError]]:
             "or remove them to have this one begin anew."
         )
     return None, []
+
+
+def take_newest(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint, None if there are none; sets damaged ones aside that are newer.
+
+    Raises:
+        RunError: see `newest_whole`.
+    """
+    checkpoint, damaged = newest_whole(folder)
+    for error in damaged:
+        error.checkpoint.set_aside()
+    return checkpoint
 
 
 def newest(folder: Path) -> Checkpoint:

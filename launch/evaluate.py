@@ -66,8 +66,8 @@ def evaluate_checkpoint(
     should_stop: Callable[[], bool] | None = None,
 ) -> EvaluationResult:
     """Evaluates the policy of one checkpoint; see `evaluate_run` and `agents.evaluation`."""
+    from agents.divergence import NonFiniteError
     from agents.evaluation import evaluate
-    from agents.learner import NonFiniteError
 
     policy = load_policy(experiment, checkpoint)
     role = "final-evaluation" if seed is None else f"evaluation-{seed}"

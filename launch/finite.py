@@ -14,11 +14,11 @@ def finite_parameters(learner: Learner) -> np.ndarray:
     """The policy's variables as one vector, float32 [P].
 
     Raises:
-        NonFiniteError: one of them is NaN or infinite.
+        NonFiniteError: they, or any other of the learner's variables, are NaN or infinite.
     """
-    from agents.learner import check_finite
+    from agents.divergence import NonFiniteError, named
 
-    parameters = learner.parameters()
-    if not np.isfinite(parameters).all():
-        check_finite({"the policy's parameters": np.abs(parameters).max()})
-    return parameters
+    bad = learner.not_finite()
+    if bad:
+        raise NonFiniteError(f"Not finite: {named(bad)}.")
+    return learner.parameters()

@@ -13,6 +13,9 @@ from launch.counter import ACTOR_STEPS, LEARNER_STEPS
 if TYPE_CHECKING:
     from agents.actor import ActorStep
     from agents.evaluation import EvaluationResult
+    from agents.learner import Learner
+    from launch.guard import Guard
+    from launch.saver import Saver
 
 
 class Rate:
@@ -101,22 +104,60 @@ class ActorRows:
         return row
 
 
-def learner_row(metrics: Mapping[str, Any], steps: int, rate: float) -> dict[str, Any]:
-    """A row of the learner's metrics.
+class LearnerRows:
+    """Makes rows of what a learner measures and what happens to it."""
 
-    Args:
-        metrics: what `Learner.step` returned; it is waited for here.
-        steps: gradient steps done.
-        rate: gradient steps per second.
+    def __init__(self, learner: Learner, guard: Guard, saver: Saver):
+        """Starts the first row.
 
-    Raises:
-        NonFiniteError: a metric is NaN or infinite.
-    """
-    from agents.learner import check_finite
+        Args:
+            learner: whose rows they are.
+            guard: of that learner.
+            saver: of that learner.
+        """
+        self._learner = learner
+        self._guard = guard
+        self._saver = saver
+        self._rate = Rate(learner.steps)
+        self._before = self._totals(0.0)
 
-    values = {name: float(value) for name, value in sorted(metrics.items())}
-    check_finite(values)
-    return {LEARNER_STEPS: steps, "steps_per_second": rate, **values}
+    @property
+    def seconds(self) -> float:
+        """Since the last row was taken."""
+        return self._rate.seconds
+
+    def take(
+        self, metrics: Mapping[str, Any], waited_s: float, replay_size: int | None
+    ) -> dict[str, Any]:
+        """The row of what has come since the last one; a metric that is not finite is left empty.
+
+        Args:
+            metrics: what `Learner.step` returned last; it is waited for here.
+            waited_s: seconds that the learner has waited for replay since it began.
+            replay_size: transitions that replay holds, None if that is not known.
+        """
+        seconds, steps = self.seconds, self._learner.steps
+        totals = self._totals(waited_s)
+        new = {name: total - self._before[name] for name, total in totals.items()}
+        self._before = totals
+        values = {name: float(value) for name, value in sorted(metrics.items())}
+        return {
+            LEARNER_STEPS: steps,
+            "steps_per_second": self._rate.per_second(steps),
+            "waiting": min(new.pop("waited_s") / max(seconds, 1e-9), 1.0),
+            "replay_size": replay_size,
+            **new,
+            **{name: value if np.isfinite(value) else None for name, value in values.items()},
+        }
+
+    def _totals(self, waited_s: float) -> dict[str, float]:
+        return {
+            "waited_s": waited_s,
+            "skipped_steps": self._learner.skipped_steps,
+            "rollbacks": self._guard.rollbacks,
+            "skipped_checkpoints": self._saver.skipped,
+            "checkpoint_seconds": self._saver.seconds,
+        }
 
 
 def evaluation_row(

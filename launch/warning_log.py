@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import collections
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launch import events
-from launch.terminal import say
+from launch import warn
 
 if TYPE_CHECKING:
     from environments import EnvironmentFault
@@ -76,6 +74,4 @@ class WarningLog:
         if count > _FIRST and count % _ONE_IN:
             return
         number = f" (number {count})" if count > 1 else ""
-        say(f"quinoa: note: {self._node}: {text}{number}.", sys.stderr)
-        if self._events is not None:
-            events.append(self._events, event, self._node, text=text, count=count, **details)
+        warn.warn(self._events, self._node, event, f"{text}{number}.", count=count, **details)

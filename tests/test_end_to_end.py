@@ -172,6 +172,22 @@ def test_a_node_that_fails_ends_the_run_with_its_error(tmp_path):
     assert {event["kind"] for event in dropped} == {"raised"}
 
 
+def test_a_learner_that_diverges_ends_the_run_and_is_not_started_again(tmp_path):
+    root = tmp_path / "run"
+    diverging = train_command(root, "--steps=10000000", "--set=learning_rate=1e30")
+    diverging = [flag for flag in diverging if flag != "--set=learning_rate=3e-3"]
+    done = subprocess.run(diverging, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 1
+    assert not nodes_of(root)
+    last = done.stderr.strip().splitlines()[-1]
+    assert "Learning has diverged" in last
+    assert "the losses" in last
+    assert "quinoa: learner-0 failed" in done.stderr
+    events = [json.loads(line) for line in RunFolder(root).events.read_text().splitlines()]
+    assert "failed" in [event["event"] for event in events if event["node"] == "learner-0"]
+    assert not [event for event in events if event["event"] == "restarted"]
+
+
 def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):
     root = tmp_path / "run"
     folder = RunFolder(root)

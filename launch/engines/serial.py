@@ -11,18 +11,20 @@ import tensorflow as tf
 from agents import registry
 from agents.actor import Actor
 from agents.evaluation import EvaluationStopped, evaluate
-from agents.learner import Learner, check_finite
+from agents.learner import Learner
 from agents.replay import MemoryReplay
-from launch import checkpoints
+from launch import checkpoints, warn
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS, Counter
 from launch.engines import signals
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.errors import ExperimentError
 from launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
-from launch.finite import finite_parameters
+from launch.guard import Guard
+from launch.replay_supply import Fill
 from launch.reporter import Reporter
-from launch.rows import ActorRows, Rate, evaluation_row, learner_row
+from launch.rows import ActorRows, LearnerRows, evaluation_row
 from launch.run_folder import RunFolder
+from launch.saver import Saver
 from launch.warning_log import WarningLog
 
 # Rows of metrics over the whole run, for each actor and the learner. By steps and not by time, so
@@ -62,7 +64,7 @@ class SerialEngine:
         with signals.caught() as stop:
             run = _Run(experiment, folder, counter, checkpoint, start, lambda: stop.count > 0)
             try:
-                shown = saved = time.monotonic()
+                shown = time.monotonic()
                 while not run.is_over and not stop.count:
                     run.step()
                     now = time.monotonic()
@@ -70,10 +72,8 @@ class SerialEngine:
                         counter.save()
                         on_status(counter.status())
                         shown = now
-                    if now - saved >= experiment.checkpoint_period_s:
-                        run.save()
-                        saved = now
-                run.save()
+                    run.save_if_due()
+                run.save_last()
             finally:
                 run.close()
                 counter.close()
@@ -96,7 +96,6 @@ class _Run:
         experiment = experiment.going_on(start[ACTOR_STEPS])
         config, spec = experiment.config, experiment.spec()
         self._experiment = experiment
-        self._folder = folder
         self._should_stop = should_stop
         agent = registry.load(experiment.agent).agent_class
         self._learner = Learner(agent, config, spec, experiment.seed_of("learner"))
@@ -134,7 +133,17 @@ class _Run:
             WarningLog(f"actor-{index}", folder.events) for index in range(experiment.num_actors)
         ]
         self._evaluator_warnings = WarningLog("evaluator-0", folder.events)
-        self._learner_rate = Rate(start[LEARNER_STEPS])
+        learner_warn = warn.of(folder.events, "learner-0")
+        self._fill = Fill(learner_warn)
+        self._guard = Guard(self._learner, folder.checkpoints, learner_warn)
+        self._saver = Saver(
+            self._learner,
+            folder.checkpoints,
+            experiment.checkpoint_period_s,
+            self._counts,
+            learner_warn,
+        )
+        self._learner_rows = LearnerRows(self._learner, self._guard, self._saver)
         self._learner_metrics: Mapping[str, tf.Tensor] = {}
         self._learner_steps, self._actor_steps = start[LEARNER_STEPS], start[ACTOR_STEPS]
         self._next_evaluation = 0
@@ -156,16 +165,21 @@ class _Run:
             self._next_row = self._actor_steps + self._row_period
             self._record()
 
-    def save(self) -> None:
-        check_finite({name: float(value) for name, value in self._learner_metrics.items()})
-        actor = self._reporters["actor"]
-        counts = {kind: actor.count(kind) for kind in (ACTOR_STEPS, EPISODES)}
-        checkpoints.save(self._folder.checkpoints, self._learner, counts)
+    def save_if_due(self) -> None:
+        if self._saver.is_due and self._guard.may_save:
+            self._saver.save()
+
+    def save_last(self) -> None:
+        self._saver.save_last()
 
     def close(self) -> None:
         for actor in self._actors:
             actor.close()
         self._evaluation_environments.close()
+
+    def _counts(self) -> dict[str, int]:
+        actor = self._reporters["actor"]
+        return {kind: actor.count(kind) for kind in (ACTOR_STEPS, EPISODES)}
 
     def _act(self) -> None:
         reporter = self._reporters["actor"]
@@ -184,17 +198,18 @@ class _Run:
     def _learn(self) -> None:
         superbatch = self._replay.sample(self._experiment.steps_per_call)
         self._learner_metrics = self._learner.step(superbatch)
-        # The actors act with these very variables: what went wrong is to be said before they fail.
-        finite_parameters(self._learner)
+        # The actors act with these very variables.
+        self._guard.inspect(superbatch)
         self._learner_steps += self._experiment.steps_per_call
         self._reporters["learner"].set_total(LEARNER_STEPS, self._learner_steps)
 
     def _record(self) -> None:
         for rows in self._actor_rows:
             self._reporters["actor"].record(rows.take())
+        self._fill.see(len(self._replay), self._experiment.config.max_replay_size)
         if self._learner_metrics:
-            rate = self._learner_rate.per_second(self._learner_steps)
-            row = learner_row(self._learner_metrics, self._learner_steps, rate)
+            # Nobody waits in turns.
+            row = self._learner_rows.take(self._learner_metrics, 0.0, self._fill.size)
             self._reporters["learner"].record(row)
         for role in ("learner", "actor"):
             self._reporters[role].send()

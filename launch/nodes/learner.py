@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import threading
 import time
-from collections.abc import Mapping
 
 import numpy as np
 import reverb
-import tensorflow as tf
 
 from agents import registry, replay
-from agents.learner import Learner, check_finite
+from agents.learner import Learner
 from agents.parameters import PublishedParameters
-from launch import checkpoints, heartbeat
+from launch import checkpoints, heartbeat, warn
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
 from launch.experiment import Experiment
 from launch.finite import finite_parameters
+from launch.guard import Guard
+from launch.replay_supply import Fill, TableWatch, Waiting
 from launch.reporter import BackgroundReporter, Report, Reporter
-from launch.rows import Rate, learner_row
+from launch.rows import LearnerRows
 from launch.run_folder import RunFolder
+from launch.saver import Saver
+
+# The only node of its kind, as events name it.
+_NAME = "learner-0"
 
 # Seconds from one publication of parameters to the next, and from one row of metrics to the next.
 # Both fetch values from the device, which waits for it. Actors ask four times a second.
@@ -53,7 +59,7 @@ class LearnerNode:
         """
         self._experiment = experiment
         self._folder = folder
-        self._replay_address = replay_client.server_address
+        self._replay_client = replay_client
         self._report = report
         self._stop_event = stop
         self._spec = experiment.spec()
@@ -63,13 +69,11 @@ class LearnerNode:
             self._spec,
             experiment.seed_of("learner"),
         )
-        checkpoint, damaged = checkpoints.newest_whole(folder.checkpoints)
-        for error in damaged:
-            error.checkpoint.set_aside()
+        checkpoint = checkpoints.take_newest(folder.checkpoints)
         if checkpoint is not None:
             self._learner.restore(checkpoint.learner_prefix)
         self._start = checkpoints.counts_at(checkpoint)
-        self._metrics: Mapping[str, tf.Tensor] = {}
+        self._warn = warn.of(folder.events, _NAME)
         self._published = PublishedParameters()
         self._publish()
 
@@ -81,49 +85,64 @@ class LearnerNode:
         """Learns until it is told to stop, then saves.
 
         Raises:
-            NonFiniteError: a metric or a parameter is NaN or infinite; it is neither published nor
-                saved.
+            DivergedError: learning has diverged, and going back has not helped.
+            RunError: what it has learned last cannot be saved.
         """
-        steps = self._learner.steps
+        experiment, learner = self._experiment, self._learner
         reporter = BackgroundReporter(self._report, "learner", source=LEARNER_SOURCE)
-        reporter.set_total(LEARNER_STEPS, steps)
+        reporter.set_total(LEARNER_STEPS, learner.steps)
+        waiting, fill = Waiting(self._warn), Fill(self._warn)
+
+        def should_stop() -> bool:
+            waiting.look()
+            return self._stop_event.is_set()
+
         superbatches = replay.superbatches(
-            self._replay_address,
-            self._experiment.config,
+            self._replay_client.server_address,
+            experiment.config,
             self._spec,
-            steps_per_call=self._experiment.steps_per_call,
-            should_stop=heartbeat.beating(self._stop_event.is_set),
+            steps_per_call=experiment.steps_per_call,
+            should_stop=heartbeat.beating(should_stop),
         )
-        rate = Rate(steps)
-        published = saved = time.monotonic()
-        for superbatch in superbatches:
-            self._metrics = self._learner.step(superbatch)
-            steps += self._experiment.steps_per_call
-            reporter.set_total(LEARNER_STEPS, steps)
-            now = time.monotonic()
-            if now - published >= _PUBLISH_S:
-                self._publish()
-                published = now
-            if rate.seconds >= _REPORT_S:
-                reporter.record(learner_row(self._metrics, steps, rate.per_second(steps)))
-            if now - saved >= self._experiment.checkpoint_period_s:
-                self._save(reporter)
-                saved = now
-            # A superbatch that is ready must not keep a stop waiting.
-            if self._stop_event.is_set():
-                break
-        # Ends what it runs in the background.
-        superbatches.close()
-        self._save(reporter)
+        guard = Guard(learner, self._folder.checkpoints, self._warn)
+        saver = Saver(
+            learner,
+            self._folder.checkpoints,
+            experiment.checkpoint_period_s,
+            functools.partial(self._counts, reporter),
+            self._warn,
+        )
+        rows = LearnerRows(learner, guard, saver)
+        table = TableWatch(self._replay_client, experiment.config.segment_length, fill)
+        # Both end what they run in the background.
+        with contextlib.closing(table), contextlib.closing(superbatches):
+            steps, published, superbatch = learner.steps, time.monotonic(), None
+            for superbatch in waiting.timed(superbatches):
+                metrics = learner.step(superbatch)
+                steps += experiment.steps_per_call
+                reporter.set_total(LEARNER_STEPS, steps)
+                now = time.monotonic()
+                if now - published >= _PUBLISH_S:
+                    guard.inspect(superbatch)
+                    self._publish()
+                    published = now
+                    if rows.seconds >= _REPORT_S:
+                        reporter.record(rows.take(metrics, waiting.seconds, fill.size))
+                    if saver.is_due and guard.may_save:
+                        saver.save()
+                # A superbatch that is ready must not keep a stop waiting.
+                if self._stop_event.is_set():
+                    break
+        if superbatch is not None:
+            guard.inspect(superbatch)
+        saver.save_last()
         reporter.close()
 
     def _publish(self) -> None:
         self._published.publish(self._learner.steps, finite_parameters(self._learner))
 
-    def _save(self, reporter: Reporter) -> None:
-        check_finite({name: float(value) for name, value in self._metrics.items()})
+    def _counts(self, reporter: Reporter) -> dict[str, int]:
         # The counter may not have answered yet.
-        counts = {
+        return {
             kind: max(reporter.count(kind), self._start[kind]) for kind in (ACTOR_STEPS, EPISODES)
         }
-        checkpoints.save(self._folder.checkpoints, self._learner, counts)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agents import actor as actor_lib
 from agents import iq
 from agents.actor import Actor
-from agents.learner import NonFiniteError, flatten
+from agents.divergence import NonFiniteError
+from agents.learner import flatten
 from agents.parameters import ParameterClient, PublishedParameters
 from agents.protocol import AgentConfig, Policy
 from agents.replay import MemoryReplay, SegmentWriter, make_table

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from agents.divergence import NonFiniteError
 from agents.evaluation import EvaluationStopped, evaluate
-from agents.learner import NonFiniteError
 from environments import EnvironmentBatch, FaultKind, TooManyFaultsError
 from tests.agents.test_actor import Fixed, make_policy
 from tests.environments.fakes import Episode, FaultyEnvironment, ScriptedEnvironment

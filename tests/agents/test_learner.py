@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from agents import iq, learner, protocol, quinoa
-from agents.learner import CheckpointError, Learner, NonFiniteError
+from agents.learner import CheckpointError, Learner
 from agents.policies import TanhGaussianPolicy
 from tests.agents.fixtures import make_spec, make_transitions
 
@@ -387,19 +387,120 @@ class TestParameters:
         np.testing.assert_array_equal(learner.flatten(policy), before)
 
 
-class TestCheckFinite:
-    def test_finite_metrics_pass(self):
-        learner.check_finite({"loss": 1.0, "value": tf.constant(-2.0), "alpha": np.float32(0.0)})
+def spoilt(batch, *steps):
+    """The same superbatch with a reward that is not a number in some of its batches."""
+    reward = batch.reward.copy()
+    reward[list(steps), 3] = np.nan
+    return batch._replace(reward=reward)
 
-    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-    def test_what_is_not_finite_is_named(self, bad):
-        metrics = {"loss": tf.constant(bad, tf.float32), "value": 1.0, "entropy": bad}
-        with pytest.raises(NonFiniteError, match="Not finite: entropy, loss"):
-            learner.check_finite(metrics)
 
-    def test_a_reward_that_is_not_a_number_is_seen_in_what_step_returns(self):
-        one = make("iq")
-        batch = superbatch(K)
-        batch.reward[1, 3] = np.nan
-        with pytest.raises(NonFiniteError, match="loss"):
-            learner.check_finite(one.step(batch))
+class Rooted(TwoLosses):
+    """Where all rewards are 0, the loss is 0 and its gradient has no value."""
+
+    def losses(self, transitions, seed):
+        squares = self.scalar**2 * tf.reduce_mean(transitions.reward**2)
+        return {**super().losses(transitions, seed), "value": tf.sqrt(squares) + 0.0 * self.slow}
+
+
+class TestSkippedSteps:
+    @EVERY
+    def test_move_nothing_but_the_count(self, name):
+        one = make(name)
+        one.step(superbatch(K))
+        before = state(one)
+        metrics = one.step(spoilt(superbatch(2, seed=1), 0, 1))
+        assert one.steps == K + 2
+        assert one.skipped_steps == 2
+        for (variable, old), (_, new) in zip(before, state(one), strict=True):
+            if variable != one._steps.name:
+                np.testing.assert_array_equal(old, new, err_msg=variable)
+        assert np.isnan(metrics["loss"])
+        assert np.isnan(metrics["gradient_norm"])
+
+    @EVERY
+    def test_leave_the_steps_around_them_as_they_are(self, name):
+        """K in one call are K single ones, and metrics are those of the good ones."""
+        fused, single = make(name), make(name)
+        batch = spoilt(superbatch(K), 1, K - 1)
+        metrics = fused.step(batch)
+        of_steps = [single.step(part(batch, k, k + 1)) for k in range(K)]
+        assert_same(fused, single)
+        assert fused.skipped_steps == single.skipped_steps == 2
+        good = [of for of in of_steps if np.isfinite(of["loss"])]
+        assert len(good) == K - 2
+        for key in ("loss", "gradient_norm"):
+            np.testing.assert_allclose(metrics[key], np.mean([of[key] for of in good]), rtol=1e-5)
+        assert all(np.isfinite(value) for value in metrics.values())
+        # As if nothing had been.
+        assert np.isfinite(fused.step(superbatch(1, seed=1))["loss"])
+        assert fused.not_finite() == []
+
+    def test_in_one_program_of_xla(self):
+        agent_class, config = AGENTS["iq"]
+        plain, compiled = (
+            Learner(agent_class, config, make_spec(), 0, jit_compile=jit_compile)
+            for jit_compile in (False, True)
+        )
+        for one in (plain, compiled):
+            one.step(spoilt(superbatch(K), 1))
+            assert one.skipped_steps == 1
+            assert one.not_finite() == []
+        np.testing.assert_allclose(compiled.parameters(), plain.parameters(), atol=2e-4)
+
+    def test_for_a_gradient_alone_and_without_after_step(self):
+        one = Learner(Rooted, Rooted.Config(batch_size=16), make_spec(), 0)
+        one.step(superbatch(1))
+        before = [variable.numpy() for variable in one._float_variables]
+        seen = one.agent.seen[1].numpy()
+        batch = superbatch(1, seed=1)
+        metrics = one.step(batch._replace(reward=np.zeros_like(batch.reward)))
+        # The other loss and its gradients are as good as ever.
+        assert one.skipped_steps == 1
+        assert np.isnan(metrics["loss/policy"])
+        for old, new in zip(before, one._float_variables, strict=True):
+            np.testing.assert_array_equal(old, new)
+        np.testing.assert_array_equal(seen, one.agent.seen[1])
+        one.step(superbatch(1))
+        assert one.skipped_steps == 1
+
+
+class TestNotFinite:
+    @EVERY
+    def test_names_whatever_is_spoilt(self, name):
+        one = make(name)
+        assert one.not_finite() == []
+        for value, variable in (
+            (np.nan, one._float_variables[0]),
+            (np.inf, one._groups[0].variables[-1]),
+        ):
+            old = variable.numpy()
+            variable.assign(np.full(variable.shape, value, np.float32))
+            assert one.not_finite() == [variable.name[:-2]]
+            variable.assign(old)
+        slot = one._optimizers[0].variables()[-1]
+        slot.assign(np.full(slot.shape, -np.inf, np.float32))
+        assert one.not_finite() == [slot.name[:-2]]
+
+
+class TestGoBack:
+    def test_has_everything_back_but_the_number_of_steps(self, tmp_path):
+        one, other = make("quinoa"), make("quinoa")
+        one.step(superbatch(K))
+        path = one.save(str(tmp_path / "checkpoint"))
+        saved = state(one)
+        one.step(superbatch(K, seed=1))
+        one.go_back(path)
+        assert one.steps == 2 * K
+        for (name, old), (_, new) in zip(saved, state(one), strict=True):
+            if name != one._steps.name:
+                np.testing.assert_array_equal(old, new, err_msg=name)
+        # So its random numbers are not those that followed the checkpoint.
+        other.restore(path)
+        assert np.any(one._step_seed(0) != other._step_seed(0))
+
+
+def test_the_size_of_a_checkpoint_is_known_before_it_is_written(tmp_path):
+    one = make("quinoa", hidden_sizes=(256, 256))
+    one.save(str(tmp_path / "checkpoint"))
+    written = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert written / 1.2 < one.num_bytes < written

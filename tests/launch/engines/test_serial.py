@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 
 from agents import registry
-from agents.learner import NonFiniteError
 from launch import checkpoints
 from launch.engines import make
 from launch.engines.base import Outcome, Settings
 from launch.experiment import Experiment
+from launch.guard import DivergedError
 from launch.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
 # What a clock says is another thing in every run.
-CLOCK_COLUMNS = ["wall_time", "steps_per_second"]
+CLOCK_COLUMNS = ["wall_time", "steps_per_second", "checkpoint_seconds"]
 
 
 def run(of: Experiment, root, on_status=lambda status: None) -> RunFolder:
@@ -133,11 +133,29 @@ def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_pat
     assert parameters[0].tobytes() == parameters[1].tobytes()
 
 
-def test_a_learner_that_diverges_is_the_error_and_leaves_no_such_checkpoint(tmp_path):
-    # Long, so that the rows of metrics, by which it would be noticed too, are far apart.
+def test_a_learner_that_diverges_goes_back_once_and_then_is_the_error(tmp_path):
     small = experiment(steps=10**6, checkpoint_period_s=1e-9)
     config = registry.override(small.agent_config, {"learning_rate": "1e30"})
-    with pytest.raises(NonFiniteError, match="learning_rate"):
+    with pytest.raises(DivergedError, match=r"the losses .*has not helped.*learning_rate"):
         run(dataclasses.replace(small, agent_config=config), tmp_path / "run")
-    saved = checkpoints.newest(tmp_path / "run" / "checkpoints")
+    folder = RunFolder(tmp_path / "run")
+    saved = checkpoints.newest(folder.checkpoints)
     assert np.isfinite(saved.policy_parameters()).all()
+    events = [json.loads(line) for line in folder.events.read_text().splitlines()]
+    assert [event["event"] for event in events] == ["gradient_steps_skipped", "rolled_back"]
+    assert events[1]["checkpoint"] == saved.path.name
+
+
+def test_a_full_replay_is_said_once_and_measured(tmp_path):
+    small = experiment(steps=1200)
+    config = registry.override(small.agent_config, {"max_replay_size": "600"})
+    folder = run(dataclasses.replace(small, agent_config=config), tmp_path / "run")
+    learner = pd.read_csv(folder.metrics("learner"))
+    assert learner["replay_size"].is_monotonic_increasing
+    assert learner["replay_size"].iloc[-1] == 600
+    assert (learner[["waiting", "skipped_steps", "rollbacks", "skipped_checkpoints"]] == 0).all(
+        None
+    )
+    assert [json.loads(line)["event"] for line in folder.events.read_text().splitlines()] == [
+        "replay_full"
+    ]
