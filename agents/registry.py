@@ -141,17 +141,31 @@ def from_json(config_class: type[ConfigT], fields: Mapping[str, Any]) -> ConfigT
     missing = [name for name in types_ if name not in fields]
     if missing:
         raise ConfigError(f"{_name(config_class)} lacks {', '.join(missing)}.")
+    values = restored(fields, types_)
+    return _construct(lambda: config_class(**values))
+
+
+def restored(fields: Mapping[str, Any], types_: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that JSON holds, as values of types that a configuration's fields may have.
+
+    Args:
+      fields: the values by name.
+      types_: the type for each name.
+
+    Raises:
+      ConfigError: a value is of another type.
+    """
     values = {}
     for name, value in fields.items():
         try:
             values[name] = _restore(value, types_[name])
         except ConfigError:
             raise
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ConfigError(
                 f"{name} = {value!r} cannot work: it must be {_describe(types_[name])}."
             ) from None
-    return _construct(lambda: config_class(**values))
+    return values
 
 
 def _import(module: str) -> types.ModuleType:

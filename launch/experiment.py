@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import typing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,9 +86,10 @@ class Experiment:
                 f"samples_per_insert = {self.samples_per_insert} cannot work: it must be a number, "
                 "0 or above."
             )
-        if not self.checkpoint_period_s > 0:
+        if not 0 < self.checkpoint_period_s < float("inf"):
             raise ExperimentError(
-                f"checkpoint_period_s = {self.checkpoint_period_s} cannot work: it must be above 0."
+                f"checkpoint_period_s = {self.checkpoint_period_s} cannot work: it must be a "
+                "number above 0."
             )
         if not 0 <= self.seed < 2**31:
             raise ExperimentError(
@@ -238,11 +239,11 @@ def load(folder: RunFolder) -> Experiment:
 
     path = folder.experiment
     try:
-        fields: Mapping[str, Any] = read_json(path)["experiment"]
-        config = registry.from_json(
-            registry.load(fields["agent"]).config_class, fields["agent_config"]
-        )
-        return Experiment(**{**fields, "agent_config": config})
+        fields: dict[str, Any] = dict(read_json(path)["experiment"])
+        config_fields = fields.pop("agent_config")
+        config = registry.from_json(registry.load(fields["agent"]).config_class, config_fields)
+        types = typing.get_type_hints(Experiment, localns={"AgentConfig": protocol.AgentConfig})
+        return Experiment(agent_config=config, **registry.restored(fields, types))
     except (registry.UnknownAgentError, protocol.ConfigError, ExperimentError) as error:
         raise RunError(f"{path} does not fit this version: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -35,4 +35,7 @@ def read_json(path: Path) -> Any:
         OSError: the file cannot be read.
         ValueError: it holds something else.
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deep") from error

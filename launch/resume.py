@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from launch import metrics
-from launch.checkpoints import DamagedError
 from launch.counter import ACTOR_STEPS
 from launch.errors import ExperimentError
 from launch.experiment import Experiment
 from launch.run_folder import RunFolder
+from launch.sealed import DamagedError
 
 # The roles that keep metrics.
 _ROLES = ("actor", "learner", "evaluator")

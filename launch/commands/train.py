@@ -355,7 +355,7 @@ def _assignments(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise UsageError(f"--set {text} cannot be understood: it must be NAME=VALUE.")
+            raise UsageError(f"--set {text!r} cannot be understood: it must be NAME=VALUE.")
         if name in assignments:
             raise UsageError(f"--set gives {name} twice: {assignments[name]} and {value}.")
         assignments[name] = value

@@ -8,7 +8,7 @@ import pytest
 from agents import registry
 from agents.learner import Learner
 from agents.types import Transition
-from launch import checkpoints
+from launch import checkpoints, sealed
 from launch.errors import RunError
 from tests.launch.helpers import experiment
 
@@ -93,7 +93,7 @@ def test_every_file_is_checked(tmp_path, learner):
         whole = path.read_bytes()
         for at in (0, len(whole) // 2, len(whole) - 1):
             path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-            with pytest.raises(checkpoints.DamagedError, match=str(checkpoint.path)):
+            with pytest.raises(sealed.DamagedError, match=str(checkpoint.path)):
                 checkpoint.verify()
         path.write_bytes(whole)
     checkpoint.verify()
@@ -103,7 +103,7 @@ def test_a_digit_of_a_count_that_changed_is_noticed(tmp_path, learner):
     checkpoint = checkpoints.save(tmp_path, learner, {"actor_steps": 1234567})
     path = checkpoint.path / "checkpoint.json"
     path.write_text(path.read_text().replace("1234567", "1234568"))
-    with pytest.raises(checkpoints.DamagedError):
+    with pytest.raises(sealed.DamagedError):
         checkpoint.counts()
 
 
