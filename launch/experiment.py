@@ -42,6 +42,8 @@ class Experiment:
         evaluation_sample: evaluate with sampled actions rather than the policy's mode.
         seed: of the parameters, the policies' random numbers and the environments.
         checkpoint_period_s: seconds from one checkpoint to the next.
+        replay_checkpoint_period_s: seconds from one saving of what replay holds to the next; 0
+            saves nothing, and a replay server that is started again is empty.
         learner_threads: threads of TensorFlow's operations in the learner; None is one per core.
         max_episode_steps: actions after which an episode that has not ended is cut off.
         max_parameter_age: gradient steps that actors' parameters may be behind without a warning.
@@ -61,6 +63,7 @@ class Experiment:
     evaluation_sample: bool = False
     seed: int = 0
     checkpoint_period_s: float = 60.0
+    replay_checkpoint_period_s: float = 300.0
     learner_threads: int | None = None
     max_episode_steps: int = 100_000
     max_parameter_age: int = 20_000
@@ -90,6 +93,11 @@ class Experiment:
             raise ExperimentError(
                 f"checkpoint_period_s = {self.checkpoint_period_s} cannot work: it must be a "
                 "number above 0."
+            )
+        if not 0 <= self.replay_checkpoint_period_s < float("inf"):
+            raise ExperimentError(
+                f"replay_checkpoint_period_s = {self.replay_checkpoint_period_s} cannot work: it "
+                "must be a number, 0 or above."
             )
         if not 0 <= self.seed < 2**31:
             raise ExperimentError(
@@ -152,13 +160,14 @@ class Experiment:
         finally:
             environment.close()
 
-    def validate(self, steps_done: int = 0) -> None:
+    def validate(self, steps_done: int = 0, transitions_held: int = 0) -> None:
         """Finds out whether this can run, before anything is started: takes a few seconds.
 
         Makes one environment and steps it, and makes the agent for it.
 
         Args:
-            steps_done: of a run that goes on, with an empty replay.
+            steps_done: of a run that goes on.
+            transitions_held: in replay when it does.
 
         Raises:
             ExperimentError: it cannot; the message says what to change.
@@ -167,6 +176,8 @@ class Experiment:
         # Replay gets an environment's steps a segment at a time.
         in_segments = config.segment_length * self.num_actors * self.environments_per_actor
         learner_starts = max(config.min_replay_size, in_segments)
+        if transitions_held >= learner_starts:
+            learner_starts = 0
         if self.steps - steps_done <= learner_starts:
             raise ExperimentError(
                 f"steps = {self.steps} ends before the first gradient step: replay is to hold "

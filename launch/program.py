@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import launchpad as lp
+from launchpad import address
 
 from launch import checkpoints
 from launch.counter import ACTOR_STEPS
@@ -18,6 +18,9 @@ COUNTER = "counter"
 LEARNER = "learner"
 ACTOR = "actor"
 EVALUATOR = "evaluator"
+
+# What the replay server's checkpoints are written in: Reverb's own files.
+REPLAY_FORM = "reverb"
 
 # A run is over when all nodes of this group have returned.
 WORKERS = ACTOR
@@ -46,7 +49,7 @@ def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
     acting = experiment.going_on(start[ACTOR_STEPS])
     program = lp.Program(folder.root.name)
     with program.group(REPLAY):
-        replay = program.add_node(_ReplayNode(functools.partial(_make_tables, experiment)))
+        replay = program.add_node(_ReplayServer(experiment, folder))
     with program.group(COUNTER):
         counter = program.add_node(_courier_node(_make_counter, folder, experiment.steps, start))
     with program.group(LEARNER):
@@ -69,24 +72,23 @@ def _courier_node(constructor: Callable[..., Any], *arguments: Any) -> lp.Courie
     )
 
 
-class _ReplayNode(lp.ReverbNode):
-    """A replay server that gives a sign of life while it answers."""
+class _ReplayServer(lp.ReverbNode):
+    """Launchpad's node of a Reverb server, whose address others get; what runs is our own."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder):
+        super().__init__(priority_tables_fn=list)
+        self._experiment = experiment
+        self._folder = folder
 
     def run(self) -> None:
-        """See `lp.ReverbNode`."""
-        from launch.nodes.replay import beat_while_it_answers
+        from launch.nodes.replay import ReplayNode, beat_while_it_answers
 
         beat_while_it_answers(self.reverb_address.resolve())
-        super().run()
+        port = address.get_port_from_address(self.reverb_address.resolve())
+        ReplayNode(self._experiment, self._folder, port, lp.stop_event()).run()
 
 
 # These run in the nodes' own processes, each of which imports no more than it needs.
-
-
-def _make_tables(experiment: Experiment) -> Any:
-    from launch.nodes.replay import make_tables
-
-    return make_tables(experiment)
 
 
 def _make_counter(folder: RunFolder, steps: int, start: Mapping[str, int]) -> Any:

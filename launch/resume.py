@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -46,7 +47,11 @@ def held(folder: RunFolder) -> Iterator[None]:
 
 
 def make_ready(
-    folder: RunFolder, counts: Mapping[str, int], damaged: Sequence[DamagedError]
+    folder: RunFolder,
+    counts: Mapping[str, int],
+    damaged: Sequence[DamagedError],
+    *,
+    keep_replay: bool,
 ) -> list[str]:
     """Sets damaged checkpoints aside, and takes out of the files what came after the whole one.
 
@@ -54,6 +59,7 @@ def make_ready(
         folder: of the run.
         counts: at the whole checkpoint, or zeros.
         damaged: those newer than that one.
+        keep_replay: have the run go on with what its replay held, where that is saved.
 
     Returns:
         A line on each that was set aside.
@@ -63,6 +69,9 @@ def make_ready(
         # Rows of no step at all are of a run that has not begun.
         steps = counts[ACTOR_STEPS] if any(counts.values()) else -1
         metrics.truncate(folder.metrics(role), steps)
+    if not keep_replay:
+        # A replay server that starts takes up what it finds.
+        shutil.rmtree(folder.replay, ignore_errors=True)
     for path in (folder.result, folder.counter, folder.status):
         path.unlink(missing_ok=True)
     return lines

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from launch.errors import ExperimentError, RunError
 
-# Checkpoints, logs and metrics of a long run take a few hundred megabytes at most.
+# Checkpoints (of a full replay, 160 MB each for observations of 17 numbers), logs and metrics.
 MIN_FREE_BYTES = 10**9
 
 
@@ -50,6 +50,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """One folder a checkpoint, named by its number of learner steps."""
         return self.root / "checkpoints"
+
+    @property
+    def replay(self) -> Path:
+        """What replay held: one folder a checkpoint, numbered; none where nothing was saved."""
+        return self.root / "replay"
 
     @property
     def tensorboard(self) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import numpy as np
 import numpy.typing as npt
 from acme import specs
@@ -10,6 +12,8 @@ from agents.protocol import AgentConfig
 from agents.replay import segments
 from agents.types import Transition
 
+# Of what `save` writes.
+_FILE = "replay.npz"
 # Rows to begin with; the storage doubles when it is full, up to `max_replay_size`.
 _INITIAL_ROWS = 4096
 
@@ -40,6 +44,11 @@ class MemoryReplay:
     def num_sampled(self) -> int:
         """Transitions sampled so far."""
         return self._num_sampled
+
+    @property
+    def num_bytes(self) -> int:
+        """What is held takes, in memory and where `save` writes it."""
+        return len(self) * self._rows.shape[1] * self._rows.itemsize
 
     def __len__(self) -> int:
         """Transitions held."""
@@ -95,6 +104,35 @@ class MemoryReplay:
         drawn = self._rows[self._rng.integers(len(self), size=shape)]
         self._num_sampled += drawn.shape[0] * drawn.shape[1]
         return segments.unpack(drawn, self._spec)
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Writes what is held, and the account of insertions and samples, into a folder."""
+        with (folder / _FILE).open("wb") as file:
+            np.savez(
+                file,
+                rows=self._rows[: len(self)],
+                counts=np.array([self._num_inserted, self._num_sampled]),
+            )
+
+    def restore(self, folder: pathlib.Path) -> None:
+        """Takes up what `save` wrote, in place of what is held; random numbers go on as here.
+
+        Raises:
+          ValueError: it is of another environment, or does not fit into `max_replay_size`.
+          OSError: it cannot be read.
+        """
+        with np.load(folder / _FILE, allow_pickle=False) as saved:
+            rows, (num_inserted, num_sampled) = saved["rows"], saved["counts"].tolist()
+        held = min(num_inserted, self._config.max_replay_size)
+        if rows.shape != (held, self._rows.shape[1]):
+            raise ValueError(
+                f"{folder} holds rows of shape {rows.shape}, not {(held, self._rows.shape[1])}: "
+                "it is another environment's, or another max_replay_size's."
+            )
+        self._num_inserted = 0
+        self._grow(held)
+        self._rows[:held] = rows
+        self._num_inserted, self._num_sampled = num_inserted, num_sampled
 
     def _grow(self, num_rows: int) -> None:
         num_rows = min(num_rows, self._config.max_replay_size)

@@ -118,6 +118,12 @@ def _flags() -> flags.FlagValues:
         "With --resume: what is meant to change, such as steps or num_actors.",
         flag_values=values,
     )
+    flags.DEFINE_boolean(
+        "resume_replay",
+        False,
+        "With --resume: go on with what replay held when it was last saved, rather than empty.",
+        flag_values=values,
+    )
     flags.DEFINE_enum(
         "engine",
         "local",
@@ -154,6 +160,14 @@ def _flags() -> flags.FlagValues:
         lower_bound=0.1,
         flag_values=values,
     )
+    flags.DEFINE_float(
+        "replay_checkpoint_period",
+        300.0,
+        "Seconds from one saving of what replay holds to the next, for when its server dies, and "
+        "for --resume_replay; 0 saves nothing.",
+        lower_bound=0.0,
+        flag_values=values,
+    )
     return values
 
 
@@ -176,6 +190,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     )
     if values.change and values.resume is None:
         raise UsageError("--change says what may change of a run that goes on: give --resume too.")
+    if values.resume_replay and values.resume is None:
+        raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
     resumed_at = None
     with contextlib.ExitStack() as holding:
         if values.resume is not None:
@@ -260,6 +276,7 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
         evaluation_sample=values.evaluation_sample,
         seed=values.seed,
         checkpoint_period_s=values.checkpoint_period,
+        replay_checkpoint_period_s=values.replay_checkpoint_period,
         learner_threads=sizes.learner_threads,
         max_episode_steps=values.max_episode_steps,
         max_parameter_age=values.max_parameter_age,
@@ -267,7 +284,11 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
 
 
 # The flags that are fields of an experiment, where the names differ.
-_FIELDS = {"env": "environment", "checkpoint_period": "checkpoint_period_s"}
+_FIELDS = {
+    "env": "environment",
+    "checkpoint_period": "checkpoint_period_s",
+    "replay_checkpoint_period": "replay_checkpoint_period_s",
+}
 
 
 def _resumed(values: flags.FlagValues, folder: RunFolder, engine: Engine) -> tuple[Experiment, int]:
@@ -304,11 +325,26 @@ def _resumed(values: flags.FlagValues, folder: RunFolder, engine: Engine) -> tup
             "and --change=steps."
         )
     engine.check(experiment)
-    experiment.validate(done)
-    for line in resume.make_ready(folder, counts, damaged):
+    held = _held_by_replay(folder, experiment, engine) if values.resume_replay else 0
+    experiment.validate(done, held)
+    for line in resume.make_ready(folder, counts, damaged, keep_replay=values.resume_replay):
         say(f"quinoa: note: {line}", sys.stderr)
     say(f"Going on from {done} steps.")
     return experiment, done
+
+
+def _held_by_replay(folder: RunFolder, experiment: Experiment, engine: Engine) -> int:
+    """The transitions that replay is to go on with; raises `ExperimentError` where it cannot."""
+    from launch import replay_checkpoints
+
+    checkpoint, damaged = replay_checkpoints.newest_whole(folder)
+    if checkpoint is None:
+        why = f"{damaged[0].what}." if damaged else "nothing of it was saved."
+        say(f"quinoa: note: replay starts empty: {why}", sys.stderr)
+        return 0
+    replay_checkpoints.check_fits(checkpoint, experiment, engine.replay_form)
+    say(f"With up to {checkpoint.transitions} transitions in replay.")
+    return checkpoint.transitions
 
 
 def _check_changes(changes: Mapping[str, str], meant: Sequence[str], wanted: Experiment) -> None:

@@ -59,7 +59,13 @@ class Settings:
 
 
 class Engine(Protocol):
-    """Runs experiments."""
+    """Runs experiments.
+
+    Attributes:
+        replay_form: of the checkpoints of replay that it writes and can take up.
+    """
+
+    replay_form: str
 
     def __init__(self, settings: Settings):
         """Starts nothing."""

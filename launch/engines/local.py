@@ -15,7 +15,7 @@ import launchpad as lp
 from absl import flags
 from launchpad.nodes.python.local_multi_processing import PythonProcess
 
-from launch import checkpoints, process_environment, program
+from launch import checkpoints, process_environment, program, replay_checkpoints
 from launch.engines import private_network, signals, temporary_folder
 from launch.engines.base import Outcome, RunResult, Settings
 from launch.engines.processes import NodeProcess, wait
@@ -33,8 +33,9 @@ from launch.terminal import say
 _POLL_S = 0.1
 _STATUS_S = 0.5
 # Seconds that a group of processes has to stop in, before it is killed: all together less than 10,
-# but for a learner whose last checkpoint takes long to write, or that is only starting.
-_GRACE_S = {program.LEARNER: 60.0, program.COUNTER: 3.0, program.REPLAY: 3.0}
+# but for a learner that is only starting, and for last checkpoints that take long to write, of the
+# learner or of what replay holds (10 s for a million transitions with both cores busy).
+_GRACE_S = {program.LEARNER: 60.0, program.COUNTER: 3.0, program.REPLAY: 60.0}
 _DEFAULT_GRACE_S = 5.0
 # A learner that waits for the evaluator is worse than an evaluation that takes longer; but on a
 # machine with much else to do, the evaluator must get its turn too.
@@ -43,6 +44,8 @@ _NICE = {program.EVALUATOR: 5}
 
 class LocalEngine:
     """Runs an experiment's program as processes of this machine, in the current terminal."""
+
+    replay_form = program.REPLAY_FORM
 
     def __init__(self, settings: Settings):
         """Starts nothing yet."""
@@ -95,6 +98,7 @@ class LocalEngine:
             finally:
                 for node in nodes:
                     node.process.kill()
+                replay_checkpoints.clean(folder)
 
     def _network(self) -> contextlib.AbstractContextManager[Sequence[int]]:
         """What the processes join; nothing where there is no private network."""
@@ -252,7 +256,8 @@ def _stop_in_order(processes: Sequence[NodeProcess], stop: signals.StopSignals) 
 def _problem(process: NodeProcess, grace_s: float, hastened: bool) -> RunResult | None:
     """What was wrong with how a process stopped."""
     if process.was_killed:
-        # Nothing is lost with any other: metrics are written all the time.
+        # With any other nothing is lost but what replay has got since it was last saved: metrics
+        # are written all the time.
         if process.group != program.LEARNER:
             return None
         if hastened:

@@ -13,7 +13,7 @@ from agents.actor import Actor
 from agents.evaluation import EvaluationStopped, evaluate
 from agents.learner import Learner
 from agents.replay import MemoryReplay
-from launch import checkpoints, warn
+from launch import checkpoints, replay_checkpoints, warn
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS, Counter
 from launch.engines import signals
 from launch.engines.base import Outcome, RunResult, Settings
@@ -39,6 +39,8 @@ class SerialEngine:
     The same experiment gives the same parameters bit for bit, if its environment is deterministic
     and TensorFlow has one thread (as it has under the command line).
     """
+
+    replay_form = "rows"
 
     def __init__(self, settings: Settings):
         """Takes nothing from the settings, which are of processes."""
@@ -103,6 +105,10 @@ class _Run:
             self._learner.restore(checkpoint.learner_prefix)
         self._policy = self._learner.agent.policy
         self._replay = MemoryReplay(config, spec, experiment.seed_of("replay"))
+        contents = replay_checkpoints.taken_up(folder)
+        if contents is not None:
+            self._replay.restore(contents.path)
+        self._replay_saver = replay_checkpoints.Saver(folder, experiment, SerialEngine.replay_form)
         self._superbatch_size = experiment.steps_per_call * config.batch_size
         self._actors = [
             Actor(
@@ -168,9 +174,23 @@ class _Run:
     def save_if_due(self) -> None:
         if self._saver.is_due and self._guard.may_save:
             self._saver.save()
+        if self._replay_saver.is_due:
+            self._save_replay()
 
     def save_last(self) -> None:
         self._saver.save_last()
+        if self._replay_saver.is_on:
+            self._save_replay()
+
+    def _save_replay(self) -> None:
+        replay = self._replay
+        self._replay_saver.save(
+            inserted=replay.num_inserted,
+            sampled=replay.num_sampled,
+            transitions=len(replay),
+            size=replay.num_bytes,
+            fill=replay.save,
+        )
 
     def close(self) -> None:
         for actor in self._actors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 
 import dm_env
 import numpy as np
@@ -53,6 +54,53 @@ class Match(dm_env.Environment):
 
     def action_spec(self) -> specs.BoundedArray:
         return specs.BoundedArray((1,), np.float32, -1.0, 1.0)
+
+
+class CheckedMatch(Match):
+    """`Match`, every transition of which can be told whole from one that is not.
+
+    An observation is [shown, 1, stream, number, checksum]: which environment it comes from (by its
+    seed), how many observations that one gave before, and the CRC of these four. Numbers of 24 bits
+    are times 2**-30: exact as float32, and next to nothing to a network. Every other episode ends
+    at a time limit. `tests.launch.checked` verifies transitions.
+    """
+
+    SCALE = 2.0**-30
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._stream = seed % 2**24
+        self._number = -1
+
+    def step(self, action: np.ndarray) -> dm_env.TimeStep:
+        timestep = super().step(action)
+        is_time_limit = timestep.last() and self.ends_at_time_limit(self._number)
+        return timestep._replace(discount=1.0) if is_time_limit else timestep
+
+    @staticmethod
+    def ends_at_time_limit(number: int) -> bool:
+        """Whether the episode that has this observation does."""
+        return number // (EPISODE_STEPS + 1) % 2 == 1
+
+    @classmethod
+    def checksum(cls, observation: np.ndarray) -> float:
+        return (zlib.crc32(observation[:-1].astype("<f4").tobytes()) >> 8) * cls.SCALE
+
+    def _observe(self) -> np.ndarray:
+        shown, one = super()._observe()
+        self._number += 1
+        observation = np.array(
+            [shown, one, self._stream * self.SCALE, self._number * self.SCALE, 0.0], np.float32
+        )
+        observation[-1] = self.checksum(observation)
+        return observation
+
+    def observation_spec(self) -> specs.Array:
+        return specs.Array((5,), np.float32)
+
+
+def checked_match(seed: int) -> CheckedMatch:
+    return CheckedMatch(seed)
 
 
 def match(seed: int) -> Match:

@@ -163,7 +163,7 @@ def test_flags_make_the_experiment(tmp_path):
         "--env=a:b --num_actors=3 --environments_per_actor=5 --steps=7 --seed=9 --action_repeat=2 "
         "--samples_per_insert=1.5 --steps_per_call=11 --evaluation_period=13 --set=tau=0.25 "
         "--evaluation_episodes=17 --evaluation_sample --learner_threads=19 --set batch_size=21 "
-        "--checkpoint_period=23"
+        "--checkpoint_period=23 --replay_checkpoint_period=29"
     )
     cli._parse("train", values, text.split())
     experiment = train._experiment(values, {})
@@ -177,6 +177,7 @@ def test_flags_make_the_experiment(tmp_path):
     assert (experiment.evaluation_period, experiment.evaluation_episodes) == (13, 17)
     assert experiment.evaluation_sample
     assert (experiment.learner_threads, experiment.checkpoint_period_s) == (19, 23)
+    assert experiment.replay_checkpoint_period_s == 29
 
 
 def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():

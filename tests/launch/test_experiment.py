@@ -95,6 +95,8 @@ def test_a_file_of_another_version_is_one_error(folder):
         ({"samples_per_insert": float("nan")}, "samples_per_insert = nan"),
         ({"checkpoint_period_s": 0.0}, "checkpoint_period_s = 0.0"),
         ({"checkpoint_period_s": float("inf")}, "checkpoint_period_s = inf"),
+        ({"replay_checkpoint_period_s": -1.0}, "replay_checkpoint_period_s = -1.0"),
+        ({"replay_checkpoint_period_s": float("nan")}, "replay_checkpoint_period_s = nan"),
         ({"seed": -1}, "seed = -1"),
         ({"seed": 2**31}, "seed = 2147483648"),
     ],

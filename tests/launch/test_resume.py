@@ -10,11 +10,12 @@ import signal
 import pandas as pd
 import pytest
 
-from launch import checkpoints, cli, resume
+from launch import checkpoints, cli, replay_checkpoints, resume
 from launch.experiment import load
 from launch.files import read_json
 from launch.metrics import truncate
 from launch.run_folder import RunFolder
+from tests.launch.checked import CHECKED, read_back, verify
 from tests.launch.helpers import (
     experiment,
     learner_steps,
@@ -98,6 +99,19 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):
         (["--steps=1500"], "steps: 900 → 1500"),
         (["--steps=1500", "--num_actors=3", "--change=steps"], "--change=num_actors."),
         (["--steps=1500", "--change=steps", "--set=tau=0.5"], "tau: 0.01 → 0.5 is a setting of"),
+        (
+            [
+                "--resume_replay",
+                "--steps=1500",
+                "--steps_per_call=20",
+                "--change=steps,steps_per_call",
+            ],
+            "What replay held was written with steps_per_call = 10 (here 20): leave --resume",
+        ),
+        (
+            ["--steps=1500", "--change=steps", "--resume_replay", "--engine=local"],
+            "What replay held was written with form = 'rows' (here 'reverb'): leave --resume",
+        ),
         (["--agent=quinoa"], "is a run of iq: start another for another."),
         (["--folder=elsewhere"], "leave --folder out"),
     ],
@@ -128,8 +142,43 @@ def test_without_a_whole_checkpoint_nothing_is_touched(run, damage):
     assert {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()} == files
 
 
-def test_change_alone_means_nothing():
-    status, _, err = command("train", "--change=steps")
+def test_what_replay_held_is_gone_on_with_if_asked(run):
+    before = checkpoints.newest(run.checkpoints).counts()
+    (held,) = replay_checkpoints.all_of(run)
+    assert held.transitions == before["actor_steps"]
+    # Too few steps to fill a replay anew.
+    status, out, err = go_on(run, "--steps=1000", "--change=steps", "--resume_replay")
+    assert status == 0, err
+    assert f"With up to {held.transitions} transitions in replay." in out
+    after = checkpoints.newest(run.checkpoints).counts()
+    assert after["learner_steps"] - before["learner_steps"] == pytest.approx(100, abs=15)
+    assert replay_checkpoints.all_of(run)[-1].transitions == after["actor_steps"]
+    # Without the flag nothing of it is used, or kept.
+    status, out, err = go_on(run, "--steps=1600", "--change=steps")
+    assert status == 0, err
+    assert "transitions in replay" not in out
+    (anew,) = replay_checkpoints.all_of(run)
+    assert anew.transitions == pytest.approx(600, abs=20)
+
+
+def test_a_replay_that_was_not_saved_or_is_damaged_is_empty(run):
+    (held,) = replay_checkpoints.all_of(run)
+    (held.path / "replay.npz").write_bytes(b"")
+    status, _, err = go_on(run, "--steps=1600", "--change=steps", "--resume_replay")
+    assert status == 0, err
+    assert f"replay starts empty: The checkpoint {held.path} is damaged" in err
+    status, _, err = serial(run.root / "unsaved", "--steps=900", "--replay_checkpoint_period=0")
+    assert status == 0, err
+    unsaved = RunFolder(run.root / "unsaved")
+    assert not unsaved.replay.exists()
+    status, _, err = go_on(unsaved, "--steps=1600", "--change=steps", "--resume_replay")
+    assert status == 0, err
+    assert "note: replay starts empty: nothing of it was saved." in err
+
+
+@pytest.mark.parametrize("flag", ["--change=steps", "--resume_replay"])
+def test_what_is_for_runs_that_go_on_means_nothing_alone(flag):
+    status, _, err = command("train", flag)
     assert status == 2
     assert "give --resume too" in err
 
@@ -161,6 +210,36 @@ def test_a_run_whose_every_process_is_killed_goes_on(tmp_path):
     for table in tables(folder):
         assert table["actor_steps"].is_monotonic_increasing
         assert table["learner_steps"].is_monotonic_increasing
+
+
+def test_a_run_that_was_killed_goes_on_with_what_its_replay_held(tmp_path):
+    root = tmp_path / "run"
+    folder = RunFolder(root)
+    periods = ["--checkpoint_period=1", "--replay_checkpoint_period=1"]
+    command_ = train_command(root, "--steps=10000000", *periods, environment=CHECKED)
+    with started(command_) as process:
+        assert wait_until(lambda: learner_steps(root) > 1000)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert wait_until(lambda: not nodes_of(root))
+    before = checkpoints.newest(folder.checkpoints).counts()
+    held, damaged = replay_checkpoints.newest_whole(folder)
+    assert held is not None and not damaged
+    spec = load(folder).spec()
+    transitions = verify(read_back(held.path, spec))
+    # Fewer than would fill a replay anew.
+    steps = f"--steps={before['actor_steps'] + 400}"
+    resumed = [*train_command(root)[:4], f"--resume={root}", "--resume_replay", steps]
+    with started([*resumed, "--change=steps"]) as process:
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "transitions in replay." in out
+    after = checkpoints.newest(folder.checkpoints).counts()
+    assert after["learner_steps"] > before["learner_steps"] + 200
+    last = verify(read_back(replay_checkpoints.all_of(folder)[-1].path, spec))
+    assert len(last) == len(set(last))
+    assert set(transitions) < set(last)
+    assert len(transitions) + 350 < len(last)
+    assert not [path for path in folder.replay.iterdir() if path.name.startswith(".")]
 
 
 def test_rows_of_later_steps_and_half_rows_are_taken_out(tmp_path):

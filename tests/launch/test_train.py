@@ -30,6 +30,7 @@ class Engine:
 
     result: RunResult
     role: str = "actor"
+    replay_form: str = "rows"
     after: Callable[[RunFolder], None] = lambda folder: None
 
     def check(self, of):

@@ -105,6 +105,36 @@ def test_more_at_once_than_it_holds():
     assert set(assert_numbered(replay.sample(1), SPEC).ravel()) == set(range(34, 50))
 
 
+@pytest.mark.parametrize("number", [0, 30, 50, 64, 99, 150])
+def test_what_was_saved_is_taken_up_and_gone_on_with(tmp_path, number):
+    """Before it is full, when it just is, and when the first ones have been evicted."""
+    config = dataclasses.replace(CONFIG, max_replay_size=50, batch_size=2000)
+    saved = filled(config, np.arange(number))
+    if number:
+        saved.sample(1)
+    saved.save(tmp_path)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < saved.num_bytes + 1000
+    replay = filled(config, np.arange(1000, 1020), seed=1)
+    replay.restore(tmp_path)
+    assert (replay.num_inserted, replay.num_sampled) == (number, saved.num_sampled)
+    # Whatever comes next evicts the oldest ones of both.
+    for each in (saved, replay):
+        each.append(numbered(np.arange(number, number + 7), SPEC))
+        drawn = assert_numbered(each.sample(1), SPEC)
+        assert set(drawn.ravel()) == set(range(max(number + 7 - 50, 0), number + 7))
+    assert replay.can_sample(100) == saved.can_sample(100)
+
+
+def test_what_another_replay_held_is_refused(tmp_path):
+    filled(CONFIG, np.arange(40)).save(tmp_path)
+    for config, spec in (
+        (dataclasses.replace(CONFIG, max_replay_size=30), SPEC),
+        (CONFIG, make_spec(observation_size=9)),
+    ):
+        with pytest.raises(ValueError, match="it is another environment's, or another max_replay"):
+            MemoryReplay(config, spec, 0).restore(tmp_path)
+
+
 def test_an_empty_replay_says_so():
     with pytest.raises(RuntimeError, match="empty"):
         MemoryReplay(CONFIG, SPEC, 0).sample(1)
