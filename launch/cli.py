@@ -23,7 +23,7 @@ from launch.commands.base import (
     UsageError,
     complain,
 )
-from launch.errors import ExperimentError, RunError
+from launch.errors import ExperimentError, FatalError, RunError
 from launch.terminal import say, settle
 
 _HELP = ("--help", "-h", "-help")
@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except (UsageError, ExperimentError, RunError) as error:
         return complain(str(error), BAD_INPUT)
+    except FatalError as error:
+        return complain(str(error), FAILED)
     except KeyboardInterrupt:
         return complain("interrupted.", INTERRUPTED)
     except Exception as error:

@@ -57,10 +57,10 @@ class Sealed:
             contents = dict(read_json(self.path / CONTENTS))
             if contents.pop("own_sha256") != _digest_of(contents):
                 raise ValueError(f"{CONTENTS} is not what was written")
-            if not isinstance(contents["sha256"], dict):
-                raise ValueError(f"{CONTENTS} does not say what its files are")
+            if any(Path(name).name != name for name in contents["sha256"].keys()):
+                raise ValueError(f"{CONTENTS} names files elsewhere")
         # What cannot be read for another reason may well be whole.
-        except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise self.damaged(error) from error
         return contents
 
@@ -86,7 +86,8 @@ class Sealed:
         for name in self.contents()["sha256"]:
             try:
                 digest = _sha256(self.path / name)
-            except FileNotFoundError as error:
+            # A name that no file can have is a ValueError.
+            except (FileNotFoundError, ValueError) as error:
                 raise self.damaged(error) from error
             self._check(name, digest)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
@@ -12,7 +11,6 @@ import time
 from typing import Any
 
 import pandas as pd
-import psutil
 import pytest
 
 from launch import checkpoints, resume
@@ -21,6 +19,7 @@ from launch.run_folder import RunFolder
 from tests.launch import factories
 from tests.launch.helpers import (
     learner_steps,
+    listening_ports,
     nodes_of,
     started,
     train_command,
@@ -282,28 +281,3 @@ def listening_here() -> set[int]:
         pytest.skip("There is no ss, of iproute2.")
     rows = subprocess.run(["ss", "-ltnH"], capture_output=True, text=True, check=True).stdout
     return {int(row.split()[3].rpartition(":")[2]) for row in rows.splitlines()}
-
-
-def listening_ports(process: psutil.Process) -> list[int]:
-    """As its own network sees them."""
-    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        pid = process.pid
-        inodes = {fd.split("[")[1].rstrip("]") for fd in sockets_of(pid)}
-        ports = []
-        for table in ("tcp", "tcp6"):
-            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
-                rows = [line.split() for line in file.readlines()[1:]]
-            ports += [int(r[1].split(":")[1], 16) for r in rows if r[3] == "0A" and r[9] in inodes]
-        return ports
-    return []
-
-
-def sockets_of(pid: int) -> list[str]:
-    """The names of a process's sockets, as `socket:[inode]`."""
-    import os
-
-    names = []
-    for descriptor in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            names.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
-    return [name for name in names if name.startswith("socket:[")]

@@ -393,7 +393,7 @@ def _assignments(texts: Sequence[str]) -> dict[str, str]:
         if not (name and equals):
             raise UsageError(f"--set {text!r} cannot be understood: it must be NAME=VALUE.")
         if name in assignments:
-            raise UsageError(f"--set gives {name} twice: {assignments[name]} and {value}.")
+            raise UsageError(f"--set gives {name!r} twice: {assignments[name]!r} and {value!r}.")
         assignments[name] = value
     return assignments
 

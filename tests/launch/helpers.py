@@ -121,3 +121,26 @@ def learner_steps(folder: Path) -> int:
         return 0
     match = re.search(r'"learner_steps": (\d+)', status.read_text())
     return int(match[1]) if match else 0
+
+
+def listening_ports(process: psutil.Process) -> list[int]:
+    """The ports that a process listens on, as its own network sees them."""
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        pid = process.pid
+        inodes = {fd.split("[")[1].rstrip("]") for fd in _sockets_of(pid)}
+        ports = []
+        for table in ("tcp", "tcp6"):
+            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
+                rows = [line.split() for line in file.readlines()[1:]]
+            ports += [int(r[1].split(":")[1], 16) for r in rows if r[3] == "0A" and r[9] in inodes]
+        return ports
+    return []
+
+
+def _sockets_of(pid: int) -> list[str]:
+    """The names of a process's sockets, as `socket:[inode]`."""
+    names = []
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            names.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    return [name for name in names if name.startswith("socket:[")]

@@ -60,7 +60,7 @@ def quinoa(capsys):
         (["train", "--samples_per_insert=-1"], "samples_per_insert"),
         (["train", "--samples_per_insert=0", "--engine=serial"], "samples_per_insert above 0"),
         (["train", "--set", "tau"], "--set 'tau' cannot be understood: it must be NAME=VALUE."),
-        (["train", "--set=a=1", "--set=a=2"], "--set gives a twice: 1 and 2."),
+        (["train", "--set=a=1", "--set=a=2"], "--set gives 'a' twice: '1' and '2'."),
         (["train", "--set=learning_rat=1"], "no field 'learning_rat'. Did you mean learning_rate"),
         (["train", "--set=learning_rate=fast"], "learning_rate = 'fast' cannot work"),
         (["train", "--set=learning_rate=-1"], "learning_rate = -1.0 cannot work"),

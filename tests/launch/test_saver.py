@@ -10,7 +10,7 @@ import pytest
 
 from agents import registry
 from agents.learner import Learner
-from launch import checkpoints
+from launch import checkpoints, sealed
 from launch.errors import RunError
 from launch.saver import Saver
 from tests.launch.helpers import experiment
@@ -81,7 +81,7 @@ def test_a_full_disk_leaves_the_one_before_and_no_part(
     before = checkpoints.newest(folder)
     other = fill(small_disk, left)
     if not margin:
-        monkeypatch.setattr(checkpoints, "_check_room", lambda folder, size: None)
+        monkeypatch.setattr(sealed, "check_room", lambda folder, size: None)
     for _ in range(3):
         advance(learner)
         saver.save()

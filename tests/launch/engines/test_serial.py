@@ -118,6 +118,7 @@ def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_pat
         num_actors=1,
         environments_per_actor=1,
         evaluation_period=500,
+        replay_checkpoint_period_s=0.0,
     )
     folders = [run(of, tmp_path / name) for name in ("first", "second")]
     for folder in folders:
@@ -147,7 +148,7 @@ def test_a_learner_that_diverges_goes_back_once_and_then_is_the_error(tmp_path):
 
 
 def test_a_full_replay_is_said_once_and_measured(tmp_path):
-    small = experiment(steps=1200)
+    small = experiment(steps=1200, replay_checkpoint_period_s=0.0)
     config = registry.override(small.agent_config, {"max_replay_size": "600"})
     folder = run(dataclasses.replace(small, agent_config=config), tmp_path / "run")
     learner = pd.read_csv(folder.metrics("learner"))

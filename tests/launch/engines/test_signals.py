@@ -12,6 +12,8 @@ from launch.engines import signals
 @pytest.fixture(autouse=True)
 def same_handlers():
     before = {number: signal.getsignal(number) for number in signals._SIGNALS}
+    # What runs the tests may have been started by `nohup`.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
