@@ -1,7 +1,7 @@
 # Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow bench bench-peers lint format clean
+.PHONY: help setup train test test-slow bench bench-peers chaos lint format clean
 
 # GPU=1: TensorFlow with CUDA, in an environment of its own.
 override GPU := $(filter-out 0,$(GPU))
@@ -37,6 +37,9 @@ bench: setup ## Measure this machine and what we make of it (about 10 minutes)
 bench-peers: setup ## The same beside Acme and Stable-Baselines3, in environments of their own
 	@PYTHON310='$(or $(PYTHON310),$(PYTHON))' PYTHON311='$(PYTHON311)' scripts/peers.sh
 	@$(RUN)/python -m benchmarks --only=against_peers --out=runs/benchmarks-peers
+
+chaos: setup ## Do to a run what befalls runs, and see what it survives (about 15 minutes)
+	@$(RUN)/python -m tests.chaos
 
 lint: setup ## Check format, lint and types
 	@$(BIN)/ruff format --check .

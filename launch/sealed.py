@@ -57,8 +57,9 @@ class Sealed:
             contents = dict(read_json(self.path / CONTENTS))
             if contents.pop("own_sha256") != _digest_of(contents):
                 raise ValueError(f"{CONTENTS} is not what was written")
-            if any(Path(name).name != name for name in contents["sha256"].keys()):
-                raise ValueError(f"{CONTENTS} names files elsewhere")
+            names = contents["sha256"]
+            if not isinstance(names, dict) or any(Path(name).name != name for name in names):
+                raise ValueError(f"{CONTENTS} does not say what its files are")
         # What cannot be read for another reason may well be whole.
         except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise self.damaged(error) from error

@@ -1,0 +1,1 @@
+"""A real run, and a seeded script that does to it what befalls runs."""

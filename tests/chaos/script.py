@@ -1,0 +1,145 @@
+"""Does to a real run what befalls runs.
+
+Every fault is followed by a look at whether the run goes on, and how far its learner fell back; the
+run's end by one at every transition that replay holds, at the curves, and at what was learned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.chaos import environment, report
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.subject import NotSurvivedError, Subject, started
+from tests.launch.helpers import nodes_of
+
+# What a disk of its own holds: the least that a run is begun with, and room for this one.
+_DISK_MIB = 1300
+
+
+def run(out: Path, *, minutes: float, faults: int, pause_s: float, seed: int) -> bool:
+    """Starts a run and does things to it; returns whether it has survived them all.
+
+    Args:
+        out: a folder for the table, and for the run's own folder if it did not survive.
+        minutes: after which no fault is begun.
+        faults: the most that there are to be.
+        pause_s: the least seconds from the beginning of one to that of the next.
+        seed: of which come when.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    log = report.Report(out)
+    with tempfile.TemporaryDirectory(prefix="quinoa-chaos-") as temporary:
+        commands = Path(temporary, "commands")
+        commands.mkdir()
+        os.environ[environment.COMMANDS] = str(commands)
+        with _disk(Path(temporary, "disk")) as (disk, is_own):
+            if not is_own:
+                log.note("The disk was not filled: only root can give the run one of its own.")
+            kinds = [fault for fault in FAULTS if is_own or not fault.needs_disk]
+            with started(disk / "run", commands) as subject:
+                try:
+                    rng = random.Random(seed)
+                    deadline = time.monotonic() + 60 * minutes
+                    for fault in itertools.islice(_order(kinds, rng), faults):
+                        start = time.monotonic()
+                        if start > deadline:
+                            break
+                        _inflict(subject, fault, rng, log)
+                        log.sample(subject)
+                        time.sleep(max(start + pause_s - time.monotonic(), 0.0))
+                    log.end(subject)
+                except NotSurvivedError as error:
+                    log.note(f"The run did not survive: {error}")
+                    shutil.copytree(subject.folder.root, out / "run", dirs_exist_ok=True)
+                left = nodes_of(subject.folder.root)
+            if left:
+                log.note(f"{len(left)} processes were left.")
+    log.write(_command())
+    return log.is_survived and not left
+
+
+def _order(faults: Sequence[Fault], rng: random.Random) -> Iterator[Fault]:
+    """Each kind as often as its weight says, in random order, and so on from the beginning.
+
+    First one of each, so that a short run has them all.
+    """
+    yield from rng.sample(faults, len(faults))
+    while True:
+        all_of_them = [fault for fault in faults for _ in range(fault.weight)]
+        yield from rng.sample(all_of_them, len(all_of_them))
+
+
+def _inflict(subject: Subject, fault: Fault, rng: random.Random, log: report.Report) -> None:
+    saved = subject.saved_steps()
+    before = subject.gradient_steps()
+    start = time.monotonic()
+    try:
+        with _lowest_steps(subject) as lowest:
+            fault.inflict(subject, rng)
+            subject.wait_until_going_on()
+    except Exception as error:
+        log.add(fault.name, None, 0)
+        raise NotSurvivedError(f"{fault.name}: {error}") from error
+    log.add(fault.name, time.monotonic() - start, max(before - lowest[0], 0))
+    if lowest[0] < saved:
+        raise NotSurvivedError(
+            f"{fault.name}: the learner went back from {before} to {lowest[0]} gradient steps, and "
+            f"its checkpoint had {saved}."
+        )
+
+
+@contextlib.contextmanager
+def _lowest_steps(subject: Subject) -> Iterator[list[int]]:
+    """The least gradient steps that the run's status shows meanwhile."""
+    lowest = [subject.gradient_steps()]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            counts = subject.counts()
+            if counts is not None:
+                lowest[0] = min(lowest[0], counts[1])
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield lowest
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _disk(path: Path) -> Iterator[tuple[Path, bool]]:
+    """A folder, on a small disk of its own where this user may mount one; whether it is that."""
+    path.mkdir()
+    mounted = (
+        os.getuid() == 0
+        and subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={_DISK_MIB}m", "chaos", str(path)],
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
+    try:
+        yield path, mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def _command() -> str:
+    return " ".join(["python -m tests.chaos", *sys.argv[1:]])

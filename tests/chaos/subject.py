@@ -1,0 +1,228 @@
+"""The run that things are done to, as a user starts it, and what can be seen of it from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from launch import checkpoints
+from launch.counter import ACTOR_STEPS, LEARNER_STEPS
+from launch.files import read_json
+from launch.run_folder import RunFolder
+from tests.chaos import environment
+from tests.launch.helpers import ROOT, nodes_of, train_command
+
+ROLES = ("actor-0", "actor-1", "evaluator-0", "learner-0", "counter-0", "replay-0")
+
+CHECKPOINT_PERIOD_S = 3.0
+REPLAY_CHECKPOINT_PERIOD_S = 5.0
+# A process may be stopped for `STOP_S` and is then not taken for one that hangs.
+STOP_S = 30.0
+HANG_TIMEOUT_S = 36.0
+# Seconds that anything may take to be well again.
+PATIENCE_S = 120.0
+# How much of both a run must have done to be going on.
+_ACTOR_STEPS, _LEARNER_STEPS = 200, 50
+_POLL_S = 0.1
+
+
+class NotSurvivedError(AssertionError):
+    """The run ended, stood still, or lost more than it may."""
+
+
+class Subject:
+    """A run that goes on until `stop`."""
+
+    def __init__(self, folder: Path, commands: Path):
+        """Starts it.
+
+        Args:
+            folder: of the run, new.
+            commands: where `environment` looks for what it is told.
+        """
+        self.folder = RunFolder(folder)
+        self.commands = commands
+        self._output = (commands.parent / "output").open("w+", encoding="utf-8")
+        self._process = self._start()
+
+    def _start(self, resumed: bool = False) -> subprocess.Popen[str]:
+        command = train_command(
+            self.folder.root,
+            f"--steps={10**9}",
+            "--evaluation_period=5000",
+            f"--checkpoint_period={CHECKPOINT_PERIOD_S}",
+            f"--replay_checkpoint_period={REPLAY_CHECKPOINT_PERIOD_S}",
+            "--set=max_replay_size=20000",
+            environment=environment.NAME,
+        )
+        if resumed:
+            command = [*command[:4], f"--resume={self.folder.root}", "--resume_replay"]
+        return subprocess.Popen(
+            [*command, f"--hang_timeout={HANG_TIMEOUT_S}"],
+            cwd=ROOT,
+            env={**os.environ, environment.COMMANDS: str(self.commands)},
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def resume(self) -> None:
+        """Starts it again from what it left in its folder."""
+        self._process = self._start(resumed=True)
+
+    def kill_all(self) -> None:
+        """Ends it and all its processes at once, as a machine that loses power does."""
+        processes = [psutil.Process(self._process.pid), *nodes_of(self.folder.root)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        wait_until(lambda: not nodes_of(self.folder.root), "its processes are gone", self)
+
+    def stop(self) -> float:
+        """Stops it in order; returns the seconds that took."""
+        start = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        if self._process.wait(PATIENCE_S) != 0:
+            raise NotSurvivedError(f"It did not stop in order:\n{self.output()}")
+        return time.monotonic() - start
+
+    def close(self) -> None:
+        """Ends whatever is left of it."""
+        for process in nodes_of(self.folder.root):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._output.close()
+
+    def output(self) -> str:
+        """The end of what it printed."""
+        self._output.flush()
+        return Path(self._output.name).read_text(encoding="utf-8", errors="replace")[-3000:]
+
+    def check_alive(self) -> None:
+        """Raises `NotSurvivedError` if it has ended."""
+        if self._process.poll() is not None:
+            raise NotSurvivedError(f"It ended with {self._process.returncode}:\n{self.output()}")
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Its nodes' processes by name."""
+        found = {}
+        for process in nodes_of(self.folder.root):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                (name,) = (
+                    Path(part.partition("=")[2]).stem
+                    for part in process.cmdline()
+                    if part.startswith("--error_file=")
+                )
+                found[name] = process
+        return found
+
+    def all_processes(self) -> list[psutil.Process]:
+        """Its main process and its nodes'."""
+        return [psutil.Process(self._process.pid), *self.processes().values()]
+
+    def process(self, name: str) -> psutil.Process:
+        """One node's process, once it is there."""
+        wait_until(lambda: name in self.processes(), f"{name} is there", self)
+        return self.processes()[name]
+
+    def counts(self) -> tuple[int, int] | None:
+        """Actor steps and gradient steps by the run's status, None while there is none."""
+        try:
+            status = read_json(self.folder.status)
+        except FileNotFoundError:
+            return None
+        return status[ACTOR_STEPS], status[LEARNER_STEPS]
+
+    def gradient_steps(self) -> int:
+        """By its status, which is there."""
+        counts = self.counts()
+        assert counts is not None
+        return counts[1]
+
+    def events(self) -> list[dict[str, Any]]:
+        """Its event log."""
+        try:
+            lines = self.folder.events.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def back_since(self, known: int) -> set[str]:
+        """The nodes that have given a first sign of life since so many events were known."""
+        return {event["node"] for event in self.events()[known:] if event["event"] == "back"}
+
+    def rows(self, role: str) -> list[dict[str, str]]:
+        """The rows of a role's metrics that have been written to their end."""
+        try:
+            text = self.folder.metrics(role).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        return list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))
+
+    def saved_steps(self) -> int:
+        """The gradient steps in its newest checkpoint, 0 without one."""
+        found = checkpoints.all_of(self.folder.checkpoints)
+        return int(found[-1].path.name) if found else 0
+
+    def wait_for_new_checkpoints(self, count: int = 1) -> None:
+        """Waits until so many more have been written."""
+        for _ in range(count):
+            saved = self.saved_steps()
+            wait_until(lambda: self.saved_steps() > saved, "a checkpoint", self)  # noqa: B023
+
+    def wait_until_going_on(self) -> None:
+        """Waits until all processes are there, and both actors and learner get on."""
+        wait_until(lambda: set(self.processes()) == set(ROLES), "all processes are there", self)
+        start: tuple[int, int] | None = None
+
+        def goes_on() -> bool:
+            nonlocal start
+            now = self.counts()
+            if now is None:
+                return False
+            # A learner that has come back from a checkpoint counts from there.
+            start = now if start is None else (min(start[0], now[0]), min(start[1], now[1]))
+            return now[0] >= start[0] + _ACTOR_STEPS and now[1] >= start[1] + _LEARNER_STEPS
+
+        wait_until(goes_on, "it goes on", self)
+
+
+def wait_until(condition: Callable[[], bool], what: str, subject: Subject | None = None) -> None:
+    """Waits for something of a run.
+
+    Raises:
+        NotSurvivedError: it did not come to be, or the run ended.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            output = subject.output() if subject else ""
+            raise NotSurvivedError(f"Not within {PATIENCE_S:.0f} s: {what}.\n{output}")
+        time.sleep(_POLL_S)
+
+
+@contextlib.contextmanager
+def started(folder: Path, commands: Path) -> Iterator[Subject]:
+    """A run that learns, and of which nothing is left in the end."""
+    subject = Subject(folder, commands)
+    try:
+        subject.wait_until_going_on()
+        yield subject
+    finally:
+        subject.close()
