@@ -187,6 +187,8 @@ def test_a_learner_that_diverges_ends_the_run_and_is_not_started_again(tmp_path)
     assert not [event for event in events if event["event"] == "restarted"]
 
 
+# Fast runs have `tests/chaos` do so, which does not look at the log.
+@pytest.mark.slow
 def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):
     root = tmp_path / "run"
     folder = RunFolder(root)

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from scipy.stats import qmc
 from tensorflow_probability import distributions as tfd
 
 from agents import networks
@@ -143,6 +142,9 @@ class BoxFlow(tfd.Distribution):
 
     def _mode(self) -> tf.Tensor:
         """The densest of the images of fixed base points, a low-discrepancy set in the box."""
+        # 28 MB, which processes that only sample need not hold.
+        from scipy.stats import qmc
+
         points = 2.0 * qmc.Sobol(self._action_size, scramble=False).random(_MODE_CANDIDATES) - 1.0
         # The set begins in a corner of the box; what comes next is its centre.
         points = np.clip(np.roll(points, -1, axis=0), -0.999, 0.999).astype(np.float32)

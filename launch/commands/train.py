@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from launch import process_environment
+from launch import lean_imports, process_environment
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
 from launch.counter import ACTOR_STEPS
 from launch.engines import ENGINES
@@ -174,6 +174,8 @@ def _flags() -> flags.FlagValues:
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 0, "train takes flags only")
     inherited = process_environment.set_for_this_process()
+    # First, or what is imported next would import it whole.
+    lean_imports.import_tensorflow()
     from launch import engines, resume, run_folder
     from launch.train import describe, train
 

@@ -42,7 +42,7 @@ class Report:
         self._steps_lost: dict[str, list[int]] = collections.defaultdict(list)
         self._notes: list[str] = []
         self._resources: IO[str] | None = None
-        self.is_survived = False
+        self.is_survived = True
 
     @property
     def num_faults(self) -> int:
@@ -66,6 +66,11 @@ class Report:
         """Something to be known beside the table."""
         self._notes.append(text)
         print(text, flush=True)
+
+    def fail(self, text: str) -> None:
+        """The run has not survived, or lost what it may not."""
+        self.is_survived = False
+        self.note(text)
 
     def sample(self, subject: Subject) -> None:
         """Records the memory and the file descriptors of every process."""
@@ -91,7 +96,6 @@ class Report:
         self._check_replay(subject)
         self._check_curves(subject)
         self._check_policy(subject)
-        self.is_survived = True
 
     def write(self, command: str) -> None:
         """Writes the table."""
