@@ -9,16 +9,17 @@ import numpy as np
 from dm_env import specs
 
 # Seconds that one step takes.
-STEP_S = 0.02
+STEP_S = 0.1
 _OBSERVATION_SIZE = 17
 _ACTION_SIZE = 6
 _EPISODE_LENGTH = 1000
 
 
 class Simulated(dm_env.Environment):
-    """Random observations, each after a wait of `STEP_S`, in episodes of 1000 steps."""
+    """Random observations, each after a wait of `step_s` seconds, in episodes of 1000 steps."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, step_s: float = STEP_S) -> None:
+        self._step_s = step_s
         self._random = np.random.default_rng(seed)
         self._steps_left = 0
 
@@ -33,7 +34,7 @@ class Simulated(dm_env.Environment):
         if not self._steps_left:
             return self.reset()
         self._steps_left -= 1
-        time.sleep(STEP_S)
+        time.sleep(self._step_s)
         if self._steps_left:
             return dm_env.transition(0.0, self._observation())
         return dm_env.truncation(0.0, self._observation())

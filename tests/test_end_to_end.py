@@ -171,6 +171,7 @@ def test_a_node_that_fails_ends_the_run_with_its_error(tmp_path):
     assert {event["kind"] for event in dropped} == {"raised"}
 
 
+@pytest.mark.slow
 def test_a_learner_that_diverges_ends_the_run_and_is_not_started_again(tmp_path):
     root = tmp_path / "run"
     diverging = train_command(root, "--steps=10000000", "--set=learning_rate=1e30")
@@ -228,6 +229,7 @@ def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):
     assert pd.read_csv(folder.metrics("actor"))["actor_steps"].is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_one_that_hangs_is_started_again_and_one_that_was_stopped_goes_on(tmp_path, monkeypatch):
     root, hang = tmp_path / "run", tmp_path / "hang"
     folder = RunFolder(root)

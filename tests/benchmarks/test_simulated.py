@@ -9,7 +9,7 @@ from benchmarks import simulated
 
 class SimulatedTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
     def make_object_under_test(self):
-        return simulated.make(0)
+        return simulated.Simulated(0, step_s=0.0)
 
 
 def test_a_step_takes_its_time_and_it_has_a_name():

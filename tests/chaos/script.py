@@ -60,7 +60,7 @@ def run(out: Path, *, minutes: float, faults: int, pause_s: float, seed: int) ->
                         log.sample(subject)
                         time.sleep(max(start + pause_s - time.monotonic(), 0.0))
                     log.end(subject)
-                except NotSurvivedError as error:
+                except AssertionError as error:
                     log.fail(f"The run did not survive: {error}")
                     shutil.copytree(subject.folder.root, out / "run", dirs_exist_ok=True)
                 else:

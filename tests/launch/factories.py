@@ -72,6 +72,12 @@ class CheckedMatch(Match):
         self._stream = seed % 2**24
         self._number = -1
 
+    def reset(self) -> dm_env.TimeStep:
+        # An episode that was broken off leaves out the numbers that it did not come to.
+        length = EPISODE_STEPS + 1
+        self._number = (self._number // length + 1) * length - 1
+        return super().reset()
+
     def step(self, action: np.ndarray) -> dm_env.TimeStep:
         timestep = super().step(action)
         is_time_limit = timestep.last() and self.ends_at_time_limit(self._number)

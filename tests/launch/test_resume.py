@@ -192,6 +192,7 @@ def test_a_folder_is_one_runs_at_a_time(run):
         pass
 
 
+@pytest.mark.slow
 def test_a_run_whose_every_process_is_killed_goes_on(tmp_path):
     root = tmp_path / "run"
     with started(train_command(root, "--steps=6000", "--checkpoint_period=1")) as process:
@@ -212,6 +213,7 @@ def test_a_run_whose_every_process_is_killed_goes_on(tmp_path):
         assert table["learner_steps"].is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_with_what_its_replay_held(tmp_path):
     root = tmp_path / "run"
     folder = RunFolder(root)

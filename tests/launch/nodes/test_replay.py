@@ -111,6 +111,7 @@ def events_of(folder: RunFolder) -> list[dict]:
     return [json.loads(line) for line in folder.events.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_what_is_written_while_the_server_is_killed_is_there_once(tmp_path, port):
     """Lost is what was taken after the last checkpoint; nothing is damaged, or there twice."""
     folder = RunFolder(tmp_path)
@@ -146,6 +147,7 @@ def test_what_is_written_while_the_server_is_killed_is_there_once(tmp_path, port
     assert not [path for path in folder.replay.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_the_ratio_of_updates_to_transitions_holds_after_a_restart(tmp_path, port):
     folder = RunFolder(tmp_path)
     of = made(folder, samples_per_insert=8.0, replay_checkpoint_period_s=1.0)
