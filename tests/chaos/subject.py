@@ -20,6 +20,7 @@ from launch.counter import ACTOR_STEPS, LEARNER_STEPS
 from launch.files import read_json
 from launch.run_folder import RunFolder
 from tests.chaos import environment
+from tests.launch import helpers
 from tests.launch.helpers import ROOT, nodes_of, train_command
 
 ROLES = ("actor-0", "actor-1", "evaluator-0", "learner-0", "counter-0", "replay-0")
@@ -33,7 +34,6 @@ HANG_TIMEOUT_S = 36.0
 PATIENCE_S = 120.0
 # How much of both a run must have done to be going on.
 _ACTOR_STEPS, _LEARNER_STEPS = 200, 50
-_POLL_S = 0.1
 
 
 class NotSurvivedError(AssertionError):
@@ -84,11 +84,7 @@ class Subject:
 
     def kill_all(self) -> None:
         """Ends it and all its processes at once, as a machine that loses power does."""
-        processes = [psutil.Process(self._process.pid), *nodes_of(self.folder.root)]
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        self._process.wait()
+        self._kill()
         wait_until(lambda: not nodes_of(self.folder.root), "its processes are gone", self)
 
     def stop(self) -> float:
@@ -101,23 +97,21 @@ class Subject:
 
     def close(self) -> None:
         """Ends whatever is left of it."""
+        self._kill()
+        self._output.close()
+
+    def _kill(self) -> None:
+        # First, or it would start the others again.
+        self._process.kill()
         for process in nodes_of(self.folder.root):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        self._output.close()
+        self._process.wait()
 
     def output(self) -> str:
         """The end of what it printed."""
         self._output.flush()
         return Path(self._output.name).read_text(encoding="utf-8", errors="replace")[-3000:]
-
-    def check_alive(self) -> None:
-        """Raises `NotSurvivedError` if it has ended."""
-        if self._process.poll() is not None:
-            raise NotSurvivedError(f"It ended with {self._process.returncode}:\n{self.output()}")
 
     def processes(self) -> dict[str, psutil.Process]:
         """Its nodes' processes by name."""
@@ -131,10 +125,6 @@ class Subject:
                 )
                 found[name] = process
         return found
-
-    def all_processes(self) -> list[psutil.Process]:
-        """Its main process and its nodes'."""
-        return [psutil.Process(self._process.pid), *self.processes().values()]
 
     def process(self, name: str) -> psutil.Process:
         """One node's process, once it is there."""
@@ -180,7 +170,7 @@ class Subject:
         found = checkpoints.all_of(self.folder.checkpoints)
         return int(found[-1].path.name) if found else 0
 
-    def wait_for_new_checkpoints(self, count: int = 1) -> None:
+    def wait_for_new_checkpoints(self, count: int) -> None:
         """Waits until so many more have been written."""
         for _ in range(count):
             saved = self.saved_steps()
@@ -203,18 +193,14 @@ class Subject:
         wait_until(goes_on, "it goes on", self)
 
 
-def wait_until(condition: Callable[[], bool], what: str, subject: Subject | None = None) -> None:
+def wait_until(condition: Callable[[], bool], what: str, subject: Subject) -> None:
     """Waits for something of a run.
 
     Raises:
-        NotSurvivedError: it did not come to be, or the run ended.
+        NotSurvivedError: it did not come to be.
     """
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            output = subject.output() if subject else ""
-            raise NotSurvivedError(f"Not within {PATIENCE_S:.0f} s: {what}.\n{output}")
-        time.sleep(_POLL_S)
+    if not helpers.wait_until(condition, PATIENCE_S):
+        raise NotSurvivedError(f"Not within {PATIENCE_S:.0f} s: {what}.\n{subject.output()}")
 
 
 @contextlib.contextmanager
