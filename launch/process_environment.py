@@ -56,6 +56,9 @@ def for_node(inherited: Mapping[str, str], *, threads: int, gpu: bool) -> dict[s
         PYTHONUNBUFFERED="1",
         # The processes of a run talk to one another, never through a proxy of the user's.
         no_grpc_proxy="localhost",
+        # gRPC's choice, epollex, keeps two file descriptors more whenever Reverb's writer or
+        # sampler finds its server again: a long run with restarts would run out of them.
+        GRPC_POLL_STRATEGY="epoll1",
     )
     if not gpu:
         variables.update(_NO_GPU)

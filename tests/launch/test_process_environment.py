@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import reverb
+
 from launch import process_environment
 
 
@@ -32,3 +38,49 @@ def test_nodes_are_quiet_and_never_draw_unless_the_user_says_so():
     loud = {"TF_CPP_MIN_LOG_LEVEL": "0", "MUJOCO_GL": "egl"}
     node = process_environment.for_node(loud, threads=1, gpu=False)
     assert (node["TF_CPP_MIN_LOG_LEVEL"], node["MUJOCO_GL"]) == ("0", "egl")
+
+
+# Writes an item, says how many file descriptors it has, and waits to be told to go on.
+_WRITER = """
+import os, sys
+import numpy as np
+import reverb
+
+writer = reverb.Client(sys.argv[1]).trajectory_writer(num_keep_alive_refs=1)
+while True:
+    writer.append(np.zeros(1, np.float32))
+    writer.create_item("table", 1.0, writer.history[-1])
+    writer.flush(0, timeout_ms=20_000)
+    print(len(os.listdir("/proc/self/fd")), flush=True)
+    if not sys.stdin.readline():
+        break
+"""
+
+
+def test_no_file_descriptor_is_lost_when_replay_is_started_again():
+    def serve(port: int | None) -> reverb.Server:
+        return reverb.Server([reverb.Table.queue("table", 100)], port=port)
+
+    server = serve(None)
+    node = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, f"localhost:{server.port}"],
+        env=process_environment.for_node(os.environ, threads=1, gpu=False),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert node.stdin is not None and node.stdout is not None
+    try:
+        counts = [int(node.stdout.readline())]
+        for _ in range(3):
+            port = server.port
+            server.stop()
+            server = serve(port)
+            node.stdin.write("\n")
+            node.stdin.flush()
+            counts.append(int(node.stdout.readline()))
+    finally:
+        node.kill()
+        node.communicate()
+        server.stop()
+    assert counts[-1] <= counts[0], counts
