@@ -39,7 +39,7 @@ _SEED = (1, 2)
 
 
 class History(NamedTuple):
-    """What became of a learner: the values of the agent's variables, in their order, and more.
+    """What became of a learner: the values of its variables, in their order, and more.
 
     Attributes:
         learner: as it is after all.
@@ -96,15 +96,15 @@ class Subject:
     def history(self) -> History:
         """A learner that has done `_CALLS` calls of `_K` gradient steps; tracing it takes long."""
         learner = self.make_learner()
-        before = [variable.numpy() for variable in learner.agent.variables]
+        before = [variable.numpy() for variable in learner.variables]
         for call in range(_CALLS - 1):
             learner.step(self.batches(_K, seed=call))
         with tempfile.TemporaryDirectory() as folder:
             path = learner.save(str(Path(folder) / "checkpoint"))
             files = {file.name: file.read_bytes() for file in Path(path).parent.iterdir()}
-        at_save = [variable.numpy() for variable in learner.agent.variables]
+        at_save = [variable.numpy() for variable in learner.variables]
         metrics = learner.step(self.batches(_K, seed=_CALLS - 1))
-        after = [variable.numpy() for variable in learner.agent.variables]
+        after = [variable.numpy() for variable in learner.variables]
         return History(learner, before, files, at_save, metrics, after)
 
     def batches(self, *leading: int, seed: int = 0) -> Transition:
@@ -377,7 +377,7 @@ def gradients_reach_every_variable(subject: Subject) -> str:
     still = [
         paths[variable.ref()]
         for variable, was, now in zip(
-            history.learner.agent.variables, history.before, history.after, strict=True
+            history.learner.variables, history.before, history.after, strict=True
         )
         if variable.ref() in in_groups and np.array_equal(was, now)
     ]
@@ -495,8 +495,9 @@ def goes_on_from_a_checkpoint(subject: Subject) -> str:
 def _require_same(expected: Sequence[np.ndarray], found: Learner, message: str) -> None:
     paths = _paths(found.agent)
     differing = [
-        paths[variable.ref()]
-        for value, variable in zip(expected, found.agent.variables, strict=True)
+        # The optimisers' are not the agent's.
+        paths.get(variable.ref(), variable.name)
+        for value, variable in zip(expected, found.variables, strict=True)
         if not np.array_equal(value, variable.numpy(), equal_nan=value.dtype.kind == "f")
     ]
     require(not differing, message.format(_listed(differing)))

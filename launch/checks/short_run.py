@@ -103,8 +103,8 @@ def _run(subject: Subject, folder: RunFolder) -> str:
     require(
         has_learned,
         f"{_START_S:.0f} s from the start there was no gradient step, after "
-        f"{_count(folder, ACTOR_STEPS)} actor steps: make the environment, or the first call of "
-        "losses, faster",
+        f"{_count(folder, ACTOR_STEPS)} actor steps: make the environment, or the graph of a "
+        "gradient step, smaller (or wait until this machine has less to do)",
     )
     require(has_stopped, f"the run did not stop within {_STOP_S:.0f} s of SIGTERM")
     require(
