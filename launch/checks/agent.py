@@ -464,8 +464,9 @@ def calls_may_have_any_length(subject: Subject) -> str:
     _require_same(
         subject.history.at_save,
         single,
-        f"{_K} gradient steps in one call differ from {_K} calls of one step, in {{}}: take all "
-        "that is random from the seed, count by the step, and keep what changes in tf.Variables",
+        f"{_K} gradient steps in one call differ from {_K} calls of one step, in {{}}: change "
+        "variables in after_step only, which follows each step, and not in metrics, which is called "
+        "once a call",
     )
     return ""
 
@@ -487,7 +488,8 @@ def goes_on_from_a_checkpoint(subject: Subject) -> str:
         history.after,
         second,
         "a learner that goes on from a checkpoint learns otherwise than one that never stopped, in "
-        "{}: keep all that changes in tf.Variables of the agent, not in attributes of Python",
+        "{}: keep all that changes in tf.Variables of the agent, and take all that is random from "
+        "the seed",
     )
     return ""
 

@@ -188,7 +188,7 @@ class ForgottenVariables(Good):
 
 class FailsInAGraph(Good):
     def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
-        return {"value": float(tf.reduce_mean(transitions.reward))}  # type: ignore[dict-item]
+        return {"value": float(tf.reduce_mean(transitions.reward))}
 
 
 class MetricNotFinite(Good):
@@ -205,6 +205,12 @@ class RandomOfItsOwn(Good):
     def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
         noisy = transitions._replace(reward=transitions.reward + tf.random.normal([]))
         return super().losses(noisy, seed)
+
+
+class MovesInMetrics(Good):
+    def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        targets.smooth(self._value.variables, self._slow.variables, 0.5)
+        return super().metrics(transitions, seed)
 
 
 _hidden: list[tf.Variable] = []

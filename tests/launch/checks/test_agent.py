@@ -14,14 +14,14 @@ def subject(agent_class, config=None):
 @pytest.mark.parametrize("name", AGENTS)
 def test_the_built_in_agents_pass(name):
     agent_class, config = AGENTS[name]
-    findings = []
+    findings: list[base.Finding] = []
     of_agent = agent.Subject(LoadedAgent(name, agent_class, type(config), config), make_spec())
     count, failed = base.go_through(agent.CHECKS, of_agent, findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
 def test_a_good_agent_passes():
-    findings = []
+    findings: list[base.Finding] = []
     count, failed = base.go_through(agent.CHECKS, subject(agents.Good), findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
@@ -57,7 +57,8 @@ def test_a_good_agent_passes():
         ),
         (agent.learns_in_one_graph, agents.MetricNotFinite, "the metrics spread are not finite"),
         (agent.learns_in_one_graph, agents.MetricOfTheLearner, "returns loss, the learner's own"),
-        (agent.calls_may_have_any_length, agents.RandomOfItsOwn, "differ from 4 calls of one step"),
+        (agent.calls_may_have_any_length, agents.MovesInMetrics, "differ from 4 calls of one step"),
+        (agent.goes_on_from_a_checkpoint, agents.RandomOfItsOwn, "learns otherwise than one"),
         (
             agent.goes_on_from_a_checkpoint,
             agents.RemembersElsewhere,
@@ -86,7 +87,7 @@ def test_what_the_agent_itself_raises_is_one_line_with_its_place():
 
 
 def test_what_comes_after_a_check_that_is_needed_is_left_out():
-    findings = []
+    findings: list[base.Finding] = []
     count, failed = base.go_through(agent.CHECKS, subject(agents.NoPolicy), findings.append)
     assert (count, failed) == (2, 1)
     assert [finding.error is None for finding in findings] == [True, False]

@@ -74,7 +74,7 @@ def subject(kind):
 
 
 def test_a_good_environment_passes():
-    findings = []
+    findings: list[base.Finding] = []
     count, failed = base.go_through(environment.CHECKS, subject(Good), findings.append)
     assert (count, failed) == (len(environment.CHECKS), 0), findings
 
