@@ -465,8 +465,7 @@ def calls_may_have_any_length(subject: Subject) -> str:
         subject.history.at_save,
         single,
         f"{_K} gradient steps in one call differ from {_K} calls of one step, in {{}}: change "
-        "variables in after_step only, which follows each step, and not in metrics, which is called "
-        "once a call",
+        "variables in after_step, which follows each step, and not in metrics, which ends a call",
     )
     return ""
 

@@ -84,6 +84,7 @@ def test_every_command_does_what_it_says(page, project, capsys):
     ids=["your_agent", "your_environment"],
 )
 def test_the_package_that_it_describes_gives_the_name(page, project, group, name, monkeypatch):
+    assert plugins.find(group, name) is None
     site = project / "site"
     subprocess.run(
         [
@@ -95,7 +96,6 @@ def test_the_package_that_it_describes_gives_the_name(page, project, group, name
         cwd=project,
         timeout=120,
     )
-    assert plugins.find(group, name) is None
     monkeypatch.setattr(sys, "path", [*sys.path, str(site)])
     plugin = plugins.find(group, name)
     assert plugin is not None

@@ -188,7 +188,7 @@ class ForgottenVariables(Good):
 
 class FailsInAGraph(Good):
     def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
-        return {"value": float(tf.reduce_mean(transitions.reward))}
+        return {"value": tf.constant(tf.reduce_mean(transitions.reward).numpy())}
 
 
 class MetricNotFinite(Good):

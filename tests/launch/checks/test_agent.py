@@ -83,7 +83,7 @@ def test_what_the_agent_itself_raises_is_one_line_with_its_place():
     assert finding.error is not None
     assert "\n" not in finding.error
     assert "agents.py, line " in finding.error
-    assert "TypeError" in finding.error
+    assert "AttributeError" in finding.error
 
 
 def test_what_comes_after_a_check_that_is_needed_is_left_out():
