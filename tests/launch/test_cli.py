@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from launch.commands import train
 from launch.experiment import load
 from launch.files import read_json
 from launch.run_folder import RunFolder
+from tests.environments import packages
 from tests.launch.helpers import MATCH, ROOT, train_command
 
 
@@ -81,6 +83,13 @@ def quinoa(capsys):
         (["policy", "/nowhere"], "There is no run at /nowhere"),
         (["policy", "/nowhere", "--step=-1"], "--step=-1: it must be a whole number, at least 0"),
         (["policy", "/nowhere", "--actions=2"], "--actions=2: it must be a whole number, at least"),
+        (["check"], "check takes one agent or environment"),
+        (["check", "m_iqq"], "Did you mean m_iq"),
+        (["check", "no_such_package.agent"], "no module 'no_such_package'"),
+        (["check", "control:cheeta:run"], "Did you mean control:cheetah:run?"),
+        (["check", "tests.launch.factories:mach"], "has no mach. Did you mean match"),
+        (["check", "iq", "--env=nonsense"], "There is no environment 'nonsense'"),
+        (["check", "iq", "--set=tau=none"], "tau = 'none' cannot work"),
         (["list", "all"], "list takes nothing, not all."),
     ],
 )
@@ -106,7 +115,7 @@ def test_a_folder_that_is_taken_is_status_2(quinoa, tmp_path):
 def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     status, out, _ = quinoa("--help")
     assert status == 0
-    for command in ("train", "evaluate", "plot", "policy", "list"):
+    for command in ("train", "evaluate", "plot", "policy", "check", "list"):
         assert command in out
         status, help_text, _ = quinoa(command, "--help")
         assert status == 0
@@ -146,6 +155,52 @@ def test_list_shows_agents_default_first_and_environments(quinoa):
         assert any(line.split()[:1] == [name] for line in lines)
     assert "  control:cheetah:run" in lines
     assert any(line.startswith("  gym:HalfCheetah") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "json.decoder",
+            "FAILED  it is a module with Agent and Config: .*json.decoder has no Agent",
+        ),
+        (
+            "tests.launch.factories:fails_at_once",
+            "FAILED  it is made, and has a .*ZeroDivisionError",
+        ),
+        (MATCH, "FAILED  a new episode follows the last step: step\\(\\) on a new environment"),
+    ],
+)
+def test_a_check_that_fails_is_status_1_and_says_what_to_change(quinoa, name, message):
+    status, out, err = quinoa("check", name, "--seconds=0")
+    assert (status, err) == (1, "")
+    assert re.search(message, out)
+    assert "1 of " in out.splitlines()[-1]
+
+
+def test_what_packages_declare_is_listed_trained_and_saved_by_its_import_path(
+    quinoa, tmp_path, monkeypatch
+):
+    site = tmp_path / "site"
+    packages.install(
+        site,
+        "cereals",
+        f"[quinoa.agents]\nrye = agents.iq\niq = a.b\n[quinoa.environments]\noats = {MATCH}",
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path, str(site)])
+    _, out, _ = quinoa("list")
+    assert "  rye  agents.iq (from cereals)" in out.splitlines()
+    assert f"  oats  {MATCH} (from cereals)" in out.splitlines()
+    assert "  iq  a.b (from cereals; hidden by the built-in one: use the import path)" in out
+    root = tmp_path / "run"
+    command = train_command(root, "--engine=serial", "--steps=600", environment="oats")
+    assert quinoa(*command[3:], "--agent=rye")[0] == 0
+    assert (load(RunFolder(root)).agent, load(RunFolder(root)).environment) == ("agents.iq", MATCH)
+    more = ("--agent=rye", "--env=oats", "--steps=1300", "--change=steps", "--engine=serial")
+    assert quinoa("train", f"--resume={root}", *more)[0] == 0
+    # Without the package.
+    monkeypatch.setattr(sys, "path", sys.path[:-1])
+    assert quinoa("evaluate", str(root), "--episodes=1")[0] == 0
 
 
 def test_numbers_may_be_written_as_people_do():

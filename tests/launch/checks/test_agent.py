@@ -11,7 +11,9 @@ def subject(agent_class, config=None):
     return agent.Subject(agents.loaded(agent_class, config), make_spec())
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "iq_flow")) for name in AGENTS]
+)
 def test_the_built_in_agents_pass(name):
     agent_class, config = AGENTS[name]
     findings: list[base.Finding] = []
