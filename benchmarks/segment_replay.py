@@ -27,6 +27,8 @@ _AT_ONCE = flags.DEFINE_integer("at_once", 2, "Runs at a time.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", "runs/segment_replay", "Where the runs and the picture go.")
 
 _LENGTHS = (1, 16, 64)
+# Small layers, for it is replay that is compared, and there are many runs.
+_SETTINGS = ("hidden_sizes=64,64",)
 
 
 def _main(arguments: list[str]) -> int:
@@ -52,6 +54,7 @@ def _train(root: Path, length: int, seed: int) -> RunFolder:
     command = [
         *(sys.executable, "-m", "launch.cli", "train", f"--env={_ENVIRONMENT.value}"),
         *(f"--steps={_STEPS.value}", f"--seed={seed}", f"--set=segment_length={length}"),
+        *(f"--set={setting}" for setting in _SETTINGS),
         *("--num_actors=1", "--learner_threads=1", f"--folder={folder.root}"),
     ]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
