@@ -9,10 +9,9 @@ import tensorflow as tf
 from acme import specs
 
 from agents import protocol, targets
-from agents.policies import TanhGaussianPolicy
 from agents.sac import config as sac_config
 from agents.sac import loss as sac_loss
-from agents.sac.networks import TwinActionValues
+from agents.sac.networks import TwinActionValues, make_policy
 from agents.types import Seed, Transition
 
 
@@ -38,9 +37,7 @@ class Agent(protocol.Agent):
     def make_policy(config: sac_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
         """See the base class."""
         protocol.check_spec(spec)
-        return TanhGaussianPolicy(
-            spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=config.hidden_sizes
-        )
+        return make_policy(config, spec.observations.shape[0], spec.actions.shape[0])
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""

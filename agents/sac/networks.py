@@ -1,4 +1,4 @@
-"""SAC's critics; its policy is `agents.policies.gaussian`."""
+"""SAC's policy and its critics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents import networks
+from agents.policies import TanhGaussianPolicy
+from agents.protocol import Policy
+from agents.sac.config import Config
+
+
+def make_policy(config: Config, observation_size: int, action_size: int) -> Policy:
+    """Makes π for observations [B, O] and actions [B, A]."""
+    return TanhGaussianPolicy(observation_size, action_size, hidden_sizes=config.hidden_sizes)
 
 
 class TwinActionValues(snt.Module):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from acme import specs
 
-from agents import iq, protocol, quinoa, sac
+from agents import iq, protocol, quinoa, sac, svg0
 from agents.learner import Learner
 from tests.agents.fixtures import make_spec
 
-AGENTS = (iq.Agent, quinoa.Agent, sac.Agent)
+AGENTS = (iq.Agent, quinoa.Agent, sac.Agent, svg0.Agent)
 ACTIONS = specs.BoundedArray((2,), np.float32, -1.0, 1.0)
 
 WRONG_SPECS = {

@@ -4,11 +4,11 @@ import typing
 
 import pytest
 
-from agents import iq, protocol, quinoa, registry, sac
+from agents import iq, protocol, quinoa, registry, sac, svg0
 from agents.protocol import AgentConfig, ConfigError
 from agents.registry import UnknownAgentError
 
-BUILT_IN = (iq, quinoa, sac)
+BUILT_IN = (iq, quinoa, sac, svg0)
 
 AGENT = """
 import dataclasses
@@ -38,7 +38,7 @@ def write_module(tmp_path, monkeypatch):
 def test_every_built_in_name_loads():
     names = [name for name, _ in registry.names()]
     assert names[:6] == ["iq", "m_iq", "pcl", "trust_pcl", "iq_gaussian", "iq_flow"]
-    assert {"quinoa", "sac"} <= set(names)
+    assert {"quinoa", "sac", "svg0"} <= set(names)
     for name in names:
         agent = registry.load(name)
         (package,) = [module for module in BUILT_IN if name in module.PRESETS]
