@@ -118,7 +118,7 @@ def test_gradient_steps_find_the_best_action_of_a_bandit():
     mode = learner.agent.policy(batches.observation[0]).mode()
     assert np.all(mode[:, 0] > 0.9)
     assert np.all(mode[:, 1] < -0.9)
-    assert metrics["value"] > 1.8
+    assert metrics["value"] > 1.5
 
 
 def test_metrics_are_what_they_say():
