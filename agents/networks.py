@@ -42,6 +42,27 @@ class Value(snt.Module):
         return tf.squeeze(self._network(observation), axis=-1)
 
 
+class ActionValue(snt.Module):
+    """Q(s, a): a ReLU network with one output."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        hidden_sizes: Sequence[int],
+        name: str = "action_value",
+    ):
+        """Makes the network for observations [B, observation_size] and actions [B, action_size]."""
+        super().__init__(name=name)
+        input_size = observation_size + action_size
+        self._network = mlp(input_size, [*hidden_sizes, 1], name="network")
+
+    def __call__(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        """Returns Q, float32 [B], for observations [B, O] and actions [B, A], float32."""
+        inputs = tf.concat([observation, action], axis=-1)
+        return tf.squeeze(self._network(inputs), axis=-1)
+
+
 class WeightNormLinear(snt.Module):
     """y = g · (v / ‖v‖) x + b, the direction v of each weight vector apart from its length g.
 

@@ -19,7 +19,7 @@ from agents.protocol import Agent, AgentConfig, ConfigError
 DEFAULT_AGENT = "iq"
 
 # The packages whose presets go by their bare names.
-_BUILT_IN = ("agents.iq", "agents.quinoa")
+_BUILT_IN = ("agents.iq", "agents.quinoa", "agents.sac", "agents.svg0")
 
 _IMPORT_PATH = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<preset>\w+))?")
 
