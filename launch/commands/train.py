@@ -42,7 +42,8 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "env",
         DEFAULT_ENVIRONMENT,
-        "What it learns: control:<domain>:<task>, gym:<id>, or package.module:factory.",
+        "What it learns: control:<domain>:<task>, gym:<id>, adroit:<task>, or "
+        "package.module:factory.",
         flag_values=values,
     )
     flags.DEFINE_multi_string(
