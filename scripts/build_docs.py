@@ -26,6 +26,9 @@ from mkdocs.config import load_config
 from mkdocs.exceptions import Abort, MkDocsException
 from mkdocs.plugins import BasePlugin
 
+# MkDocs counts the warnings of what logs below its own name.
+_LOG = logging.getLogger("mkdocs.plugins.mathml")
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agents", "environments", "launch")
 # What pages may show or link to.
@@ -33,6 +36,8 @@ _SUFFIXES = {".gif", ".json", ".md", ".mp4", ".png", ".py", ".sh", ".svg", ".tom
 _FOLDERS = ("agents", "benchmarks", "docs", "environments", "launch", "scripts", "tests")
 _SECTIONS = ("tutorials", "commands", "algorithms")
 
+# What tells tests to leave commands out, which MkDocs would take for no fence at all.
+_NO_RUN = re.compile(r"^(```+sh) no-run.*$", re.MULTILINE)
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -44,7 +49,10 @@ class _MathML(BasePlugin):
 
         def to_mathml(match: re.Match[str]) -> str:
             display = "inline" if match[2] == "(" else "block"
-            return convert(html_module.unescape(match[3]), display=display)
+            mathml = convert(html_module.unescape(match[3]), display=display)
+            if "\\" in mathml:  # A command that it does not know stays as it was.
+                _LOG.warning("This formula cannot be shown: %s", match[3])
+            return mathml
 
         return _FORMULA.sub(to_mathml, html)
 
@@ -85,7 +93,11 @@ def _gather(source: Path) -> None:
         if path.suffix in _SUFFIXES and not path.name.startswith("."):
             copy = source / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, copy)
+            if path.suffix == ".md":
+                text = _NO_RUN.sub(r"\1", path.read_text(encoding="utf-8"))
+                copy.write_text(text, encoding="utf-8")
+            else:
+                shutil.copy(path, copy)
 
 
 def _modules() -> Iterator[tuple[str, Path]]:

@@ -81,3 +81,10 @@ def test_the_commands_of_a_page_work_as_printed(page, tmp_path):
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         for line in (*done.stdout.splitlines(), *done.stderr.splitlines()):
             assert not re.search(r"warning|traceback", line, re.IGNORECASE), f"{command}\n{line}"
+
+
+def test_what_the_page_of_list_shows_is_what_list_shows(capsys):
+    assert cli.main(["list"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    (shown,) = [f for f in fences.fences(ROOT / "docs/commands/list.md") if f.language == "text"]
+    assert not set(shown.text.splitlines()) - {*printed, "  ..."}
