@@ -1,7 +1,7 @@
 # Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow bench bench-peers chaos lint format clean
+.PHONY: help setup train test test-slow docs bench bench-peers chaos lint format clean
 
 # GPU=1: TensorFlow with CUDA, in an environment of its own.
 override GPU := $(filter-out 0,$(GPU))
@@ -30,6 +30,9 @@ test: lint ## Check format, lint and types; run the tests
 
 test-slow: setup ## Run the tests that take long
 	@$(RUN)/python -m pytest -m slow
+
+docs: setup ## Make build/docs: the pages and the API reference; a warning is an error
+	@$(RUN)/python scripts/build_docs.py
 
 bench: setup ## Measure this machine and what we make of it (about 10 minutes)
 	@$(RUN)/python -m benchmarks

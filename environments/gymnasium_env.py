@@ -128,14 +128,30 @@ def load(id_: str, seed: int) -> dm_env.Environment:
             [f"gym:{known}" for known in gymnasium.registry],
             "Gymnasium has no environment registered under this id.",
         )
-    # Given a spec rather than an id, Gymnasium does not announce that a newer version exists.
-    spec = dataclasses.replace(gymnasium.registry[id_])
+    return GymnasiumEnvironment(make(id_, name), seed, name)
+
+
+def make(id_: str, name: str, *, module: str | None = None) -> Any:
+    """Makes the `gymnasium.Env` that is registered under an id.
+
+    Args:
+        id_: the id, which exists.
+        name: what errors call it.
+        module: registers it as it is imported.
+
+    Raises:
+        InvalidEnvironmentError: it needs a package that is not installed.
+    """
+    gymnasium = _gymnasium()
     try:
+        if module is not None:
+            importlib.import_module(module)
+        # Given a spec rather than an id, Gymnasium does not announce that a newer version exists.
+        spec = dataclasses.replace(gymnasium.registry[id_])
         # Its checker's checks are ours, and its warnings for someone who writes the environment.
-        environment = gymnasium.make(spec, disable_env_checker=True)
+        return gymnasium.make(spec, disable_env_checker=True)
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
         raise InvalidEnvironmentError(f"{name} cannot be made here: {error}") from error
-    return GymnasiumEnvironment(environment, seed, name)
 
 
 def _gymnasium() -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dm_env
 
-from environments import control, factory, gymnasium_env
+from environments import adroit, control, factory, gymnasium_env
 from environments.canonical import CanonicalEnvironment, check_action_repeat
 from environments.errors import UnknownEnvironmentError
 
@@ -22,9 +22,10 @@ def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironmen
     user's own that holds if it takes and uses the seed.)
 
     Args:
-        name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium), or
-            `package.module:factory`, a function of the user's own that returns a
-            `dm_env.Environment`; it is called with `seed=` if it takes that.
+        name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
+            `adroit:<task>` (the Adroit hand), or `package.module:factory`, a function of the
+            user's own that returns a `dm_env.Environment`; it is called with `seed=` if it takes
+            that.
         seed: from 0 to 2**32 - 1.
         action_repeat: how many steps of the named environment one step makes.
 
@@ -45,13 +46,14 @@ def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironmen
 
 
 def list_environments() -> list[str]:
-    """The names that `make` knows: the dm_control suite's tasks, and Gymnasium's MuJoCo ids.
+    """The names that `make` knows: the tasks of dm_control and Adroit, and Gymnasium's MuJoCo ids.
 
     Any other id that is registered with Gymnasium can be made as well, if its spaces allow.
     """
     return [
         *(f"control:{name}" for name in control.names()),
         *(f"gym:{id_}" for id_ in gymnasium_env.names()),
+        *(f"adroit:{task}" for task in adroit.names()),
     ]
 
 
@@ -70,10 +72,12 @@ def _load(name: str, seed: int) -> dm_env.Environment:
         return control.load(rest, seed)
     if scheme == "gym":
         return gymnasium_env.load(rest, seed)
+    if scheme == "adroit":
+        return adroit.load(rest, seed)
     if factory.is_factory_name(name):
         return factory.load(name, seed, known=list_environments)
     raise UnknownEnvironmentError.suggesting(
         name,
         list_environments(),
-        "A name is control:<domain>:<task>, gym:<id> or package.module:factory.",
+        "A name is control:<domain>:<task>, gym:<id>, adroit:<task> or package.module:factory.",
     )

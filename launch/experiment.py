@@ -47,6 +47,7 @@ class Experiment:
         learner_threads: threads of TensorFlow's operations in the learner; None is one per core.
         max_episode_steps: actions after which an episode that has not ended is cut off.
         max_parameter_age: gradient steps that actors' parameters may be behind without a warning.
+        preset: the name of the preset that the settings were begun from, for the record alone.
     """
 
     agent: str
@@ -67,6 +68,7 @@ class Experiment:
     learner_threads: int | None = None
     max_episode_steps: int = 100_000
     max_parameter_age: int = 20_000
+    preset: str | None = None
 
     def __post_init__(self) -> None:
         """Checks each field alone; raises `ExperimentError`."""

@@ -1,4 +1,4 @@
-"""Shows agents and environments."""
+"""Shows agents, presets and environments."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     process_environment.set_for_this_process()
     import environments
     from agents import registry
+    from launch import presets
 
     agents = sorted(registry.names(), key=lambda agent: agent[0] != registry.DEFAULT_AGENT)
     width = max(len(name) for name, _ in agents)
@@ -23,6 +24,10 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     for name, about in agents:
         print(f"  {name:{width}}  {about}")
     print("  or the import path of your own: my_package.my_agent, my_package.my_agent:preset")
+    print("\nPresets (--preset), an agent with its settings and a task:")
+    width = max(len(preset.name) for preset in presets.every())
+    for preset in presets.every():
+        print(f"  {preset.name:{width}}  {preset.description}")
     print("\nEnvironments (--env):")
     for name in environments.list_environments():
         print(f"  {name}")
@@ -31,4 +36,4 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     return OK
 
 
-COMMAND = Command("", "show agents and environments", "", flags.FlagValues, _run)
+COMMAND = Command("", "show agents, presets and environments", "", flags.FlagValues, _run)

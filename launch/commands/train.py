@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from launch import lean_imports, process_environment
+from launch import lean_imports, presets, process_environment
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
 from launch.counter import ACTOR_STEPS
 from launch.engines import ENGINES
@@ -33,6 +33,13 @@ def _flags() -> flags.FlagValues:
 
     number = functools.partial(define_number, values)
     flags.DEFINE_string(
+        "preset",
+        None,
+        "An agent with its settings and a task, which other flags and --set change: "
+        f"{', '.join(preset.name for preset in presets.every())}. quinoa list says what each is.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
         "agent",
         None,
         "What learns: a name (see quinoa list), or the import path of an agent of your own. "
@@ -42,7 +49,8 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "env",
         DEFAULT_ENVIRONMENT,
-        "What it learns: control:<domain>:<task>, gym:<id>, or package.module:factory.",
+        "What it learns: control:<domain>:<task>, gym:<id>, adroit:<task>, or "
+        "package.module:factory.",
         flag_values=values,
     )
     flags.DEFINE_multi_string(
@@ -190,6 +198,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             hang_timeout_s=values.hang_timeout,
         ),
     )
+    if values.preset is not None and values.resume is not None:
+        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
     if values.change and values.resume is None:
         raise UsageError("--change says what may change of a run that goes on: give --resume too.")
     if values.resume_replay and values.resume is None:
@@ -211,7 +221,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             )
             folder.create()
             holding.enter_context(resume.held(folder))
-        say(f"Training {experiment.agent} on {experiment.environment} in {folder.root}")
+        by = f" by the preset {experiment.preset}" if experiment.preset else ""
+        say(f"Training {experiment.agent} on {experiment.environment}{by} in {folder.root}")
         say(f"With {_described_sizes(experiment)}.")
         summary = train(experiment, folder, engine, resumed_at=resumed_at)
     result = summary.result
@@ -246,9 +257,11 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
     from launch import sizing
     from launch.experiment import Experiment
 
-    name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
     try:
-        config = registry.override(registry.load(name).config, _assignments(values.set))
+        settings = _taken_from_preset(values) if values.preset is not None else {}
+        name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
+        settings = {**settings, **_assignments(values.set)}
+        config = registry.override(registry.load(name).config, settings)
         effective = (
             config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
         )
@@ -282,7 +295,26 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
         learner_threads=sizes.learner_threads,
         max_episode_steps=values.max_episode_steps,
         max_parameter_age=values.max_parameter_age,
+        preset=values.preset,
     )
+
+
+def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
+    """Sets the flags that are not given as the preset has them; returns its agent's settings."""
+    from agents import registry
+
+    preset = presets.load(values.preset)
+    if values["agent"].present:
+        own, given = registry.load(preset.flags["agent"]), registry.load(values.agent)
+        if own.config_class is not given.config_class:
+            raise ExperimentError(
+                f"The preset {preset.name} has settings of {own.name}, which {given.name} does not "
+                "have: leave --agent out, or --preset."
+            )
+    for flag, text in preset.flags.items():
+        if not values[flag].present:
+            values[flag].parse(text)
+    return preset.settings
 
 
 # The flags that are fields of an experiment, where the names differ.

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from agents import registry
-from launch import checkpoints, cli
+from launch import checkpoints, cli, presets
 from launch.commands import train
 from launch.experiment import load
 from launch.files import read_json
@@ -64,6 +64,9 @@ def quinoa(capsys):
         (["train", "--set=learning_rat=1"], "no field 'learning_rat'. Did you mean learning_rate"),
         (["train", "--set=learning_rate=fast"], "learning_rate = 'fast' cannot work"),
         (["train", "--set=learning_rate=-1"], "learning_rate = -1.0 cannot work"),
+        (["train", "--preset=gym/m_iqq"], "no preset 'gym/m_iqq'. Did you mean gym/m_iq"),
+        (["train", "--preset=gym/iq", "--agent=quinoa"], "which quinoa does not have"),
+        (["train", "--preset=gym/iq", "--resume=a"], "--preset is for a new run"),
         (["train", "--agent=nobody"], "There is no agent 'nobody'"),
         (["train", "--agent=os.path"], "os.path"),
         (["train", "--env=control:cheeta:run"], "Did you mean control:cheetah:run?"),
@@ -118,6 +121,7 @@ def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     _, out, _ = quinoa("train", "--help")
     assert "(default: control:cartpole:swingup)" in out
     assert "--[no]evaluation_sample" in out
+    assert all(preset.name in out for preset in presets.every())
 
 
 def test_without_a_command_shows_help_and_fails(quinoa):
@@ -146,6 +150,9 @@ def test_list_shows_agents_default_first_and_environments(quinoa):
         assert any(line.split()[:1] == [name] for line in lines)
     assert "  control:cheetah:run" in lines
     assert any(line.startswith("  gym:HalfCheetah") for line in lines)
+    assert "  adroit:door" in lines
+    for preset in presets.every():
+        assert any(line.split()[:1] == [preset.name] for line in lines)
 
 
 def test_numbers_may_be_written_as_people_do():
@@ -194,7 +201,9 @@ def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():
 def run(tmp_path_factory) -> RunFolder:
     """A run of the serial engine, started from the command line."""
     root = tmp_path_factory.mktemp("runs") / "run"
-    command = train_command(root, "--engine=serial", "--steps=900", "--seed=5")
+    command = train_command(
+        root, "--engine=serial", "--steps=900", "--seed=5", "--preset=dm_control/iq"
+    )
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = cli.main(command[3:])
@@ -207,6 +216,7 @@ def run(tmp_path_factory) -> RunFolder:
 def test_a_run_is_all_there(run):
     experiment = load(run)
     assert (experiment.environment, experiment.steps, experiment.seed) == (MATCH, 900, 5)
+    assert experiment.preset == "dm_control/iq"
     assert read_json(run.result)["outcome"] == "finished"
     assert len(read_json(run.result)["final_returns"]) == 10
     assert run.learning_curve.is_file()
