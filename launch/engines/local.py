@@ -25,6 +25,7 @@ from launch.errors import ExperimentError
 from launch.experiment import Experiment
 from launch.files import read_json
 from launch.nodes import TOLD_TO_STOP
+from launch.process_list import ProcessList
 from launch.run_folder import RunFolder
 from launch.sizing import usable_cores
 from launch.terminal import say
@@ -184,6 +185,7 @@ class _Watch:
         self._folder = folder
         self._on_status = on_status
         self._status: Mapping[str, Any] = {}
+        self._processes = ProcessList(folder)
         roles = list(dict.fromkeys(node.process.group for node in nodes))
         self._restarts = Restarts(folder, roles, lambda: self._status)
         self._supervisor = Supervisor(
@@ -226,6 +228,7 @@ class _Watch:
             time.sleep(_POLL_S)
 
     def _show_status(self) -> None:
+        self._processes.write([node.described for node in self._nodes])
         try:
             self._status = read_json(self._folder.status)
         except (OSError, ValueError):  # The counter is starting, or the disk fails.
