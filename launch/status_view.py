@@ -81,9 +81,12 @@ def _heading(run: RunView) -> RenderableType:
         (f"{fields['agent']} on {fields['environment']}", "bold"), f"  seed {fields['seed']}"
     )
     state = _state(run)
-    lines: list[RenderableType] = [title, Text(str(run.folder.root), "dim"), state]
+    lines = [title, Text(str(run.folder.root), "dim"), state]
     if run.state is State.DEAD:
         lines.append(Text(f"To go on with it: quinoa train --resume={run.folder.root}"))
+    for line in lines:
+        # A path that is broken cannot be copied.
+        line.no_wrap, line.overflow = True, "ignore"
     return Group(*lines)
 
 

@@ -29,6 +29,7 @@ from launch.terminal import say
 _ROLES = ("actor", "learner", "evaluator", "supervisor")
 # Seconds from one look at the files to the next, and that the run's end waits for the last of it.
 _PERIOD_S = 5.0
+_START_S = 0.1
 _CLOSE_S = 60.0
 _OFFLINE = ("offline", "dryrun", "disabled")
 
@@ -107,6 +108,9 @@ class Rows:
 
 def _mirror(folder: RunFolder, project: str, done: threading.Event) -> None:
     try:
+        while not folder.experiment.is_file():
+            if done.wait(_START_S):
+                return
         run = _start(folder, project)
         files = {role: Rows(folder.metrics(role)) for role in _ROLES}
         is_over = False
@@ -159,7 +163,8 @@ def _library() -> ModuleType:
     except ImportError as error:
         raise ExperimentError(
             "--wandb needs the library of Weights & Biases, which is not installed: "
-            "pip install wandb."
+            "pip install 'wandb<0.28' 'protobuf<5' (later ones need another protobuf than "
+            "TensorFlow here)."
         ) from error
     logging.getLogger("wandb").setLevel(logging.CRITICAL)
     return wandb

@@ -54,7 +54,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         view = _watch(console, lambda: run_view.read(folder), lambda of: draw(of, loads))
     with console.capture() as captured:
         console.print(draw(view, loads))
-    print(captured.get(), end="")
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
     return OK if _is_well(view) else FAILED
 
 

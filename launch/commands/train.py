@@ -171,7 +171,8 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "wandb",
         None,
-        "A project at Weights & Biases to send the metrics to as well; needs pip install wandb.",
+        "A project at Weights & Biases to send the metrics to as well, by its own library, which "
+        "is not installed with the others.",
         flag_values=values,
     )
     return values
