@@ -28,7 +28,7 @@ _RATIO_OFF = 0.25
 
 
 class Progress:
-    """A few lines redrawn in a terminal, and a line now and then elsewhere.
+    """A few lines redrawn in a terminal that can do that, and a line now and then elsewhere.
 
     Shows the fraction of steps done and the time left, the return (the evaluator's latest, or the
     actors' mean until there is one), the actors' and the learner's steps per second, the updates
@@ -55,9 +55,12 @@ class Progress:
             from rich.console import Console
             from rich.live import Live
 
+            console = Console(file=self._stream)
+            if console.is_dumb_terminal:
+                return self
             # What else is said meanwhile goes above it. It is drawn when there is something new,
             # and never from a thread, where an error of the terminal would have nobody to hear it.
-            self._live = Live(console=Console(file=self._stream), auto_refresh=False)
+            self._live = Live(console=console, auto_refresh=False)
             with contextlib.suppress(OSError):
                 self._live.start()
         return self

@@ -203,6 +203,7 @@ class _Watch:
         # One that is still down has nothing to stop, and its failure would have been mended.
         running = [node.process for node in self._nodes if not node.is_down]
         while_stopping = _stop_in_order(running, stop)
+        self._processes.write([])
         self._show_status()
         # What failed first is the cause; what fails while the rest is stopped may follow from it.
         if result.outcome is not Outcome.FAILED:
@@ -223,12 +224,12 @@ class _Watch:
             if stop.count:
                 return RunResult(Outcome.STOPPED)
             if time.monotonic() >= next_status:
+                self._processes.write([node.described for node in self._nodes])
                 self._show_status()
                 next_status = time.monotonic() + _STATUS_S
             time.sleep(_POLL_S)
 
     def _show_status(self) -> None:
-        self._processes.write([node.described for node in self._nodes])
         try:
             self._status = read_json(self._folder.status)
         except (OSError, ValueError):  # The counter is starting, or the disk fails.

@@ -16,6 +16,13 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.fixture(autouse=True)
+def able(monkeypatch):
+    """A terminal that can move its cursor."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
 GOAL = Goal(steps=1000, updates_per_step=0.5, min_replay_size=100, max_replay_size=2000)
 
 
@@ -110,10 +117,11 @@ def test_a_terminal_that_is_gone_is_no_error():
         progress.show(running())
 
 
-def test_a_line_now_and_then_where_there_is_no_terminal(monkeypatch):
+@pytest.mark.parametrize("file", [io.StringIO(), Terminal()])
+def test_a_line_now_and_then_where_nothing_can_be_redrawn(monkeypatch, file):
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    file = io.StringIO()
+    monkeypatch.setenv("TERM", "dumb")
     with Progress(GOAL, file) as progress:
         for second in range(61):
             clock[0] = second
