@@ -9,8 +9,11 @@ from typing import Any
 
 from launch import scalars
 
-# Rates are means over about so many seconds: some calls of the learner, and the noise is gone.
+# Rates are means over at least so many seconds, and so many calls of the learner, whose steps come
+# many at a time; but over no more than so many seconds.
 _WINDOW_S = 15.0
+_WINDOW_CALLS = 10
+_MAX_WINDOW_S = 300.0
 
 
 class Pace:
@@ -19,6 +22,8 @@ class Pace:
     def __init__(self) -> None:
         """Has seen nothing yet."""
         self._seen: collections.deque[tuple[float, int, int]] = collections.deque()
+        # When the learner was last seen to have got on.
+        self._calls: collections.deque[float] = collections.deque(maxlen=_WINDOW_CALLS)
 
     def see(self, actor_steps: int, learner_steps: int) -> None:
         """Takes the counts as they are now."""
@@ -26,9 +31,20 @@ class Pace:
         if self._seen and learner_steps < self._seen[-1][2]:
             # The learner went back to a checkpoint.
             self._seen.clear()
+        if self._seen and learner_steps != self._seen[-1][2]:
+            self._calls.append(now)
         self._seen.append((now, actor_steps, learner_steps))
-        while len(self._seen) > 2 and now - self._seen[1][0] >= _WINDOW_S:
+        while len(self._seen) > 2 and self._is_enough(now, self._seen[1][0]):
             self._seen.popleft()
+
+    def _is_enough(self, now: float, since: float) -> bool:
+        """Whether what was seen from then on will do."""
+        seconds = now - since
+        if seconds < _WINDOW_S:
+            return False
+        is_old = seconds >= _MAX_WINDOW_S
+        has_calls = len(self._calls) == _WINDOW_CALLS and self._calls[0] > since
+        return is_old or has_calls or not self._calls
 
     def rates(self) -> dict[str, Any]:
         """What there was of each in a second, and of one for the other.

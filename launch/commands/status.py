@@ -53,7 +53,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     elif not values.once and not _is_over(view):
         view = _watch(console, lambda: run_view.read(folder), lambda of: draw(of, loads))
     with console.capture() as captured:
-        console.print(draw(view, loads))
+        console.print(draw(view, loads), crop=False)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
     return OK if _is_well(view) else FAILED
 

@@ -49,3 +49,21 @@ def test_a_learner_that_goes_back_gives_no_negative_rate(clock):
         clock[0] = second
         pace.see(10 * second, learner_steps)
     assert pace.rates()["learner_steps_per_second"] == 50
+
+
+def test_a_learner_of_long_calls_is_seen_for_longer(clock):
+    pace = Pace()
+    for second in range(400):
+        clock[0] = second
+        # A call of 50 steps every ten seconds.
+        pace.see(10 * second, second // 10 * 50)
+        if second > 150:
+            assert pace.rates()["updates_per_step"] == pytest.approx(0.5, rel=0.11)
+
+
+def test_a_learner_that_has_stopped_is_seen_as_that_in_the_end(clock):
+    pace = Pace()
+    for second in range(1000):
+        clock[0] = second
+        pace.see(10 * second, 5 * min(second, 100))
+    assert pace.rates()["learner_steps_per_second"] == 0
