@@ -35,13 +35,14 @@ setuptools.setup(
         "mujoco",
         "numpy",
         "pandas",
+        "psutil",
+        "rich",
         "scipy",
         "tensorboard",
         # requirements.txt has the same package built for the CPU alone, tensorflow-cpu.
         "tensorflow>=2.12,<2.13",
         "tensorflow-probability",
         "tomli",
-        "tqdm",
     ],
     entry_points={"console_scripts": ["quinoa = launch.cli:main"]},
 )

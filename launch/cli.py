@@ -1,4 +1,4 @@
-"""The command line: `quinoa train`, `evaluate`, `plot`, `policy` and `list`."""
+"""The command line: `quinoa train`, `status`, `evaluate`, `plot`, `policy` and `list`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from absl import flags
 
-from launch.commands import evaluate, plot, policy, train
+from launch.commands import evaluate, plot, policy, status, train
 from launch.commands import list as list_  # Not the built-in one.
 from launch.commands.base import (
     BAD_INPUT,
@@ -29,6 +29,7 @@ from launch.terminal import say, settle
 _HELP = ("--help", "-h", "-help")
 _COMMANDS = {
     "train": train.COMMAND,
+    "status": status.COMMAND,
     "evaluate": evaluate.COMMAND,
     "plot": plot.COMMAND,
     "policy": policy.COMMAND,
@@ -74,7 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _only_shows(arguments: Sequence[str]) -> bool:
     """Whether what is printed is all that the command is for."""
-    return not arguments or arguments[0] in (*_HELP, "help", "list") or _asks_for_help(arguments)
+    return (
+        not arguments
+        or arguments[0] in (*_HELP, "help", "list", "status")
+        or _asks_for_help(arguments)
+    )
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

@@ -65,14 +65,14 @@ def make_ready(
         A line on each that was set aside.
     """
     lines = [f"{of.what}; it is kept as {of.checkpoint.set_aside()}." for of in damaged]
-    for role in _ROLES:
+    for path in (*map(folder.metrics, _ROLES), folder.evaluations):
         # Rows of no step at all are of a run that has not begun.
         steps = counts[ACTOR_STEPS] if any(counts.values()) else -1
-        metrics.truncate(folder.metrics(role), steps)
+        metrics.truncate(path, steps)
     if not keep_replay:
         # A replay server that starts takes up what it finds.
         shutil.rmtree(folder.replay, ignore_errors=True)
-    for path in (folder.result, folder.counter, folder.status):
+    for path in (folder.result, folder.counter, folder.status, folder.processes):
         path.unlink(missing_ok=True)
     return lines
 

@@ -75,6 +75,21 @@ class RunFolder:
         """The CSV file of one role: actor, learner or evaluator."""
         return self.root / "metrics" / f"{role}.csv"
 
+    @property
+    def evaluations(self) -> Path:
+        """The CSV file of the evaluations' single episodes."""
+        return self.root / "evaluations.csv"
+
+    @property
+    def processes(self) -> Path:
+        """Which processes there are, and what they are at; rewritten while it runs."""
+        return self.root / "processes.json"
+
+    def source_diff(self, resumed_at: int | None = None) -> Path:
+        """What the sources differed in from the revision that `experiment` names."""
+        when = "" if resumed_at is None else f".resumed-at-{resumed_at}"
+        return self.root / f"source{when}.diff"
+
     def create(self) -> None:
         """Makes the folder, which must be new or empty, with room to write in.
 

@@ -176,6 +176,13 @@ def _flags() -> flags.FlagValues:
         lower_bound=0.0,
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "wandb",
+        None,
+        "A project at Weights & Biases to send the metrics to as well, by its own library, which "
+        "is not installed with the others.",
+        flag_values=values,
+    )
     return values
 
 
@@ -184,7 +191,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     inherited = process_environment.set_for_this_process()
     # First, or what is imported next would import it whole.
     lean_imports.import_tensorflow()
-    from launch import engines, resume, run_folder
+    from launch import engines, resume, run_folder, wandb_mirror
     from launch.train import describe, train
 
     if values.require_private and not values.private_network:
@@ -204,6 +211,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         raise UsageError("--change says what may change of a run that goes on: give --resume too.")
     if values.resume_replay and values.resume is None:
         raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
+    if values.wandb is not None:
+        wandb_mirror.check()
     resumed_at = None
     with contextlib.ExitStack() as holding:
         if values.resume is not None:
@@ -224,11 +233,14 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         by = f" by the preset {experiment.preset}" if experiment.preset else ""
         say(f"Training {experiment.agent} on {experiment.environment}{by} in {folder.root}")
         say(f"With {_described_sizes(experiment)}.")
-        summary = train(experiment, folder, engine, resumed_at=resumed_at)
+        say(f"To watch it from another terminal: quinoa status {folder.root}")
+        with wandb_mirror.mirrored(folder, values.wandb):
+            summary = train(experiment, folder, engine, resumed_at=resumed_at)
     result = summary.result
     if result.restarts:
         say(f"{_described_restarts(result)}; see {folder.events}.")
     if result.outcome is Outcome.FAILED:
+        say(f"Run: {folder.root}")
         complain(f"{result.failed_node} failed; see {folder.logs}.", FAILED)
         say(str(result.error), sys.stderr)
         return FAILED
@@ -407,9 +419,7 @@ def _described_restarts(result: RunResult) -> str:
 
 def _described_sizes(experiment: Experiment) -> str:
     from launch import sizing
-
-    def count(number: int, noun: str) -> str:
-        return f"{number} {noun}{'' if number == 1 else 's'}"
+    from launch.words import count
 
     threads = experiment.learner_threads or sizing.usable_cores()
     return (

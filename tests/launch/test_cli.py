@@ -77,6 +77,8 @@ def quinoa(capsys):
         (["evaluate", "a", "b"], "evaluate takes the folder of one run, not a b."),
         (["evaluate", "/nowhere"], "There is no run at /nowhere"),
         (["evaluate", "/nowhere", "--episodes=0"], "--episodes=0: it must be a whole number"),
+        (["status"], "status takes the folder of one run."),
+        (["status", "/nowhere"], "There is no run at /nowhere"),
         (["plot"], "plot takes the folders of one run or more."),
         (["plot", "/nowhere"], "There is no run at /nowhere"),
         (["policy"], "policy takes the folder of one run."),
@@ -109,7 +111,7 @@ def test_a_folder_that_is_taken_is_status_2(quinoa, tmp_path):
 def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     status, out, _ = quinoa("--help")
     assert status == 0
-    for command in ("train", "evaluate", "plot", "policy", "list"):
+    for command in ("train", "status", "evaluate", "plot", "policy", "list"):
         assert command in out
         status, help_text, _ = quinoa(command, "--help")
         assert status == 0
