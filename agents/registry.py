@@ -1,4 +1,7 @@
-"""Agents by name: the built-in ones, and any module that has what `agents.protocol` asks for."""
+"""Agents by name: the built-in ones, those that installed packages declare, and import paths.
+
+Any module will do that has what `agents.protocol` asks for.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from agents.protocol import Agent, AgentConfig, ConfigError
+from environments import plugins
 
 DEFAULT_AGENT = "iq"
 
@@ -28,6 +32,10 @@ ConfigT = TypeVar("ConfigT", bound=AgentConfig)
 
 class UnknownAgentError(ValueError):
     """There is no such agent, or it is not what an agent must be."""
+
+
+class InvalidAgentError(UnknownAgentError):
+    """There is a module of this name, but it is not what an agent must be."""
 
 
 class LoadedAgent(NamedTuple):
@@ -50,20 +58,59 @@ def load(name: str) -> LoadedAgent:
     """Finds an agent and imports it.
 
     Args:
-      name: a built-in name (see `names`), or an import path `my_package.my_agent` of a module that
-        has `Agent` and `Config`, or `my_package.my_agent:preset` for one of its `PRESETS`.
+      name: a built-in name (see `names`), one that an installed package declares (see
+        `environments.plugins`), or an import path `my_package.my_agent` of a module that has
+        `Agent` and `Config`, or `my_package.my_agent:preset` for one of its `PRESETS`.
 
     Raises:
-      UnknownAgentError: there is none, with the names nearest to it; or the module cannot be
-        imported, or lacks something.
+      UnknownAgentError: there is none, with the names nearest to it.
+      InvalidAgentError: there is a module, but it cannot be imported, or lacks something.
     """
+    if (built_in := _built_in(name)) is not None:
+        return built_in
+    plugin = _plugin(name)
+    if plugin is None:
+        return _load_path(name)
+    try:
+        return _load_path(plugin.path)._replace(name=name)
+    except UnknownAgentError as error:
+        raise InvalidAgentError(
+            f"Agent {name!r}, which {plugin.package} declares, cannot be had: {error}"
+        ) from error
+
+
+def import_path(name: str) -> str:
+    """What to keep of an agent's name: where it comes from, whatever declares the name.
+
+    Returns:
+      The import path of a name that an installed package declares; any other name as it is.
+
+    Raises:
+      UnknownAgentError: several packages declare it.
+    """
+    plugin = None if _built_in(name) is not None else _plugin(name)
+    return name if plugin is None else plugin.path
+
+
+def _built_in(name: str) -> LoadedAgent | None:
     for package in _BUILT_IN:
         module = _import(package)
         if name in module.PRESETS:
             return _loaded(name, module, module.PRESETS[name])
+    return None
+
+
+def _plugin(name: str) -> plugins.Plugin | None:
+    try:
+        return plugins.find(plugins.AGENTS, name)
+    except plugins.AmbiguousNameError as error:
+        raise UnknownAgentError(str(error)) from error
+
+
+def _load_path(name: str) -> LoadedAgent:
     match = _IMPORT_PATH.fullmatch(name)
     if match is None or not (match["preset"] or "." in name or _is_module(name)):
-        known = [name for name, _ in names()]
+        known = [*(name for name, _ in names()), *plugins.names(plugins.AGENTS)]
         raise UnknownAgentError(
             f"There is no agent {name!r}.{_near(name, known)} The agents are {', '.join(known)}; "
             "one of your own is named by its import path (my_package.my_agent)."
@@ -177,9 +224,9 @@ def _import(module: str) -> types.ModuleType:
                 f"There is no module {error.name!r} to load the agent {module!r} from; is its "
                 "folder on PYTHONPATH?"
             ) from error
-        raise UnknownAgentError(f"Agent {module!r} cannot be imported: {error}") from error
+        raise InvalidAgentError(f"Agent {module!r} cannot be imported: {error}") from error
     except Exception as error:
-        raise UnknownAgentError(
+        raise InvalidAgentError(
             f"Agent {module!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error
 
@@ -195,11 +242,11 @@ def _loaded(name: str, module: types.ModuleType, config: AgentConfig | None) -> 
         try:
             config = config_class()
         except (TypeError, ValueError) as error:
-            raise UnknownAgentError(
+            raise InvalidAgentError(
                 f"Agent {name!r}: its Config cannot be made from its defaults: {error}"
             ) from error
     if not isinstance(config, config_class):
-        raise UnknownAgentError(
+        raise InvalidAgentError(
             f"Agent {name!r}: its preset is a {type(config).__name__}, not a "
             f"{config_class.__name__} of {module.__name__}."
         )
@@ -210,7 +257,7 @@ def _class(name: str, module: types.ModuleType, attribute: str, base: type) -> A
     found = getattr(module, attribute, None)
     if not (isinstance(found, type) and issubclass(found, base)):
         has = "has no" if found is None else "has another kind of"
-        raise UnknownAgentError(
+        raise InvalidAgentError(
             f"Agent {name!r}: {module.__name__} {has} {attribute}; it must be a class that "
             f"derives from agents.protocol.{base.__name__}."
         )

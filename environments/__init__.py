@@ -9,7 +9,13 @@ from environments.errors import (
     TooManyFaultsError,
     UnknownEnvironmentError,
 )
-from environments.registry import environment_spec, list_environments, make
+from environments.registry import (
+    environment_spec,
+    import_path,
+    is_built_in,
+    list_environments,
+    make,
+)
 
 __all__ = [
     "BatchStep",
@@ -21,6 +27,8 @@ __all__ = [
     "TooManyFaultsError",
     "UnknownEnvironmentError",
     "environment_spec",
+    "import_path",
+    "is_built_in",
     "list_environments",
     "make",
 ]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import dm_env
 
-from environments import adroit, control, factory, gymnasium_env
+from environments import adroit, control, factory, gymnasium_env, plugins
 from environments.canonical import CanonicalEnvironment, check_action_repeat
-from environments.errors import UnknownEnvironmentError
+from environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
 
 if TYPE_CHECKING:
     from acme import specs
@@ -23,9 +23,9 @@ def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironmen
 
     Args:
         name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
-            `adroit:<task>` (the Adroit hand), or `package.module:factory`, a function of the
-            user's own that returns a `dm_env.Environment`; it is called with `seed=` if it takes
-            that.
+            `adroit:<task>` (the Adroit hand), a name that an installed package declares
+            (`environments.plugins`), or `package.module:factory`, a function of the user's own that
+            returns a `dm_env.Environment`; it is called with `seed=` if it takes that.
         seed: from 0 to 2**32 - 1.
         action_repeat: how many steps of the named environment one step makes.
 
@@ -66,6 +66,33 @@ def environment_spec(environment: dm_env.Environment) -> specs.EnvironmentSpec:
     return specs.make_environment_spec(environment)
 
 
+def import_path(name: str) -> str:
+    """What to keep of an environment's name: where it comes from, whatever declares the name.
+
+    Returns:
+        The import path of a name that an installed package declares; any other name as it is.
+
+    Raises:
+        InvalidEnvironmentError: several packages declare it.
+    """
+    if is_built_in(name):
+        return name
+    try:
+        plugin = plugins.find(plugins.ENVIRONMENTS, name)
+    except plugins.AmbiguousNameError as error:
+        raise InvalidEnvironmentError(str(error)) from error
+    return name if plugin is None else plugin.path
+
+
+def is_built_in(name: str) -> bool:
+    """Whether a name is of this project's own kinds, which nothing that is installed changes."""
+    return name.partition(":")[0] in ("adroit", "control", "gym")
+
+
+def _known() -> list[str]:
+    return [*list_environments(), *plugins.names(plugins.ENVIRONMENTS)]
+
+
 def _load(name: str, seed: int) -> dm_env.Environment:
     scheme, _, rest = name.partition(":")
     if scheme == "control":
@@ -74,10 +101,16 @@ def _load(name: str, seed: int) -> dm_env.Environment:
         return gymnasium_env.load(rest, seed)
     if scheme == "adroit":
         return adroit.load(rest, seed)
-    if factory.is_factory_name(name):
-        return factory.load(name, seed, known=list_environments)
+    path = import_path(name)
+    if factory.is_factory_name(path):
+        return factory.load(path, seed, known=_known)
+    if path != name:
+        raise InvalidEnvironmentError(
+            f"{name}: the package that declares it says {path!r}, which is not "
+            "package.module:factory."
+        )
     raise UnknownEnvironmentError.suggesting(
         name,
-        list_environments(),
+        _known(),
         "A name is control:<domain>:<task>, gym:<id>, adroit:<task> or package.module:factory.",
     )

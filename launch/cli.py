@@ -1,4 +1,4 @@
-"""The command line: `quinoa train`, `status`, `evaluate`, `plot`, `policy` and `list`."""
+"""The command line: `quinoa train` and the other commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from absl import flags
 
-from launch.commands import evaluate, plot, policy, status, train
+from launch.commands import check, evaluate, plot, policy, status, train
 from launch.commands import list as list_  # Not the built-in one.
 from launch.commands.base import (
     BAD_INPUT,
@@ -33,6 +33,7 @@ _COMMANDS = {
     "evaluate": evaluate.COMMAND,
     "plot": plot.COMMAND,
     "policy": policy.COMMAND,
+    "check": check.COMMAND,
     "list": list_.COMMAND,
 }
 

@@ -269,6 +269,32 @@ def load(folder: RunFolder) -> Experiment:
         ) from error
 
 
+def agent_path(name: str) -> str:
+    """The import path of an agent that an installed package declares by a name.
+
+    So a run can be read without what declares the name. Any other name is returned as it is.
+
+    Raises:
+        ExperimentError: several packages declare it.
+    """
+    from agents import registry
+
+    try:
+        return registry.import_path(name)
+    except registry.UnknownAgentError as error:
+        raise ExperimentError(str(error)) from error
+
+
+def environment_path(name: str) -> str:
+    """The same for an environment."""
+    import environments
+
+    try:
+        return environments.import_path(name)
+    except environments.InvalidEnvironmentError as error:
+        raise ExperimentError(str(error)) from error
+
+
 def _require_at_least_one(name: str, value: int) -> None:
     if value < 1:
         raise ExperimentError(f"{name} = {value} cannot work: it must be at least 1.")

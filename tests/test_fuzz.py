@@ -105,7 +105,7 @@ def test_settings(count, agent):
     @on(each, st.lists(known | st.text(max_size=20) | names(fields), max_size=3))
     def check(texts: list[str]) -> None:
         try:
-            changed = registry.override(config, train._assignments(texts))
+            changed = registry.override(config, train.assignments(texts))
         except (ConfigError, UsageError) as error:
             assert "\n" not in str(error).replace(repr("\n"), "")
             return

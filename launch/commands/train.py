@@ -42,15 +42,15 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "agent",
         None,
-        "What learns: a name (see quinoa list), or the import path of an agent of your own. "
+        "What learns: a name (see quinoa list), or the import path of an agent of your own, "
+        "my_package.my_agent. "
         "Default: the first that quinoa list shows.",
         flag_values=values,
     )
     flags.DEFINE_string(
         "env",
         DEFAULT_ENVIRONMENT,
-        "What it learns: control:<domain>:<task>, gym:<id>, adroit:<task>, or "
-        "package.module:factory.",
+        "What it learns: a name (see quinoa list), or package.module:factory for one of your own.",
         flag_values=values,
     )
     flags.DEFINE_multi_string(
@@ -267,12 +267,12 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
     from agents import protocol, registry
     from launch import sizing
-    from launch.experiment import Experiment
+    from launch.experiment import Experiment, agent_path, environment_path
 
     try:
         settings = _taken_from_preset(values) if values.preset is not None else {}
         name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
-        settings = {**settings, **_assignments(values.set)}
+        settings = {**settings, **assignments(values.set)}
         config = registry.override(registry.load(name).config, settings)
         effective = (
             config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
@@ -289,9 +289,9 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
         learner_threads=values.learner_threads,
     )
     return Experiment(
-        agent=name,
+        agent=agent_path(name),
         agent_config=config,
-        environment=values.env,
+        environment=environment_path(values.env),
         action_repeat=values.action_repeat,
         num_actors=values.num_actors,
         environments_per_actor=sizes.environments_per_actor,
@@ -341,12 +341,12 @@ def _resumed(values: flags.FlagValues, folder: RunFolder, engine: Engine) -> tup
     """The experiment of a run that is to go on, the folder made ready for it, and from where."""
     from agents import protocol, registry
     from launch import checkpoints, resume
-    from launch.experiment import Experiment, load
+    from launch.experiment import Experiment, agent_path, environment_path, load
 
     if values["folder"].present:
         raise UsageError("--resume goes on in the run's own folder: leave --folder out.")
     saved = load(folder)
-    if values["agent"].present and values.agent != saved.agent:
+    if values["agent"].present and agent_path(values.agent) != saved.agent:
         raise ExperimentError(
             f"{folder.root} is a run of {saved.agent}: start another for another."
         )
@@ -356,8 +356,11 @@ def _resumed(values: flags.FlagValues, folder: RunFolder, engine: Engine) -> tup
         for flag in values
         if values[flag].present and _FIELDS.get(flag, flag) in names
     }
+    for field, path in (("agent", agent_path), ("environment", environment_path)):
+        if field in given:
+            given[field] = path(given[field])
     try:
-        config = registry.override(saved.agent_config, _assignments(values.set))
+        config = registry.override(saved.agent_config, assignments(values.set))
     except protocol.ConfigError as error:
         raise ExperimentError(str(error)) from error
     experiment = dataclasses.replace(saved, **given, agent_config=config)
@@ -430,16 +433,21 @@ def _described_sizes(experiment: Experiment) -> str:
     )
 
 
-def _assignments(texts: Sequence[str]) -> dict[str, str]:
-    assignments: dict[str, str] = {}
+def assignments(texts: Sequence[str]) -> dict[str, str]:
+    """Settings of an agent by name, from what --set was given, `NAME=VALUE` each.
+
+    Raises:
+        UsageError: one is something else, or a name is there twice.
+    """
+    found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise UsageError(f"--set {text!r} cannot be understood: it must be NAME=VALUE.")
-        if name in assignments:
-            raise UsageError(f"--set gives {name!r} twice: {assignments[name]!r} and {value!r}.")
-        assignments[name] = value
-    return assignments
+        if name in found:
+            raise UsageError(f"--set gives {name!r} twice: {found[name]!r} and {value!r}.")
+        found[name] = value
+    return found
 
 
 COMMAND = Command(

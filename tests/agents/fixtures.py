@@ -8,6 +8,7 @@ import numpy as np
 from acme import specs
 
 from agents.types import Transition
+from launch.checks.agent import random_transitions
 
 OBSERVATION_SIZE = 3
 ACTION_SIZE = 2
@@ -34,15 +35,5 @@ def make_transitions(
     action_size: int = ACTION_SIZE,
 ) -> Transition:
     """Random transitions with these leading dimensions, a tenth of them terminal."""
-    rng = np.random.default_rng(seed)
-
-    def normal(*shape: int) -> np.ndarray:
-        return rng.normal(size=shape).astype(np.float32)
-
-    return Transition(
-        observation=normal(*leading, observation_size),
-        action=rng.uniform(-1.0, 1.0, (*leading, action_size)).astype(np.float32),
-        reward=normal(*leading),
-        discount=(rng.uniform(size=leading) > 0.1).astype(np.float32),
-        next_observation=normal(*leading, observation_size),
-    )
+    spec = make_spec(observation_size, action_size)
+    return random_transitions(spec, *leading, seed=seed)

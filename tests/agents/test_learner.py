@@ -102,9 +102,9 @@ def assert_different(one, other):
 
 
 class TestFusedSteps:
-    @EVERY
-    def test_are_as_many_single_steps_to_the_last_bit(self, name):
-        fused, single = make(name), make(name)
+    # For every agent, tests/launch/checks does the same and more.
+    def test_are_as_many_single_steps_to_the_last_bit(self):
+        fused, single = make("iq"), make("iq")
         assert_same(fused, single)
         for call in range(2):
             batch = superbatch(K, seed=call)
@@ -136,13 +136,13 @@ class TestFusedSteps:
 
 
 class TestCheckpoint:
-    @EVERY
-    def test_training_goes_on_as_if_uninterrupted_to_the_last_bit(self, name, tmp_path):
-        whole = make(name)
+    # As above.
+    def test_training_goes_on_as_if_uninterrupted_to_the_last_bit(self, tmp_path):
+        whole = make("iq")
         whole.step(superbatch(K, seed=1))
         path = whole.save(str(tmp_path / "checkpoint"))
         # The seed too comes from the checkpoint.
-        second = make(name, seed=99)
+        second = make("iq", seed=99)
         assert_different(whole, second)
         second.restore(path)
         assert_same(whole, second)
@@ -380,24 +380,6 @@ class TestGroups:
 
 
 class TestParameters:
-    @EVERY
-    def test_round_trip_through_a_policy_made_alone(self, name):
-        agent_class, config = AGENTS[name]
-        one = make(name)
-        for variable in one.agent.policy.variables:
-            variable.assign_add(tf.random.stateless_normal(variable.shape, [1, 2]))
-        policy = agent_class.make_policy(config, make_spec())
-        batch = superbatch(1, seed=5)
-        states, actions = batch.observation[0], batch.action[0]
-        expected = one.agent.policy(states).log_prob(actions)
-        assert np.any(policy(states).log_prob(actions) != expected)
-        parameters = one.parameters()
-        assert parameters.dtype == np.float32
-        assert parameters.ndim == 1
-        learner.unflatten(policy, parameters)
-        np.testing.assert_array_equal(learner.flatten(policy), parameters)
-        np.testing.assert_array_equal(policy(states).log_prob(actions), expected)
-
     @pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: np.append(p, p[:1])])
     def test_another_size_is_refused_and_changes_nothing(self, change):
         policy = make("iq").agent.policy

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from acme import specs
 
-from agents import iq, protocol, quinoa, sac, svg0
-from agents.learner import Learner
+from agents import protocol
 from tests.agents.fixtures import make_spec
 
-AGENTS = (iq.Agent, quinoa.Agent, sac.Agent, svg0.Agent)
 ACTIONS = specs.BoundedArray((2,), np.float32, -1.0, 1.0)
 
 WRONG_SPECS = {
@@ -42,18 +40,6 @@ class TestCheckSpec:
             "observations" if "observation" in what or "image" in what else "actions"
         ) in message
         assert "environments.make" in message
-
-    @pytest.mark.parametrize("agent", AGENTS)
-    @pytest.mark.parametrize("what", ["an image", "unbounded actions"])
-    def test_learners_check(self, agent, what):
-        with pytest.raises(protocol.SpecError):
-            Learner(agent, agent.Config(), WRONG_SPECS[what], seed=0)
-
-    @pytest.mark.parametrize("agent", AGENTS)
-    @pytest.mark.parametrize("what", ["an image", "unbounded actions"])
-    def test_makers_of_policies_check(self, agent, what):
-        with pytest.raises(protocol.SpecError):
-            agent.make_policy(agent.Config(), WRONG_SPECS[what])
 
 
 class TestAgentConfig:

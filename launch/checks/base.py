@@ -1,0 +1,112 @@
+"""What a check is, and how checks are gone through."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+SubjectT = TypeVar("SubjectT")
+
+# Characters of another library's message that are quoted.
+_MAX_MESSAGE = 300
+
+
+class CheckError(Exception):
+    """Something is not as it must be; the message is one line that says what to change."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check(Generic[SubjectT]):
+    """One thing that must hold.
+
+    Attributes:
+        name: what must hold, as a short sentence.
+        run: finds out. It returns what else there is to say, or an empty string, and raises
+            `CheckError`, or whatever the subject itself raises.
+        is_needed: whether what comes after means nothing where this does not hold.
+    """
+
+    name: str
+    run: Callable[[SubjectT], str]
+    is_needed: bool = False
+
+
+class Finding(NamedTuple):
+    """What came of a check.
+
+    Attributes:
+        name: the check's.
+        error: what to change; None where it holds.
+        remark: what else there is to say of it.
+    """
+
+    name: str
+    error: str | None
+    remark: str = ""
+
+
+def go_through(
+    checks: Iterable[Check[SubjectT]], subject: SubjectT, show: Callable[[Finding], None]
+) -> tuple[int, int]:
+    """Goes through checks in their order, up to one that fails and is needed.
+
+    Args:
+        checks: which.
+        subject: what is checked.
+        show: is called with what came of each, at once.
+
+    Returns:
+        How many were gone through, and how many of them failed.
+    """
+    count = failed = 0
+    for check in checks:
+        finding = find_out(check, subject)
+        show(finding)
+        count += 1
+        if finding.error is not None:
+            failed += 1
+            if check.is_needed:
+                break
+    return count, failed
+
+
+def find_out(check: Check[SubjectT], subject: SubjectT) -> Finding:
+    """Does one check."""
+    try:
+        return Finding(check.name, None, check.run(subject))
+    except CheckError as error:
+        return Finding(check.name, str(error))
+    except Exception as error:
+        return Finding(check.name, described(error))
+
+
+def require(holds: bool, message: str) -> None:
+    """Raises `CheckError` with the message, unless it holds."""
+    if not holds:
+        raise CheckError(message)
+
+
+def described(error: BaseException) -> str:
+    """What was raised and where, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # AutoGraph puts the code's own error last, below the trace to it.
+    message = lines[-1] if lines and "in user code" in lines[0] else " ".join(lines)
+    if not message.startswith(type(error).__name__):
+        message = f"{type(error).__name__}: {message}"
+    if len(message) > _MAX_MESSAGE:
+        message = f"{message[:_MAX_MESSAGE]} ..."
+    where = _where(error)
+    return f"{message} ({where})" if where else message
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line that is no library's and not this project's shared part, if any."""
+    project = Path(__file__).parents[1]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and "site-packages" not in path.parts and project not in path.parents:
+            return f"{path.name}, line {frame.lineno}"
+    return ""

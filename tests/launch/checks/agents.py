@@ -1,0 +1,229 @@
+"""A small agent, right in all that is checked, and others that are each wrong in one thing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import sonnet as snt
+import tensorflow as tf
+from acme import specs
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
+
+from agents import networks, protocol, targets
+from agents.policies import TanhGaussianPolicy
+from agents.registry import LoadedAgent
+from agents.types import Seed, Transition
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(protocol.AgentConfig):
+    batch_size: int = 8
+
+
+class Good(protocol.Agent):
+    """Values by temporal differences, and a policy that imitates the data."""
+
+    Config = Config
+
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
+        super().__init__(config, spec)
+        self.policy = self.make_policy(config, spec)
+        size = spec.observations.shape[0]
+        self._value, self._slow = (networks.Value(size, [8]) for _ in range(2))
+
+    @staticmethod
+    def make_policy(config: Any, spec: specs.EnvironmentSpec) -> protocol.Policy:
+        protocol.check_spec(spec)
+        return TanhGaussianPolicy(
+            spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=[8]
+        )
+
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        s, a, r, d, next_s = transitions
+        target = tf.stop_gradient(r + 0.9 * d * self._slow(next_s))
+        return {
+            "value": tf.reduce_mean(tf.square(target - self._value(s))),
+            "policy": -tf.reduce_mean(self.policy(s).log_prob(a)),
+        }
+
+    def parameter_groups(self) -> list[protocol.ParameterGroup]:
+        return [
+            protocol.ParameterGroup("value", self._value.trainable_variables, 1e-3),
+            protocol.ParameterGroup("policy", self.policy.trainable_variables, 1e-3),
+        ]
+
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        targets.periodic(self._value.variables, self._slow.variables, 1000, step)
+
+    def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        return {"value": tf.reduce_mean(self._value(transitions.observation))}
+
+
+def loaded(agent_class: type[protocol.Agent], config: Any = None) -> LoadedAgent:
+    """An agent as the registry would have it."""
+    config = agent_class.Config() if config is None else config
+    return LoadedAgent(agent_class.__name__, agent_class, type(config), config)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rounding(Config):
+    rate: float = 0.123
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", self.rate / 2)
+
+
+class ConfigChangesItself(Good):
+    Config = _Rounding
+
+
+@dataclasses.dataclass(frozen=True)
+class _Holding(Config):
+    layers: Any = dataclasses.field(default_factory=dict)
+
+
+class ConfigOfAnotherType(Good):
+    Config = _Holding
+
+
+class NoPolicy(Good):
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
+        super().__init__(config, spec)
+        del self.policy
+
+
+class UncheckedPolicy(Good):
+    @staticmethod
+    def make_policy(config: Any, spec: specs.EnvironmentSpec) -> protocol.Policy:
+        return TanhGaussianPolicy(spec.observations.shape[-1], 2, hidden_sizes=[8])
+
+
+class _Wrapped(protocol.Policy):
+    """A Gaussian policy, behind what the tests put around it."""
+
+    def __init__(self, observation_size: int, action_size: int):
+        super().__init__(name="policy")
+        self._network = networks.mlp(observation_size, [action_size], name="network")
+
+    def __call__(self, observation: tf.Tensor) -> Any:
+        return tfd.MultivariateNormalDiag(self._network(observation), 3.0 * tf.ones([2]))
+
+
+class _Separate(_Wrapped):
+    def __call__(self, observation: tf.Tensor) -> Any:
+        return tfd.Normal(self._network(observation), 1.0)
+
+
+class _Unclipped(_Wrapped):
+    def __call__(self, observation: tf.Tensor) -> Any:
+        return tfd.TransformedDistribution(super().__call__(observation), tfb.Tanh())
+
+
+class _Late(_Wrapped):
+    def __init__(self, observation_size: int, action_size: int):
+        super().__init__(observation_size, action_size)
+        self._more = snt.Linear(action_size)
+
+    def __call__(self, observation: tf.Tensor) -> Any:
+        return tfd.MultivariateNormalDiag(self._more(self._network(observation)), tf.ones([2]))
+
+
+def _with(policy_class: type[_Wrapped]) -> type[Good]:
+    class WithPolicy(Good):
+        @staticmethod
+        def make_policy(config: Any, spec: specs.EnvironmentSpec) -> protocol.Policy:
+            protocol.check_spec(spec)
+            return policy_class(spec.observations.shape[0], spec.actions.shape[0])
+
+    return WithPolicy
+
+
+OutsideTheBox, OneForEachAction, LateVariables = map(_with, (_Wrapped, _Separate, _Late))
+Unclipped = _with(_Unclipped)
+
+
+class OtherSizesForActors(Good):
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
+        super().__init__(config, spec)
+        self.policy = TanhGaussianPolicy(
+            spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=[9]
+        )
+
+
+class LossOfABatch(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        losses = super().losses(transitions, seed)
+        return {name: loss * tf.ones([8]) for name, loss in losses.items()}
+
+
+class LossNotFinite(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        losses = super().losses(transitions, seed)
+        return {**losses, "value": tf.math.log(-tf.abs(losses["value"]))}
+
+
+class LossUnderAnotherName(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        return {f"{name}s": loss for name, loss in super().losses(transitions, seed).items()}
+
+
+class StoppedGradient(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        losses = super().losses(transitions, seed)
+        return {**losses, "value": tf.stop_gradient(losses["value"])}
+
+
+class GradientOfZero(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        losses = super().losses(transitions, seed)
+        return {**losses, "value": 0.0 * losses["value"]}
+
+
+class ForgottenVariables(Good):
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        del step, transitions, seed
+
+
+class FailsInAGraph(Good):
+    def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        return {"value": tf.constant(tf.reduce_mean(transitions.reward).numpy())}
+
+
+class MetricNotFinite(Good):
+    def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        return {"spread": tf.math.log(tf.reduce_min(transitions.reward) - 100.0)}
+
+
+class MetricOfTheLearner(Good):
+    def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        return {"loss": tf.constant(0.0)}
+
+
+class RandomOfItsOwn(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        noisy = transitions._replace(reward=transitions.reward + tf.random.normal([]))
+        return super().losses(noisy, seed)
+
+
+class MovesInMetrics(Good):
+    def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        targets.smooth(self._value.variables, self._slow.variables, 0.5)
+        return super().metrics(transitions, seed)
+
+
+_hidden: list[tf.Variable] = []
+
+
+class RemembersElsewhere(Good):
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
+        super().__init__(config, spec)
+        _hidden.append(tf.Variable(0.0, trainable=False))
+        self._where = len(_hidden) - 1
+
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        count = _hidden[self._where]
+        losses = super().losses(transitions._replace(reward=transitions.reward + count), seed)
+        count.assign_add(1.0)
+        return losses
