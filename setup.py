@@ -33,7 +33,10 @@ setuptools.setup(
         "mujoco",
         "numpy",
         "pandas",
+        "psutil",
+        "rliable",
         "scipy",
+        "tabulate",
         "tensorboard",
         # requirements.txt has the same package built for the CPU alone, tensorflow-cpu.
         "tensorflow>=2.12,<2.13",

@@ -1,4 +1,4 @@
-"""The command line: `quinoa train`, `evaluate`, `plot`, `policy` and `list`."""
+"""The command line: `quinoa train`, `evaluate`, `sweep`, `plot`, `policy` and `list`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from absl import flags
 
-from launch.commands import evaluate, plot, policy, train
+from launch.commands import evaluate, plot, policy, sweep, train
 from launch.commands import list as list_  # Not the built-in one.
 from launch.commands.base import (
     BAD_INPUT,
@@ -30,6 +30,7 @@ _HELP = ("--help", "-h", "-help")
 _COMMANDS = {
     "train": train.COMMAND,
     "evaluate": evaluate.COMMAND,
+    "sweep": sweep.COMMAND,
     "plot": plot.COMMAND,
     "policy": policy.COMMAND,
     "list": list_.COMMAND,
