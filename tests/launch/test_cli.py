@@ -106,7 +106,7 @@ def test_a_folder_that_is_taken_is_status_2(quinoa, tmp_path):
 def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     status, out, _ = quinoa("--help")
     assert status == 0
-    for command in ("train", "evaluate", "plot", "policy", "list"):
+    for command in ("train", "evaluate", "sweep", "plot", "policy", "list"):
         assert command in out
         status, help_text, _ = quinoa(command, "--help")
         assert status == 0
