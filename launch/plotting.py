@@ -61,7 +61,8 @@ def plot_run(folder: RunFolder, title: str) -> Path:
         RunError: the metrics are damaged.
     """
     figure, (axes,) = _new_figure(1)
-    axes.set(title=title, xlabel=AXES["steps"], ylabel="return of an episode")
+    axes.set(title=title, ylabel="return of an episode")
+    _name_x(axes, AXES["steps"])
     steps, returns = read_curve(folder, "actor")
     if len(steps):
         axes.plot(
@@ -91,7 +92,8 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> 
     styles = _styles({label: None for panel in panels for label in panel.lines})
     figure, all_axes = _new_figure(len(panels))
     for axes, panel in zip(all_axes, panels, strict=True):
-        axes.set(title=panel.title, xlabel=AXES[axis])
+        axes.set_title(panel.title)
+        _name_x(axes, AXES[axis])
         for label, curves in panel.lines.items():
             _draw_runs(axes, curves, styles[label])
     is_several = any(len(curves) > 1 for panel in panels for curves in panel.lines.values())
@@ -126,7 +128,8 @@ def plot_bands(
     figure, all_axes = _new_figure(len(panels))
     figure.suptitle(title)
     for axes, (name, lines) in zip(all_axes, panels.items(), strict=True):
-        axes.set(title=name, xlabel=xlabel)
+        axes.set_title(name)
+        _name_x(axes, xlabel)
         axes.axhline(level, color="0.5", linewidth=1)
         for label, band in lines.items():
             axes.plot(band.x, band.y, **styles[label])
@@ -189,6 +192,15 @@ def _new_figure(num_panels: int) -> tuple[Any, list[Any]]:
     for axes in all_axes[:num_panels]:
         axes.grid(alpha=0.3)
     return figure, all_axes[:num_panels]
+
+
+def _name_x(axes: Any, name: str) -> None:
+    """Names what is along an axis, and has large numbers of it written short: 200k, 1M."""
+    from matplotlib.ticker import EngFormatter
+
+    axes.set_xlabel(name)
+    if name != AXES["hours"]:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _finish(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -81,7 +83,7 @@ def test_as_many_lines_as_it_can_draw_all_look_different(tmp_path, drawn):
 
 
 def test_nothing_of_a_picture_lies_on_anything_else(tmp_path, drawn):
-    lines = {f"some agent, some setting = {i}": [curve(0, i)] for i in range(12)}
+    lines = {f"some agent, some setting = {i}": [curve(0, i, end=8e5)] for i in range(12)}
     panels = [Panel(f"environment {i}", lines) for i in range(4)]
     plotting.plot_panels(panels, tmp_path / "x.png")
     figure = drawn[0]
@@ -90,6 +92,10 @@ def test_nothing_of_a_picture_lies_on_anything_else(tmp_path, drawn):
         assert not any(box.overlaps(other) for other in boxes[:i])
         assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1
         assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 + 1
+    for axes in figure.axes:
+        ticks = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert len(ticks) > 2
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(ticks))
 
 
 def test_draws_bands_with_and_without_an_interval(tmp_path, drawn):
