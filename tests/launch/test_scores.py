@@ -110,6 +110,7 @@ def test_the_interval_is_the_bootstraps(tmp_path):
     draws = rng.integers(8, size=(20_000, 8, 3))
     resampled = np.take_along_axis(values[None, ..., 0], draws, axis=1).mean(axis=(1, 2))
     low, high = np.percentile(resampled, [2.5, 97.5])
+    assert found.low is not None and found.high is not None
     assert found.low[0, 0] == pytest.approx(low, abs=0.05)
     assert found.high[0, 0] == pytest.approx(high, abs=0.05)
 
@@ -126,7 +127,7 @@ def test_curves_of_scores_go_from_random_to_the_final_ones(groups):
     result = scores.aggregate(groups, SCALES)
     better = result["better"]
     assert (better.x[0], better.x[-1]) == (0, 20)
-    assert better.values.shape == better.low.shape == (3, len(better.x))
+    assert better.values.shape == np.shape(better.low) == (3, len(better.x))
     # On the third task 0 is 20 below the zero of its scale.
     assert better.values[0, 0] == pytest.approx(-100 / 3)
     final = scores.aggregate_final(groups, SCALES).set_index("label").loc["better"]

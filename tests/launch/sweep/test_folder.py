@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from launch.errors import ExperimentError, RunError
@@ -41,7 +43,8 @@ def test_no_sweep_and_a_damaged_one_are_one_line(sweep, tmp_path):
         SweepFolder(tmp_path).load()
     whole = read_json(sweep.description)
     outside = {**whole["runs"][0], "name": "../elsewhere"}
-    for content in ([], {}, {"runs": [{}]}, {"runs": 3}, {"runs": [outside]}):
+    contents: list[Any] = [[], {}, {"runs": [{}]}, {"runs": 3}, {"runs": [outside]}]
+    for content in contents:
         write_json(sweep.description, content)
         with pytest.raises(RunError, match="is damaged"):
             sweep.load()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from launch import plotting
 from launch.files import write_json
 from launch.sweep import summary
 from launch.sweep.folder import Planned, SweepFolder
@@ -71,7 +72,7 @@ def test_the_picture_shows_the_best_of_many(swept, monkeypatch):
     sweep, plan = swept
     monkeypatch.setattr(summary, "_MAX_LINES", 2)
     drawn = []
-    monkeypatch.setattr(summary.plotting, "plot_panels", lambda panels, path: drawn.append(panels))
+    monkeypatch.setattr(plotting, "plot_panels", lambda panels, path: drawn.append(panels))
     summary.write(sweep, plan)
     ((panel,),) = drawn
     assert panel.title == "e (best 2 of 3)"
