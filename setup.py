@@ -37,12 +37,15 @@ setuptools.setup(
         "pandas",
         "psutil",
         "rich",
+        "rliable",
         "scipy",
+        "tabulate",
         "tensorboard",
         # requirements.txt has the same package built for the CPU alone, tensorflow-cpu.
         "tensorflow>=2.12,<2.13",
         "tensorflow-probability",
         "tomli",
+        "tqdm",
     ],
     entry_points={"console_scripts": ["quinoa = launch.cli:main"]},
 )

@@ -17,6 +17,7 @@ from pathlib import Path
 from absl import app, flags
 
 from launch import plotting, process_environment
+from launch.curves import evaluations
 from launch.files import read_json
 from launch.run_folder import RunFolder
 
@@ -38,14 +39,15 @@ def _main(arguments: list[str]) -> int:
     pairs = [(length, seed) for seed in range(_SEEDS.value) for length in _LENGTHS]
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE.value) as pool:
         runs = dict(zip(pairs, pool.map(lambda pair: _train(root, *pair), pairs), strict=True))
-    groups = []
+    lines = {}
     for length in _LENGTHS:
         of_length = [runs[length, seed] for seed in range(_SEEDS.value)]
         label = "single transitions" if length == 1 else f"segments of {length}, shuffled"
-        groups.append((label, of_length))
+        lines[label] = [evaluations(run) for run in of_length]
         finals = [statistics.mean(read_json(run.result)["final_returns"]) for run in of_length]
         print(f"{label}: {statistics.mean(finals):.1f} ({', '.join(f'{x:.1f}' for x in finals)})")
-    print(plotting.plot_runs(groups, _ENVIRONMENT.value, root / "segment_replay.png"))
+    panel = plotting.Panel(_ENVIRONMENT.value, lines)
+    print(plotting.plot_panels([panel], root / "segment_replay.png"))
     return 0
 
 

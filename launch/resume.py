@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from launch import metrics
+from launch import lock, metrics
 from launch.counter import ACTOR_STEPS
-from launch.errors import ExperimentError
 from launch.experiment import Experiment
 from launch.run_folder import RunFolder
 from launch.sealed import DamagedError
@@ -30,20 +27,9 @@ def held(folder: RunFolder) -> Iterator[None]:
     Raises:
         ExperimentError: another process runs in it.
     """
-    descriptor = os.open(folder.root, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ExperimentError(
-                f"{folder.root} is in use by a run that goes on: stop that first."
-            ) from error
-        except OSError:
-            # A file system without locks.
-            pass
+    in_use = f"{folder.root} is in use by a run that goes on: stop that first."
+    with lock.held(folder.root, in_use):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def make_ready(

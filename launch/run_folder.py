@@ -128,11 +128,16 @@ class RunFolder:
 def fresh(environment: str, agent: str, seed: int, *, parent: Path = Path("runs")) -> RunFolder:
     """A folder that no other run has, by what is run and when."""
     name = f"{_slug(environment)}-{_slug(agent)}-{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
-    candidate, count = parent / name, 1
+    return RunFolder(unused(parent / name))
+
+
+def unused(path: Path) -> Path:
+    """A path at which nothing is: this one, or with a number after it."""
+    candidate, count = path, 1
     while candidate.exists():
         count += 1
-        candidate = parent / f"{name}-{count}"
-    return RunFolder(candidate)
+        candidate = path.with_name(f"{path.name}-{count}")
+    return candidate
 
 
 def existing(path: str | os.PathLike[str]) -> RunFolder:

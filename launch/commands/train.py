@@ -220,7 +220,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             holding.enter_context(resume.held(folder))
             experiment, resumed_at = _resumed(values, folder, engine)
         else:
-            experiment = _experiment(values, inherited)
+            experiment = make_experiment(values, inherited)
             engine.check(experiment)
             experiment.validate()
             folder = (
@@ -264,7 +264,17 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     return FAILED if result.outcome is Outcome.KILLED else OK
 
 
-def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
+def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
+    """What flags say, with sizes chosen; it has yet to be validated.
+
+    Args:
+        values: parsed flags of this command.
+        inherited: the environment variables that the run's processes are to have.
+
+    Raises:
+        ExperimentError: it cannot be run.
+        UsageError: a setting cannot be understood.
+    """
     from agents import protocol, registry
     from launch import sizing
     from launch.experiment import Experiment, agent_path, environment_path

@@ -47,6 +47,7 @@ class LocalEngine:
     """Runs an experiment's program as processes of this machine, in the current terminal."""
 
     replay_form = program.REPLAY_FORM
+    is_one_process = False
 
     def __init__(self, settings: Settings):
         """Starts nothing yet."""

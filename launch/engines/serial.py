@@ -42,6 +42,7 @@ class SerialEngine:
     """
 
     replay_form = "rows"
+    is_one_process = True
 
     def __init__(self, settings: Settings):
         """Takes nothing from the settings, which are of processes."""

@@ -37,7 +37,7 @@ def test_every_command_of_a_page_exists_with_its_flags(page):
         if known and values.resume is None:
             # With a preset and settings that exist. NAME=VALUE stands for one.
             values["set"].value = [text for text in values.set if not text.startswith("NAME")]
-            train._experiment(values, {})
+            train.make_experiment(values, {})
 
 
 @pytest.mark.parametrize("page", fences.pages(), ids=fences.name)

@@ -111,7 +111,7 @@ def test_a_folder_that_is_taken_is_status_2(quinoa, tmp_path):
 def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     status, out, _ = quinoa("--help")
     assert status == 0
-    for command in ("train", "status", "evaluate", "plot", "policy", "list"):
+    for command in ("train", "status", "evaluate", "sweep", "plot", "policy", "check", "list"):
         assert command in out
         status, help_text, _ = quinoa(command, "--help")
         assert status == 0
@@ -175,7 +175,7 @@ def test_flags_make_the_experiment(tmp_path):
         "--checkpoint_period=23 --replay_checkpoint_period=29"
     )
     cli._parse("train", values, text.split())
-    experiment = train._experiment(values, {})
+    experiment = train.make_experiment(values, {})
     assert experiment.agent == registry.DEFAULT_AGENT
     assert experiment.environment == "a:b"
     assert experiment.agent_config.batch_size == 21
@@ -192,7 +192,7 @@ def test_flags_make_the_experiment(tmp_path):
 def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():
     values = train.COMMAND.flags()
     cli._parse("train", values, ["--samples_per_insert=0", "--learner_threads=1"])
-    experiment = train._experiment(values, {})
+    experiment = train.make_experiment(values, {})
     assert (experiment.environments_per_actor, experiment.steps_per_call) == (64, 50)
     assert train._described_sizes(experiment) == (
         "2 actors of 64 environments, 50 gradient steps a call, 1 thread for the learner"

@@ -17,7 +17,7 @@ NAMES = [preset.name for preset in presets.every()]
 def experiment_of(*arguments):
     values = train.COMMAND.flags()
     cli._parse("train", values, list(arguments))
-    return train._experiment(values, {})
+    return train.make_experiment(values, {})
 
 
 def test_every_suite_has_presets_of_a_paper_and_of_ours():
