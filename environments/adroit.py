@@ -83,8 +83,8 @@ def names() -> list[str]:
     return sorted(_TASKS)
 
 
-def load(name: str, seed: int) -> dm_env.Environment:
-    """Makes the task of this name.
+def load(name: str, seed: int, *, rendered: bool = False) -> dm_env.Environment:
+    """Makes the task of this name, to be rendered or not.
 
     Raises:
         UnknownEnvironmentError: there is none.
@@ -100,7 +100,9 @@ def load(name: str, seed: int) -> dm_env.Environment:
     full_name = f"adroit:{name}"
     # It announces, as it is imported, what `AdroitEnvironment` mends.
     notifications.pop("gymnasium_robotics", None)
-    environment = gymnasium_env.make(task.id_, full_name, module="gymnasium_robotics")
+    environment = gymnasium_env.make(
+        task.id_, full_name, module="gymnasium_robotics", rendered=rendered
+    )
     if task.to_object is None:
         return gymnasium_env.GymnasiumEnvironment(environment, seed, full_name)
     return AdroitEnvironment(environment, seed, full_name, task.to_object)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from acme import specs
 
 
-def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironment:
+def make(
+    name: str, seed: int, *, action_repeat: int = 1, rendered: bool = False
+) -> CanonicalEnvironment:
     """Makes an environment in canonical form (see `CanonicalEnvironment`).
 
     The same name and seed give the same trajectory for the same actions. (For a factory of the
@@ -28,8 +30,10 @@ def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironmen
             returns a `dm_env.Environment`; it is called with `seed=` if it takes that.
         seed: from 0 to 2**32 - 1.
         action_repeat: how many steps of the named environment one step makes.
+        rendered: whether `environments.rendering` is to draw it; some are then made differently.
 
     Raises:
+        NotRenderableError: it is to be drawn, and has no pictures.
         UnknownEnvironmentError: no environment has this name; the error names similar ones.
         InvalidEnvironmentError: there is one, but it cannot be made here or made canonical.
         ValueError: the seed or `action_repeat` is out of range.
@@ -37,7 +41,7 @@ def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironmen
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, not {seed!r}.")
     check_action_repeat(action_repeat)
-    environment = _load(name, seed)
+    environment = _load(name, seed, rendered)
     try:
         return CanonicalEnvironment(environment, name=name, action_repeat=action_repeat)
     except ValueError:
@@ -93,14 +97,14 @@ def _known() -> list[str]:
     return [*list_environments(), *plugins.names(plugins.ENVIRONMENTS)]
 
 
-def _load(name: str, seed: int) -> dm_env.Environment:
+def _load(name: str, seed: int, rendered: bool) -> dm_env.Environment:
     scheme, _, rest = name.partition(":")
     if scheme == "control":
         return control.load(rest, seed)
     if scheme == "gym":
-        return gymnasium_env.load(rest, seed)
+        return gymnasium_env.load(rest, seed, rendered=rendered)
     if scheme == "adroit":
-        return adroit.load(rest, seed)
+        return adroit.load(rest, seed, rendered=rendered)
     path = import_path(name)
     if factory.is_factory_name(path):
         return factory.load(path, seed, known=_known)

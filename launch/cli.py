@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from absl import flags
 
-from launch.commands import check, evaluate, plot, policy, status, sweep, train
+from launch.commands import check, evaluate, export, plot, policy, status, sweep, train, video
 from launch.commands import list as list_  # Not the built-in one.
 from launch.commands.base import (
     BAD_INPUT,
@@ -31,9 +31,11 @@ _COMMANDS = {
     "train": train.COMMAND,
     "status": status.COMMAND,
     "evaluate": evaluate.COMMAND,
+    "video": video.COMMAND,
     "sweep": sweep.COMMAND,
     "plot": plot.COMMAND,
     "policy": policy.COMMAND,
+    "export": export.COMMAND,
     "check": check.COMMAND,
     "list": list_.COMMAND,
 }

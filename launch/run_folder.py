@@ -71,6 +71,11 @@ class RunFolder:
         """The picture of returns over actor steps."""
         return self.root / "learning_curve.png"
 
+    @property
+    def videos(self) -> Path:
+        """Videos of the policy, unless they are told to go elsewhere."""
+        return self.root / "videos"
+
     def metrics(self, role: str) -> Path:
         """The CSV file of one role: actor, learner or evaluator."""
         return self.root / "metrics" / f"{role}.csv"

@@ -85,6 +85,12 @@ def quinoa(capsys):
         (["policy", "a", "b"], "policy takes the folder of one run, not a b."),
         (["policy", "/nowhere"], "There is no run at /nowhere"),
         (["policy", "/nowhere", "--step=-1"], "--step=-1: it must be a whole number, at least 0"),
+        (["policy", "/nowhere", "--step=1,x"], "--step=1,x: it must be a whole number, at least 0"),
+        (["policy", "x", "--step=1", "--observation=a.npy"], "give one of them."),
+        (["video"], "video takes the folder of one run."),
+        (["video", "/nowhere"], "There is no run at /nowhere"),
+        (["export"], "export takes the folder of one run."),
+        (["export", "/nowhere"], "There is no run at /nowhere"),
         (["policy", "/nowhere", "--actions=2"], "--actions=2: it must be a whole number, at least"),
         (["list", "all"], "list takes nothing, not all."),
     ],
@@ -111,7 +117,7 @@ def test_a_folder_that_is_taken_is_status_2(quinoa, tmp_path):
 def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     status, out, _ = quinoa("--help")
     assert status == 0
-    for command in ("train", "status", "evaluate", "sweep", "plot", "policy", "check", "list"):
+    for command in cli._COMMANDS:
         assert command in out
         status, help_text, _ = quinoa(command, "--help")
         assert status == 0
@@ -229,7 +235,7 @@ def test_evaluates_a_run_repeatably(quinoa, run):
     assert (status, err) == (0, "")
     assert "(4 episodes, the policy's mode)" in first
     assert quinoa("evaluate", str(run.root), "--episodes=4")[1] == first
-    assert quinoa("evaluate", str(run.root), "--episodes=4", "--seed=8")[1] != first
+    assert quinoa("evaluate", str(run.root), "--episodes=4", "--seeds=8")[1] != first
     assert "sampled actions" in quinoa("evaluate", str(run.root), "--sample")[1]
 
 
@@ -244,7 +250,7 @@ def test_plots_runs(quinoa, run, tmp_path):
 
 def test_draws_the_policy_of_a_run_repeatably(quinoa, run, tmp_path):
     first, again, other = (tmp_path / "new" / f"{name}.png" for name in ("1", "2", "3"))
-    arguments = ["policy", str(run.root), "--step=2", "--actions=50"]
+    arguments = ["policy", str(run.root), "--step=0,2", "--actions=50"]
     assert quinoa(*arguments, f"--out={first}") == (0, f"{first}\n", "")
     assert first.read_bytes().startswith(b"\x89PNG")
     assert quinoa(*arguments, f"--out={again}")[0] == 0
@@ -261,13 +267,14 @@ def test_a_policy_picture_that_cannot_be_written_is_one_line(quinoa, run, tmp_pa
         assert f"{out} cannot be drawn" in err
 
 
-def test_a_damaged_or_missing_checkpoint_is_one_line(quinoa, run):
-    newest = checkpoints.newest(run.checkpoints).path
-    policy = newest / "policy.npy"
-    whole = policy.read_bytes()
-    policy.write_bytes(whole[:-5])
+def test_damaged_or_missing_checkpoints_are_one_line(quinoa, run):
+    policies = [saved.path / "policy.npy" for saved in checkpoints.all_of(run.checkpoints)]
+    whole = [policy.read_bytes() for policy in policies]
+    for policy in policies:
+        policy.write_bytes(policy.read_bytes()[:-5])
     status, _, err = quinoa("evaluate", str(run.root))
-    policy.write_bytes(whole)
+    for policy, data in zip(policies, whole, strict=True):
+        policy.write_bytes(data)
     assert (status, err.count("\n")) == (2, 1)
     assert "is damaged" in err
     away = run.root / "away"
