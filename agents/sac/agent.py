@@ -91,3 +91,8 @@ class Agent(protocol.Agent):
             "entropy": -tf.reduce_mean(log_prob),
             "alpha": alpha,
         }
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """What the critics give at least for the policy's mode, float32 [B]."""
+        q = self._critics(observation, self.policy(observation).mode())
+        return tf.reduce_min(q, axis=0)

@@ -85,3 +85,7 @@ class Agent(protocol.Agent):
             "value": tf.reduce_mean(self._critic(s, action)),
             "entropy": -tf.reduce_mean(log_prob),
         }
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """What the critic gives for the policy's mode, float32 [B]."""
+        return self._critic(observation, self.policy(observation).mode())

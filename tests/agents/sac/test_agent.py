@@ -159,3 +159,10 @@ def test_metrics_are_what_they_say():
         transitions.observation, transitions.action
     )
     np.testing.assert_allclose(metrics["td_error"], np.mean(np.abs(error)), rtol=1e-5)
+
+
+def test_its_value_is_that_of_the_mode_by_the_critic_that_hopes_least():
+    agent = make()
+    s = batch().observation
+    q = q_of(agent._critics, s.numpy(), agent.policy(s).mode().numpy())
+    np.testing.assert_allclose(agent.value(s), np.min(q, axis=0), rtol=1e-4, atol=1e-5)

@@ -135,3 +135,9 @@ def test_metrics_are_what_they_say():
         transitions.observation, transitions.action
     )
     np.testing.assert_allclose(metrics["td_error"], np.mean(np.abs(error)), rtol=1e-5)
+
+
+def test_its_value_is_that_of_the_mode():
+    agent = make()
+    s = batch().observation
+    np.testing.assert_array_equal(agent.value(s), agent._critic(s, agent.policy(s).mode()))
