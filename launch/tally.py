@@ -13,8 +13,8 @@ import tqdm
 from launch.terminal import say
 
 # Seconds before a terminal shows a bar at all, and elsewhere from one line to the next.
-_DELAY_S = 1.0
-_LINE_S = 30.0
+DELAY_S = 1.0
+LINE_S = 30.0
 
 
 class Tally:
@@ -31,13 +31,13 @@ class Tally:
         self._total, self._unit = total, unit
         self._stream = stream or sys.stderr
         self._done = 0
-        self._next_line = time.monotonic() + _LINE_S
+        self._next_line = time.monotonic() + LINE_S
         self._bar: tqdm.tqdm[None] | None = None
         if self._stream.isatty():
             self._bar = tqdm.tqdm(
                 total=total,
                 file=self._stream,
-                delay=_DELAY_S,
+                delay=DELAY_S,
                 leave=False,
                 dynamic_ncols=True,
                 bar_format=f"{{percentage:3.0f}}%|{{bar}}| {{n_fmt}}/{{total_fmt}} {unit} "
@@ -68,5 +68,5 @@ class Tally:
             with contextlib.suppress(OSError):
                 self._bar.update(count)
         elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _LINE_S
+            self._next_line = time.monotonic() + LINE_S
             say(f"{self._done}/{self._total} {self._unit}", self._stream)

@@ -112,7 +112,9 @@ def test_films_mujoco_where_something_draws_it(tmp_path, environment):
     done = film(run, out)
     if "cannot draw on this machine" in done.stderr:
         pytest.skip("neither EGL nor OSMesa is here")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{out}\n", "")
+    assert (done.returncode, done.stdout) == (0, f"{out}\n")
+    # But for how far it is, on a machine that has much else to do.
+    assert not [line for line in done.stderr.splitlines() if not line.endswith(" steps")]
     reader = imageio_ffmpeg.read_frames(str(out))
     width, height = next(reader)["size"]
     frame = np.frombuffer(next(reader), np.uint8).reshape(height, width, 3)
