@@ -22,12 +22,12 @@ from launch.files import read_json
 from launch.run_folder import RunFolder
 
 _ENVIRONMENT = flags.DEFINE_string("env", "control:cartpole:balance", "What is learned.")
-_STEPS = flags.DEFINE_integer("steps", 30_000, "Actor steps of each run.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 60_000, "Actor steps of each run.", lower_bound=1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds of each kind.", lower_bound=1)
 _AT_ONCE = flags.DEFINE_integer("at_once", 2, "Runs at a time.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", "runs/segment_replay", "Where the runs and the picture go.")
 
-_LENGTHS = (1, 16, 64)
+_LENGTHS = (1, 16)
 # Small layers, for it is replay that is compared, and there are many runs.
 _SETTINGS = ("hidden_sizes=64,64",)
 
