@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,8 @@ SubjectT = TypeVar("SubjectT")
 
 # Characters of another library's message that are quoted.
 _MAX_MESSAGE = 300
+
+_IN_USER_CODE = re.compile(r'^ *File "(.+)", line (\d+), in .*\*+$', re.MULTILINE)
 
 
 class CheckError(Exception):
@@ -104,9 +107,14 @@ def described(error: BaseException) -> str:
 
 def _where(error: BaseException) -> str:
     """The innermost line that is no library's and not this project's shared part, if any."""
+    # Of code that AutoGraph has rewritten, only the message knows the lines as they were.
+    places = [(path, int(line)) for path, line in _IN_USER_CODE.findall(str(error))]
+    if not places:
+        frames = traceback.extract_tb(error.__traceback__)
+        places = [(frame.filename, frame.lineno or 0) for frame in frames]
     project = Path(__file__).parents[1]
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
+    for name, line in reversed(places):
+        path = Path(name)
         if path.is_file() and "site-packages" not in path.parts and project not in path.parents:
-            return f"{path.name}, line {frame.lineno}"
+            return f"{path.name}, line {line}"
     return ""

@@ -73,6 +73,26 @@ def to_run(page: Path) -> list[str]:
     ]
 
 
+def write_files(page: Path, folder: Path) -> list[Path]:
+    """Writes the files of a page under a folder; their packages get an empty __init__.py.
+
+    They are those fenced as `python title="my_package/my_module.py"`.
+    """
+    written = []
+    for fence in fences(page):
+        title = re.fullmatch(r'title="(.+)"', fence.info)
+        if title is None:
+            continue
+        path = folder / title[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(fence.text, encoding="utf-8")
+        written.append(path)
+        for parent in path.relative_to(folder).parents:
+            if path.suffix == ".py" and parent != Path("."):
+                (folder / parent / "__init__.py").touch()
+    return written
+
+
 def words_after(program: str, page: Path) -> Iterator[list[str]]:
     """What follows the name of a program, in each line of a page that calls it."""
     for fence in fences(page):

@@ -159,7 +159,7 @@ def quinoa(capsys, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["learning_rat=1,2"], "no field 'learning_rat'. Did you mean learning_rate?"),
+        (["learning_rat=1,2"], "no field 'learning_rat'. Did you mean learning_rate"),
         (["--grid", "learning_rate=1,fast"], "learning_rate = 'fast' cannot work"),
         (["learning_rate=log:1e-4:1e-2"], "give --random=N"),
         (["--random=3"], "name some"),
@@ -206,4 +206,4 @@ def test_help_shows_its_own_flags_first_and_those_of_train(quinoa):
     status, out, _ = quinoa("--help")
     assert status == 0
     assert out.index("--grid=") < out.index("--samples_per_insert=")
-    assert "--resume_replay" not in out
+    assert "--[no]resume_replay" not in out
