@@ -91,7 +91,11 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "private"),
-    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)],
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGHUP, True),
+        pytest.param(signal.SIGINT, True, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
     root, temporary = tmp_path / "run", tmp_path / "temporary"

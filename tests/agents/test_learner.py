@@ -68,7 +68,9 @@ def assert_same(one, other):
         np.testing.assert_array_equal(mine, theirs, err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["iq", "iq_flow", "quinoa"])
+@pytest.mark.parametrize(
+    "name", ["iq", *(pytest.param(name, marks=pytest.mark.slow) for name in ("iq_flow", "quinoa"))]
+)
 def test_one_program_of_xla_does_the_same_steps(name):
     agent_class, config = AGENTS[name]
     plain, compiled = (
@@ -85,6 +87,7 @@ def test_one_program_of_xla_does_the_same_steps(name):
         np.testing.assert_allclose(found[metric], expected[metric], rtol=1e-2, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_one_program_of_xla_does_steps_that_draw_actions_to_within_what_is_drawn():
     agent_class, config = AGENTS["sac"]
     plain, compiled = (

@@ -89,7 +89,9 @@ def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path):
     assert [sweep.run(planned).result.stat().st_mtime_ns for planned in plan[:2]] == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_has_the_runs_save_and_leaves_nothing_behind(tmp_path, number):
     folder = tmp_path / "sweep"
     sweep = SweepFolder(folder)

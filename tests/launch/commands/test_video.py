@@ -105,7 +105,13 @@ def test_a_machine_without_a_renderer_is_one_line(tmp_path):
     assert not (tmp_path / "video.mp4").exists()
 
 
-@pytest.mark.parametrize("environment", ["control:cartpole:balance", "gym:InvertedPendulum-v5"])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        "control:cartpole:balance",
+        pytest.param("gym:InvertedPendulum-v5", marks=pytest.mark.slow),
+    ],
+)
 def test_films_mujoco_where_something_draws_it(tmp_path, environment):
     run = make_run(tmp_path / "run", environment, AGENT)
     out = tmp_path / "video.mp4"
