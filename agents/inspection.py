@@ -72,7 +72,9 @@ def inspection_function(
         return action, entropy, agent.value(observation)
 
     def call(observation: FloatArray, step: int) -> Inspection:
-        action, entropy, value = inspect(tf.constant(observation), tf.constant(step, tf.int32))
+        # An array: TensorFlow keeps every Python number that it makes a tensor of, for ever.
+        step_number = tf.constant(np.asarray(step, np.int32))
+        action, entropy, value = inspect(tf.constant(observation), step_number)
         return Inspection(action.numpy(), entropy.numpy(), None if value is None else value.numpy())
 
     return call
