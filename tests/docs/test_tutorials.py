@@ -34,9 +34,12 @@ SHORTER = {
 }
 
 
-def _setting(flag: str) -> str:
-    """What of a flag a command may have given already: of --set=NAME=VALUE, that."""
-    return f" {flag.removeprefix('--set=').partition('=')[0]}=" if "--set=" in flag else flag
+def _shorter(name: str, page: Path, command: str) -> list[str]:
+    """Flags that make a command short; those of settings only where it does not give them."""
+    flags = SHORTER[name] + (SMALL if name == "check" and page == AGENT else [])
+    settings = [flag for flag in flags if flag.startswith("--set=")]
+    given = [s for s in settings if s.removeprefix("--set=").split("=")[0] + "=" in command]
+    return [flag for flag in flags if flag not in given]
 
 
 @pytest.fixture
@@ -66,10 +69,7 @@ def test_every_command_does_what_it_says(page, project, capsys):
     for command in fences.to_run(page):
         program, name, *arguments = shlex.split(command)
         assert program == "quinoa"
-        shorter = SHORTER[name] + (SMALL if name == "check" and page == AGENT else [])
-        # A setting is given once.
-        shorter = [text for text in shorter if _setting(text) not in command]
-        status = cli.main([name, *arguments, *shorter])
+        status = cli.main([name, *arguments, *_shorter(name, page, command)])
         printed = capsys.readouterr()
         assert status == 0, (command, printed)
         assert "warning" not in printed.err.lower()
