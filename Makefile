@@ -26,7 +26,7 @@ train: setup ## Train: make train [AGENT=..] [ENV=..] [STEPS=..] [ACTORS=..] [SE
 	$(RUN)/quinoa train$(TRAIN_FLAGS)
 
 test: lint ## Check format, lint and types; run the tests
-	@$(RUN)/python -m pytest -n 2 --dist loadfile
+	@$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup ## Run the tests that take long
 	@$(RUN)/python -m pytest -m slow

@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import sys
+import types
 import typing
 
 import pytest
@@ -257,3 +259,12 @@ def test_json_that_lacks_a_field_is_refused():
     del fields["sizes"], fields["a_str"]
     with pytest.raises(ConfigError, match="lacks a_str, sizes"):
         registry.from_json(Everything, fields)
+
+
+def test_a_module_without_a_spec_is_no_agent_and_one_clear_error(monkeypatch):
+    """What `__main__` is in a process that a program was handed to."""
+    bare = types.ModuleType("bare")
+    assert bare.__spec__ is None
+    monkeypatch.setitem(sys.modules, "bare", bare)
+    with pytest.raises(registry.UnknownAgentError, match="bare has no Agent"):
+        registry.load("bare")

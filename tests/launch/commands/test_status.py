@@ -98,7 +98,10 @@ def age(folder: RunFolder, seconds: float) -> None:
     write_json(folder.status, {**of, "wall_time": of["wall_time"] - seconds})
 
 
-def test_a_run_under_way(running, status):
+def test_a_run_under_way(running, status, monkeypatch):
+    # However slow this machine is.
+    monkeypatch.setattr("launch.run_view.SILENT_S", 300.0)
+    monkeypatch.setattr("launch.status_view._STALE_ROW_S", 300.0)
     code, out, err = status(running)
     assert (code, err) == (0, "")
     assert re.search(r"on tests.launch.factories:match +seed 0", out)
