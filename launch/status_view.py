@@ -196,7 +196,7 @@ def _acting(processes: Sequence[Process], run: RunView) -> str:
         return ""
     rate = sum(float(row["steps_per_second"]) for row in rows)
     age = max(float(row["parameter_age"]) for row in rows)
-    return f"{rate:.0f} steps/s, parameters {compact(age)} steps old"
+    return f"{rate:.0f} steps/s, parameter age {compact(age)}"
 
 
 def _saved(run: RunView) -> list[RenderableType]:

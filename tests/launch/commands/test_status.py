@@ -109,7 +109,7 @@ def test_a_run_under_way(running, status, monkeypatch):
     assert "50%  750 of 1.5k steps" in out
     assert "return 9.0 (evaluation) ▁█  3.5 (actors)  2 restarts" in out
     assert re.search(r"learner-0 +running +\d+\.\d\d +\d+ MB +0 +400 steps, waits 25%", out)
-    assert re.search(r"actor-0 +running .* 50 steps/s, parameters 20 steps old", out)
+    assert re.search(r"actor-0 +running .* 50 steps/s, parameter age 20", out)
     assert re.search(r"actor-1 +down .* 2 *$", out, re.MULTILINE)
     assert re.search(r"replay-0 .* 640 of 1M transitions", out)
     assert "actor-1 failed: NodeError: it broke" in out
