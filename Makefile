@@ -1,7 +1,7 @@
 # Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow bench bench-peers chaos lint format clean
+.PHONY: help setup train test test-slow docs bench bench-peers chaos lint format clean
 
 # GPU=1: TensorFlow with CUDA, in an environment of its own.
 override GPU := $(filter-out 0,$(GPU))
@@ -26,10 +26,13 @@ train: setup ## Train: make train [AGENT=..] [ENV=..] [STEPS=..] [ACTORS=..] [SE
 	$(RUN)/quinoa train$(TRAIN_FLAGS)
 
 test: lint ## Check format, lint and types; run the tests
-	@$(RUN)/python -m pytest
+	@$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup ## Run the tests that take long
 	@$(RUN)/python -m pytest -m slow
+
+docs: setup ## Make build/docs: the pages and the API reference; a warning is an error
+	@$(RUN)/python scripts/build_docs.py
 
 bench: setup ## Measure this machine and what we make of it (about 10 minutes)
 	@$(RUN)/python -m benchmarks

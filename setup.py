@@ -17,6 +17,7 @@ setuptools.setup(
     packages=setuptools.find_packages(
         include=["agents", "agents.*", "environments", "environments.*", "launch", "launch.*"]
     ),
+    package_data={"launch.presets": ["*.toml"]},
     python_requires=">=3.10,<3.11",
     install_requires=[
         "absl-py",
@@ -29,15 +30,23 @@ setuptools.setup(
         "dm-reverb",
         "dm-sonnet",
         "gymnasium[mujoco]",
+        "gymnasium-robotics",
+        "imageio-ffmpeg",
         "matplotlib",
         "mujoco",
         "numpy",
         "pandas",
+        "psutil",
+        "rich",
+        "rliable",
+        "pillow",
         "scipy",
+        "tabulate",
         "tensorboard",
         # requirements.txt has the same package built for the CPU alone, tensorflow-cpu.
         "tensorflow>=2.12,<2.13",
         "tensorflow-probability",
+        "tomli",
         "tqdm",
     ],
     entry_points={"console_scripts": ["quinoa = launch.cli:main"]},

@@ -155,7 +155,8 @@ def action_function(
     def call(observation: FloatArray, step: int, policy: Policy = policy) -> FloatArray:
         # `policy` is held so that its variables live as long as this function.
         del policy
-        step_number = tf.constant(step, tf.int32)
+        # An array: TensorFlow keeps every Python number that it makes a tensor of, for ever.
+        step_number = tf.constant(np.asarray(step, np.int32))
         return compiled(tf.constant(observation), step_number, base_seed).numpy()
 
     return call

@@ -42,6 +42,7 @@ def evaluate(
     seed: int,
     sample: bool = False,
     should_stop: Callable[[], bool] | None = None,
+    on_episodes: Callable[[int], object] | None = None,
 ) -> EvaluationResult:
     """Plays `num_episodes` episodes, as many in each of the N environments as in any other.
 
@@ -55,6 +56,7 @@ def evaluate(
       seed: of the actions, where they are sampled.
       sample: whether to sample actions, or to take the policy's mode.
       should_stop: asked at every step; when it is true, the evaluation is given up.
+      on_episodes: told the number of episodes that have ended with a step, where any have.
 
     Raises:
       ValueError: `num_episodes` is less than 1.
@@ -80,12 +82,15 @@ def evaluate(
         num_steps += 1
         observation = result.observation
         faults += result.faults
+        left_before = left
         for i in np.flatnonzero(result.last):
             if len(returns[i]) < share[i]:
                 returns[i].append(float(result.episode_return[i]))
                 lengths[i].append(int(result.episode_length[i]))
                 num_truncated += i in result.truncated
                 left -= 1
+        if on_episodes is not None and left < left_before:
+            on_episodes(left_before - left)
     return EvaluationResult(
         np.concatenate([np.array(r, np.float64) for r in returns]),
         np.concatenate([np.array(n, np.int64) for n in lengths]),

@@ -29,6 +29,12 @@ def mlp(input_size: int, layer_sizes: Sequence[int], *, name: str) -> snt.nets.M
     return network
 
 
+def layers_of(network: snt.nets.MLP) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """The weights, float32 [inputs, outputs], and biases, float32 [outputs], of each layer."""
+    layers = [module for module in network.submodules if isinstance(module, snt.Linear)]
+    return [(layer.w, layer.b) for layer in layers]
+
+
 class Value(snt.Module):
     """V(s): a ReLU network with one output."""
 
@@ -40,6 +46,27 @@ class Value(snt.Module):
     def __call__(self, observation: tf.Tensor) -> tf.Tensor:
         """Returns V, float32 [B], for observations, float32 [B, O]."""
         return tf.squeeze(self._network(observation), axis=-1)
+
+
+class ActionValue(snt.Module):
+    """Q(s, a): a ReLU network with one output."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        hidden_sizes: Sequence[int],
+        name: str = "action_value",
+    ):
+        """Makes the network for observations [B, observation_size] and actions [B, action_size]."""
+        super().__init__(name=name)
+        input_size = observation_size + action_size
+        self._network = mlp(input_size, [*hidden_sizes, 1], name="network")
+
+    def __call__(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        """Returns Q, float32 [B], for observations [B, O] and actions [B, A], float32."""
+        inputs = tf.concat([observation, action], axis=-1)
+        return tf.squeeze(self._network(inputs), axis=-1)
 
 
 class WeightNormLinear(snt.Module):
@@ -79,8 +106,13 @@ class WeightNormLinear(snt.Module):
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns y, float32 [B, output_size], for x, float32 [B, input_size]."""
+        weights, biases = self.plain()
+        return tf.matmul(inputs, weights) + biases
+
+    def plain(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same layer as one without normalisation: y = x w + b, w of shape [I, O], b [O]."""
         scale = self.g * tf.math.rsqrt(tf.reduce_sum(tf.square(self.v), axis=0))
-        return tf.matmul(inputs, self.v * scale) + self.b
+        return self.v * scale, self.b
 
     def initialize(self, inputs: tf.Tensor) -> tf.Tensor:
         """Sets g and b so that y has mean 0 and variance 1 over this batch; returns y."""
@@ -128,7 +160,7 @@ class WeightNormMLP(snt.Module):
             WeightNormLinear(inputs, outputs, stddev=stddev)
             for inputs, outputs in itertools.pairwise(sizes)
         ]
-        self._output: Callable[[tf.Tensor], tf.Tensor]
+        self._output: WeightNormLinear | snt.Linear
         if normalize_output:
             self._output = WeightNormLinear(sizes[-1], layer_sizes[-1], stddev=stddev, zero=True)
         else:
@@ -140,6 +172,14 @@ class WeightNormMLP(snt.Module):
         for layer in self._hidden:
             inputs = self._activation(layer(inputs))
         return self._output(inputs)
+
+    def layers(self) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """The weights, float32 [inputs, outputs], and biases, float32 [outputs], of each layer."""
+        plain = [layer.plain() for layer in self._hidden]
+        last = self._output
+        if isinstance(last, WeightNormLinear):
+            return [*plain, last.plain()]
+        return [*plain, (last.w, last.b)]
 
     def initialize(self, inputs: tf.Tensor) -> tf.Tensor:
         """Initialises each hidden layer on what the layers before it make of this batch.

@@ -121,7 +121,8 @@ class ParameterClient:
           Whether it has; False if `should_stop` or `close` ended the wait.
 
         Raises:
-          As `update` does.
+          ParametersUnavailableError: as in `update`.
+          ValueError: likewise.
         """
         while self._version < 0 and not self.update():
             if should_stop is not None and should_stop():

@@ -136,6 +136,15 @@ class Policy(snt.Module, abc.ABC):
           `mode`, all within [-1, 1]^A and finite everywhere on it.
         """
 
+    def numpy_form(self) -> dict[str, np.ndarray] | None:
+        """The policy as arrays that `agents.policies.standalone` can act with.
+
+        Returns:
+          The arrays by name, none of which needs pickling; None for a class that is not known
+          there.
+        """
+        return None
+
 
 class Agent(snt.Module, abc.ABC):
     """An algorithm: its networks, its losses and how its targets move.
@@ -201,6 +210,20 @@ class Agent(snt.Module, abc.ABC):
           seed: int32 [2], not the one that `losses` had.
         """
         del step, transitions, seed
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor | None:
+        """V(s) as the agent sees it now, for people to look at: nothing is learned from it.
+
+        An agent that has Q-functions only may give their mean over actions of its policy.
+
+        Args:
+          observation: float32 [B, O].
+
+        Returns:
+          Float32 [B], in the units of a discounted return; None where the agent has no value.
+        """
+        del observation
+        return None
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """Measures the agent on one batch, once for every fused call of gradient steps.

@@ -23,7 +23,7 @@ from environments import plugins
 DEFAULT_AGENT = "iq"
 
 # The packages whose presets go by their bare names.
-_BUILT_IN = ("agents.iq", "agents.quinoa")
+_BUILT_IN = ("agents.iq", "agents.quinoa", "agents.sac", "agents.svg0")
 
 _IMPORT_PATH = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<preset>\w+))?")
 
@@ -232,7 +232,11 @@ def _import(module: str) -> types.ModuleType:
 
 
 def _is_module(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:
+        # One that is loaded and was not found by a spec, as `__main__`.
+        return True
 
 
 def _loaded(name: str, module: types.ModuleType, config: AgentConfig | None) -> LoadedAgent:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import reverb
 import tensorflow as tf
 
@@ -53,7 +54,7 @@ def run() -> Iterator[Comparison]:
                 "benchmarks.replay_server:serve", {**both, **filled}, network=network
             ) as server,
         ):
-            whole, graph, limit = stage.call(
+            whole, graph, limit, waiting = stage.call(
                 "benchmarks.learner:take_turns",
                 {**both, "address": server.answer()},
                 cores=used,
@@ -69,6 +70,7 @@ def run() -> Iterator[Comparison]:
             "the same graph on data in memory",
             tuple(graph),
             0.9,
+            note=f"{waiting:.1%} of the time spent waiting for replay",
         )
         yield Comparison(
             "learner",
@@ -81,12 +83,15 @@ def run() -> Iterator[Comparison]:
         )
 
 
-def take_turns(task: str, agent: str, address: str) -> tuple[tuple[float, ...], ...]:
+def take_turns(
+    task: str, agent: str, address: str
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], float]:
     """A stage: gradient steps per second, by rounds.
 
     Returns:
         Those of the learner's process with everything it does; of its graph, on one superbatch in
-        memory; of the graph's matrix products alone.
+        memory; of the graph's matrix products alone. The share of its time that the learner's
+        process waited for replay.
     """
     experiment = Experiment(
         agent=agent,
@@ -119,9 +124,12 @@ def take_turns(task: str, agent: str, address: str) -> tuple[tuple[float, ...], 
         alone = (graph_alone, products_alone)
         for side in alone:  # Traces and warms up.
             measure.rate(side, 1.0)
-        return measure.in_turns(
+        whole_speed, graph_speed, limit = measure.in_turns(
             [whole, *(functools.partial(measure.rate, side, _SECONDS) for side in alone)], _ROUNDS
         )
+        counter.close()
+        waiting = float(pd.read_csv(folder.metrics("learner")).waiting.mean())
+        return whole_speed, graph_speed, limit, waiting
 
 
 def _whole(

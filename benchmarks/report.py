@@ -12,6 +12,8 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.measure import Comparison
 
+# Whether a goal is held: Okabe and Ito's green and vermilion, which all people can tell apart.
+_COLOURS = {True: "#009E73", False: "#D55E00", None: "#999999"}
 _COLUMNS = ("benchmark", "case", "ours", "reference", "ratio", "goal")
 
 
@@ -78,19 +80,24 @@ def _rounded(value: float) -> str:
 def _draw(comparisons: Sequence[Comparison], path: Path) -> None:
     """Draws the ratios as bars, with their range, and the goals."""
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     figure, axes = plt.subplots(figsize=(9, 0.6 + 0.42 * len(comparisons)), layout="constrained")
     for position, comparison in enumerate(comparisons):
         low, high = min(comparison.ratios), max(comparison.ratios)
-        color = {True: "tab:green", False: "tab:red", None: "tab:gray"}[comparison.holds]
+        color = _COLOURS[comparison.holds]
         axes.barh(position, comparison.ratio, color=color, alpha=0.75)
         axes.plot([low, high], [position, position], color="black", linewidth=1)
         if comparison.goal is not None and not comparison.goal_is_absolute:
             axes.plot([comparison.goal] * 2, [position - 0.4, position + 0.4], color="black")
     labels = [f"{c.benchmark}: {c.case}\n/ {c.reference_name}" for c in comparisons]
     axes.set_yticks(range(len(comparisons)), labels, fontsize=7)
+    axes.tick_params(axis="x", labelsize=8)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("times better than the reference (line: range over the rounds; tick: the goal)")
     axes.grid(axis="x", alpha=0.3)
     figure.savefig(path, dpi=120)

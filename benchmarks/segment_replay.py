@@ -17,16 +17,19 @@ from pathlib import Path
 from absl import app, flags
 
 from launch import plotting, process_environment
+from launch.curves import evaluations
 from launch.files import read_json
 from launch.run_folder import RunFolder
 
 _ENVIRONMENT = flags.DEFINE_string("env", "control:cartpole:balance", "What is learned.")
-_STEPS = flags.DEFINE_integer("steps", 30_000, "Actor steps of each run.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 60_000, "Actor steps of each run.", lower_bound=1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds of each kind.", lower_bound=1)
 _AT_ONCE = flags.DEFINE_integer("at_once", 2, "Runs at a time.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", "runs/segment_replay", "Where the runs and the picture go.")
 
-_LENGTHS = (1, 16, 64)
+_LENGTHS = (1, 16)
+# Small layers, for it is replay that is compared, and there are many runs.
+_SETTINGS = ("hidden_sizes=64,64",)
 
 
 def _main(arguments: list[str]) -> int:
@@ -36,14 +39,15 @@ def _main(arguments: list[str]) -> int:
     pairs = [(length, seed) for seed in range(_SEEDS.value) for length in _LENGTHS]
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE.value) as pool:
         runs = dict(zip(pairs, pool.map(lambda pair: _train(root, *pair), pairs), strict=True))
-    groups = []
+    lines = {}
     for length in _LENGTHS:
         of_length = [runs[length, seed] for seed in range(_SEEDS.value)]
         label = "single transitions" if length == 1 else f"segments of {length}, shuffled"
-        groups.append((label, of_length))
+        lines[label] = [evaluations(run) for run in of_length]
         finals = [statistics.mean(read_json(run.result)["final_returns"]) for run in of_length]
         print(f"{label}: {statistics.mean(finals):.1f} ({', '.join(f'{x:.1f}' for x in finals)})")
-    print(plotting.plot_runs(groups, _ENVIRONMENT.value, root / "segment_replay.png"))
+    panel = plotting.Panel(_ENVIRONMENT.value, lines)
+    print(plotting.plot_panels([panel], root / "segment_replay.png"))
     return 0
 
 
@@ -52,6 +56,7 @@ def _train(root: Path, length: int, seed: int) -> RunFolder:
     command = [
         *(sys.executable, "-m", "launch.cli", "train", f"--env={_ENVIRONMENT.value}"),
         *(f"--steps={_STEPS.value}", f"--seed={seed}", f"--set=segment_length={length}"),
+        *(f"--set={setting}" for setting in _SETTINGS),
         *("--num_actors=1", "--learner_threads=1", f"--folder={folder.root}"),
     ]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)

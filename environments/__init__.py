@@ -6,6 +6,7 @@ from environments.errors import (
     EnvironmentFault,
     FaultKind,
     InvalidEnvironmentError,
+    NotRenderableError,
     TooManyFaultsError,
     UnknownEnvironmentError,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "EnvironmentFault",
     "FaultKind",
     "InvalidEnvironmentError",
+    "NotRenderableError",
     "TooManyFaultsError",
     "UnknownEnvironmentError",
     "environment_spec",

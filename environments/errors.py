@@ -24,6 +24,10 @@ class InvalidEnvironmentError(ValueError):
     """The environment exists, but it cannot be made here or cannot be made canonical."""
 
 
+class NotRenderableError(ValueError):
+    """The environment cannot be drawn: it has no pictures, or not on this machine."""
+
+
 class FaultKind(enum.Enum):
     """What an episode came to grief by."""
 

@@ -11,7 +11,11 @@ import dm_env
 from dm_env import specs
 
 from environments import mujoco_log
-from environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
+from environments.errors import (
+    InvalidEnvironmentError,
+    NotRenderableError,
+    UnknownEnvironmentError,
+)
 
 # Registered MuJoCo ids that today's MuJoCo cannot run, and why.
 UNSUPPORTED: dict[str, str] = {"Pusher-v4": "Gymnasium runs it on MuJoCo below 3 only"}
@@ -89,6 +93,32 @@ class GymnasiumEnvironment(dm_env.Environment):
         """Closes the environment."""
         self._environment.close()
 
+    @property
+    def needs_mujoco_renderer(self) -> bool:
+        """Whether it is MuJoCo that draws it."""
+        return hasattr(self._environment.unwrapped, "mujoco_renderer")
+
+    def control_timestep(self) -> float | None:
+        """Seconds that one step simulates, if the environment says."""
+        seconds = getattr(self._environment.unwrapped, "dt", None)
+        frames_per_second = self._environment.metadata.get("render_fps")
+        if seconds is None and frames_per_second:
+            seconds = 1.0 / frames_per_second
+        return None if seconds is None else float(seconds)
+
+    def render(self) -> Any:
+        """A picture, uint8 `[H, W, 3]`; for an environment that was loaded to be rendered.
+
+        Raises:
+            NotRenderableError: it draws none, or what draws it is not installed.
+        """
+        import gymnasium
+
+        try:
+            return self._environment.render()
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise NotRenderableError(str(error)) from error
+
     def _convert(self, observation: Any) -> Any:
         return observation if self._is_box else _convert(self._space, observation)
 
@@ -103,10 +133,16 @@ def names() -> list[str]:
     )
 
 
-def load(id_: str, seed: int) -> dm_env.Environment:
+def load(id_: str, seed: int, *, rendered: bool = False) -> dm_env.Environment:
     """Makes the environment with this id, which may be `<module>:<id>` as in Gymnasium.
 
+    Args:
+        id_: the id.
+        seed: of its first reset.
+        rendered: whether `render` is to draw it.
+
     Raises:
+        NotRenderableError: it is to be rendered, and has no pictures.
         UnknownEnvironmentError: no environment is registered under exactly this id.
         InvalidEnvironmentError: it needs a package that is not installed, or its spaces are not
             supported.
@@ -128,14 +164,48 @@ def load(id_: str, seed: int) -> dm_env.Environment:
             [f"gym:{known}" for known in gymnasium.registry],
             "Gymnasium has no environment registered under this id.",
         )
-    # Given a spec rather than an id, Gymnasium does not announce that a newer version exists.
-    spec = dataclasses.replace(gymnasium.registry[id_])
+    return GymnasiumEnvironment(make(id_, name, rendered=rendered), seed, name)
+
+
+def make(id_: str, name: str, *, module: str | None = None, rendered: bool = False) -> Any:
+    """Makes the `gymnasium.Env` that is registered under an id.
+
+    Args:
+        id_: the id, which exists.
+        name: what errors call it.
+        module: registers it as it is imported.
+        rendered: whether its `render` is to give pictures.
+
+    Raises:
+        NotRenderableError: it is to be rendered, and has no pictures.
+        InvalidEnvironmentError: it needs a package that is not installed.
+    """
+    gymnasium = _gymnasium()
     try:
+        if module is not None:
+            importlib.import_module(module)
+        # Given a spec rather than an id, Gymnasium does not announce that a newer version exists.
+        spec = dataclasses.replace(gymnasium.registry[id_])
         # Its checker's checks are ours, and its warnings for someone who writes the environment.
-        environment = gymnasium.make(spec, disable_env_checker=True)
+        return gymnasium.make(spec, disable_env_checker=True, **_to_draw(spec, rendered))
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
         raise InvalidEnvironmentError(f"{name} cannot be made here: {error}") from error
-    return GymnasiumEnvironment(environment, seed, name)
+
+
+def _to_draw(spec: Any, rendered: bool) -> dict[str, str]:
+    """What an environment that is to be rendered is made with."""
+    if not rendered:
+        return {}
+    from gymnasium.envs.registration import load_env_creator
+
+    creator = spec.entry_point
+    if isinstance(creator, str):
+        creator = load_env_creator(creator)
+    # A function that makes the environment does not say.
+    modes = getattr(creator, "metadata", {}).get("render_modes", ["rgb_array"])
+    if "rgb_array" not in modes:
+        raise NotRenderableError(f"gym:{spec.id} has no pictures: its render_modes lack rgb_array.")
+    return {"render_mode": "rgb_array"}
 
 
 def _gymnasium() -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dm_env
 
-from environments import control, factory, gymnasium_env, plugins
+from environments import adroit, control, factory, gymnasium_env, plugins
 from environments.canonical import CanonicalEnvironment, check_action_repeat
 from environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
 
@@ -15,21 +15,25 @@ if TYPE_CHECKING:
     from acme import specs
 
 
-def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironment:
+def make(
+    name: str, seed: int, *, action_repeat: int = 1, rendered: bool = False
+) -> CanonicalEnvironment:
     """Makes an environment in canonical form (see `CanonicalEnvironment`).
 
     The same name and seed give the same trajectory for the same actions. (For a factory of the
     user's own that holds if it takes and uses the seed.)
 
     Args:
-        name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium), a name that an
-            installed package declares (`environments.plugins`), or `package.module:factory`, a
-            function of the user's own that returns a `dm_env.Environment`; it is called with
-            `seed=` if it takes that.
+        name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
+            `adroit:<task>` (the Adroit hand), a name that an installed package declares
+            (`environments.plugins`), or `package.module:factory`, a function of the user's own that
+            returns a `dm_env.Environment`; it is called with `seed=` if it takes that.
         seed: from 0 to 2**32 - 1.
         action_repeat: how many steps of the named environment one step makes.
+        rendered: whether `environments.rendering` is to draw it; some are then made differently.
 
     Raises:
+        NotRenderableError: it is to be drawn, and has no pictures.
         UnknownEnvironmentError: no environment has this name; the error names similar ones.
         InvalidEnvironmentError: there is one, but it cannot be made here or made canonical.
         ValueError: the seed or `action_repeat` is out of range.
@@ -37,7 +41,7 @@ def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironmen
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, not {seed!r}.")
     check_action_repeat(action_repeat)
-    environment = _load(name, seed)
+    environment = _load(name, seed, rendered)
     try:
         return CanonicalEnvironment(environment, name=name, action_repeat=action_repeat)
     except ValueError:
@@ -46,13 +50,14 @@ def make(name: str, seed: int, *, action_repeat: int = 1) -> CanonicalEnvironmen
 
 
 def list_environments() -> list[str]:
-    """The names that `make` knows: the dm_control suite's tasks, and Gymnasium's MuJoCo ids.
+    """The names that `make` knows: the tasks of dm_control and Adroit, and Gymnasium's MuJoCo ids.
 
     Any other id that is registered with Gymnasium can be made as well, if its spaces allow.
     """
     return [
         *(f"control:{name}" for name in control.names()),
         *(f"gym:{id_}" for id_ in gymnasium_env.names()),
+        *(f"adroit:{task}" for task in adroit.names()),
     ]
 
 
@@ -85,19 +90,21 @@ def import_path(name: str) -> str:
 
 def is_built_in(name: str) -> bool:
     """Whether a name is of this project's own kinds, which nothing that is installed changes."""
-    return name.partition(":")[0] in ("control", "gym")
+    return name.partition(":")[0] in ("adroit", "control", "gym")
 
 
 def _known() -> list[str]:
     return [*list_environments(), *plugins.names(plugins.ENVIRONMENTS)]
 
 
-def _load(name: str, seed: int) -> dm_env.Environment:
+def _load(name: str, seed: int, rendered: bool) -> dm_env.Environment:
     scheme, _, rest = name.partition(":")
     if scheme == "control":
         return control.load(rest, seed)
     if scheme == "gym":
-        return gymnasium_env.load(rest, seed)
+        return gymnasium_env.load(rest, seed, rendered=rendered)
+    if scheme == "adroit":
+        return adroit.load(rest, seed, rendered=rendered)
     path = import_path(name)
     if factory.is_factory_name(path):
         return factory.load(path, seed, known=_known)
@@ -109,5 +116,5 @@ def _load(name: str, seed: int) -> dm_env.Environment:
     raise UnknownEnvironmentError.suggesting(
         name,
         _known(),
-        "A name is control:<domain>:<task>, gym:<id> or package.module:factory.",
+        "A name is control:<domain>:<task>, gym:<id>, adroit:<task> or package.module:factory.",
     )

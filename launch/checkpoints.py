@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from agents.learner import Learner
 
 KEPT = 2
+# Checkpoints that an error names, the nearest to what was asked for.
+_NAMED = 5
 
 _LEARNER = "learner"
 _POLICY = "policy.npy"
@@ -154,6 +156,36 @@ def newest(folder: Path) -> Checkpoint:
     if not checkpoints:
         raise RunError(f"There is no checkpoint in {folder}: the run ended before its first one.")
     return checkpoints[-1]
+
+
+def chosen(folder: Path, learner_steps: int | None) -> tuple[Checkpoint, list[DamagedError]]:
+    """The checkpoint to look at: a whole one.
+
+    Args:
+        folder: of the run's checkpoints.
+        learner_steps: which; None is the newest that is whole.
+
+    Returns:
+        The checkpoint; what is wrong with those newer than it, where it is the newest whole one.
+
+    Raises:
+        RunError: there is none, or it is damaged; the message names those nearest to it.
+    """
+    if learner_steps is None:
+        whole, damaged = newest_whole(folder)
+        return whole or newest(folder), damaged
+    # Whichever there are: none at all is the error of `newest`.
+    newest(folder)
+    steps_of = {int(checkpoint.path.name): checkpoint for checkpoint in all_of(folder)}
+    if learner_steps not in steps_of:
+        near = sorted(steps_of, key=lambda steps: abs(steps - learner_steps))[:_NAMED]
+        raise RunError(
+            f"There is no checkpoint of {learner_steps} learner steps in {folder}: it has "
+            f"{', '.join(map(str, sorted(near)))}."
+        )
+    checkpoint = steps_of[learner_steps]
+    checkpoint.verify()
+    return checkpoint, []
 
 
 def all_of(folder: Path) -> list[Checkpoint]:

@@ -1,4 +1,4 @@
-"""The command line: `quinoa train`, `evaluate`, `plot`, `policy`, `check` and `list`."""
+"""The command line: `quinoa train` and the other commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from absl import flags
 
-from launch.commands import check, evaluate, plot, policy, train
+from launch.commands import check, evaluate, export, plot, policy, status, sweep, train, video
 from launch.commands import list as list_  # Not the built-in one.
 from launch.commands.base import (
     BAD_INPUT,
@@ -29,9 +29,13 @@ from launch.terminal import say, settle
 _HELP = ("--help", "-h", "-help")
 _COMMANDS = {
     "train": train.COMMAND,
+    "status": status.COMMAND,
     "evaluate": evaluate.COMMAND,
+    "video": video.COMMAND,
+    "sweep": sweep.COMMAND,
     "plot": plot.COMMAND,
     "policy": policy.COMMAND,
+    "export": export.COMMAND,
     "check": check.COMMAND,
     "list": list_.COMMAND,
 }
@@ -75,7 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _only_shows(arguments: Sequence[str]) -> bool:
     """Whether what is printed is all that the command is for."""
-    return not arguments or arguments[0] in (*_HELP, "help", "list") or _asks_for_help(arguments)
+    return (
+        not arguments
+        or arguments[0] in (*_HELP, "help", "list", "status")
+        or _asks_for_help(arguments)
+    )
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from launch import events
 from launch.files import read_json, write_json
 from launch.metrics import MetricsLog
+from launch.pace import Pace, scalars_of
 from launch.run_folder import RunFolder
 from launch.terminal import say
 
@@ -26,6 +27,9 @@ LEARNER_SOURCE = "learner"
 
 # The actors' return shown as progress is the mean over so many of their latest reports.
 _REPORTS_IN_MEAN = 20
+
+# Seconds from one scalar of the run's rates to the next.
+_RATES_S = 5.0
 
 # Seconds for which `close` tries to write what a full disk has not taken, and between two tries.
 _CLOSE_S = 2.0
@@ -66,6 +70,11 @@ class Counter:
             self._rows_seen.update(state["rows_seen"])
         self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
         self._evaluation_return: float | None = None
+        # By its index, what each actor said last; and what the learner did.
+        self._actors: dict[int, Mapping[str, Any]] = {}
+        self._learner: Mapping[str, Any] = {}
+        self._pace = Pace()
+        self._next_rates = time.monotonic() + _RATES_S
         self._lock = threading.Lock()
         self._disk_failing_since: float | None = None
 
@@ -103,14 +112,28 @@ class Counter:
             return {**counts, "stop": counts[ACTOR_STEPS] >= self._steps}
 
     def status(self) -> dict[str, Any]:
-        """The counts, and the latest returns: of the actors, and of the evaluator."""
+        """How far the run is, and how it goes.
+
+        Returns:
+            The counts; `steps`, at which it ends; `Pace.rates`; and the latest known of these, None
+            where nothing is: `actor_return` (a mean over actors and reports), `evaluation_return`,
+            `replay_size` (transitions), `waiting` (the share of its time that the learner waits for
+            replay) and `parameter_age` (of the actor whose parameters are oldest, in gradient
+            steps). `wall_time` is now.
+        """
         with self._lock:
             returns = self._actor_returns
             return {
                 **self._counts(),
                 "steps": self._steps,
+                **self._pace.rates(),
                 "actor_return": sum(returns) / len(returns) if returns else None,
                 "evaluation_return": self._evaluation_return,
+                "replay_size": self._learner.get("replay_size"),
+                "waiting": self._learner.get("waiting"),
+                "parameter_age": max(
+                    (row["parameter_age"] for row in self._actors.values()), default=None
+                ),
                 "wall_time": time.time(),
             }
 
@@ -124,6 +147,9 @@ class Counter:
             Whether all is written.
         """
         with self._lock:
+            counts = self._counts()
+            self._pace.see(counts[ACTOR_STEPS], counts[LEARNER_STEPS])
+            self._log_rates(counts[ACTOR_STEPS])
             is_written = self._log.flush()
             state = {"totals": dict(self._totals), "rows_seen": dict(self._rows_seen)}
         try:
@@ -169,10 +195,23 @@ class Counter:
             kind: sum(totals.get(kind, 0) for totals in self._totals.values()) for kind in COUNTS
         }
 
+    def _log_rates(self, actor_steps: int) -> None:
+        """Has TensorBoard show the run's rates, which no process of it knows alone."""
+        if time.monotonic() < self._next_rates:
+            return
+        self._next_rates = time.monotonic() + _RATES_S
+        if rates := scalars_of(self._pace.rates()):
+            self._log.write_scalars(rates, step=actor_steps, wall_time=time.time())
+
     def _record(self, role: str, row: Mapping[str, Any]) -> None:
         self._log.write(role, row)
         value = row.get("episode_return")
-        if role == "actor" and value is not None:
-            self._actor_returns.append(value)
+        if role == "actor":
+            if value is not None:
+                self._actor_returns.append(value)
+            if "parameter_age" in row:
+                self._actors[row["actor"]] = row
+        elif role == "learner":
+            self._learner = row
         elif role == "evaluator":
             self._evaluation_return = value

@@ -10,7 +10,7 @@ import numpy as np
 
 from launch import provenance
 from launch.errors import ExperimentError, RunError
-from launch.files import read_json, write_json
+from launch.files import read_json, write_json, write_text
 from launch.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Experiment:
         learner_threads: threads of TensorFlow's operations in the learner; None is one per core.
         max_episode_steps: actions after which an episode that has not ended is cut off.
         max_parameter_age: gradient steps that actors' parameters may be behind without a warning.
+        preset: the name of the preset that the settings were begun from, for the record alone.
     """
 
     agent: str
@@ -67,6 +68,7 @@ class Experiment:
     learner_threads: int | None = None
     max_episode_steps: int = 100_000
     max_parameter_age: int = 20_000
+    preset: str | None = None
 
     def __post_init__(self) -> None:
         """Checks each field alone; raises `ExperimentError`."""
@@ -223,6 +225,8 @@ class Experiment:
     def save(self, folder: RunFolder, *, resumed_at: int | None = None) -> None:
         """Writes the experiment to the run's folder, with what it was run by.
 
+        What the sources differ in from their git revision goes to a file of its own.
+
         Args:
             folder: of the run.
             resumed_at: the actor steps from which a run goes on that the folder already has.
@@ -238,6 +242,8 @@ class Experiment:
             resumes = [*before.get("resumed", []), resumed]
             described = {**before, "experiment": fields, "resumed": resumes}
         write_json(folder.experiment, described)
+        if diff := provenance.diffs():
+            write_text(folder.source_diff(resumed_at), diff)
 
 
 def load(folder: RunFolder) -> Experiment:

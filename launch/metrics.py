@@ -1,21 +1,24 @@
-"""Metrics as CSV files, one a role, and as TensorBoard event files."""
+"""Metrics as CSV files, one a role, and one of the episodes of evaluations; and for TensorBoard."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch import scalars
+from launch.event_file import EventFile
 from launch.files import write_text
 from launch.record_file import RecordFile
 from launch.run_folder import RunFolder
 
 # What every row says first: when it was, and how far the run was.
 TIME_COLUMNS = ("wall_time", "actor_steps", "learner_steps")
+
+# Where a row has the episodes that it is about, as rows themselves.
+EACH_EPISODE = "each_episode"
 
 
 class MetricsLog:
@@ -37,30 +40,55 @@ class MetricsLog:
         self._folder = folder
         self._resumed_at = resumed_at
         self._tensorboard = folder.tensorboard / writer
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[Path, _Table] = {}
         self._events: EventFile | None = None
+        self._has_layout = False
 
     def write(self, role: str, row: Mapping[str, Any]) -> None:
         """Writes one row.
 
         Args:
             role: names the file.
-            row: `TIME_COLUMNS` and metrics; None is an empty cell.
+            row: `TIME_COLUMNS` and metrics; None is an empty cell. What it has under
+                `EACH_EPISODE` are rows that go to `RunFolder.evaluations`, with the same
+                `TIME_COLUMNS`.
 
         Raises:
             ValueError: the row has other columns than the file.
         """
-        if role not in self._tables:
-            self._tables[role] = _Table(self._folder.metrics(role), list(row))
-        self._tables[role].write(row)
+        row = dict(row)
+        times = {name: row[name] for name in TIME_COLUMNS}
+        for episode in row.pop(EACH_EPISODE, ()):
+            self._write_cells(self._folder.evaluations, {**times, **episode})
+        self._write_cells(self._folder.metrics(role), row)
+        if role == "learner" and not self._has_layout:
+            self._has_layout = True
+            layout = scalars.layout(column for column in row if column not in TIME_COLUMNS)
+            self._event_file().write_layout(
+                layout, step=int(row["actor_steps"]), wall_time=row["wall_time"]
+            )
+        tagged = {
+            tag: value
+            for name, value in row.items()
+            if name not in TIME_COLUMNS
+            and value is not None
+            and (tag := scalars.tag(role, name)) is not None
+        }
+        self.write_scalars(tagged, step=int(row["actor_steps"]), wall_time=row["wall_time"])
+
+    def write_scalars(self, tagged: Mapping[str, float], *, step: int, wall_time: float) -> None:
+        """Writes scalars by tag for TensorBoard alone."""
+        self._event_file().write(tagged, step=step, wall_time=wall_time)
+
+    def _write_cells(self, path: Path, row: Mapping[str, Any]) -> None:
+        if path not in self._tables:
+            self._tables[path] = _Table(path, list(row))
+        self._tables[path].write(row)
+
+    def _event_file(self) -> EventFile:
         if self._events is None:
             self._events = EventFile(self._tensorboard, resumed_at=self._resumed_at)
-        scalars = {
-            f"{role}/{name}": value
-            for name, value in row.items()
-            if name not in TIME_COLUMNS and value is not None
-        }
-        self._events.write(scalars, step=int(row["actor_steps"]), wall_time=row["wall_time"])
+        return self._events
 
     @property
     def num_lost(self) -> int:
@@ -152,38 +180,3 @@ def _header(path: Path) -> list[str]:
             return next(csv.reader(file), [])
     except FileNotFoundError:
         return []
-
-
-class EventFile:
-    """A TensorBoard event file of scalars, written without importing TensorFlow."""
-
-    def __init__(self, folder: Path, *, resumed_at: int = 0):
-        """Starts a new file in the folder; `file.flush` writes it.
-
-        Args:
-            folder: where to.
-            resumed_at: TensorBoard drops what earlier files say of this step and later ones.
-        """
-        from tensorboard.compat.proto import event_pb2, summary_pb2
-        from tensorboard.summary.writer.record_writer import RecordWriter
-
-        self._Event, self._Summary = event_pb2.Event, summary_pb2.Summary
-        folder.mkdir(parents=True, exist_ok=True)
-        now = time.time()
-        name = f"events.out.tfevents.{int(now)}.{os.getpid()}.{time.monotonic_ns()}"
-        self.file = RecordFile(folder / name, lines=False)
-        self._records = RecordWriter(self.file)
-        header = self._Event(wall_time=now, file_version="brain.Event:2")
-        self._records.write(header.SerializeToString())
-        if resumed_at:
-            session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-            start = self._Event(wall_time=now, step=resumed_at + 1, session_log=session)
-            self._records.write(start.SerializeToString())
-
-    def write(self, scalars: Mapping[str, float], *, step: int, wall_time: float) -> None:
-        """Writes scalars by tag."""
-        values = [
-            self._Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()
-        ]
-        event = self._Event(wall_time=wall_time, step=step, summary=self._Summary(value=values))
-        self._records.write(event.SerializeToString())

@@ -5,49 +5,64 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-import tqdm
+from launch.goal import Goal
+from launch.words import compact, count, duration, sparkline
 
-# Where there is no terminal to redraw a bar in, seconds from one line to the next.
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+    from rich.text import Text
+
+# Where there is no terminal to redraw a view in, seconds from one line to the next.
 _LINE_S = 10.0
-# The rates shown are means over about so many seconds.
-_RATE_S = 5.0
+_SPARKLINE = 24
+# Light enough for a dark terminal; of Okabe and Ito's colours, which everybody can tell apart.
+BLUE, ORANGE = "#56B4E9", "#E69F00"
+# Shares of the ratio asked for that the one held may be off by, before it is marked: a call of the
+# learner is so much of what happens in the seconds that it is measured over.
+_RATIO_OFF = 0.25
 
 
 class Progress:
-    """A progress bar in a terminal, and a line now and then elsewhere.
+    """A few lines redrawn in a terminal that can do that, and a line now and then elsewhere.
 
-    Shows the fraction of steps done, the return (the evaluator's latest, or the actors' mean until
-    there is one), the actors' and the learner's steps per second, and restarts, if there were any.
+    Shows the fraction of steps done and the time left, the return (the evaluator's latest, or the
+    actors' mean until there is one), the actors' and the learner's steps per second, the updates
+    for each step, how full replay is, and restarts, if there were any.
     """
 
-    def __init__(self, steps: int, stream: TextIO | None = None):
+    def __init__(self, goal: Goal, stream: TextIO | None = None):
         """Shows nothing until the first status.
 
         Args:
-            steps: actor steps of the whole run.
+            goal: of the run.
             stream: where to; by default standard error.
         """
-        self._steps = steps
+        self._goal = goal
         self._stream = stream or sys.stderr
-        self._bar: tqdm.tqdm[None] | None = None
-        if self._stream.isatty():
-            self._bar = tqdm.tqdm(
-                total=steps,
-                unit="step",
-                file=self._stream,
-                dynamic_ncols=True,
-                bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}"
-                "{postfix}]",
-            )
-        self._next_line = time.monotonic() + _LINE_S
-        self._before: list[Mapping[str, Any]] = []
+        self._live: Live | None = None
+        self._since = time.monotonic()
+        self._next_line = self._since + _LINE_S
+        self._returns: list[float] = []
 
     def __enter__(self) -> Progress:
         """Starts."""
+        if self._stream.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=self._stream)
+            if console.is_dumb_terminal:
+                return self
+            # What else is said meanwhile goes above it. It is drawn when there is something new,
+            # and never from a thread, where an error of the terminal would have nobody to hear it.
+            self._live = Live(console=console, auto_refresh=False)
+            with contextlib.suppress(OSError):
+                self._live.start()
         return self
 
     def __exit__(
@@ -56,50 +71,152 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leaves the bar as it is and goes on below it."""
+        """Leaves the view as it is and goes on below it."""
         del kind, error, trace
-        if self._bar is not None:
+        if self._live is not None:
             with contextlib.suppress(OSError):
-                self._bar.close()
+                self._live.stop()
 
     def show(self, status: Mapping[str, Any]) -> None:
         """Shows a `Counter.status`, with `restarts` where something is ever started again."""
-        self._before.append(status)
-        while len(self._before) > 2 and _age(self._before[1], status) > _RATE_S:
-            del self._before[0]
-        text = describe(self._before[0], status)
+        value = status["evaluation_return"]
+        if value is not None and self._returns[-1:] != [value]:
+            self._returns.append(value)
         # The terminal may have been closed; that is no reason to end the run.
         with contextlib.suppress(OSError):
-            self._print(status, text)
+            self._show(status)
 
-    def _print(self, status: Mapping[str, Any], text: str) -> None:
-        if self._bar is not None:
-            self._bar.n = min(status["actor_steps"], self._steps)
-            self._bar.set_postfix_str(text)
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _LINE_S
-            fraction = min(status["actor_steps"] / self._steps, 1)
-            line = f"{fraction:4.0%} {status['actor_steps']}/{self._steps} steps, {text}"
-            print(line, file=self._stream, flush=True)
+    def _show(self, status: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        if self._live is not None:
+            self._live.update(
+                view(self._goal, status, now - self._since, self._returns), refresh=True
+            )
+        elif now >= self._next_line:
+            self._next_line = now + _LINE_S
+            print(line(self._goal, status), file=self._stream, flush=True)
 
 
-def describe(before: Mapping[str, Any], status: Mapping[str, Any]) -> str:
-    """The return and the rates between two statuses, and restarts so far, as text."""
+def line(goal: Goal, status: Mapping[str, Any]) -> str:
+    """All of it in one line, for a log."""
+    done = status["actor_steps"]
     value = status["evaluation_return"]
-    if value is None:
-        value = status["actor_return"]
-    seconds = _age(before, status)
-    rates = [
-        (status[kind] - before[kind]) / seconds if seconds > 0 else 0.0
-        for kind in ("actor_steps", "learner_steps")
+    value = status["actor_return"] if value is None else value
+    parts = [
+        f"{min(done / goal.steps, 1):4.0%} {done}/{goal.steps} steps",
+        f"return {'-' if value is None else format(value, '.1f')}",
+        f"actors {status['actor_steps_per_second'] or 0:.0f} steps/s",
+        f"learner {status['learner_steps_per_second'] or 0:.0f} steps/s",
     ]
-    restarts = status.get("restarts", 0)
-    return (
-        f"return {'-' if value is None else format(value, '.1f')}, "
-        f"actors {rates[0]:.0f} steps/s, learner {rates[1]:.0f} steps/s"
-        + (f", {restarts} restart{'' if restarts == 1 else 's'}" if restarts else "")
+    if status["replay_size"] is not None:
+        parts.append(f"replay {status['replay_size'] / goal.max_replay_size:.0%} full")
+    if restarts := status.get("restarts", 0):
+        parts.append(count(restarts, "restart"))
+    if (left := seconds_left(goal, status)) is not None:
+        parts.append(f"{duration(left)} left")
+    return ", ".join(parts)
+
+
+def view(
+    goal: Goal, status: Mapping[str, Any], elapsed_s: float | None, returns: Sequence[float]
+) -> RenderableType:
+    """The same as a few lines of at most 80 columns.
+
+    Args:
+        goal: of the run.
+        status: a `Counter.status`, and `restarts`.
+        elapsed_s: how long the run has gone on, where that is known.
+        returns: of its evaluations so far.
+    """
+    from rich.console import Group
+    from rich.padding import Padding
+
+    figures = [returns_text(status, returns), rates_text(goal, status)]
+    return Group(
+        progress_bar(goal, status, elapsed_s), *(Padding(f, (0, 0, 0, 2)) for f in figures)
     )
 
 
-def _age(before: Mapping[str, Any], status: Mapping[str, Any]) -> float:
-    return float(status["wall_time"] - before["wall_time"])
+def progress_bar(
+    goal: Goal, status: Mapping[str, Any], elapsed_s: float | None = None
+) -> RenderableType:
+    """The fraction of steps done, as a bar and in numbers, and the time left."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    done = min(status["actor_steps"], goal.steps)
+    times = [] if elapsed_s is None else [f"{duration(elapsed_s)} gone"]
+    if (left := seconds_left(goal, status)) is not None:
+        times.append(f"{duration(left)} left")
+    text = Text.assemble(
+        (f"{done / goal.steps:4.0%}", f"bold {BLUE}"),
+        f"  {compact(done)} of {compact(goal.steps)} steps  {', '.join(times)}",
+    )
+    row = Table.grid(expand=True, padding=(0, 1))
+    row.add_column(ratio=1)
+    row.add_column(justify="right", no_wrap=True)
+    row.add_row(
+        ProgressBar(total=goal.steps, completed=done, complete_style=BLUE, finished_style=BLUE),
+        text,
+    )
+    return row
+
+
+def returns_text(status: Mapping[str, Any], returns: Sequence[float]) -> Text:
+    """The latest returns, how the evaluations' went, and restarts, if there were any."""
+    from rich.text import Text
+
+    evaluation, actors = status["evaluation_return"], status["actor_return"]
+    text = Text("return ")
+    if evaluation is not None:
+        text.append(f"{evaluation:.1f}", f"bold {BLUE}").append(" (evaluation) ")
+        text.append(sparkline(returns, _SPARKLINE), BLUE)
+        text.append("" if actors is None else f"  {actors:.1f} (actors)")
+    elif actors is not None:
+        text.append(f"{actors:.1f}", f"bold {BLUE}").append(" (actors)")
+    else:
+        text.append("not known yet")
+    if restarts := status.get("restarts", 0):
+        text.append(f"  {count(restarts, 'restart')}", ORANGE)
+    return text
+
+
+def rates_text(goal: Goal, status: Mapping[str, Any]) -> Text:
+    """The rates, the ratio of the two and how full replay is."""
+    from rich.text import Text
+
+    size = status["replay_size"]
+    if not status["learner_steps"]:
+        seen = status["actor_steps"]
+        return Text(
+            f"acting {status['actor_steps_per_second'] or 0:.0f} steps/s; learning begins at "
+            f"{compact(goal.min_replay_size)} steps"
+            if seen
+            else "starting"
+        )
+    text = Text("actors ").append(f"{status['actor_steps_per_second'] or 0:.0f}/s", BLUE)
+    text.append("  learner ").append(f"{status['learner_steps_per_second'] or 0:.0f}/s", BLUE)
+    text.append("  ").append_text(ratio_text(goal, status))
+    if size is not None:
+        text.append("  replay ").append(compact(size), BLUE)
+        text.append(f" of {compact(goal.max_replay_size)}")
+    return text
+
+
+def ratio_text(goal: Goal, status: Mapping[str, Any]) -> Text:
+    """The gradient steps for each actor step of late, beside what was asked for."""
+    from rich.text import Text
+
+    held, asked = status["updates_per_step"], goal.updates_per_step
+    text = Text("updates/step ")
+    is_off = held is not None and asked is not None and abs(held / asked - 1) > _RATIO_OFF
+    text.append("-" if held is None else f"{held:.2f}", ORANGE if is_off else BLUE)
+    return text.append("" if asked is None else f" of {asked:.2f}")
+
+
+def seconds_left(goal: Goal, status: Mapping[str, Any]) -> float | None:
+    """Until the last step, at the rate of late; None where that is not known."""
+    rate = status["actor_steps_per_second"]
+    left = goal.steps - status["actor_steps"]
+    return left / rate if rate and left > 0 else None

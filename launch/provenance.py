@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import os
 import platform
 import subprocess
 import sys
@@ -25,6 +26,11 @@ _PACKAGES = (
     "numpy",
 )
 
+_SOURCES = Path(__file__).parent
+# Characters of a diff, and names of files, that are kept.
+_MAX_DIFF = 2**20
+_MAX_UNTRACKED = 100
+
 
 def collect() -> dict[str, Any]:
     """Everything that tells how a run came about, as JSON values."""
@@ -34,15 +40,60 @@ def collect() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": _versions(),
-        "git": git_state(Path(__file__).parent),
+        # Of the program, and of the folder it was called in, where agents of the user's own may be.
+        "git": git_state(_SOURCES),
+        "working_folder": {"path": os.getcwd(), "git": git_state(Path.cwd())},
     }
 
 
+def diffs() -> str:
+    """`git_diff` of the program, and of the folder it was called in, where that is another's."""
+    folders = [_SOURCES]
+    if _repository(Path.cwd()) != _repository(_SOURCES):
+        folders.append(Path.cwd())
+    return "".join(map(git_diff, folders))
+
+
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """The revision checked out there, and whether files differ from it; None without git."""
+    """The revision checked out there, and how the files differ from it; None without git.
+
+    Returns:
+        `revision`; `dirty`, whether any file differs; `untracked`, the names of the files that git
+        does not know and is not told to ignore, the first hundred of them.
+    """
     try:
-        revision = _git(folder, "rev-parse", "HEAD")
-        return {"revision": revision, "dirty": bool(_git(folder, "status", "--porcelain"))}
+        status = _git(folder, "status", "--porcelain", "--untracked-files=all").splitlines()
+        untracked = [line[3:] for line in status if line.startswith("??")]
+        return {
+            "revision": _git(folder, "rev-parse", "HEAD").strip(),
+            "dirty": bool(status),
+            "untracked": untracked[:_MAX_UNTRACKED],
+        }
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def git_diff(folder: Path) -> str:
+    """What tracked files differ in from the revision checked out there, as `git apply` takes it.
+
+    Returns:
+        Nothing where there is no difference, or no git. A diff of more than a megabyte is cut
+        there, and ends with a line that says so.
+    """
+    try:
+        diff = _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    if len(diff) > _MAX_DIFF:
+        left_out = f"\n... cut here: the whole diff has {len(diff)} characters\n"
+        return diff[:_MAX_DIFF] + left_out
+    return diff
+
+
+def _repository(folder: Path) -> str | None:
+    """The folder of its repository, None without git."""
+    try:
+        return _git(folder, "rev-parse", "--show-toplevel").strip()
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -53,8 +104,9 @@ def _git(folder: Path, *arguments: str) -> str:
         check=True,
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=10,
-    ).stdout.strip()
+    ).stdout
 
 
 def _versions() -> dict[str, str]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from launch import metrics
+from launch import lock, metrics
 from launch.counter import ACTOR_STEPS
-from launch.errors import ExperimentError
 from launch.experiment import Experiment
 from launch.run_folder import RunFolder
 from launch.sealed import DamagedError
@@ -30,20 +27,9 @@ def held(folder: RunFolder) -> Iterator[None]:
     Raises:
         ExperimentError: another process runs in it.
     """
-    descriptor = os.open(folder.root, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ExperimentError(
-                f"{folder.root} is in use by a run that goes on: stop that first."
-            ) from error
-        except OSError:
-            # A file system without locks.
-            pass
+    in_use = f"{folder.root} is in use by a run that goes on: stop that first."
+    with lock.held(folder.root, in_use):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def make_ready(
@@ -65,14 +51,14 @@ def make_ready(
         A line on each that was set aside.
     """
     lines = [f"{of.what}; it is kept as {of.checkpoint.set_aside()}." for of in damaged]
-    for role in _ROLES:
+    for path in (*map(folder.metrics, _ROLES), folder.evaluations):
         # Rows of no step at all are of a run that has not begun.
         steps = counts[ACTOR_STEPS] if any(counts.values()) else -1
-        metrics.truncate(folder.metrics(role), steps)
+        metrics.truncate(path, steps)
     if not keep_replay:
         # A replay server that starts takes up what it finds.
         shutil.rmtree(folder.replay, ignore_errors=True)
-    for path in (folder.result, folder.counter, folder.status):
+    for path in (folder.result, folder.counter, folder.status, folder.processes):
         path.unlink(missing_ok=True)
     return lines
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from launch.counter import ACTOR_STEPS, LEARNER_STEPS
+from launch.metrics import EACH_EPISODE
 
 if TYPE_CHECKING:
     from agents.actor import ActorStep
@@ -163,8 +164,15 @@ class LearnerRows:
 def evaluation_row(
     result: EvaluationResult, actor_steps: int, learner_steps: int
 ) -> dict[str, Any]:
-    """A row of the evaluator's metrics, with the counts at which the parameters were taken."""
+    """A row of the evaluator's metrics, with the counts at which the parameters were taken.
+
+    The episodes, in the order of `EvaluationResult`, are rows of their own in it.
+    """
     returns = result.returns
+    episodes = [
+        {"episode": index, "episode_return": float(value), "episode_length": int(length)}
+        for index, (value, length) in enumerate(zip(returns, result.lengths, strict=True))
+    ]
     return {
         ACTOR_STEPS: actor_steps,
         LEARNER_STEPS: learner_steps,
@@ -176,4 +184,5 @@ def evaluation_row(
         "episode_length": float(result.lengths.mean()),
         "dropped_episodes": len(result.faults),
         "truncated_episodes": result.num_truncated,
+        EACH_EPISODE: episodes,
     }

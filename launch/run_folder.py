@@ -71,9 +71,29 @@ class RunFolder:
         """The picture of returns over actor steps."""
         return self.root / "learning_curve.png"
 
+    @property
+    def videos(self) -> Path:
+        """Videos of the policy, unless they are told to go elsewhere."""
+        return self.root / "videos"
+
     def metrics(self, role: str) -> Path:
         """The CSV file of one role: actor, learner or evaluator."""
         return self.root / "metrics" / f"{role}.csv"
+
+    @property
+    def evaluations(self) -> Path:
+        """The CSV file of the evaluations' single episodes."""
+        return self.root / "evaluations.csv"
+
+    @property
+    def processes(self) -> Path:
+        """Which processes there are, and what they are at; rewritten while it runs."""
+        return self.root / "processes.json"
+
+    def source_diff(self, resumed_at: int | None = None) -> Path:
+        """What the sources differed in from the revision that `experiment` names."""
+        when = "" if resumed_at is None else f".resumed-at-{resumed_at}"
+        return self.root / f"source{when}.diff"
 
     def create(self) -> None:
         """Makes the folder, which must be new or empty, with room to write in.
@@ -113,11 +133,16 @@ class RunFolder:
 def fresh(environment: str, agent: str, seed: int, *, parent: Path = Path("runs")) -> RunFolder:
     """A folder that no other run has, by what is run and when."""
     name = f"{_slug(environment)}-{_slug(agent)}-{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
-    candidate, count = parent / name, 1
+    return RunFolder(unused(parent / name))
+
+
+def unused(path: Path) -> Path:
+    """A path at which nothing is: this one, or with a number after it."""
+    candidate, count = path, 1
     while candidate.exists():
         count += 1
-        candidate = parent / f"{name}-{count}"
-    return RunFolder(candidate)
+        candidate = path.with_name(f"{path.name}-{count}")
+    return candidate
 
 
 def existing(path: str | os.PathLike[str]) -> RunFolder:

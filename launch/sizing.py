@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from acme import specs
+
     from agents.protocol import AgentConfig
+    from launch.experiment import Experiment
 
 # What an actor's policy call costs, and what one environment's step does, in seconds, roughly:
 # benchmarks/actor.py measures both. Calls are dear, so more environments share one when the actors
@@ -26,6 +29,14 @@ _LEARNER_RATE_ON_GPU = 4000
 # parameters are no older than that.
 _STEPS_PER_CALL = 50
 _STEPS_PER_CALL_ON_GPU = 200
+
+# What a process with TensorFlow in it takes, in bytes; those of a run besides its actors (learner,
+# replay, evaluator, counter, and the one that watches them); and the share of what is free that
+# runs may fill.
+_PROCESS_BYTES = 0.6e9
+_PROCESSES_BESIDE_ACTORS = 5
+_MEMORY_SHARE = 0.8
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 class Sizes(NamedTuple):
@@ -69,6 +80,63 @@ def choose(
         steps_per_call or (_STEPS_PER_CALL_ON_GPU if gpu else _STEPS_PER_CALL),
         learner_threads or cores,
     )
+
+
+class Needs(NamedTuple):
+    """What a run takes of a machine, roughly.
+
+    Attributes:
+        cores: that it keeps busy.
+        memory: bytes.
+    """
+
+    cores: int
+    memory: float
+
+
+def needs(experiment: Experiment, spec: specs.EnvironmentSpec, *, is_one_process: bool) -> Needs:
+    """What a run will take.
+
+    Args:
+        experiment: what is run.
+        spec: of its environment.
+        is_one_process: whether everything of it is in one process.
+    """
+    sizes = (spec.observations.shape[0], spec.actions.shape[0])
+    # Both observations, the action, reward and discount of a transition.
+    row = 4 * (2 * sizes[0] + sizes[1] + 2)
+    replay = row * min(experiment.config.max_replay_size, experiment.steps)
+    if is_one_process:
+        return Needs(1, _PROCESS_BYTES + replay)
+    num_processes = experiment.num_actors + _PROCESSES_BESIDE_ACTORS
+    return Needs(experiment.num_actors + 1, num_processes * _PROCESS_BYTES + replay)
+
+
+def runs_at_once(needs: Sequence[Needs], *, cores: int, memory: float) -> int:
+    """How many runs a machine bears at the same time, at least 1.
+
+    Args:
+        needs: of the runs; all are taken for as demanding as the most demanding.
+        cores: of the machine.
+        memory: bytes that are free.
+    """
+    by_cores = cores // max(need.cores for need in needs)
+    by_memory = int(_MEMORY_SHARE * memory // max(need.memory for need in needs))
+    return max(min(by_cores, by_memory), 1)
+
+
+def usable_memory() -> float:
+    """The bytes that this machine, or the container that this is in, can still give."""
+    import psutil
+
+    free = float(psutil.virtual_memory().available)
+    try:
+        limit = int((_CGROUP / "memory.max").read_text())
+        used = int((_CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):
+        # There is no limit, or none that can be known.
+        return free
+    return min(free, float(max(limit - used, 0)))
 
 
 def usable_cores() -> int:

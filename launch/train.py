@@ -20,6 +20,7 @@ from launch.errors import RunError
 from launch.evaluate import evaluate_checkpoint
 from launch.experiment import Experiment
 from launch.files import write_json
+from launch.goal import Goal
 from launch.metrics import MetricsLog
 from launch.progress import Progress
 from launch.rows import evaluation_row
@@ -80,7 +81,7 @@ def _train(
 
     final, evaluation_error, result = None, None, RunResult(Outcome.FAILED)
     try:
-        with Progress(experiment.steps) as progress:
+        with Progress(Goal.of(experiment)) as progress:
             result = engine.run(experiment, folder, progress.show)
         if result.outcome is Outcome.FINISHED:
             try:

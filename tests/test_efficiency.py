@@ -8,7 +8,7 @@ import reverb
 import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function import monomorphic_function
 
-from agents import iq, quinoa
+from agents import iq, quinoa, sac
 from agents.actor import Actor
 from agents.learner import Learner, flatten
 from agents.parameters import PublishedParameters
@@ -20,7 +20,7 @@ from tests.agents.replay.helpers import serve, settled_size
 
 NUM_ENVIRONMENTS = 8
 SEGMENT_LENGTH = 16
-AGENTS = pytest.mark.parametrize("agent", [iq, quinoa])
+AGENTS = pytest.mark.parametrize("agent", [iq, quinoa, sac])
 
 
 class Calls:

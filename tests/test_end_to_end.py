@@ -62,6 +62,13 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
     assert evaluator["actor_steps"].is_monotonic_increasing
     assert evaluator["episode_return"].iloc[-1] == pytest.approx(float(found[1]), abs=0.06)
     assert list(folder.tensorboard.iterdir())
+    # Each evaluation's episodes, and what they come to.
+    episodes = pd.read_csv(folder.evaluations)
+    assert len(episodes) == evaluator["episodes"].sum()
+    last = episodes[-10:]
+    assert last["episode"].tolist() == list(range(10))
+    assert last["episode_return"].mean() == pytest.approx(evaluator["episode_return"].iloc[-1])
+    assert read_json(folder.processes)["nodes"] == []
 
     status = read_json(folder.status)
     # Whole steps of 4 environments, reported every 0.2 s or so.
@@ -84,7 +91,11 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "private"),
-    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)],
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGHUP, True),
+        pytest.param(signal.SIGINT, True, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
     root, temporary = tmp_path / "run", tmp_path / "temporary"
@@ -93,6 +104,10 @@ def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
     flag = "--private_network" if private else "--noprivate_network"
     with started(train_command(root, "--steps=10000000", flag)) as process:
         assert wait_until(lambda: learner_steps(root) > 50), process.poll()
+        listed = read_json(RunFolder(root).processes)
+        assert listed["pid"] == process.pid
+        assert {node["pid"] for node in listed["nodes"]} == {node.pid for node in nodes_of(root)}
+        assert {node["state"] for node in listed["nodes"]} == {"running"}
         ports = [port for node in nodes_of(root) for port in listening_ports(node)]
         assert len(ports) >= 3  # replay, counter, learner
         seen_from_outside = set(ports) & listening_here()

@@ -22,3 +22,18 @@ def test_the_default_run_swings_the_pole_up(tmp_path):
     returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]
     # The best of the last five evaluations: with a constant learning rate single ones swing.
     assert returns.iloc[-5:].max() >= 700
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("agent", ["sac", "svg0"])
+def test_the_papers_baselines_learn_to_swing_the_pole(agent, tmp_path):
+    """Further than to spin it, which returns 180: random actions return about 50 there."""
+    root = tmp_path / "run"
+    command = [sys.executable, "-m", "launch.cli", "train", "--engine=serial", f"--agent={agent}"]
+    command += ["--env=control:cartpole:swingup", "--steps=20000", "--num_actors=1"]
+    command += ["--environments_per_actor=4", f"--folder={root}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]
+    assert returns.iloc[-5:].max() >= 220

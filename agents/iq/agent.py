@@ -72,6 +72,10 @@ class Agent(protocol.Agent):
         targets.smooth(self.policy.variables, self._target_policy.variables, rate)
         targets.smooth(self._value.variables, self._target_value.variables, rate)
 
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return self._value(observation)
+
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
         q, target = self._q_and_target(transitions)

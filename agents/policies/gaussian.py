@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from agents import networks
-from agents.policies import squash
+from agents.policies import numpy_form, squash
 from agents.protocol import Policy
 
 # The Gaussian before the squashing stays where float32 tells squashed actions apart (|y| < 7, see
@@ -35,6 +36,16 @@ class TanhGaussianPolicy(Policy):
         self._network = networks.mlp(
             observation_size, [*hidden_sizes, 2 * action_size], name="network"
         )
+
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """What `agents.policies.standalone` makes the same policy of."""
+        return {
+            "kind": np.array("tanh_gaussian"),
+            "max_mean": np.array(_MAX_MEAN, np.float32),
+            "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),
+            "max_log_stddev": np.array(_MAX_LOG_STDDEV, np.float32),
+            **numpy_form.layers("network", networks.layers_of(self._network)),
+        }
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
         """See the base class."""

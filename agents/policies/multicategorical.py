@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from agents import networks
+from agents.policies import numpy_form
 from agents.protocol import Policy
 
 
@@ -92,6 +94,16 @@ class MultiCategoricalPolicy(Policy):
         self._logits_shape = [-1, action_size, num_bins]
         outputs = action_size * num_bins
         self._network = networks.mlp(observation_size, [*hidden_sizes, outputs], name="network")
+
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """What `agents.policies.standalone` makes the same policy of."""
+        _, action_size, num_bins = self._logits_shape
+        return {
+            "kind": np.array("multicategorical"),
+            "action_size": np.array(action_size),
+            "num_bins": np.array(num_bins),
+            **numpy_form.layers("network", networks.layers_of(self._network)),
+        }
 
     def __call__(self, observation: tf.Tensor) -> MultiCategorical:
         """See the base class."""

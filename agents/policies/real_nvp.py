@@ -18,7 +18,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from agents import networks
-from agents.policies import squash
+from agents.policies import numpy_form, squash
 from agents.protocol import AgentConfig, Policy, require
 
 # Base points among whose images `mode` looks for the densest; the first is the centre.
@@ -142,20 +142,24 @@ class BoxFlow(tfd.Distribution):
 
     def _mode(self) -> tf.Tensor:
         """The densest of the images of fixed base points, a low-discrepancy set in the box."""
-        # 28 MB, which processes that only sample need not hold.
-        from scipy.stats import qmc
-
-        points = 2.0 * qmc.Sobol(self._action_size, scramble=False).random(_MODE_CANDIDATES) - 1.0
-        # The set begins in a corner of the box; what comes next is its centre.
-        points = np.clip(np.roll(points, -1, axis=0), -0.999, 0.999).astype(np.float32)
-
-        x = tf.repeat(squash.atanh(tf.constant(points)), self._batch_size, axis=0)
+        points = tf.constant(_mode_points(self._action_size))
+        x = tf.repeat(squash.atanh(points), self._batch_size, axis=0)
         y, log_det = self.push(x)
         slopes = tf.reduce_sum(squash.log_slope(x) - squash.log_slope(y), axis=-1)
         densities = tf.reshape(slopes - log_det, [_MODE_CANDIDATES, self._batch_size])
         best = tf.argmax(densities, axis=0, output_type=tf.int32)
         images = tf.reshape(y, [_MODE_CANDIDATES, self._batch_size, self._action_size])
         return squash.tanh(tf.gather(tf.transpose(images, [1, 0, 2]), best, batch_dims=1))
+
+
+def _mode_points(action_size: int) -> np.ndarray:
+    """The base points in the box, float32 [64, A]."""
+    # 28 MB, which processes that only sample need not hold.
+    from scipy.stats import qmc
+
+    points = 2.0 * qmc.Sobol(action_size, scramble=False).random(_MODE_CANDIDATES) - 1.0
+    # The set begins in a corner of the box; what comes next is its centre.
+    return np.clip(np.roll(points, -1, axis=0), -0.999, 0.999).astype(np.float32)
 
 
 class RealNVPPolicy(Policy):
@@ -206,6 +210,20 @@ class RealNVPPolicy(Policy):
                 name=f"coupling_{index}",
             )
             self._conditioners.append((first, network))
+
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """What `agents.policies.standalone` makes the same policy of."""
+        form: dict[str, np.ndarray] = {
+            "kind": np.array("real_nvp"),
+            "action_size": np.array(self._action_size),
+            "max_log_scale": np.array(self._max_log_scale, np.float32),
+            "max_shift": np.array(self._max_shift, np.float32),
+            "mode_points": _mode_points(self._action_size),
+            "first": np.array([first for first, _ in self._conditioners], np.bool_),
+        }
+        for index, (_, network) in enumerate(self._conditioners):
+            form.update(numpy_form.layers(f"coupling_{index}", network.layers()))
+        return form
 
     def __call__(self, observation: tf.Tensor) -> BoxFlow:
         """See the base class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
@@ -68,7 +69,23 @@ class Squashed(tfd.Distribution):
         return tanh(self._distribution.sample(n, seed=seed))
 
     def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
-        y = atanh(action)
+        return self._log_prob_before(atanh(action))
+
+    def _sample_and_log_prob(
+        self, sample_shape: Sequence[int] | tf.Tensor, seed: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Samples and their log-densities, which `log_prob` would know to a few digits less.
+
+        Near the edge of the box float32 holds few digits of 1 − |a|, and so of atanh(a); here the y
+        that was drawn is at hand. What is beyond the clipping has the density of the action that it
+        is clipped to, as in `log_prob`.
+        """
+        y = self._distribution.sample(sample_shape, seed=seed)
+        y = tf.clip_by_value(y, -MAX_ATANH, MAX_ATANH)
+        return tf.tanh(y), self._log_prob_before(y)
+
+    def _log_prob_before(self, y: tf.Tensor) -> tf.Tensor:
+        """The log-density of the action tanh(y), of y before the squashing."""
         return self._distribution.log_prob(y) - tf.reduce_sum(log_slope(y), axis=-1)
 
     def _mode(self) -> tf.Tensor:

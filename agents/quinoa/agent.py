@@ -96,6 +96,10 @@ class Agent(protocol.Agent):
             self._move_temperature(transitions.observation, seed)
             targets.copy(self.policy.variables, self._copied_policy.variables)
 
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return self._value(observation)
+
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
         q, target = self._q_and_target(transitions)

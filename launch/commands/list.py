@@ -1,4 +1,4 @@
-"""Shows agents and environments."""
+"""Shows agents, presets and environments."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     import environments
     from agents import registry
     from environments import plugins
+    from launch import presets
 
     agents = sorted(registry.names(), key=lambda agent: agent[0] != registry.DEFAULT_AGENT)
     width = max(len(name) for name, _ in agents)
@@ -31,6 +32,10 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     built_in = {name for name, _ in agents}
     _print_plugins(plugins.installed(plugins.AGENTS), built_in.__contains__)
     print("  or the import path of your own: my_package.my_agent, my_package.my_agent:preset")
+    print("\nPresets (--preset), an agent with its settings and a task:")
+    width = max(len(preset.name) for preset in presets.every())
+    for preset in presets.every():
+        print(f"  {preset.name:{width}}  {preset.description}")
     print("\nEnvironments (--env):")
     for name in environments.list_environments():
         print(f"  {name}")
@@ -52,4 +57,4 @@ def _print_plugins(found: Sequence[Plugin], is_taken: Callable[[str], bool]) -> 
         print(f"  {name}  {path} (from {package}{note})")
 
 
-COMMAND = Command("", "show agents and environments", "", flags.FlagValues, _run)
+COMMAND = Command("", "show agents, presets and environments", "", flags.FlagValues, _run)

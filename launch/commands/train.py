@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from launch import lean_imports, process_environment
+from launch import lean_imports, presets, process_environment
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number, expect
 from launch.counter import ACTOR_STEPS
 from launch.engines import ENGINES
@@ -32,6 +32,13 @@ def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
 
     number = functools.partial(define_number, values)
+    flags.DEFINE_string(
+        "preset",
+        None,
+        "An agent with its settings and a task, which other flags and --set change: "
+        f"{', '.join(preset.name for preset in presets.every())}. quinoa list says what each is.",
+        flag_values=values,
+    )
     flags.DEFINE_string(
         "agent",
         None,
@@ -169,6 +176,13 @@ def _flags() -> flags.FlagValues:
         lower_bound=0.0,
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "wandb",
+        None,
+        "A project at Weights & Biases to send the metrics to as well, by its own library, which "
+        "is not installed with the others.",
+        flag_values=values,
+    )
     return values
 
 
@@ -177,7 +191,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     inherited = process_environment.set_for_this_process()
     # First, or what is imported next would import it whole.
     lean_imports.import_tensorflow()
-    from launch import engines, resume, run_folder
+    from launch import engines, resume, run_folder, wandb_mirror
     from launch.train import describe, train
 
     if values.require_private and not values.private_network:
@@ -191,10 +205,14 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             hang_timeout_s=values.hang_timeout,
         ),
     )
+    if values.preset is not None and values.resume is not None:
+        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
     if values.change and values.resume is None:
         raise UsageError("--change says what may change of a run that goes on: give --resume too.")
     if values.resume_replay and values.resume is None:
         raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
+    if values.wandb is not None:
+        wandb_mirror.check()
     resumed_at = None
     with contextlib.ExitStack() as holding:
         if values.resume is not None:
@@ -202,7 +220,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             holding.enter_context(resume.held(folder))
             experiment, resumed_at = _resumed(values, folder, engine)
         else:
-            experiment = _experiment(values, inherited)
+            experiment = make_experiment(values, inherited)
             engine.check(experiment)
             experiment.validate()
             folder = (
@@ -212,13 +230,17 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             )
             folder.create()
             holding.enter_context(resume.held(folder))
-        say(f"Training {experiment.agent} on {experiment.environment} in {folder.root}")
+        by = f" by the preset {experiment.preset}" if experiment.preset else ""
+        say(f"Training {experiment.agent} on {experiment.environment}{by} in {folder.root}")
         say(f"With {_described_sizes(experiment)}.")
-        summary = train(experiment, folder, engine, resumed_at=resumed_at)
+        say(f"To watch it from another terminal: quinoa status {folder.root}")
+        with wandb_mirror.mirrored(folder, values.wandb):
+            summary = train(experiment, folder, engine, resumed_at=resumed_at)
     result = summary.result
     if result.restarts:
         say(f"{_described_restarts(result)}; see {folder.events}.")
     if result.outcome is Outcome.FAILED:
+        say(f"Run: {folder.root}")
         complain(f"{result.failed_node} failed; see {folder.logs}.", FAILED)
         say(str(result.error), sys.stderr)
         return FAILED
@@ -242,14 +264,26 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     return FAILED if result.outcome is Outcome.KILLED else OK
 
 
-def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
+def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
+    """What flags say, with sizes chosen; it has yet to be validated.
+
+    Args:
+        values: parsed flags of this command.
+        inherited: the environment variables that the run's processes are to have.
+
+    Raises:
+        ExperimentError: it cannot be run.
+        UsageError: a setting cannot be understood.
+    """
     from agents import protocol, registry
     from launch import sizing
     from launch.experiment import Experiment, agent_path, environment_path
 
-    name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
     try:
-        config = registry.override(registry.load(name).config, assignments(values.set))
+        settings = _taken_from_preset(values) if values.preset is not None else {}
+        name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
+        settings = {**settings, **assignments(values.set)}
+        config = registry.override(registry.load(name).config, settings)
         effective = (
             config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
         )
@@ -283,7 +317,26 @@ def _experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Exper
         learner_threads=sizes.learner_threads,
         max_episode_steps=values.max_episode_steps,
         max_parameter_age=values.max_parameter_age,
+        preset=values.preset,
     )
+
+
+def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
+    """Sets the flags that are not given as the preset has them; returns its agent's settings."""
+    from agents import registry
+
+    preset = presets.load(values.preset)
+    if values["agent"].present:
+        own, given = registry.load(preset.flags["agent"]), registry.load(values.agent)
+        if own.config_class is not given.config_class:
+            raise ExperimentError(
+                f"The preset {preset.name} has settings of {own.name}, which {given.name} does not "
+                "have: leave --agent out, or --preset."
+            )
+    for flag, text in preset.flags.items():
+        if not values[flag].present:
+            values[flag].parse(text)
+    return preset.settings
 
 
 # The flags that are fields of an experiment, where the names differ.
@@ -379,9 +432,7 @@ def _described_restarts(result: RunResult) -> str:
 
 def _described_sizes(experiment: Experiment) -> str:
     from launch import sizing
-
-    def count(number: int, noun: str) -> str:
-        return f"{number} {noun}{'' if number == 1 else 's'}"
+    from launch.words import count
 
     threads = experiment.learner_threads or sizing.usable_cores()
     return (

@@ -63,9 +63,11 @@ class Engine(Protocol):
 
     Attributes:
         replay_form: of the checkpoints of replay that it writes and can take up.
+        is_one_process: whether everything of a run is in the process that calls `run`.
     """
 
     replay_form: str
+    is_one_process: bool
 
     def __init__(self, settings: Settings):
         """Starts nothing."""

@@ -25,6 +25,7 @@ from launch.errors import ExperimentError
 from launch.experiment import Experiment
 from launch.files import read_json
 from launch.nodes import TOLD_TO_STOP
+from launch.process_list import ProcessList
 from launch.run_folder import RunFolder
 from launch.sizing import usable_cores
 from launch.terminal import say
@@ -46,6 +47,7 @@ class LocalEngine:
     """Runs an experiment's program as processes of this machine, in the current terminal."""
 
     replay_form = program.REPLAY_FORM
+    is_one_process = False
 
     def __init__(self, settings: Settings):
         """Starts nothing yet."""
@@ -184,6 +186,7 @@ class _Watch:
         self._folder = folder
         self._on_status = on_status
         self._status: Mapping[str, Any] = {}
+        self._processes = ProcessList(folder)
         roles = list(dict.fromkeys(node.process.group for node in nodes))
         self._restarts = Restarts(folder, roles, lambda: self._status)
         self._supervisor = Supervisor(
@@ -201,6 +204,7 @@ class _Watch:
         # One that is still down has nothing to stop, and its failure would have been mended.
         running = [node.process for node in self._nodes if not node.is_down]
         while_stopping = _stop_in_order(running, stop)
+        self._processes.write([])
         self._show_status()
         # What failed first is the cause; what fails while the rest is stopped may follow from it.
         if result.outcome is not Outcome.FAILED:
@@ -221,6 +225,7 @@ class _Watch:
             if stop.count:
                 return RunResult(Outcome.STOPPED)
             if time.monotonic() >= next_status:
+                self._processes.write([node.described for node in self._nodes])
                 self._show_status()
                 next_status = time.monotonic() + _STATUS_S
             time.sleep(_POLL_S)

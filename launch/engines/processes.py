@@ -111,6 +111,11 @@ class NodeProcess:
         return cls(group, name, log, heartbeat, error_file, popen)
 
     @property
+    def pid(self) -> int:
+        """Its number, which is also that of its group."""
+        return self._popen.pid
+
+    @property
     def exit_code(self) -> int | None:
         """The exit status, minus the number of the signal that ended it, or None."""
         if self._popen.returncode is not None:

@@ -20,6 +20,7 @@ from launch.engines.base import Outcome, RunResult, Settings
 from launch.errors import ExperimentError
 from launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
 from launch.guard import Guard
+from launch.process_list import ProcessList
 from launch.replay_supply import Fill
 from launch.reporter import Reporter
 from launch.rows import ActorRows, LearnerRows, evaluation_row
@@ -41,6 +42,7 @@ class SerialEngine:
     """
 
     replay_form = "rows"
+    is_one_process = True
 
     def __init__(self, settings: Settings):
         """Takes nothing from the settings, which are of processes."""
@@ -63,6 +65,7 @@ class SerialEngine:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
         checkpoint, start = checkpoints.start_of(folder.checkpoints)
         counter = Counter(folder, experiment.steps, start)
+        ProcessList(folder)
         with signals.caught() as stop:
             run = _Run(experiment, folder, counter, checkpoint, start, lambda: stop.count > 0)
             try:

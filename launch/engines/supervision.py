@@ -70,7 +70,25 @@ class Node:
         self._missed_since: float | None = None
         self._beats = 0
         self._beat_at: float | None = None
+        self._restarts = 0
         self.process = start()
+
+    @property
+    def described(self) -> dict[str, object]:
+        """What `ProcessList` says of it."""
+        if self.is_done:
+            state = "done"
+        elif self.is_down or self.process.exit_code is not None:
+            state = "down"
+        else:
+            state = "running" if self._beats else "starting"
+        return {
+            "name": self.process.name,
+            "role": self.process.group,
+            "pid": self.process.pid,
+            "state": state,
+            "restarts": self._restarts,
+        }
 
     @property
     def is_done(self) -> bool:
@@ -143,6 +161,7 @@ class Node:
         # What is left of its children and of the process itself.
         self.process.kill()
         self.process = self._start()
+        self._restarts += 1
         self._restart_at = None
         self._beats, self._beat_at = 0, None
 

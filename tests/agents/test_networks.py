@@ -18,6 +18,22 @@ def test_value_is_one_number_a_state():
     assert len(value.trainable_variables) == 6
 
 
+def test_action_value_is_one_number_a_state_and_action():
+    q = networks.ActionValue(4, 2, (8, 8))
+    states, actions = batch(5), batch(5, size=2, seed=1)
+    assert q(states, actions).shape == [5]
+    assert len(q.trainable_variables) == 6
+    # Each row's own, and of both its parts.
+    changed = np.flatnonzero(
+        q(states, tf.tensor_scatter_nd_add(actions, [[3, 1]], [9.0])) != q(states, actions)
+    )
+    np.testing.assert_array_equal(changed, [3])
+    changed = np.flatnonzero(
+        q(tf.tensor_scatter_nd_add(states, [[2, 0]], [9.0]), actions) != q(states, actions)
+    )
+    np.testing.assert_array_equal(changed, [2])
+
+
 class TestWeightNormLinear:
     def test_is_equation_2(self):
         layer = networks.WeightNormLinear(4, 3)

@@ -1,12 +1,16 @@
 import dataclasses
 import json
+import sys
+import types
 import typing
 
 import pytest
 
-from agents import iq, protocol, quinoa, registry
+from agents import iq, protocol, quinoa, registry, sac, svg0
 from agents.protocol import AgentConfig, ConfigError
 from agents.registry import UnknownAgentError
+
+BUILT_IN = (iq, quinoa, sac, svg0)
 
 AGENT = """
 import dataclasses
@@ -36,10 +40,10 @@ def write_module(tmp_path, monkeypatch):
 def test_every_built_in_name_loads():
     names = [name for name, _ in registry.names()]
     assert names[:6] == ["iq", "m_iq", "pcl", "trust_pcl", "iq_gaussian", "iq_flow"]
-    assert "quinoa" in names
+    assert {"quinoa", "sac", "svg0"} <= set(names)
     for name in names:
         agent = registry.load(name)
-        package = iq if name in iq.PRESETS else quinoa
+        (package,) = [module for module in BUILT_IN if name in module.PRESETS]
         assert agent == (name, package.Agent, package.Config, package.PRESETS[name])
     assert registry.DEFAULT_AGENT in names
 
@@ -218,8 +222,7 @@ def test_a_field_of_another_kind_is_refused():
 @pytest.mark.parametrize(
     "config",
     [
-        *iq.PRESETS.values(),
-        *quinoa.PRESETS.values(),
+        *(config for module in BUILT_IN for config in module.PRESETS.values()),
         Everything(),
         Everything(maybe=0.25, maybe_int=None, rates=(1.5,), sizes=(), choice="two"),
     ],
@@ -256,3 +259,12 @@ def test_json_that_lacks_a_field_is_refused():
     del fields["sizes"], fields["a_str"]
     with pytest.raises(ConfigError, match="lacks a_str, sizes"):
         registry.from_json(Everything, fields)
+
+
+def test_a_module_without_a_spec_is_no_agent_and_one_clear_error(monkeypatch):
+    """What `__main__` is in a process that a program was handed to."""
+    bare = types.ModuleType("bare")
+    assert bare.__spec__ is None
+    monkeypatch.setitem(sys.modules, "bare", bare)
+    with pytest.raises(registry.UnknownAgentError, match="bare has no Agent"):
+        registry.load("bare")

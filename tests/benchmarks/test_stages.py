@@ -45,8 +45,9 @@ def test_a_learner_takes_turns_with_its_graph_and_its_products(monkeypatch):
     monkeypatch.setattr(learner, "_SECONDS", 1.0)
     monkeypatch.setattr(learner, "_WARM_UP_S", 0.5)
     with served("iq", num_transitions=5000) as address:
-        whole, graph, limit = learner.take_turns(TASK, "iq", address)
+        whole, graph, limit, waiting = learner.take_turns(TASK, "iq", address)
     assert len(whole) == len(graph) == len(limit) == learner._ROUNDS
+    assert 0.0 <= waiting < 1.0
 
 
 @pytest.mark.slow

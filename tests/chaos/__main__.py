@@ -1,7 +1,10 @@
-"""The command line: python -m tests.chaos [--minutes=15] [--faults=N] [--pause=S] [--seed=0]."""
+"""The command line: python -m tests.chaos [--minutes=15] [--faults=N] [--pause=S] [--steps=N]."""
 
 from __future__ import annotations
 
+import signal
+import sys
+import types
 from pathlib import Path
 
 from absl import app, flags
@@ -13,13 +16,40 @@ _FAULTS = flags.DEFINE_integer("faults", 10**6, "Nor after so many faults.", low
 _PAUSE_S = flags.DEFINE_float(
     "pause", 0.0, "The least seconds from one fault to the next.", lower_bound=0.0
 )
+_STEPS = flags.DEFINE_integer(
+    "steps",
+    None,
+    "Actor steps after which the run ends by itself, which must come to pass; without it the run "
+    "goes on until it is told to stop.",
+    lower_bound=1,
+)
+_STEP_S = flags.DEFINE_float(
+    "step_seconds",
+    0.0,
+    "What a step of an environment takes: a long run need not take the whole machine.",
+    lower_bound=0.0,
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of which faults come when.")
 _OUT = flags.DEFINE_string("out", "runs/chaos", "Where the table goes.")
+
+
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def _end(number: int, frame: types.FrameType | None) -> None:
+    del frame
+    # A second one would break off what the first one has begun.
+    for also in _ENDS:
+        signal.signal(also, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _main(arguments: list[str]) -> int:
     del arguments
     process_environment.set_for_this_process()
+    # The run that it has started, and its disk, are ended by `finally` clauses.
+    for number in _ENDS:
+        signal.signal(number, _end)
     # What it imports reads the environment.
     from tests.chaos import script
 
@@ -28,6 +58,8 @@ def _main(arguments: list[str]) -> int:
         minutes=_MINUTES.value,
         faults=_FAULTS.value,
         pause_s=_PAUSE_S.value,
+        steps=_STEPS.value,
+        step_s=_STEP_S.value,
         seed=_SEED.value,
     )
     return 0 if survived else 1

@@ -18,6 +18,7 @@ import numpy as np
 from tests.launch.factories import CheckedMatch
 
 COMMANDS = "QUINOA_CHAOS_COMMANDS"
+STEP_S = "QUINOA_CHAOS_STEP_S"
 NAME = "tests.chaos.environment:make"
 
 RAISE, HANG, NAN, SHAPE = KINDS = ("raise", "hang", "nan", "shape")
@@ -36,6 +37,7 @@ class Misbehaving(CheckedMatch):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self._commands = Path(os.environ[COMMANDS])
+        self._step_s = float(os.environ.get(STEP_S, 0.0))
         self._next_look = 0.0
 
     def step(self, action: np.ndarray) -> dm_env.TimeStep:
@@ -45,6 +47,7 @@ class Misbehaving(CheckedMatch):
             raise OSError("the simulator was told to fail")
         if command == HANG:
             time.sleep(_FOR_EVER_S)
+        time.sleep(self._step_s)
         timestep = super().step(action)
         if command == NAN:
             return timestep._replace(observation=np.full_like(timestep.observation, np.nan))

@@ -84,15 +84,19 @@ class Report:
         self._resources.flush()
 
     def end(self, subject: Subject) -> None:
-        """Stops the run, and looks at all that it leaves.
+        """Stops the run, or waits for its own end, and looks at all that it leaves.
 
         Raises:
             NotSurvivedError: something of it is not as it must be.
         """
-        seconds = subject.stop()
-        self.note(f"Told to stop, it had saved and ended after {seconds:.1f} s.")
-        if seconds > _STOP_S:
-            raise NotSurvivedError(f"that is more than {_STOP_S:.0f} s.")
+        if subject.step_limit is None:
+            seconds = subject.stop()
+            self.note(f"Told to stop, it had saved and ended after {seconds:.1f} s.")
+            if seconds > _STOP_S:
+                raise NotSurvivedError(f"that is more than {_STOP_S:.0f} s.")
+        else:
+            subject.wait_for_its_limit()
+            self.note(f"It ended by itself at its limit of {subject.step_limit} steps.")
         self._check_replay(subject)
         self._check_curves(subject)
         self._check_policy(subject)

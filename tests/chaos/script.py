@@ -28,7 +28,16 @@ from tests.launch.helpers import nodes_of
 _DISK_MIB = 1300
 
 
-def run(out: Path, *, minutes: float, faults: int, pause_s: float, seed: int) -> bool:
+def run(
+    out: Path,
+    *,
+    minutes: float,
+    faults: int,
+    pause_s: float,
+    steps: int | None,
+    step_s: float,
+    seed: int,
+) -> bool:
     """Starts a run and does things to it; returns whether it has survived them all.
 
     Args:
@@ -36,6 +45,8 @@ def run(out: Path, *, minutes: float, faults: int, pause_s: float, seed: int) ->
         minutes: after which no fault is begun.
         faults: the most that there are to be.
         pause_s: the least seconds from the beginning of one to that of the next.
+        steps: actor steps after which the run must end by itself; None has it told to stop.
+        step_s: what a step of an environment takes, in seconds.
         seed: of which come when.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -48,13 +59,13 @@ def run(out: Path, *, minutes: float, faults: int, pause_s: float, seed: int) ->
             if not is_own:
                 log.note("The disk was not filled: only root can give the run one of its own.")
             kinds = [fault for fault in FAULTS if is_own or not fault.needs_disk]
-            with started(disk / "run", commands) as subject:
+            with started(disk / "run", commands, steps=steps, step_s=step_s) as subject:
                 try:
                     rng = random.Random(seed)
                     deadline = time.monotonic() + 60 * minutes
                     for fault in itertools.islice(_order(kinds, rng), faults):
                         start = time.monotonic()
-                        if start > deadline:
+                        if start > deadline or subject.has_reached_its_limit():
                             break
                         _inflict(subject, fault, rng, log)
                         log.sample(subject)
@@ -90,6 +101,8 @@ def _inflict(subject: Subject, fault: Fault, rng: random.Random, log: report.Rep
             fault.inflict(subject, rng)
             subject.wait_until_going_on()
     except Exception as error:
+        if subject.has_reached_its_limit():
+            return
         log.add(fault.name, None, 0)
         raise NotSurvivedError(f"{fault.name}: {error}") from error
     log.add(fault.name, time.monotonic() - start, max(before - lowest[0], 0))

@@ -41,24 +41,28 @@ class NotSurvivedError(AssertionError):
 
 
 class Subject:
-    """A run that goes on until `stop`."""
+    """A run that goes on until `stop`, or to a step limit."""
 
-    def __init__(self, folder: Path, commands: Path):
+    def __init__(self, folder: Path, commands: Path, *, steps: int | None, step_s: float):
         """Starts it.
 
         Args:
             folder: of the run, new.
             commands: where `environment` looks for what it is told.
+            steps: actor steps after which it ends.
+            step_s: seconds that a step of its environments takes.
         """
         self.folder = RunFolder(folder)
         self.commands = commands
+        self.step_limit = steps
+        self._step_s = step_s
         self._output = (commands.parent / "output").open("w+", encoding="utf-8")
         self._process = self._start()
 
     def _start(self, resumed: bool = False) -> subprocess.Popen[str]:
         command = train_command(
             self.folder.root,
-            f"--steps={10**9}",
+            f"--steps={self.step_limit or 10**9}",
             "--evaluation_period=5000",
             f"--checkpoint_period={CHECKPOINT_PERIOD_S}",
             f"--replay_checkpoint_period={REPLAY_CHECKPOINT_PERIOD_S}",
@@ -70,7 +74,11 @@ class Subject:
         return subprocess.Popen(
             [*command, f"--hang_timeout={HANG_TIMEOUT_S}"],
             cwd=ROOT,
-            env={**os.environ, environment.COMMANDS: str(self.commands)},
+            env={
+                **os.environ,
+                environment.COMMANDS: str(self.commands),
+                environment.STEP_S: str(self._step_s),
+            },
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -86,6 +94,26 @@ class Subject:
         """Ends it and all its processes at once, as a machine that loses power does."""
         self._kill()
         wait_until(lambda: not nodes_of(self.folder.root), "its processes are gone", self)
+
+    def has_reached_its_limit(self) -> bool:
+        """Whether it has ended by itself as it should, with all its steps done."""
+        counts = self.counts()
+        limit = self.step_limit
+        done = limit is not None and counts is not None and counts[0] >= limit
+        return done and self._process.poll() == 0
+
+    def wait_for_its_limit(self) -> None:
+        """Waits for the end that its step limit brings, for as long as it goes on."""
+        while not self.has_reached_its_limit():
+            self._wait_for_a_step()
+
+    def _wait_for_a_step(self) -> None:
+        before = self.counts()
+
+        def goes_on() -> bool:
+            return self.counts() != before or self.has_reached_its_limit()
+
+        wait_until(goes_on, "it goes on to its step limit", self)
 
     def stop(self) -> float:
         """Stops it in order; returns the seconds that took."""
@@ -204,9 +232,9 @@ def wait_until(condition: Callable[[], bool], what: str, subject: Subject) -> No
 
 
 @contextlib.contextmanager
-def started(folder: Path, commands: Path) -> Iterator[Subject]:
-    """A run that learns, and of which nothing is left in the end."""
-    subject = Subject(folder, commands)
+def started(folder: Path, commands: Path, *, steps: int | None, step_s: float) -> Iterator[Subject]:
+    """A run that learns, and of which nothing is left in the end; see `Subject`."""
+    subject = Subject(folder, commands, steps=steps, step_s=step_s)
     try:
         subject.wait_until_going_on()
         yield subject

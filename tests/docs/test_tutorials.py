@@ -15,10 +15,11 @@ from agents import registry
 from environments import plugins
 from launch import cli
 from launch.run_folder import RunFolder
-from tests.docs import pages
+from tests.docs import fences
+from tests.launch.helpers import ROOT
 
-AGENT = pages.DOCS / "tutorials" / "your_agent.md"
-ENVIRONMENT = pages.DOCS / "tutorials" / "your_environment.md"
+AGENT = ROOT / "docs" / "tutorials" / "your_agent.md"
+ENVIRONMENT = ROOT / "docs" / "tutorials" / "your_environment.md"
 PAGES = pytest.mark.parametrize("page", [AGENT, ENVIRONMENT], ids=lambda page: page.stem)
 
 # What makes each command of the pages one of seconds; what is given last holds.
@@ -44,7 +45,7 @@ def _shorter(name: str, page: Path, command: str) -> list[str]:
 @pytest.fixture
 def project(page: Path, tmp_path, monkeypatch) -> Iterator[Path]:
     """A folder with the page's files, entered; what the command line changes ends with the test."""
-    assert pages.write_files(page, tmp_path)
+    assert fences.write_files(page, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     before, modules = dict(os.environ), set(sys.modules)
@@ -58,14 +59,14 @@ def project(page: Path, tmp_path, monkeypatch) -> Iterator[Path]:
 
 @PAGES
 def test_its_code_has_fewer_than_a_hundred_lines(page):
-    (code,) = (block for block in pages.blocks(page) if block.language == "python")
+    (code,) = (block for block in fences.fences(page) if block.language == "python")
     assert 30 < len(code.text.splitlines()) < 100
 
 
 @PAGES
 def test_every_command_does_what_it_says(page, project, capsys):
     done = []
-    for command in pages.commands(page):
+    for command in fences.to_run(page):
         program, name, *arguments = shlex.split(command)
         assert program == "quinoa"
         status = cli.main([name, *arguments, *_shorter(name, page, command)])
@@ -76,7 +77,7 @@ def test_every_command_does_what_it_says(page, project, capsys):
         if name == "check":
             assert "FAILED" not in printed.out
             # The page shows what is printed, but for numbers and the run of a minute.
-            shown = next(block for block in pages.blocks(page) if block.language == "text").text
+            shown = next(block for block in fences.fences(page) if block.language == "text").text
             expected = [line for line in shown.splitlines() if "short run" not in line]
             found = printed.out.splitlines()
             assert [line.partition("(")[0] for line in found[:-1]] == [
@@ -118,9 +119,9 @@ def test_the_package_that_it_describes_gives_the_name(page, project, group, name
 @PAGES
 def test_a_run_in_processes_of_its_own_learns(page, project, capsys):
     """The check as the page gives it, then whole runs that reach what the page says."""
-    check = next(c for c in pages.commands(page) if " check " in c)
+    check = next(c for c in fences.to_run(page) if " check " in c)
     assert cli.main([*shlex.split(check)[1:], "--seconds=20"]) == 0, capsys.readouterr()
-    train = next(c for c in pages.commands(page) if " train " in c)
+    train = next(c for c in fences.to_run(page) if " train " in c)
     assert cli.main([*shlex.split(train)[1:], "--folder=learned"]) == 0
     table = pd.read_csv(RunFolder(Path("learned")).metrics("evaluator"))
     returns = table["episode_return"].to_numpy()

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(environments.__file__).resolve().parents[1]
 _QUIET = """
 import environments
 for name in ("control:humanoid:run", "control:quadruped:escape", "control:walker:run",
-             "gym:HalfCheetah-v4", "gym:Pendulum-v1"):
+             "gym:HalfCheetah-v4", "gym:Pendulum-v1", "adroit:door", "adroit:relocate"):
     with environments.make(name, 0) as environment:
         environment.reset()
         environment.step(environment.action_spec().generate_value())

@@ -20,7 +20,10 @@ HERE = "tests.environments.factories"
         ("control:walker:xyzzyxyz", r"The tasks of walker are walker:run, walker:stand, walker:w"),
         ("control:xyzzy", r"The domains are acrobot, .*, walker\."),
         ("gym:Xyzzy-v0", r"no environment registered under this id\."),
-        ("xyzzy", r"A name is control:<domain>:<task>, gym:<id> or package\.module:factory\."),
+        (
+            "xyzzy",
+            r"A name is control:<domain>:<task>, gym:<id>, adroit:<task> or package\.module:fact",
+        ),
         ("", r"A name is control:"),
         ("a b:c", r"A name is control:"),
         ("a:b:c", r"A name is control:"),
@@ -42,10 +45,10 @@ def test_bad_action_repeat():
         environments.make("control:cartpole:swingup", 0, action_repeat=0)
 
 
-def test_names_are_unique_and_cover_both_suites():
+def test_names_are_unique_and_cover_the_suites():
     names = environments.list_environments()
     assert len(set(names)) == len(names)
-    assert {name.split(":")[0] for name in names} == {"control", "gym"}
+    assert {name.split(":")[0] for name in names} == {"adroit", "control", "gym"}
 
 
 def test_environment_spec():

@@ -113,6 +113,35 @@ def match(seed: int) -> Match:
     return Match(seed)
 
 
+class Drawn(Match):
+    """`Match` with pictures: a column as bright as what is shown, and dark ones beside it."""
+
+    HEIGHT, WIDTH = 40, 60
+
+    def render(self) -> np.ndarray:
+        picture = np.zeros((self.HEIGHT, self.WIDTH, 3), np.uint8)
+        picture[:, self.WIDTH // 2 :] = round(127.5 * (1 + self._shown))
+        return picture
+
+    def control_timestep(self) -> float:
+        return 0.1
+
+
+def drawn(seed: int) -> Drawn:
+    return Drawn(seed)
+
+
+class BadlyDrawn(Match):
+    """Its picture is none."""
+
+    def render(self) -> np.ndarray:
+        return np.zeros((40, 60), np.float64)
+
+
+def badly_drawn(seed: int) -> BadlyDrawn:
+    return BadlyDrawn(seed)
+
+
 def fails_later(seed: int) -> Match:
     return Match(seed, fails_after=50)
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from agents import registry
-from launch import checkpoints, cli
+from launch import checkpoints, cli, presets
 from launch.commands import train
 from launch.experiment import load
 from launch.files import read_json
@@ -66,6 +66,9 @@ def quinoa(capsys):
         (["train", "--set=learning_rat=1"], "no field 'learning_rat'. Did you mean learning_rate"),
         (["train", "--set=learning_rate=fast"], "learning_rate = 'fast' cannot work"),
         (["train", "--set=learning_rate=-1"], "learning_rate = -1.0 cannot work"),
+        (["train", "--preset=gym/m_iqq"], "no preset 'gym/m_iqq'. Did you mean gym/m_iq"),
+        (["train", "--preset=gym/iq", "--agent=quinoa"], "which quinoa does not have"),
+        (["train", "--preset=gym/iq", "--resume=a"], "--preset is for a new run"),
         (["train", "--agent=nobody"], "There is no agent 'nobody'"),
         (["train", "--agent=os.path"], "os.path"),
         (["train", "--env=control:cheeta:run"], "Did you mean control:cheetah:run?"),
@@ -76,12 +79,20 @@ def quinoa(capsys):
         (["evaluate", "a", "b"], "evaluate takes the folder of one run, not a b."),
         (["evaluate", "/nowhere"], "There is no run at /nowhere"),
         (["evaluate", "/nowhere", "--episodes=0"], "--episodes=0: it must be a whole number"),
+        (["status"], "status takes the folder of one run."),
+        (["status", "/nowhere"], "There is no run at /nowhere"),
         (["plot"], "plot takes the folders of one run or more."),
         (["plot", "/nowhere"], "There is no run at /nowhere"),
         (["policy"], "policy takes the folder of one run."),
         (["policy", "a", "b"], "policy takes the folder of one run, not a b."),
         (["policy", "/nowhere"], "There is no run at /nowhere"),
         (["policy", "/nowhere", "--step=-1"], "--step=-1: it must be a whole number, at least 0"),
+        (["policy", "/nowhere", "--step=1,x"], "--step=1,x: it must be a whole number, at least 0"),
+        (["policy", "x", "--step=1", "--observation=a.npy"], "give one of them."),
+        (["video"], "video takes the folder of one run."),
+        (["video", "/nowhere"], "There is no run at /nowhere"),
+        (["export"], "export takes the folder of one run."),
+        (["export", "/nowhere"], "There is no run at /nowhere"),
         (["policy", "/nowhere", "--actions=2"], "--actions=2: it must be a whole number, at least"),
         (["check"], "check takes one agent or environment"),
         (["check", "m_iqq"], "Did you mean m_iq"),
@@ -115,7 +126,7 @@ def test_a_folder_that_is_taken_is_status_2(quinoa, tmp_path):
 def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     status, out, _ = quinoa("--help")
     assert status == 0
-    for command in ("train", "evaluate", "plot", "policy", "check", "list"):
+    for command in cli._COMMANDS:
         assert command in out
         status, help_text, _ = quinoa(command, "--help")
         assert status == 0
@@ -127,6 +138,7 @@ def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     _, out, _ = quinoa("train", "--help")
     assert "(default: control:cartpole:swingup)" in out
     assert "--[no]evaluation_sample" in out
+    assert all(preset.name in out for preset in presets.every())
 
 
 def test_without_a_command_shows_help_and_fails(quinoa):
@@ -155,6 +167,9 @@ def test_list_shows_agents_default_first_and_environments(quinoa):
         assert any(line.split()[:1] == [name] for line in lines)
     assert "  control:cheetah:run" in lines
     assert any(line.startswith("  gym:HalfCheetah") for line in lines)
+    assert "  adroit:door" in lines
+    for preset in presets.every():
+        assert any(line.split()[:1] == [preset.name] for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +236,7 @@ def test_flags_make_the_experiment(tmp_path):
         "--checkpoint_period=23 --replay_checkpoint_period=29"
     )
     cli._parse("train", values, text.split())
-    experiment = train._experiment(values, {})
+    experiment = train.make_experiment(values, {})
     assert experiment.agent == registry.DEFAULT_AGENT
     assert experiment.environment == "a:b"
     assert experiment.agent_config.batch_size == 21
@@ -238,7 +253,7 @@ def test_flags_make_the_experiment(tmp_path):
 def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():
     values = train.COMMAND.flags()
     cli._parse("train", values, ["--samples_per_insert=0", "--learner_threads=1"])
-    experiment = train._experiment(values, {})
+    experiment = train.make_experiment(values, {})
     assert (experiment.environments_per_actor, experiment.steps_per_call) == (64, 50)
     assert train._described_sizes(experiment) == (
         "2 actors of 64 environments, 50 gradient steps a call, 1 thread for the learner"
@@ -249,7 +264,9 @@ def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():
 def run(tmp_path_factory) -> RunFolder:
     """A run of the serial engine, started from the command line."""
     root = tmp_path_factory.mktemp("runs") / "run"
-    command = train_command(root, "--engine=serial", "--steps=900", "--seed=5")
+    command = train_command(
+        root, "--engine=serial", "--steps=900", "--seed=5", "--preset=dm_control/iq"
+    )
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = cli.main(command[3:])
@@ -262,6 +279,7 @@ def run(tmp_path_factory) -> RunFolder:
 def test_a_run_is_all_there(run):
     experiment = load(run)
     assert (experiment.environment, experiment.steps, experiment.seed) == (MATCH, 900, 5)
+    assert experiment.preset == "dm_control/iq"
     assert read_json(run.result)["outcome"] == "finished"
     assert len(read_json(run.result)["final_returns"]) == 10
     assert run.learning_curve.is_file()
@@ -272,7 +290,7 @@ def test_evaluates_a_run_repeatably(quinoa, run):
     assert (status, err) == (0, "")
     assert "(4 episodes, the policy's mode)" in first
     assert quinoa("evaluate", str(run.root), "--episodes=4")[1] == first
-    assert quinoa("evaluate", str(run.root), "--episodes=4", "--seed=8")[1] != first
+    assert quinoa("evaluate", str(run.root), "--episodes=4", "--seeds=8")[1] != first
     assert "sampled actions" in quinoa("evaluate", str(run.root), "--sample")[1]
 
 
@@ -287,7 +305,7 @@ def test_plots_runs(quinoa, run, tmp_path):
 
 def test_draws_the_policy_of_a_run_repeatably(quinoa, run, tmp_path):
     first, again, other = (tmp_path / "new" / f"{name}.png" for name in ("1", "2", "3"))
-    arguments = ["policy", str(run.root), "--step=2", "--actions=50"]
+    arguments = ["policy", str(run.root), "--step=0,2", "--actions=50"]
     assert quinoa(*arguments, f"--out={first}") == (0, f"{first}\n", "")
     assert first.read_bytes().startswith(b"\x89PNG")
     assert quinoa(*arguments, f"--out={again}")[0] == 0
@@ -304,13 +322,14 @@ def test_a_policy_picture_that_cannot_be_written_is_one_line(quinoa, run, tmp_pa
         assert f"{out} cannot be drawn" in err
 
 
-def test_a_damaged_or_missing_checkpoint_is_one_line(quinoa, run):
-    newest = checkpoints.newest(run.checkpoints).path
-    policy = newest / "policy.npy"
-    whole = policy.read_bytes()
-    policy.write_bytes(whole[:-5])
+def test_damaged_or_missing_checkpoints_are_one_line(quinoa, run):
+    policies = [saved.path / "policy.npy" for saved in checkpoints.all_of(run.checkpoints)]
+    whole = [policy.read_bytes() for policy in policies]
+    for policy in policies:
+        policy.write_bytes(policy.read_bytes()[:-5])
     status, _, err = quinoa("evaluate", str(run.root))
-    policy.write_bytes(whole)
+    for policy, data in zip(policies, whole, strict=True):
+        policy.write_bytes(data)
     assert (status, err.count("\n")) == (2, 1)
     assert "is damaged" in err
     away = run.root / "away"

@@ -3,13 +3,17 @@ from __future__ import annotations
 import json
 import threading
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from agents.evaluation import EvaluationResult
 from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
 from launch.files import read_json
 from launch.metrics import MetricsLog
+from launch.rows import evaluation_row
 from launch.run_folder import RunFolder
+from launch.scalars import ACTING_RATE, UPDATES_PER_STEP
 from tests.launch.disks import fill, make_larger
 
 
@@ -83,6 +87,49 @@ def test_status_is_saved_with_returns(counter, folder):
     assert saved["steps"] == 100
 
 
+def test_status_says_how_the_run_goes(counter, folder):
+    assert counter.status()["parameter_age"] is None
+    assert counter.status()["updates_per_step"] is None
+    counter.save()
+    for index, age in ((0, 5), (1, 70), (1, 30)):
+        row = {"actor": index, "episode_return": None, "parameter_age": age}
+        counter.report(f"a{index}{age}", "actor", {ACTOR_STEPS: 10}, 0, [row])
+    learned = {"replay_size": 40, "waiting": 0.25}
+    counter.report("learner", "learner", {LEARNER_STEPS: 15}, 0, [learned])
+    counter.save()
+    saved = read_json(folder.status)
+    assert (saved["replay_size"], saved["waiting"], saved["parameter_age"]) == (40, 0.25, 30)
+    assert saved["updates_per_step"] == 0.5
+    assert saved["actor_steps_per_second"] == pytest.approx(2 * saved["learner_steps_per_second"])
+
+
+def test_tensorboard_has_the_rates_of_the_run_as_a_whole(folder, monkeypatch):
+    monkeypatch.setattr("launch.counter._RATES_S", 0.0)
+    counter = Counter(folder, 100)
+    counter.save()
+    counter.report("a", "actor", {ACTOR_STEPS: 10}, 0, [])
+    counter.report("learner", "learner", {LEARNER_STEPS: 5}, 0, [])
+    counter.save()
+    counter.close()
+    assert scalars(folder, UPDATES_PER_STEP)[0] == 0.5
+    assert scalars(folder, ACTING_RATE)[0] > 0
+
+
+def test_each_episode_of_an_evaluation_is_a_row_of_its_own(counter, folder):
+    result = EvaluationResult(np.array([1.5, 2.5]), np.array([3, 4]))
+    for actor_steps in (10, 20):
+        row = evaluation_row(result, actor_steps, 5)
+        counter.report(f"e{actor_steps}", "evaluator", {}, 0, [row])
+    counter.save()
+    table = pd.read_csv(folder.evaluations)
+    assert table["actor_steps"].tolist() == [10, 10, 20, 20]
+    assert table["learner_steps"].tolist() == [5] * 4
+    assert table["episode"].tolist() == [0, 1, 0, 1]
+    assert table["episode_return"].tolist() == [1.5, 2.5] * 2
+    assert table["episode_length"].tolist() == [3, 4] * 2
+    assert pd.read_csv(folder.metrics("evaluator"))["episode_return"].tolist() == [2.0, 2.0]
+
+
 def test_many_threads_lose_nothing(counter, folder):
     def report_all(name: str) -> None:
         for i in range(50):
@@ -131,8 +178,8 @@ def test_tensorboard_reads_what_is_written(folder):
     log.close()
     accumulator = EventAccumulator(str(folder.tensorboard))
     accumulator.Reload()
-    assert accumulator.Tags()["scalars"] == ["learner/loss"]
-    events = accumulator.Scalars("learner/loss")
+    assert accumulator.Tags()["scalars"] == ["loss/loss"]
+    events = accumulator.Scalars("loss/loss")
     assert [(e.step, e.value, e.wall_time) for e in events] == [
         (10, 2.5, 1e9 + 10),
         (20, 5.0, 1e9 + 20),
@@ -195,7 +242,7 @@ def test_a_full_disk_costs_no_row_and_no_count(small_disk, capsys):
     report(1000)
     counter.close()
     assert pd.read_csv(folder.metrics("actor"))["episode_return"].tolist() == list(range(1001))
-    assert scalars(folder, "actor/episode_return") == list(range(1001))
+    assert scalars(folder, "learning/actor_return") == list(range(1001))
     (event,) = map(json.loads, folder.events.read_text().splitlines())
     assert (event["event"], event["node"], event["lost"]) == ("disk_full", "counter", 0)
     assert event["seconds"] > 0

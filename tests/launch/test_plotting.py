@@ -1,75 +1,114 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from launch import plotting
-from launch.errors import RunError
-from launch.metrics import MetricsLog
+from launch.curves import AXES, Curve
+from launch.plotting import Band, Panel
 from launch.run_folder import RunFolder
+from tests.launch.written_runs import write_run
 
 PNG = b"\x89PNG"
 
 
-def make_run(root, returns, *, period=10) -> RunFolder:
-    folder = RunFolder(root)
-    log = MetricsLog(folder)
-    for role in ("actor", "evaluator"):
-        for i, value in enumerate(returns):
-            times = {"wall_time": 0.0, "actor_steps": period * i, "learner_steps": i}
-            log.write(role, {**times, "episode_return": value})
-    log.close()
-    return folder
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are saved, as they are."""
+    figures = []
+    save = plotting._save
+
+    def keep(figure, path):
+        figures.append(figure)
+        return save(figure, path)
+
+    monkeypatch.setattr(plotting, "_save", keep)
+    return figures
 
 
-def test_reads_curves_without_the_rows_that_have_no_return(tmp_path):
-    folder = make_run(tmp_path, [1.0, None, 3.0])
-    steps, returns = plotting.read_curve(folder, "actor")
-    assert steps.tolist() == [0, 20]
-    assert returns.tolist() == [1, 3]
-    assert len(plotting.read_curve(folder, "nobody")[0]) == 0
+def curve(*returns: float, end: float = 10.0) -> Curve:
+    return Curve(np.linspace(0, end, len(returns)), np.array(returns))
 
 
-def test_draws_a_run(tmp_path):
-    folder = make_run(tmp_path, [1.0, 2.0, 3.0])
+def labels(figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_draws_a_run(tmp_path, drawn):
+    folder = write_run(tmp_path, [1.0, 2.0, 3.0])
     path = plotting.plot_run(folder, "title")
     assert path == folder.learning_curve
     assert path.read_bytes().startswith(PNG)
+    assert drawn[0].axes[0].get_xlabel() == "actor steps (actions)"
 
 
 def test_draws_a_run_that_has_hardly_begun(tmp_path):
     assert plotting.plot_run(RunFolder(tmp_path), "title").is_file()
 
 
-def test_puts_runs_of_other_periods_and_lengths_on_one_grid(tmp_path):
-    runs = [
-        make_run(tmp_path / "a", [float(i) for i in range(11)], period=10),
-        make_run(tmp_path / "b", [2.0 * i for i in range(4)], period=20),
+def test_draws_a_subplot_for_each_panel_and_one_legend(tmp_path, drawn):
+    panels = [
+        Panel("first", {"one": [curve(1, 2), curve(3, 4), curve(9, 9)], "other": [curve(0, 1)]}),
+        Panel("second", {"other": [curve(0, 1)]}),
     ]
-    grid, values = plotting._on_one_grid(runs)
-    assert (grid[0], grid[-1]) == (0, 60)
-    np.testing.assert_allclose(values[0], grid / 10)
-    np.testing.assert_allclose(values[1], grid / 10)
-
-
-def test_draws_several_runs(tmp_path):
-    runs = [make_run(tmp_path / str(i), [1.0, 2.0 + i]) for i in range(3)]
     path = tmp_path / "new" / "picture.png"
-    plotting.plot_runs([("one", runs[:2]), ("other", runs[2:])], "title", path)
+    assert plotting.plot_panels(panels, path, axis="hours") == path
     assert path.read_bytes().startswith(PNG)
+    first, second = drawn[0].axes
+    assert [first.get_title(), second.get_title()] == ["first", "second"]
+    assert first.get_xlabel() == second.get_xlabel() == AXES["hours"]
+    assert labels(drawn[0]) == ["one (3 runs)", "other"]
+    # The median, and the same colour for the same label.
+    assert first.lines[0].get_ydata().tolist() == [3, 4]
+    assert second.lines[0].get_color() == first.lines[1].get_color() != first.lines[0].get_color()
 
 
-def test_runs_without_evaluations_and_damaged_ones_are_one_error(tmp_path):
-    empty = RunFolder(tmp_path / "empty")
-    with pytest.raises(RunError, match="no evaluations"):
-        plotting.plot_runs([("one", [empty])], "title", tmp_path / "x.png")
-    damaged = make_run(tmp_path / "damaged", [1.0, 2.0])
-    for content in ("a,b\n1,2\n", "actor_steps,episode_return\n1,x\n", ""):
-        damaged.metrics("evaluator").write_text(content)
-        with pytest.raises(RunError, match="is damaged"):
-            plotting.read_curve(damaged, "evaluator")
+def test_the_band_ends_where_a_run_does_and_the_others_go_on_as_a_thin_line(tmp_path, drawn):
+    runs = [curve(0, 10), curve(0, 20, end=20), curve(0, 30, end=20)]
+    plotting.plot_panels([Panel("title", {"one": runs})], tmp_path / "x.png")
+    shared, left = drawn[0].axes[0].lines
+    assert shared.get_xdata().max() == 10
+    assert left.get_xdata().min() > 10
+    assert (left.get_xdata()[-1], left.get_ydata()[-1]) == (20, 25)
+    assert left.get_linestyle() == ":"
 
 
-def test_the_axis_says_what_a_step_is():
-    _, axes = plotting._new_figure("title")
-    assert axes.get_xlabel() == "actor steps (actions)"
+def test_as_many_lines_as_it_can_draw_all_look_different(tmp_path, drawn):
+    lines = {str(i): [curve(0, i)] for i in range(plotting.MAX_LINES)}
+    plotting.plot_panels([Panel("title", lines)], tmp_path / "x.png")
+    looks = {(line.get_color(), line.get_linestyle()) for line in drawn[0].axes[0].lines}
+    assert len(looks) == plotting.MAX_LINES
+
+
+def test_nothing_of_a_picture_lies_on_anything_else(tmp_path, drawn):
+    lines = {f"some agent, some setting = {i}": [curve(0, i, end=8e5)] for i in range(12)}
+    panels = [Panel(f"environment {i}", lines) for i in range(4)]
+    plotting.plot_panels(panels, tmp_path / "x.png")
+    figure = drawn[0]
+    boxes = [axes.get_tightbbox() for axes in figure.axes] + [figure.legends[0].get_window_extent()]
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i])
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 + 1
+    for axes in figure.axes:
+        ticks = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert len(ticks) > 2
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(ticks))
+
+
+def test_draws_bands_with_and_without_an_interval(tmp_path, drawn):
+    x = np.arange(3.0)
+    lines = {"one": Band(x, x, x - 1, x + 1), "other": Band(x, 2 * x)}
+    path = plotting.plot_bands(
+        {"mean": lines, "median": lines},
+        tmp_path / "x.png",
+        title="all",
+        xlabel="steps",
+        ylabel="score",
+        level=1.0,
+    )
+    assert path.read_bytes().startswith(PNG)
+    assert [len(axes.collections) for axes in drawn[0].axes] == [1, 1]
+    assert labels(drawn[0]) == ["one", "other"]

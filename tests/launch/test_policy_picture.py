@@ -1,68 +1,135 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from agents import registry
-from agents.learner import Learner
 from launch import checkpoints, policy_picture
-from launch.errors import RunError
-from launch.experiment import Experiment
+from launch.errors import ExperimentError, RunError
+from launch.evaluate import load_policy
+from launch.experiment import load
+from launch.policy_picture import Drawn, State
 from launch.run_folder import RunFolder
 from tests.launch.helpers import MATCH
+from tests.launch.runs import make_run
 
-
-def make_run(root, environment: str) -> RunFolder:
-    """A run whose only checkpoint is that of a learner which has learned nothing."""
-    agent = registry.load("iq_flow")
-    experiment = Experiment(agent.name, agent.config, environment, steps=10)
-    folder = RunFolder(root)
-    folder.create()
-    experiment.save(folder)
-    learner = Learner(agent.agent_class, agent.config, experiment.spec(), seed=0)
-    checkpoints.save(folder.checkpoints, learner, {})
-    return folder
+HOPPER = "control:hopper:stand"
 
 
 @pytest.fixture(scope="module")
 def hopper(tmp_path_factory) -> RunFolder:
-    return make_run(tmp_path_factory.mktemp("runs") / "hopper", "control:hopper:stand")
+    return make_run(tmp_path_factory.mktemp("runs") / "hopper", HOPPER, "iq_flow")
+
+
+def draw(folder: RunFolder, path, **options):
+    checkpoint = checkpoints.newest(folder.checkpoints)
+    return policy_picture.draw_policy(load(folder), checkpoint, path, **options)
+
+
+def sample(folder: RunFolder, *, steps=(), states=(), seed=0, num_actions=4000) -> list[Drawn]:
+    experiment = load(folder)
+    policy = load_policy(experiment, checkpoints.newest(folder.checkpoints))
+    return policy_picture._sample(experiment, policy, steps, states, num_actions, seed)
 
 
 def test_draws_pairs_of_dimensions(hopper, tmp_path):
-    path = policy_picture.draw_policy(hopper, tmp_path / "new" / "policy.png", step=3)
+    path = draw(hopper, tmp_path / "new" / "policy.png", steps=[3])
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_draws_a_single_dimension(tmp_path):
-    folder = make_run(tmp_path / "run", MATCH)
-    path = policy_picture.draw_policy(folder, tmp_path / "policy.svg", step=0, num_actions=50)
-    assert "density" in path.read_text()
+@pytest.mark.parametrize(("agent", "what"), [("iq_flow", "density"), ("iq", "share of the act")])
+def test_draws_a_single_dimension(tmp_path, agent, what):
+    folder = make_run(tmp_path / "run", MATCH, agent)
+    path = draw(folder, tmp_path / "policy.svg", steps=[0], num_actions=50)
+    assert what in path.read_text()
 
 
 def test_actions_are_the_policys_own_and_follow_from_the_seed(hopper):
-    first, again, other = (
-        policy_picture._sample(hopper, step=2, num_actions=4000, seed=seed) for seed in (0, 0, 1)
-    )
-    assert first.shape == (4000, 4)
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
+    (first,), (again,), (other,) = (sample(hopper, steps=[2], seed=seed) for seed in (0, 0, 1))
+    assert first.actions.shape == (4000, 4)
+    assert first.num_bins is None
+    np.testing.assert_array_equal(first.actions, again.actions)
+    assert not np.array_equal(first.actions, other.actions)
     # A flow that has learned nothing is uniform.
-    np.testing.assert_allclose(first.mean(axis=0), 0.0, atol=0.05)
-    np.testing.assert_allclose(first.var(axis=0), 1 / 3, atol=0.03)
+    np.testing.assert_allclose(first.actions.mean(axis=0), 0.0, atol=0.05)
+    np.testing.assert_allclose(first.actions.var(axis=0), 1 / 3, atol=0.03)
 
 
-def test_a_dimension_that_has_collapsed_is_drawn_without_a_density(hopper, tmp_path, monkeypatch):
+def test_several_states_are_those_of_one_episode(tmp_path):
+    folder = make_run(tmp_path / "run", MATCH, "iq", moved=True)
+    together = sample(folder, steps=[0, 5], num_actions=200)
+    assert [drawn.label for drawn in together] == ["step 0", "step 5"]
+    for drawn, step in zip(together, (0, 5), strict=True):
+        (alone,) = sample(folder, steps=[step], num_actions=200)
+        np.testing.assert_array_equal(drawn.actions, alone.actions)
+        assert drawn.num_bins == 11
+
+
+def test_states_are_given_by_file(hopper, tmp_path):
+    values = np.random.default_rng(0).normal(size=(2, 15)).astype(np.float32)
+    np.save(tmp_path / "states.npy", values)
+    (tmp_path / "state.json").write_text(json.dumps(values[1].tolist()))
+    several = policy_picture.read_states(tmp_path / "states.npy")
+    (one,) = policy_picture.read_states(tmp_path / "state.json")
+    assert [state.label for state in several] == ["states.npy[0]", "states.npy[1]"]
+    np.testing.assert_array_equal(one.observation, several[1].observation)
+    path = draw(hopper, tmp_path / "policy.svg", states=several, num_actions=50)
+    assert "states.npy[1]" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.npy", None, "No such file"),
+        ("state.txt", "1 2", "must end in .npy or .json"),
+        ("state.json", "{}", "cannot be read"),
+        ("state.json", "[1, [2]]", "cannot be read"),
+        ("state.json", "[1, NaN]", "must be finite numbers"),
+        ("state.json", "[]", "must be finite numbers"),
+        ("state.npy", "no array", "cannot be read"),
+        ("state.npy", "", "cannot be read"),
+    ],
+)
+def test_a_file_that_holds_no_states_is_one_error(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ExperimentError, match=message) as caught:
+        policy_picture.read_states(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_state_of_another_environment_is_one_error(hopper, tmp_path):
+    with pytest.raises(ExperimentError, match="has 15 numbers, and mine 3"):
+        draw(hopper, tmp_path / "policy.png", states=[State("mine", np.zeros(3, np.float32))])
+
+
+def test_a_dimension_that_has_collapsed_is_drawn_without_a_density(tmp_path):
     actions = np.random.default_rng(0).uniform(-1, 1, (100, 4)).astype(np.float32)
     actions[:, 1] = 1.0
     actions[:, 3] = actions[:, 2]
-    monkeypatch.setattr(policy_picture, "_sample", lambda *_: actions)
-    policy_picture.draw_policy(hopper, tmp_path / "policy.png", step=0)
+    policy_picture._draw([Drawn("here", actions, None)], "title", tmp_path / "policy.png")
+
+
+def test_cells_hold_the_share_of_their_actions(tmp_path):
+    from matplotlib.figure import Figure
+
+    # Two of three actions in the corner, one beside the middle.
+    x, y = np.array([-1.0, -1.0, 0.5]), np.array([1.0, 1.0, 0.0])
+    axes = Figure().subplots()
+    policy_picture._draw_cells(axes, x, y, 5, 1.25)
+    image = np.ma.asarray(axes.images[0].get_array())
+    assert image.mask.sum() == 25 - 2
+    shares = image.filled(0.0)
+    assert shares[4, 0] == pytest.approx(2 / 3)
+    assert shares[2, 3] == pytest.approx(1 / 3)
+    assert shares.sum() == pytest.approx(1)
+    np.testing.assert_allclose(policy_picture._shares(x, 5), [2 / 3, 0, 0, 1 / 3, 0])
 
 
 def test_a_run_without_a_checkpoint_is_one_error(tmp_path):
-    folder = make_run(tmp_path / "run", MATCH)
+    folder = make_run(tmp_path / "run", MATCH, "iq")
     for checkpoint in folder.checkpoints.iterdir():
         checkpoint.rename(tmp_path / "elsewhere")
     with pytest.raises(RunError, match="no checkpoint"):
-        policy_picture.draw_policy(folder, tmp_path / "policy.png", step=0)
+        checkpoints.chosen(folder.checkpoints, None)

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 
-from launch.progress import Progress, describe
+import pytest
+
+from launch.goal import Goal
+from launch.progress import Progress, line
+from tests.launch.helpers import experiment
 
 
 class Terminal(io.StringIO):
@@ -11,66 +16,132 @@ class Terminal(io.StringIO):
         return True
 
 
-def status(seconds, actor=0, learner=0, actors_return=None, evaluation=None):
+@pytest.fixture(autouse=True)
+def able(monkeypatch):
+    """A terminal that can move its cursor."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+GOAL = Goal(steps=1000, updates_per_step=0.5, min_replay_size=100, max_replay_size=2000)
+
+
+def status(actor=0, learner=0, actors_return=None, evaluation=None, **more):
     return {
-        "wall_time": 1e9 + seconds,
+        "wall_time": 1e9,
         "actor_steps": actor,
         "learner_steps": learner,
+        "actor_steps_per_second": None,
+        "learner_steps_per_second": None,
+        "updates_per_step": None,
         "actor_return": actors_return,
         "evaluation_return": evaluation,
+        "replay_size": None,
+        **more,
     }
 
 
-def test_tells_rates_between_two_statuses():
-    text = describe(status(0, 100, 10), status(2, 300, 110, actors_return=1.25))
-    assert text == "return 1.2, actors 100 steps/s, learner 50 steps/s"
+def running(**more):
+    known = {
+        "actor_steps_per_second": 10.0,
+        "learner_steps_per_second": 5.0,
+        "updates_per_step": 0.5,
+        "replay_size": 200,
+    }
+    return status(**{"actor": 200, "learner": 100, "evaluation": 2.0, **known, **more})
+
+
+def shown(*statuses) -> str:
+    """What is on the terminal in the end, without colours."""
+    terminal = Terminal()
+    with Progress(GOAL, terminal) as progress:
+        for each in statuses:
+            progress.show(each)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    return text.rpartition("\r")[2] if statuses else text
+
+
+def test_says_in_a_line_what_there_is_to_know():
+    assert line(GOAL, running()) == (
+        " 20% 200/1000 steps, return 2.0, actors 10 steps/s, learner 5 steps/s, replay 10% full, "
+        "1:20 left"
+    )
+    assert line(GOAL, running(restarts=2)).endswith(", 2 restarts, 1:20 left")
 
 
 def test_prefers_the_evaluators_return_and_does_without_any():
-    now = status(1, actors_return=1.0, evaluation=9.0)
-    assert "return 9.0" in describe(status(0), now)
-    assert "return -, actors 0 steps/s" in describe(status(0), status(0))
+    assert "return 9.0," in line(GOAL, status(actors_return=1.0, evaluation=9.0))
+    assert "return 1.0," in line(GOAL, status(actors_return=1.0))
+    assert "return -, actors 0 steps/s" in line(GOAL, status())
 
 
-def test_a_bar_in_a_terminal():
+def test_a_view_in_a_terminal():
+    text = shown(running(), running(actor=1010, learner=500, evaluation=5.0))
+    # More than was asked for is still all.
+    assert "100%  1k of 1k steps" in text
+    assert "return 5.0 (evaluation) ▁█" in text
+    assert "actors 10/s  learner 5/s  updates/step 0.50 of 0.50  replay 200 of 2k" in text
+    assert "left" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_view_says_what_is_waited_for():
+    assert "starting" in shown(status())
+    text = shown(status(actor=50, actor_steps_per_second=7.0))
+    assert "acting 7 steps/s; learning begins at 100 steps" in text
+
+
+def test_restarts_are_told_where_there_were_any():
+    assert "restart" not in shown(running(restarts=0))
+    assert "1 restart" in shown(running(restarts=1))
+
+
+def test_what_is_said_meanwhile_stays_above_the_view(capsys):
+    import sys
+
     terminal = Terminal()
-    with Progress(1000, terminal) as shown:
-        for second in range(4):
-            shown.show(status(second, 250 * second, 100 * second, evaluation=5.0))
-        # More than was asked for is still all.
-        shown.show(status(4, 1010, 400, evaluation=5.0))
-    text = terminal.getvalue()
-    assert "100%" in text
-    assert "1000/1000" in text
-    assert "return 5.0, actors 25" in text
-    assert "\r" in text
+    with Progress(GOAL, terminal) as progress:
+        progress.show(running())
+        print("quinoa: note: something", file=sys.stderr)
+        progress.show(running())
+    assert "quinoa: note: something" in terminal.getvalue()
+    assert capsys.readouterr() == ("", "")
 
 
-def test_rates_are_those_of_the_last_seconds():
-    terminal = Terminal()
-    with Progress(10**6, terminal) as shown:
-        for second in range(60):
-            # Ten times as fast from the 30th on.
-            steps = 10 * second if second < 30 else 300 + 100 * (second - 30)
-            shown.show(status(second, steps))
-    assert "actors 100 steps/s" in terminal.getvalue()[-200:]
+def test_a_terminal_that_is_gone_is_no_error():
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError("Input/output error")
+
+    with Progress(GOAL, Gone()) as progress:
+        progress.show(running())
 
 
-def test_a_line_now_and_then_where_there_is_no_terminal(monkeypatch):
+@pytest.mark.parametrize("file", [io.StringIO(), Terminal()])
+def test_a_line_now_and_then_where_nothing_can_be_redrawn(monkeypatch, file):
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    file = io.StringIO()
-    with Progress(1000, file) as shown:
+    monkeypatch.setenv("TERM", "dumb")
+    with Progress(GOAL, file) as progress:
         for second in range(61):
             clock[0] = second
-            shown.show(status(second, 10 * second, evaluation=2.0))
+            progress.show(status(10 * second, evaluation=2.0, actor_steps_per_second=10.0))
     lines = file.getvalue().splitlines()
     assert len(lines) == 6
     assert lines[1].startswith(" 20% 200/1000 steps, return 2.0, actors 10 steps/s")
     assert "\r" not in file.getvalue()
 
 
-def test_restarts_are_told_where_there_were_any():
-    before = status(0)
-    for number, text in ((0, "steps/s"), (1, ", 1 restart"), (3, ", 3 restarts")):
-        assert describe(before, {**status(1), "restarts": number}).endswith(text)
+@pytest.mark.parametrize("ratio", [None, 0.0, 16.0])
+def test_the_goal_is_that_of_the_experiment_whether_from_itself_or_from_its_file(tmp_path, ratio):
+    from launch.files import read_json
+    from launch.run_folder import RunFolder
+
+    of = experiment(samples_per_insert=ratio)
+    of.save(RunFolder(tmp_path))
+    goal = Goal.of(of)
+    assert Goal.of_json(read_json(RunFolder(tmp_path).experiment)["experiment"]) == goal
+    config = of.config
+    asked = config.samples_per_insert / config.batch_size if ratio != 0 else None
+    assert (goal.steps, goal.updates_per_step) == (of.steps, asked)
+    assert goal.min_replay_size == config.min_replay_size == 500

@@ -31,6 +31,7 @@ class Engine:
     result: RunResult
     role: str = "actor"
     replay_form: str = "rows"
+    is_one_process: bool = True
     after: Callable[[RunFolder], None] = lambda folder: None
 
     def check(self, of):

@@ -145,6 +145,16 @@ def test_a_seed_gives_the_same_samples_and_another_gives_others(kind):
 
 
 @EVERY
+def test_samples_come_with_their_densities(kind):
+    policy = densities.make_policy(kind, 2)
+    distribution = policy(densities.repeated(densities.observation(), 100))
+    seed = tf.constant([1, 2])
+    action, log_prob = distribution.experimental_sample_and_log_prob(seed=seed)
+    np.testing.assert_array_equal(action, distribution.sample(seed=seed))
+    np.testing.assert_allclose(log_prob, distribution.log_prob(action), rtol=1e-3, atol=1e-3)
+
+
+@EVERY
 def test_log_prob_is_a_function_of_the_action_alone(kind):
     """Of where a sample comes from nothing is kept, even where it was clipped at the edge."""
     policy = densities.make_policy(kind, 2)

@@ -36,6 +36,7 @@ class Process:
 
     group = "actor"
     name = "actor-0"
+    pid = 7
 
     def __init__(self):
         self.exit_code = None
@@ -127,6 +128,28 @@ def test_one_that_fails_is_started_again_at_once(make, clock, tmp_path, capsys):
     failed, restarted = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
     assert (failed["event"], failed["reason"]) == ("failed", "ValueError: of its own")
     assert (restarted["event"], restarted["node"]) == ("restarted", "actor-0")
+
+
+def test_a_node_says_what_it_is_at(make, clock):
+    node, supervisor = make()
+    described = {"name": "actor-0", "role": "actor", "pid": 7}
+    assert node.described == {**described, "state": "starting", "restarts": 0}
+    node.process.heartbeat.count += 1
+    supervisor.tend()
+    assert node.described == {**described, "state": "running", "restarts": 0}
+    node.process.exit_code = 1
+    assert node.described["state"] == "down"
+    supervisor.tend()
+    assert node.described == {**described, "state": "starting", "restarts": 1}
+    fail(node, supervisor)
+    # It waits a second this time.
+    assert node.described == {**described, "state": "down", "restarts": 1}
+
+
+def test_a_node_that_may_end_is_done_when_it_has(make):
+    node, _ = make(may_end=True)
+    node.process.exit_code = 0
+    assert node.described["state"] == "done"
 
 
 def test_the_second_time_it_waits(make, clock):

@@ -1,0 +1,42 @@
+"""Numbers in few letters, for people."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def compact(number: float) -> str:
+    """Three digits or so: 999, 1.5k, 63k, 1M."""
+    for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if abs(number) >= unit * 0.9995:
+            scaled = number / unit
+            text = f"{scaled:.0f}" if abs(scaled) >= 99.95 else f"{scaled:.1f}"
+            return f"{text.removesuffix('.0')}{letter}"
+    return f"{number:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds: 0:07, 12:03, 1:02:03."""
+    minutes, rest = divmod(round(max(seconds, 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def count(number: int, noun: str) -> str:
+    """How many of something: 1 restart, 2 restarts."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Bars from the least value to the greatest; of more than `width`, means of neighbours."""
+    if not values:
+        return ""
+    width = min(width, len(values))
+    edges = [round(i * len(values) / width) for i in range(width + 1)]
+    means = [sum(values[start:end]) / (end - start) for start, end in itertools.pairwise(edges)]
+    least, span = min(means), max(means) - min(means)
+    top = len(_BARS) - 1
+    return "".join(_BARS[round((mean - least) / span * top) if span else 0] for mean in means)

@@ -1,0 +1,139 @@
+"""Builds the documentation: every Markdown page, and a page of reference for every module.
+
+    python scripts/build_docs.py [--out=FOLDER]
+
+MkDocs renders the pages and mkdocstrings the docstrings, which it reads without importing anything.
+Any warning is an error: a link that leads nowhere, a docstring that describes what there is not.
+Formulae become MathML, so that the pages need no script from elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import html as html_module
+import logging
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.exceptions import Abort, MkDocsException
+from mkdocs.plugins import BasePlugin
+
+# MkDocs counts the warnings of what logs below its own name.
+_LOG = logging.getLogger("mkdocs.plugins.mathml")
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("agents", "environments", "launch")
+# What pages may show or link to.
+_SUFFIXES = {".gif", ".json", ".md", ".mp4", ".png", ".py", ".sh", ".svg", ".toml", ".txt", ""}
+_FOLDERS = ("agents", "benchmarks", "docs", "environments", "launch", "scripts", "tests")
+_SECTIONS = ("tutorials", "commands", "algorithms")
+
+# What tells tests to leave commands out, which MkDocs would take for no fence at all.
+_NO_RUN = re.compile(r"^(```+sh) no-run.*$", re.MULTILINE)
+_FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+
+
+class _MathML(BasePlugin):
+    """Turns the formulae that arithmatex has marked into MathML."""
+
+    def on_page_content(self, html: str, **_: Any) -> str:
+        """Called by MkDocs with a page's HTML."""
+
+        def to_mathml(match: re.Match[str]) -> str:
+            display = "inline" if match[2] == "(" else "block"
+            mathml = convert(html_module.unescape(match[3]), display=display)
+            if "\\" in mathml:  # A command that it does not know stays as it was.
+                _LOG.warning("This formula cannot be shown: %s", match[3])
+            return mathml
+
+        return _FORMULA.sub(to_mathml, html)
+
+
+def main() -> int:
+    """Builds the pages; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Builds the documentation.")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "docs")
+    out = parser.parse_args().out.resolve()
+    source = out.with_name(f"{out.name}-source")
+    shutil.rmtree(source, ignore_errors=True)
+    _gather(source)
+    _write_reference(source / "api")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setLevel(logging.WARNING)
+    logging.getLogger("mkdocs").addHandler(handler)
+    try:
+        config = load_config(
+            str(ROOT / "mkdocs.yml"), docs_dir=str(source), site_dir=str(out), nav=_nav(source)
+        )
+        config.plugins["mathml"] = _MathML()
+        build(config)
+    except (Abort, MkDocsException) as error:
+        print(f"The documentation cannot be built: {error}", file=sys.stderr)
+        return 1
+    shutil.rmtree(source)
+    print(out / "index.html")
+    return 0
+
+
+def _gather(source: Path) -> None:
+    """Copies the pages and what they may link to, laid out as they are here."""
+    candidates: list[Path] = [path for path in ROOT.iterdir() if path.is_file()]
+    for folder in _FOLDERS:
+        candidates += (path for path in (ROOT / folder).rglob("*") if path.is_file())
+    for path in candidates:
+        if path.suffix in _SUFFIXES and not path.name.startswith("."):
+            copy = source / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".md":
+                text = _NO_RUN.sub(r"\1", path.read_text(encoding="utf-8"))
+                copy.write_text(text, encoding="utf-8")
+            else:
+                shutil.copy(path, copy)
+
+
+def _modules() -> Iterator[tuple[str, Path]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def _write_reference(folder: Path) -> None:
+    """Writes a page for each module, and one that lists them."""
+    folder.mkdir()
+    lines = ["# API reference", "", "From the docstrings, module by module.", ""]
+    for module, path in _modules():
+        about = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition(
+            "\n"
+        )[0]
+        if "." not in module:
+            lines += ["", f"## {module}", ""]
+        lines.append(f"- [{module}]({module}.md): {about}")
+        page = f"# {module}\n\n::: {module}\n"
+        (folder / f"{module}.md").write_text(page, encoding="utf-8")
+    (folder / "index.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _nav(source: Path) -> list[Any]:
+    def pages(folder: Path) -> Iterable[str]:
+        return (str(path.relative_to(source)) for path in sorted(folder.glob("*.md")))
+
+    nav: list[Any] = ["README.md", "docs/index.md"]
+    for section in _SECTIONS:
+        if found := list(pages(source / "docs" / section)):
+            nav.append({section.capitalize(): found})
+    rest = [page for page in pages(source / "docs") if page not in nav]
+    return [*nav, {"More": [*rest, "BUILD_NOTES.md", "SECURITY.md"]}, "api/index.md"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Draws what `quinoa train` and `quinoa status` show of a run that goes on, for the documentation.
+
+python scripts/terminal_pictures.py RUN: writes docs/train.svg and docs/status.svg.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+
+from launch import run_folder, run_view
+from launch.progress import view
+from launch.status_view import Loads, draw
+
+DOCS = Path(__file__).parents[1] / "docs"
+COLUMNS = 80
+
+
+def main() -> None:
+    """Reads the run and writes the pictures."""
+    folder = run_folder.existing(sys.argv[1])
+    loads = Loads()
+    draw(run_view.read(folder), loads)
+    # What a process uses is measured between two looks.
+    time.sleep(2.0)
+    run = run_view.read(folder)
+    if run.status is None or run.state is not run_view.State.RUNNING:
+        sys.exit(f"{folder.root} is not under way.")
+    restarts = sum(process.restarts for process in run.processes)
+    progress = view(run.goal, {**run.status, "restarts": restarts}, run.elapsed_s, run.returns)
+    draw_svg(f"quinoa status {folder.root}", draw(run, loads), DOCS / "status.svg")
+    draw_svg("quinoa train", progress, DOCS / "train.svg")
+
+
+def draw_svg(title: str, shown: RenderableType, path: Path) -> None:
+    """Writes a picture of a terminal."""
+    console = Console(
+        width=COLUMNS,
+        record=True,
+        force_terminal=True,
+        color_system="truecolor",
+        highlight=False,
+        file=io.StringIO(),
+    )
+    console.print(shown)
+    console.save_svg(str(path), title=title)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The NumPy policy is the TensorFlow one that it was made of."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.policies import standalone
+from tests.agents.policies import densities
+
+EVERY = pytest.mark.parametrize("kind", densities.ALL)
+DIMS = pytest.mark.parametrize("dims", [1, 3])
+
+
+def states(number=64):
+    size = (number, densities.OBSERVATION_SIZE)
+    return np.random.default_rng(1).normal(size=size).astype(np.float32)
+
+
+def both(kind, dims, folder):
+    """The original, and what is read from the file that its form was written to."""
+    policy = densities.make_policy(kind, dims)
+    form = policy.numpy_form()
+    assert form is not None
+    np.savez(folder / "policy.npz", **form)
+    return policy, standalone.Policy.load(folder / "policy.npz")
+
+
+@EVERY
+@DIMS
+def test_log_probs_and_modes_are_the_originals(kind, dims, tmp_path):
+    original, policy = both(kind, dims, tmp_path)
+    distribution = original(tf.constant(states()))
+    drawn = distribution.sample(seed=tf.constant([1, 2])).numpy()
+    corners = np.ones_like(drawn)
+    for actions in (drawn, corners, -corners):
+        log_prob = policy.log_prob(states(), actions)
+        np.testing.assert_allclose(log_prob, distribution.log_prob(actions), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(policy.mode(states()), distribution.mode(), atol=1e-4)
+
+
+@EVERY
+@DIMS
+def test_samples_are_distributed_as_the_originals(kind, dims, tmp_path):
+    original, policy = both(kind, dims, tmp_path)
+    many = np.repeat(states(2), 20_000, axis=0)
+    ours = policy.sample(many, np.random.default_rng(0)).reshape(2, -1, dims)
+    theirs = original(tf.constant(many)).sample(seed=tf.constant([1, 2])).numpy()
+    theirs = theirs.reshape(2, -1, dims)
+    assert ours.dtype == np.float32
+    assert np.abs(ours).max() <= 1
+    for a, b in zip(ours, theirs, strict=True):
+        # Quantiles rather than moments: these policies have more than one mode.
+        for level in (0.1, 0.25, 0.5, 0.75, 0.9):
+            # A bin is the same number but for its last bit.
+            edge = np.quantile(b, level, axis=0) + 1e-4
+            np.testing.assert_allclose(
+                (a <= edge).mean(axis=0), (b <= edge).mean(axis=0), atol=0.02
+            )
+
+
+@EVERY
+def test_one_state_gives_one_action_and_a_seed_the_same_again(kind, tmp_path):
+    _, policy = both(kind, 2, tmp_path)
+    state = states()[0]
+    assert policy.mode(state).shape == (2,)
+    first, again = (policy.sample(state, np.random.default_rng(3)) for _ in range(2))
+    assert first.shape == (2,)
+    np.testing.assert_array_equal(first, again)
+    assert policy.log_prob(state, first).shape == ()
+    with pytest.raises(ValueError, match=r"\[O\] or \[B, O\]"):
+        policy.mode(state[None, None])
+
+
+def test_another_kind_is_refused():
+    with pytest.raises(ValueError, match="kind 'tabular' is not known"):
+        standalone.Policy.from_arrays({"kind": np.array("tabular")})

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+
+from tests.docs import fences
+from tests.launch.helpers import ROOT
+
+
+def test_the_documentation_builds_without_a_warning_and_whole(tmp_path):
+    out = tmp_path / "docs"
+    done = subprocess.run(
+        [sys.executable, "scripts/build_docs.py", f"--out={out}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{out / 'index.html'}\n", "")
+    for page in fences.pages():
+        html = out / page.relative_to(ROOT).with_suffix(".html")
+        assert (html if page.name != "README.md" else out / "index.html").is_file(), page
+    reference = (out / "api" / "agents.iq.loss.html").read_text()
+    # The docstring and the source.
+    assert "Eq. 2" in reference
+    assert "def " in re.sub("<[^>]+>", "", reference)
+    for html in out.rglob("*.html"):
+        text = html.read_text()
+        # Scripts and styles lie beside the pages; every fence and formula was understood.
+        assert not re.search(r"<(script|link)[^>]*(src|href)=.?https?:", text), html
+        assert "no-run" not in text and "arithmatex" not in text, html
+
+
+def test_a_formula_that_cannot_be_shown_and_a_link_to_nowhere_are_errors(tmp_path):
+    """The same script, on a copy of the tree with a page that is wrong."""
+    root = tmp_path / "tree"
+    for folder in ("docs", "scripts"):
+        shutil.copytree(ROOT / folder, root / folder)
+    for folder in ("agents", "environments", "launch", "benchmarks", "tests"):
+        (root / folder).mkdir()
+    for file in ("mkdocs.yml", "README.md"):
+        shutil.copy(ROOT / file, root)
+    wrong = "# Wrong\n\n$$\\nosuchcommand{x}$$ and [a page](nowhere.md)\n"
+    (root / "docs" / "wrong.md").write_text(wrong)
+    done = subprocess.run(
+        [sys.executable, "scripts/build_docs.py"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 1
+    assert "'nowhere.md', but the target" in done.stderr
+    assert "This formula cannot be shown: \\nosuchcommand{x}" in done.stderr

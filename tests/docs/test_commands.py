@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents import registry
+from launch import cli
+from launch.commands import train
+from tests.docs import fences
+from tests.launch.helpers import ROOT
+
+RUN = [page for page in fences.pages() if fences.to_run(page)]
+
+
+def test_there_are_commands_to_look_at():
+    assert sum(1 for page in fences.pages() for _ in fences.words_after("quinoa", page)) >= 20
+    assert len(RUN) >= 3
+
+
+@pytest.mark.parametrize("page", fences.pages(), ids=fences.name)
+def test_every_command_of_a_page_exists_with_its_flags(page):
+    built_in = {name for name, _ in registry.names()}
+    for name, *arguments in fences.words_after("quinoa", page):
+        if name == "--help":
+            continue
+        assert name in cli._COMMANDS or name == "COMMAND", f"quinoa {name}"
+        if name == "COMMAND" or "--help" in arguments:
+            continue
+        values = cli._COMMANDS[name].flags()
+        cli._parse(name, values, arguments)
+        known = name == "train" and (values.agent is None or values.agent in built_in)
+        if known and values.resume is None:
+            # With a preset and settings that exist. NAME=VALUE stands for one.
+            values["set"].value = [text for text in values.set if not text.startswith("NAME")]
+            train.make_experiment(values, {})
+
+
+@pytest.mark.parametrize("page", fences.pages(), ids=fences.name)
+def test_everything_that_a_page_makes_can_be_made(page):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for words in fences.words_after("make", page):
+        for target in words:
+            assert "=" in target or target in targets, f"make {target}"
+
+
+def test_a_page_says_why_commands_are_not_run():
+    for page in fences.pages():
+        for fence in fences.fences(page):
+            if "no-run" in fence.info:
+                reason = fence.info.partition("no-run")[2].strip(" :")
+                assert len(reason) > 5, f"{page}: {fence.text}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("page", RUN, ids=fences.name)
+def test_the_commands_of_a_page_work_as_printed(page, tmp_path):
+    """As a new user would type them, one after the other, in an empty folder."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "GRPC_VERBOSITY", "MUJOCO_GL"):
+        environment.pop(name, None)  # Of tests/conftest.py, and not of a new user.
+    for command in fences.to_run(page):
+        done = subprocess.run(
+            ["bash", "-e", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        for line in (*done.stdout.splitlines(), *done.stderr.splitlines()):
+            assert not re.search(r"warning|traceback", line, re.IGNORECASE), f"{command}\n{line}"
+
+
+def test_what_the_page_of_list_shows_is_what_list_shows(capsys):
+    assert cli.main(["list"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    (shown,) = [f for f in fences.fences(ROOT / "docs/commands/list.md") if f.language == "text"]
+    assert not set(shown.text.splitlines()) - {*printed, "  ..."}

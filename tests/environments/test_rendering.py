@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import environments
+from environments import NotRenderableError, rendering
+
+DRAWN = "tests.launch.factories:drawn"
+
+
+def made(name: str, **options):
+    environment = environments.make(name, 0, rendered=True, **options)
+    environment.reset()
+    return environment
+
+
+def test_an_environment_of_the_users_own_draws_itself():
+    environment = made(DRAWN)
+    rendering.check(environment, DRAWN)
+    assert not rendering.needs_mujoco_renderer(environment)
+    picture = rendering.render(environment, 40)
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture, environment.inner.render())
+
+
+def test_a_picture_gets_the_height_that_is_asked_for_and_keeps_its_shape():
+    environment = made(DRAWN)
+    picture = rendering.render(environment, 80)
+    assert picture.shape == (80, 120, 3)
+    assert abs(int(picture[40, 110, 0]) - int(environment.inner.render()[20, 55, 0])) <= 1
+
+
+def test_what_is_no_picture_is_refused():
+    environment = made("tests.launch.factories:badly_drawn")
+    with pytest.raises(
+        NotRenderableError, match=r"BadlyDrawn.render\(\) returned float64 \[40, 60\]"
+    ):
+        rendering.render(environment, 40)
+
+
+def test_an_environment_without_pictures_is_told_what_to_have():
+    environment = made("tests.launch.factories:match")
+    with pytest.raises(NotRenderableError, match=r"match has no pictures: give it a method render"):
+        rendering.check(environment, "tests.launch.factories:match")
+    assert rendering.step_seconds(environment) is None
+
+
+@pytest.mark.parametrize("name", ["control:cartpole:balance", "gym:InvertedPendulum-v5"])
+def test_mujocos_environments_need_its_renderer(name):
+    environment = environments.make(name, 0, rendered=True)
+    rendering.check(environment, name)
+    assert rendering.needs_mujoco_renderer(environment)
+    environment.close()
+
+
+def test_an_actions_time_is_the_simulations_times_its_repeats():
+    assert rendering.step_seconds(made(DRAWN, action_repeat=3)) == pytest.approx(0.3)
+    assert rendering.step_seconds(made("control:cartpole:balance")) == pytest.approx(0.01)
+    environment = environments.make("gym:InvertedPendulum-v5", 0, rendered=True)
+    assert rendering.step_seconds(environment) == pytest.approx(0.04)
+    environment.close()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pygame") is not None, reason="pygame is installed")
+def test_a_gymnasium_environment_whose_painter_is_not_installed_says_so():
+    environment = made("gym:Pendulum-v1")
+    with pytest.raises(NotRenderableError, match="pygame"):
+        rendering.render(environment, 40)
+    environment.close()

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from agents import registry
+from agents.learner import Learner
+from launch import checkpoints
+from launch.experiment import load
+from launch.files import read_json
+from tests.launch.factories import EPISODE_STEPS
+from tests.launch.helpers import MATCH
+from tests.launch.runs import make_run
+
+AGENT = "iq"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--seeds=0,x"], "--seeds=0,x: they must be whole numbers"),
+        (["--seeds=0,-1"], "--seeds=0,-1: they must be whole numbers"),
+        (["--seeds=3,3"], "--seeds=3,3 has 3 twice."),
+        (["--seed=1"], "evaluate has no flag --seed. Did you mean --seeds?"),
+        (["--checkpoint=5"], "There is no checkpoint of 5 learner steps"),
+        (["--checkpoint=newest"], "--checkpoint=newest: it must be a whole number"),
+        (["--json=/nowhere/at/all.json"], "--json=/nowhere/at/all.json cannot be written"),
+    ],
+)
+def test_input_that_cannot_work_is_one_line(quinoa, run_of, flags, message):
+    status, out, err = quinoa("evaluate", str(run_of(AGENT, MATCH).root), *flags)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_json_has_every_episode_and_what_they_were_played_with(quinoa, run_of, tmp_path):
+    run, path = run_of(AGENT, MATCH), tmp_path / "evaluation.json"
+    arguments = ["evaluate", str(run.root), "--episodes=3", "--seeds=4,7", "--sample"]
+    status, out, err = quinoa(*arguments, f"--json={path}")
+    assert (status, err) == (0, "")
+    found = read_json(path)
+    assert [episode["seed"] for episode in found["episodes"]] == [4] * 3 + [7] * 3
+    returns = np.array([episode["return"] for episode in found["episodes"]])
+    assert {episode["length"] for episode in found["episodes"]} == {EPISODE_STEPS}
+    assert found["mean"] == pytest.approx(returns.mean())
+    assert found["std"] == pytest.approx(returns.std())
+    assert found["mean_by_seed"] == pytest.approx([returns[:3].mean(), returns[3:].mean()])
+    assert found["mean_by_seed"][0] != found["mean_by_seed"][1]
+    assert found["settings"] == {
+        "episodes": 3,
+        "seeds": [4, 7],
+        "sample": True,
+        "action_repeat": 1,
+        "max_episode_steps": 100_000,
+    }
+    assert (found["agent"], found["environment"]) == (AGENT, MATCH)
+    assert found["run"] == str(run.root)
+    assert found["checkpoint"]["actor_steps"] == 10
+    assert "Return with seed 4: " in out and "(6 episodes, sampled actions)" in out
+    # Each seed alone gives what it gave among others.
+    status, out, err = quinoa(*arguments[:3], "--seeds=7", "--sample", "--json=-")
+    assert status == 0
+    assert "(3 episodes, sampled actions)" in err
+    assert json.loads(out)["episodes"] == found["episodes"][3:]
+
+
+@pytest.fixture
+def run_of_two(tmp_path):
+    """A run with a checkpoint of 0 steps and one of 9."""
+    run = make_run(tmp_path / "run", MATCH, AGENT)
+    experiment = load(run)
+    agent_class = registry.load(AGENT).agent_class
+    learner = Learner(agent_class, experiment.config, experiment.spec(), seed=1)
+    learner._steps.assign(9)
+    checkpoints.save(run.checkpoints, learner, {"actor_steps": 70})
+    return run
+
+
+def test_the_checkpoint_is_the_newest_or_the_one_that_is_named(quinoa, run_of_two):
+    arguments = ["evaluate", str(run_of_two.root), "--episodes=2", "--json=-"]
+    found = {
+        flag: json.loads(quinoa(*arguments, flag)[1])
+        for flag in ("--nosample", "--checkpoint=9", "--checkpoint=0")
+    }
+    assert [f["checkpoint"]["learner_steps"] for f in found.values()] == [9, 9, 0]
+    assert found["--nosample"] == found["--checkpoint=9"]
+    assert found["--checkpoint=0"]["episodes"] != found["--checkpoint=9"]["episodes"]
+    _, _, err = quinoa(*arguments, "--checkpoint=8")
+    assert "There is no checkpoint of 8 learner steps" in err
+    assert "it has 0, 9." in err
+
+
+def test_a_damaged_newest_checkpoint_gives_way_with_a_note(quinoa, run_of_two):
+    newest = checkpoints.newest(run_of_two.checkpoints).path
+    (newest / "policy.npy").write_bytes(b"")
+    arguments = ["evaluate", str(run_of_two.root), "--episodes=2", "--json=-"]
+    status, out, err = quinoa(*arguments)
+    assert status == 0
+    assert json.loads(out)["checkpoint"]["learner_steps"] == 0
+    assert "quinoa: note: The checkpoint" in err and "is damaged" in err
+    status, out, err = quinoa(*arguments, "--checkpoint=9")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "is damaged" in err

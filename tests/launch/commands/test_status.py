@@ -1,0 +1,305 @@
+"""`quinoa status`: of a run of the serial engine, and of folders as runs leave them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from launch import cli, events
+from launch.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
+from launch.files import read_json, write_json
+from launch.process_list import ProcessList
+from launch.run_folder import RunFolder
+from tests.launch.helpers import ROOT, experiment, train_command
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> RunFolder:
+    """A run of the serial engine."""
+    root = tmp_path_factory.mktemp("runs") / "run"
+    variables = dict(os.environ)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert cli.main(train_command(root, "--engine=serial", "--steps=700")[3:]) == 0
+    finally:
+        os.environ.clear()
+        os.environ.update(variables)
+    return RunFolder(root)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run that has just been started, by this process."""
+    made = RunFolder(tmp_path / "run")
+    made.create()
+    experiment().save(made)
+    return made
+
+
+@pytest.fixture
+def running(folder):
+    """The same, under way."""
+    processes = ProcessList(folder)
+    own = {"pid": os.getpid(), "state": "running", "restarts": 0}
+    roles = ("replay", "counter", "learner", "actor", "actor", "evaluator")
+    seen: dict[str, int] = {}
+    nodes = []
+    for role in roles:
+        index = seen[role] = seen.get(role, -1) + 1
+        nodes.append({"name": f"{role}-{index}", "role": role, **own})
+    nodes[4] = {**nodes[4], "state": "down", "restarts": 2}
+    processes.write(nodes)
+    counter = Counter(folder, experiment().steps)
+    row = {
+        "actor": 0,
+        "episode_return": 3.5,
+        "steps_per_second": 50.0,
+        "parameter_age": 20,
+    }
+    counter.report("a", "actor", {ACTOR_STEPS: 750}, 0, [row])
+    learned = {"replay_size": 640, "waiting": 0.25}
+    counter.report("learner", "learner", {LEARNER_STEPS: 400}, 0, [learned])
+    evaluated = [{"episode_return": value} for value in (1.0, 9.0)]
+    counter.report("e", "evaluator", {}, 0, evaluated)
+    counter.save()
+    events.append(folder.events, "failed", "actor-1", reason="NodeError: it broke")
+    events.append(folder.events, "restarted", "actor-1")
+    yield folder
+    counter.close()
+
+
+@pytest.fixture
+def status(capsys):
+    """Runs the command; gives its status, output and errors."""
+
+    def run(folder: RunFolder, *flags: str) -> tuple[int, str, str]:
+        code = cli.main(["status", str(folder.root), *flags])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def age(folder: RunFolder, seconds: float) -> None:
+    """Makes the run's status older than it is."""
+    of = read_json(folder.status)
+    write_json(folder.status, {**of, "wall_time": of["wall_time"] - seconds})
+
+
+def test_a_run_under_way(running, status, monkeypatch):
+    # However slow this machine is.
+    monkeypatch.setattr("launch.run_view.SILENT_S", 300.0)
+    monkeypatch.setattr("launch.status_view._STALE_ROW_S", 300.0)
+    code, out, err = status(running)
+    assert (code, err) == (0, "")
+    assert re.search(r"on tests.launch.factories:match +seed 0", out)
+    assert "\nrunning\n" in out
+    assert "50%  750 of 1.5k steps" in out
+    assert "return 9.0 (evaluation) ▁█  3.5 (actors)  2 restarts" in out
+    assert re.search(r"learner-0 +running +\d+\.\d\d +\d+ MB +0 +400 steps, waits 25%", out)
+    assert re.search(r"actor-0 +running .* 50 steps/s, parameter age 20", out)
+    assert re.search(r"actor-1 +down .* 2 *$", out, re.MULTILINE)
+    assert re.search(r"replay-0 .* 640 of 1M transitions", out)
+    assert "actor-1 failed: NodeError: it broke" in out
+    assert "restarted" not in out
+    assert "\x1b" not in out
+
+
+def test_many_actors_are_one_line(running, status):
+    listed = read_json(running.processes)
+    actors = [
+        {"name": f"actor-{i}", "role": "actor", "pid": os.getpid(), "state": state, "restarts": 1}
+        for i, state in enumerate(["running"] * 9 + ["down"] * 3)
+    ]
+    write_json(running.processes, {**listed, "nodes": actors})
+    _, out, _ = status(running)
+    assert re.search(r"^12 actors +9 running, 3 down .* 12 +50 steps/s", out, re.MULTILINE)
+    assert "actor-3" not in out
+
+
+def test_it_fits_80_columns(running, status, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = status(running)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_run_that_starts(folder, status):
+    code, out, _ = status(folder)
+    assert code == 0
+    ProcessList(folder)
+    # Importing what a process needs may take long; it is there, and that is enough.
+    os.utime(folder.experiment, (0, 0))
+    code, out, _ = status(folder)
+    assert code == 0
+    assert "\nstarting\n" in out
+
+
+def test_a_run_that_was_killed(running, status):
+    age(running, 100)
+    of = read_json(running.processes)
+    # The number may be another process's by now.
+    write_json(running.processes, {**of, "started": of["started"] - 50})
+    code, out, _ = status(running)
+    assert code == 1
+    assert re.search(r"died: no sign of life for 1:4\d, and its process \d+ is gone", out)
+    assert f"quinoa train --resume={running.root}" in out
+    assert re.search(r"learner-0 +gone +- +-", out)
+    assert "actors 0/s" not in out
+
+
+def test_a_run_that_hangs_and_one_of_another_machine(running, status):
+    age(running, 100)
+    code, out, _ = status(running)
+    assert code == 1
+    assert f"though its process {os.getpid()} is there" in out
+    write_json(running.processes, {**read_json(running.processes), "host": "another"})
+    code, out, _ = status(running)
+    assert code == 1
+    assert re.search(rf"no sign of life for 1:4\d; it is process {os.getpid()} of another", out)
+    age(running, -100)
+    code, out, _ = status(running)
+    assert code == 0
+    # Numbers of processes there say nothing here.
+    assert re.search(r"learner-0 +running +- +-", out)
+
+
+def test_a_run_that_is_over(trained, status):
+    code, out, err = status(trained)
+    assert (code, err) == (0, "")
+    assert re.search(r"^finished, final return [\d.]+ \(10 episodes\)$", out, re.MULTILINE)
+    assert "100%  700 of 700 steps" in out
+    assert "saved: the learner at " in out
+
+
+def test_a_run_that_failed_says_why(trained, status, tmp_path):
+    copy = RunFolder(tmp_path / "copy")
+    shutil.copytree(trained.root, copy.root)
+    error = "Traceback ...\nNodeError: it broke"
+    ended = {**read_json(copy.result), "outcome": "failed", "failed_node": "actor-0"}
+    write_json(copy.result, {**ended, "error": error})
+    code, out, _ = status(copy)
+    assert code == 1
+    assert "failed in actor-0: NodeError: it broke" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("experiment.json", "{"),
+        ("experiment.json", '{"experiment": {}}'),
+        ("experiment.json", "[1, 2]"),
+        ("status.json", '{"wall_time": 1.0}'),
+        ("status.json", "nonsense"),
+        ("processes.json", '{"nodes": [{}]}'),
+        ("processes.json", '{"nodes": 3}'),
+        ("metrics/evaluator.csv", "episode_return\nhigh\n"),
+        ("metrics/actor.csv", "role\n1\n"),
+    ],
+)
+def test_a_damaged_file_is_one_line(running, status, name, text):
+    (running.root / name).write_text(text)
+    code, out, err = status(running)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{running.root / name} is damaged" in err
+
+
+def test_rows_and_events_under_way_are_left_out(running, status):
+    with running.metrics("evaluator").open("a") as file:
+        file.write("1.0,2")
+    with running.events.open("a") as file:
+        file.write("\0\0\nnonsense\n[]\n" + json.dumps({"wall_time": 1.0}) + "\n{")
+    code, out, _ = status(running)
+    assert code == 0
+    assert "actor-1 failed" in out
+
+
+def test_no_run_is_one_line(status, tmp_path):
+    code, out, err = status(RunFolder(tmp_path))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "holds no experiment.json" in err
+
+
+def test_it_changes_nothing(trained, status):
+    def seen():
+        return sorted((str(p), p.stat().st_mtime_ns) for p in trained.root.rglob("*"))
+
+    before = seen()
+    assert status(trained)[0] == 0
+    assert seen() == before
+
+
+def test_the_list_of_processes_names_this_one(folder):
+    ProcessList(folder)
+    listed = read_json(folder.processes)
+    assert (listed["host"], listed["pid"]) == (socket.gethostname(), os.getpid())
+    assert listed["started"] == psutil.Process().create_time()
+
+
+@pytest.mark.parametrize("end", [b"q", b"\x03"])
+def test_a_live_view_is_renewed_until_q_or_ctrl_c(running, end):
+    """In a terminal, which is left as it was."""
+    counter = Counter(running, experiment().steps)
+    ours, theirs = pty.openpty()
+    import termios
+
+    before = termios.tcgetattr(theirs)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "launch.cli", "status", str(running.root)],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
+        # Its own session, whose terminal it is, so that Ctrl-C reaches it.
+        preexec_fn=lambda: _take_terminal(theirs),
+    )
+    try:
+        assert "750 of 1.5k" in _read_until(ours, "750 of 1.5k")
+        counter.report("b", "actor", {ACTOR_STEPS: 300}, 0, [])
+        counter.save()
+        assert "1.1k of 1.5k" in _read_until(ours, "1.1k of 1.5k")
+        os.write(ours, end)
+        text = _read_until(ours, "latest events", after="\x1b[?1049l")
+        assert process.wait(20) == 0
+        assert "Traceback" not in text
+        # The last view stays, below what was there before.
+        assert "running" in text.rpartition("\x1b[?1049l")[2]
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        process.kill()
+        process.wait()
+        counter.close()
+        os.close(ours)
+        os.close(theirs)
+
+
+def _take_terminal(descriptor: int) -> None:
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
+
+
+def _read_until(descriptor: int, text: str, after: str = "", timeout_s: float = 60.0) -> str:
+    """What a terminal shows, up to a text."""
+    seen, deadline = "", time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if select.select([descriptor], [], [], 0.2)[0]:
+            seen += os.read(descriptor, 2**16).decode(errors="replace")
+        _, found, rest = seen.partition(after) if after else ("", True, seen)
+        if found and text in rest:
+            break
+    return seen

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import psutil
+import pytest
+
+from launch import cli, lock
+from launch.experiment import load
+from launch.files import read_json, write_json
+from launch.sweep.folder import State, SweepFolder
+from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT, learner_steps, started, wait_until
+
+FAILS = "tests.launch.factories:fails_later"
+SETTINGS = [
+    *(f"--set={name}={value}" for name, value in AGENT_SETTINGS.items() if "rate" not in name),
+    *("--engine=serial", "--environments_per_actor=4", "--samples_per_insert=64"),
+    *("--steps_per_call=10", "--evaluation_episodes=2"),
+]
+
+
+def sweep_command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "launch.cli", "sweep", *map(str, arguments)]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        sweep_command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=280
+    )
+
+
+def children_of(folder) -> list[psutil.Process]:
+    """The processes of a sweep's runs that are alive."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            is_run = str(folder) in " ".join(process.cmdline())
+            if is_run and "launch.sweep.child" in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path):
+    folder = tmp_path / "sweep"
+    done = run(
+        f"--env={MATCH},{FAILS}",
+        "learning_rate=1e-3,3e-3",
+        f"--folder={folder}",
+        "--at_once=2",
+        "--steps=700",
+        *SETTINGS,
+        "--",
+        "--evaluation_period",
+        "100",
+    )
+    sweep = SweepFolder(folder)
+    plan = sweep.load()
+    states = [sweep.state(planned) for planned in plan]
+    assert states == [State.FINISHED] * 2 + [State.FAILED] * 2, done.stderr
+    assert done.returncode == 1
+    assert "2 of 4 runs failed. To try again" in done.stderr.splitlines()[-1]
+    assert re.search(r"failed: .*the environment's own error", done.stderr)
+    assert not children_of(folder)
+    # Settings reached the runs.
+    rates = [getattr(load(sweep.run(p)).agent_config, "learning_rate") for p in plan[:2]]  # noqa: B009
+    assert rates == [1e-3, 3e-3]
+    table = pd.read_csv(sweep.table.with_suffix(".csv"))
+    assert set(table["finished"]) == {"1 of 1", "0 of 1"}
+    assert "| 3e-3 " in done.stdout and "| 1e-3 " in done.stdout
+    assert sweep.picture.is_file()
+    # Finished ones are left alone, and failed ones too unless asked for.
+    before = [sweep.run(planned).result.stat().st_mtime_ns for planned in plan[:2]]
+    logs = [sweep.log(planned).stat().st_size for planned in plan]
+    again = run(f"--resume={folder}")
+    assert again.returncode == 1
+    assert [sweep.log(planned).stat().st_size for planned in plan] == logs
+    retried = run(f"--resume={folder}", "--retry_failed", "--at_once=2")
+    assert retried.returncode == 1, retried.stderr
+    after = [sweep.log(planned).stat().st_size for planned in plan]
+    assert after[:2] == logs[:2]
+    assert all(new > old for new, old in zip(after[2:], logs[2:], strict=True))
+    assert [sweep.run(planned).result.stat().st_mtime_ns for planned in plan[:2]] == before
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_a_signal_has_the_runs_save_and_leaves_nothing_behind(tmp_path, number):
+    folder = tmp_path / "sweep"
+    sweep = SweepFolder(folder)
+    command = sweep_command(
+        f"--env={MATCH}", "--seeds=0:3", f"--folder={folder}", "--at_once=2", "--steps=1e6"
+    )
+    with started([*command, *SETTINGS]) as process:
+        assert wait_until(
+            lambda: (
+                sweep.description.is_file()
+                and all(learner_steps(sweep.run(p).root) > 20 for p in sweep.load()[:2])
+            ),
+            timeout_s=240,
+        )
+        # As a terminal does: to all of the group in its foreground.
+        os.killpg(process.pid, number)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "3 of 3 runs did not come to their end. To go on" in out
+    assert not children_of(folder)
+    plan = sweep.load()
+    states = [sweep.state(planned) for planned in plan]
+    assert states == [State.BROKEN_OFF, State.BROKEN_OFF, State.WAITING]
+    for planned in plan[:2]:
+        assert read_json(sweep.run(planned).result)["outcome"] == "stopped"
+        assert list(sweep.run(planned).checkpoints.iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_takes_its_runs_along_and_goes_on_from_where_they_were(tmp_path):
+    folder = tmp_path / "sweep"
+    sweep = SweepFolder(folder)
+    command = sweep_command(f"--env={MATCH}", f"--folder={folder}", "--steps=4000", *SETTINGS)
+    with started(command) as process:
+        assert wait_until(
+            lambda: (
+                sweep.description.is_file() and learner_steps(sweep.run(sweep.load()[0]).root) > 20
+            ),
+            timeout_s=240,
+        )
+        process.kill()
+        assert wait_until(lambda: not children_of(folder))
+    (planned,) = sweep.load()
+    assert sweep.state(planned) is State.BROKEN_OFF
+    done = run(f"--resume={folder}")
+    assert done.returncode == 0, done.stderr
+    assert sweep.state(planned) is State.FINISHED
+    assert "Going on from" in sweep.log(planned).read_text()
+
+
+@pytest.fixture
+def quinoa(capsys, monkeypatch, tmp_path):
+    """Runs a sweep in this process; gives its status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = dict(os.environ)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = cli.main(["sweep", *arguments])
+        return status, *capsys.readouterr()
+
+    yield run
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["learning_rat=1,2"], "no field 'learning_rat'. Did you mean learning_rate"),
+        (["--grid", "learning_rate=1,fast"], "learning_rate = 'fast' cannot work"),
+        (["learning_rate=log:1e-4:1e-2"], "give --random=N"),
+        (["--random=3"], "name some"),
+        (["--seeds=2:1"], "--seeds=2:1 cannot be understood"),
+        (["seed=1,2"], "seed is no setting to go through: give --seeds."),
+        (["tau"], "must be NAME=VALUE"),
+        (["--agent=nobody"], "There is no agent 'nobody'"),
+        (["--env=control:cheeta:run"], "Did you mean control:cheetah:run?"),
+        (["--steps=1000"], "ends before the first gradient step"),
+        (["num_actors=1,0"], "num_actors=0: it must be a whole number"),
+        (["--", "--num_actor=3"], "num_actor"),
+        (["--retry_failed"], "give --resume too"),
+        (["--resume=nowhere"], "There is no sweep at nowhere"),
+        (["--resume=nowhere", "--steps=3"], "leave --steps out"),
+        (["--resume=nowhere", "tau=3"], "leave tau=3 out"),
+        (["--engine=serial", "--samples_per_insert=0"], "samples_per_insert above 0"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line_and_nothing_is_started(
+    quinoa, tmp_path, arguments, message
+):
+    status, _, err = quinoa(*arguments)
+    assert (status, err.count("\n")) == (2, 1)
+    assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_bad_combination_of_many_is_found_before_anything_starts(quinoa, tmp_path):
+    status, _, err = quinoa(f"--env={MATCH}", "tau=0.1,0.2,-1", *SETTINGS, "--steps=700")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "tau = -1.0 cannot work" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_sweeps_in_one_folder_are_one_line(quinoa, tmp_path):
+    write_json(tmp_path / "sweep.json", {"at_once": 1, "runs": []})
+    with lock.held(tmp_path, "held"):
+        status, _, err = quinoa(f"--resume={tmp_path}")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "is in use by a sweep" in err
+
+
+def test_help_shows_its_own_flags_first_and_those_of_train(quinoa):
+    status, out, _ = quinoa("--help")
+    assert status == 0
+    assert out.index("--grid=") < out.index("--samples_per_insert=")
+    assert "--[no]resume_replay" not in out

@@ -1,0 +1,36 @@
+"""Runs without the training: a folder, an experiment and a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from agents import registry
+from agents.learner import Learner
+from launch import checkpoints
+from launch.experiment import Experiment
+from launch.run_folder import RunFolder
+
+
+def make_run(root: Path, environment: str, agent: str, *, moved: bool = False) -> RunFolder:
+    """A run with one checkpoint.
+
+    Args:
+        root: its folder.
+        environment: its name.
+        agent: its name.
+        moved: whether the policy's variables have been moved at random; else nothing is learned.
+    """
+    loaded = registry.load(agent)
+    experiment = Experiment(agent, loaded.config, environment, steps=10)
+    folder = RunFolder(root)
+    folder.create()
+    experiment.save(folder)
+    learner = Learner(loaded.agent_class, loaded.config, experiment.spec(), seed=0)
+    if moved:
+        rng = np.random.default_rng(0)
+        for variable in learner.agent.policy.variables:
+            variable.assign_add(0.05 * rng.standard_normal(variable.shape).astype(np.float32))
+    checkpoints.save(folder.checkpoints, learner, {"actor_steps": 10})
+    return folder

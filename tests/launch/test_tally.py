@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import io
+
+from launch import tally
+from launch.tally import Tally
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_elsewhere_than_in_a_terminal_says_how_much_is_done_now_and_then(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(tally, "LINE_S", 0.0)
+    with Tally(5, "episodes", stream) as counted:
+        counted.add()
+        counted.add(3)
+    assert stream.getvalue() == "1/5 episodes\n4/5 episodes\n"
+
+
+def test_what_is_soon_done_says_nothing():
+    for stream in (io.StringIO(), Terminal()):
+        with Tally(5, "episodes", stream) as counted:
+            counted.add(5)
+        assert stream.getvalue().strip() == ""
+
+
+def test_a_terminal_has_a_bar_that_goes_away(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(tally, "DELAY_S", 0.0)
+    with Tally(4, "steps", stream) as counted:
+        counted.add(2)
+        counted._bar.refresh()  # type: ignore[union-attr]
+    shown = stream.getvalue()
+    assert "2/4 steps" in shown
+    assert shown.endswith("\r")
