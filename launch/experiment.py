@@ -57,7 +57,7 @@ class Experiment:
     num_actors: int = 2
     environments_per_actor: int = 2
     samples_per_insert: float | None = None
-    steps: int = 150_000
+    steps: int = 220_000
     steps_per_call: int = 50
     evaluation_period: int | None = None
     evaluation_episodes: int = 10

@@ -61,7 +61,7 @@ def _flags() -> flags.FlagValues:
     )
     number(
         "steps",
-        150_000,
+        220_000,
         "Actor steps after which the run ends: actions over all environments of all actors, each "
         "of which lasts --action_repeat environment steps.",
     )
