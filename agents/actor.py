@@ -155,11 +155,15 @@ def action_function(
     def call(observation: FloatArray, step: int, policy: Policy = policy) -> FloatArray:
         # `policy` is held so that its variables live as long as this function.
         del policy
-        # An array: TensorFlow keeps every Python number that it makes a tensor of, for ever.
-        step_number = tf.constant(np.asarray(step, np.int32))
-        return compiled(tf.constant(observation), step_number, base_seed).numpy()
+        return compiled(tf.constant(observation), step_number(step), base_seed).numpy()
 
     return call
+
+
+def step_number(step: int) -> tf.Tensor:
+    """The number of a step as an int32 [], for a function that is called at each."""
+    # By an array: TensorFlow keeps every Python number that it makes a tensor of, for ever.
+    return tf.constant(np.asarray(step, np.int32))
 
 
 # Compiling may take seconds (the mode of a flow does), so a policy that is evaluated again and

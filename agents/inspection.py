@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from agents.actor import step_number
 from agents.protocol import Agent
 
 FloatArray = npt.NDArray[np.float32]
@@ -72,9 +73,7 @@ def inspection_function(
         return action, entropy, agent.value(observation)
 
     def call(observation: FloatArray, step: int) -> Inspection:
-        # An array: TensorFlow keeps every Python number that it makes a tensor of, for ever.
-        step_number = tf.constant(np.asarray(step, np.int32))
-        action, entropy, value = inspect(tf.constant(observation), step_number)
+        action, entropy, value = inspect(tf.constant(observation), step_number(step))
         return Inspection(action.numpy(), entropy.numpy(), None if value is None else value.numpy())
 
     return call

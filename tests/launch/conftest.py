@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
+from launch import cli
 from tests.launch.disks import mounted
 
 
@@ -9,6 +13,29 @@ from tests.launch.disks import mounted
 def no_lines_of_progress(monkeypatch):
     """What commands say does not depend on how long they take."""
     monkeypatch.setattr("launch.tally.LINE_S", float("inf"))
+
+
+@pytest.fixture
+def same_environment_variables(monkeypatch):
+    """What the command line does to its own process ends with the test."""
+    for name, value in os.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+
+
+@pytest.fixture
+def quinoa(capsys):
+    """Runs a command; gives its status, output and errors."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = cli.main(arguments)
+        return status, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

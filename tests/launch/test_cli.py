@@ -19,28 +19,7 @@ from launch.run_folder import RunFolder
 from tests.environments import packages
 from tests.launch.helpers import MATCH, ROOT, train_command
 
-
-@pytest.fixture(autouse=True)
-def same_environment_variables(monkeypatch, tmp_path):
-    """What the command line does to its own process ends with the test."""
-    for name, value in os.environ.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    before = dict(os.environ)
-    yield
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
-
-
-@pytest.fixture
-def quinoa(capsys):
-    """Runs a command; gives its status, output and errors."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        status = cli.main(arguments)
-        return status, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("same_environment_variables")
 
 
 @pytest.mark.parametrize(

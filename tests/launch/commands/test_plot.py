@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import sys
-
 import pandas as pd
 import pytest
 
@@ -11,18 +8,6 @@ from tests.launch.helpers import MATCH
 from tests.launch.written_runs import write_run
 
 PNG = b"\x89PNG"
-
-
-@pytest.fixture(autouse=True)
-def same_environment_variables(monkeypatch):
-    """What the command line does to its own process ends with the test."""
-    for name, value in os.environ.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    before = dict(os.environ)
-    yield
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
 
 
 @pytest.fixture

@@ -146,16 +146,12 @@ def test_a_killed_sweep_takes_its_runs_along_and_goes_on_from_where_they_were(tm
 def quinoa(capsys, monkeypatch, tmp_path):
     """Runs a sweep in this process; gives its status, output and errors."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    before = dict(os.environ)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         status = cli.main(["sweep", *arguments])
         return status, *capsys.readouterr()
 
-    yield run
-    os.environ.clear()
-    os.environ.update(before)
+    return run
 
 
 @pytest.mark.parametrize(
