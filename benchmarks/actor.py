@@ -107,6 +107,7 @@ def _on_one_core(stage_name: str, task: str, agent: str) -> Any:
             f"benchmarks.actor:{stage_name}",
             {**settings, "address": server.answer(), "num_environments": NUM_ENVIRONMENTS},
             cores=[first],
+            one_heap=True,
             network=network,
         )
 

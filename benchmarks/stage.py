@@ -47,6 +47,7 @@ class Stage:
         *,
         cores: Sequence[int] = (),
         threads: int = 1,
+        one_heap: bool = False,
         network: Sequence[int] = (),
     ):
         """Starts it.
@@ -56,6 +57,7 @@ class Stage:
             arguments: of the function.
             cores: those that it may use; none named is all.
             threads: of TensorFlow's operations.
+            one_heap: whether all its threads allocate from one, as an actor's do.
             network: what `network` below yields.
         """
         self._function = function
@@ -66,7 +68,9 @@ class Stage:
         ]
         self._process = subprocess.Popen(
             command,
-            env=process_environment.for_node(os.environ, threads=threads, gpu=False),
+            env=process_environment.for_node(
+                os.environ, threads=threads, gpu=False, one_heap=one_heap
+            ),
             pass_fds=network,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -41,15 +41,21 @@ def set_for_this_process(environment: dict[str, str] | None = None) -> Mapping[s
     return before
 
 
-def for_node(inherited: Mapping[str, str], *, threads: int, gpu: bool) -> dict[str, str]:
+def for_node(
+    inherited: Mapping[str, str], *, threads: int, gpu: bool, one_heap: bool
+) -> dict[str, str]:
     """The variables of one node's process.
 
     Args:
         inherited: the variables that the user's shell has.
         threads: of TensorFlow's operations, and of whatever uses OpenMP.
         gpu: whether the node may see the GPU.
+        one_heap: whether all its threads allocate from one heap. glibc's default, a heap for each
+            of several threads, takes 12 MB more of an actor and makes it no faster.
     """
     variables = {**_QUIET, **_NO_DRAWING, **inherited}
+    if one_heap:
+        variables.setdefault("MALLOC_ARENA_MAX", "1")
     variables.update(
         _threads(threads),
         TF_FORCE_GPU_ALLOW_GROWTH=inherited.get("TF_FORCE_GPU_ALLOW_GROWTH", "true"),

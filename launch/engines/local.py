@@ -114,7 +114,10 @@ class LocalEngine:
         is_learner = group == program.LEARNER
         threads = (experiment.learner_threads or usable_cores()) if is_learner else 1
         return process_environment.for_node(
-            self._settings.inherited, threads=threads, gpu=is_learner
+            self._settings.inherited,
+            threads=threads,
+            gpu=is_learner,
+            one_heap=group in (program.ACTOR, program.EVALUATOR),
         )
 
 

@@ -22,22 +22,24 @@ def test_this_process_is_quiet_and_off_the_gpu_and_its_children_inherit_what_was
 
 def test_the_gpu_is_the_learners_alone():
     inherited = {"CUDA_VISIBLE_DEVICES": "3", "PATH": "/bin"}
-    learner = process_environment.for_node(inherited, threads=8, gpu=True)
-    actor = process_environment.for_node(inherited, threads=1, gpu=False)
+    learner = process_environment.for_node(inherited, threads=8, gpu=True, one_heap=False)
+    actor = process_environment.for_node(inherited, threads=1, gpu=False, one_heap=True)
     assert learner["CUDA_VISIBLE_DEVICES"] == "3"
     assert actor["CUDA_VISIBLE_DEVICES"] == "-1"
     assert learner["TF_NUM_INTRAOP_THREADS"] == learner["OMP_NUM_THREADS"] == "8"
     assert actor["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert actor["MALLOC_ARENA_MAX"] == "1"
+    assert "MALLOC_ARENA_MAX" not in learner
     assert actor["PATH"] == learner["PATH"] == "/bin"
     assert inherited == {"CUDA_VISIBLE_DEVICES": "3", "PATH": "/bin"}
 
 
 def test_nodes_are_quiet_and_never_draw_unless_the_user_says_so():
-    node = process_environment.for_node({}, threads=1, gpu=False)
+    node = process_environment.for_node({}, threads=1, gpu=False, one_heap=True)
     assert (node["TF_CPP_MIN_LOG_LEVEL"], node["MUJOCO_GL"]) == ("3", "disable")
-    loud = {"TF_CPP_MIN_LOG_LEVEL": "0", "MUJOCO_GL": "egl"}
-    node = process_environment.for_node(loud, threads=1, gpu=False)
-    assert (node["TF_CPP_MIN_LOG_LEVEL"], node["MUJOCO_GL"]) == ("0", "egl")
+    loud = {"TF_CPP_MIN_LOG_LEVEL": "0", "MUJOCO_GL": "egl", "MALLOC_ARENA_MAX": "4"}
+    node = process_environment.for_node(loud, threads=1, gpu=False, one_heap=True)
+    assert node.items() >= loud.items()
 
 
 # Writes an item, says how many file descriptors it has, and waits to be told to go on.
@@ -64,7 +66,7 @@ def test_no_file_descriptor_is_lost_when_replay_is_started_again():
     server = serve(None)
     node = subprocess.Popen(
         [sys.executable, "-c", _WRITER, f"localhost:{server.port}"],
-        env=process_environment.for_node(os.environ, threads=1, gpu=False),
+        env=process_environment.for_node(os.environ, threads=1, gpu=False, one_heap=True),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
