@@ -25,10 +25,9 @@ class Config(FlowConfig):
     # λ: how far the targets move towards the online networks at each step.
     target_rate: float = 0.005
 
-    # The policy class: multicategorical, flow or gaussian (agents/policies).
+    # The policy class: multicategorical, of `num_bins` a dimension, flow or gaussian
+    # (agents/policies).
     policy: str = "multicategorical"
-    # n, the bins a dimension of a multicategorical policy.
-    num_bins: int = 11
     # Hidden layers of V, and of the policy unless it is a flow.
     hidden_sizes: tuple[int, ...] = (256, 256)
 
@@ -42,7 +41,6 @@ class Config(FlowConfig):
         require(0 < self.target_rate <= 1, "target_rate", self.target_rate, "in (0, 1]")
         policies = ("multicategorical", "flow", "gaussian")
         require(self.policy in policies, "policy", self.policy, f"one of {', '.join(policies)}")
-        require(self.num_bins >= 2, "num_bins", self.num_bins, "at least 2")
         sizes = self.hidden_sizes
         require(
             all(size >= 1 for size in sizes), "hidden_sizes", sizes, "layer sizes of at least 1"

@@ -5,16 +5,15 @@ event shape [A], whose `sample`, `log_prob` and `mode` are finite everywhere on 
 included.
 """
 
+from agents.policies.flow import FlowConfig, FlowPolicy, make_flow_policy
 from agents.policies.gaussian import TanhGaussianPolicy
 from agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
-from agents.policies.real_nvp import BoxFlow, FlowConfig, RealNVPPolicy, make_flow_policy
 
 __all__ = [
-    "BoxFlow",
     "FlowConfig",
+    "FlowPolicy",
     "MultiCategorical",
     "MultiCategoricalPolicy",
-    "RealNVPPolicy",
     "TanhGaussianPolicy",
     "make_flow_policy",
 ]

@@ -27,6 +27,8 @@ Array = Any  # float32, of the shape that is said.
 
 # |y| beyond which tanh(y) has too few neighbours in float32 to be told apart.
 _MAX_ATANH = 7.0
+# Nats by which log-densities may differ from rounding alone.
+_EQUALLY_DENSE = 1e-3
 
 
 class Policy(abc.ABC):
@@ -89,8 +91,7 @@ class _MultiCategorical(Policy):
 
     def _log_probs(self, states: Array) -> Array:
         logits = _forward(self._layers, states, _relu).reshape(-1, *self._shape)
-        logits = logits - logits.max(axis=-1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        return _log_softmax(logits)
 
     def _to_action(self, bins: Array) -> Array:
         return (bins * (2.0 / (self._shape[1] - 1)) - 1.0).astype(np.float32)
@@ -140,77 +141,153 @@ class _TanhGaussian(Policy):
         return (normal - _log_slope(y)).sum(axis=-1)
 
 
-class _RealNVP(Policy):
-    """tanh ∘ affine couplings ∘ atanh of the uniform distribution on the box."""
+class _Flow(Policy):
+    """Couplings on the uniform distribution on the box.
+
+    A coupling is a network, and what is done to one half of the dimensions with what it says of the
+    other half: a pair of functions, there and back, each of which gives the points and the log of
+    its determinant.
+    """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._action_size = int(arrays["action_size"])
-        self._max_shift, self._max_log_scale = arrays["max_shift"], arrays["max_log_scale"]
-        self._mode_points = _unsquash(arrays["mode_points"])
+        self._mode_points = self._from_action(arrays["mode_points"])
         self._couplings = [
             (bool(first), _layers(arrays, f"coupling_{index}"))
             for index, first in enumerate(arrays["first"])
         ]
 
-    def _condition(self, layers: list[Any], given: Array, states: Array) -> tuple[Array, Array]:
-        outputs = _forward(layers, np.concatenate([np.tanh(given), states], axis=-1), _elu)
-        shift, log_scale = np.split(outputs, 2, axis=-1)
-        return (
-            self._max_shift * np.tanh(shift / self._max_shift),
-            self._max_log_scale * np.tanh(log_scale / self._max_log_scale),
-        )
+    @abc.abstractmethod
+    def _transform(self, outputs: Array) -> tuple[Any, Any]:
+        """What a network's outputs stand for: `push` and `pull` of [N, T]."""
 
-    def _split(self, values: Array, first: bool) -> tuple[Array, Array]:
-        """The half that is transformed, and the one that is given."""
+    @abc.abstractmethod
+    def _to_action(self, y: Array) -> Array:
+        """The actions at the coordinates that the couplings work in."""
+
+    @abc.abstractmethod
+    def _from_action(self, action: Array) -> Array:
+        """The coordinates of actions."""
+
+    @abc.abstractmethod
+    def _log_slope(self, y: Array) -> Array:
+        """Log |da/dy| of each dimension."""
+
+    def _through(self, points: Array, states: Array, *, back: bool) -> tuple[Array, Array]:
         half = self._action_size // 2
-        left, right = values[:, :half], values[:, half:]
-        return (left, right) if first else (right, left)
-
-    def _push(self, x: Array, states: Array) -> tuple[Array, Array]:
-        log_det = np.zeros(len(x), np.float32)
-        for first, layers in self._couplings:
-            transformed, given = self._split(x, first)
-            shift, log_scale = self._condition(layers, given, states)
-            transformed = transformed * np.exp(log_scale) + shift
-            x = np.concatenate([transformed, given] if first else [given, transformed], axis=-1)
-            log_det = log_det + log_scale.sum(axis=-1)
-        return x, log_det
-
-    def _pull(self, y: Array, states: Array) -> tuple[Array, Array]:
-        log_det = np.zeros(len(y), np.float32)
-        for first, layers in reversed(self._couplings):
-            transformed, given = self._split(y, first)
-            shift, log_scale = self._condition(layers, given, states)
-            transformed = (transformed - shift) * np.exp(-log_scale)
-            y = np.concatenate([transformed, given] if first else [given, transformed], axis=-1)
-            log_det = log_det - log_scale.sum(axis=-1)
-        return y, log_det
+        log_det = np.zeros(len(points), np.float32)
+        for first, layers in reversed(self._couplings) if back else self._couplings:
+            left, right = points[:, :half], points[:, half:]
+            moved, given = (left, right) if first else (right, left)
+            inputs = np.concatenate([self._to_action(given), states], axis=-1)
+            moved, change = self._transform(_forward(layers, inputs, _elu))[back](moved)
+            points = np.concatenate([moved, given] if first else [given, moved], axis=-1)
+            log_det = log_det + change
+        return points, log_det
 
     def _mode(self, states: Array) -> Array:
-        """The densest of the images of fixed points."""
+        """The densest of the images of fixed points; the first of those that are all but equal."""
         count, number = len(states), len(self._mode_points)
         x = np.repeat(self._mode_points, count, axis=0)
-        y, log_det = self._push(x, np.tile(states, (number, 1)))
-        densities = (_log_slope(x) - _log_slope(y)).sum(axis=-1) - log_det
-        best = densities.reshape(number, count).argmax(axis=0)
-        return _squash(y.reshape(number, count, -1)[best, np.arange(count)])
+        y, log_det = self._through(x, np.tile(states, (number, 1)), back=False)
+        densities = self._log_density(x, y, -log_det).reshape(number, count)
+        first = (densities > densities.max(axis=0) - np.float32(_EQUALLY_DENSE)).argmax(axis=0)
+        return self._to_action(y.reshape(number, count, -1)[first, np.arange(count)])
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         shape = (len(states), self._action_size)
         uniform = rng.uniform(-1.0, 1.0, shape).astype(np.float32)
-        return _squash(self._push(_unsquash(uniform), states)[0])
+        return self._to_action(self._through(self._from_action(uniform), states, back=False)[0])
 
     def _log_prob(self, states: Array, actions: Array) -> Array:
-        y = _unsquash(actions)
-        x, log_det = self._pull(y, states)
-        slopes = (_log_slope(x) - _log_slope(y)).sum(axis=-1)
+        y = self._from_action(actions)
+        x, log_det = self._through(y, states, back=True)
+        return self._log_density(x, y, log_det)
+
+    def _log_density(self, x: Array, y: Array, log_det: Array) -> Array:
+        slopes = (self._log_slope(x) - self._log_slope(y)).sum(axis=-1)
         return slopes + log_det - np.float32(self._action_size * math.log(2.0))
+
+
+class _RealNVP(_Flow):
+    """Affine couplings, of y = atanh(a)."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._max_shift, self._max_log_scale = arrays["max_shift"], arrays["max_log_scale"]
+        super().__init__(arrays)
+
+    def _transform(self, outputs: Array) -> tuple[Any, Any]:
+        shift, log_scale = np.split(outputs, 2, axis=-1)
+        shift = self._max_shift * np.tanh(shift / self._max_shift)
+        log_scale = self._max_log_scale * np.tanh(log_scale / self._max_log_scale)
+        log_det = log_scale.sum(axis=-1)
+        return (
+            lambda x: (x * np.exp(log_scale) + shift, log_det),
+            lambda y: ((y - shift) * np.exp(-log_scale), -log_det),
+        )
+
+    def _to_action(self, y: Array) -> Array:
+        return _squash(y)
+
+    def _from_action(self, action: Array) -> Array:
+        return _unsquash(action)
+
+    def _log_slope(self, y: Array) -> Array:
+        return _log_slope(y)
+
+
+class _PiecewiseLinear(_Flow):
+    """Histograms of n equal bins in each dimension, of y = a."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._num_bins = int(arrays["num_bins"])
+        super().__init__(arrays)
+
+    def _transform(self, outputs: Array) -> tuple[Any, Any]:
+        number = self._num_bins
+        log_probs = _log_softmax(outputs.reshape(len(outputs), -1, number))
+        probs = np.exp(log_probs)
+        upper = np.cumsum(probs, axis=-1)
+
+        def at(index: Array) -> tuple[Array, Array, Array]:
+            values = (upper - probs, probs, log_probs + np.float32(math.log(number)))
+            below, prob, log_density = (
+                np.take_along_axis(value, index[..., None], axis=-1)[..., 0] for value in values
+            )
+            return below, prob, log_density.sum(axis=-1)
+
+        def push(x: Array) -> tuple[Array, Array]:
+            u = np.float32(0.5) * (x + np.float32(1.0))
+            index = (upper[..., :-1] <= u[..., None]).sum(axis=-1)
+            below, prob, log_density = at(index)
+            within = np.clip((u - below) / np.maximum(prob, np.float32(1e-30)), 0.0, 1.0)
+            y = (index + within) * (2.0 / number) - 1.0
+            return y.astype(np.float32), -log_density
+
+        def pull(y: Array) -> tuple[Array, Array]:
+            z = (y + np.float32(1.0)) * np.float32(0.5 * number)
+            index = np.clip(z.astype(np.int64), 0, number - 1)
+            below, prob, log_density = at(index)
+            u = below + (z - index.astype(np.float32)) * prob
+            return np.float32(2.0) * u - np.float32(1.0), log_density
+
+        return push, pull
+
+    def _to_action(self, y: Array) -> Array:
+        return np.clip(y, -1.0, 1.0).astype(np.float32)
+
+    def _from_action(self, action: Array) -> Array:
+        return np.clip(action, -1.0, 1.0).astype(np.float32)
+
+    def _log_slope(self, y: Array) -> Array:
+        return np.zeros_like(y)
 
 
 _KINDS: dict[str, Any] = {
     "multicategorical": _MultiCategorical,
     "tanh_gaussian": _TanhGaussian,
     "real_nvp": _RealNVP,
+    "piecewise_linear": _PiecewiseLinear,
 }
 
 
@@ -231,6 +308,11 @@ def _forward(layers: list[tuple[Array, Array]], inputs: Array, activation: Any) 
         inputs = activation(inputs @ weights + biases)
     weights, biases = layers[-1]
     return inputs @ weights + biases
+
+
+def _log_softmax(logits: Array) -> Array:
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
 def _relu(x: Array) -> Array:

@@ -91,6 +91,15 @@ class Config(FlowConfig):
 
 PRESETS = {
     "quinoa": Config(),
+    # Couplings whose densities are histograms, and a prior that forgets sooner and lets the policy
+    # go further in a period: what learns in six dimensions (BUILD_NOTES.md).
+    "quinoa_piecewise": Config(
+        coupling="piecewise_linear",
+        num_couplings=2,
+        coupling_hidden_sizes=(128, 128),
+        prior_power=0.5,
+        epsilon=0.15,
+    ),
     # As near to Algorithm 2 and section 4 as the settings go: π̃ ← π and copies of V. What stays
     # our own: α moves with π̃ rather than at each step, within bounds; its dual has several actions
     # a state; V's output layer is not normalised (BUILD_NOTES.md says why).

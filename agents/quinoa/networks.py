@@ -1,4 +1,4 @@
-"""Quinoa's value network, with weight normalisation; its policy is `agents.policies.real_nvp`."""
+"""Quinoa's value network, with weight normalisation; its policy is `agents.policies.flow`."""
 
 from __future__ import annotations
 

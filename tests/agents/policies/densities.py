@@ -11,25 +11,36 @@ import tensorflow as tf
 from scipy import special
 
 from agents import protocol
-from agents.policies import MultiCategoricalPolicy, RealNVPPolicy, TanhGaussianPolicy
+from agents.policies import FlowPolicy, MultiCategoricalPolicy, TanhGaussianPolicy
+from agents.policies.couplings import Affine, Couplings, PiecewiseLinear
 
 OBSERVATION_SIZE = 3
-CONTINUOUS = ("flow", "gaussian")
+FLOWS = ("flow", "piecewise_flow")
+SMOOTH = ("flow", "gaussian")
+CONTINUOUS = (*FLOWS, "gaussian")
 ALL = (*CONTINUOUS, "multicategorical")
 
 Array = npt.NDArray[np.float64]
 
 
-def make_flow(action_size: int) -> RealNVPPolicy:
+def couplings(kind: str) -> Couplings:
+    """The couplings of a kind of flow."""
+    if kind == "flow":
+        return Affine(max_log_scale=0.7, max_shift=2.0)
+    # Edges of bins are edges of the grids that the tests integrate on.
+    return PiecewiseLinear(num_bins=4)
+
+
+def make_flow(kind: str, action_size: int) -> FlowPolicy:
     """A flow as it is at the start: uniform."""
     tf.random.set_seed(1)
-    return RealNVPPolicy(
+    return FlowPolicy(
         OBSERVATION_SIZE,
         action_size,
-        num_couplings=4,
+        couplings=couplings(kind),
+        # Of piecewise-linear ones a second pair would move the edges of the first one's bins.
+        num_couplings=4 if kind == "flow" else 2,
         hidden_sizes=(16, 16),
-        max_log_scale=0.7,
-        max_shift=2.0,
     )
 
 
@@ -37,8 +48,8 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     """A policy whose every variable has been moved at random."""
     tf.random.set_seed(1)
     policy: protocol.Policy
-    if kind == "flow":
-        policy, scale = make_flow(action_size), 0.3
+    if kind in FLOWS:
+        policy, scale = make_flow(kind, action_size), 0.3 if kind == "flow" else 0.6
     elif kind == "gaussian":
         policy = TanhGaussianPolicy(OBSERVATION_SIZE, action_size, hidden_sizes=(16,))
         scale = 0.1

@@ -1,8 +1,8 @@
-"""The flow policy: Real NVP on the action box (Quinoa paper, section 3; Dinh et al., 2017).
+"""The flow policy: couplings on the action box (Quinoa paper, section 3; Dinh et al., 2017).
 
-The base distribution is uniform on (-1, 1)^A. Seen through y = atanh(a) it is a logistic of scale
-1/2, which affine couplings conditioned on the state reshape; tanh takes the result back into the
-box. Couplings that are the identity at the start make the first policy exactly uniform.
+The base distribution is uniform on (-1, 1)^A. Couplings conditioned on the state reshape it, in the
+coordinates of their kind: Real NVP's affine ones work on y = atanh(a), where it is a logistic of
+scale 1/2. Couplings that are the identity at the start make the first policy exactly uniform.
 """
 
 from __future__ import annotations
@@ -18,34 +18,37 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from agents import networks
-from agents.policies import numpy_form, squash
+from agents.policies import numpy_form
+from agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
 from agents.protocol import AgentConfig, Policy, require
 
 # Base points among whose images `mode` looks for the densest; the first is the centre.
 _MODE_CANDIDATES = 64
+# In nats.
+_EQUALLY_DENSE = 1e-3
 
 
 class Coupling(NamedTuple):
-    """One affine coupling, conditioned on a batch of B states.
+    """One coupling, conditioned on a batch of B states.
 
     Attributes:
       first: whether the first half of the dimensions is transformed (given the second), or the
         second (given the first).
       conditioner: maps the given half, float32 [n B, given] (n times the B states, one time after
-        another), to the shift and the log-scale of the transformed half, float32
-        [n B, transformed] each.
+        another), to what is done to the other half.
     """
 
     first: bool
-    conditioner: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+    conditioner: Callable[[tf.Tensor], Transform]
 
 
 class BoxFlow(tfd.Distribution):
-    """tanh ∘ couplings ∘ atanh of the uniform distribution on the box; event shape [A]."""
+    """Couplings on the uniform distribution on the box; event shape [A]."""
 
     def __init__(
         self,
         couplings: Sequence[Coupling],
+        kind: Couplings,
         batch_size: tf.Tensor | int,
         action_size: int,
         name: str = "BoxFlow",
@@ -54,12 +57,14 @@ class BoxFlow(tfd.Distribution):
 
         Args:
           couplings: in the order in which sampling applies them.
+          kind: of the couplings.
           batch_size: B.
           action_size: A.
           name: the distribution's name.
         """
         parameters = dict(locals())
         self._couplings = couplings
+        self._kind = kind
         self._batch_size = batch_size
         self._action_size = action_size
         self._half = action_size // 2
@@ -98,58 +103,62 @@ class BoxFlow(tfd.Distribution):
         """Takes base points through the couplings.
 
         Args:
-          x: float32 [n B, A], base points before the tanh: n for each of the B states.
+          x: float32 [n B, A], base points in the couplings' coordinates: n for each of the B
+            states.
 
         Returns:
-          y, float32 [n B, A], the actions before the tanh; log|det dy/dx|, float32 [n B].
+          y, float32 [n B, A], the actions in the same coordinates; log|det dy/dx|, float32 [n B].
         """
         log_det = tf.zeros([tf.shape(x)[0]])
         for coupling in self._couplings:
-            transformed, given = self._split(x, coupling)
-            shift, log_scale = coupling.conditioner(given)
-            x = self._join(transformed * tf.exp(log_scale) + shift, given, coupling)
-            log_det += tf.reduce_sum(log_scale, axis=-1)
+            half, given = self._split(x, coupling)
+            half, change = coupling.conditioner(given).push(half)
+            x = self._join(half, given, coupling)
+            log_det += change
         return x, log_det
 
     def pull(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The inverse of `push`: x, float32 [n B, A], and log|det dx/dy|, float32 [n B]."""
         log_det = tf.zeros([tf.shape(y)[0]])
         for coupling in reversed(self._couplings):
-            transformed, given = self._split(y, coupling)
-            shift, log_scale = coupling.conditioner(given)
-            y = self._join((transformed - shift) * tf.exp(-log_scale), given, coupling)
-            log_det -= tf.reduce_sum(log_scale, axis=-1)
+            half, given = self._split(y, coupling)
+            half, change = coupling.conditioner(given).pull(half)
+            y = self._join(half, given, coupling)
+            log_det += change
         return y, log_det
 
     def _sample_n(self, n: int, seed: tf.Tensor | None = None) -> tf.Tensor:
         shape = [n * self._batch_size, self._action_size]
         seed = tfp.random.sanitize_seed(seed)
         uniform = tf.random.stateless_uniform(shape, seed, minval=-1.0)
-        action = squash.tanh(self.push(squash.atanh(uniform))[0])
+        action = self._kind.to_action(self.push(self._kind.from_action(uniform))[0])
         return tf.reshape(action, [n, self._batch_size, self._action_size])
 
     def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
-        y = squash.atanh(action)
-        log_prob = self._log_prob_at(tf.reshape(y, [-1, self._action_size]))
-        return tf.reshape(log_prob, tf.shape(action)[:-1])
-
-    def _log_prob_at(self, y: tf.Tensor) -> tf.Tensor:
+        y = tf.reshape(self._kind.from_action(action), [-1, self._action_size])
         x, log_det = self.pull(y)
-        # The base's density is 1/2 a dimension in the box: both slopes of tanh cancel at the
-        # identity, which leaves the first policy uniform to the last bit.
-        slopes = tf.reduce_sum(squash.log_slope(x) - squash.log_slope(y), axis=-1)
+        return tf.reshape(self._log_density(x, y, log_det), tf.shape(action)[:-1])
+
+    def _log_density(self, x: tf.Tensor, y: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
+        """Of the actions at y, whose base points are x, with log|det dx/dy|."""
+        # The base's density is 1/2 a dimension in the box: at the identity both slopes cancel,
+        # which leaves the first policy uniform to the last bit.
+        slopes = tf.reduce_sum(self._kind.log_slope(x) - self._kind.log_slope(y), axis=-1)
         return slopes + log_det - self._action_size * math.log(2.0)
 
     def _mode(self) -> tf.Tensor:
         """The densest of the images of fixed base points, a low-discrepancy set in the box."""
         points = tf.constant(_mode_points(self._action_size))
-        x = tf.repeat(squash.atanh(points), self._batch_size, axis=0)
+        x = tf.repeat(self._kind.from_action(points), self._batch_size, axis=0)
         y, log_det = self.push(x)
-        slopes = tf.reduce_sum(squash.log_slope(x) - squash.log_slope(y), axis=-1)
-        densities = tf.reshape(slopes - log_det, [_MODE_CANDIDATES, self._batch_size])
-        best = tf.argmax(densities, axis=0, output_type=tf.int32)
+        densities = self._log_density(x, y, -log_det)
+        densities = tf.reshape(densities, [_MODE_CANDIDATES, self._batch_size])
+        # The first of those that are equally dense but for rounding, as points of one bin are.
+        densest = densities > tf.reduce_max(densities, axis=0) - _EQUALLY_DENSE
+        first = tf.argmax(tf.cast(densest, tf.int32), axis=0, output_type=tf.int32)
         images = tf.reshape(y, [_MODE_CANDIDATES, self._batch_size, self._action_size])
-        return squash.tanh(tf.gather(tf.transpose(images, [1, 0, 2]), best, batch_dims=1))
+        chosen = tf.gather(tf.transpose(images, [1, 0, 2]), first, batch_dims=1)
+        return self._kind.to_action(chosen)
 
 
 def _mode_points(action_size: int) -> np.ndarray:
@@ -162,7 +171,7 @@ def _mode_points(action_size: int) -> np.ndarray:
     return np.clip(np.roll(points, -1, axis=0), -0.999, 0.999).astype(np.float32)
 
 
-class RealNVPPolicy(Policy):
+class FlowPolicy(Policy):
     """Couplings whose sub-networks all see the state (Quinoa paper, section 3)."""
 
     def __init__(
@@ -170,10 +179,9 @@ class RealNVPPolicy(Policy):
         observation_size: int,
         action_size: int,
         *,
+        couplings: Couplings,
         num_couplings: int,
         hidden_sizes: Sequence[int],
-        max_log_scale: float,
-        max_shift: float,
         name: str = "policy",
     ):
         """Makes the policy, uniform on the box whatever the state, its variables created.
@@ -181,16 +189,14 @@ class RealNVPPolicy(Policy):
         Args:
           observation_size: O.
           action_size: A.
-          num_couplings: how many couplings; they transform the halves of the action in turn.
+          couplings: of which kind they are.
+          num_couplings: how many; they transform the halves of the action in turn.
           hidden_sizes: the hidden layers of each coupling's sub-network.
-          max_log_scale: each coupling stretches by at most exp(±max_log_scale).
-          max_shift: each coupling moves y = atanh(a) by at most ±max_shift.
           name: the module's name.
         """
         super().__init__(name=name)
         self._action_size = action_size
-        self._max_log_scale = max_log_scale
-        self._max_shift = max_shift
+        self._kind = couplings
         half = action_size // 2
         self._conditioners: list[tuple[bool, networks.WeightNormMLP]] = []
         for index in range(num_couplings):
@@ -198,15 +204,12 @@ class RealNVPPolicy(Policy):
             transformed = half if first else action_size - half
             if transformed == 0:  # One action dimension: there is no first half.
                 continue
-            inputs = action_size - transformed + observation_size
             network = networks.WeightNormMLP(
-                inputs,
-                [*hidden_sizes, 2 * transformed],
+                action_size - transformed + observation_size,
+                [*hidden_sizes, couplings.outputs * transformed],
                 activation=tf.nn.elu,
-                # Log-densities must be quiet: where the optimiser's own noise moves them by more
-                # than the advantages do, a KL constraint holds back the noise alone. With 0.05
-                # the noise was tens of times larger (BUILD_NOTES.md).
-                stddev=1.0,
+                stddev=couplings.stddev,
+                normalize_output=couplings.normalize_output,
                 name=f"coupling_{index}",
             )
             self._conditioners.append((first, network))
@@ -214,12 +217,11 @@ class RealNVPPolicy(Policy):
     def numpy_form(self) -> dict[str, np.ndarray]:
         """What `agents.policies.standalone` makes the same policy of."""
         form: dict[str, np.ndarray] = {
-            "kind": np.array("real_nvp"),
+            "kind": np.array(self._kind.kind),
             "action_size": np.array(self._action_size),
-            "max_log_scale": np.array(self._max_log_scale, np.float32),
-            "max_shift": np.array(self._max_shift, np.float32),
             "mode_points": _mode_points(self._action_size),
             "first": np.array([first for first, _ in self._conditioners], np.bool_),
+            **self._kind.numpy_form(),
         }
         for index, (_, network) in enumerate(self._conditioners):
             form.update(numpy_form.layers(f"coupling_{index}", network.layers()))
@@ -232,7 +234,7 @@ class RealNVPPolicy(Policy):
     def initialize(self, observation: tf.Tensor, action: tf.Tensor) -> None:
         """Data-dependent initialisation from a first batch, float32 [B, O] and [B, A]."""
         flow = self._flow(observation, lambda network, inputs: network.initialize(inputs))
-        flow.pull(squash.atanh(action))
+        flow.pull(self._kind.from_action(action))
 
     def _flow(
         self,
@@ -240,55 +242,62 @@ class RealNVPPolicy(Policy):
         call: Callable[[networks.WeightNormMLP, tf.Tensor], tf.Tensor],
     ) -> BoxFlow:
         def coupling(first: bool, network: networks.WeightNormMLP) -> Coupling:
-            def conditioner(given: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-                # The given half is shown as the action it stands for, so that inputs are bounded.
+            def conditioner(given: tf.Tensor) -> Transform:
                 states = observation
                 if given.shape[0] is None or given.shape[0] != observation.shape[0]:
                     copies = tf.shape(given)[0] // tf.shape(observation)[0]
                     states = tf.tile(observation, [copies, 1])
-                inputs = tf.concat([tf.tanh(given), states], axis=-1)
-                shift, log_scale = tf.split(call(network, inputs), 2, axis=-1)
-                return (
-                    self._max_shift * tf.tanh(shift / self._max_shift),
-                    self._max_log_scale * tf.tanh(log_scale / self._max_log_scale),
-                )
+                # The given half is shown as the action it stands for, so that inputs are bounded.
+                inputs = tf.concat([self._kind.to_action(given), states], axis=-1)
+                return self._kind.transform(call(network, inputs))
 
             return Coupling(first, conditioner)
 
         couplings = [coupling(first, network) for first, network in self._conditioners]
         batch_size = observation.shape[0] or tf.shape(observation)[0]
-        return BoxFlow(couplings, batch_size, self._action_size)
+        return BoxFlow(couplings, self._kind, batch_size, self._action_size)
 
 
 @dataclasses.dataclass(frozen=True)
 class FlowConfig(AgentConfig):
     """Settings of an agent whose policy is, or may be, a flow."""
 
+    # What a coupling does to its half: `affine` (Real NVP), or `piecewise_linear`.
+    coupling: str = "affine"
     # How many couplings, and the hidden layers of each one's sub-network.
     num_couplings: int = 4
     coupling_hidden_sizes: tuple[int, ...] = (64, 64)
-    # How far a coupling may stretch (in log) and move atanh(a).
+    # How far an affine coupling may stretch (in log) and move atanh(a).
     max_log_scale: float = 0.7
     max_shift: float = 2.0
+    # n, the bins a dimension of a piecewise-linear coupling (in IQ, of a multicategorical policy).
+    num_bins: int = 11
 
     def __post_init__(self) -> None:
         """Checks every field; raises `ConfigError`."""
         super().__post_init__()
+        kinds = ("affine", "piecewise_linear")
+        require(self.coupling in kinds, "coupling", self.coupling, f"one of {', '.join(kinds)}")
         require(self.num_couplings >= 1, "num_couplings", self.num_couplings, "at least 1")
         sizes = self.coupling_hidden_sizes
         wanted = "layer sizes of at least 1"
         require(all(size >= 1 for size in sizes), "coupling_hidden_sizes", sizes, wanted)
         require(self.max_log_scale > 0, "max_log_scale", self.max_log_scale, "> 0")
         require(self.max_shift > 0, "max_shift", self.max_shift, "> 0")
+        require(self.num_bins >= 2, "num_bins", self.num_bins, "at least 2")
 
 
-def make_flow_policy(config: FlowConfig, observation_size: int, action_size: int) -> RealNVPPolicy:
-    """Makes the policy that a configuration describes; see `RealNVPPolicy`."""
-    return RealNVPPolicy(
+def make_flow_policy(config: FlowConfig, observation_size: int, action_size: int) -> FlowPolicy:
+    """Makes the policy that a configuration describes; see `FlowPolicy`."""
+    couplings: Couplings
+    if config.coupling == "affine":
+        couplings = Affine(max_log_scale=config.max_log_scale, max_shift=config.max_shift)
+    else:
+        couplings = PiecewiseLinear(num_bins=config.num_bins)
+    return FlowPolicy(
         observation_size,
         action_size,
+        couplings=couplings,
         num_couplings=config.num_couplings,
         hidden_sizes=config.coupling_hidden_sizes,
-        max_log_scale=config.max_log_scale,
-        max_shift=config.max_shift,
     )
