@@ -91,14 +91,17 @@ class Config(FlowConfig):
 
 PRESETS = {
     "quinoa": Config(),
-    # Couplings whose densities are histograms, and a prior that forgets sooner and lets the policy
-    # go further in a period: what learns in six dimensions (BUILD_NOTES.md).
+    # Couplings whose densities are histograms, a prior that forgets sooner, a policy that may go
+    # further in a period, and steps that are neither clipped nor made smaller: what learns in six
+    # dimensions (BUILD_NOTES.md).
     "quinoa_piecewise": Config(
         coupling="piecewise_linear",
         num_couplings=2,
-        coupling_hidden_sizes=(128, 128),
+        coupling_hidden_sizes=(256, 256),
         prior_power=0.5,
-        epsilon=0.15,
+        epsilon=0.2,
+        learning_rate_half_life=0,
+        max_gradient_norm=0.0,
     ),
     # As near to Algorithm 2 and section 4 as the settings go: π̃ ← π and copies of V. What stays
     # our own: α moves with π̃ rather than at each step, within bounds; its dual has several actions
