@@ -44,9 +44,13 @@ def assert_equal(first, second, equal=True):
     assert all(map(np.array_equal, values(first), values(second))) == equal
 
 
+COUPLINGS = pytest.mark.parametrize("coupling", ["affine", "piecewise_linear"])
+
+
+@COUPLINGS
 @pytest.mark.parametrize("rho", [1.0, 0.9, 0.0])
-def test_loss_is_equations_2_and_3(rho):
-    agent, _ = make(prior_power=rho)
+def test_loss_is_equations_2_and_3(rho, coupling):
+    agent, _ = make(prior_power=rho, coupling=coupling)
     s, a, r, d, next_s = transitions = batch()
     log_uniform = -2 * np.log(2)
     prior = rho * agent._copied_policy(s).log_prob(a) + (1 - rho) * log_uniform
@@ -67,8 +71,9 @@ def test_a_termination_has_no_value_after_it_and_a_time_limit_has():
     np.testing.assert_allclose(agent._q_and_target(going_on)[1], expected, rtol=1e-6)
 
 
-def test_gradients_reach_policy_and_value_and_nothing_else():
-    agent, _ = make()
+@COUPLINGS
+def test_gradients_reach_policy_and_value_and_nothing_else(coupling):
+    agent, _ = make(coupling=coupling)
     with tf.GradientTape() as tape:
         loss = agent.losses(batch(), SEED)["td"]
     trained = [variable for group in agent.parameter_groups() for variable in group.variables]
