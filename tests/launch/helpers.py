@@ -76,15 +76,20 @@ def train_command(folder: Path, *flags: str, environment: str = MATCH) -> list[s
 @contextlib.contextmanager
 def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
     """A process as a terminal would start it, ended at the end of the context in any case."""
-    # Nothing of what this test process was told reaches it by way of the environment.
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    # What runs the tests may have been started by `nohup`, and what it starts would ignore SIGHUP.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        # Nothing of what this test process was told reaches it by way of the environment.
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
     try:
         yield process
     finally:
