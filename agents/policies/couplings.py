@@ -174,12 +174,12 @@ class _Histogram(Transform):
         self._num_bins = logits.shape[-1]
         self._log_probs = tf.nn.log_softmax(logits)
         self._probs = tf.exp(self._log_probs)
+        self._before = tf.cumsum(self._probs, axis=-1, exclusive=True)
 
     def push(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         u = 0.5 * (x + 1.0)
-        # The probability of each bin and of all those before it, but for the last one's: 1.
-        above = tf.cumsum(self._probs, axis=-1)[..., :-1]
-        index = tf.reduce_sum(tf.cast(above <= u[..., None], tf.int32), axis=-1)
+        starts = self._before[..., 1:] <= u[..., None]
+        index = tf.reduce_sum(tf.cast(starts, tf.int32), axis=-1)
         below, prob, log_prob = self._at(index)
         # A bin so unlikely that its probability is lost beside the sum of those before it.
         within = tf.clip_by_value((u - below) / tf.maximum(prob, 1e-30), 0.0, 1.0)
@@ -196,10 +196,9 @@ class _Histogram(Transform):
     def _at(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Of the bins [N, T]: the probability before them, theirs, and its logarithm."""
         one_hot = tf.one_hot(index, self._num_bins)
-        before = tf.cumsum(self._probs, axis=-1, exclusive=True)
         return tuple(
             tf.reduce_sum(one_hot * values, axis=-1)
-            for values in (before, self._probs, self._log_probs)
+            for values in (self._before, self._probs, self._log_probs)
         )
 
     def _log_det(self, log_prob: tf.Tensor) -> tf.Tensor:

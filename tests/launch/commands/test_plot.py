@@ -3,7 +3,6 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from launch import cli
 from tests.launch.helpers import MATCH
 from tests.launch.written_runs import write_run
 
@@ -11,13 +10,12 @@ PNG = b"\x89PNG"
 
 
 @pytest.fixture
-def plot(capsys, tmp_path):
+def plot(quinoa, tmp_path):
     """Runs the command; gives its status, output and errors."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         out = [] if any("--out" in str(a) for a in arguments) else [f"--out={tmp_path / 'p.png'}"]
-        status = cli.main(["plot", *map(str, arguments), *out])
-        return status, *capsys.readouterr()
+        return quinoa("plot", *map(str, arguments), *out)
 
     return run
 

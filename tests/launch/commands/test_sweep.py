@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from launch import cli, lock
+from launch import lock
 from launch.experiment import load
 from launch.files import read_json, write_json
 from launch.sweep.folder import State, SweepFolder
@@ -143,15 +144,10 @@ def test_a_killed_sweep_takes_its_runs_along_and_goes_on_from_where_they_were(tm
 
 
 @pytest.fixture
-def quinoa(capsys, monkeypatch, tmp_path):
+def quinoa(quinoa, monkeypatch, tmp_path):
     """Runs a sweep in this process; gives its status, output and errors."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        status = cli.main(["sweep", *arguments])
-        return status, *capsys.readouterr()
-
-    return run
+    return functools.partial(quinoa, "sweep")
 
 
 @pytest.mark.parametrize(
