@@ -47,7 +47,6 @@ setuptools.setup(
         "tensorflow>=2.12,<2.13",
         "tensorflow-probability",
         "tomli",
-        "tqdm",
     ],
     entry_points={"console_scripts": ["quinoa = launch.cli:main"]},
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -10,18 +9,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from launch.goal import Goal
+from launch.live import BLUE, ORANGE, LiveLines, bar_row
+from launch.terminal import say
 from launch.words import compact, count, duration, sparkline
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.live import Live
     from rich.text import Text
 
 # Where there is no terminal to redraw a view in, seconds from one line to the next.
 _LINE_S = 10.0
 _SPARKLINE = 24
-# Light enough for a dark terminal; of Okabe and Ito's colours, which everybody can tell apart.
-BLUE, ORANGE = "#56B4E9", "#E69F00"
 # Shares of the ratio asked for that the one held may be off by, before it is marked: a call of the
 # learner is so much of what happens in the seconds that it is measured over.
 _RATIO_OFF = 0.25
@@ -44,25 +42,13 @@ class Progress:
         """
         self._goal = goal
         self._stream = stream or sys.stderr
-        self._live: Live | None = None
+        self._lines = LiveLines(self._stream)
         self._since = time.monotonic()
         self._next_line = self._since + _LINE_S
         self._returns: list[float] = []
 
     def __enter__(self) -> Progress:
         """Starts."""
-        if self._stream.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
-            console = Console(file=self._stream)
-            if console.is_dumb_terminal:
-                return self
-            # What else is said meanwhile goes above it. It is drawn when there is something new,
-            # and never from a thread, where an error of the terminal would have nobody to hear it.
-            self._live = Live(console=console, auto_refresh=False)
-            with contextlib.suppress(OSError):
-                self._live.start()
         return self
 
     def __exit__(
@@ -73,28 +59,19 @@ class Progress:
     ) -> None:
         """Leaves the view as it is and goes on below it."""
         del kind, error, trace
-        if self._live is not None:
-            with contextlib.suppress(OSError):
-                self._live.stop()
+        self._lines.stop()
 
     def show(self, status: Mapping[str, Any]) -> None:
         """Shows a `Counter.status`, with `restarts` where something is ever started again."""
         value = status["evaluation_return"]
         if value is not None and self._returns[-1:] != [value]:
             self._returns.append(value)
-        # The terminal may have been closed; that is no reason to end the run.
-        with contextlib.suppress(OSError):
-            self._show(status)
-
-    def _show(self, status: Mapping[str, Any]) -> None:
         now = time.monotonic()
-        if self._live is not None:
-            self._live.update(
-                view(self._goal, status, now - self._since, self._returns), refresh=True
-            )
+        if self._lines.can_redraw:
+            self._lines.draw(view(self._goal, status, now - self._since, self._returns))
         elif now >= self._next_line:
             self._next_line = now + _LINE_S
-            print(line(self._goal, status), file=self._stream, flush=True)
+            say(line(self._goal, status), self._stream)
 
 
 def line(goal: Goal, status: Mapping[str, Any]) -> str:
@@ -141,26 +118,12 @@ def progress_bar(
     goal: Goal, status: Mapping[str, Any], elapsed_s: float | None = None
 ) -> RenderableType:
     """The fraction of steps done, as a bar and in numbers, and the time left."""
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
     done = min(status["actor_steps"], goal.steps)
     times = [] if elapsed_s is None else [f"{duration(elapsed_s)} gone"]
     if (left := seconds_left(goal, status)) is not None:
         times.append(f"{duration(left)} left")
-    text = Text.assemble(
-        (f"{done / goal.steps:4.0%}", f"bold {BLUE}"),
-        f"  {compact(done)} of {compact(goal.steps)} steps  {', '.join(times)}",
-    )
-    row = Table.grid(expand=True, padding=(0, 1))
-    row.add_column(ratio=1)
-    row.add_column(justify="right", no_wrap=True)
-    row.add_row(
-        ProgressBar(total=goal.steps, completed=done, complete_style=BLUE, finished_style=BLUE),
-        text,
-    )
-    return row
+    text = f"  {compact(done)} of {compact(goal.steps)} steps  {', '.join(times)}"
+    return bar_row(done, goal.steps, text)
 
 
 def returns_text(status: Mapping[str, Any], returns: Sequence[float]) -> Text:

@@ -12,7 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from launch.progress import BLUE, ORANGE, progress_bar, rates_text, returns_text
+from launch.live import BLUE, ORANGE
+from launch.progress import progress_bar, rates_text, returns_text
 from launch.run_view import Process, RunView, Saved, State
 from launch.words import compact, count, duration
 

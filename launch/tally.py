@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-import tqdm
-
+from launch.live import LiveLines, bar_row
 from launch.terminal import say
+from launch.words import duration
 
-# Seconds before a terminal shows a bar at all, and elsewhere from one line to the next.
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+# Seconds before a terminal shows a bar at all, from one look of it to the next, and elsewhere from
+# one line to the next.
 DELAY_S = 1.0
+_REDRAW_S = 0.1
 LINE_S = 30.0
 
 
@@ -30,19 +34,10 @@ class Tally:
         """
         self._total, self._unit = total, unit
         self._stream = stream or sys.stderr
+        self._lines = LiveLines(self._stream, leave=False)
         self._done = 0
-        self._next_line = time.monotonic() + LINE_S
-        self._bar: tqdm.tqdm[None] | None = None
-        if self._stream.isatty():
-            self._bar = tqdm.tqdm(
-                total=total,
-                file=self._stream,
-                delay=DELAY_S,
-                leave=False,
-                dynamic_ncols=True,
-                bar_format=f"{{percentage:3.0f}}%|{{bar}}| {{n_fmt}}/{{total_fmt}} {unit} "
-                "[{elapsed}<{remaining}]",
-            )
+        self._since = time.monotonic()
+        self._next = self._since + (DELAY_S if self._lines.can_redraw else LINE_S)
 
     def __enter__(self) -> Tally:
         """Starts."""
@@ -56,17 +51,24 @@ class Tally:
     ) -> None:
         """Takes the bar away."""
         del kind, error, trace
-        if self._bar is not None:
-            with contextlib.suppress(OSError):
-                self._bar.close()
+        self._lines.stop()
 
     def add(self, count: int = 1) -> None:
         """Says that so much more is done."""
         self._done += count
-        if self._bar is not None:
-            # The terminal may have been closed; that is no reason to end the work.
-            with contextlib.suppress(OSError):
-                self._bar.update(count)
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + LINE_S
+        now = time.monotonic()
+        if now < self._next:
+            return
+        if self._lines.can_redraw:
+            self._next = now + _REDRAW_S
+            self._lines.draw(self._bar(now - self._since))
+        else:
+            self._next = now + LINE_S
             say(f"{self._done}/{self._total} {self._unit}", self._stream)
+
+    def _bar(self, elapsed_s: float) -> RenderableType:
+        left_s = elapsed_s * (self._total - self._done) / self._done
+        times = f"{duration(elapsed_s)} gone, {duration(left_s)} left"
+        return bar_row(
+            self._done, self._total, f"  {self._done} of {self._total} {self._unit}  {times}"
+        )

@@ -2,52 +2,80 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
-
-import tqdm
+from typing import TYPE_CHECKING, Any, TextIO
 
 from launch.files import read_json
+from launch.live import BLUE, LiveLines, bar_row
 from launch.run_folder import RunFolder
-from launch.terminal import say
+from launch.words import duration
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 # Seconds between two looks at how far runs are and, where there is no terminal to redraw lines in,
 # from one report to the next.
 _LOOK_S = 0.5
 _REPORT_S = 30.0
 _MAX_NAME = 40
+_BAR_WIDTH = 16
+
+
+@dataclasses.dataclass
+class _Shown:
+    """A run that is running.
+
+    Attributes:
+        steps: actor steps at its end.
+        began: when it was started.
+        fraction: of its steps, done; None where it has not said yet.
+        value: its return, as text.
+        first: when it was first known how much was done, and how much that was. What a run had
+            done before it went on tells nothing of how fast it is.
+    """
+
+    steps: int
+    began: float
+    fraction: float | None = None
+    value: str = "-"
+    first: tuple[float, float] | None = None
+
+    def take(self, status: Mapping[str, Any]) -> None:
+        """Takes a `Counter.status` in."""
+        self.fraction = min(int(status["actor_steps"]) / self.steps, 1.0)
+        self.value = _return(status)
+        self.first = self.first or (time.monotonic(), self.fraction)
+
+    def left(self) -> str:
+        """The time left, as text, by how far it has come since it was first seen."""
+        if self.first is None or self.fraction is None or self.fraction <= self.first[1]:
+            return "time left unknown"
+        since, before = self.first
+        seconds = (time.monotonic() - since) * (1 - self.fraction) / (self.fraction - before)
+        return f"{duration(seconds)} left"
 
 
 class Board:
     """A bar for each run that is running and one for all, or lines now and then."""
 
     def __init__(self, names: Sequence[str], num_done: int, stream: TextIO | None = None):
-        """Shows the bar for all, where there is a terminal.
+        """Shows nothing yet.
 
         Args:
             names: of the sweep's runs.
             num_done: how many of them need not be run.
             stream: where to; by default standard error.
         """
-        self._stream = stream or sys.stderr
+        self._lines = LiveLines(stream or sys.stderr)
         self._num_runs, self._num_done = len(names), num_done
         self._width = min(max(map(len, names)), _MAX_NAME)
-        self._began: dict[str, float] = {}
-        # When a run's progress was first seen, and what it was.
-        self._seen: dict[str, tuple[float, float]] = {}
-        self._bars: dict[str, tqdm.tqdm[None]] = {}
+        self._runs: dict[str, _Shown] = {}
+        self._since = time.monotonic()
         self._next_look = 0.0
-        self._next_report = time.monotonic() + _REPORT_S
-        self._all: tqdm.tqdm[None] | None = None
-        if self._stream.isatty():
-            form = "{desc}  {n_fmt} of {total_fmt} runs |{bar:20}| [{elapsed}]"
-            self._all = self._new_bar(len(names), 0, form)
-            self._all.set_description_str(f"{'all':{self._width}}", refresh=False)
-            self._all.n = num_done
-            self._all.refresh()
+        self._next_report = self._since + _REPORT_S
 
     def begin(self, name: str, steps: int) -> None:
         """Shows a run that has been started.
@@ -56,49 +84,30 @@ class Board:
             name: of the run.
             steps: actor steps at its end.
         """
-        self._began[name] = time.monotonic()
-        if self._all is None:
-            say(f"{self._padded(name)}  started", self._stream)
-            return
-        taken = {abs(bar.pos) for bar in self._bars.values()}
-        place = next(i for i in range(1, len(taken) + 2) if i not in taken)
-        form = "{desc}  {percentage:3.0f}% |{bar:20}| [{elapsed}<{remaining}{postfix}]"
-        bar = self._new_bar(steps, place, form)
-        bar.set_description_str(self._padded(name), refresh=False)
-        bar.set_postfix_str("starting")
-        self._bars[name] = bar
+        self._runs[name] = _Shown(steps, time.monotonic())
+        if self._lines.can_redraw:
+            self._lines.draw(self._view())
+        else:
+            self.say(f"{self._padded(name)}  started")
 
-    def update(self, folders: Mapping[str, RunFolder], steps: Mapping[str, int]) -> None:
-        """Shows how far the running ones are, by their folders.
-
-        Args:
-            folders: of those that run, by name.
-            steps: actor steps at their ends, by name.
-        """
+    def update(self, folders: Mapping[str, RunFolder]) -> None:
+        """Shows how far the running ones are, by their folders."""
         now = time.monotonic()
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_S
-        is_due = now >= self._next_report
-        if is_due:
-            self._next_report = now + _REPORT_S
         for name, folder in folders.items():
             status = _status(folder)
-            if status is None:
-                continue
-            done = min(int(status["actor_steps"]), steps[name])
-            with contextlib.suppress(OSError):
-                if self._all is not None:
-                    self._show_bar(self._bars[name], done, f"return {_return(status)}")
-                else:
-                    fraction = done / steps[name]
-                    left = self._left(name, fraction)
-                    if is_due:
-                        text = f"{fraction:4.0%}, return {_return(status)}, {left}"
-                        say(f"{self._padded(name)}  {text}", self._stream)
-        if self._all is not None:
-            with contextlib.suppress(OSError):
-                self._all.refresh()
+            if status is not None:
+                self._runs[name].take(status)
+        if self._lines.can_redraw:
+            self._lines.draw(self._view())
+        elif now >= self._next_report:
+            self._next_report = now + _REPORT_S
+            for name, run in self._runs.items():
+                if run.fraction is not None:
+                    text = f"{run.fraction:4.0%}, return {run.value}, {run.left()}"
+                    self.say(f"{self._padded(name)}  {text}")
 
     def end(self, name: str, text: str, *, is_done: bool) -> None:
         """Takes a run off, with a line that stays.
@@ -109,54 +118,46 @@ class Board:
             is_done: whether it need not be run any more.
         """
         self._num_done += is_done
-        self._seen.pop(name, None)
-        seconds = time.monotonic() - self._began.pop(name)
-        line = f"{self._padded(name)}  {text}  [{tqdm.tqdm.format_interval(seconds)}]"
-        with contextlib.suppress(OSError):
-            if self._all is None:
-                say(f"{line}  {self._num_done} of {self._num_runs} runs", self._stream)
-                return
-            self._bars.pop(name).close()
-            tqdm.tqdm.write(line, file=self._stream)
-            self._all.n = self._num_done
-            self._all.refresh()
+        taken = duration(time.monotonic() - self._runs.pop(name).began)
+        line = f"{self._padded(name)}  {text}, {taken}"
+        if self._lines.can_redraw:
+            self.say(line)
+            self._lines.draw(self._view())
+        else:
+            self.say(f"{line}; {self._num_done} of {self._num_runs} runs")
 
     def say(self, text: str) -> None:
         """Prints a line above the bars."""
-        with contextlib.suppress(OSError):
-            tqdm.tqdm.write(text, file=self._stream)
+        self._lines.say(text)
 
     def close(self) -> None:
         """Leaves the terminal below what is shown."""
-        with contextlib.suppress(OSError):
-            for bar in (*self._bars.values(), *([] if self._all is None else [self._all])):
-                bar.close()
-        self._bars.clear()
+        self._lines.stop()
 
-    def _new_bar(self, total: int, place: int, form: str) -> tqdm.tqdm[None]:
-        return tqdm.tqdm(
-            total=total,
-            file=self._stream,
-            position=place,
-            leave=place == 0,
-            dynamic_ncols=True,
-            bar_format=form,
-        )
+    def _view(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
 
-    def _show_bar(self, bar: tqdm.tqdm[None], done: int, text: str) -> None:
-        if bar.n == 0 < done:
-            # What a run had done before it went on tells nothing of how fast it is.
-            bar.initial, bar.start_t = done, time.time()
-        bar.n = done
-        bar.set_postfix_str(text)
-
-    def _left(self, name: str, fraction: float) -> str:
-        """The time left, as text, by how far the run has come since it was first seen."""
-        since, first = self._seen.setdefault(name, (time.monotonic(), fraction))
-        if fraction <= first:
-            return "time left unknown"
-        seconds = (time.monotonic() - since) * (1 - fraction) / (fraction - first)
-        return f"{tqdm.tqdm.format_interval(seconds)} left"
+        running = Table.grid(padding=(0, 2, 0, 0))
+        # Where the terminal is narrow, it is the name that is cut.
+        running.add_column()
+        for _ in range(4):
+            running.add_column(no_wrap=True)
+        for name, run in self._runs.items():
+            fraction = run.fraction or 0.0
+            bar = ProgressBar(1.0, fraction, width=_BAR_WIDTH, complete_style=BLUE)
+            what = (f"{fraction:4.0%}", f"return {run.value}", run.left())
+            if run.fraction is None:
+                what = ("", "starting", "")
+            label = Text(name[:_MAX_NAME], no_wrap=True, overflow="ellipsis")
+            running.add_row(label, bar, *what)
+        # Of all steps, for runs end in steps of one and may take hours each.
+        done = self._num_done + sum(run.fraction or 0.0 for run in self._runs.values())
+        gone = duration(time.monotonic() - self._since)
+        text = f"  {self._num_done} of {self._num_runs} runs  {gone} gone"
+        return Group(running, bar_row(done, self._num_runs, text))
 
     def _padded(self, name: str) -> str:
         return f"{name[:_MAX_NAME]:{self._width}}"

@@ -83,11 +83,7 @@ def run_all(
                 for child in [child for child in running if child.popen.poll() is not None]:
                     running.remove(child)
                     _end(sweep, child, board, was_asked=asked > 0)
-                names = [child.planned for child in running]
-                board.update(
-                    {planned.name: sweep.run(planned) for planned in names},
-                    {planned.name: planned.steps for planned in names},
-                )
+                board.update({each.planned.name: sweep.run(each.planned) for each in running})
                 time.sleep(_POLL_S)
         finally:
             # Where something is wrong with the sweep itself.

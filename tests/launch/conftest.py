@@ -15,6 +15,13 @@ def no_lines_of_progress(monkeypatch):
     monkeypatch.setattr("launch.tally.LINE_S", float("inf"))
 
 
+@pytest.fixture(autouse=True)
+def able_terminal(monkeypatch):
+    """What a test says is a terminal can move its cursor."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
 @pytest.fixture
 def same_environment_variables(monkeypatch):
     """What the command line does to its own process ends with the test."""

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import re
 import time
 
 import pytest
@@ -9,19 +8,7 @@ import pytest
 from launch.goal import Goal
 from launch.progress import Progress, line
 from tests.launch.helpers import experiment
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture(autouse=True)
-def able(monkeypatch):
-    """A terminal that can move its cursor."""
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "80")
-
+from tests.launch.terminals import Terminal, on_screen
 
 GOAL = Goal(steps=1000, updates_per_step=0.5, min_replay_size=100, max_replay_size=2000)
 
@@ -57,8 +44,7 @@ def shown(*statuses) -> str:
     with Progress(GOAL, terminal) as progress:
         for each in statuses:
             progress.show(each)
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
-    return text.rpartition("\r")[2] if statuses else text
+    return "\n".join(on_screen(terminal))
 
 
 def test_says_in_a_line_what_there_is_to_know():

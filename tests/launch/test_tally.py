@@ -4,11 +4,7 @@ import io
 
 from launch import tally
 from launch.tally import Tally
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.launch.terminals import Terminal, on_screen
 
 
 def test_elsewhere_than_in_a_terminal_says_how_much_is_done_now_and_then(monkeypatch):
@@ -32,7 +28,6 @@ def test_a_terminal_has_a_bar_that_goes_away(monkeypatch):
     monkeypatch.setattr(tally, "DELAY_S", 0.0)
     with Tally(4, "steps", stream) as counted:
         counted.add(2)
-        counted._bar.refresh()  # type: ignore[union-attr]
-    shown = stream.getvalue()
-    assert "2/4 steps" in shown
-    assert shown.endswith("\r")
+        (line,) = on_screen(stream)
+        assert "50%  2 of 4 steps  0:00 gone, 0:00 left" in line
+    assert on_screen(stream) == []

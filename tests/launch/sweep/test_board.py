@@ -7,11 +7,7 @@ import pytest
 from launch.files import write_json
 from launch.run_folder import RunFolder
 from launch.sweep import board
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+from tests.launch.terminals import Terminal, on_screen
 
 
 @pytest.fixture
@@ -26,7 +22,7 @@ def shown(tmp_path, monkeypatch):
         def show(steps, **status):
             folder = RunFolder(tmp_path)
             write_json(folder.status, {"actor_steps": steps, **status})
-            shown_board.update({"one": folder}, {"one": 100})
+            shown_board.update({"one": folder})
 
         return shown_board, show
 
@@ -45,7 +41,7 @@ def test_lines_say_how_far_runs_are_and_how_they_end(shown):
     started, first, second, third, ended = stream.getvalue().splitlines()
     assert started.split() == ["one", "started"]
     assert " 0%, return -, time left unknown" in first
-    assert "25%, return 1.5, 00:00 left" in second
+    assert "25%, return 1.5, 0:00 left" in second
     assert "100%, return 2.5" in third
     assert ended.startswith("one      finished") and ended.endswith("1 of 2 runs")
 
@@ -54,7 +50,7 @@ def test_a_run_that_has_no_status_yet_is_passed_over(shown, tmp_path):
     stream = io.StringIO()
     of_runs, _ = shown(stream)
     of_runs.begin("one", 100)
-    of_runs.update({"one": RunFolder(tmp_path / "nowhere")}, {"one": 100})
+    of_runs.update({"one": RunFolder(tmp_path / "nowhere")})
     assert stream.getvalue().count("\n") == 1
 
 
@@ -62,13 +58,30 @@ def test_a_terminal_has_a_bar_for_each_run_and_one_for_all(shown):
     stream = Terminal()
     of_runs, show = shown(stream)
     of_runs.begin("one", 100)
+    starting, of_all = on_screen(stream)
+    assert starting.split()[0] == "one" and "starting" in starting
+    assert "0%  0 of 2 runs" in of_all
     show(50, evaluation_return=2.5)
-    text = stream.getvalue()
-    assert "0 of 2 runs" in text
-    assert "50%" in text and "return 2.5" in text
+    of_one, of_all = on_screen(stream)
+    assert "50%" in of_one and "return 2.5" in of_one
+    assert "25%  0 of 2 runs" in of_all
     of_runs.end("one", "finished, return 2.5", is_done=True)
     of_runs.begin("another", 100)
     of_runs.end("another", "stopped", is_done=False)
     of_runs.close()
-    assert "1 of 2 runs" in stream.getvalue()
-    assert "finished, return 2.5" in stream.getvalue()
+    first, second, of_all = on_screen(stream)
+    assert first.startswith("one      finished, return 2.5, 0:0")
+    assert second.startswith("another  stopped, 0:0")
+    assert "50%  1 of 2 runs" in of_all
+
+
+def test_a_narrow_terminal_cuts_the_name(shown, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Terminal()
+    of_runs, _ = shown(stream)
+    name = "learning_rate=0.0003-tau=0.01-s0"
+    of_runs.begin(name, 100)
+    of_runs.begin("one", 100)
+    show_line, *_ = on_screen(stream)
+    assert "…" in show_line and "starting" in show_line
+    assert len(on_screen(stream)) == 3
