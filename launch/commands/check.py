@@ -104,6 +104,7 @@ def _check_agent(
     from agents import protocol, registry
     from launch.checks import agent, short_run
     from launch.checks.base import Finding, go_through
+    from launch.checks.subject import Subject
     from launch.commands.train import assignments
 
     try:
@@ -121,7 +122,7 @@ def _check_agent(
     spec = _spec_of(values.env, values)
     say(f"Checking the agent {name} on {values.env}")
     show(Finding("it is a module with Agent and Config", None))
-    subject = agent.Subject(loaded._replace(config=config), spec, values.seed)
+    subject = Subject(loaded._replace(config=config), spec, values.seed)
     count, failed = go_through(agent.CHECKS, subject, show)
     return _and_run(
         count + 1,
