@@ -11,8 +11,6 @@ from typing import NamedTuple
 from tests.launch.helpers import ROOT
 
 _FENCE = re.compile(r"^(```+)[ \t]*(\S*)[ \t]*(.*?)\n(.*?)^\1[ \t]*$", re.DOTALL | re.MULTILINE)
-# What shows commands or what they print.
-_SHELLS = ("", "sh", "console", "bash")
 
 
 class Fence(NamedTuple):
@@ -53,7 +51,7 @@ def prose(page: Path) -> str:
 
 def commands(fence: Fence) -> list[str]:
     """The lines of a block of commands, continued ones joined; none of another block."""
-    if fence.language not in _SHELLS:
+    if fence.language != "sh":
         return []
     lines = fence.text.replace("\\\n", " ").splitlines()
     return [line.removeprefix("$ ").strip() for line in lines if line.strip()]

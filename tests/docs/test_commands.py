@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,15 @@ def test_everything_that_a_page_makes_can_be_made(page):
             assert "=" in target or target in targets, f"make {target}"
 
 
+def test_commands_stand_in_fences_that_say_so():
+    """All but forms with [WHAT MAY BE GIVEN], and what shows answers and begins with a prompt."""
+    for page in fences.pages():
+        for fence in fences.fences(page):
+            if fence.language != "sh":
+                typed = r"^(make|python|quinoa) [^\[\n]*$"
+                assert not re.search(typed, fence.text, re.MULTILINE), f"{page}: {fence.text}"
+
+
 def test_a_page_says_why_commands_are_not_run():
     for page in fences.pages():
         for fence in fences.fences(page):
@@ -56,11 +66,29 @@ def test_a_page_says_why_commands_are_not_run():
                 assert len(reason) > 5, f"{page}: {fence.text}"
 
 
+@pytest.fixture(scope="module")
+def a_run(tmp_path_factory):
+    """A short run, for the pages that are of runs and call theirs runs/RUN."""
+    folder = tmp_path_factory.mktemp("made")
+    flags = "--steps=3000 --evaluation_period=1000 --evaluation_episodes=2 --folder=run"
+    _type(f"quinoa train --engine=serial --env=control:cartpole:balance {flags}", folder)
+    return folder / "run"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", RUN, ids=fences.name)
-def test_the_commands_of_a_page_work_as_printed(page, tmp_path):
+def test_the_commands_of_a_page_work_as_printed(page, tmp_path, request):
     """As a new user would type them, one after the other, in an empty folder."""
+    commands = fences.to_run(page)
+    if any("runs/RUN" in command for command in commands) or page.stem == "plot":
+        shutil.copytree(request.getfixturevalue("a_run"), tmp_path / "runs" / "RUN")
+    for command in commands:
+        _type(command, tmp_path)
+
+
+def _type(command: str, folder: Path) -> None:
+    """Types a command, which is to work without a warning."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -68,19 +96,18 @@ def test_the_commands_of_a_page_work_as_printed(page, tmp_path):
     }
     for name in ("TF_CPP_MIN_LOG_LEVEL", "GRPC_VERBOSITY", "MUJOCO_GL"):
         environment.pop(name, None)  # Of tests/conftest.py, and not of a new user.
-    for command in fences.to_run(page):
-        done = subprocess.run(
-            ["bash", "-e", "-c", command],
-            cwd=tmp_path,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        for line in (*done.stdout.splitlines(), *done.stderr.splitlines()):
-            assert not re.search(r"warning|traceback", line, re.IGNORECASE), f"{command}\n{line}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    for line in (*done.stdout.splitlines(), *done.stderr.splitlines()):
+        assert not re.search(r"warning|traceback", line, re.IGNORECASE), f"{command}\n{line}"
 
 
 def test_what_the_page_of_list_shows_is_what_list_shows(capsys):
