@@ -79,10 +79,11 @@ def a_run(tmp_path_factory):
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", RUN, ids=fences.name)
 def test_the_commands_of_a_page_work_as_printed(page, tmp_path, request):
-    """As a new user would type them, one after the other, in an empty folder."""
+    """As a new user would, who writes its files and types its commands, in an empty folder."""
     commands = fences.to_run(page)
     if any("runs/RUN" in command for command in commands) or page.stem == "plot":
         shutil.copytree(request.getfixturevalue("a_run"), tmp_path / "runs" / "RUN")
+    fences.write_files(page, tmp_path)
     for command in commands:
         _type(command, tmp_path)
 
