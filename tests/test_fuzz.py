@@ -16,8 +16,8 @@ from agents import registry
 from agents.learner import Learner
 from agents.protocol import AgentConfig, ConfigError
 from launch import checkpoints, sealed
-from launch.commands import train
 from launch.commands.base import UsageError
+from launch.commands.new_experiment import assignments
 from launch.errors import ExperimentError, RunError
 from launch.experiment import Experiment, load
 from launch.run_folder import RunFolder
@@ -105,7 +105,7 @@ def test_settings(count, agent):
     @on(each, st.lists(known | st.text(max_size=20) | names(fields), max_size=3))
     def check(texts: list[str]) -> None:
         try:
-            changed = registry.override(config, train.assignments(texts))
+            changed = registry.override(config, assignments(texts))
         except (ConfigError, UsageError) as error:
             assert "\n" not in str(error).replace(repr("\n"), "")
             return

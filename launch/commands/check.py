@@ -105,7 +105,7 @@ def _check_agent(
     from launch.checks import agent, short_run
     from launch.checks.base import Finding, go_through
     from launch.checks.subject import Subject
-    from launch.commands.train import assignments
+    from launch.commands.new_experiment import assignments
 
     try:
         loaded = registry.load(name)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from launch import lean_imports, lock, process_environment
-from launch.commands import train
+from launch.commands import train_flags
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
+from launch.commands.new_experiment import make_experiment
 from launch.engines.base import Settings
 from launch.terminal import say
 
@@ -40,7 +41,7 @@ def _flags() -> flags.FlagValues:
     )
     flags.DEFINE_list(
         "env",
-        [train.DEFAULT_ENVIRONMENT],
+        [train_flags.DEFAULT_ENVIRONMENT],
         "What is learned, one or several.",
         flag_values=values,
     )
@@ -87,7 +88,7 @@ def _flags() -> flags.FlagValues:
         "With --resume: try runs that failed again.",
         flag_values=values,
     )
-    of_train = train.COMMAND.flags()
+    of_train = train_flags.define()
     for name in _NOT_OF_TRAIN:
         delattr(of_train, name)
     values.append_flag_values(of_train)
@@ -156,7 +157,7 @@ def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]
     from launch.sweep import plan, space
 
     axes = space.parse_axes(settings)
-    of_train = [name for name in train.COMMAND.flags() if name not in _NOT_OF_TRAIN]
+    of_train = [name for name in train_flags.define() if name not in _NOT_OF_TRAIN]
     given = [
         text
         for name in of_train
@@ -200,12 +201,12 @@ def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[N
 
 def _experiment(run: Planned, inherited: Mapping[str, str]) -> tuple[Experiment, str]:
     """The experiment of a run and the name of its engine."""
-    values = train.COMMAND.flags()
+    values = train_flags.define()
     try:
         values(["quinoa train", *run.arguments])
     except flags.Error as error:
         raise UsageError(str(error)) from None
-    return train.make_experiment(values, inherited), values.engine
+    return make_experiment(values, inherited), values.engine
 
 
 def _sized(

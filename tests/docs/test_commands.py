@@ -11,7 +11,7 @@ import pytest
 
 from agents import registry
 from launch import cli
-from launch.commands import train
+from launch.commands.new_experiment import make_experiment
 from tests.docs import fences
 from tests.launch.helpers import ROOT
 
@@ -38,7 +38,7 @@ def test_every_command_of_a_page_exists_with_its_flags(page):
         if known and values.resume is None:
             # With a preset and settings that exist. NAME=VALUE stands for one.
             values["set"].value = [text for text in values.set if not text.startswith("NAME")]
-            train.make_experiment(values, {})
+            make_experiment(values, {})
 
 
 @pytest.mark.parametrize("page", fences.pages(), ids=fences.name)

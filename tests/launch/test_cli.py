@@ -12,7 +12,8 @@ import pytest
 
 from agents import registry
 from launch import checkpoints, cli, presets
-from launch.commands import train
+from launch.commands import train, train_flags
+from launch.commands.new_experiment import make_experiment
 from launch.experiment import load
 from launch.files import read_json
 from launch.run_folder import RunFolder
@@ -198,16 +199,16 @@ def test_what_packages_declare_is_listed_trained_and_saved_by_its_import_path(
 
 
 def test_numbers_may_be_written_as_people_do():
-    values = train.COMMAND.flags()
+    values = train_flags.define()
     cli._parse("train", values, ["--steps=1e6", "--num_actors", "4", "--seed=0"])
     assert (values.steps, values.num_actors, values.seed) == (1_000_000, 4, 0)
-    values = train.COMMAND.flags()
+    values = train_flags.define()
     cli._parse("train", values, ["--steps=2_000", "--seed=2147483647"])
     assert (values.steps, values.seed) == (2000, 2147483647)
 
 
 def test_flags_make_the_experiment(tmp_path):
-    values = train.COMMAND.flags()
+    values = train_flags.define()
     text = (
         "--env=a:b --num_actors=3 --environments_per_actor=5 --steps=7 --seed=9 --action_repeat=2 "
         "--samples_per_insert=1.5 --steps_per_call=11 --evaluation_period=13 --set=tau=0.25 "
@@ -215,7 +216,7 @@ def test_flags_make_the_experiment(tmp_path):
         "--checkpoint_period=23 --replay_checkpoint_period=29"
     )
     cli._parse("train", values, text.split())
-    experiment = train.make_experiment(values, {})
+    experiment = make_experiment(values, {})
     assert experiment.agent == registry.DEFAULT_AGENT
     assert experiment.environment == "a:b"
     assert experiment.agent_config.batch_size == 21
@@ -230,9 +231,9 @@ def test_flags_make_the_experiment(tmp_path):
 
 
 def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():
-    values = train.COMMAND.flags()
+    values = train_flags.define()
     cli._parse("train", values, ["--samples_per_insert=0", "--learner_threads=1"])
-    experiment = train.make_experiment(values, {})
+    experiment = make_experiment(values, {})
     assert (experiment.environments_per_actor, experiment.steps_per_call) == (64, 50)
     assert train._described_sizes(experiment) == (
         "2 actors of 64 environments, 50 gradient steps a call, 1 thread for the learner"

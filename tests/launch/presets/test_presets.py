@@ -7,7 +7,8 @@ import pytest
 
 from agents import registry
 from launch import cli, presets
-from launch.commands import train
+from launch.commands import train_flags
+from launch.commands.new_experiment import make_experiment
 from launch.errors import ExperimentError
 from tests.launch.helpers import ROOT
 
@@ -15,9 +16,9 @@ NAMES = [preset.name for preset in presets.every()]
 
 
 def experiment_of(*arguments):
-    values = train.COMMAND.flags()
+    values = train_flags.define()
     cli._parse("train", values, list(arguments))
-    return train.make_experiment(values, {})
+    return make_experiment(values, {})
 
 
 def test_every_suite_has_presets_of_a_paper_and_of_ours():
