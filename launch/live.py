@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from types import TracebackType
+import sys
 from typing import TYPE_CHECKING, TextIO
 
 from launch.terminal import say
@@ -45,22 +45,19 @@ class LiveLines:
             if not console.is_dumb_terminal:
                 # Drawn when there is something new, and never from a thread, where an error of the
                 # terminal would have nobody to hear it.
-                self._live = Live(console=console, auto_refresh=False, transient=not leave)
+                self._live = Live(
+                    console=console,
+                    auto_refresh=False,
+                    transient=not leave,
+                    # What goes to a file or a pipe goes there.
+                    redirect_stdout=sys.stdout.isatty(),
+                )
         self.can_redraw = self._live is not None
 
-    def __enter__(self) -> LiveLines:
-        """Starts."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Goes on below the lines."""
-        del kind, error, trace
-        self.stop()
+    @property
+    def height(self) -> int:
+        """Lines that there is room for; 0 where nothing is drawn."""
+        return 0 if self._live is None else self._live.console.height
 
     def draw(self, lines: RenderableType) -> None:
         """Shows these in place of those before."""
@@ -74,8 +71,11 @@ class LiveLines:
         if self._live is None:
             say(text, self._stream)
             return
+        from rich.text import Text
+
         with contextlib.suppress(OSError):
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            # A Text is printed as it is; a str would have emoji in place of parts of tasks' names.
+            self._live.console.print(Text(text), soft_wrap=True)
 
     def stop(self) -> None:
         """Goes on below the lines."""

@@ -20,7 +20,8 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
     """What flags say, with sizes chosen; it has yet to be validated.
 
     Args:
-        values: parsed flags of this command.
+        values: parsed flags of `quinoa train`; those that a preset has, and nobody gave, are set to
+            its own.
         inherited: the environment variables that the run's processes are to have.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from launch import lean_imports, lock, process_environment
+from launch import lean_imports, lock, presets, process_environment
 from launch.commands import train_flags
 from launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
 from launch.commands.new_experiment import make_experiment
@@ -35,14 +35,15 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_list(
         "agent",
         None,
-        "What learns, one or several: names (see quinoa list) or import paths. Default: the first "
-        "that quinoa list shows.",
+        "What learns, one or several: names (see quinoa list) or import paths. Default: the "
+        "preset's, or else the first that quinoa list shows.",
         flag_values=values,
     )
     flags.DEFINE_list(
         "env",
-        [train_flags.DEFAULT_ENVIRONMENT],
-        "What is learned, one or several.",
+        None,
+        "What is learned, one or several. Default: the preset's, or else "
+        f"{train_flags.DEFAULT_ENVIRONMENT}.",
         flag_values=values,
     )
     flags.DEFINE_multi_string(
@@ -156,6 +157,9 @@ def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]
     from agents import registry
     from launch.sweep import plan, space
 
+    # Every run is told its agent and environment, so a preset would have no say in them.
+    preset = {} if values.preset is None else presets.load(values.preset).flags
+    steps = values.steps if values["steps"].present else preset.get("steps", values.steps)
     axes = space.parse_axes(settings)
     of_train = [name for name in train_flags.define() if name not in _NOT_OF_TRAIN]
     given = [
@@ -165,15 +169,15 @@ def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]
         for text in values[name].serialize().split("\n")
     ]
     return plan.plan(
-        values.agent or [registry.DEFAULT_AGENT],
-        values.env,
+        values.agent or [preset.get("agent", registry.DEFAULT_AGENT)],
+        values.env or [preset.get("env", train_flags.DEFAULT_ENVIRONMENT)],
         space.grid(axes)
         if values.random is None
         else space.sample(axes, values.random, values.random_seed),
         space.parse_seeds(values.seeds),
         flags=of_train,
         given=given,
-        steps=values.steps,
+        steps=int(float(steps)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -140,12 +141,14 @@ class Board:
         from rich.table import Table
         from rich.text import Text
 
+        # A row for all, one for what is not shown, and one for the cursor.
+        room = max(self._lines.height - 3, 1)
         running = Table.grid(padding=(0, 2, 0, 0))
         # Where the terminal is narrow, it is the name that is cut.
         running.add_column()
         for _ in range(4):
             running.add_column(no_wrap=True)
-        for name, run in self._runs.items():
+        for name, run in itertools.islice(self._runs.items(), room):
             fraction = run.fraction or 0.0
             bar = ProgressBar(1.0, fraction, width=_BAR_WIDTH, complete_style=BLUE)
             what = (f"{fraction:4.0%}", f"return {run.value}", run.left())
@@ -157,7 +160,10 @@ class Board:
         done = self._num_done + sum(run.fraction or 0.0 for run in self._runs.values())
         gone = duration(time.monotonic() - self._since)
         text = f"  {self._num_done} of {self._num_runs} runs  {gone} gone"
-        return Group(running, bar_row(done, self._num_runs, text))
+        parts: list[RenderableType] = [running]
+        if (more := len(self._runs) - room) > 0:
+            parts.append(Text(f"and {more} more"))
+        return Group(*parts, bar_row(done, self._num_runs, text))
 
     def _padded(self, name: str) -> str:
         return f"{name[:_MAX_NAME]:{self._width}}"

@@ -76,7 +76,7 @@ def _check(combination: Mapping[str, str], typed: Collection[str]) -> None:
     for name in combination:
         if name in _OWN:
             raise ExperimentError(f"{name} is no setting to go through: give {_OWN[name]}.")
-        if name in ("folder", "resume", "change", "resume_replay", "set"):
+        if name in ("folder", "resume", "change", "resume_replay", "set", "preset"):
             raise ExperimentError(f"{name} is no setting to go through.")
         if name in typed:
             raise ExperimentError(f"{name} is given both for all runs and to be gone through.")

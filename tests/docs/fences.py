@@ -54,7 +54,7 @@ def commands(fence: Fence) -> list[str]:
     if fence.language != "sh":
         return []
     lines = fence.text.replace("\\\n", " ").splitlines()
-    return [line.removeprefix("$ ").strip() for line in lines if line.strip()]
+    return [line.strip() for line in lines if line.strip()]
 
 
 def to_run(page: Path) -> list[str]:
@@ -95,9 +95,6 @@ def words_after(program: str, page: Path) -> Iterator[list[str]]:
     """What follows the name of a program, in each line of a page that calls it."""
     for fence in fences(page):
         for command in commands(fence):
-            try:
-                words = shlex.split(command, comments=True)
-            except ValueError:  # What a command printed.
-                continue
+            words = shlex.split(command, comments=True)
             if words and Path(words[0]).name == program:
                 yield words[1:]

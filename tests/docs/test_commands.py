@@ -54,7 +54,7 @@ def test_commands_stand_in_fences_that_say_so():
     for page in fences.pages():
         for fence in fences.fences(page):
             if fence.language != "sh":
-                typed = r"^(make|python|quinoa) [^\[\n]*$"
+                typed = r"^([A-Z_]+=\S+ )*(\S*/)?(make|pip|python|quinoa|tensorboard) [^\[\n]*$"
                 assert not re.search(typed, fence.text, re.MULTILINE), f"{page}: {fence.text}"
 
 

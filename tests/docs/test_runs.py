@@ -22,7 +22,7 @@ def two_runs(tmp_path, monkeypatch):
     for seed in (0, 1):
         folder = RunFolder(tmp_path / "runs" / f"run-{seed}")
         folder.create()
-        experiment(seed=seed).save(folder)
+        experiment(seed=seed, samples_per_insert=None).save(folder)
         log = MetricsLog(folder)
         for steps in (0, 500):
             result = EvaluationResult(np.arange(5.0) + steps + seed, np.full(5, 7))
@@ -42,6 +42,9 @@ def test_the_examples_with_pandas_read_runs(two_runs):
     assert quartiles.shape == (4, 3)  # type: ignore[attr-defined]
     settings = names["settings"]
     assert settings.loc["seed"].tolist() == ["0", "1"]  # type: ignore[attr-defined]
+    # Nobody gave it, so it is the agent's.
+    ratio = experiment().agent_config.samples_per_insert
+    assert settings.loc["samples_per_insert"].tolist() == [str(ratio)] * 2  # type: ignore[attr-defined]
 
 
 def test_the_examples_show_what_differs(two_runs, capsys):

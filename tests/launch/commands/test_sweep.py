@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import re
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from launch import lock
+from launch.commands import sweep as sweep_of_runs
 from launch.experiment import load
 from launch.files import read_json, write_json
 from launch.sweep.folder import State, SweepFolder
@@ -88,6 +90,28 @@ def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path):
     assert after[:2] == logs[:2]
     assert all(new > old for new, old in zip(after[2:], logs[2:], strict=True))
     assert [sweep.run(planned).result.stat().st_mtime_ns for planned in plan[:2]] == before
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], ("m_iq", "control:cheetah:run", 1_000_000)),
+        (
+            ["--env=control:walker:run", "--steps=5e5"],
+            ("m_iq", "control:walker:run", 500_000),
+        ),
+        (["--agent=iq"], ("iq", "control:cheetah:run", 1_000_000)),
+    ],
+)
+def test_a_presets_agent_task_and_steps_hold_where_flags_do_not_say(given, expected):
+    values = sweep_of_runs.COMMAND.flags()
+    values(["quinoa sweep", "--preset=dm_control/m_iq", *given])
+    (run,) = sweep_of_runs._planned(values, ["tau=0.5"])
+    experiment, _ = sweep_of_runs._experiment(run, {})
+    assert (experiment.agent, experiment.environment, experiment.steps) == expected
+    assert run.steps == experiment.steps
+    config = dataclasses.asdict(experiment.agent_config)
+    assert (config["tau"], config["target_rate"]) == (0.5, 0.02)
 
 
 @pytest.mark.parametrize(

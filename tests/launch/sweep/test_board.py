@@ -85,3 +85,15 @@ def test_a_narrow_terminal_cuts_the_name(shown, monkeypatch):
     show_line, *_ = on_screen(stream)
     assert "…" in show_line and "starting" in show_line
     assert len(on_screen(stream)) == 3
+
+
+def test_what_a_low_terminal_has_no_room_for_is_counted(shown, monkeypatch):
+    monkeypatch.setenv("LINES", "6")
+    stream = Terminal()
+    of_runs, _ = shown(stream)
+    for index in range(10):
+        of_runs.begin(f"run-{index}", 100)
+    *runs, more, of_all = on_screen(stream)
+    assert [line.split()[0] for line in runs] == ["run-0", "run-1", "run-2"]
+    assert more == "and 7 more"
+    assert "0 of 2 runs" in of_all

@@ -41,6 +41,7 @@ def test_names_are_names_of_folders():
         ("seed", "give --seeds"),
         ("agent", "give --agent"),
         ("resume", "resume is no setting"),
+        ("preset", "preset is no setting"),
         ("alpha", "alpha is given both"),
         ("steps", "steps is given both"),
     ],
