@@ -32,7 +32,8 @@ _LOG = logging.getLogger("mkdocs.plugins.mathml")
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agents", "environments", "launch")
 # What pages may show or link to.
-_SUFFIXES = {"", *".csv .gif .json .md .mp4 .png .py .sh .svg .toml .txt".split()}
+_PICTURES = {".gif", ".mp4", ".png", ".svg"}
+_SUFFIXES = {"", ".csv", ".json", ".md", ".py", ".sh", ".toml", ".txt", *_PICTURES}
 _FOLDERS = ("agents", "benchmarks", "docs", "environments", "launch", "scripts", "tests")
 _SECTIONS = ("tutorials", "commands", "algorithms")
 
