@@ -11,13 +11,10 @@ setuptools.setup(
     version="0.1.0",
     description="Distributed reinforcement learning with policies that are their own Q-functions.",
     license="Apache-2.0",
-    # Said outright so that an editable install puts the repository itself on the path: a package
-    # added later is importable without installing again.
-    package_dir={"": "."},
-    packages=setuptools.find_packages(
-        include=["agents", "agents.*", "environments", "environments.*", "launch", "launch.*"]
-    ),
-    package_data={"launch.presets": ["*.toml"]},
+    # One package and no more. Without `package_dir`, an editable install maps just this package to
+    # the sources, and leaves the repository's other folders (tests, benchmarks) off the path.
+    packages=setuptools.find_packages(include=["quinoa", "quinoa.*"]),
+    package_data={"quinoa.launch.presets": ["*.toml"]},
     python_requires=">=3.10,<3.11",
     install_requires=[
         "absl-py",
@@ -48,5 +45,5 @@ setuptools.setup(
         "tensorflow-probability",
         "tomli",
     ],
-    entry_points={"console_scripts": ["quinoa = launch.cli:main"]},
+    entry_points={"console_scripts": ["quinoa = quinoa.launch.cli:main"]},
 )

@@ -11,15 +11,15 @@ import reverb
 from dm_control import suite
 from dm_control.rl import control
 
-import environments
-from agents import registry
-from agents.actor import Actor
-from agents.learner import flatten
-from agents.parameters import ParameterClient
-from agents.replay import SegmentWriter
 from benchmarks import measure, stage
 from benchmarks.measure import Comparison
 from benchmarks.setting import AGENTS, TASKS, config_of
+from quinoa import environments
+from quinoa.agents import registry
+from quinoa.agents.actor import Actor
+from quinoa.agents.learner import flatten
+from quinoa.agents.parameters import ParameterClient
+from quinoa.agents.replay import SegmentWriter
 
 # What one policy call serves, and what one replay item holds, where an actor is to be fast.
 NUM_ENVIRONMENTS = 64

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from agents.learner import Learner
-from agents.types import Transition
+from quinoa.agents.learner import Learner
+from quinoa.agents.types import Transition
 
 
 class Product(NamedTuple):

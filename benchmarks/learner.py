@@ -15,17 +15,17 @@ import pandas as pd
 import reverb
 import tensorflow as tf
 
-from agents import replay
-from agents.learner import Learner
-from agents.types import Transition
 from benchmarks import arithmetic, measure, stage
 from benchmarks.measure import Comparison
 from benchmarks.setting import AGENTS, TASK, config_of
-from launch import checkpoints
-from launch.counter import Counter
-from launch.experiment import Experiment
-from launch.nodes.learner import LearnerNode
-from launch.run_folder import RunFolder
+from quinoa.agents import replay
+from quinoa.agents.learner import Learner
+from quinoa.agents.types import Transition
+from quinoa.launch import checkpoints
+from quinoa.launch.counter import Counter
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.nodes.learner import LearnerNode
+from quinoa.launch.run_folder import RunFolder
 
 _STEPS_PER_CALL = 50
 _NUM_TRANSITIONS = 100_000

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from agents import replay
-from agents.replay import segments
 from benchmarks import measure, stage
 from benchmarks.measure import Comparison
 from benchmarks.setting import TASK, config_of, spec_of
+from quinoa.agents import replay
+from quinoa.agents.replay import segments
 
 _AGENT = "iq"
 _STEPS_PER_CALL = 50

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import reverb
 
-from agents.replay import SegmentWriter, segments, tables
 from benchmarks.setting import config_of, spec_of
+from quinoa.agents.replay import SegmentWriter, segments, tables
 
 # Streams whose random transitions fill the table.
 _NUM_STREAMS = 100

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from absl import app, flags
 
-from launch import plotting, process_environment
-from launch.curves import evaluations
-from launch.files import read_json
-from launch.run_folder import RunFolder
+from quinoa.launch import plotting, process_environment
+from quinoa.launch.curves import evaluations
+from quinoa.launch.files import read_json
+from quinoa.launch.run_folder import RunFolder
 
 _ENVIRONMENT = flags.DEFINE_string("env", "control:cartpole:balance", "What is learned.")
 _STEPS = flags.DEFINE_integer("steps", 60_000, "Actor steps of each run.", lower_bound=1)
@@ -54,7 +54,7 @@ def _main(arguments: list[str]) -> int:
 def _train(root: Path, length: int, seed: int) -> RunFolder:
     folder = RunFolder(root / f"length{length}-seed{seed}")
     command = [
-        *(sys.executable, "-m", "launch.cli", "train", f"--env={_ENVIRONMENT.value}"),
+        *(sys.executable, "-m", "quinoa.launch.cli", "train", f"--env={_ENVIRONMENT.value}"),
         *(f"--steps={_STEPS.value}", f"--seed={seed}", f"--set=segment_length={length}"),
         *(f"--set={setting}" for setting in _SETTINGS),
         *("--num_actors=1", "--learner_threads=1", f"--folder={folder.root}"),

@@ -7,9 +7,9 @@ from typing import Any
 
 from acme import specs
 
-import environments
-from agents import registry
-from agents.protocol import AgentConfig
+from quinoa import environments
+from quinoa.agents import registry
+from quinoa.agents.protocol import AgentConfig
 
 # Which task is the lightest: what our own work costs shows most there.
 TASK = "control:cheetah:run"

@@ -52,5 +52,5 @@ class Simulated(dm_env.Environment):
 
 
 def make(seed: int) -> Simulated:
-    """Makes one, as `environments.make` wants it."""
+    """Makes one, as `quinoa.environments.make` wants it."""
     return Simulated(seed)

@@ -23,8 +23,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure import BenchmarkError
-from launch import process_environment
-from launch.engines import parent, private_network
+from quinoa.launch import process_environment
+from quinoa.launch.engines import parent, private_network
 
 # What precedes a stage's answer on its standard output, where libraries may print as well.
 _ANSWER = "answer: "

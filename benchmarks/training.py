@@ -17,10 +17,10 @@ import pandas as pd
 import psutil
 
 from benchmarks.measure import BenchmarkError
-from launch.counter import ACTOR_STEPS, LEARNER_STEPS
-from launch.files import read_json
-from launch.program import ACTOR, LEARNER, REPLAY
-from launch.run_folder import RunFolder
+from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.files import read_json
+from quinoa.launch.program import ACTOR, LEARNER, REPLAY
+from quinoa.launch.run_folder import RunFolder
 
 # More steps than any benchmark does.
 _STEPS = 10**9
@@ -33,8 +33,8 @@ _STOP_S = 60.0
 # `quinoa`, but it dies with the benchmark, however that goes: it has no end of its own.
 _PROGRAM = """
 import sys
-from launch import cli
-from launch.engines import parent
+from quinoa.launch import cli
+from quinoa.launch.engines import parent
 parent.die_with(int(sys.argv[1]))
 sys.exit(cli.main(sys.argv[2:]))
 """

@@ -30,11 +30,11 @@ from mkdocs.plugins import BasePlugin
 _LOG = logging.getLogger("mkdocs.plugins.mathml")
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("agents", "environments", "launch")
+PACKAGE = ROOT / "quinoa"
 # What pages may show or link to.
 _PICTURES = {".gif", ".mp4", ".png", ".svg"}
 _SUFFIXES = {"", ".csv", ".json", ".md", ".py", ".sh", ".toml", ".txt", *_PICTURES}
-_FOLDERS = ("agents", "benchmarks", "docs", "environments", "launch", "scripts", "tests")
+_FOLDERS = ("benchmarks", "docs", "quinoa", "scripts", "tests")
 _SECTIONS = ("tutorials", "commands", "algorithms")
 
 # What tells tests to leave commands out, which MkDocs would take for no fence at all.
@@ -102,10 +102,9 @@ def _gather(source: Path) -> None:
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
 def _write_reference(folder: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from launch import run_folder, run_view
-from launch.progress import view
-from launch.status_view import Loads, draw
+from quinoa.launch import run_folder, run_view
+from quinoa.launch.progress import view
+from quinoa.launch.status_view import Loads, draw
 
 DOCS = Path(__file__).parents[1] / "docs"
 COLUMNS = 80

@@ -8,13 +8,13 @@ import reverb
 import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function import monomorphic_function
 
-from agents import iq, quinoa, sac
-from agents.actor import Actor
-from agents.learner import Learner, flatten
-from agents.parameters import PublishedParameters
-from agents.protocol import AgentConfig
-from agents.replay import TABLE, SegmentWriter, make_table, segments
-from environments import EnvironmentBatch, environment_spec, make
+from quinoa.agents import iq, quinoa, sac
+from quinoa.agents.actor import Actor
+from quinoa.agents.learner import Learner, flatten
+from quinoa.agents.parameters import PublishedParameters
+from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.replay import TABLE, SegmentWriter, make_table, segments
+from quinoa.environments import EnvironmentBatch, environment_spec, make
 from tests.agents.fixtures import make_spec, make_transitions
 from tests.agents.replay.helpers import serve, settled_size
 

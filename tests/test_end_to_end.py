@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from launch import checkpoints, resume
-from launch.files import read_json
-from launch.run_folder import RunFolder
+from quinoa.launch import checkpoints, resume
+from quinoa.launch.files import read_json
+from quinoa.launch.run_folder import RunFolder
 from tests.launch import factories
 from tests.launch.helpers import (
     learner_steps,

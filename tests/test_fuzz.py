@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from agents import registry
-from agents.learner import Learner
-from agents.protocol import AgentConfig, ConfigError
-from launch import checkpoints, sealed
-from launch.commands.base import UsageError
-from launch.commands.new_experiment import assignments
-from launch.errors import ExperimentError, RunError
-from launch.experiment import Experiment, load
-from launch.run_folder import RunFolder
+from quinoa.agents import registry
+from quinoa.agents.learner import Learner
+from quinoa.agents.protocol import AgentConfig, ConfigError
+from quinoa.launch import checkpoints, sealed
+from quinoa.launch.commands.base import UsageError
+from quinoa.launch.commands.new_experiment import assignments
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.experiment import Experiment, load
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import MATCH, experiment
 
 # 100,000 in all in the slow part.

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from agents import registry
+from quinoa.agents import registry
 
-ROOT = Path(__file__).parents[1]
+SOURCES = Path(__file__).parents[1] / "quinoa"
 
 
 def sources(package: str) -> list[Path]:
-    found = sorted((ROOT / package).rglob("*.py"))
+    found = sorted((SOURCES / package).rglob("*.py"))
     assert found
     return found
 
@@ -32,7 +32,7 @@ def imports(path: Path) -> Iterator[str]:
 
 def algorithms() -> set[str]:
     """The packages of algorithms: those in agents/ that have an agent of their own."""
-    return {path.parent.name for path in (ROOT / "agents").glob("*/agent.py")}
+    return {path.parent.name for path in (SOURCES / "agents").glob("*/agent.py")}
 
 
 def test_there_are_algorithms_to_look_for():
@@ -43,16 +43,16 @@ def test_there_are_algorithms_to_look_for():
 @pytest.mark.parametrize("package", ["agents", "environments"])
 def test_nothing_below_knows_launch(package):
     for path in sources(package):
-        assert not [name for name in imports(path) if name.split(".")[0] == "launch"], path
+        assert not [name for name in imports(path) if name.startswith("quinoa.launch")], path
 
 
 def test_environments_know_nothing_of_agents():
     for path in sources("environments"):
-        assert not [name for name in imports(path) if name.split(".")[0] == "agents"], path
+        assert not [name for name in imports(path) if name.startswith("quinoa.agents")], path
 
 
 def test_launch_imports_no_algorithm():
-    forbidden = tuple(f"agents.{algorithm}" for algorithm in algorithms())
+    forbidden = tuple(f"quinoa.agents.{algorithm}" for algorithm in algorithms())
     for path in sources("launch"):
         found = [name for name in imports(path) if f"{name}.".startswith(forbidden)]
         assert not found, f"{path} imports {found}"
@@ -83,8 +83,8 @@ def test_shared_parts_of_agents_know_no_algorithm():
     shared = [
         path
         for path in sources("agents")
-        if path.relative_to(ROOT / "agents").parts[0] not in algorithms()
+        if path.relative_to(SOURCES / "agents").parts[0] not in algorithms()
     ]
-    forbidden = tuple(f"agents.{algorithm}." for algorithm in algorithms())
+    forbidden = tuple(f"quinoa.agents.{algorithm}." for algorithm in algorithms())
     for path in shared:
         assert not [name for name in imports(path) if f"{name}.".startswith(forbidden)], path

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
-from launch.run_folder import RunFolder
+from quinoa.launch.run_folder import RunFolder
 
 
 @pytest.mark.slow
@@ -16,7 +16,7 @@ from launch.run_folder import RunFolder
 def test_the_default_run_swings_the_pole_up(tmp_path):
     """Random actions return about 100 there, and the plateau of a spinning pole is at 180."""
     root = tmp_path / "run"
-    command = [sys.executable, "-m", "launch.cli", "train", f"--folder={root}"]
+    command = [sys.executable, "-m", "quinoa.launch.cli", "train", f"--folder={root}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]
@@ -30,9 +30,9 @@ def test_the_default_run_swings_the_pole_up(tmp_path):
 def test_the_papers_baselines_learn_to_swing_the_pole(agent, tmp_path):
     """Further than to spin it, which returns 180: random actions return about 50 there."""
     root = tmp_path / "run"
-    command = [sys.executable, "-m", "launch.cli", "train", "--engine=serial", f"--agent={agent}"]
-    command += ["--env=control:cartpole:swingup", "--steps=20000", "--num_actors=1"]
-    command += ["--environments_per_actor=4", f"--folder={root}"]
+    command = [sys.executable, "-m", "quinoa.launch.cli", "train", "--engine=serial"]
+    command += [f"--agent={agent}", "--env=control:cartpole:swingup", "--steps=20000"]
+    command += ["--num_actors=1", "--environments_per_actor=4", f"--folder={root}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from acme import specs
 
-from agents.types import Transition
-from launch.checks.subject import random_transitions
+from quinoa.agents.types import Transition
+from quinoa.launch.checks.subject import random_transitions
 
 OBSERVATION_SIZE = 3
 ACTION_SIZE = 2

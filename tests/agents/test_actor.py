@@ -10,16 +10,16 @@ import tensorflow_probability as tfp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents import actor as actor_lib
-from agents import iq
-from agents.actor import Actor
-from agents.divergence import NonFiniteError
-from agents.learner import flatten
-from agents.parameters import ParameterClient, PublishedParameters
-from agents.protocol import AgentConfig, Policy
-from agents.replay import MemoryReplay, SegmentWriter, make_table
-from agents.types import Transition
-from environments import EnvironmentBatch, FaultKind, TooManyFaultsError, environment_spec
+from quinoa.agents import actor as actor_lib
+from quinoa.agents import iq
+from quinoa.agents.actor import Actor
+from quinoa.agents.divergence import NonFiniteError
+from quinoa.agents.learner import flatten
+from quinoa.agents.parameters import ParameterClient, PublishedParameters
+from quinoa.agents.protocol import AgentConfig, Policy
+from quinoa.agents.replay import MemoryReplay, SegmentWriter, make_table
+from quinoa.agents.types import Transition
+from quinoa.environments import EnvironmentBatch, FaultKind, TooManyFaultsError, environment_spec
 from tests.agents.replay.helpers import as_queue, drain, serve, table_size
 from tests.environments.fakes import Episode, FaultyEnvironment, ScriptedEnvironment
 

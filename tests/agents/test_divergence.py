@@ -1,8 +1,8 @@
 import numpy as np
 
-from agents import iq
-from agents.divergence import diagnose, named
-from agents.learner import Learner
+from quinoa.agents import iq
+from quinoa.agents.divergence import diagnose, named
+from quinoa.agents.learner import Learner
 from tests.agents.fixtures import make_spec, make_transitions
 
 

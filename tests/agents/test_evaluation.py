@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from agents.divergence import NonFiniteError
-from agents.evaluation import EvaluationStopped, evaluate
-from environments import EnvironmentBatch, FaultKind, TooManyFaultsError
+from quinoa.agents.divergence import NonFiniteError
+from quinoa.agents.evaluation import EvaluationStopped, evaluate
+from quinoa.environments import EnvironmentBatch, FaultKind, TooManyFaultsError
 from tests.agents.test_actor import Fixed, make_policy
 from tests.environments.fakes import Episode, FaultyEnvironment, ScriptedEnvironment
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents import inspection, iq, protocol, quinoa
-from agents.inspection import inspection_function
+from quinoa.agents import inspection, iq, protocol, quinoa
+from quinoa.agents.inspection import inspection_function
 from tests.agents.fixtures import ACTION_SIZE, OBSERVATION_SIZE, make_spec
 
 STATES = np.random.default_rng(0).normal(size=(3, OBSERVATION_SIZE)).astype(np.float32)

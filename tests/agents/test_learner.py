@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents import iq, learner, protocol, quinoa, sac
-from agents.learner import CheckpointError, Learner
-from agents.policies import TanhGaussianPolicy
+from quinoa.agents import iq, learner, protocol, quinoa, sac
+from quinoa.agents.learner import CheckpointError, Learner
+from quinoa.agents.policies import TanhGaussianPolicy
 from tests.agents.fixtures import make_spec, make_transitions
 
 K = 4

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents import networks
+from quinoa.agents import networks
 
 
 def batch(n=512, size=4, seed=0):

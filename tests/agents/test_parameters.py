@@ -6,7 +6,11 @@ import pytest
 import sonnet as snt
 import tensorflow as tf
 
-from agents.parameters import ParameterClient, ParametersUnavailableError, PublishedParameters
+from quinoa.agents.parameters import (
+    ParameterClient,
+    ParametersUnavailableError,
+    PublishedParameters,
+)
 
 
 class Weights(snt.Module):

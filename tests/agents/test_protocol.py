@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from acme import specs
 
-from agents import protocol
+from quinoa.agents import protocol
 from tests.agents.fixtures import make_spec
 
 ACTIONS = specs.BoundedArray((2,), np.float32, -1.0, 1.0)

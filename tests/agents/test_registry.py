@@ -6,15 +6,15 @@ import typing
 
 import pytest
 
-from agents import iq, protocol, quinoa, registry, sac, svg0
-from agents.protocol import AgentConfig, ConfigError
-from agents.registry import UnknownAgentError
+from quinoa.agents import iq, protocol, quinoa, registry, sac, svg0
+from quinoa.agents.protocol import AgentConfig, ConfigError
+from quinoa.agents.registry import UnknownAgentError
 
 BUILT_IN = (iq, quinoa, sac, svg0)
 
 AGENT = """
 import dataclasses
-from agents import iq, protocol
+from quinoa.agents import iq, protocol
 
 @dataclasses.dataclass(frozen=True)
 class Config(iq.Config):
@@ -62,8 +62,8 @@ def test_agents_of_ones_own_come_by_import_path(write_module):
     assert vars(agent.config)["temperature"] == 2.0
     assert issubclass(agent.agent_class, protocol.Agent)
     assert vars(registry.load("warm_agent:hot").config)["temperature"] == 9.0
-    assert registry.load("agents.iq").config == iq.Config()
-    assert registry.load("agents.iq:m_iq").config == iq.PRESETS["m_iq"]
+    assert registry.load("quinoa.agents.iq").config == iq.Config()
+    assert registry.load("quinoa.agents.iq:m_iq").config == iq.PRESETS["m_iq"]
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ def test_agents_of_ones_own_come_by_import_path(write_module):
         ("zzz", "The agents are iq, m_iq"),
         ("", "There is no agent ''"),
         ("not a name", "There is no agent"),
-        ("agents..iq", "There is no agent"),
-        ("agents.iqq", "no module 'agents.iqq'"),
+        ("quinoa.agents..iq", "There is no agent"),
+        ("quinoa.agents.iqq", "no module 'quinoa.agents.iqq'"),
         ("no_such_package.agent", "no module 'no_such_package'"),
-        ("agents.iq:m_iqq", "agents.iq has iq.*Did you mean m_iq"),
+        ("quinoa.agents.iq:m_iqq", "quinoa.agents.iq has iq.*Did you mean m_iq"),
         ("json", "json has no Agent"),
         ("json:preset", "json has no PRESETS"),
     ],

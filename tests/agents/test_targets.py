@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents import targets
+from quinoa.agents import targets
 
 
 def variables(*values):

@@ -1,9 +1,9 @@
 import numpy as np
 import tensorflow as tf
 
-from agents import iq
-from agents.learner import Learner
 from benchmarks import arithmetic
+from quinoa.agents import iq
+from quinoa.agents.learner import Learner
 from tests.agents.fixtures import make_spec, make_transitions
 
 BATCH, OBSERVATION, ACTION, HIDDEN, BINS = 32, 3, 2, 16, 5

@@ -3,8 +3,8 @@ import time
 from absl.testing import absltest
 from dm_env import test_utils
 
-import environments
 from benchmarks import simulated
+from quinoa import environments
 
 
 class SimulatedTest(test_utils.EnvironmentTestMixin, absltest.TestCase):

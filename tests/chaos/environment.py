@@ -68,7 +68,7 @@ class Misbehaving(CheckedMatch):
 
 
 def make(seed: int) -> Misbehaving:
-    """Makes one, as `environments.make` wants it."""
+    """Makes one, as `quinoa.environments.make` wants it."""
     _follow_the_clock()
     return Misbehaving(seed)
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from launch import checkpoints, replay_checkpoints
-from launch.program import ACTOR
+from quinoa.launch import checkpoints, replay_checkpoints
+from quinoa.launch.program import ACTOR
 from tests.chaos import environment
 from tests.chaos.subject import REPLAY_CHECKPOINT_PERIOD_S, ROLES, STOP_S, Subject, wait_until
 from tests.launch.helpers import ROOT, listening_ports

@@ -16,9 +16,9 @@ from typing import IO
 import pandas as pd
 import psutil
 
-from launch import checkpoints, replay_checkpoints
-from launch.experiment import Experiment, load
-from launch.run_folder import RunFolder
+from quinoa.launch import checkpoints, replay_checkpoints
+from quinoa.launch.experiment import Experiment, load
+from quinoa.launch.run_folder import RunFolder
 from tests.chaos import environment
 from tests.chaos.subject import NotSurvivedError, Subject
 from tests.launch.helpers import ROOT, train_command
@@ -169,7 +169,7 @@ def _libraries_to(path: Path) -> Iterator[None]:
 
 
 def _evaluated(folder: RunFolder, experiment: Experiment) -> list[float]:
-    from launch.evaluate import evaluate_checkpoint
+    from quinoa.launch.evaluate import evaluate_checkpoint
 
     checkpoint = checkpoints.newest(folder.checkpoints)
     return evaluate_checkpoint(experiment, checkpoint, _EPISODES).returns.tolist()

@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 
-from launch import checkpoints
-from launch.counter import ACTOR_STEPS, LEARNER_STEPS
-from launch.files import read_json
-from launch.run_folder import RunFolder
+from quinoa.launch import checkpoints
+from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.files import read_json
+from quinoa.launch.run_folder import RunFolder
 from tests.chaos import environment
 from tests.launch import helpers
 from tests.launch.helpers import ROOT, nodes_of, train_command

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agents import registry
+from quinoa.agents import registry
 
 PAGES = Path(__file__).parents[2] / "docs" / "algorithms"
 EVERY = pytest.mark.parametrize("name", [page.stem for page in sorted(PAGES.glob("*.md"))])

@@ -22,7 +22,7 @@ def test_the_documentation_builds_without_a_warning_and_whole(tmp_path):
     for page in fences.pages():
         html = out / page.relative_to(ROOT).with_suffix(".html")
         assert (html if page.name != "README.md" else out / "index.html").is_file(), page
-    reference = (out / "api" / "agents.iq.loss.html").read_text()
+    reference = (out / "api" / "quinoa.agents.iq.loss.html").read_text()
     # The docstring and the source.
     assert "Eq. 2" in reference
     assert "def " in re.sub("<[^>]+>", "", reference)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agents import registry
-from launch import cli
-from launch.commands.new_experiment import make_experiment
+from quinoa.agents import registry
+from quinoa.launch import cli
+from quinoa.launch.commands.new_experiment import make_experiment
 from tests.docs import fences
 from tests.launch.helpers import ROOT
 

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from agents.evaluation import EvaluationResult
-from launch.metrics import MetricsLog
-from launch.rows import evaluation_row
-from launch.run_folder import RunFolder
+from quinoa.agents.evaluation import EvaluationResult
+from quinoa.launch.metrics import MetricsLog
+from quinoa.launch.rows import evaluation_row
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import ROOT, experiment
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "runs.md").read_text(), re.DOTALL)

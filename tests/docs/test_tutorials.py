@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents import registry
-from environments import plugins
-from launch import cli
-from launch.run_folder import RunFolder
+from quinoa.agents import registry
+from quinoa.environments import plugins
+from quinoa.launch import cli
+from quinoa.launch.run_folder import RunFolder
 from tests.docs import fences
 from tests.launch.helpers import ROOT
 

@@ -10,7 +10,7 @@ import dm_env
 import numpy as np
 from dm_env import specs
 
-from environments import FaultKind
+from quinoa.environments import FaultKind
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,8 @@ import pytest
 from absl.testing import absltest
 from dm_env import specs, test_utils
 
-import environments
-from environments import adroit, gymnasium_env
+from quinoa import environments
+from quinoa.environments import adroit, gymnasium_env
 
 SIZES = {"door": (39, 28), "hammer": (46, 26), "pen": (45, 24), "relocate": (39, 30)}
 

@@ -7,8 +7,8 @@ from dm_env import specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import environments
-from environments import (
+from quinoa import environments
+from quinoa.environments import (
     BatchStep,
     CanonicalEnvironment,
     EnvironmentBatch,

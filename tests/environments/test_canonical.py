@@ -6,7 +6,7 @@ import pytest
 from absl.testing import absltest
 from dm_env import specs, test_utils
 
-from environments import CanonicalEnvironment, EnvironmentFault, InvalidEnvironmentError
+from quinoa.environments import CanonicalEnvironment, EnvironmentFault, InvalidEnvironmentError
 from tests.environments.fakes import Episode, FakeEnvironment, ScriptedEnvironment
 
 MID = dm_env.StepType.MID

@@ -4,8 +4,8 @@ import pytest
 from absl.testing import absltest
 from dm_env import test_utils
 
-import environments
-from environments import control
+from quinoa import environments
+from quinoa.environments import control
 
 
 class CartpoleTest(test_utils.EnvironmentTestMixin, absltest.TestCase):

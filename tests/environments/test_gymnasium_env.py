@@ -6,8 +6,8 @@ from absl.testing import absltest
 from dm_env import specs, test_utils
 from gymnasium import spaces
 
-import environments
-from environments.gymnasium_env import UNSUPPORTED, GymnasiumEnvironment
+from quinoa import environments
+from quinoa.environments.gymnasium_env import UNSUPPORTED, GymnasiumEnvironment
 
 
 class HalfCheetahTest(test_utils.EnvironmentTestMixin, absltest.TestCase):

@@ -2,11 +2,11 @@ import sys
 
 import pytest
 
-import environments
-from agents import registry
-from environments import InvalidEnvironmentError, UnknownEnvironmentError, plugins
-from launch import experiment
-from launch.errors import ExperimentError
+from quinoa import environments
+from quinoa.agents import registry
+from quinoa.environments import InvalidEnvironmentError, UnknownEnvironmentError, plugins
+from quinoa.launch import experiment
+from quinoa.launch.errors import ExperimentError
 from tests.environments import packages
 
 SEEDED = "tests.environments.factories:seeded"
@@ -25,20 +25,23 @@ def install(tmp_path, monkeypatch):
 
 
 def test_a_name_that_a_package_declares_is_found_and_kept_by_its_import_path(install):
-    install("cereals", f"[quinoa.environments]\noats = {SEEDED}\n[quinoa.agents]\nrye=agents.iq")
+    install(
+        "cereals",
+        f"[quinoa.environments]\noats = {SEEDED}\n[quinoa.agents]\nrye = quinoa.agents.iq",
+    )
     assert environments.import_path("oats") == SEEDED
     assert experiment.environment_path("oats") == SEEDED
     environment = environments.make("oats", 3)
     assert environment.name == "oats"
     expected = environments.make(SEEDED, 3).reset().observation
     assert (environment.reset().observation == expected).all()
-    assert registry.import_path("rye") == experiment.agent_path("rye") == "agents.iq"
-    assert registry.load("rye") == registry.load("agents.iq")._replace(name="rye")
-    assert plugins.installed(plugins.AGENTS) == (("rye", "agents.iq", "cereals"),)
+    assert registry.import_path("rye") == experiment.agent_path("rye") == "quinoa.agents.iq"
+    assert registry.load("rye") == registry.load("quinoa.agents.iq")._replace(name="rye")
+    assert plugins.installed(plugins.AGENTS) == (("rye", "quinoa.agents.iq", "cereals"),)
 
 
 def test_an_agents_entry_point_may_name_a_preset(install):
-    install("cereals", "[quinoa.agents]\nrye = agents.iq:m_iq")
+    install("cereals", "[quinoa.agents]\nrye = quinoa.agents.iq:m_iq")
     assert registry.load("rye").config == registry.load("m_iq").config
 
 
@@ -46,11 +49,14 @@ def test_names_that_are_not_declared_stay_as_they_are():
     assert environments.import_path("control:cartpole:balance") == "control:cartpole:balance"
     assert environments.import_path(SEEDED) == SEEDED
     assert registry.import_path("m_iq") == "m_iq"
-    assert registry.import_path("agents.iq:m_iq") == "agents.iq:m_iq"
+    assert registry.import_path("quinoa.agents.iq:m_iq") == "quinoa.agents.iq:m_iq"
 
 
 def test_names_near_to_a_slip_include_those_that_packages_declare(install):
-    install("cereals", f"[quinoa.environments]\nbarley = {SEEDED}\n[quinoa.agents]\nryes=agents.iq")
+    install(
+        "cereals",
+        f"[quinoa.environments]\nbarley = {SEEDED}\n[quinoa.agents]\nryes = quinoa.agents.iq",
+    )
     with pytest.raises(UnknownEnvironmentError, match="Did you mean barley"):
         environments.make("barleyy", 0)
     with pytest.raises(registry.UnknownAgentError, match="Did you mean ryes"):
@@ -70,7 +76,10 @@ def test_built_in_names_win(install):
 
 def test_a_name_that_two_packages_declare_is_an_error_that_names_both(install):
     for package in ("cereals", "grains"):
-        install(package, f"[quinoa.agents]\nrye=agents.iq\n[quinoa.environments]\noats={SEEDED}")
+        install(
+            package,
+            f"[quinoa.agents]\nrye = quinoa.agents.iq\n[quinoa.environments]\noats = {SEEDED}",
+        )
     for find, error in (
         (lambda: registry.load("rye"), registry.UnknownAgentError),
         (lambda: experiment.agent_path("rye"), ExperimentError),
@@ -86,7 +95,7 @@ def test_a_name_that_two_packages_declare_is_an_error_that_names_both(install):
 
 
 def test_a_package_that_is_found_twice_is_one(install):
-    install("cereals", "[quinoa.agents]\nrye = agents.iq")
+    install("cereals", "[quinoa.agents]\nrye = quinoa.agents.iq")
     sys.path.append(sys.path[-1] + "/../" + sys.path[-1].rpartition("/")[2])
     assert registry.load("rye").name == "rye"
 
@@ -96,8 +105,8 @@ def test_a_package_that_is_found_twice_is_one(install):
     [
         ("no_such_package.agent", "no module 'no_such_package'"),
         ("json", "json has no Agent"),
-        ("agents.iq:nothing", "agents.iq has"),
-        ("agents..iq", "There is no agent 'agents..iq'"),
+        ("quinoa.agents.iq:nothing", "quinoa.agents.iq has"),
+        ("quinoa.agents..iq", "There is no agent 'quinoa.agents..iq'"),
     ],
 )
 def test_a_broken_agent_is_one_line_when_it_is_asked_for(install, path, message):
@@ -127,5 +136,5 @@ def test_a_broken_environment_is_one_line_when_it_is_asked_for(install, path, er
 @pytest.mark.parametrize("text", ["[quinoa.agents]\nnonsense", "]][", "\0", "[quinoa.agents]\n=x"])
 def test_what_a_package_declares_that_cannot_be_read_is_in_nobodys_way(install, text):
     install("weeds", text)
-    install("cereals", "[quinoa.agents]\nrye = agents.iq")
+    install("cereals", "[quinoa.agents]\nrye = quinoa.agents.iq")
     assert registry.load("rye").name == "rye"

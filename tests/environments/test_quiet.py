@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-import environments
+from quinoa import environments
 
-ROOT = pathlib.Path(environments.__file__).resolve().parents[1]
+ROOT = pathlib.Path(environments.__file__).resolve().parents[2]
 
 _QUIET = """
-import environments
+from quinoa import environments
 for name in ("control:humanoid:run", "control:quadruped:escape", "control:walker:run",
              "gym:HalfCheetah-v4", "gym:Pendulum-v1", "adroit:door", "adroit:relocate"):
     with environments.make(name, 0) as environment:
@@ -25,7 +25,10 @@ environments.environment_spec(environment)
 def test_nothing_is_printed_or_left_behind(order, tmp_path):
     code = _QUIET
     if order == "gym first":
-        code = "import environments; environments.make('gym:HalfCheetah-v4', 0).close()\n" + code
+        code = (
+            "from quinoa import environments; environments.make('gym:HalfCheetah-v4', 0).close()\n"
+            + code
+        )
     result = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

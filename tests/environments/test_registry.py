@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-import environments
-from environments import InvalidEnvironmentError, UnknownEnvironmentError
+from quinoa import environments
+from quinoa.environments import InvalidEnvironmentError, UnknownEnvironmentError
 
 HERE = "tests.environments.factories"
 

@@ -5,8 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-import environments
-from environments import NotRenderableError, rendering
+from quinoa import environments
+from quinoa.environments import NotRenderableError, rendering
 
 DRAWN = "tests.launch.factories:drawn"
 

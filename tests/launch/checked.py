@@ -14,8 +14,8 @@ import reverb
 import tensorflow as tf
 from acme import specs
 
-from agents.replay import TABLE, segments
-from agents.types import Transition
+from quinoa.agents.replay import TABLE, segments
+from quinoa.agents.types import Transition
 from tests.launch.factories import EPISODE_STEPS, CheckedMatch
 
 CHECKED = "tests.launch.factories:checked_match"

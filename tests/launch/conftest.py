@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from launch import cli
+from quinoa.launch import cli
 from tests.launch.disks import mounted
 
 
 @pytest.fixture(autouse=True)
 def no_lines_of_progress(monkeypatch):
     """What commands say does not depend on how long they take."""
-    monkeypatch.setattr("launch.tally.LINE_S", float("inf"))
+    monkeypatch.setattr("quinoa.launch.tally.LINE_S", float("inf"))
 
 
 @pytest.fixture(autouse=True)

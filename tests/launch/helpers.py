@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 
-from launch.experiment import Experiment
-from launch.run_folder import RunFolder
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.run_folder import RunFolder
 
 # A shell that runs the tests in the background has them, and what they start, ignore SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -38,7 +38,7 @@ AGENT_SETTINGS = {
 
 def experiment(**changes: Any) -> Experiment:
     """A small experiment on `match`."""
-    from agents import registry
+    from quinoa.agents import registry
 
     small = Experiment(
         agent=registry.DEFAULT_AGENT,
@@ -60,7 +60,7 @@ def train_command(folder: Path, *flags: str, environment: str = MATCH) -> list[s
     return [
         sys.executable,
         "-m",
-        "launch.cli",
+        "quinoa.launch.cli",
         "train",
         f"--env={environment}",
         f"--folder={folder}",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents import iq
-from agents.policies import MultiCategoricalPolicy
-from agents.protocol import check_spec
+from quinoa.agents import iq
+from quinoa.agents.policies import MultiCategoricalPolicy
+from quinoa.agents.protocol import check_spec
 
 Config = iq.Config
 PRESETS = {"wrong": Config(tau=0.02)}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agents import registry
-from agents.learner import Learner
-from launch import checkpoints
-from launch.experiment import Experiment
-from launch.run_folder import RunFolder
+from quinoa.agents import registry
+from quinoa.agents.learner import Learner
+from quinoa.launch import checkpoints
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.run_folder import RunFolder
 
 
 def make_run(root: Path, environment: str, agent: str, *, moved: bool = False) -> RunFolder:

@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
-from agents import registry
-from agents.learner import Learner
-from agents.types import Transition
-from launch import checkpoints, sealed
-from launch.errors import RunError
+from quinoa.agents import registry
+from quinoa.agents.learner import Learner
+from quinoa.agents.types import Transition
+from quinoa.launch import checkpoints, sealed
+from quinoa.launch.errors import RunError
 from tests.launch.helpers import experiment
 
 

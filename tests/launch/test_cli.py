@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-from agents import registry
-from launch import checkpoints, cli, presets
-from launch.commands import train, train_flags
-from launch.commands.new_experiment import make_experiment
-from launch.experiment import load
-from launch.files import read_json
-from launch.run_folder import RunFolder
+from quinoa.agents import registry
+from quinoa.launch import checkpoints, cli, presets
+from quinoa.launch.commands import train, train_flags
+from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch.experiment import load
+from quinoa.launch.files import read_json
+from quinoa.launch.run_folder import RunFolder
 from tests.environments import packages
 from tests.launch.helpers import MATCH, ROOT, train_command
 
@@ -130,7 +130,7 @@ def test_without_a_command_shows_help_and_fails(quinoa):
 def test_help_comes_at_once():
     start = time.process_time()
     children = os.times().children_user
-    command = [sys.executable, "-X", "importtime", "-m", "launch.cli", "train", "--help"]
+    command = [sys.executable, "-X", "importtime", "-m", "quinoa.launch.cli", "train", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
@@ -180,17 +180,18 @@ def test_what_packages_declare_is_listed_trained_and_saved_by_its_import_path(
     packages.install(
         site,
         "cereals",
-        f"[quinoa.agents]\nrye = agents.iq\niq = a.b\n[quinoa.environments]\noats = {MATCH}",
+        f"[quinoa.agents]\nrye = quinoa.agents.iq\niq = a.b\n[quinoa.environments]\noats = {MATCH}",
     )
     monkeypatch.setattr(sys, "path", [*sys.path, str(site)])
     _, out, _ = quinoa("list")
-    assert "  rye  agents.iq (from cereals)" in out.splitlines()
+    assert "  rye  quinoa.agents.iq (from cereals)" in out.splitlines()
     assert f"  oats  {MATCH} (from cereals)" in out.splitlines()
     assert "  iq  a.b (from cereals; hidden by the built-in one: use the import path)" in out
     root = tmp_path / "run"
     command = train_command(root, "--engine=serial", "--steps=600", environment="oats")
     assert quinoa(*command[3:], "--agent=rye")[0] == 0
-    assert (load(RunFolder(root)).agent, load(RunFolder(root)).environment) == ("agents.iq", MATCH)
+    saved = load(RunFolder(root))
+    assert (saved.agent, saved.environment) == ("quinoa.agents.iq", MATCH)
     more = ("--agent=rye", "--env=oats", "--steps=1300", "--change=steps", "--engine=serial")
     assert quinoa("train", f"--resume={root}", *more)[0] == 0
     # Without the package.
@@ -346,7 +347,7 @@ def without_a_reader(command: list[str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("arguments", [["list"], ["--help"], ["train", "--help"]])
 def test_what_only_shows_something_may_lose_its_reader(arguments):
-    assert without_a_reader([sys.executable, "-m", "launch.cli", *arguments]) == (0, "")
+    assert without_a_reader([sys.executable, "-m", "quinoa.launch.cli", *arguments]) == (0, "")
 
 
 def test_training_goes_on_without_a_reader(tmp_path):

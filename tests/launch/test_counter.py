@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents.evaluation import EvaluationResult
-from launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
-from launch.files import read_json
-from launch.metrics import MetricsLog
-from launch.rows import evaluation_row
-from launch.run_folder import RunFolder
-from launch.scalars import ACTING_RATE, UPDATES_PER_STEP
+from quinoa.agents.evaluation import EvaluationResult
+from quinoa.launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
+from quinoa.launch.files import read_json
+from quinoa.launch.metrics import MetricsLog
+from quinoa.launch.rows import evaluation_row
+from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.scalars import ACTING_RATE, UPDATES_PER_STEP
 from tests.launch.disks import fill, make_larger
 
 
@@ -104,7 +104,7 @@ def test_status_says_how_the_run_goes(counter, folder):
 
 
 def test_tensorboard_has_the_rates_of_the_run_as_a_whole(folder, monkeypatch):
-    monkeypatch.setattr("launch.counter._RATES_S", 0.0)
+    monkeypatch.setattr("quinoa.launch.counter._RATES_S", 0.0)
     counter = Counter(folder, 100)
     counter.save()
     counter.report("a", "actor", {ACTOR_STEPS: 10}, 0, [])
@@ -249,7 +249,7 @@ def test_a_full_disk_costs_no_row_and_no_count(small_disk, capsys):
 
 
 def test_a_counter_that_closes_on_a_full_disk_ends(small_disk, monkeypatch, capsys):
-    monkeypatch.setattr("launch.counter._CLOSE_S", 0.3)
+    monkeypatch.setattr("quinoa.launch.counter._CLOSE_S", 0.3)
     fill(small_disk)
     counter = Counter(RunFolder(small_disk), steps=10)
     counter.report("a", "actor", {ACTOR_STEPS: 1}, 0, [{"x": 1.0}])

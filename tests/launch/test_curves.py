@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from launch import curves
-from launch.curves import Curve
-from launch.errors import RunError
-from launch.run_folder import RunFolder
+from quinoa.launch import curves
+from quinoa.launch.curves import Curve
+from quinoa.launch.errors import RunError
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.written_runs import write_run
 
 

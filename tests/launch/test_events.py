@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 
-from launch import events
+from quinoa.launch import events
 
 
 def _append_many(path, name):

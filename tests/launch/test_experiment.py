@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
+import sys
 
 import numpy as np
 import pytest
 
-from agents import registry
-from launch import experiment as experiment_module
-from launch import provenance
-from launch.errors import ExperimentError, RunError
-from launch.experiment import Experiment
-from launch.files import read_json
-from launch.run_folder import RunFolder
+from quinoa.agents import registry
+from quinoa.launch import experiment as experiment_module
+from quinoa.launch import provenance
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.files import read_json
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
 
@@ -28,6 +30,25 @@ def test_saved_and_loaded_it_is_the_same(folder):
     original = experiment(
         agent_config=config, seed=3, evaluation_period=17, samples_per_insert=None, action_repeat=2
     )
+    original.save(folder)
+    assert experiment_module.load(folder) == original
+
+
+def test_an_agent_of_a_run_saved_before_the_packages_had_one_name_is_found(folder):
+    original = experiment(agent="quinoa.agents.iq")
+    original.save(folder)
+    saved = read_json(folder.experiment)
+    del saved["format"]
+    saved["experiment"]["agent"] = "agents.iq"
+    folder.experiment.write_text(json.dumps(saved))
+    assert experiment_module.load(folder) == original
+
+
+def test_an_agent_of_ones_own_keeps_its_name_whatever_ours_were_called(folder, monkeypatch):
+    own = importlib.import_module("quinoa.agents.iq")
+    for name in ("agents", "agents.iq"):
+        monkeypatch.setitem(sys.modules, name, own)
+    original = experiment(agent="agents.iq")
     original.save(folder)
     assert experiment_module.load(folder) == original
 

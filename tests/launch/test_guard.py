@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents import registry
-from agents.learner import Learner
-from agents.types import Transition
-from launch import checkpoints
-from launch.guard import WINDOW_STEPS, DivergedError, Guard
+from quinoa.agents import registry
+from quinoa.agents.learner import Learner
+from quinoa.agents.types import Transition
+from quinoa.launch import checkpoints
+from quinoa.launch.guard import WINDOW_STEPS, DivergedError, Guard
 from tests.agents.fixtures import make_transitions
 from tests.launch.helpers import experiment
 

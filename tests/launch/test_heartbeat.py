@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from launch import heartbeat
-from launch.heartbeat import Heartbeat
+from quinoa.launch import heartbeat
+from quinoa.launch.heartbeat import Heartbeat
 
 
 @pytest.fixture

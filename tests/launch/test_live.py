@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from launch.live import LiveLines
+from quinoa.launch.live import LiveLines
 from tests.launch.terminals import Terminal, on_screen
 
 

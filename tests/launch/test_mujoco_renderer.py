@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from environments import NotRenderableError
-from launch import mujoco_renderer
+from quinoa.environments import NotRenderableError
+from quinoa.launch import mujoco_renderer
 
 # PyOpenGL refuses EGL and OSMesa alike where it has been told of something else.
 WITHOUT = {"PYOPENGL_PLATFORM": "none"}

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from launch.pace import Pace
+from quinoa.launch.pace import Pace
 
 
 @pytest.fixture

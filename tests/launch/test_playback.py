@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import environments
-from agents import registry
-from agents.divergence import NonFiniteError
-from environments import environment_spec
-from launch.playback import play
+from quinoa import environments
+from quinoa.agents import registry
+from quinoa.agents.divergence import NonFiniteError
+from quinoa.environments import environment_spec
+from quinoa.launch.playback import play
 from tests.launch import factories
 
 

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from launch import plotting
-from launch.curves import AXES, Curve
-from launch.plotting import Band, Panel
-from launch.run_folder import RunFolder
+from quinoa.launch import plotting
+from quinoa.launch.curves import AXES, Curve
+from quinoa.launch.plotting import Band, Panel
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.written_runs import write_run
 
 PNG = b"\x89PNG"

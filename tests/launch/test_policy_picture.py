@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from launch import checkpoints, policy_picture
-from launch.errors import ExperimentError, RunError
-from launch.evaluate import load_policy
-from launch.experiment import load
-from launch.policy_picture import Drawn, State
-from launch.run_folder import RunFolder
+from quinoa.launch import checkpoints, policy_picture
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.evaluate import load_policy
+from quinoa.launch.experiment import load
+from quinoa.launch.policy_picture import Drawn, State
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import MATCH
 from tests.launch.runs import make_run
 

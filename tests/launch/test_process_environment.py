@@ -6,7 +6,7 @@ import sys
 
 import reverb
 
-from launch import process_environment
+from quinoa.launch import process_environment
 
 
 def test_this_process_is_quiet_and_off_the_gpu_and_its_children_inherit_what_was():

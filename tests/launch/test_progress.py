@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from launch.goal import Goal
-from launch.progress import Progress, line
+from quinoa.launch.goal import Goal
+from quinoa.launch.progress import Progress, line
 from tests.launch.helpers import experiment
 from tests.launch.terminals import Terminal, on_screen
 
@@ -120,8 +120,8 @@ def test_a_line_now_and_then_where_nothing_can_be_redrawn(monkeypatch, file):
 
 @pytest.mark.parametrize("ratio", [None, 0.0, 16.0])
 def test_the_goal_is_that_of_the_experiment_whether_from_itself_or_from_its_file(tmp_path, ratio):
-    from launch.files import read_json
-    from launch.run_folder import RunFolder
+    from quinoa.launch.files import read_json
+    from quinoa.launch.run_folder import RunFolder
 
     of = experiment(samples_per_insert=ratio)
     of.save(RunFolder(tmp_path))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from launch.errors import RunError
-from launch.random_play import random_score
+from quinoa.launch.errors import RunError
+from quinoa.launch.random_play import random_score
 from tests.launch.factories import RANDOM_RETURN
 from tests.launch.helpers import MATCH
 

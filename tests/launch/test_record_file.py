@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from launch import record_file
-from launch.record_file import RecordFile
+from quinoa.launch import record_file
+from quinoa.launch.record_file import RecordFile
 from tests.launch.disks import fill, make_larger
 
 

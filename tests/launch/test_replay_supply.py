@@ -5,9 +5,9 @@ import time
 import numpy as np
 import reverb
 
-from agents.replay import TABLE
-from launch.nodes.replay import make_tables
-from launch.replay_supply import Fill, TableWatch, Waiting
+from quinoa.agents.replay import TABLE
+from quinoa.launch.nodes.replay import make_tables
+from quinoa.launch.replay_supply import Fill, TableWatch, Waiting
 from tests.agents.fixtures import make_transitions
 from tests.launch.helpers import experiment, wait_until
 
@@ -56,7 +56,7 @@ def test_a_full_replay_is_said_once():
 
 
 def test_the_table_of_a_server_is_watched_and_its_absence_noticed(monkeypatch):
-    from launch import replay_supply
+    from quinoa.launch import replay_supply
 
     monkeypatch.setattr(replay_supply, "_PERIOD_S", 0.05)
     monkeypatch.setattr(replay_supply, "_TIMEOUT_S", 1)

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from launch.counter import ACTOR_STEPS, Counter
-from launch.reporter import BackgroundReporter, Reporter
-from launch.run_folder import RunFolder
+from quinoa.launch.counter import ACTOR_STEPS, Counter
+from quinoa.launch.reporter import BackgroundReporter, Reporter
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import wait_until
 
 

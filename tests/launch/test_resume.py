@@ -10,11 +10,11 @@ import signal
 import pandas as pd
 import pytest
 
-from launch import checkpoints, cli, replay_checkpoints, resume
-from launch.experiment import load
-from launch.files import read_json
-from launch.metrics import truncate
-from launch.run_folder import RunFolder
+from quinoa.launch import checkpoints, cli, replay_checkpoints, resume
+from quinoa.launch.experiment import load
+from quinoa.launch.files import read_json
+from quinoa.launch.metrics import truncate
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.checked import CHECKED, read_back, verify
 from tests.launch.helpers import (
     experiment,

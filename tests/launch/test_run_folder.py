@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from launch import run_folder
-from launch.errors import ExperimentError, RunError
-from launch.run_folder import RunFolder
+from quinoa.launch import run_folder
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.run_folder import RunFolder
 
 
 def test_makes_a_folder_and_finds_it_again(tmp_path):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from launch import run_groups
-from launch.errors import RunError
+from quinoa.launch import run_groups
+from quinoa.launch.errors import RunError
 from tests.launch.written_runs import write_run
 
 

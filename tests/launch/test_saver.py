@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agents import registry
-from agents.learner import Learner
-from launch import checkpoints, sealed
-from launch.errors import RunError
-from launch.saver import Saver
+from quinoa.agents import registry
+from quinoa.agents.learner import Learner
+from quinoa.launch import checkpoints, sealed
+from quinoa.launch.errors import RunError
+from quinoa.launch.saver import Saver
 from tests.launch.helpers import experiment
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import re
 
-from launch import scalars
-from launch.metrics import MetricsLog
-from launch.run_folder import RunFolder
+from quinoa.launch import scalars
+from quinoa.launch.metrics import MetricsLog
+from quinoa.launch.run_folder import RunFolder
 
 TIMES = {"wall_time": 1e9, "actor_steps": 10, "learner_steps": 5}
 LEARNER = {

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from launch import run_groups, scores
-from launch.errors import RunError
-from launch.scores import Scale
+from quinoa.launch import run_groups, scores
+from quinoa.launch.errors import RunError
+from quinoa.launch.scores import Scale
 from tests.launch.written_runs import write_run
 
 TASKS = ("control:a:a", "control:b:b", "control:c:c")

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from acme import specs
 
-from agents.protocol import AgentConfig
-from launch import sizing
-from launch.experiment import Experiment
+from quinoa.agents.protocol import AgentConfig
+from quinoa.launch import sizing
+from quinoa.launch.experiment import Experiment
 
 
 def choose(config=None, **changes):

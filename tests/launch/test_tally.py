@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import io
 
-from launch import tally
-from launch.tally import Tally
+from quinoa.launch import tally
+from quinoa.launch.tally import Tally
 from tests.launch.terminals import Terminal, on_screen
 
 

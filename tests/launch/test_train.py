@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 import pytest
 
-from agents import registry
-from agents.learner import Learner
-from launch import checkpoints, cli, engines, plotting
-from launch.counter import ACTOR_STEPS
-from launch.engines import signals
-from launch.engines.base import Outcome, RunResult
-from launch.files import read_json
-from launch.metrics import MetricsLog
-from launch.run_folder import RunFolder
-from launch.train import train
+from quinoa.agents import registry
+from quinoa.agents.learner import Learner
+from quinoa.launch import checkpoints, cli, engines, plotting
+from quinoa.launch.counter import ACTOR_STEPS
+from quinoa.launch.engines import signals
+from quinoa.launch.engines.base import Outcome, RunResult
+from quinoa.launch.files import read_json
+from quinoa.launch.metrics import MetricsLog
+from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.train import train
 from tests.launch.helpers import MATCH, experiment, train_command
 
 FINISHED = RunResult(Outcome.FINISHED)
@@ -71,7 +71,7 @@ def block_result(folder: RunFolder) -> None:
 def run_command(monkeypatch, capsys, root, engine, environment=MATCH) -> tuple[int, str, str]:
     monkeypatch.setattr(engines, "make", lambda name, settings: engine)
     # What the command does to the variables and flags of its process is tested elsewhere.
-    monkeypatch.setattr("launch.process_environment.set_for_this_process", dict)
+    monkeypatch.setattr("quinoa.launch.process_environment.set_for_this_process", dict)
     status = cli.main(train_command(root, environment=environment)[3:])
     return status, *capsys.readouterr()
 

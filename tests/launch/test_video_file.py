@@ -4,7 +4,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from launch import video_file
+from quinoa.launch import video_file
 
 
 def frames(count: int, height: int = 64, width: int = 96):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from launch.playback import Moment
-from launch.video_frames import VideoFrames
+from quinoa.launch.playback import Moment
+from quinoa.launch.video_frames import VideoFrames
 
 GREEN = (0, 200, 0)
 

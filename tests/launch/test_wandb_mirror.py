@@ -17,10 +17,10 @@ import types
 
 import pytest
 
-from launch import cli, wandb_mirror
-from launch.errors import ExperimentError
-from launch.run_folder import RunFolder
-from launch.wandb_mirror import Rows, mirrored
+from quinoa.launch import cli, wandb_mirror
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.wandb_mirror import Rows, mirrored
 from tests.launch.helpers import ROOT, experiment, train_command
 
 
@@ -137,7 +137,7 @@ def test_no_account_is_said_before_anything_starts(library, monkeypatch):
 
 def test_no_library_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    monkeypatch.setattr("launch.process_environment.set_for_this_process", dict)
+    monkeypatch.setattr("quinoa.launch.process_environment.set_for_this_process", dict)
     root = tmp_path / "run"
     assert cli.main(train_command(root, "--wandb=project")[3:]) == 2
     out, err = capsys.readouterr()

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from environments import EnvironmentFault, FaultKind
-from launch.warning_log import WarningLog
+from quinoa.environments import EnvironmentFault, FaultKind
+from quinoa.launch.warning_log import WarningLog
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from launch.words import compact, count, duration, sparkline
+from quinoa.launch.words import compact, count, duration, sparkline
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents import iq
+from quinoa.agents import iq
 from tests.agents.fixtures import make_spec, make_transitions
 
 PRESET = pytest.mark.parametrize("preset", iq.PRESETS)

@@ -1,7 +1,7 @@
 import pytest
 
-from agents.iq import PRESETS, Config
-from agents.protocol import ConfigError
+from quinoa.agents.iq import PRESETS, Config
+from quinoa.agents.protocol import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import optimize, special
 
-from agents.iq import loss as iq_loss
+from quinoa.agents.iq import loss as iq_loss
 
 GAMMA = 0.9
 STATES, ACTIONS = 5, 4

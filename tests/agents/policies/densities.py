@@ -10,9 +10,9 @@ import numpy.typing as npt
 import tensorflow as tf
 from scipy import special
 
-from agents import protocol
-from agents.policies import FlowPolicy, MultiCategoricalPolicy, TanhGaussianPolicy
-from agents.policies.couplings import Affine, Couplings, PiecewiseLinear
+from quinoa.agents import protocol
+from quinoa.agents.policies import FlowPolicy, MultiCategoricalPolicy, TanhGaussianPolicy
+from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear
 
 OBSERVATION_SIZE = 3
 FLOWS = ("flow", "piecewise_flow")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.policies.couplings import PiecewiseLinear
+from quinoa.agents.policies.couplings import PiecewiseLinear
 from tests.agents.policies import densities
 
 KINDS = pytest.mark.parametrize("kind", densities.FLOWS)

@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from agents.policies import TanhGaussianPolicy
+from quinoa.agents.policies import TanhGaussianPolicy
 from tests.agents.policies import densities
 
 

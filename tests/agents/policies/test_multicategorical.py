@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import special
 
-from agents.policies import MultiCategorical, MultiCategoricalPolicy
+from quinoa.agents.policies import MultiCategorical, MultiCategoricalPolicy
 from tests.agents.policies import densities
 
 

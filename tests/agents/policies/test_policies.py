@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.policies import squash
+from quinoa.agents.policies import squash
 from tests.agents.policies import densities
 
 EVERY = pytest.mark.parametrize("kind", densities.ALL)

@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy import stats
 from tensorflow_probability import distributions as tfd
 
-from agents.policies import squash
+from quinoa.agents.policies import squash
 
 
 def test_tanh_and_atanh_are_inverse_up_to_what_float32_can_tell():

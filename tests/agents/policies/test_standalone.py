@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.policies import standalone
+from quinoa.agents.policies import standalone
 from tests.agents.policies import densities
 
 EVERY = pytest.mark.parametrize("kind", densities.ALL)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents import quinoa
-from agents.protocol import ConfigError
+from quinoa.agents import quinoa
+from quinoa.agents.protocol import ConfigError
 from tests.agents.fixtures import make_spec, make_transitions
 
 SEED = tf.constant([1, 2])

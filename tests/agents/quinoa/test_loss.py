@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import optimize, special
 
-from agents.quinoa import loss as quinoa_loss
+from quinoa.agents.quinoa import loss as quinoa_loss
 
 STATES = 4
 

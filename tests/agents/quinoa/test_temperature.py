@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from agents.quinoa import temperature
+from quinoa.agents.quinoa import temperature
 
 solve = tf.function(temperature.solve)
 

@@ -12,8 +12,8 @@ import portpicker
 import reverb
 from acme import specs
 
-from agents.replay import TABLE, segments
-from agents.types import Transition
+from quinoa.agents.replay import TABLE, segments
+from quinoa.agents.types import Transition
 
 
 def numbered(numbers: np.ndarray, spec: specs.EnvironmentSpec) -> Transition:

@@ -7,8 +7,8 @@ import reverb
 import tensorflow as tf
 from scipy import stats
 
-from agents.protocol import AgentConfig
-from agents.replay import (
+from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.replay import (
     TABLE,
     SegmentWriter,
     dataset,

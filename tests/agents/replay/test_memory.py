@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from agents.protocol import AgentConfig
-from agents.replay import MemoryReplay, memory
+from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.replay import MemoryReplay, memory
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import assert_numbered, numbered
 

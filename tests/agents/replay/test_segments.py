@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.replay import segments
-from agents.types import Transition
+from quinoa.agents.replay import segments
+from quinoa.agents.types import Transition
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import assert_numbered, numbered
 

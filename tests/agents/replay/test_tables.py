@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import reverb
 
-from agents.protocol import AgentConfig
-from agents.replay import TABLE, SegmentWriter, make_table, superbatches
+from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.replay import TABLE, SegmentWriter, make_table, superbatches
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import assert_numbered, numbered, serve, settled_size
 

@@ -6,11 +6,11 @@ import reverb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import environments
-from agents.protocol import AgentConfig
-from agents.replay import TABLE, MemoryReplay, SegmentWriter, make_table
-from agents.types import Transition
-from environments import CanonicalEnvironment, EnvironmentBatch
+from quinoa import environments
+from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.replay import TABLE, MemoryReplay, SegmentWriter, make_table
+from quinoa.agents.types import Transition
+from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import (
     as_queue,

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from agents import sac
-from agents.types import Transition
+from quinoa.agents import sac
+from quinoa.agents.types import Transition
 from tests.agents.fixtures import make_spec, make_transitions
 
 SEED = tf.constant([1, 2])

@@ -1,7 +1,7 @@
 import pytest
 
-from agents.protocol import ConfigError
-from agents.sac import PRESETS, Config
+from quinoa.agents.protocol import ConfigError
+from quinoa.agents.sac import PRESETS, Config
 
 
 @pytest.mark.parametrize(

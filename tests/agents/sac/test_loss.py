@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from agents.sac import loss as sac_loss
+from quinoa.agents.sac import loss as sac_loss
 
 
 def test_soft_value_takes_the_lower_critic_and_adds_the_entropy():

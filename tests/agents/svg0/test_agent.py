@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents import svg0
-from agents.learner import Learner
-from agents.types import Transition
+from quinoa.agents import svg0
+from quinoa.agents.learner import Learner
+from quinoa.agents.types import Transition
 from tests.agents.fixtures import make_spec, make_transitions
 
 SEED = tf.constant([1, 2])

@@ -1,7 +1,7 @@
 import pytest
 
-from agents.protocol import ConfigError
-from agents.svg0 import PRESETS, Config
+from quinoa.agents.protocol import ConfigError
+from quinoa.agents.svg0 import PRESETS, Config
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from agents.svg0 import loss as svg0_loss
+from quinoa.agents.svg0 import loss as svg0_loss
 
 
 def test_target_by_hand():

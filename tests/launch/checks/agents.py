@@ -11,10 +11,10 @@ from acme import specs
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from agents import networks, protocol, targets
-from agents.policies import TanhGaussianPolicy
-from agents.registry import LoadedAgent
-from agents.types import Seed, Transition
+from quinoa.agents import networks, protocol, targets
+from quinoa.agents.policies import TanhGaussianPolicy
+from quinoa.agents.registry import LoadedAgent
+from quinoa.agents.types import Seed, Transition
 
 
 @dataclasses.dataclass(frozen=True)

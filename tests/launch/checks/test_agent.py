@@ -1,8 +1,8 @@
 import pytest
 
-from agents.registry import LoadedAgent
-from launch.checks import agent, base, learning, losses, policy
-from launch.checks.subject import Subject
+from quinoa.agents.registry import LoadedAgent
+from quinoa.launch.checks import agent, base, learning, losses, policy
+from quinoa.launch.checks.subject import Subject
 from tests.agents.fixtures import make_spec
 from tests.agents.test_learner import AGENTS
 from tests.launch.checks import agents

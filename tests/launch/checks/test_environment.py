@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from dm_env import specs
 
-from launch.checks import base, environment
+from quinoa.launch.checks import base, environment
 from tests.launch import factories
 
 HERE = "tests.launch.checks.test_environment"

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from agents import registry
-from agents.learner import Learner
-from launch import checkpoints
-from launch.experiment import load
-from launch.files import read_json
+from quinoa.agents import registry
+from quinoa.agents.learner import Learner
+from quinoa.launch import checkpoints
+from quinoa.launch.experiment import load
+from quinoa.launch.files import read_json
 from tests.launch.factories import EPISODE_STEPS
 from tests.launch.helpers import MATCH
 from tests.launch.runs import make_run

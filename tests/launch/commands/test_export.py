@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import environments
-from launch import checkpoints
-from launch.evaluate import load_policy
-from launch.experiment import load
-from launch.files import read_json
+from quinoa import environments
+from quinoa.launch import checkpoints
+from quinoa.launch.evaluate import load_policy
+from quinoa.launch.experiment import load
+from quinoa.launch.files import read_json
 from tests.launch.helpers import MATCH
 
 HOPPER = "control:hopper:stand"
@@ -72,7 +72,7 @@ assert not FORBIDDEN & set(sys.modules)
 @pytest.fixture(scope="module")
 def exported(run_of, tmp_path_factory):
     """The policy of each agent, exported to `0`, `1` and `2`, with states to try them in."""
-    from launch.export import export
+    from quinoa.launch.export import export
 
     root = tmp_path_factory.mktemp("exported")
     states = np.random.default_rng(5).normal(size=(9, 15)).astype(np.float32)

@@ -18,11 +18,11 @@ import time
 import psutil
 import pytest
 
-from launch import cli, events
-from launch.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
-from launch.files import read_json, write_json
-from launch.process_list import ProcessList
-from launch.run_folder import RunFolder
+from quinoa.launch import cli, events
+from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
+from quinoa.launch.files import read_json, write_json
+from quinoa.launch.process_list import ProcessList
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import ROOT, experiment, train_command
 
 
@@ -100,8 +100,8 @@ def age(folder: RunFolder, seconds: float) -> None:
 
 def test_a_run_under_way(running, status, monkeypatch):
     # However slow this machine is.
-    monkeypatch.setattr("launch.run_view.SILENT_S", 300.0)
-    monkeypatch.setattr("launch.status_view._STALE_ROW_S", 300.0)
+    monkeypatch.setattr("quinoa.launch.run_view.SILENT_S", 300.0)
+    monkeypatch.setattr("quinoa.launch.status_view._STALE_ROW_S", 300.0)
     code, out, err = status(running)
     assert (code, err) == (0, "")
     assert re.search(r"on tests.launch.factories:match +seed 0", out)
@@ -256,7 +256,7 @@ def test_a_live_view_is_renewed_until_q_or_ctrl_c(running, end):
 
     before = termios.tcgetattr(theirs)
     process = subprocess.Popen(
-        [sys.executable, "-m", "launch.cli", "status", str(running.root)],
+        [sys.executable, "-m", "quinoa.launch.cli", "status", str(running.root)],
         cwd=ROOT,
         stdin=theirs,
         stdout=theirs,

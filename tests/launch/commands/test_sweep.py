@@ -12,11 +12,11 @@ import pandas as pd
 import psutil
 import pytest
 
-from launch import lock
-from launch.commands import sweep as sweep_of_runs
-from launch.experiment import load
-from launch.files import read_json, write_json
-from launch.sweep.folder import State, SweepFolder
+from quinoa.launch import lock
+from quinoa.launch.commands import sweep as sweep_of_runs
+from quinoa.launch.experiment import load
+from quinoa.launch.files import read_json, write_json
+from quinoa.launch.sweep.folder import State, SweepFolder
 from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT, learner_steps, started, wait_until
 
 FAILS = "tests.launch.factories:fails_later"
@@ -28,7 +28,7 @@ SETTINGS = [
 
 
 def sweep_command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "launch.cli", "sweep", *map(str, arguments)]
+    return [sys.executable, "-m", "quinoa.launch.cli", "sweep", *map(str, arguments)]
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,7 @@ def children_of(folder) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             is_run = str(folder) in " ".join(process.cmdline())
-            if is_run and "launch.sweep.child" in process.cmdline():
+            if is_run and "quinoa.launch.sweep.child" in process.cmdline():
                 found.append(process)
         except psutil.Error:
             continue

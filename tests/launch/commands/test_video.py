@@ -8,7 +8,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from launch import video
+from quinoa.launch import video
 from tests.launch.factories import EPISODE_STEPS, Drawn
 from tests.launch.helpers import MATCH, ROOT
 from tests.launch.runs import make_run
@@ -87,7 +87,7 @@ def film(run, out, **variables) -> subprocess.CompletedProcess[str]:
     """In a process of its own, for MuJoCo settles at its import what draws."""
     flags = ["--episodes=1", "--length=2", "--size=64", f"--out={out}"]
     return subprocess.run(
-        [sys.executable, "-m", "launch.cli", "video", str(run.root), *flags],
+        [sys.executable, "-m", "quinoa.launch.cli", "video", str(run.root), *flags],
         cwd=ROOT,
         env={**os.environ, **variables},
         capture_output=True,

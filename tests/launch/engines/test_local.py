@@ -1,9 +1,9 @@
 import pytest
 
-from launch.engines import private_network
-from launch.engines.base import Settings
-from launch.engines.local import LocalEngine
-from launch.errors import ExperimentError
+from quinoa.launch.engines import private_network
+from quinoa.launch.engines.base import Settings
+from quinoa.launch.engines.local import LocalEngine
+from quinoa.launch.errors import ExperimentError
 from tests.launch.helpers import experiment
 
 

@@ -11,9 +11,9 @@ import time
 import psutil
 import pytest
 
-from launch.engines import processes
-from launch.engines.processes import NodeProcess
-from launch.heartbeat import Heartbeat
+from quinoa.launch.engines import processes
+from quinoa.launch.engines.processes import NodeProcess
+from quinoa.launch.heartbeat import Heartbeat
 from tests.launch.helpers import wait_until
 
 OBEDIENT = "import time; print('up', flush=True); time.sleep(100)"

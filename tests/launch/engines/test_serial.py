@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents import registry
-from launch import checkpoints
-from launch.engines import make
-from launch.engines.base import Outcome, Settings
-from launch.experiment import Experiment
-from launch.guard import DivergedError
-from launch.run_folder import RunFolder
+from quinoa.agents import registry
+from quinoa.launch import checkpoints
+from quinoa.launch.engines import make
+from quinoa.launch.engines.base import Outcome, Settings
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.guard import DivergedError
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
 # What a clock says is another thing in every run.

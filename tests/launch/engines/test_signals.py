@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from launch.engines import signals
+from quinoa.launch.engines import signals
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_a_terminal_that_is_closed_asks_once():
 
 CHILD = """
 import signal, sys, time
-from launch.engines import signals
+from quinoa.launch.engines import signals
 if sys.argv[1] == "nohup":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 with signals.caught() as stop:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from launch.engines.awake_clock import MAX_GAP_S
-from launch.engines.base import Outcome
-from launch.engines.restarts import Restarts
-from launch.engines.supervision import (
+from quinoa.launch.engines.awake_clock import MAX_GAP_S
+from quinoa.launch.engines.base import Outcome
+from quinoa.launch.engines.restarts import Restarts
+from quinoa.launch.engines.supervision import (
     MAX_FAILURES,
     MAX_KILLED,
     START_TIMEOUT_S,
@@ -21,8 +21,8 @@ from launch.engines.supervision import (
     Node,
     Supervisor,
 )
-from launch.nodes import FATAL, TOLD_TO_STOP
-from launch.run_folder import RunFolder
+from quinoa.launch.nodes import FATAL, TOLD_TO_STOP
+from quinoa.launch.run_folder import RunFolder
 
 HANG_TIMEOUT_S = 10.0
 

@@ -7,11 +7,11 @@ import tempfile
 
 import pytest
 
-from launch.engines import temporary_folder
+from quinoa.launch.engines import temporary_folder
 
 KILLED = """
 import os, signal
-from launch.engines import temporary_folder
+from quinoa.launch.engines import temporary_folder
 with temporary_folder.made() as folder:
     open(os.path.join(folder, "file"), "w").close()
     os.kill(os.getpid(), signal.SIGKILL)

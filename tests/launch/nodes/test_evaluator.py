@@ -5,13 +5,13 @@ import threading
 import pandas as pd
 import pytest
 
-from agents import registry
-from agents.learner import flatten
-from launch.counter import ACTOR_STEPS
-from launch.errors import FatalError
-from launch.nodes import evaluator as evaluator_module
-from launch.nodes.evaluator import EvaluatorNode
-from launch.run_folder import RunFolder
+from quinoa.agents import registry
+from quinoa.agents.learner import flatten
+from quinoa.launch.counter import ACTOR_STEPS
+from quinoa.launch.errors import FatalError
+from quinoa.launch.nodes import evaluator as evaluator_module
+from quinoa.launch.nodes.evaluator import EvaluatorNode
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import experiment, wait_until
 
 

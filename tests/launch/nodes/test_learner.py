@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import reverb
 
-from agents.divergence import NonFiniteError
-from launch import checkpoints
-from launch.counter import Counter
-from launch.nodes.learner import LearnerNode
-from launch.nodes.replay import make_tables
-from launch.run_folder import RunFolder
+from quinoa.agents.divergence import NonFiniteError
+from quinoa.launch import checkpoints
+from quinoa.launch.counter import Counter
+from quinoa.launch.nodes.learner import LearnerNode
+from quinoa.launch.nodes.replay import make_tables
+from quinoa.launch.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
 

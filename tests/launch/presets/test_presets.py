@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from agents import registry
-from launch import cli, presets
-from launch.commands import train_flags
-from launch.commands.new_experiment import make_experiment
-from launch.errors import ExperimentError
+from quinoa.agents import registry
+from quinoa.launch import cli, presets
+from quinoa.launch.commands import train_flags
+from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch.errors import ExperimentError
 from tests.launch.helpers import ROOT
 
 NAMES = [preset.name for preset in presets.every()]

@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from launch.files import write_json
-from launch.run_folder import RunFolder
-from launch.sweep import board
+from quinoa.launch.files import write_json
+from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.sweep import board
 from tests.launch.terminals import Terminal, on_screen
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from launch.errors import ExperimentError, RunError
-from launch.files import read_json, write_json
-from launch.sweep.folder import Planned, State, SweepFolder
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.files import read_json, write_json
+from quinoa.launch.sweep.folder import Planned, State, SweepFolder
 from tests.launch.written_runs import write_run
 
 

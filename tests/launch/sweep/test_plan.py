@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from launch.errors import ExperimentError
-from launch.sweep.plan import plan
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.sweep.plan import plan
 
 FLAGS = ("steps", "num_actors", "set")
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from launch.errors import ExperimentError
-from launch.sweep import space
-from launch.sweep.space import Axis, Distribution
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.sweep import space
+from quinoa.launch.sweep.space import Axis, Distribution
 
 
 def test_reads_lists_and_distributions():

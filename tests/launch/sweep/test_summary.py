@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from launch import plotting
-from launch.files import write_json
-from launch.sweep import summary
-from launch.sweep.folder import Planned, SweepFolder
+from quinoa.launch import plotting
+from quinoa.launch.files import write_json
+from quinoa.launch.sweep import summary
+from quinoa.launch.sweep.folder import Planned, SweepFolder
 from tests.launch.written_runs import write_run
 
 

@@ -1,9 +1,0 @@
-"""Implicit Q-functions: IQ, M-IQ, and what the same loss gives with other choices.
-
-Vieillard et al. (2021), "Implicitly Regularized RL with Implicit Q-Values".
-"""
-
-from agents.iq.agent import Agent
-from agents.iq.config import PRESETS, Config
-
-__all__ = ["PRESETS", "Agent", "Config"]

@@ -1,9 +1,0 @@
-"""Soft actor-critic: twin critics, a tanh-Gaussian actor and an adaptive temperature.
-
-Haarnoja et al. (2018b), "Soft Actor-Critic Algorithms and Applications".
-"""
-
-from agents.sac.agent import Agent
-from agents.sac.config import PRESETS, Config
-
-__all__ = ["PRESETS", "Agent", "Config"]

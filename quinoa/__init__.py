@@ -1,0 +1,1 @@
+"""Distributed reinforcement learning with policies that are their own Q-functions."""

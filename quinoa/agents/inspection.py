@@ -1,0 +1,79 @@
+"""What an agent makes of states, for people to look at: its action, its value, its entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from quinoa.agents.actor import step_number
+from quinoa.agents.protocol import Agent
+
+FloatArray = npt.NDArray[np.float32]
+
+# Actions for one state from which an entropy without a formula is estimated.
+ENTROPY_SAMPLES = 256
+
+
+class Inspection(NamedTuple):
+    """N states as an agent sees them.
+
+    Attributes:
+      action: float32 [N, A], the policy's mode or a sample.
+      entropy: float32 [N], of the policy, in nats.
+      value: V(s), float32 [N]; None where the agent has none.
+    """
+
+    action: FloatArray
+    entropy: FloatArray
+    value: FloatArray | None
+
+
+def inspection_function(
+    agent: Agent, observation_shape: tuple[int, ...], *, seed: int, sample: bool
+) -> Callable[[FloatArray, int], Inspection]:
+    """Compiles an agent for one shape of observations.
+
+    The entropy is the policy's own where it has a formula, and the mean of -log π over
+    `ENTROPY_SAMPLES` actions elsewhere.
+
+    Args:
+      agent: the agent.
+      observation_shape: [N, O].
+      seed: of the samples.
+      sample: whether to act with samples, or with the mode.
+
+    Returns:
+      A function from observations, float32 [N, O], and the number of the step, from which together
+      with `seed` all samples follow.
+    """
+    base_seed = tf.constant([seed % 2**31, 0x15EE], tf.int32)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec(observation_shape, tf.float32),
+            tf.TensorSpec([], tf.int32),
+        ]
+    )
+    def inspect(
+        observation: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+        step_seed = tf.random.experimental.stateless_fold_in(base_seed, step)
+        distribution = agent.policy(observation)
+        action = distribution.sample(seed=step_seed) if sample else distribution.mode()
+        try:
+            entropy = distribution.entropy()
+        except NotImplementedError:
+            other_seed = tf.random.experimental.stateless_fold_in(step_seed, 1)
+            drawn = distribution.sample(ENTROPY_SAMPLES, seed=other_seed)
+            entropy = -tf.reduce_mean(distribution.log_prob(drawn), axis=0)
+        return action, entropy, agent.value(observation)
+
+    def call(observation: FloatArray, step: int) -> Inspection:
+        action, entropy, value = inspect(tf.constant(observation), step_number(step))
+        return Inspection(action.numpy(), entropy.numpy(), None if value is None else value.numpy())
+
+    return call

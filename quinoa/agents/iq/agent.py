@@ -1,0 +1,91 @@
+"""IQ as an agent: networks, targets, and the batch taken through the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from acme import specs
+
+from quinoa.agents import networks, protocol, targets
+from quinoa.agents.iq import config as iq_config
+from quinoa.agents.iq import loss as iq_loss
+from quinoa.agents.iq.networks import make_policy
+from quinoa.agents.types import Seed, Transition
+
+
+class Agent(protocol.Agent):
+    """IQ and M-IQ (target V), PCL and Trust-PCL (online V)."""
+
+    Config = iq_config.Config
+
+    def __init__(self, config: iq_config.Config, spec: specs.EnvironmentSpec):
+        """See the base class."""
+        super().__init__(config, spec)
+        observation_size = spec.observations.shape[0]
+        self.policy = self.make_policy(config, spec)
+        self._value = networks.Value(observation_size, config.hidden_sizes)
+        self._target_policy = self.make_policy(config, spec)
+        self._target_value = networks.Value(observation_size, config.hidden_sizes)
+        targets.copy(self.policy.variables, self._target_policy.variables)
+        targets.copy(self._value.variables, self._target_value.variables)
+
+    @staticmethod
+    def make_policy(config: iq_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
+        """See the base class."""
+        protocol.check_spec(spec)
+        return make_policy(config, spec.observations.shape[0], spec.actions.shape[0])
+
+    def initialize(self, transitions: Transition) -> None:
+        """See the base class."""
+        if self._config.policy == "flow":
+            self.policy.initialize(transitions.observation, transitions.action)
+            targets.copy(self.policy.variables, self._target_policy.variables)
+
+    def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """See the base class."""
+        del seed
+        q, target = self._q_and_target(transitions)
+        return {"td": iq_loss.loss(q, target)}
+
+    def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:
+        config, (s, a, r, d, next_s) = self._config, transitions
+        q = iq_loss.implicit_q(self.policy(s).log_prob(a), self._value(s), config.tau)
+        next_value = self._target_value(next_s) if config.target_value else self._value(next_s)
+        target_log_prob = 0.0
+        if config.alpha:
+            target_log_prob = tf.stop_gradient(self._target_policy(s).log_prob(a))
+        target = iq_loss.target_q(
+            r, config.discount * d, next_value, target_log_prob, config.tau, config.alpha
+        )
+        return q, tf.stop_gradient(target) if config.target_value else target
+
+    def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
+        """See the base class."""
+        variables = (*self.policy.trainable_variables, *self._value.trainable_variables)
+        return [protocol.ParameterGroup("td", variables, self._config.learning_rate)]
+
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        """Both targets move smoothly at every step (section 6)."""
+        del step, transitions, seed
+        rate = self._config.target_rate
+        targets.smooth(self.policy.variables, self._target_policy.variables, rate)
+        targets.smooth(self._value.variables, self._target_value.variables, rate)
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return self._value(observation)
+
+    def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """See the base class."""
+        q, target = self._q_and_target(transitions)
+        policy = self.policy(transitions.observation)
+        action = policy.sample(seed=seed)
+        log_prob = policy.log_prob(action)
+        target_log_prob = self._target_policy(transitions.observation).log_prob(action)
+        return {
+            "td_error": tf.reduce_mean(tf.abs(target - q)),
+            "value": tf.reduce_mean(self._value(transitions.observation)),
+            "entropy": -tf.reduce_mean(log_prob),
+            "kl": tf.reduce_mean(log_prob - target_log_prob),
+        }

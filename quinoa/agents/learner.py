@@ -1,0 +1,381 @@
+"""The learner: K gradient steps in one graph call, for any agent."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import sonnet as snt
+import tensorflow as tf
+from acme import specs
+
+from quinoa.agents import protocol
+from quinoa.agents.types import Transition
+
+# Keras keeps the optimiser whose step is one fused kernel a variable under this name.
+Adam = tf.keras.optimizers.legacy.Adam
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be read, or is not one of this agent with this configuration."""
+
+
+class _Identity(tf.train.experimental.PythonState):
+    """What a checkpoint says of the learner that wrote it: a JSON object, written beside it."""
+
+    # Where TensorFlow keeps it, by the name that the learner's `tf.train.Checkpoint` gives it.
+    KEY = "identity/.ATTRIBUTES/py_state"
+
+    def __init__(
+        self,
+        agent_class: type[protocol.Agent],
+        config: protocol.AgentConfig,
+        spec: specs.EnvironmentSpec,
+    ):
+        super().__init__()
+        described = {
+            "agent": f"{agent_class.__module__}.{agent_class.__qualname__}",
+            "observation size": spec.observations.shape[0],
+            "action size": spec.actions.shape[0],
+            **dataclasses.asdict(config),
+        }
+        self._json = json.dumps(described, default=repr)
+
+    def serialize(self) -> str:
+        return self._json
+
+    def deserialize(self, string_value: str) -> None:
+        # `restore` has compared it before.
+        del string_value
+
+    def differences(self, other: str) -> list[str]:
+        """Says what `other`, as `serialize` gave it, has that is not so here."""
+        here, there = json.loads(self._json), json.loads(other)
+        return [
+            f"{name} = {there.get(name, 'not known')} (here {here.get(name, 'not known')})"
+            for name in dict.fromkeys([*there, *here])
+            if name not in here or name not in there or here[name] != there[name]
+        ]
+
+
+class Learner(snt.Module):
+    """Minimises an agent's losses with Adam.
+
+    All randomness comes from `seed` and the number of the gradient step, so a restored learner
+    goes on as if it had never stopped, and the number of steps in a call changes nothing.
+    """
+
+    def __init__(
+        self,
+        agent_class: type[protocol.Agent],
+        config: protocol.AgentConfig,
+        spec: specs.EnvironmentSpec,
+        seed: int,
+        *,
+        jit_compile: bool | None = None,
+    ):
+        """Makes the agent and its optimisers.
+
+        Args:
+          agent_class: the agent's class.
+          config: the agent's configuration.
+          spec: the specs of the (canonical) environment.
+          seed: seeds the initial parameters and the learner's random numbers. TensorFlow's global
+            seed is set to it.
+          jit_compile: whether XLA makes one program of the K steps. None is where there is a GPU,
+            which so many small operations would leave idle; on a CPU it is slower.
+
+        Raises:
+          SpecError: the specs are not canonical.
+          ValueError: the agent puts a variable into two parameter groups.
+        """
+        super().__init__(name="learner")
+        tf.random.set_seed(seed)
+        self.agent = agent_class(config, spec)
+        self._config = config
+        # int64: variables of int32 stay on the CPU, where XLA's program on a GPU cannot read them.
+        self._seed = tf.Variable([seed % 2**31, 0x51], dtype=tf.int64, trainable=False, name="seed")
+        self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
+        self._initialized = tf.Variable(False, trainable=False, name="initialized")
+        # Not in the checkpoint, as what has been learned does not depend on it.
+        self._skipped = tf.Variable(0, dtype=tf.int64, trainable=False, name="skipped")
+        # The same, kept here too: a variable's value would be waited for at each call.
+        self._is_initialized = False
+        if jit_compile is None:
+            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        self._fused_steps = tf.function(self._steps_and_metrics, jit_compile=jit_compile)
+        self._groups = list(self.agent.parameter_groups())
+        _check_groups(self._groups)
+        self._optimizers = [Adam(group.learning_rate) for group in self._groups]
+        for optimizer, group in zip(self._optimizers, self._groups, strict=True):
+            # Slots made now rather than at the first step, so that a checkpoint finds them.
+            optimizer._create_all_weights(group.variables)
+        # All that a step that went wrong could spoil.
+        slots = [slot for optimizer in self._optimizers for slot in optimizer.variables()]
+        self._float_variables = [
+            variable for variable in (*self.agent.variables, *slots) if variable.dtype.is_floating
+        ]
+        self._which_are_finite = tf.function(self._finite, jit_compile=jit_compile)
+        self._identity = _Identity(agent_class, config, spec)
+        self._checkpoint = tf.train.Checkpoint(
+            agent=self.agent,
+            optimizers=self._optimizers,
+            seed=self._seed,
+            steps=self._steps,
+            initialized=self._initialized,
+            identity=self._identity,
+        )
+
+    @property
+    def steps(self) -> int:
+        """The number of gradient steps done, those skipped included."""
+        return int(self._steps.numpy())
+
+    @property
+    def skipped_steps(self) -> int:
+        """The number of gradient steps that this object has skipped, whatever it restored."""
+        return int(self._skipped.numpy())
+
+    def step(self, superbatch: Transition) -> Mapping[str, tf.Tensor]:
+        """Does K gradient steps.
+
+        One with a loss, or a norm of its gradients, that is not finite is skipped whole: nothing
+        that is learned or remembered moves, and `Agent.after_step` is not called. It counts as
+        done, so that the steps after it have the random numbers that they would have had.
+
+        Args:
+          superbatch: K batches, leading shape [K, B].
+
+        Returns:
+          float32 [] each, not waited for: the mean over the steps that were not skipped of each
+          loss (`loss` or, where there are several, `loss/NAME`) and of the gradients' norm before
+          clipping (`gradient_norm` or `gradient_norm/NAME`), and the agent's metrics on the last
+          batch of those. NaN, and the last batch, if all were skipped.
+
+        Raises:
+          ValueError: a parameter group names a loss that the agent does not return.
+        """
+        superbatch = tf.nest.map_structure(tf.convert_to_tensor, superbatch)
+        if not self._is_initialized:
+            self.agent.initialize(tf.nest.map_structure(lambda x: x[0], superbatch))
+            self._initialized.assign(True)
+            self._is_initialized = True
+        return self._fused_steps(superbatch)
+
+    def _steps_and_metrics(self, superbatch: Transition) -> dict[str, tf.Tensor]:
+        num_steps = tf.shape(superbatch.reward)[0]
+        names = self._loss_names()
+        totals = tf.zeros([2, len(names)])
+        num_good, last_good = 0, num_steps - 1
+        for k in tf.range(num_steps):
+            batch = tf.nest.map_structure(lambda x: x[k], superbatch)  # noqa: B023
+            values, is_good = self._one_step(batch)
+            # Not a product with 0, which leaves what is not finite so.
+            totals += tf.where(is_good, values, 0.0)
+            num_good += tf.cast(is_good, tf.int32)
+            last_good = tf.where(is_good, k, last_good)
+        self._skipped.assign_add(tf.cast(num_steps - num_good, tf.int64))
+        means = totals / tf.cast(num_good, tf.float32)
+        last = tf.nest.map_structure(lambda x: x[last_good], superbatch)
+        metrics = dict(self.agent.metrics(last, self._step_seed(2)))
+        for index, name in enumerate(names):
+            suffix = "" if len(names) == 1 else f"/{name}"
+            metrics[f"loss{suffix}"] = means[0, index]
+            metrics[f"gradient_norm{suffix}"] = means[1, index]
+        return metrics
+
+    def _one_step(self, batch: Transition) -> tuple[tf.Tensor, tf.Tensor]:
+        """Does one gradient step, unless a loss or a norm of gradients is not finite.
+
+        Returns:
+          The losses and their gradients' norms, float32 [2, number of losses]; whether it was done,
+          bool [].
+        """
+        # AutoGraph converts this and what it calls, so that agents may write `if` on tensors. It
+        # knows neither := nor zip(strict=True).
+        losses, gradients = self.losses_and_gradients(batch)
+        norms = [tf.linalg.global_norm(gradients[name]) for name in losses]
+        values = tf.stack([list(losses.values()), norms])
+        is_good = tf.reduce_all(tf.math.is_finite(values))
+        self._steps.assign_add(1)
+        if is_good:
+            self._apply(gradients, norms)
+            self.agent.after_step(self._steps, batch, self._step_seed(1))
+        return values, is_good
+
+    def losses_and_gradients(
+        self, batch: Transition
+    ) -> tuple[dict[str, tf.Tensor], dict[str, list[tf.Tensor]]]:
+        """What a gradient step on a batch of leading shape [B] would be made from; moves nothing.
+
+        Returns:
+          The losses that parameter groups name, float32 [] each; the gradients of each loss by
+          `variables_of` it.
+        """
+        names = self._loss_names()
+        with tf.GradientTape(persistent=len(names) > 1) as tape:
+            losses = self.agent.losses(batch, self._step_seed(0))
+        _check_losses(names, losses)
+        # All gradients are taken before any variable moves.
+        gradients = {name: tape.gradient(losses[name], self.variables_of(name)) for name in names}
+        return {name: losses[name] for name in names}, gradients
+
+    def _apply(self, gradients: dict[str, list[tf.Tensor]], norms: list[tf.Tensor]) -> None:
+        """Clips gradients by their norms and has the optimisers move the variables by them."""
+        clipped = dict(gradients)
+        if self._config.max_gradient_norm:
+            for index, name in enumerate(gradients):
+                clipped[name], _ = tf.clip_by_global_norm(
+                    gradients[name], self._config.max_gradient_norm, use_norm=norms[index]
+                )
+        for index, group in enumerate(self._groups):
+            pairs = [(clipped[group.loss].pop(0), variable) for variable in group.variables]
+            self._optimizers[index].apply_gradients(pairs)
+
+    def _loss_names(self) -> list[str]:
+        return list(dict.fromkeys(group.loss for group in self._groups))
+
+    def variables_of(self, loss: str) -> list[tf.Variable]:
+        """The variables that a loss trains."""
+        return [v for group in self._groups if group.loss == loss for v in group.variables]
+
+    def not_finite(self) -> list[str]:
+        """Names the variables that hold NaN or an infinity, targets and optimisers' included."""
+        is_finite = self._which_are_finite().numpy()
+        return [
+            variable.name.partition(":")[0]
+            for variable, good in zip(self._float_variables, is_finite, strict=True)
+            if not good
+        ]
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of all variables, and so about that of what `save` writes."""
+        return sum(v.dtype.size * v.shape.num_elements() for v in self._float_variables)
+
+    def _finite(self) -> tf.Tensor:
+        return tf.stack([tf.reduce_all(tf.math.is_finite(v)) for v in self._float_variables])
+
+    def _step_seed(self, purpose: int) -> tf.Tensor:
+        seed = tf.cast(self._seed, tf.int32)
+        seed = tf.random.experimental.stateless_fold_in(seed, self._steps)
+        return tf.random.experimental.stateless_fold_in(seed, purpose)
+
+    def parameters(self) -> np.ndarray:
+        """Returns the policy's variables as one vector, float32 [P]: what actors act with."""
+        return flatten(self.agent.policy)
+
+    def save(self, path: str) -> str:
+        """Writes agent, targets, optimisers, counters and random state to files `path`.*.
+
+        Returns:
+          `path`, for `restore`.
+
+        Raises:
+          OSError: the files cannot be written; some may be there.
+        """
+        try:
+            return str(self._checkpoint.write(path))
+        except tf.errors.ResourceExhaustedError as error:
+            raise OSError(errno.ENOSPC, _first_line(error)) from error
+        except tf.errors.OpError as error:
+            raise OSError(errno.EIO, _first_line(error)) from error
+
+    def restore(self, path: str) -> None:
+        """Reads what `save` wrote, from a learner of the same agent, configuration and sizes.
+
+        The seed that this learner was made with gives way to the saved one. Nothing is assigned
+        before the checkpoint has been found whole and fit.
+
+        Args:
+          path: what `save` was given.
+
+        Raises:
+          CheckpointError: files are missing, damaged, or another learner's.
+        """
+        try:
+            # Read through once before anything is assigned, which also checks every checksum.
+            reader = tf.train.load_checkpoint(path)
+            values = {key: reader.get_tensor(key) for key in reader.get_variable_to_shape_map()}
+        # TensorFlow raises IndexError for a file that ends early, ValueError for a folder.
+        except (tf.errors.OpError, IndexError, ValueError) as error:
+            raise CheckpointError(
+                f"There is no whole checkpoint at {path}; take another one. ({_first_line(error)})"
+            ) from error
+        if _Identity.KEY not in values:
+            raise CheckpointError(f"The checkpoint at {path} was not written by a learner.")
+        differences = self._identity.differences(values[_Identity.KEY].decode())
+        if differences:
+            raise CheckpointError(
+                f"The checkpoint at {path} was written with {', '.join(differences)}. Restore it "
+                "with the configuration that it was written with."
+            )
+        try:
+            self._checkpoint.read(path).assert_consumed()
+        except (tf.errors.OpError, ValueError, AssertionError) as error:
+            raise CheckpointError(
+                f"The checkpoint at {path} is from another version of this agent: "
+                f"{_first_line(error)}"
+            ) from error
+        self._is_initialized = bool(self._initialized.numpy())
+
+    def go_back(self, path: str) -> None:
+        """Does what `restore` does, but goes on counting steps from where it is.
+
+        So no random number comes again, and no number of steps stands for two sets of parameters.
+
+        Args:
+          path: see `restore`.
+
+        Raises:
+          CheckpointError: see `restore`.
+        """
+        steps = self.steps
+        self.restore(path)
+        self._steps.assign(steps)
+
+
+def _check_groups(groups: list[protocol.ParameterGroup]) -> None:
+    seen = set()
+    for variable in (variable for group in groups for variable in group.variables):
+        if variable.ref() in seen:
+            raise ValueError(f"The variable {variable.name} is in more than one parameter group.")
+        seen.add(variable.ref())
+
+
+def _check_losses(names: list[str], losses: Mapping[str, tf.Tensor]) -> None:
+    unknown = [name for name in names if name not in losses]
+    if unknown:
+        raise ValueError(
+            f"A parameter group names the loss {unknown[0]!r}, but Agent.losses returns "
+            f"{', '.join([repr(name) for name in losses])}."
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+def flatten(policy: protocol.Policy) -> np.ndarray:
+    """Returns a policy's variables as one vector, float32 [P]."""
+    return np.concatenate([variable.numpy().ravel() for variable in policy.variables])
+
+
+def unflatten(policy: protocol.Policy, parameters: np.ndarray) -> None:
+    """Sets a policy's variables from what `flatten` gave, float32 [P].
+
+    Raises:
+      ValueError: the vector has another size than the policy.
+    """
+    sizes = [int(np.prod(variable.shape)) for variable in policy.variables]
+    if parameters.shape != (sum(sizes),):
+        raise ValueError(
+            f"The parameters have shape {parameters.shape}, but this policy has {sum(sizes)}: they "
+            "come from another agent, configuration or environment."
+        )
+    parts = np.split(parameters, np.cumsum(sizes)[:-1])
+    for variable, part in zip(policy.variables, parts, strict=True):
+        variable.assign(part.reshape(variable.shape))

@@ -1,0 +1,19 @@
+"""Policies: TFP distributions over the action box [-1, 1]^A on Sonnet networks.
+
+Each is `policy(observation [B, O]) -> tfp.distributions.Distribution` with batch shape [B] and
+event shape [A], whose `sample`, `log_prob` and `mode` are finite everywhere on the box, edges
+included.
+"""
+
+from quinoa.agents.policies.flow import FlowConfig, FlowPolicy, make_flow_policy
+from quinoa.agents.policies.gaussian import TanhGaussianPolicy
+from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
+
+__all__ = [
+    "FlowConfig",
+    "FlowPolicy",
+    "MultiCategorical",
+    "MultiCategoricalPolicy",
+    "TanhGaussianPolicy",
+    "make_flow_policy",
+]

@@ -1,0 +1,206 @@
+"""What a coupling of a flow may do to its half of the dimensions, given the other half.
+
+Real NVP's affine couplings (Dinh et al., 2017), which the Quinoa paper takes, and piecewise-linear
+ones (Müller et al., 2019, "Neural Importance Sampling", section 4.1).
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from quinoa.agents.policies import squash
+
+
+class Transform(abc.ABC):
+    """A monotonic map of each of T dimensions, for N points."""
+
+    @abc.abstractmethod
+    def push(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps x, float32 [N, T].
+
+        Returns:
+          y, float32 [N, T], and log|det dy/dx|, float32 [N].
+        """
+
+    @abc.abstractmethod
+    def pull(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The inverse of `push`: x, float32 [N, T], and log|det dx/dy|, float32 [N]."""
+
+
+class Couplings(abc.ABC):
+    """A kind of coupling, and the coordinates y of the action box in which it works.
+
+    Attributes:
+      kind: its name in `quinoa.agents.policies.standalone`.
+      outputs: how many numbers a coupling's network gives for each dimension that is transformed.
+      stddev: of the network's v at the start; see `quinoa.agents.networks.WeightNormLinear`.
+      normalize_output: whether the network's last layer is weight-normalised too.
+    """
+
+    kind: str
+    outputs: int
+    stddev: float
+    normalize_output: bool
+
+    @abc.abstractmethod
+    def transform(self, outputs: tf.Tensor) -> Transform:
+        """What a network's outputs stand for, float32 [N, T · `outputs`]; 0 is the identity."""
+
+    @abc.abstractmethod
+    def to_action(self, y: tf.Tensor) -> tf.Tensor:
+        """The actions that have these coordinates, of the same shape."""
+
+    @abc.abstractmethod
+    def from_action(self, action: tf.Tensor) -> tf.Tensor:
+        """The coordinates y of actions, of the same shape."""
+
+    @abc.abstractmethod
+    def log_slope(self, y: tf.Tensor) -> tf.Tensor:
+        """Log |da/dy| of each dimension, of the same shape."""
+
+    @abc.abstractmethod
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """The settings that `quinoa.agents.policies.standalone` needs."""
+
+
+class Affine(Couplings):
+    """y → exp(log-scale) y + shift, of y = atanh(a)."""
+
+    kind = "real_nvp"
+    outputs = 2
+    # Log-densities must be quiet: where the optimiser's own noise moves them by more than the
+    # advantages do, a KL constraint holds back the noise alone. With 0.05 the noise was tens of
+    # times larger (BUILD_NOTES.md).
+    stddev = 1.0
+    normalize_output = True
+
+    def __init__(self, *, max_log_scale: float, max_shift: float):
+        """Makes the kind.
+
+        Args:
+          max_log_scale: a coupling stretches by at most exp(±max_log_scale).
+          max_shift: a coupling moves y by at most ±max_shift.
+        """
+        self._max_log_scale = max_log_scale
+        self._max_shift = max_shift
+
+    def transform(self, outputs: tf.Tensor) -> Transform:
+        """See the base class."""
+        shift, log_scale = tf.split(outputs, 2, axis=-1)
+        return _AffineTransform(
+            self._max_shift * tf.tanh(shift / self._max_shift),
+            self._max_log_scale * tf.tanh(log_scale / self._max_log_scale),
+        )
+
+    def to_action(self, y: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return squash.tanh(y)
+
+    def from_action(self, action: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return squash.atanh(action)
+
+    def log_slope(self, y: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return squash.log_slope(y)
+
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """See the base class."""
+        return {
+            "max_log_scale": np.array(self._max_log_scale, np.float32),
+            "max_shift": np.array(self._max_shift, np.float32),
+        }
+
+
+class _AffineTransform(Transform):
+    def __init__(self, shift: tf.Tensor, log_scale: tf.Tensor):
+        self._shift, self._log_scale = shift, log_scale
+
+    def push(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        y = x * tf.exp(self._log_scale) + self._shift
+        return y, tf.reduce_sum(self._log_scale, axis=-1)
+
+    def pull(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x = (y - self._shift) * tf.exp(-self._log_scale)
+        return x, -tf.reduce_sum(self._log_scale, axis=-1)
+
+
+class PiecewiseLinear(Couplings):
+    """The inverse cumulative distribution of n equal bins in [-1, 1], of y = a.
+
+    Given the other half, the density of each dimension is a histogram: what a multicategorical
+    policy has, as a density, and with the dimensions depending on one another.
+    """
+
+    kind = "piecewise_linear"
+    # As in Salimans & Kingma (2016), but for a last layer that is not normalised: one that is grows
+    # by the learning rate a step, and the log-probabilities of bins must come to tens of nats.
+    stddev = 0.05
+    normalize_output = False
+
+    def __init__(self, *, num_bins: int):
+        """Makes the kind, of n = `num_bins` bins a dimension."""
+        self.outputs = num_bins
+
+    def transform(self, outputs: tf.Tensor) -> Transform:
+        """See the base class."""
+        return _Histogram(tf.reshape(outputs, [tf.shape(outputs)[0], -1, self.outputs]))
+
+    def to_action(self, y: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return tf.clip_by_value(y, -1.0, 1.0)
+
+    def from_action(self, action: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return tf.clip_by_value(action, -1.0, 1.0)
+
+    def log_slope(self, y: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return tf.zeros_like(y)
+
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """See the base class."""
+        return {"num_bins": np.array(self.outputs)}
+
+
+class _Histogram(Transform):
+    """Of the probabilities softmax(logits), float32 [N, T, n]."""
+
+    def __init__(self, logits: tf.Tensor):
+        self._num_bins = logits.shape[-1]
+        self._log_probs = tf.nn.log_softmax(logits)
+        self._probs = tf.exp(self._log_probs)
+        self._before = tf.cumsum(self._probs, axis=-1, exclusive=True)
+
+    def push(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        u = 0.5 * (x + 1.0)
+        starts = self._before[..., 1:] <= u[..., None]
+        index = tf.reduce_sum(tf.cast(starts, tf.int32), axis=-1)
+        below, prob, log_prob = self._at(index)
+        # A bin so unlikely that its probability is lost beside the sum of those before it.
+        within = tf.clip_by_value((u - below) / tf.maximum(prob, 1e-30), 0.0, 1.0)
+        y = (tf.cast(index, tf.float32) + within) * (2.0 / self._num_bins) - 1.0
+        return y, -self._log_det(log_prob)
+
+    def pull(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        z = (y + 1.0) * (0.5 * self._num_bins)
+        index = tf.clip_by_value(tf.cast(z, tf.int32), 0, self._num_bins - 1)
+        below, prob, log_prob = self._at(index)
+        u = below + (z - tf.cast(index, tf.float32)) * prob
+        return 2.0 * u - 1.0, self._log_det(log_prob)
+
+    def _at(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Of the bins [N, T]: the probability before them, theirs, and its logarithm."""
+        one_hot = tf.one_hot(index, self._num_bins)
+        return tuple(
+            tf.reduce_sum(one_hot * values, axis=-1)
+            for values in (self._before, self._probs, self._log_probs)
+        )
+
+    def _log_det(self, log_prob: tf.Tensor) -> tf.Tensor:
+        """Of `pull`: the density is the probability over the bin's width, 1/n of the range."""
+        return tf.reduce_sum(log_prob + math.log(self._num_bins), axis=-1)

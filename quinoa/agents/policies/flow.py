@@ -1,0 +1,303 @@
+"""The flow policy: couplings on the action box (Quinoa paper, section 3; Dinh et al., 2017).
+
+The base distribution is uniform on (-1, 1)^A. Couplings conditioned on the state reshape it, in the
+coordinates of their kind: Real NVP's affine ones work on y = atanh(a), where it is a logistic of
+scale 1/2. Couplings that are the identity at the start make the first policy exactly uniform.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
+
+from quinoa.agents import networks
+from quinoa.agents.policies import numpy_form
+from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
+from quinoa.agents.protocol import AgentConfig, Policy, require
+
+# Base points among whose images `mode` looks for the densest; the first is the centre.
+_MODE_CANDIDATES = 64
+# In nats.
+_EQUALLY_DENSE = 1e-3
+
+
+class Coupling(NamedTuple):
+    """One coupling, conditioned on a batch of B states.
+
+    Attributes:
+      first: whether the first half of the dimensions is transformed (given the second), or the
+        second (given the first).
+      conditioner: maps the given half, float32 [n B, given] (n times the B states, one time after
+        another), to what is done to the other half.
+    """
+
+    first: bool
+    conditioner: Callable[[tf.Tensor], Transform]
+
+
+class BoxFlow(tfd.Distribution):
+    """Couplings on the uniform distribution on the box; event shape [A]."""
+
+    def __init__(
+        self,
+        couplings: Sequence[Coupling],
+        kind: Couplings,
+        batch_size: tf.Tensor | int,
+        action_size: int,
+        name: str = "BoxFlow",
+    ):
+        """Makes the distribution.
+
+        Args:
+          couplings: in the order in which sampling applies them.
+          kind: of the couplings.
+          batch_size: B.
+          action_size: A.
+          name: the distribution's name.
+        """
+        parameters = dict(locals())
+        self._couplings = couplings
+        self._kind = kind
+        self._batch_size = batch_size
+        self._action_size = action_size
+        self._half = action_size // 2
+        super().__init__(
+            dtype=tf.float32,
+            reparameterization_type=tfd.FULLY_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name=name,
+        )
+
+    def _batch_shape(self) -> tf.TensorShape:
+        static = self._batch_size if isinstance(self._batch_size, int) else None
+        return tf.TensorShape([static])
+
+    def _batch_shape_tensor(self) -> tf.Tensor:
+        return tf.reshape(tf.convert_to_tensor(self._batch_size), [1])
+
+    def _event_shape(self) -> tf.TensorShape:
+        return tf.TensorShape([self._action_size])
+
+    def _event_shape_tensor(self) -> tf.Tensor:
+        return tf.constant([self._action_size])
+
+    def _split(self, values: tf.Tensor, coupling: Coupling) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the transformed and the given half."""
+        first, second = values[:, : self._half], values[:, self._half :]
+        return (first, second) if coupling.first else (second, first)
+
+    def _join(self, transformed: tf.Tensor, given: tf.Tensor, coupling: Coupling) -> tf.Tensor:
+        halves = [transformed, given] if coupling.first else [given, transformed]
+        return tf.concat(halves, axis=-1)
+
+    def push(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes base points through the couplings.
+
+        Args:
+          x: float32 [n B, A], base points in the couplings' coordinates: n for each of the B
+            states.
+
+        Returns:
+          y, float32 [n B, A], the actions in the same coordinates; log|det dy/dx|, float32 [n B].
+        """
+        log_det = tf.zeros([tf.shape(x)[0]])
+        for coupling in self._couplings:
+            half, given = self._split(x, coupling)
+            half, change = coupling.conditioner(given).push(half)
+            x = self._join(half, given, coupling)
+            log_det += change
+        return x, log_det
+
+    def pull(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The inverse of `push`: x, float32 [n B, A], and log|det dx/dy|, float32 [n B]."""
+        log_det = tf.zeros([tf.shape(y)[0]])
+        for coupling in reversed(self._couplings):
+            half, given = self._split(y, coupling)
+            half, change = coupling.conditioner(given).pull(half)
+            y = self._join(half, given, coupling)
+            log_det += change
+        return y, log_det
+
+    def _sample_n(self, n: int, seed: tf.Tensor | None = None) -> tf.Tensor:
+        shape = [n * self._batch_size, self._action_size]
+        seed = tfp.random.sanitize_seed(seed)
+        uniform = tf.random.stateless_uniform(shape, seed, minval=-1.0)
+        action = self._kind.to_action(self.push(self._kind.from_action(uniform))[0])
+        return tf.reshape(action, [n, self._batch_size, self._action_size])
+
+    def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
+        y = tf.reshape(self._kind.from_action(action), [-1, self._action_size])
+        x, log_det = self.pull(y)
+        return tf.reshape(self._log_density(x, y, log_det), tf.shape(action)[:-1])
+
+    def _log_density(self, x: tf.Tensor, y: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
+        """Of the actions at y, whose base points are x, with log|det dx/dy|."""
+        # The base's density is 1/2 a dimension in the box: at the identity both slopes cancel,
+        # which leaves the first policy uniform to the last bit.
+        slopes = tf.reduce_sum(self._kind.log_slope(x) - self._kind.log_slope(y), axis=-1)
+        return slopes + log_det - self._action_size * math.log(2.0)
+
+    def _mode(self) -> tf.Tensor:
+        """The densest of the images of fixed base points, a low-discrepancy set in the box."""
+        points = tf.constant(_mode_points(self._action_size))
+        x = tf.repeat(self._kind.from_action(points), self._batch_size, axis=0)
+        y, log_det = self.push(x)
+        densities = self._log_density(x, y, -log_det)
+        densities = tf.reshape(densities, [_MODE_CANDIDATES, self._batch_size])
+        # The first of those that are equally dense but for rounding, as points of one bin are.
+        densest = densities > tf.reduce_max(densities, axis=0) - _EQUALLY_DENSE
+        first = tf.argmax(tf.cast(densest, tf.int32), axis=0, output_type=tf.int32)
+        images = tf.reshape(y, [_MODE_CANDIDATES, self._batch_size, self._action_size])
+        chosen = tf.gather(tf.transpose(images, [1, 0, 2]), first, batch_dims=1)
+        return self._kind.to_action(chosen)
+
+
+def _mode_points(action_size: int) -> np.ndarray:
+    """The base points in the box, float32 [64, A]."""
+    # 28 MB, which processes that only sample need not hold.
+    from scipy.stats import qmc
+
+    points = 2.0 * qmc.Sobol(action_size, scramble=False).random(_MODE_CANDIDATES) - 1.0
+    # The set begins in a corner of the box; what comes next is its centre.
+    return np.clip(np.roll(points, -1, axis=0), -0.999, 0.999).astype(np.float32)
+
+
+class FlowPolicy(Policy):
+    """Couplings whose sub-networks all see the state (Quinoa paper, section 3)."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        couplings: Couplings,
+        num_couplings: int,
+        hidden_sizes: Sequence[int],
+        name: str = "policy",
+    ):
+        """Makes the policy, uniform on the box whatever the state, its variables created.
+
+        Args:
+          observation_size: O.
+          action_size: A.
+          couplings: of which kind they are.
+          num_couplings: how many; they transform the halves of the action in turn.
+          hidden_sizes: the hidden layers of each coupling's sub-network.
+          name: the module's name.
+        """
+        super().__init__(name=name)
+        self._action_size = action_size
+        self._kind = couplings
+        half = action_size // 2
+        self._conditioners: list[tuple[bool, networks.WeightNormMLP]] = []
+        for index in range(num_couplings):
+            first = index % 2 == 1
+            transformed = half if first else action_size - half
+            if transformed == 0:  # One action dimension: there is no first half.
+                continue
+            network = networks.WeightNormMLP(
+                action_size - transformed + observation_size,
+                [*hidden_sizes, couplings.outputs * transformed],
+                activation=tf.nn.elu,
+                stddev=couplings.stddev,
+                normalize_output=couplings.normalize_output,
+                name=f"coupling_{index}",
+            )
+            self._conditioners.append((first, network))
+
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """What `quinoa.agents.policies.standalone` makes the same policy of."""
+        form: dict[str, np.ndarray] = {
+            "kind": np.array(self._kind.kind),
+            "action_size": np.array(self._action_size),
+            "mode_points": _mode_points(self._action_size),
+            "first": np.array([first for first, _ in self._conditioners], np.bool_),
+            **self._kind.numpy_form(),
+        }
+        for index, (_, network) in enumerate(self._conditioners):
+            form.update(numpy_form.layers(f"coupling_{index}", network.layers()))
+        return form
+
+    def __call__(self, observation: tf.Tensor) -> BoxFlow:
+        """See the base class."""
+        return self._flow(observation, lambda network, inputs: network(inputs))
+
+    def initialize(self, observation: tf.Tensor, action: tf.Tensor) -> None:
+        """Data-dependent initialisation from a first batch, float32 [B, O] and [B, A]."""
+        flow = self._flow(observation, lambda network, inputs: network.initialize(inputs))
+        flow.pull(self._kind.from_action(action))
+
+    def _flow(
+        self,
+        observation: tf.Tensor,
+        call: Callable[[networks.WeightNormMLP, tf.Tensor], tf.Tensor],
+    ) -> BoxFlow:
+        def coupling(first: bool, network: networks.WeightNormMLP) -> Coupling:
+            def conditioner(given: tf.Tensor) -> Transform:
+                states = observation
+                if given.shape[0] is None or given.shape[0] != observation.shape[0]:
+                    copies = tf.shape(given)[0] // tf.shape(observation)[0]
+                    states = tf.tile(observation, [copies, 1])
+                # The given half is shown as the action it stands for, so that inputs are bounded.
+                inputs = tf.concat([self._kind.to_action(given), states], axis=-1)
+                return self._kind.transform(call(network, inputs))
+
+            return Coupling(first, conditioner)
+
+        couplings = [coupling(first, network) for first, network in self._conditioners]
+        batch_size = observation.shape[0] or tf.shape(observation)[0]
+        return BoxFlow(couplings, self._kind, batch_size, self._action_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowConfig(AgentConfig):
+    """Settings of an agent whose policy is, or may be, a flow."""
+
+    # What a coupling does to its half: `affine` (Real NVP), or `piecewise_linear`.
+    coupling: str = "affine"
+    # How many couplings, and the hidden layers of each one's sub-network.
+    num_couplings: int = 4
+    coupling_hidden_sizes: tuple[int, ...] = (64, 64)
+    # How far an affine coupling may stretch (in log) and move atanh(a).
+    max_log_scale: float = 0.7
+    max_shift: float = 2.0
+    # n, the bins a dimension of a piecewise-linear coupling (in IQ, of a multicategorical policy).
+    num_bins: int = 11
+
+    def __post_init__(self) -> None:
+        """Checks every field; raises `ConfigError`."""
+        super().__post_init__()
+        kinds = ("affine", "piecewise_linear")
+        require(self.coupling in kinds, "coupling", self.coupling, f"one of {', '.join(kinds)}")
+        require(self.num_couplings >= 1, "num_couplings", self.num_couplings, "at least 1")
+        sizes = self.coupling_hidden_sizes
+        wanted = "layer sizes of at least 1"
+        require(all(size >= 1 for size in sizes), "coupling_hidden_sizes", sizes, wanted)
+        require(self.max_log_scale > 0, "max_log_scale", self.max_log_scale, "> 0")
+        require(self.max_shift > 0, "max_shift", self.max_shift, "> 0")
+        require(self.num_bins >= 2, "num_bins", self.num_bins, "at least 2")
+
+
+def make_flow_policy(config: FlowConfig, observation_size: int, action_size: int) -> FlowPolicy:
+    """Makes the policy that a configuration describes; see `FlowPolicy`."""
+    couplings: Couplings
+    if config.coupling == "affine":
+        couplings = Affine(max_log_scale=config.max_log_scale, max_shift=config.max_shift)
+    else:
+        couplings = PiecewiseLinear(num_bins=config.num_bins)
+    return FlowPolicy(
+        observation_size,
+        action_size,
+        couplings=couplings,
+        num_couplings=config.num_couplings,
+        hidden_sizes=config.coupling_hidden_sizes,
+    )

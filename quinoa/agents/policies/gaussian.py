@@ -1,0 +1,56 @@
+"""The tanh-Gaussian policy: a diagonal Gaussian squashed into the box (SAC's)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from quinoa.agents import networks
+from quinoa.agents.policies import numpy_form, squash
+from quinoa.agents.protocol import Policy
+
+# The Gaussian before the squashing stays where float32 tells squashed actions apart (|y| < 7, see
+# squash): wider or further out, its density there would be that of the clipping. A deviation of 0.9
+# is nearly uniform on the box already, and tanh(4) is 0.9993.
+_MAX_MEAN = 4.0
+_MIN_LOG_STDDEV = -3.5
+_MAX_LOG_STDDEV = 0.5
+
+
+class TanhGaussianPolicy(Policy):
+    """A ReLU network whose outputs are the mean and log-deviation of tanh(N(μ, σ²))."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        hidden_sizes: Sequence[int],
+        name: str = "policy",
+    ):
+        """Makes the policy for observations [B, observation_size], its variables created."""
+        super().__init__(name=name)
+        self._network = networks.mlp(
+            observation_size, [*hidden_sizes, 2 * action_size], name="network"
+        )
+
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """What `quinoa.agents.policies.standalone` makes the same policy of."""
+        return {
+            "kind": np.array("tanh_gaussian"),
+            "max_mean": np.array(_MAX_MEAN, np.float32),
+            "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),
+            "max_log_stddev": np.array(_MAX_LOG_STDDEV, np.float32),
+            **numpy_form.layers("network", networks.layers_of(self._network)),
+        }
+
+    def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
+        """See the base class."""
+        raw_mean, raw = tf.split(self._network(observation), 2, axis=-1)
+        mean = _MAX_MEAN * tf.tanh(raw_mean / _MAX_MEAN)
+        half_range = 0.5 * (_MAX_LOG_STDDEV - _MIN_LOG_STDDEV)
+        log_stddev = _MIN_LOG_STDDEV + half_range * (tf.tanh(raw) + 1.0)
+        return squash.Squashed(tfd.MultivariateNormalDiag(mean, tf.exp(log_stddev)))

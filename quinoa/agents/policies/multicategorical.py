@@ -1,0 +1,110 @@
+"""The multicategorical policy: one softmax over n bins for each action dimension.
+
+IQ paper, section 4: π(a|s) = Π_j softmax(F_j(·|s))(a_j), each dimension discretised uniformly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from quinoa.agents import networks
+from quinoa.agents.policies import numpy_form
+from quinoa.agents.protocol import Policy
+
+
+class MultiCategorical(tfd.Distribution):
+    """Independent categoricals over the bins δ_j = -1 + 2j / (n - 1), j = 0 … n - 1.
+
+    Event shape [A]; a probability mass, not a density: `log_prob` is at most 0.
+    """
+
+    def __init__(self, logits: tf.Tensor, name: str = "MultiCategorical"):
+        """Makes the distribution from logits, float32 [B, A, n]."""
+        parameters = dict(locals())
+        self._log_probs = tf.nn.log_softmax(logits)
+        super().__init__(
+            dtype=logits.dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name=name,
+        )
+
+    @property
+    def num_bins(self) -> int:
+        """The number n of bins in each dimension."""
+        return self._log_probs.shape[-1]
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return self._log_probs.shape[:-2]
+
+    def _batch_shape_tensor(self) -> tf.Tensor:
+        return tf.shape(self._log_probs)[:-2]
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self._log_probs.shape[-2:-1]
+
+    def _event_shape_tensor(self) -> tf.Tensor:
+        return tf.shape(self._log_probs)[-2:-1]
+
+    def _to_action(self, bins: tf.Tensor) -> tf.Tensor:
+        return -1.0 + tf.cast(bins, self.dtype) * (2.0 / (self.num_bins - 1))
+
+    def _to_bin(self, action: tf.Tensor) -> tf.Tensor:
+        """The nearest bin, so that rounding on the way through replay does no harm."""
+        position = (action + 1.0) * (0.5 * (self.num_bins - 1))
+        bins = tf.cast(tf.round(position), tf.int32)
+        return tf.clip_by_value(bins, 0, self.num_bins - 1)
+
+    def _sample_n(self, n: int, seed: tf.Tensor | None = None) -> tf.Tensor:
+        bins = tfd.Categorical(logits=self._log_probs).sample(n, seed=seed)
+        return self._to_action(bins)
+
+    def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
+        # A product with one-hot rows: its gradient is dense, and faster than a gather's scatter.
+        chosen = tf.one_hot(self._to_bin(action), self.num_bins, dtype=self.dtype)
+        return tf.reduce_sum(chosen * self._log_probs, axis=[-2, -1])
+
+    def _entropy(self) -> tf.Tensor:
+        return -tf.reduce_sum(tf.exp(self._log_probs) * self._log_probs, axis=[-2, -1])
+
+    def _mode(self) -> tf.Tensor:
+        return self._to_action(tf.argmax(self._log_probs, axis=-1, output_type=tf.int32))
+
+
+class MultiCategoricalPolicy(Policy):
+    """A ReLU network whose outputs are the logits of a `MultiCategorical`."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        hidden_sizes: Sequence[int],
+        num_bins: int,
+        name: str = "policy",
+    ):
+        """Makes the policy for observations [B, observation_size], its variables created."""
+        super().__init__(name=name)
+        self._logits_shape = [-1, action_size, num_bins]
+        outputs = action_size * num_bins
+        self._network = networks.mlp(observation_size, [*hidden_sizes, outputs], name="network")
+
+    def numpy_form(self) -> dict[str, np.ndarray]:
+        """What `quinoa.agents.policies.standalone` makes the same policy of."""
+        _, action_size, num_bins = self._logits_shape
+        return {
+            "kind": np.array("multicategorical"),
+            "action_size": np.array(action_size),
+            "num_bins": np.array(num_bins),
+            **numpy_form.layers("network", networks.layers_of(self._network)),
+        }
+
+    def __call__(self, observation: tf.Tensor) -> MultiCategorical:
+        """See the base class."""
+        return MultiCategorical(tf.reshape(self._network(observation), self._logits_shape))

@@ -1,0 +1,239 @@
+"""What an algorithm says of itself; everything else is shared by all of them.
+
+An agent is a module (a folder of this package, or any importable module of the user's) with
+
+* `Config`: a dataclass that derives from `AgentConfig`;
+* `Agent`: a class that derives from `protocol.Agent`;
+* optionally `PRESETS`: a mapping from names to ready `Config`s.
+
+The learner, the actor loop, replay and the launcher use nothing of it but what this file declares.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, NoReturn
+
+import numpy as np
+import sonnet as snt
+import tensorflow as tf
+from acme import specs
+
+from quinoa.agents.types import Seed, Transition
+
+
+class ConfigError(ValueError):
+    """A field of a configuration holds something that cannot work; the message says what would."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentConfig:
+    """What every off-policy agent must say. Subclasses add their own fields and defaults."""
+
+    # The agent's discount γ; the environment's own discount is multiplied into it.
+    discount: float = 0.99
+    # Transitions in one gradient step.
+    batch_size: int = 256
+    # Gradients of each loss are scaled down to this global norm; 0 leaves them as they are.
+    max_gradient_norm: float = 0.0
+
+    # How often each transition is sampled, on average, before it is evicted: with a batch of 256,
+    # 256 is one gradient step per environment step, and 128 one per two. 0 holds no ratio: actors
+    # and learner both go as fast as they can.
+    samples_per_insert: float = 128.0
+    # Consecutive transitions of one environment that make one replay item.
+    segment_length: int = 16
+    # Transitions that replay holds before the first gradient step, and at most.
+    min_replay_size: int = 2_000
+    max_replay_size: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        require(0 <= self.discount <= 1, "discount", self.discount, "a number in [0, 1]")
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        require(self.max_gradient_norm >= 0, "max_gradient_norm", self.max_gradient_norm, "≥ 0")
+        ratio = self.samples_per_insert
+        require(0 <= ratio < math.inf, "samples_per_insert", ratio, "≥ 0 and finite")
+        require(self.segment_length >= 1, "segment_length", self.segment_length, "at least 1")
+        require(self.min_replay_size >= 1, "min_replay_size", self.min_replay_size, "at least 1")
+        require(
+            self.max_replay_size >= max(self.min_replay_size, self.segment_length),
+            "max_replay_size",
+            self.max_replay_size,
+            "at least min_replay_size and segment_length",
+        )
+
+
+def require(holds: bool, field: str, value: Any, wanted: str) -> None:
+    """Raises `ConfigError` naming the field, its value and what was wanted, unless it holds."""
+    if not holds:
+        raise ConfigError(f"{field} = {value!r} cannot work: it must be {wanted}.")
+
+
+class SpecError(ValueError):
+    """An environment's specs are not what agents work on; the message says what is."""
+
+
+def check_spec(spec: specs.EnvironmentSpec) -> None:
+    """Checks that observations are float32 [O] and actions float32 [A] bounded by -1 and 1.
+
+    Agents call it where they are made and where their policies are.
+
+    Raises:
+      SpecError: they are not.
+    """
+    observations, actions = spec.observations, spec.actions
+    if not _is_vector(observations):
+        _refuse("observations", "float32 vectors [O]", observations)
+    if not _is_vector(actions):
+        _refuse("actions", "float32 vectors [A] in [-1, 1]", actions)
+    bounds = (getattr(actions, "minimum", np.nan), getattr(actions, "maximum", np.nan))
+    if not (np.all(bounds[0] == -1) and np.all(bounds[1] == 1)):
+        _refuse("actions", "float32 vectors [A] in [-1, 1]", actions)
+
+
+def _is_vector(spec: Any) -> bool:
+    is_array = isinstance(spec, specs.Array)
+    return is_array and spec.dtype == np.float32 and len(spec.shape) == 1 and spec.shape[0] > 0
+
+
+def _refuse(what: str, wanted: str, spec: Any) -> NoReturn:
+    raise SpecError(
+        f"The environment's {what} must be {wanted}, but their spec is {spec!r}. Make the "
+        "environment with environments.make, which brings it into this form."
+    )
+
+
+class ParameterGroup(NamedTuple):
+    """Variables that one loss trains with Adam at one learning rate.
+
+    Attributes:
+      loss: the name of the loss, a key of what `Agent.losses` returns.
+      variables: the variables; each belongs to one group only.
+      learning_rate: Adam's step size, or a function without arguments that returns it (float32
+        [], from variables of the agent) at each step.
+    """
+
+    loss: str
+    variables: tuple[tf.Variable, ...]
+    learning_rate: float | Callable[[], tf.Tensor]
+
+
+class Policy(snt.Module, abc.ABC):
+    """π(·|s). Its variables are all that actors need of an agent."""
+
+    @abc.abstractmethod
+    def __call__(self, observation: tf.Tensor) -> Any:
+        """Returns a `tfp.distributions.Distribution` over actions.
+
+        Args:
+          observation: float32 [B, O].
+
+        Returns:
+          A distribution of batch shape [B] and event shape [A] with `sample`, `log_prob` and
+          `mode`, all within [-1, 1]^A and finite everywhere on it.
+        """
+
+    def numpy_form(self) -> dict[str, np.ndarray] | None:
+        """The policy as arrays that `quinoa.agents.policies.standalone` can act with.
+
+        Returns:
+          The arrays by name, none of which needs pickling; None for a class that is not known
+          there.
+        """
+        return None
+
+
+class Agent(snt.Module, abc.ABC):
+    """An algorithm: its networks, its losses and how its targets move.
+
+    All that is learned or remembered is a `tf.Variable` of this module, so that a checkpoint of
+    it is whole.
+    """
+
+    Config: ClassVar[type[AgentConfig]]
+    policy: Policy
+
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec, name: str | None = None):
+        """Subclasses make their networks here, for an environment of this spec.
+
+        Args:
+          config: an instance of the class's `Config`.
+          spec: the specs of a canonical environment.
+          name: the module's name.
+
+        Raises:
+          SpecError: the specs are not canonical.
+        """
+        super().__init__(name=name)
+        check_spec(spec)
+        self._config = config
+        self._spec = spec
+
+    @staticmethod
+    @abc.abstractmethod
+    def make_policy(config: Any, spec: specs.EnvironmentSpec) -> Policy:
+        """Makes the policy alone, as an actor needs it, its variables created.
+
+        Its variables are those of the `policy` of an agent made from the same arguments: as many,
+        of the same shapes, in the same order. Raises `SpecError` by way of `check_spec`.
+        """
+
+    @abc.abstractmethod
+    def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """Returns what one gradient step minimises.
+
+        Args:
+          transitions: a batch, leading shape [B].
+          seed: int32 [2], another one at each step.
+
+        Returns:
+          The losses, float32 [] each, by name.
+        """
+
+    @abc.abstractmethod
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """Says which loss trains which variables, and how fast."""
+
+    def initialize(self, transitions: Transition) -> None:
+        """Initialises from the first batch, once, before the first gradient step."""
+        del transitions
+
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        """Moves targets and whatever else changes between gradient steps.
+
+        Args:
+          step: int64 [], the number of gradient steps done, this one included.
+          transitions: the batch of this step.
+          seed: int32 [2], not the one that `losses` had.
+        """
+        del step, transitions, seed
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor | None:
+        """V(s) as the agent sees it now, for people to look at: nothing is learned from it.
+
+        An agent that has Q-functions only may give their mean over actions of its policy.
+
+        Args:
+          observation: float32 [B, O].
+
+        Returns:
+          Float32 [B], in the units of a discounted return; None where the agent has no value.
+        """
+        del observation
+        return None
+
+    def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """Measures the agent on one batch, once for every fused call of gradient steps.
+
+        Args:
+          transitions: a batch, leading shape [B].
+          seed: int32 [2].
+
+        Returns:
+          Metrics, float32 [] each, by name.
+        """
+        del transitions, seed
+        return {}

@@ -1,0 +1,166 @@
+"""Quinoa as an agent: Algorithm 2, with the schedules of the prior, the value and α."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from acme import specs
+
+from quinoa.agents import protocol, targets
+from quinoa.agents.policies import make_flow_policy
+from quinoa.agents.quinoa import config as quinoa_config
+from quinoa.agents.quinoa import loss as quinoa_loss
+from quinoa.agents.quinoa import temperature
+from quinoa.agents.quinoa.networks import Value
+from quinoa.agents.types import Seed, Transition
+
+
+class Agent(protocol.Agent):
+    """The Q-function is V(s) + α (log π(a|s) − log π̃(a|s)), and nothing else.
+
+    π̃ ∝ π_k^ρ · u^(1−ρ), where π_k is the policy at the last multiple of `prior_period` and u the
+    uniform density. The normaliser depends on the state alone, so V takes it up: in what follows
+    log π̃ is without it, and V is the soft value plus α times its logarithm, which is 0 at ρ = 1
+    and wherever π_k is uniform.
+    """
+
+    Config = quinoa_config.Config
+
+    def __init__(self, config: quinoa_config.Config, spec: specs.EnvironmentSpec):
+        """See the base class."""
+        super().__init__(config, spec, name="quinoa")
+        action_size = spec.actions.shape[0]
+        protocol.require(
+            config.dual == "none"
+            or config.epsilon * action_size < math.log(config.num_dual_actions),
+            "epsilon",
+            config.epsilon,
+            f"below log(num_dual_actions) / {action_size} (the action dimensions), the most that a "
+            "KL estimated from so many actions can be",
+        )
+        self._config: quinoa_config.Config = config
+        self.policy = self.make_policy(config, spec)
+        self._copied_policy = self.make_policy(config, spec)
+        self._value = Value(spec.observations.shape[0], config.hidden_sizes)
+        self._target_value = Value(spec.observations.shape[0], config.hidden_sizes)
+        self._alpha = tf.Variable(config.alpha, trainable=False, name="alpha")
+        self._learning_rate = tf.Variable(
+            config.learning_rate, trainable=False, name="learning_rate"
+        )
+        # log u of the uniform density on the box.
+        self._log_uniform = -action_size * math.log(2.0)
+        # Of π from π̃ at the end of the last period.
+        self._kl = tf.Variable(0.0, trainable=False, name="kl")
+        self._copy_all()
+
+    @staticmethod
+    def make_policy(config: quinoa_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
+        """See the base class."""
+        protocol.check_spec(spec)
+        return make_flow_policy(config, spec.observations.shape[0], spec.actions.shape[0])
+
+    def initialize(self, transitions: Transition) -> None:
+        """Data-dependent initialisation; π stays uniform and Q zero (section 4)."""
+        self.policy.initialize(transitions.observation, transitions.action)
+        self._value.initialize(transitions.observation)
+        self._copy_all()
+
+    def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """Algorithm 2, lines 3 and 5 to 7."""
+        del seed
+        return {"td": quinoa_loss.loss(*self._q_and_target(transitions))}
+
+    def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
+        """See the base class."""
+        variables = (*self.policy.trainable_variables, *self._value.trainable_variables)
+        return [protocol.ParameterGroup("td", variables, self._learning_rate.read_value)]
+
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        """Algorithm 2, lines 4 and 8.
+
+        α changes with π̃ only. Then log π − log π̃ starts anew, at 0 where ρ is 1 and at (1 − ρ)
+        times log π/u below, so that a new α changes Q by little or nothing.
+        """
+        config, online, target = self._config, self._value.variables, self._target_value.variables
+        if config.value_period:
+            targets.periodic(online, target, config.value_period, step)
+        else:
+            targets.smooth(online, target, config.value_rate)
+        if config.learning_rate_half_life:
+            halvings = tf.cast(step, tf.float32) / config.learning_rate_half_life
+            rate = tf.maximum(config.learning_rate * 0.5**halvings, config.learning_rate_min)
+            self._learning_rate.assign(rate)
+        if config.prior_period and tf.equal(tf.math.floormod(step, config.prior_period), 0):
+            self._move_temperature(transitions.observation, seed)
+            targets.copy(self.policy.variables, self._copied_policy.variables)
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return self._value(observation)
+
+    def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """See the base class."""
+        q, target = self._q_and_target(transitions)
+        policy = self.policy(transitions.observation)
+        action = policy.sample(seed=seed)
+        log_prob = policy.log_prob(action)
+        if self._config.prior_period:
+            kl = self._kl.read_value()
+        else:
+            kl = tf.reduce_mean(log_prob) - self._log_uniform
+        return {
+            "td_error": tf.reduce_mean(tf.abs(target - q)),
+            "value": tf.reduce_mean(self._value(transitions.observation)),
+            "entropy": -tf.reduce_mean(log_prob),
+            "kl": kl,
+            "alpha": self._alpha.read_value(),
+            "learning_rate": self._learning_rate.read_value(),
+        }
+
+    def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:
+        s, a, r, d, next_s = transitions
+        q = quinoa_loss.implicit_q(
+            self.policy(s).log_prob(a),
+            tf.stop_gradient(self._prior_log_prob(self._copied_policy(s).log_prob(a))),
+            self._value(s),
+            self._alpha,
+        )
+        return q, quinoa_loss.target_q(r, self._config.discount * d, self._target_value(next_s))
+
+    def _prior_log_prob(self, copied_log_prob: tf.Tensor) -> tf.Tensor:
+        """Log π̃, without its normaliser, from log π_k."""
+        rho = self._config.prior_power
+        return rho * copied_log_prob + (1.0 - rho) * self._log_uniform
+
+    def _move_temperature(self, observation: tf.Tensor, seed: Seed) -> None:
+        """Measures the KL that π took from π̃, and moves α to where it would have been ε."""
+        config, num_actions = self._config, self._config.num_dual_actions
+        states = tf.repeat(observation, num_actions, axis=0)
+        copied = self._copied_policy(states)
+        action = copied.sample(seed=seed)
+        copied_log_prob = copied.log_prob(action)
+        prior_log_prob = self._prior_log_prob(copied_log_prob)
+        log_ratio = self.policy(states).log_prob(action) - prior_log_prob
+        # The actions are π_k's and stand for π̃'s.
+        shape = [1, -1] if config.dual == "batch" else [-1, num_actions]
+        log_ratio = tf.reshape(log_ratio, shape)
+        log_weights = tf.reshape(prior_log_prob - copied_log_prob, shape)
+        self._kl.assign(temperature.mean_kl(log_ratio, tf.constant(1.0), log_weights))
+        if config.dual == "none":
+            return
+        q = self._alpha * log_ratio
+        if config.dual == "batch":
+            q += tf.reshape(self._value(states), shape)
+        epsilon = config.epsilon * action.shape[-1]
+        # No root, or no spread of Q, gives a tiny or no α, and the bounds hold it.
+        wanted = tf.math.log(tf.maximum(temperature.solve(q, epsilon, log_weights), 1e-30))
+        change = config.max_alpha_change
+        move = tf.clip_by_value(wanted - tf.math.log(self._alpha), -change, change)
+        alpha = self._alpha * tf.exp(move)
+        self._alpha.assign(tf.clip_by_value(alpha, config.alpha_min, config.alpha_max))
+
+    def _copy_all(self) -> None:
+        targets.copy(self.policy.variables, self._copied_policy.variables)
+        targets.copy(self._value.variables, self._target_value.variables)

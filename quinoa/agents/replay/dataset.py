@@ -1,0 +1,172 @@
+"""Superbatches for the learner, drawn from Reverb and shuffled inside TensorFlow's graph."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import reverb
+import tensorflow as tf
+from acme import specs
+
+from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.replay import segments, tables
+from quinoa.agents.replay.server import wait_for_server
+from quinoa.agents.types import Transition
+
+# How long the sampler waits for the rate limiter before it looks whether it shall stop.
+_SAMPLER_TIMEOUT_MS = 250
+# How long the caller's thread waits at a time: Python's signal handlers run in between.
+_WAIT_S = 0.1
+# How long to wait for the thread that draws, once it has been told to end.
+_CLOSE_S = 2.0
+
+
+def superbatches(
+    server_address: str,
+    config: AgentConfig,
+    spec: specs.EnvironmentSpec,
+    *,
+    steps_per_call: int,
+    should_stop: Callable[[], bool] | None = None,
+) -> Generator[Transition, None, None]:
+    """Draws superbatches for as long as it is asked to, one of them ahead.
+
+    Every superbatch is a random permutation of the transitions in ⌈K·B / L⌉ segments, cut at K·B.
+    Segments are drawn with replacement, and one that is drawn twice brings its transitions twice;
+    so does padding where it leaves fewer than K·B. Padding itself is never in it.
+
+    Args:
+      server_address: of the Reverb server, "host:port"; it is waited for.
+      config: the agent's configuration.
+      spec: the spec of the environment.
+      steps_per_call: K.
+      should_stop: asked before every superbatch, every 0.1 s while there is none, and every second
+        while there is no server; when it is true, the iterator ends.
+
+    Returns:
+      An iterator of superbatches, float32 tensors of leading shape [K, B]. Where it is left before
+      its end, its `close()` ends what it runs in the background.
+
+    Raises:
+      ConnectionError: no server answers, see `wait_for_server`.
+      ValueError: the server's table is made for another environment or configuration.
+    """
+    information = wait_for_server(reverb.Client(server_address), should_stop)
+    if information:
+        _check_table(information, server_address, config, spec)
+    return _drawn_ahead(server_address, config, spec, steps_per_call, should_stop)
+
+
+def _drawn_ahead(
+    server_address: str,
+    config: AgentConfig,
+    spec: specs.EnvironmentSpec,
+    steps_per_call: int,
+    should_stop: Callable[[], bool] | None,
+) -> Generator[Transition, None, None]:
+    with tf.device("CPU"):
+        stopped = tf.Variable(False, trainable=False, name="stopped")
+    wanted = threading.Semaphore(1)
+    drawn: queue.SimpleQueue[Transition | Exception] = queue.SimpleQueue()
+    iterator = iter(_pipeline(server_address, config, spec, steps_per_call, stopped))
+
+    def draw() -> None:
+        while wanted.acquire() and not stopped.numpy():
+            try:
+                drawn.put(next(iterator))
+            except Exception as error:
+                drawn.put(error)
+                return
+
+    # TensorFlow waits for data without letting Python's signal handlers run, so a thread of its
+    # own does that. It draws the next superbatch while the learner works on the last. Once told to
+    # stop it ends at the rate limiter's next timeout, or with the superbatch that it is filling; it
+    # is a daemon as Reverb tries for ever to reach a server that has died.
+    thread = threading.Thread(target=draw, name="superbatches", daemon=True)
+    thread.start()
+    try:
+        while should_stop is None or not should_stop():
+            try:
+                superbatch = drawn.get(timeout=_WAIT_S)
+            except queue.Empty:
+                continue
+            if isinstance(superbatch, Exception):
+                raise superbatch
+            wanted.release()
+            yield superbatch
+    finally:
+        stopped.assign(True)
+        wanted.release()
+        thread.join(_CLOSE_S)
+
+
+def _pipeline(
+    server_address: str,
+    config: AgentConfig,
+    spec: specs.EnvironmentSpec,
+    steps_per_call: int,
+    stopped: tf.Variable,
+) -> tf.data.Dataset:
+    shape = [config.segment_length, segments.row_width(spec)]
+    in_flight = tables.max_in_flight_segments(config, steps_per_call)
+
+    def going_on(_: tf.Tensor) -> tf.Tensor:
+        return tf.logical_not(stopped)
+
+    def sample_until_timeout(_: tf.Tensor) -> tf.data.Dataset:
+        return reverb.TrajectoryDataset(
+            server_address,
+            tables.TABLE,
+            dtypes=tf.float32,
+            shapes=tf.TensorShape(shape),
+            max_in_flight_samples_per_worker=in_flight,
+            num_workers_per_iterator=1,
+            rate_limiter_timeout_ms=_SAMPLER_TIMEOUT_MS,
+        ).map(lambda sample: sample.data)
+
+    def decode(drawn: tf.Tensor) -> Transition:
+        return segments.unpack(_shuffled_rows(drawn, steps_per_call, config.batch_size), spec)
+
+    # A wait for the rate limiter that outlasts its timeout ends only the innermost dataset; what
+    # `batch` has gathered by then stays, and the next one fills it up. To look whether to stop at
+    # every sample would double the cost of a superbatch.
+    dataset = tf.data.Dataset.counter().take_while(going_on).flat_map(sample_until_timeout)
+    drawn = tables.segments_per_superbatch(config, steps_per_call)
+    dataset = dataset.batch(drawn, drop_remainder=True).map(decode)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = 1
+    return dataset.with_options(options)
+
+
+def _shuffled_rows(drawn: tf.Tensor, steps_per_call: int, batch_size: int) -> tf.Tensor:
+    """Takes K·B rows of segments [S, L, W] in random order, float32 [K, B, W], and no padding."""
+    rows = tf.reshape(drawn, [-1, drawn.shape[-1]])
+    is_valid = segments.valid(rows) > 0
+    # Padding sorts last.
+    keys = tf.where(is_valid, tf.random.uniform([rows.shape[0]]), 2.0)
+    order = tf.argsort(keys)
+    num_valid = tf.math.count_nonzero(is_valid, dtype=tf.int32)
+    order = tf.gather(order, tf.range(steps_per_call * batch_size) % num_valid)
+    return tf.reshape(tf.gather(rows, order), [steps_per_call, batch_size, rows.shape[-1]])
+
+
+def _check_table(
+    information: Mapping[str, Any],
+    server_address: str,
+    config: AgentConfig,
+    spec: specs.EnvironmentSpec,
+) -> None:
+    """Raises unless the server has the table that `make_table` makes for this configuration."""
+    wanted = tf.TensorSpec([config.segment_length, segments.row_width(spec)], tf.float32)
+    if tables.TABLE not in information:
+        raise ValueError(f"The Reverb server at {server_address} has no table {tables.TABLE!r}.")
+    found = information[tables.TABLE].signature
+    if not (found.shape == wanted.shape and found.dtype == wanted.dtype):
+        raise ValueError(
+            f"The Reverb server at {server_address} holds segments of shape {found.shape}, not "
+            f"{wanted.shape}: it serves another environment or segment_length."
+        )

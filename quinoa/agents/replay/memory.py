@@ -1,0 +1,144 @@
+"""Replay in the memory of one process, deterministic, for the serial engine."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import numpy.typing as npt
+from acme import specs
+
+from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.replay import segments
+from quinoa.agents.types import Transition
+
+# Of what `save` writes.
+_FILE = "replay.npz"
+# Rows to begin with; the storage doubles when it is full, up to `max_replay_size`.
+_INITIAL_ROWS = 4096
+
+
+class MemoryReplay:
+    """Holds transitions as rows; selection is uniform, removal first-in first-out.
+
+    It keeps to the same `samples_per_insert` as the Reverb table, but exactly: nothing is drawn
+    before it is allowed, since nothing runs at the same time.
+    """
+
+    def __init__(self, config: AgentConfig, spec: specs.EnvironmentSpec, seed: int) -> None:
+        """Makes an empty replay; the memory for `max_replay_size` rows is taken as they come."""
+        self._config = config
+        self._spec = spec
+        self._rng = np.random.default_rng(seed)
+        rows = min(_INITIAL_ROWS, config.max_replay_size)
+        self._rows = np.empty((rows, segments.row_width(spec)), np.float32)
+        self._num_inserted = 0
+        self._num_sampled = 0
+
+    @property
+    def num_inserted(self) -> int:
+        """Transitions inserted so far, those evicted since included."""
+        return self._num_inserted
+
+    @property
+    def num_sampled(self) -> int:
+        """Transitions sampled so far."""
+        return self._num_sampled
+
+    @property
+    def num_bytes(self) -> int:
+        """What is held takes, in memory and where `save` writes it."""
+        return len(self) * self._rows.shape[1] * self._rows.itemsize
+
+    def __len__(self) -> int:
+        """Transitions held."""
+        return min(self._num_inserted, self._config.max_replay_size)
+
+    def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """Inserts transitions, the first one first.
+
+        Args:
+          transitions: leading shape [N].
+          valid: bool [N], False for a row that is no transition and is not inserted. None where
+            every row is one.
+        """
+        rows = segments.pack(transitions)
+        if valid is not None:
+            rows = rows[valid]
+        # More than are ever held would overwrite one another.
+        skipped = max(0, len(rows) - self._config.max_replay_size)
+        self._grow(len(self) + len(rows))
+        positions = np.arange(skipped, len(rows)) + self._num_inserted
+        self._rows[positions % self._config.max_replay_size] = rows[skipped:]
+        self._num_inserted += len(rows)
+
+    def close(self) -> None:
+        """Does nothing: every transition is held as soon as it is appended."""
+
+    def can_sample(self, num_transitions: int) -> bool:
+        """Whether `num_transitions` more may be sampled now.
+
+        Not before `min_replay_size` transitions are in, and then `samples_per_insert` for each
+        that was inserted after those.
+        """
+        allowed = self._config.samples_per_insert * (
+            self._num_inserted - self._config.min_replay_size
+        )
+        return self._num_inserted > 0 and self._num_sampled + num_transitions <= allowed
+
+    def sample(self, steps_per_call: int) -> Transition:
+        """Draws K·B transitions uniformly, with replacement, whatever the rate.
+
+        Args:
+          steps_per_call: K.
+
+        Returns:
+          float32 arrays, leading shape [K, B].
+
+        Raises:
+          RuntimeError: there is nothing to draw from.
+        """
+        if not self._num_inserted:
+            raise RuntimeError("The replay is empty; append transitions before sampling.")
+        shape = (steps_per_call, self._config.batch_size)
+        drawn = self._rows[self._rng.integers(len(self), size=shape)]
+        self._num_sampled += drawn.shape[0] * drawn.shape[1]
+        return segments.unpack(drawn, self._spec)
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Writes what is held, and the account of insertions and samples, into a folder."""
+        with (folder / _FILE).open("wb") as file:
+            np.savez(
+                file,
+                rows=self._rows[: len(self)],
+                counts=np.array([self._num_inserted, self._num_sampled]),
+            )
+
+    def restore(self, folder: pathlib.Path) -> None:
+        """Takes up what `save` wrote, in place of what is held; random numbers go on as here.
+
+        Raises:
+          ValueError: it is of another environment, or does not fit into `max_replay_size`.
+          OSError: it cannot be read.
+        """
+        with np.load(folder / _FILE, allow_pickle=False) as saved:
+            rows, (num_inserted, num_sampled) = saved["rows"], saved["counts"].tolist()
+        held = min(num_inserted, self._config.max_replay_size)
+        if rows.shape != (held, self._rows.shape[1]):
+            raise ValueError(
+                f"{folder} holds rows of shape {rows.shape}, not {(held, self._rows.shape[1])}: "
+                "it is another environment's, or another max_replay_size's."
+            )
+        self._num_inserted = 0
+        self._grow(held)
+        self._rows[:held] = rows
+        self._num_inserted, self._num_sampled = num_inserted, num_sampled
+
+    def _grow(self, num_rows: int) -> None:
+        num_rows = min(num_rows, self._config.max_replay_size)
+        if num_rows > len(self._rows):
+            # Until it has its full size, the storage is filled from the front and never wraps.
+            size = min(max(num_rows, 2 * len(self._rows)), self._config.max_replay_size)
+            grown = np.empty((size, self._rows.shape[1]), np.float32)
+            grown[: len(self)] = self._rows[: len(self)]
+            self._rows = grown

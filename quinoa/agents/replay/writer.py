@@ -1,0 +1,110 @@
+"""What puts an actor's transitions into Reverb."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import reverb
+from acme import specs
+
+from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.replay.segments import FloatArray, SegmentBuffer
+from quinoa.agents.replay.tables import TABLE
+from quinoa.agents.types import Transition
+
+# How long one wait for Reverb may last before `should_stop` is asked again.
+_WAIT_S = 0.1
+
+
+class SegmentWriter:
+    """Writes the transitions of N environments as segments, one Reverb item each.
+
+    When the table's rate limiter holds insertions back, at most N segments wait on their way to
+    the server, and `append` blocks until there are no more than that.
+    """
+
+    def __init__(
+        self,
+        client: reverb.Client,
+        num_environments: int,
+        config: AgentConfig,
+        spec: specs.EnvironmentSpec,
+        *,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        """Connects to the server, which must be up.
+
+        Args:
+          client: of the server with the table `TABLE`.
+          num_environments: N.
+          config: the agent's configuration.
+          spec: the spec of the environments.
+          should_stop: asked every 0.1 s while `append` waits; when it is true, `append` returns
+            with its segments still on their way (`close` then waits for them).
+        """
+        self._buffer = SegmentBuffer(num_environments, config.segment_length, spec)
+        self._max_pending = num_environments
+        self._should_stop = should_stop or (lambda: False)
+        self._writer = client.trajectory_writer(num_keep_alive_refs=1)
+        # A chunk for each segment, sent at once: chunks of several would keep evicted segments in
+        # the server's memory for as long as one of their neighbours is left.
+        self._writer.configure((), num_keep_alive_refs=1, max_chunk_length=1)
+        self._closed = False
+
+    def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """Writes one transition of each environment.
+
+        Returns once no more than N segments wait to be inserted, or when `should_stop()`.
+
+        Args:
+          transitions: leading shape [N].
+          valid: bool [N], False for a row that is no transition and is not written. None where
+            every row is one.
+
+        Raises:
+          ValueError: a field has a shape that the environments' spec does not allow.
+          RuntimeError: the writer is closed, or the server has another table than this writer.
+        """
+        if self._closed:
+            raise RuntimeError("This SegmentWriter is closed.")
+        finished = self._buffer.append(transitions, valid)
+        if finished:
+            self._create_items(finished)
+            while not self._flushed(self._max_pending, _WAIT_S) and not self._should_stop():
+                pass
+
+    def close(self, timeout_s: float = 3.0) -> bool:
+        """Writes the segments under way, padded, and closes the connection.
+
+        Args:
+          timeout_s: how long to wait for the server to take what is left. At the end of a run the
+            learner may have stopped, and the rate limiter closed for good.
+
+        Returns:
+          Whether the server has taken every transition that was appended.
+        """
+        if self._closed:
+            return True
+        self._closed = True
+        deadline = time.monotonic() + timeout_s
+        self._create_items(self._buffer.flush())
+        complete = self._flushed(0, 0.0)
+        while not complete and (left := deadline - time.monotonic()) > 0:
+            complete = self._flushed(0, min(left, _WAIT_S))
+        self._writer.close()
+        return complete
+
+    def _create_items(self, segments: Sequence[FloatArray]) -> None:
+        for segment in segments:
+            self._writer.append(segment)
+            self._writer.create_item(TABLE, 1.0, self._writer.history[-1])
+
+    def _flushed(self, max_pending: int, timeout_s: float) -> bool:
+        try:
+            self._writer.flush(max_pending, timeout_ms=max(1, round(1000 * timeout_s)))
+        except reverb.errors.DeadlineExceededError:
+            return False
+        return True

@@ -1,0 +1,36 @@
+"""Environments by name, in one form for every agent."""
+
+from quinoa.environments.batch import BatchStep, EnvironmentBatch
+from quinoa.environments.canonical import CanonicalEnvironment
+from quinoa.environments.errors import (
+    EnvironmentFault,
+    FaultKind,
+    InvalidEnvironmentError,
+    NotRenderableError,
+    TooManyFaultsError,
+    UnknownEnvironmentError,
+)
+from quinoa.environments.registry import (
+    environment_spec,
+    import_path,
+    is_built_in,
+    list_environments,
+    make,
+)
+
+__all__ = [
+    "BatchStep",
+    "CanonicalEnvironment",
+    "EnvironmentBatch",
+    "EnvironmentFault",
+    "FaultKind",
+    "InvalidEnvironmentError",
+    "NotRenderableError",
+    "TooManyFaultsError",
+    "UnknownEnvironmentError",
+    "environment_spec",
+    "import_path",
+    "is_built_in",
+    "list_environments",
+    "make",
+]

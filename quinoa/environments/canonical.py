@@ -1,0 +1,449 @@
+"""One form for every environment: flat float32 observations, actions in [-1, 1].
+
+Agents, replay and evaluation are written once, against this form, so whatever differs between
+suites (nested observations, action ranges, dtypes, how an episode ends) is settled here.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import dm_env
+import numpy as np
+import numpy.typing as npt
+from dm_env import specs
+
+from quinoa.environments.errors import EnvironmentFault, FaultKind, InvalidEnvironmentError
+
+FloatArray = npt.NDArray[np.float32]
+
+# Looked up once: an enumeration's members are slow to reach, and this is done at every step.
+_FIRST = dm_env.StepType.FIRST
+_MID = dm_env.StepType.MID
+_LAST = dm_env.StepType.LAST
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+# MuJoCo's mjMAXVAL, which dm_control gives as the bounds of an actuator that has none.
+_UNBOUNDED = 1e10
+
+# Characters of an environment's own error that a fault quotes.
+_MAX_MESSAGE = 500
+
+
+class Defect(Exception):
+    """What is wrong with an environment's step; where is for `fault` to add."""
+
+    def __init__(self, message: str, kind: FaultKind = FaultKind.SPEC) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Leaf(NamedTuple):
+    """One array of the inner observation, and where it lies in the flat one."""
+
+    path: tuple[Any, ...]
+    label: str
+    position: int | slice
+    shape: tuple[int, ...]
+
+
+class CanonicalEnvironment(dm_env.Environment):
+    """A `dm_env.Environment` in canonical form.
+
+    * Observation: one float32 vector `[O]`. A nested observation (mappings, lists and tuples of
+      arrays) is flattened in the order of its spec; a scalar becomes one element.
+    * Action: float32 `[A]` in [-1, 1], mapped affinely to the bounds of the inner environment.
+      What lies outside is clipped.
+    * Reward and discount: float32 scalars, the discount in [0, 1]. Both are those of the inner
+      environment: by dm_env's convention a termination is a `LAST` step with discount 0, a time
+      limit a `LAST` step with discount 1.
+    * With `action_repeat` above 1 an action is applied that often, or until the episode ends. Its
+      rewards are summed and its discounts multiplied.
+
+    What the inner environment returns is checked at every step, so that no bad value reaches
+    replay. Every array that is returned is the caller's: none is written again. Wrapping a
+    canonical environment again changes nothing.
+    """
+
+    def __init__(
+        self,
+        environment: dm_env.Environment,
+        *,
+        name: str | None = None,
+        action_repeat: int = 1,
+    ) -> None:
+        """Wraps an environment after checking its specs.
+
+        Args:
+            environment: the inner environment. It is owned from here on: `close` closes it.
+            name: what errors call it; by default its own name if canonical, else its class's.
+            action_repeat: how many inner steps one step makes, at least 1.
+
+        Raises:
+            InvalidEnvironmentError: it is no environment, or its specs cannot be made canonical.
+            ValueError: `action_repeat` is not a positive integer.
+        """
+        check_action_repeat(action_repeat)
+        if name is None:
+            name = (
+                environment.name
+                if isinstance(environment, CanonicalEnvironment)
+                else type(environment).__name__
+            )
+        if not isinstance(environment, dm_env.Environment):
+            raise InvalidEnvironmentError(
+                f"{name} is of type {type(environment).__name__}, not a dm_env.Environment."
+            )
+        self._inner = environment
+        self._name = name
+        self._action_repeat = action_repeat
+        self._transition = environment.step if action_repeat == 1 else self._repeated_step
+
+        action_spec = _checked_action_spec(name, environment.action_spec())
+        self._low = np.broadcast_to(action_spec.minimum, action_spec.shape).ravel().astype(float)
+        self._high = np.broadcast_to(action_spec.maximum, action_spec.shape).ravel().astype(float)
+        self._middle = self._low + (self._high - self._low) / 2
+        self._half_range = (self._high - self._low) / 2
+        self._rescales = bool((self._low != -1).any() or (self._high != 1).any())
+        self._inner_action_shape = action_spec.shape
+        self._inner_action_dtype = action_spec.dtype
+
+        self._inner_observation_spec = environment.observation_spec()
+        self._leaves, size = _checked_leaves(name, self._inner_observation_spec)
+        _check_scalar(name, "reward", environment.reward_spec())
+        _check_scalar(name, "discount", environment.discount_spec())
+
+        self._observation_spec = specs.Array((size,), np.float32, name="observation")
+        self._action_spec = specs.BoundedArray(
+            self._low.shape, np.float32, minimum=-1.0, maximum=1.0, name="action"
+        )
+        self._reward_spec = specs.Array((), np.float32, name="reward")
+        self._discount_spec = specs.BoundedArray(
+            (), np.float32, minimum=0.0, maximum=1.0, name="discount"
+        )
+
+        self._episode_step = 0
+        self._needs_reset = True
+
+    @property
+    def name(self) -> str:
+        """What errors call this environment."""
+        return self._name
+
+    @property
+    def inner(self) -> dm_env.Environment:
+        """The environment that this one wraps."""
+        return self._inner
+
+    @property
+    def action_repeat(self) -> int:
+        """How many inner steps one step makes."""
+        return self._action_repeat
+
+    def observation_spec(self) -> specs.Array:
+        """Float32 `[O]`."""
+        return self._observation_spec
+
+    def action_spec(self) -> specs.BoundedArray:
+        """Float32 `[A]` in [-1, 1]."""
+        return self._action_spec
+
+    def reward_spec(self) -> specs.Array:
+        """A float32 scalar."""
+        return self._reward_spec
+
+    def discount_spec(self) -> specs.BoundedArray:
+        """A float32 scalar in [0, 1]."""
+        return self._discount_spec
+
+    def reset(self) -> dm_env.TimeStep:
+        """Starts an episode.
+
+        Raises:
+            EnvironmentFault: the inner environment broke its specs, or raised.
+        """
+        self._needs_reset = True
+        self._episode_step = 0
+        observation = np.empty(self._observation_spec.shape, np.float32)
+        try:
+            self.reset_into(observation)
+        except Exception as error:
+            raise self.fault(error, 0) from error
+        self._needs_reset = False
+        return dm_env.restart(observation)
+
+    def step(self, action: npt.ArrayLike) -> dm_env.TimeStep:
+        """Applies an action `[A]`, or starts an episode if none is running.
+
+        Raises:
+            ValueError: the action has another shape, or is not finite.
+            EnvironmentFault: the inner environment broke its specs, or raised.
+        """
+        if self._needs_reset:
+            return self.reset()
+        inner_action = self.to_inner_actions(clipped_actions(action, self._low.shape, self._name))
+        # Until the step is known to be good: a faulty environment must not be stepped on.
+        self._needs_reset = True
+        self._episode_step += 1
+        observation = np.empty(self._observation_spec.shape, np.float32)
+        try:
+            reward, discount, last = self.accept(self._transition(inner_action), observation)
+        except Exception as error:
+            raise self.fault(error, self._episode_step) from error
+        self._needs_reset = last
+        return dm_env.TimeStep(
+            _LAST if last else _MID, np.float32(reward), np.float32(discount), observation
+        )
+
+    def close(self) -> None:
+        """Closes the inner environment."""
+        self._inner.close()
+
+    # The parts of `reset` and `step`, for `EnvironmentBatch`, which does for all its environments
+    # at once what is cheaper so. They raise `Defect`, or whatever the inner environment raises.
+
+    @property
+    def transition(self) -> Callable[[npt.NDArray[Any]], dm_env.TimeStep]:
+        """Makes `action_repeat` inner steps with an inner action and returns their sum."""
+        return self._transition
+
+    @property
+    def action_bounds(self) -> tuple[Any, ...]:
+        """All that `to_inner_actions` depends on."""
+        return (
+            self._inner_action_shape,
+            self._inner_action_dtype,
+            tuple(self._low),
+            tuple(self._high),
+        )
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The arrays of the inner observation, in the order of the flat one."""
+        return self._leaves
+
+    def to_inner_actions(self, actions: FloatArray) -> npt.NDArray[Any]:
+        """Maps actions `[..., A]` within [-1, 1] to the inner bounds, shape and dtype.
+
+        The array is new, as some environments keep the action that they are given.
+        """
+        if self._rescales:
+            inner = self._middle + self._half_range * actions
+            # Rounding alone can carry an action of 1 past the bound.
+            np.minimum(np.maximum(inner, self._low, out=inner), self._high, out=inner)
+        else:
+            inner = actions
+        inner = inner.astype(self._inner_action_dtype)
+        if self._inner_action_shape != self._low.shape:
+            inner = inner.reshape((*actions.shape[:-1], *self._inner_action_shape))
+        return inner
+
+    def reset_into(self, observation: FloatArray) -> None:
+        """Resets the inner environment and writes its observation into `observation` `[O]`."""
+        step_type, _, _, inner_observation = self._inner.reset()
+        if step_type is not _FIRST:
+            raise Defect(f"reset() returned a {step_type!r} step, not a FIRST one")
+        # Once an episode is enough: the leaves are looked at at every step.
+        mismatch = _structure_mismatch(self._inner_observation_spec, inner_observation)
+        if mismatch:
+            raise Defect(mismatch)
+        self._write(inner_observation, observation)
+
+    def accept(
+        self, timestep: dm_env.TimeStep, observation: FloatArray
+    ) -> tuple[float, float, bool]:
+        """Checks what `transition` returned and writes its observation into `observation` `[O]`.
+
+        Returns:
+            The reward, the discount, and whether the episode has ended.
+        """
+        step_type, reward, discount, inner_observation = _checked_timestep(timestep)
+        self._write(inner_observation, observation)
+        return reward, discount, step_type is _LAST
+
+    def fault(self, error: Exception, episode_step: int) -> EnvironmentFault:
+        """What to raise for an error at this step of an episode, 0 being its reset."""
+        where = f"step {episode_step} of its episode" if episode_step else "its reset"
+        what, kind = f"{type(error).__name__}: {error}", FaultKind.RAISED
+        if isinstance(error, Defect):
+            what, kind = str(error), error.kind
+        what = textwrap.shorten(what, _MAX_MESSAGE, placeholder=" ...")  # In one line.
+        return EnvironmentFault(f"{self._name}, at {where}: {what}", kind)
+
+    def _repeated_step(self, inner_action: npt.NDArray[Any]) -> dm_env.TimeStep:
+        total_reward = 0.0
+        total_discount = 1.0
+        for _ in range(self._action_repeat):
+            step_type, reward, discount, observation = _checked_timestep(
+                self._inner.step(inner_action)
+            )
+            total_reward += reward
+            total_discount *= discount
+            if step_type is _LAST:
+                break
+        return dm_env.TimeStep(step_type, total_reward, total_discount, observation)
+
+    def _write(self, inner_observation: Any, observation: FloatArray) -> None:
+        for path, label, position, shape in self._leaves:
+            try:
+                value = inner_observation
+                for key in path:
+                    value = value[key]
+                value = np.asarray(value)
+                if value.shape == shape:
+                    observation[position] = value.ravel() if shape else value
+                    continue
+            except (LookupError, TypeError, ValueError):
+                raise Defect(f"{label} is missing, or is no array of numbers") from None
+            raise Defect(f"{label} has shape {value.shape}, not {shape} as its spec says")
+        finite = np.isfinite(observation)
+        if not finite.all():
+            raise self._not_finite(observation, int(np.argmin(finite)))
+
+    def _not_finite(self, observation: FloatArray, position: int) -> Defect:
+        for leaf in self._leaves:
+            start = leaf.position if isinstance(leaf.position, int) else leaf.position.start
+            if position < start + math.prod(leaf.shape):
+                break
+        within = np.unravel_index(position - start, leaf.shape) if leaf.shape else ()
+        element = f"[{', '.join(str(i) for i in within)}]" if leaf.shape else ""
+        return Defect(
+            f"{leaf.label}{element} is {observation[position]}, not a finite float32",
+            FaultKind.NOT_FINITE,
+        )
+
+
+def check_action_repeat(action_repeat: int) -> None:
+    """Raises ValueError unless `action_repeat` is an integer of at least 1."""
+    if not isinstance(action_repeat, int) or isinstance(action_repeat, bool) or action_repeat < 1:
+        raise ValueError(f"action_repeat must be an integer of at least 1, not {action_repeat!r}.")
+
+
+def clipped_actions(actions: npt.ArrayLike, shape: tuple[int, ...], name: str) -> FloatArray:
+    """Actions of the given shape as a float32 array, clipped to [-1, 1].
+
+    Raises:
+        ValueError: they have another shape, or are not finite.
+    """
+    array = np.asarray(actions, np.float32)
+    if array.shape != shape:
+        raise ValueError(f"{name} takes actions of shape {shape}, not {array.shape}.")
+    # NaN is never at most 1, and so it ends up below as well.
+    if np.maximum.reduce(np.abs(array), axis=None) <= 1:
+        return array
+    if not np.isfinite(array).all():
+        index = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
+        raise ValueError(
+            f"{name} was given an action that is not finite: {array[tuple(index)]} at {index}."
+        )
+    return np.clip(array, np.float32(-1), np.float32(1))
+
+
+def _checked_timestep(timestep: dm_env.TimeStep) -> tuple[dm_env.StepType, float, float, Any]:
+    """The step's type, reward, discount and observation, the middle two checked."""
+    step_type, reward, discount, observation = timestep
+    if step_type is not _MID and step_type is not _LAST:
+        raise Defect(f"step() returned a {step_type!r} step within an episode")
+    try:
+        reward = float(reward)
+        discount = float(discount)
+    except (TypeError, ValueError):
+        raise Defect(
+            f"the reward {reward!r} and the discount {discount!r} must both be numbers"
+        ) from None
+    # Written so that NaN, which is neither above nor below anything, fails as well.
+    if not -_FLOAT32_MAX <= reward <= _FLOAT32_MAX:
+        raise Defect(f"the reward is {reward}, not a finite float32", FaultKind.NOT_FINITE)
+    if not 0.0 <= discount <= 1.0:
+        kind = FaultKind.SPEC if math.isfinite(discount) else FaultKind.NOT_FINITE
+        raise Defect(f"the discount is {discount}, outside [0, 1]", kind)
+    return step_type, reward, discount, observation
+
+
+def _checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
+    if not isinstance(spec, specs.Array):
+        raise InvalidEnvironmentError(
+            f"{name}: its actions must be one array, but its action spec is a "
+            f"{type(spec).__name__}."
+        )
+    if spec.dtype.kind != "f":
+        raise InvalidEnvironmentError(
+            f"{name}: its actions must be continuous, but their dtype is {spec.dtype}."
+        )
+    if math.prod(spec.shape) == 0:
+        raise InvalidEnvironmentError(f"{name}: it takes no actions (their shape is {spec.shape}).")
+    if not isinstance(spec, specs.BoundedArray) or not (
+        (np.abs(spec.minimum) < _UNBOUNDED).all() and (np.abs(spec.maximum) < _UNBOUNDED).all()
+    ):
+        raise InvalidEnvironmentError(
+            f"{name}: its actions have no finite bounds, so [-1, 1] cannot be mapped to them; "
+            "give it bounds in a factory of your own (package.module:factory)."
+        )
+    if (spec.minimum > spec.maximum).any():
+        raise InvalidEnvironmentError(
+            f"{name}: the lower bounds of its actions, {spec.minimum}, exceed the upper ones, "
+            f"{spec.maximum}."
+        )
+    return spec
+
+
+def _checked_leaves(name: str, observation_spec: Any) -> tuple[tuple[Leaf, ...], int]:
+    leaves = []
+    start = 0
+    for path, spec in _flattened_spec(observation_spec):
+        label = "the observation" + "".join(f"[{key!r}]" for key in path)
+        if not isinstance(spec, specs.Array) or spec.dtype.kind not in "fiub":
+            raise InvalidEnvironmentError(
+                f"{name}: {label} must be an array of numbers, but its spec is {spec!r}."
+            )
+        if spec.dtype == np.uint8 and len(spec.shape) > 1:
+            raise InvalidEnvironmentError(
+                f"{name}: {label} seems to be an image (uint8 {spec.shape}); "
+                "only vectors of state are supported."
+            )
+        stop = start + math.prod(spec.shape)
+        leaves.append(Leaf(path, label, slice(start, stop) if spec.shape else start, spec.shape))
+        start = stop
+    if start == 0:
+        raise InvalidEnvironmentError(f"{name}: its observations are empty.")
+    return tuple(leaves), start
+
+
+def _flattened_spec(spec: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if isinstance(spec, Mapping):
+        for key, value in spec.items():
+            yield from _flattened_spec(value, (*path, key))
+    elif isinstance(spec, (list, tuple)):
+        for i, value in enumerate(spec):
+            yield from _flattened_spec(value, (*path, i))
+    else:
+        yield path, spec
+
+
+def _structure_mismatch(spec: Any, value: Any, label: str = "the observation") -> str:
+    """What parts a nested observation has too many or too few of, or an empty string."""
+    if isinstance(spec, Mapping):
+        if not isinstance(value, Mapping):
+            return f"{label} must be a mapping, not a {type(value).__name__}"
+        if value.keys() != spec.keys():
+            return f"{label} has the keys {list(value)}, not {list(spec)} as its spec says"
+        parts: Any = spec.items()
+    elif isinstance(spec, (list, tuple)):
+        if not isinstance(value, (list, tuple)) or len(value) != len(spec):
+            return f"{label} must be a sequence of {len(spec)}, as its spec says"
+        parts = enumerate(spec)
+    else:
+        return ""
+    mismatches = (_structure_mismatch(part, value[key], f"{label}[{key!r}]") for key, part in parts)
+    return next(filter(None, mismatches), "")
+
+
+def _check_scalar(name: str, kind: str, spec: Any) -> None:
+    if not isinstance(spec, specs.Array) or spec.shape != () or spec.dtype.kind not in "fiu":
+        raise InvalidEnvironmentError(
+            f"{name}: its {kind} must be one number, but its {kind} spec is {spec!r}."
+        )

@@ -1,0 +1,121 @@
+"""Environments by name."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import dm_env
+
+from quinoa.environments import adroit, control, factory, gymnasium_env, plugins
+from quinoa.environments.canonical import CanonicalEnvironment, check_action_repeat
+from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
+
+if TYPE_CHECKING:
+    from acme import specs
+
+
+def make(
+    name: str, seed: int, *, action_repeat: int = 1, rendered: bool = False
+) -> CanonicalEnvironment:
+    """Makes an environment in canonical form (see `CanonicalEnvironment`).
+
+    The same name and seed give the same trajectory for the same actions. (For a factory of the
+    user's own that holds if it takes and uses the seed.)
+
+    Args:
+        name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
+            `adroit:<task>` (the Adroit hand), a name that an installed package declares
+            (`quinoa.environments.plugins`), or `package.module:factory`, a function of the user's
+            own that returns a `dm_env.Environment`; it is called with `seed=` if it takes that.
+        seed: from 0 to 2**32 - 1.
+        action_repeat: how many steps of the named environment one step makes.
+        rendered: whether `quinoa.environments.rendering` is to draw it; some are then made
+            differently.
+
+    Raises:
+        NotRenderableError: it is to be drawn, and has no pictures.
+        UnknownEnvironmentError: no environment has this name; the error names similar ones.
+        InvalidEnvironmentError: there is one, but it cannot be made here or made canonical.
+        ValueError: the seed or `action_repeat` is out of range.
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, not {seed!r}.")
+    check_action_repeat(action_repeat)
+    environment = _load(name, seed, rendered)
+    try:
+        return CanonicalEnvironment(environment, name=name, action_repeat=action_repeat)
+    except ValueError:
+        environment.close()
+        raise
+
+
+def list_environments() -> list[str]:
+    """The names that `make` knows: the tasks of dm_control and Adroit, and Gymnasium's MuJoCo ids.
+
+    Any other id that is registered with Gymnasium can be made as well, if its spaces allow.
+    """
+    return [
+        *(f"control:{name}" for name in control.names()),
+        *(f"gym:{id_}" for id_ in gymnasium_env.names()),
+        *(f"adroit:{task}" for task in adroit.names()),
+    ]
+
+
+def environment_spec(environment: dm_env.Environment) -> specs.EnvironmentSpec:
+    """The specs of an environment, in the form that Acme's networks and agents take."""
+    # Acme imports TensorFlow, which only the agents need, and which tells of its CPU options.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    from acme import specs
+
+    return specs.make_environment_spec(environment)
+
+
+def import_path(name: str) -> str:
+    """What to keep of an environment's name: where it comes from, whatever declares the name.
+
+    Returns:
+        The import path of a name that an installed package declares; any other name as it is.
+
+    Raises:
+        InvalidEnvironmentError: several packages declare it.
+    """
+    if is_built_in(name):
+        return name
+    try:
+        plugin = plugins.find(plugins.ENVIRONMENTS, name)
+    except plugins.AmbiguousNameError as error:
+        raise InvalidEnvironmentError(str(error)) from error
+    return name if plugin is None else plugin.path
+
+
+def is_built_in(name: str) -> bool:
+    """Whether a name is of this project's own kinds, which nothing that is installed changes."""
+    return name.partition(":")[0] in ("adroit", "control", "gym")
+
+
+def _known() -> list[str]:
+    return [*list_environments(), *plugins.names(plugins.ENVIRONMENTS)]
+
+
+def _load(name: str, seed: int, rendered: bool) -> dm_env.Environment:
+    scheme, _, rest = name.partition(":")
+    if scheme == "control":
+        return control.load(rest, seed)
+    if scheme == "gym":
+        return gymnasium_env.load(rest, seed, rendered=rendered)
+    if scheme == "adroit":
+        return adroit.load(rest, seed, rendered=rendered)
+    path = import_path(name)
+    if factory.is_factory_name(path):
+        return factory.load(path, seed, known=_known)
+    if path != name:
+        raise InvalidEnvironmentError(
+            f"{name}: the package that declares it says {path!r}, which is not "
+            "package.module:factory."
+        )
+    raise UnknownEnvironmentError.suggesting(
+        name,
+        _known(),
+        "A name is control:<domain>:<task>, gym:<id>, adroit:<task> or package.module:factory.",
+    )

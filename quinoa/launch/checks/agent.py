@@ -1,0 +1,100 @@
+"""What must hold of an agent, check by check: each raises `CheckError`, which says what to change.
+
+They stand on what `quinoa.agents.protocol` asks for, and on what the learner, the actors and
+checkpoints make of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from acme import specs
+
+from quinoa.agents import protocol, registry
+from quinoa.launch.checks import learning, losses, policy
+from quinoa.launch.checks.base import Check, CheckError, described, require
+from quinoa.launch.checks.subject import Subject
+
+
+def config_is_kept(subject: Subject) -> str:
+    """A run's settings are saved as JSON, compared, and read back."""
+    agent_class, config_class = subject.agent.agent_class, subject.agent.config_class
+    require(
+        getattr(agent_class, "Config", None) is config_class,
+        f"the class Agent names another Config: write Config = {config_class.__name__} in it",
+    )
+    config = subject.config
+    try:
+        fields = json.loads(json.dumps(registry.to_json(config), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise CheckError(
+            f"Config cannot be written as JSON ({error}): make each field a number, text, bool or "
+            "tuple of them, and finite"
+        ) from error
+    try:
+        restored = registry.from_json(config_class, fields)
+    except protocol.ConfigError as error:
+        raise CheckError(f"Config cannot be read back from JSON: {error}") from error
+    require(
+        restored == config,
+        "Config read back from JSON differs from what was written: make it a frozen dataclass "
+        "whose __post_init__ only checks",
+    )
+    return ""
+
+
+def is_made(subject: Subject) -> str:
+    """The agent can be made, and has a policy and groups."""
+    agent = subject.make_agent()
+    require(
+        isinstance(getattr(agent, "policy", None), protocol.Policy),
+        "Agent has no policy: set self.policy in __init__ to a subclass of "
+        "quinoa.agents.protocol.Policy (self.make_policy(config, spec))",
+    )
+    groups = agent.parameter_groups()
+    require(bool(groups), "parameter_groups returns none: nothing would be learned")
+    subject.make_policy()
+    return ""
+
+
+def refuses_other_specs(subject: Subject) -> str:
+    """An environment that is not canonical is an error where agent and policy are made."""
+    image = subject.spec._replace(observations=specs.Array((8, 8, 3), np.uint8))
+    for what, make in (
+        ("Agent.__init__", subject.agent.agent_class),
+        ("make_policy", subject.agent.agent_class.make_policy),
+    ):
+        try:
+            make(subject.config, image)
+        except protocol.SpecError:
+            continue
+        except Exception as error:
+            raise CheckError(
+                f"{what} fails for images with {described(error)}: call "
+                "quinoa.agents.protocol.check_spec(spec) first (super().__init__ does in the agent)"
+            ) from error
+        raise CheckError(f"{what} takes images: call quinoa.agents.protocol.check_spec(spec) first")
+    return ""
+
+
+CHECKS: Sequence[Check[Subject]] = (
+    Check("the configuration is kept as JSON", config_is_kept, is_needed=True),
+    Check("the agent is made for the environment", is_made, is_needed=True),
+    Check("environments that are not canonical are refused", refuses_other_specs),
+    Check(
+        "the policy's samples, modes and densities have their shapes", policy.policy_has_its_shapes
+    ),
+    Check("its actions stay within [-1, 1]", policy.policy_stays_in_the_box),
+    Check(
+        "its densities are finite on the box, edges included", policy.policy_is_finite_on_the_box
+    ),
+    Check("actors load what the agent learns", policy.actors_have_the_policy),
+    Check("the losses are finite scalars", losses.losses_are_scalars, is_needed=True),
+    Check("gradients reach every variable of the groups", losses.gradients_reach_every_variable),
+    Check("every variable is trained or a target", losses.every_variable_is_accounted_for),
+    Check("gradient steps, targets and metrics work in one graph", learning.learns_in_one_graph),
+    Check("K steps in one call are K calls", learning.calls_may_have_any_length),
+    Check("a restored learner goes on bit for bit", learning.goes_on_from_a_checkpoint),
+)

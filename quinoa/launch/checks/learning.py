@@ -1,0 +1,97 @@
+"""What must hold of an agent in the one learner, and of its checkpoints."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from quinoa.agents.learner import Learner
+from quinoa.agents.types import Transition
+from quinoa.launch.checks.base import require
+from quinoa.launch.checks.subject import NUM_CALLS, SEED, STEPS_PER_CALL, Subject, tensors
+from quinoa.launch.checks.variables import listed, paths_of
+from quinoa.launch.metrics import TIME_COLUMNS
+
+
+def learns_in_one_graph(subject: Subject) -> str:
+    """Steps, targets and metrics within `tf.function`; all that they leave is finite."""
+    learner, metrics = subject.history.learner, subject.history.metrics
+    for name, value in metrics.items():
+        tensor = tf.convert_to_tensor(value)
+        require(
+            tensor.shape == [] and tensor.dtype == tf.float32,
+            f"the metric {name!r} is {tensor.dtype.name} {tensor.shape}, not float32 []",
+        )
+    own = learner.agent.metrics(tensors(subject.batches()), tf.constant(SEED))
+    # The learner's own columns.
+    taken = [n for n in own if n.partition("/")[0] in ("loss", "gradient_norm", *TIME_COLUMNS)]
+    require(not taken, f"metrics returns {listed(taken)}, the learner's own: give other names")
+    require(
+        learner.skipped_steps == 0,
+        f"{learner.skipped_steps} of {learner.steps} gradient steps on random transitions had a "
+        "loss or a gradient that is not finite: bound what grows (a logarithm, a ratio, an "
+        "exponential), or start with a lower learning_rate",
+    )
+    spoilt = learner.not_finite()
+    require(not spoilt, f"after {learner.steps} gradient steps {listed(spoilt)} is not finite")
+    bad = [name for name, value in metrics.items() if not math.isfinite(float(value))]
+    require(
+        not bad, f"after {learner.steps} gradient steps the metrics {listed(bad)} are not finite"
+    )
+    return f"{', '.join(sorted(metrics))}"
+
+
+def calls_may_have_any_length(subject: Subject) -> str:
+    """K gradient steps in one call are K calls of one step, to the last bit."""
+    single = subject.make_learner()
+    for call in range(NUM_CALLS - 1):
+        superbatch = subject.batches(STEPS_PER_CALL, seed=call)
+        for k in range(STEPS_PER_CALL):
+            single.step(Transition(*(field[k : k + 1] for field in superbatch)))
+    _require_same(
+        subject.history.at_save,
+        single,
+        f"{STEPS_PER_CALL} gradient steps in one call differ from {STEPS_PER_CALL} calls of one "
+        "step, in {}: change variables in after_step, which follows each step, and not in metrics, "
+        "which ends a call",
+    )
+    return ""
+
+
+def goes_on_from_a_checkpoint(subject: Subject) -> str:
+    """A learner that is saved and restored continues to the last bit."""
+    history, second = subject.history, subject.make_learner(subject.seed + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in history.checkpoint.items():
+            (Path(folder) / name).write_bytes(content)
+        second.restore(str(Path(folder) / "checkpoint"))
+    _require_same(
+        history.at_save,
+        second,
+        "a checkpoint does not bring back {}: keep its module as an attribute of the agent",
+    )
+    second.step(subject.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1))
+    _require_same(
+        history.after,
+        second,
+        "a learner that goes on from a checkpoint learns otherwise than one that never stopped, in "
+        "{}: keep all that changes in tf.Variables of the agent, and take all that is random from "
+        "the seed",
+    )
+    return ""
+
+
+def _require_same(expected: Sequence[np.ndarray], found: Learner, message: str) -> None:
+    paths = paths_of(found.agent)
+    differing = [
+        # The optimisers' are not the agent's.
+        paths.get(variable.ref(), variable.name)
+        for value, variable in zip(expected, found.variables, strict=True)
+        if not np.array_equal(value, variable.numpy(), equal_nan=value.dtype.kind == "f")
+    ]
+    require(not differing, message.format(listed(differing)))

@@ -1,0 +1,197 @@
+"""A short run of the real thing: processes, replay server, checkpoints and a stop in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quinoa.launch import checkpoints, interpreter
+from quinoa.launch.checks.base import Check, CheckError, require
+from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.files import read_json
+from quinoa.launch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from quinoa.agents.protocol import AgentConfig
+
+# Seconds from the start to the first gradient step, at most, and from the signal to the end.
+_START_S, _STOP_S = 240.0, 60.0
+_LOOK_S = 0.1
+# Transitions before the first gradient step, at most: a short run is to come to it soon.
+_MIN_REPLAY_SIZE = 1000
+# More than it can do.
+_STEPS = 10**9
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is run.
+
+    Attributes:
+        agent: its name.
+        config: its settings.
+        environment: the environment's name.
+        seconds: how long, from the first gradient step.
+        inherited: the environment variables that the run is started with.
+        settings: of the agent, `NAME=VALUE` each, that `config` has in place of others.
+        action_repeat: environment steps that each action lasts.
+        seed: of everything random.
+    """
+
+    agent: str
+    config: AgentConfig
+    environment: str
+    seconds: float
+    inherited: Mapping[str, str]
+    settings: Sequence[str] = ()
+    action_repeat: int = 1
+    seed: int = 0
+
+
+def runs(subject: Subject) -> str:
+    """It acts, learns, stays finite, starts nothing again, and stops when it is told to."""
+    parent = Path(tempfile.mkdtemp(prefix="quinoa-check-"))
+    folder = RunFolder(parent / "run")
+    try:
+        remark = _run(subject, folder)
+    except CheckError as error:
+        raise CheckError(f"{error} (the run is kept in {folder.root})") from error
+    except BaseException:
+        shutil.rmtree(parent, ignore_errors=True)
+        raise
+    shutil.rmtree(parent, ignore_errors=True)
+    return remark
+
+
+def _run(subject: Subject, folder: RunFolder) -> str:
+    output = folder.root.parent / "output.txt"
+    with output.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            _command(subject, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is for this process, which ends the run in any case.
+            start_new_session=True,
+            env=dict(subject.inherited),
+        )
+        try:
+            _wait(process, _START_S, lambda: _count(folder, LEARNER_STEPS) > 0)
+            has_learned = _count(folder, LEARNER_STEPS) > 0
+            if has_learned:
+                _wait(process, subject.seconds)
+            ended_early = process.poll() is not None
+            if not ended_early:
+                process.send_signal(signal.SIGTERM)
+            _wait(process, _STOP_S)
+            has_stopped = process.poll() is not None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    last = _last_line(output)
+    require(not ended_early, f"the run ended by itself, with status {process.returncode}: {last}")
+    require(
+        has_learned,
+        f"{_START_S:.0f} s from the start there was no gradient step, after "
+        f"{_count(folder, ACTOR_STEPS)} actor steps: make the environment, or the graph of a "
+        "gradient step, smaller (or wait until this machine has less to do)",
+    )
+    require(has_stopped, f"the run did not stop within {_STOP_S:.0f} s of SIGTERM")
+    require(
+        process.returncode == 0,
+        f"the run ended with status {process.returncode} when it was told to stop: {last}",
+    )
+    return _look_at(folder, subject.seconds)
+
+
+def _look_at(folder: RunFolder, seconds: float) -> str:
+    """Looks at what a run that has stopped has left."""
+    import pandas as pd
+
+    result = read_json(folder.result)
+    failed = ", ".join(result["restarts"])
+    require(
+        not failed,
+        f"processes failed and were started again ({failed}): the files in {folder.logs} say why",
+    )
+    steps = _count(folder, LEARNER_STEPS)
+    table = folder.metrics("learner")
+    require(
+        table.is_file(), f"{seconds:g} s were too few for the learner's first metrics: give more"
+    )
+    rows = pd.read_csv(table).drop(columns="replay_size")
+    # A metric that is not finite is an empty cell.
+    empty = rows.columns[rows.isna().any()]
+    require(
+        not len(empty),
+        f"the learner's metrics {', '.join(empty)} were not finite at times: bound what grows (a "
+        "logarithm, a ratio, an exponential), or lower the learning rate",
+    )
+    skipped = int(rows["skipped_steps"].sum())
+    require(
+        not skipped,
+        f"{skipped} of {steps} gradient steps had a loss or a gradient that was not finite: bound "
+        "what grows, or lower the learning rate",
+    )
+    newest, damaged = checkpoints.newest_whole(folder.checkpoints)
+    require(newest is not None and not damaged, "the run left no whole checkpoint")
+    actors = pd.read_csv(folder.metrics("actor"))
+    returns = actors["episode_return"].dropna()
+    of_last = f", last returns near {returns.iloc[-5:].mean():.0f}" if len(returns) else ""
+    return f"{steps} gradient steps, {_count(folder, ACTOR_STEPS)} actor steps{of_last}"
+
+
+def _wait(
+    process: subprocess.Popen[bytes], seconds: float, condition: Callable[[], bool] = lambda: False
+) -> None:
+    """Waits for a process to end or a condition to hold, at most so long."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and not condition() and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+
+
+def _count(folder: RunFolder, kind: str) -> int:
+    """What a run has counted so far, 0 before it has begun."""
+    try:
+        return int(read_json(folder.status)[kind])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def _last_line(path: Path) -> str:
+    """The last thing that a run has said, without its progress bar."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = [line.rpartition("\r")[2].strip() for line in text.splitlines()]
+    said = [line for line in lines if line]
+    return said[-1] if said else "it said nothing"
+
+
+def _command(subject: Subject, folder: RunFolder) -> list[str]:
+    least = min(subject.config.min_replay_size, _MIN_REPLAY_SIZE)
+    return interpreter.command(
+        "quinoa.launch.cli",
+        "train",
+        f"--agent={subject.agent}",
+        f"--env={subject.environment}",
+        f"--action_repeat={subject.action_repeat}",
+        f"--folder={folder.root}",
+        f"--steps={_STEPS}",
+        "--num_actors=2",
+        "--environments_per_actor=2",
+        "--steps_per_call=10",
+        f"--seed={subject.seed}",
+        *(f"--set={text}" for text in subject.settings if not text.startswith("min_replay_size=")),
+        f"--set=min_replay_size={least}",
+    )
+
+
+CHECK: Check[Subject] = Check("a short run learns, and stops in order", runs)

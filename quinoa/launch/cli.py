@@ -1,0 +1,177 @@
+"""The command line: `quinoa train` and the other commands."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import textwrap
+import traceback
+import warnings
+from collections.abc import Iterable, Sequence
+
+from absl import flags
+
+from quinoa.launch.commands import (
+    check,
+    evaluate,
+    export,
+    plot,
+    policy,
+    status,
+    sweep,
+    train,
+    video,
+)
+from quinoa.launch.commands import list as list_  # Not the built-in one.
+from quinoa.launch.commands.base import (
+    BAD_INPUT,
+    FAILED,
+    INTERRUPTED,
+    OK,
+    Command,
+    UsageError,
+    complain,
+)
+from quinoa.launch.errors import ExperimentError, FatalError, RunError
+from quinoa.launch.terminal import say, settle
+
+_HELP = ("--help", "-h", "-help")
+_COMMANDS = {
+    "train": train.COMMAND,
+    "status": status.COMMAND,
+    "evaluate": evaluate.COMMAND,
+    "video": video.COMMAND,
+    "sweep": sweep.COMMAND,
+    "plot": plot.COMMAND,
+    "policy": policy.COMMAND,
+    "export": export.COMMAND,
+    "check": check.COMMAND,
+    "list": list_.COMMAND,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: the command line after the program's name; by default the process's own.
+
+    Returns:
+        The exit status: 0, 1 after a failure, 2 for input that cannot work.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not sys.warnoptions:
+        # Those of libraries about libraries, which nobody at the terminal can act on.
+        warnings.simplefilter("ignore")
+    # Agents and environments of the user's own may lie in the current folder.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        status = _dispatch(arguments)
+        sys.stdout.flush()
+        return status
+    except (UsageError, ExperimentError, RunError) as error:
+        return complain(str(error), BAD_INPUT)
+    except FatalError as error:
+        return complain(str(error), FAILED)
+    except KeyboardInterrupt:
+        return complain("interrupted.", INTERRUPTED)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _only_shows(arguments):
+            # Whoever read our output has seen enough.
+            return OK
+        say(traceback.format_exc().rstrip(), sys.stderr)
+        return FAILED
+    finally:
+        settle()
+
+
+def _only_shows(arguments: Sequence[str]) -> bool:
+    """Whether what is printed is all that the command is for."""
+    return (
+        not arguments
+        or arguments[0] in (*_HELP, "help", "list", "status")
+        or _asks_for_help(arguments)
+    )
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    return any(argument in _HELP for argument in arguments)
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in (*_HELP, "help"):
+        print(_overview())
+        return OK if arguments else BAD_INPUT
+    name, *rest = arguments
+    if name not in _COMMANDS:
+        kind = "flag" if name.startswith("-") else "command"
+        raise UsageError(f"there is no {kind} {name}.{_near(name, _COMMANDS)} See quinoa --help.")
+    command = _COMMANDS[name]
+    values = command.flags()
+    if _asks_for_help(rest):
+        print(_help(name, command, values))
+        return OK
+    return command.run(values, _parse(name, values, rest))
+
+
+def _parse(name: str, values: flags.FlagValues, arguments: Sequence[str]) -> list[str]:
+    # Flags may come after arguments, as people type them.
+    values.set_gnu_getopt(True)
+    try:
+        return values([f"quinoa {name}", *arguments])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise UsageError(
+            f"{name} has no flag --{error.flagname}.{_near(error.flagname, values, '--')} "
+            f"See quinoa {name} --help."
+        ) from None
+    except flags.Error as error:
+        raise UsageError(str(error)) from None
+
+
+def _near(name: str, known: Iterable[str], prefix: str = "") -> str:
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {prefix}{matches[0]}?" if matches else ""
+
+
+def _overview() -> str:
+    width = max(map(len, _COMMANDS))
+    lines = [f"  {name:{width}}  {command.about}" for name, command in _COMMANDS.items()]
+    return "\n".join(
+        [
+            "Deep reinforcement learning with many actors, one replay server and one learner.",
+            "",
+            "usage: quinoa COMMAND ...",
+            "",
+            *lines,
+            "",
+            "quinoa COMMAND --help says more of a command.",
+        ]
+    )
+
+
+def _help(name: str, command: Command, values: flags.FlagValues) -> str:
+    lines = [
+        f"usage: quinoa {name} {command.usage}".rstrip(),
+        "",
+        f"quinoa {name}: {command.about}.",
+    ]
+    if command.details:
+        lines += ["", command.details]
+    if len(values):
+        lines += ["", "flags:"]
+    for flag_name in values:
+        flag = values[flag_name]
+        is_switch = flag.flag_type() == "bool"
+        lines.append(f"  --[no]{flag_name}" if is_switch else f"  --{flag_name}=...")
+        # absl adds a remark on repetition to the help of such flags, which ours says itself.
+        text = flag.help.partition(";\n")[0]
+        if flag.default not in (None, []):
+            text += f" (default: {flag.default_as_str})".replace("'", "")
+        lines += textwrap.wrap(text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""What a command is, and what commands share."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from absl import flags
+
+from quinoa.launch.terminal import say
+
+# Exit statuses.
+OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 128 + signal.SIGINT
+
+
+class UsageError(ValueError):
+    """The command line cannot be understood."""
+
+
+class Command(NamedTuple):
+    """One command of the program.
+
+    Attributes:
+        usage: what follows its name.
+        about: one line about it.
+        details: what else its help says.
+        flags: makes its flags.
+        run: runs it with parsed flags and the arguments that are no flags.
+    """
+
+    usage: str
+    about: str
+    details: str
+    flags: Callable[[], flags.FlagValues]
+    run: Callable[[flags.FlagValues, Sequence[str]], int]
+
+
+class _NumberParser(flags.ArgumentParser):
+    """A whole number within bounds; 1e6 and 1_000_000 are such too."""
+
+    syntactic_help = "a whole number"
+
+    def __init__(self, least: int):
+        super().__init__()
+        self._least = least
+
+    def parse(self, argument: str | int) -> int:
+        """Reads it; raises `ValueError`."""
+        try:
+            number = float(argument)
+            # What float rounds, int reads as it is.
+            whole = int(argument) if str(argument).lstrip("+-").isdecimal() else int(number)
+        except (ValueError, OverflowError):
+            whole, number = -1, 0.5
+        if number < self._least or not number.is_integer():
+            raise ValueError(f"it must be a whole number, at least {self._least}")
+        return whole
+
+    def flag_type(self) -> str:
+        """What absl calls it."""
+        return "int"
+
+
+def define_number(
+    values: flags.FlagValues, name: str, default: int | None, text: str, *, least: int = 1
+) -> None:
+    """Defines a flag that is a whole number, at least `least`."""
+    flags.DEFINE(_NumberParser(least), name, default, text, values, flags.ArgumentSerializer())
+
+
+def expect(arguments: Sequence[str], count: int, what: str) -> None:
+    """Checks how many arguments there are.
+
+    Raises:
+        UsageError: another number than `count`; it begins with `what`.
+    """
+    if len(arguments) != count:
+        given = f", not {' '.join(arguments)}" if arguments else ""
+        raise UsageError(f"{what}{given}.")
+
+
+def complain(message: str, status: int) -> int:
+    """Says what is wrong; returns the exit status given."""
+    say(f"quinoa: {message}", sys.stderr)
+    return status

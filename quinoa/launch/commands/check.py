@@ -1,0 +1,223 @@
+"""Checks an agent or an environment of one's own."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from quinoa.launch import lean_imports, process_environment
+from quinoa.launch.commands.base import FAILED, OK, Command, define_number, expect
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.terminal import say
+
+if TYPE_CHECKING:
+    from acme import specs
+
+    from quinoa.launch.checks.base import Finding
+    from quinoa.launch.checks.short_run import Subject as ShortRun
+
+# Small, quick, and with two dimensions of action, in which shapes that are wrong show.
+DEFAULT_ENVIRONMENT = "control:point_mass:easy"
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+    flags.DEFINE_string(
+        "env",
+        DEFAULT_ENVIRONMENT,
+        "For an agent: the environment that it is checked on.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "set",
+        [],
+        "For an agent: one of its settings, NAME=VALUE; may be given several times.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "seconds",
+        60.0,
+        "How long the run lasts that comes last, from its first gradient step; 0 leaves it out.",
+        lower_bound=0.0,
+        flag_values=values,
+    )
+    define_number(values, "action_repeat", 1, "Environment steps that each action lasts.")
+    define_number(values, "seed", 0, "Seed of everything random.", least=0)
+    return values
+
+
+def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    expect(arguments, 1, "check takes one agent or environment (see quinoa check --help)")
+    inherited = process_environment.set_for_this_process()
+    lean_imports.import_tensorflow()
+    (name,) = arguments
+    start = time.monotonic()
+    if is_environment(name):
+        count, failed = _check_environment(name, values, inherited)
+    else:
+        count, failed = _check_agent(name, values, inherited)
+    seconds = time.monotonic() - start
+    if failed:
+        say(f"{failed} of {count} checks failed ({seconds:.0f} s).")
+        return FAILED
+    say(f"All {count} checks passed ({seconds:.0f} s).")
+    return OK
+
+
+def is_environment(name: str) -> bool:
+    """Whether a name means an environment, by what is there; otherwise it may mean an agent.
+
+    Raises:
+        ExperimentError: it means both.
+    """
+    from quinoa import environments
+    from quinoa.environments import plugins
+    from quinoa.launch.experiment import agent_path
+
+    if environments.is_built_in(name):
+        return True
+    as_environment = name in plugins.names(plugins.ENVIRONMENTS)
+    if as_environment and name in plugins.names(plugins.AGENTS):
+        raise ExperimentError(
+            f"{name!r} is an agent and an environment: give the import path of one (quinoa list)."
+        )
+    if as_environment:
+        return True
+    module_name, colon, attribute = agent_path(name).partition(":")
+    if not colon:
+        return False
+    try:
+        module = importlib.import_module(module_name)
+    except Exception:
+        # Making an environment of it says why it cannot be.
+        return True
+    return attribute not in getattr(module, "PRESETS", {})
+
+
+def _check_agent(
+    name: str, values: flags.FlagValues, inherited: Mapping[str, str]
+) -> tuple[int, int]:
+    from quinoa.agents import registry
+    from quinoa.launch.checks import agent, short_run
+    from quinoa.launch.checks.base import Finding, go_through
+    from quinoa.launch.checks.subject import Subject
+    from quinoa.launch.commands.new_experiment import configured
+
+    try:
+        loaded = registry.load(name)
+    except registry.InvalidAgentError as error:
+        say(f"Checking {name}")
+        show(Finding("it is a module with Agent and Config", str(error)))
+        return 1, 1
+    except registry.UnknownAgentError as error:
+        raise ExperimentError(str(error)) from error
+    config = configured(loaded.config, values.set)
+    spec = _spec_of(values.env, values)
+    say(f"Checking the agent {name} on {values.env}")
+    show(Finding("it is a module with Agent and Config", None))
+    subject = Subject(loaded._replace(config=config), spec, values.seed)
+    count, failed = go_through(agent.CHECKS, subject, show)
+    return _and_run(
+        count + 1,
+        failed,
+        short_run.Subject(
+            agent=name,
+            config=config,
+            settings=tuple(values.set),
+            environment=values.env,
+            seconds=values.seconds,
+            action_repeat=values.action_repeat,
+            seed=values.seed,
+            inherited=inherited,
+        ),
+    )
+
+
+def _check_environment(
+    name: str, values: flags.FlagValues, inherited: Mapping[str, str]
+) -> tuple[int, int]:
+    from quinoa import environments as environments_
+    from quinoa.agents import registry
+    from quinoa.launch.checks import environment, short_run
+    from quinoa.launch.checks.base import go_through
+
+    subject = environment.Subject(name, values.seed, values.action_repeat)
+    try:
+        subject.make().close()
+    except environments_.UnknownEnvironmentError as error:
+        raise ExperimentError(str(error)) from error
+    except Exception:
+        # There is one, and the first check says what is wrong with it.
+        pass
+    say(f"Checking the environment {name}")
+    count, failed = go_through(environment.CHECKS, subject, show)
+    return _and_run(
+        count,
+        failed,
+        short_run.Subject(
+            agent=registry.DEFAULT_AGENT,
+            config=registry.load(registry.DEFAULT_AGENT).config,
+            environment=name,
+            seconds=values.seconds,
+            action_repeat=values.action_repeat,
+            seed=values.seed,
+            inherited=inherited,
+        ),
+    )
+
+
+def _and_run(count: int, failed: int, subject: ShortRun) -> tuple[int, int]:
+    """Runs what has passed all checks so far, if it is to run at all; returns the counts."""
+    from quinoa.launch.checks import short_run
+    from quinoa.launch.checks.base import find_out
+
+    if failed or not subject.seconds:
+        return count, failed
+    finding = find_out(short_run.CHECK, subject)
+    show(finding)
+    return count + 1, int(finding.error is not None)
+
+
+def _spec_of(name: str, values: flags.FlagValues) -> specs.EnvironmentSpec:
+    """The specs of the environment that an agent is checked on."""
+    from quinoa import environments
+
+    try:
+        made = environments.make(name, values.seed, action_repeat=values.action_repeat)
+    except (environments.UnknownEnvironmentError, environments.InvalidEnvironmentError) as error:
+        raise ExperimentError(str(error)) from error
+    except Exception as error:
+        raise ExperimentError(
+            f"The environment {name} fails when it is made: {type(error).__name__}: {error}"
+        ) from error
+    try:
+        return environments.environment_spec(made)
+    finally:
+        made.close()
+
+
+def show(finding: Finding) -> None:
+    """Says in one line what came of a check."""
+    if finding.error is not None:
+        say(f"FAILED  {finding.name}: {finding.error}")
+    elif finding.remark:
+        say(f"ok      {finding.name} ({finding.remark})")
+    else:
+        say(f"ok      {finding.name}")
+
+
+COMMAND = Command(
+    "AGENT|ENVIRONMENT [FLAGS]",
+    "check an agent or environment of your own",
+    "Goes through what training asks of it, a line each, and says what to change; ends with a\n"
+    "short run of the real thing. The status is 0 if all holds, 1 if something does not, and 2 if\n"
+    "there is no such agent or environment.\n\n"
+    "  quinoa check my_package.my_agent --env=control:walker:walk\n"
+    "  quinoa check my_package.my_module:my_factory --seconds=0",
+    _flags,
+    _run,
+)

@@ -1,0 +1,86 @@
+"""Takes a run's policy out of this project."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from quinoa.launch import process_environment
+from quinoa.launch.commands import checkpoint as checkpoint_flag
+from quinoa.launch.commands.base import OK, Command, UsageError, expect
+from quinoa.launch.terminal import say
+
+if TYPE_CHECKING:
+    from quinoa.launch.export import Difference
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+    flags.DEFINE_string(
+        "out",
+        None,
+        "The folder to make. Default: in the current one, the run's name and -policy.",
+        flag_values=values,
+    )
+    checkpoint_flag.define(values)
+    return values
+
+
+def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    expect(arguments, 1, "export takes the folder of one run")
+    process_environment.set_for_this_process()
+    from quinoa.launch import run_folder
+    from quinoa.launch.experiment import load
+
+    folder = run_folder.existing(arguments[0])
+    experiment = load(folder)
+    checkpoint = checkpoint_flag.take(values, folder)
+    out = Path(values.out) if values.out else Path(f"{folder.root.resolve().name}-policy")
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty: give a new folder.")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file: give a new folder.")
+    # It imports TensorFlow, and so comes after all that may be wrong.
+    from quinoa.launch.export import ARRAYS, DESCRIPTION, SAVED_MODEL, SOURCE, export
+
+    try:
+        made = export(folder, experiment, checkpoint, out)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror or error}.") from error
+    say(f"{out / SAVED_MODEL}: TensorFlow; {_described(made.saved_model, 'sample')}")
+    if made.numpy is None:
+        say(
+            f"quinoa: note: the NumPy form of {made.policy_class} is not known, only that of the "
+            "policies of quinoa.agents.policies: there is a SavedModel alone.",
+            sys.stderr,
+        )
+    else:
+        say(
+            f"{out / SOURCE}, {ARRAYS}: NumPy alone; "
+            f"{_described(made.numpy, 'means of samples in standard errors')}"
+        )
+    say(f"{out / DESCRIPTION}: what observations and actions are")
+    return OK
+
+
+def _described(difference: Difference, sample: str) -> str:
+    return (
+        f"greatest difference: mode {difference.mode:.1g}, log_prob {difference.log_prob:.1g}, "
+        f"{sample} {difference.sample:.1g}"
+    )
+
+
+COMMAND = Command(
+    "RUN [FLAGS]",
+    "take a run's policy away, for TensorFlow or NumPy alone",
+    "RUN is the folder of a run. What is made needs no part of this project: a SavedModel, and\n"
+    "a NumPy policy of one source file and one of arrays. Each is compared with the original on\n"
+    "random states first, and nothing is made where they differ.\n\n"
+    "  quinoa export runs/RUN --out=walker_policy",
+    _flags,
+    _run,
+)

@@ -1,0 +1,125 @@
+"""From flags to an experiment that has yet to begin."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from quinoa.launch import presets
+from quinoa.launch.commands.base import UsageError
+from quinoa.launch.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from quinoa.agents import protocol
+    from quinoa.launch.experiment import Experiment
+
+
+def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
+    """What flags say, with sizes chosen; it has yet to be validated.
+
+    Args:
+        values: parsed flags of `quinoa train`; those that a preset has, and nobody gave, are set to
+            its own.
+        inherited: the environment variables that the run's processes are to have.
+
+    Raises:
+        ExperimentError: it cannot be run.
+        UsageError: a setting cannot be understood.
+    """
+    from quinoa.agents import protocol, registry
+    from quinoa.launch import sizing
+    from quinoa.launch.experiment import Experiment, agent_path, environment_path
+
+    try:
+        settings = _taken_from_preset(values) if values.preset is not None else {}
+        name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
+        settings = {**settings, **assignments(values.set)}
+        config = registry.override(registry.load(name).config, settings)
+        effective = (
+            config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
+        )
+    except (registry.UnknownAgentError, protocol.ConfigError) as error:
+        raise ExperimentError(str(error)) from error
+    sizes = sizing.choose(
+        effective,
+        num_actors=values.num_actors,
+        cores=sizing.usable_cores(),
+        gpu=sizing.has_gpu(inherited),
+        environments_per_actor=values.environments_per_actor,
+        steps_per_call=values.steps_per_call,
+        learner_threads=values.learner_threads,
+    )
+    return Experiment(
+        agent=agent_path(name),
+        agent_config=config,
+        environment=environment_path(values.env),
+        action_repeat=values.action_repeat,
+        num_actors=values.num_actors,
+        environments_per_actor=sizes.environments_per_actor,
+        samples_per_insert=values.samples_per_insert,
+        steps=values.steps,
+        steps_per_call=sizes.steps_per_call,
+        evaluation_period=values.evaluation_period,
+        evaluation_episodes=values.evaluation_episodes,
+        evaluation_sample=values.evaluation_sample,
+        seed=values.seed,
+        checkpoint_period_s=values.checkpoint_period,
+        replay_checkpoint_period_s=values.replay_checkpoint_period,
+        learner_threads=sizes.learner_threads,
+        max_episode_steps=values.max_episode_steps,
+        max_parameter_age=values.max_parameter_age,
+        preset=values.preset,
+    )
+
+
+def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
+    """Sets the flags that are not given as the preset has them; returns its agent's settings."""
+    from quinoa.agents import registry
+
+    preset = presets.load(values.preset)
+    if values["agent"].present:
+        own, given = registry.load(preset.flags["agent"]), registry.load(values.agent)
+        if own.config_class is not given.config_class:
+            raise ExperimentError(
+                f"The preset {preset.name} has settings of {own.name}, which {given.name} does not "
+                "have: leave --agent out, or --preset."
+            )
+    for flag, text in preset.flags.items():
+        if not values[flag].present:
+            values[flag].parse(text)
+    return preset.settings
+
+
+def configured(config: protocol.AgentConfig, texts: Sequence[str]) -> protocol.AgentConfig:
+    """A configuration with what --set was given.
+
+    Raises:
+        ExperimentError: there is no such field, or it takes no such value.
+        UsageError: one is no `NAME=VALUE`, or a name is there twice.
+    """
+    from quinoa.agents import protocol, registry
+
+    try:
+        return registry.override(config, assignments(texts))
+    except protocol.ConfigError as error:
+        raise ExperimentError(str(error)) from error
+
+
+def assignments(texts: Sequence[str]) -> dict[str, str]:
+    """Settings of an agent by name, from what --set was given, `NAME=VALUE` each.
+
+    Raises:
+        UsageError: one is something else, or a name is there twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--set {text!r} cannot be understood: it must be NAME=VALUE.")
+        if name in found:
+            raise UsageError(f"--set gives {name!r} twice: {found[name]!r} and {value!r}.")
+        found[name] = value
+    return found

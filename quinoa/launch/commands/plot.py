@@ -1,0 +1,208 @@
+"""Draws the learning curves of runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from quinoa.launch import process_environment
+from quinoa.launch.commands.base import OK, Command, UsageError, define_number
+from quinoa.launch.terminal import say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from quinoa.launch.run_groups import Groups
+    from quinoa.launch.scores import Scale
+
+_AXES = ("steps", "updates", "hours")
+_TERMINAL = "-"
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+    flags.DEFINE_string(
+        "out",
+        "learning_curves.png",
+        "The picture's file; its ending is the format.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "x",
+        "steps",
+        _AXES,
+        "Draw over actor steps, gradient steps (updates), or hours of training (without the time "
+        "between the end of a run and its going on).",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "by",
+        None,
+        "Settings that make another line, besides the agent: --by=tau,batch_size, or --by=run for "
+        "a line each; --by=agent for none. Default: the agent's settings that differ.",
+        flag_values=values,
+    )
+    define_number(values, "smooth", 1, "Draw means over so many successive evaluations.")
+    flags.DEFINE_string(
+        "table",
+        None,
+        "Also write a table of final returns: FILE.md, FILE.csv, or - for the terminal.",
+        flag_values=values,
+    )
+    define_number(
+        values, "last", 1, "Evaluations at the end of a run that its final return is the mean of."
+    )
+    flags.DEFINE_boolean(
+        "normalize",
+        False,
+        "Draw mean, median and interquartile mean over tasks of scores in % of a baseline's, with "
+        "95 % bootstrap intervals over runs. Random actions are 0 %.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "baseline",
+        None,
+        "With --normalize: what is 100 %. A line's name, as the legend has it, whose runs are "
+        "given too; or a CSV file with the columns environment, score and, if it is known, random.",
+        flag_values=values,
+    )
+    return values
+
+
+def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    if not arguments:
+        raise UsageError("plot takes the folders of one run or more. See quinoa plot --help.")
+    if values.normalize and not values.baseline:
+        raise UsageError("--normalize needs a --baseline: a line's name, or a file of scores.")
+    if values.baseline and not values.normalize:
+        raise UsageError("--baseline is for --normalize: give that too.")
+    process_environment.set_for_this_process()
+    from quinoa.launch import curves, plotting, run_groups, scores
+
+    assert tuple(curves.AXES) == _AXES
+    groups = run_groups.group(run_groups.find(arguments), values.by)
+    most = max(len({label for labels in groups.values() for label in labels}), 1)
+    if most > plotting.MAX_LINES:
+        raise UsageError(
+            f"{most} lines are more than can be told apart ({plotting.MAX_LINES}): choose what "
+            "makes another line by --by=..., or give fewer runs."
+        )
+    try:
+        if values.normalize:
+            table = _draw_normalized(groups, values)
+        else:
+            panels = [
+                plotting.Panel(
+                    environment,
+                    {
+                        label: [
+                            curves.evaluations(run.folder, values.x, values.smooth) for run in runs
+                        ]
+                        for label, runs in labels.items()
+                    },
+                )
+                for environment, labels in groups.items()
+            ]
+            plotting.plot_panels(panels, Path(values.out), axis=values.x)
+            table = scores.final_table(groups, values.last) if values.table else None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{values.out} cannot be drawn: {error}") from error
+    say(values.out)
+    if table is not None and values.table == _TERMINAL:
+        say(scores.markdown(table))
+    elif table is not None:
+        try:
+            scores.write_table(table, Path(values.table))
+        except OSError as error:
+            raise UsageError(f"{values.table} cannot be written: {error}") from error
+        say(values.table)
+    return OK
+
+
+def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame | None:
+    """Draws normalised scores; returns the table of final ones, if one is wanted."""
+    from quinoa.launch import curves, plotting, scores
+
+    scores.by_label(groups)
+    by_environment = _scales(groups, values)
+    aggregates = scores.aggregate(groups, by_environment, values.x, values.smooth)
+    for label, of_label in aggregates.items():
+        most = max(len(labels[label]) for labels in groups.values())
+        if most > of_label.num_runs:
+            say(
+                f"quinoa: note: {label} has up to {most} runs a task, and {of_label.num_runs} of "
+                "another: that many of each are taken.",
+                sys.stderr,
+            )
+    bands = {
+        name: {
+            label: plotting.Band(
+                of_label.x,
+                of_label.values[index],
+                None if of_label.low is None else of_label.low[index],
+                None if of_label.high is None else of_label.high[index],
+            )
+            for label, of_label in aggregates.items()
+        }
+        for index, name in enumerate(scores.AGGREGATES)
+    }
+    tasks = f"{len(groups)} task{'' if len(groups) == 1 else 's'}"
+    plotting.plot_bands(
+        bands,
+        Path(values.out),
+        title=f"Scores over {tasks}; 100 % is {Path(values.baseline).name}",
+        xlabel=curves.AXES[values.x],
+        ylabel="normalised score (%)",
+        level=100.0,
+    )
+    return scores.aggregate_final(groups, by_environment, values.last) if values.table else None
+
+
+def _scales(groups: Groups, values: flags.FlagValues) -> dict[str, Scale]:
+    """What is 0 % and 100 % of each environment."""
+    from quinoa.launch import scores
+    from quinoa.launch.random_play import random_score
+
+    labels = {label for of_environment in groups.values() for label in of_environment}
+    given = None
+    if values.baseline not in labels:
+        if not Path(values.baseline).is_file():
+            known = ", ".join(sorted(labels))
+            raise UsageError(
+                f"The baseline {values.baseline} is neither a line of these runs ({known}) nor a "
+                "file of scores."
+            )
+        given = scores.read_baseline(Path(values.baseline))
+    zeros = {}
+    for environment, of_environment in groups.items():
+        known_zero = given[environment][1] if given and environment in given else None
+        if known_zero is not None:
+            zeros[environment] = known_zero
+            continue
+        settings = next(iter(of_environment.values()))[0].settings
+        zeros[environment] = random_score(
+            environment,
+            action_repeat=settings.get("action_repeat", 1),
+            max_episode_steps=settings.get("max_episode_steps", 100_000),
+        )
+    if given is None:
+        return scores.scales(groups, values.baseline, zeros, values.last)
+    return scores.scales_of_file(list(groups), given, zeros)
+
+
+COMMAND = Command(
+    "RUN... [FLAGS]",
+    "draw the learning curves of runs",
+    "RUN is the folder of a run, or a folder of such, as that of a sweep. Runs of the same agent\n"
+    "and settings become one line, their median, and a band from the least to the greatest; each\n"
+    "environment has a subplot.\n\n"
+    "  quinoa plot runs/RUN_A runs/RUN_B --x=hours --out=curves.png\n"
+    "  quinoa plot runs/sweep-NAME --by=tau --table=-\n"
+    "  quinoa plot runs/* --normalize --baseline=AGENT --table=scores.md",
+    _flags,
+    _run,
+)

@@ -1,0 +1,292 @@
+"""Trains many times, with settings and seeds that differ."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from quinoa.launch import lean_imports, lock, presets, process_environment
+from quinoa.launch.commands import train_flags
+from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
+from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch.engines.base import Settings
+from quinoa.launch.terminal import say
+from quinoa.launch.words import count
+
+if TYPE_CHECKING:
+    from quinoa.launch.experiment import Experiment
+    from quinoa.launch.sizing import Needs
+    from quinoa.launch.sweep.folder import Planned, SweepFolder
+
+# Flags of train that a sweep has of its own, or that make no sense for many runs.
+_NOT_OF_TRAIN = ("agent", "env", "seed", "folder", "resume", "change", "resume_replay")
+# What may be given with --resume.
+_WITH_RESUME = {"resume", "at_once", "retry_failed"}
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+    flags.DEFINE_list(
+        "agent",
+        None,
+        "What learns, one or several: names (see quinoa list) or import paths. Default: the "
+        "preset's, or else the first that quinoa list shows.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "env",
+        None,
+        "What is learned, one or several. Default: the preset's, or else "
+        f"{train_flags.DEFAULT_ENVIRONMENT}.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "grid",
+        [],
+        "A setting to go through, NAME=VALUE,VALUE: a field of the agent's config or a flag of "
+        "quinoa train. May be given several times, and without --grid too.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "seeds", "0", "Seeds of each combination: 0,1,2, or 0:3 for the same.", flag_values=values
+    )
+    define_number(
+        values,
+        "random",
+        None,
+        "Draw so many combinations, rather than run all: of lists, and of NAME=log:1e-4:1e-2, "
+        "uniform:0:1, int:1:4 or logint:32:512.",
+    )
+    define_number(values, "random_seed", 0, "Seed of what --random draws.", least=0)
+    define_number(
+        values,
+        "at_once",
+        None,
+        "Runs at the same time. Default: as many as there are cores and memory for.",
+    )
+    flags.DEFINE_string(
+        "folder",
+        None,
+        "Where the sweep goes. Default: a new folder runs/sweep-....",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "resume",
+        None,
+        "The folder of a sweep to go on with: what is finished is left, what was broken off goes "
+        "on.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "retry_failed",
+        False,
+        "With --resume: try runs that failed again.",
+        flag_values=values,
+    )
+    of_train = train_flags.define()
+    for name in _NOT_OF_TRAIN:
+        delattr(of_train, name)
+    values.append_flag_values(of_train)
+    return values
+
+
+def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    settings = _take_flags(values, arguments)
+    inherited = process_environment.set_for_this_process()
+    if values.resume is None:
+        if values.retry_failed:
+            raise UsageError("--retry_failed is for a sweep that goes on: give --resume too.")
+        return _begin(values, [*values.grid, *settings], inherited)
+    given = [f"--{name}" for name in values if values[name].present and name not in _WITH_RESUME]
+    if other := [*given, *settings]:
+        raise UsageError(
+            f"A sweep goes on as it was planned: leave {other[0]} out, or start another."
+        )
+    from quinoa.launch.sweep.folder import SweepFolder
+
+    sweep = SweepFolder(Path(values.resume))
+    planned = sweep.load()
+    with _held(sweep):
+        return _go_through(
+            sweep,
+            planned,
+            values.at_once or sweep.at_once(),
+            inherited,
+            retry_failed=values.retry_failed,
+        )
+
+
+def _take_flags(values: flags.FlagValues, arguments: Sequence[str]) -> list[str]:
+    """Takes flags of train that come after `--` for flags; returns the arguments before those."""
+    first = next((i for i, text in enumerate(arguments) if text.startswith("-")), len(arguments))
+    try:
+        left = values(["quinoa sweep", *arguments[first:]])[1:]
+    except flags.Error as error:
+        raise UsageError(str(error)) from None
+    return [*arguments[:first], *left]
+
+
+def _begin(values: flags.FlagValues, settings: Sequence[str], inherited: Mapping[str, str]) -> int:
+    # First, or what is imported next would import it whole.
+    lean_imports.import_tensorflow()
+    from quinoa.launch import run_folder
+    from quinoa.launch.sweep.folder import SweepFolder
+
+    planned = _planned(values, settings)
+    say(f"Checking {count(len(planned), 'run')}.")
+    at_once, planned = _sized(planned, values, _checked(planned, inherited))
+    sweep = SweepFolder(
+        Path(values.folder)
+        if values.folder
+        else run_folder.unused(Path("runs") / time.strftime("sweep-%Y%m%d-%H%M%S"))
+    )
+    sweep.create()
+    with _held(sweep):
+        sweep.save(planned, at_once, settings)
+        return _go_through(sweep, planned, at_once, inherited)
+
+
+def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]:
+    """The runs, as yet unchecked."""
+    from quinoa.agents import registry
+    from quinoa.launch.sweep import plan, space
+
+    # Every run is told its agent and environment, so a preset would have no say in them.
+    preset = {} if values.preset is None else presets.load(values.preset).flags
+    steps = values.steps if values["steps"].present else preset.get("steps", values.steps)
+    axes = space.parse_axes(settings)
+    of_train = [name for name in train_flags.define() if name not in _NOT_OF_TRAIN]
+    given = [
+        text
+        for name in of_train
+        if values[name].present
+        for text in values[name].serialize().split("\n")
+    ]
+    return plan.plan(
+        values.agent or [preset.get("agent", registry.DEFAULT_AGENT)],
+        values.env or [preset.get("env", train_flags.DEFAULT_ENVIRONMENT)],
+        space.grid(axes)
+        if values.random is None
+        else space.sample(axes, values.random, values.random_seed),
+        space.parse_seeds(values.seeds),
+        flags=of_train,
+        given=given,
+        steps=int(float(steps)),
+    )
+
+
+def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[Needs]:
+    """What runs need; raises `ExperimentError` where one cannot be run.
+
+    What differs in its seed alone is tried once.
+    """
+    from quinoa.launch import engines, sizing
+
+    needs: dict[str, Needs] = {}
+    experiments = [_experiment(run, inherited) for run in planned]
+    for experiment, engine_name in experiments:
+        alike = repr((dataclasses.replace(experiment, seed=0), engine_name))
+        if alike in needs:
+            continue
+        engine = engines.make(engine_name, Settings(inherited))
+        engine.check(experiment)
+        experiment.validate()
+        needs[alike] = sizing.needs(
+            experiment, experiment.spec(), is_one_process=engine.is_one_process
+        )
+    return list(needs.values())
+
+
+def _experiment(run: Planned, inherited: Mapping[str, str]) -> tuple[Experiment, str]:
+    """The experiment of a run and the name of its engine."""
+    values = train_flags.define()
+    try:
+        values(["quinoa train", *run.arguments])
+    except flags.Error as error:
+        raise UsageError(str(error)) from None
+    return make_experiment(values, inherited), values.engine
+
+
+def _sized(
+    planned: Sequence[Planned], values: flags.FlagValues, needs: Sequence[Needs]
+) -> tuple[int, list[Planned]]:
+    """How many run at once, and the runs with as many threads as there are cores for."""
+    from quinoa.launch import sizing
+
+    cores = sizing.usable_cores()
+    at_once = values.at_once or sizing.runs_at_once(
+        needs, cores=cores, memory=sizing.usable_memory()
+    )
+    at_once = min(at_once, len(planned))
+    if values["learner_threads"].present or "learner_threads" in planned[0].settings:
+        return at_once, list(planned)
+    threads = f"--learner_threads={max(cores // at_once, 1)}"
+    return at_once, [
+        dataclasses.replace(run, arguments=(*run.arguments, threads)) for run in planned
+    ]
+
+
+def _held(sweep: SweepFolder) -> contextlib.AbstractContextManager[None]:
+    in_use = f"{sweep.root} is in use by a sweep that goes on: stop that first."
+    return lock.held(sweep.root, in_use)
+
+
+def _go_through(
+    sweep: SweepFolder,
+    planned: Sequence[Planned],
+    at_once: int,
+    inherited: Mapping[str, str],
+    *,
+    retry_failed: bool = False,
+) -> int:
+    """Runs what is left to run, and says what came of all; returns the exit status."""
+    from quinoa.launch import scores
+    from quinoa.launch.sweep import summary
+    from quinoa.launch.sweep.folder import State
+    from quinoa.launch.sweep.runner import run_all
+
+    say(f"{count(len(planned), 'run')}, {at_once} at once, in {sweep.root}")
+    run_all(sweep, planned, at_once=at_once, environment=inherited, retry_failed=retry_failed)
+    table, paths = summary.write(sweep, planned)
+    say(f"\n{scores.markdown(table)}\n")
+    for path in paths:
+        say(str(path))
+    states = {run.name: sweep.state(run) for run in planned}
+    if left := [run for run in planned if states[run.name] in (State.WAITING, State.BROKEN_OFF)]:
+        say(
+            f"{len(left)} of {count(len(planned), 'run')} did not come to their end. To go on: "
+            f"quinoa sweep --resume={sweep.root}"
+        )
+    failed = [run for run in planned if states[run.name] is State.FAILED]
+    reasons = sweep.failed()
+    for run in failed:
+        reason = reasons.get(run.name, "see its log")
+        say(f"{run.name} failed: {reason}\n    {sweep.log(run)}", sys.stderr)
+    if failed:
+        return complain(
+            f"{len(failed)} of {count(len(planned), 'run')} failed. To try again: "
+            f"quinoa sweep --resume={sweep.root} --retry_failed",
+            FAILED,
+        )
+    return OK
+
+
+COMMAND = Command(
+    "[NAME=VALUES...] [FLAGS] [-- FLAGS OF TRAIN]",
+    "train many times, with settings and seeds that differ",
+    "Every agent, on every environment, with every combination of settings, with every seed, each\n"
+    "as quinoa train would; the flags of train hold for all. Everything is checked first. Ends\n"
+    "with a table, the best settings first, and learning curves.\n\n"
+    "  quinoa sweep --agent=A,B --grid tau=0.01,0.03 --seeds=0:5 --steps=50000 --engine=serial\n"
+    "  quinoa sweep --random=20 learning_rate=log:1e-4:1e-2 hidden_sizes='64,64;256,256'\n"
+    "  quinoa sweep --resume=runs/sweep-NAME",
+    _flags,
+    _run,
+)

@@ -1,0 +1,135 @@
+"""Trains an agent."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from quinoa.launch import lean_imports, process_environment
+from quinoa.launch.commands import train_flags
+from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, expect
+from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch.commands.resumed_experiment import resume_experiment
+from quinoa.launch.engines.base import Outcome, Settings
+from quinoa.launch.terminal import say
+
+if TYPE_CHECKING:
+    from quinoa.launch.engines.base import RunResult
+    from quinoa.launch.experiment import Experiment
+
+
+def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    expect(arguments, 0, "train takes flags only")
+    inherited = process_environment.set_for_this_process()
+    # First, or what is imported next would import it whole.
+    lean_imports.import_tensorflow()
+    from quinoa.launch import engines, resume, run_folder, wandb_mirror
+    from quinoa.launch.train import describe, train
+
+    if values.require_private and not values.private_network:
+        raise UsageError("--require_private and --noprivate_network contradict each other.")
+    engine = engines.make(
+        values.engine,
+        Settings(
+            inherited,
+            private_network=values.private_network,
+            require_private=values.require_private,
+            hang_timeout_s=values.hang_timeout,
+        ),
+    )
+    if values.preset is not None and values.resume is not None:
+        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
+    if values.change and values.resume is None:
+        raise UsageError("--change says what may change of a run that goes on: give --resume too.")
+    if values.resume_replay and values.resume is None:
+        raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
+    if values.wandb is not None:
+        wandb_mirror.check()
+    resumed_at = None
+    with contextlib.ExitStack() as holding:
+        if values.resume is not None:
+            folder = run_folder.existing(values.resume)
+            holding.enter_context(resume.held(folder))
+            experiment, resumed_at = resume_experiment(values, folder, engine)
+        else:
+            experiment = make_experiment(values, inherited)
+            engine.check(experiment)
+            experiment.validate()
+            folder = (
+                run_folder.RunFolder(Path(values.folder))
+                if values.folder
+                else run_folder.fresh(experiment.environment, experiment.agent, experiment.seed)
+            )
+            folder.create()
+            holding.enter_context(resume.held(folder))
+        by = f" by the preset {experiment.preset}" if experiment.preset else ""
+        say(f"Training {experiment.agent} on {experiment.environment}{by} in {folder.root}")
+        say(f"With {_described_sizes(experiment)}.")
+        say(f"To watch it from another terminal: quinoa status {folder.root}")
+        with wandb_mirror.mirrored(folder, values.wandb):
+            summary = train(experiment, folder, engine, resumed_at=resumed_at)
+    result = summary.result
+    if result.restarts:
+        say(f"{_described_restarts(result)}; see {folder.events}.")
+    if result.outcome is Outcome.FAILED:
+        say(f"Run: {folder.root}")
+        complain(f"{result.failed_node} failed; see {folder.logs}.", FAILED)
+        say(str(result.error), sys.stderr)
+        return FAILED
+    if summary.final is not None:
+        returns = summary.final.returns
+        say(f"Return of the final policy: {describe(returns)} ({len(returns)} episodes)")
+    elif result.outcome is Outcome.KILLED:
+        complain("ended before the last checkpoint was written.", FAILED)
+    elif summary.evaluation_error is None:
+        how = (
+            "Finished; the final evaluation was interrupted"
+            if result.outcome is Outcome.FINISHED
+            else "Stopped early"
+        )
+        say(f"{how}. To evaluate what it has learned: quinoa evaluate {folder.root}")
+    if summary.learning_curve is not None:
+        say(f"Learning curve: {summary.learning_curve}")
+    say(f"Run: {folder.root}")
+    if summary.evaluation_error is not None:
+        return complain(f"the final evaluation failed: {summary.evaluation_error}", FAILED)
+    return FAILED if result.outcome is Outcome.KILLED else OK
+
+
+def _described_restarts(result: RunResult) -> str:
+    roles = ", ".join(f"{role} {number}" for role, number in result.restarts.items())
+    return (
+        f"Processes started again: {sum(result.restarts.values())} ({roles}), with "
+        f"{result.seconds_lost:.1f} s lost"
+    )
+
+
+def _described_sizes(experiment: Experiment) -> str:
+    from quinoa.launch import sizing
+    from quinoa.launch.words import count
+
+    threads = experiment.learner_threads or sizing.usable_cores()
+    return (
+        f"{count(experiment.num_actors, 'actor')} of "
+        f"{count(experiment.environments_per_actor, 'environment')}, "
+        f"{count(experiment.steps_per_call, 'gradient step')} a call, "
+        f"{count(threads, 'thread')} for the learner"
+    )
+
+
+COMMAND = Command(
+    "[FLAGS]",
+    "train an agent",
+    "Ends at the last step, at Ctrl-C or SIGTERM, and keeps everything in the run's folder.\n"
+    "With no flags, trains the default agent on a small task, in a few minutes.\n\n"
+    "  quinoa train --env=control:walker:walk --steps=1000000 --num_actors=4\n"
+    "  quinoa train --set learning_rate=3e-4 --set batch_size=128 --seed=1\n"
+    "  quinoa train --resume=runs/RUN",
+    train_flags.define,
+    _run,
+)

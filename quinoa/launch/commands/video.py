@@ -1,0 +1,133 @@
+"""Films the policy of a run."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from quinoa.launch import process_environment
+from quinoa.launch.commands import checkpoint as checkpoint_flag
+from quinoa.launch.commands.base import (
+    FAILED,
+    OK,
+    Command,
+    UsageError,
+    complain,
+    define_number,
+    expect,
+)
+from quinoa.launch.terminal import say
+
+_ENDINGS = (".mp4", ".gif")
+_MAX_EPISODES = 16
+_LEAST_SIZE, _GREATEST_SIZE = 64, 1080
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+    number = functools.partial(define_number, values)
+    number("episodes", 4, f"Episodes to film, side by side: {_MAX_EPISODES} at most.")
+    flags.DEFINE_boolean(
+        "sample", False, "Sample actions rather than take the policy's mode.", flag_values=values
+    )
+    number("length", 1000, "Actions after which episodes that are not over are left.")
+    number(
+        "size",
+        240,
+        f"Height of each episode's picture in pixels, from {_LEAST_SIZE} to {_GREATEST_SIZE}.",
+        least=_LEAST_SIZE,
+    )
+    number("seed", 0, "Seed of the environments and the actions.", least=0)
+    checkpoint_flag.define(values)
+    flags.DEFINE_string(
+        "out",
+        None,
+        "The video's file, ending in .mp4 or .gif; without an ending, both are made. Default: in "
+        "the run's folder, videos/ and the checkpoint's name.",
+        flag_values=values,
+    )
+    return values
+
+
+def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    expect(arguments, 1, "video takes the folder of one run")
+    if values.episodes > _MAX_EPISODES:
+        raise UsageError(f"--episodes={values.episodes}: it must be {_MAX_EPISODES} at most.")
+    if values.size > _GREATEST_SIZE:
+        raise UsageError(f"--size={values.size}: it must be {_GREATEST_SIZE} pixels at most.")
+    inherited = process_environment.set_for_this_process()
+    from quinoa.environments import EnvironmentFault, NotRenderableError, rendering
+    from quinoa.launch import mujoco_renderer, run_folder, video
+    from quinoa.launch.experiment import load
+    from quinoa.launch.tally import Tally
+
+    folder = run_folder.existing(arguments[0])
+    experiment = load(folder)
+    checkpoint = checkpoint_flag.take(values, folder)
+    paths = _paths(Path(values.out) if values.out else folder.videos / checkpoint.path.name)
+    from quinoa.agents.divergence import NonFiniteError
+
+    # MuJoCo reads it when it is imported, which the environment does; whether the environment needs
+    # it is known when there is one.
+    missing: NotRenderableError | None = None
+    try:
+        os.environ[mujoco_renderer.VARIABLE] = mujoco_renderer.find(inherited)
+    except NotRenderableError as error:
+        os.environ[mujoco_renderer.VARIABLE] = "disable"
+        missing = error
+    try:
+        environments = video.make_environments(experiment, values.episodes, values.seed)
+        try:
+            if missing is not None and rendering.needs_mujoco_renderer(environments[0]):
+                raise missing
+            paths[0].parent.mkdir(parents=True, exist_ok=True)
+            with Tally(values.length, "steps") as tally:
+                video.record(
+                    experiment,
+                    checkpoint,
+                    environments,
+                    paths,
+                    length=values.length,
+                    height=values.size,
+                    seed=values.seed,
+                    sample=values.sample,
+                    on_step=tally.add,
+                )
+        finally:
+            for environment in environments:
+                environment.close()
+    except (EnvironmentFault, NonFiniteError) as error:
+        return complain(str(error), FAILED)
+    except NotRenderableError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        # What ffmpeg says has many lines, and what is wrong is in the last one.
+        why = error.strerror or (str(error).strip() or "no reason is given").splitlines()[-1]
+        raise UsageError(f"{paths[0]} cannot be written: {why}.") from error
+    for path in paths:
+        say(str(path))
+    return OK
+
+
+def _paths(out: Path) -> list[Path]:
+    if out.suffix.lower() in _ENDINGS:
+        return [out]
+    if out.suffix:
+        raise UsageError(f"--out={out}: a video ends in .mp4 or .gif, or in nothing for both.")
+    return [out.with_name(out.name + ending) for ending in _ENDINGS]
+
+
+COMMAND = Command(
+    "RUN [FLAGS]",
+    "film what a run has learned",
+    "RUN is the folder of a run. Several episodes are shown side by side, in the time of the\n"
+    "simulation, with the agent's value V(s) and the policy's entropy as they develop.\n\n"
+    "  quinoa video runs/RUN\n"
+    "  quinoa video runs/RUN --episodes=1 --length=300 --sample --out=walk.gif",
+    _flags,
+    _run,
+)

@@ -1,0 +1,306 @@
+"""What is to be run, whole: an experiment is a value that can be saved, loaded and run again."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quinoa.launch import provenance
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.files import read_json, write_json, write_text
+from quinoa.launch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from acme import specs
+
+    from quinoa.agents.protocol import AgentConfig
+    from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
+
+# Of what `Experiment.save` writes; files of before it was counted say none. From the second on,
+# agents have the import paths that they have now.
+_FORMAT = _AGENTS_MOVED = 2
+# Environments that one evaluation steps together, at most.
+MAX_EVALUATION_ENVIRONMENTS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """An agent, an environment, how they are run, and for how long.
+
+    Attributes:
+        agent: a name that `quinoa.agents.registry.load` knows, or an import path.
+        agent_config: the agent's settings.
+        environment: a name that `quinoa.environments.make` knows.
+        action_repeat: environment steps that one action lasts.
+        num_actors: actors, each a process of its own where the engine has processes.
+        environments_per_actor: environments that an actor steps together.
+        samples_per_insert: instead of the agent's own; None leaves that.
+        steps: transitions over all actors, after which the run ends.
+        steps_per_call: K, the gradient steps that the learner does in one call.
+        evaluation_period: actor steps from one evaluation to the next; None is `steps` / 20.
+        evaluation_episodes: episodes in each evaluation.
+        evaluation_sample: evaluate with sampled actions rather than the policy's mode.
+        seed: of the parameters, the policies' random numbers and the environments.
+        checkpoint_period_s: seconds from one checkpoint to the next.
+        replay_checkpoint_period_s: seconds from one saving of what replay holds to the next; 0
+            saves nothing, and a replay server that is started again is empty.
+        learner_threads: threads of TensorFlow's operations in the learner; None is one per core.
+        max_episode_steps: actions after which an episode that has not ended is cut off.
+        max_parameter_age: gradient steps that actors' parameters may be behind without a warning.
+        preset: the name of the preset that the settings were begun from, for the record alone.
+    """
+
+    agent: str
+    agent_config: AgentConfig
+    environment: str
+    action_repeat: int = 1
+    num_actors: int = 2
+    environments_per_actor: int = 2
+    samples_per_insert: float | None = None
+    steps: int = 220_000
+    steps_per_call: int = 50
+    evaluation_period: int | None = None
+    evaluation_episodes: int = 10
+    evaluation_sample: bool = False
+    seed: int = 0
+    checkpoint_period_s: float = 60.0
+    replay_checkpoint_period_s: float = 300.0
+    learner_threads: int | None = None
+    max_episode_steps: int = 100_000
+    max_parameter_age: int = 20_000
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks each field alone; raises `ExperimentError`."""
+        for name in (
+            "action_repeat",
+            "num_actors",
+            "environments_per_actor",
+            "steps",
+            "steps_per_call",
+            "evaluation_episodes",
+            "max_episode_steps",
+            "max_parameter_age",
+        ):
+            _require_at_least_one(name, getattr(self, name))
+        for name in ("evaluation_period", "learner_threads"):
+            if getattr(self, name) is not None:
+                _require_at_least_one(name, getattr(self, name))
+        if self.samples_per_insert is not None and not 0 <= self.samples_per_insert < float("inf"):
+            raise ExperimentError(
+                f"samples_per_insert = {self.samples_per_insert} cannot work: it must be a number, "
+                "0 or above."
+            )
+        if not 0 < self.checkpoint_period_s < float("inf"):
+            raise ExperimentError(
+                f"checkpoint_period_s = {self.checkpoint_period_s} cannot work: it must be a "
+                "number above 0."
+            )
+        if not 0 <= self.replay_checkpoint_period_s < float("inf"):
+            raise ExperimentError(
+                f"replay_checkpoint_period_s = {self.replay_checkpoint_period_s} cannot work: it "
+                "must be a number, 0 or above."
+            )
+        if not 0 <= self.seed < 2**31:
+            raise ExperimentError(
+                f"seed = {self.seed} cannot work: it must be from 0 to 2**31 - 1."
+            )
+
+    @property
+    def config(self) -> AgentConfig:
+        """The agent's settings with the experiment's own put in."""
+        if self.samples_per_insert is None:
+            return self.agent_config
+        return dataclasses.replace(self.agent_config, samples_per_insert=self.samples_per_insert)
+
+    @property
+    def steps_between_evaluations(self) -> int:
+        """Actor steps from one evaluation to the next."""
+        return self.evaluation_period or max(self.steps // 20, 1)
+
+    def going_on(self, actor_steps: int) -> Experiment:
+        """The same, but for what actors and environments draw: not again what they have drawn.
+
+        Args:
+            actor_steps: that the run has done.
+        """
+        if not actor_steps:
+            return self
+        return dataclasses.replace(self, seed=self.seed_of("resumed", actor_steps))
+
+    def seed_of(self, role: str, index: int = 0) -> int:
+        """A seed for one node, unlike those of the others; from 0 to 2**31 - 1."""
+        key = (*role.encode(), index)
+        return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0] >> 1)
+
+    def make_environments(self, count: int, role: str, index: int = 0) -> EnvironmentBatch:
+        """Makes the environments of one node, each with a seed of its own.
+
+        One that breaks so that it cannot be reset gives way to another, with yet another seed.
+        """
+        from quinoa import environments
+
+        def make(seed: int) -> CanonicalEnvironment:
+            return environments.make(self.environment, seed, action_repeat=self.action_repeat)
+
+        seeds = np.random.SeedSequence(self.seed_of(role, index))
+        return environments.EnvironmentBatch(
+            [make(int(seed)) for seed in seeds.generate_state(count)],
+            make=lambda: make(int(seeds.spawn(1)[0].generate_state(1)[0])),
+            max_episode_steps=self.max_episode_steps,
+        )
+
+    def spec(self) -> specs.EnvironmentSpec:
+        """The specs of the environment, found by making one."""
+        from quinoa import environments
+
+        environment = environments.make(
+            self.environment, self.seed, action_repeat=self.action_repeat
+        )
+        try:
+            return environments.environment_spec(environment)
+        finally:
+            environment.close()
+
+    def validate(self, steps_done: int = 0, transitions_held: int = 0) -> None:
+        """Finds out whether this can run, before anything is started: takes a few seconds.
+
+        Makes one environment and steps it, and makes the agent for it.
+
+        Args:
+            steps_done: of a run that goes on.
+            transitions_held: in replay when it does.
+
+        Raises:
+            ExperimentError: it cannot; the message says what to change.
+        """
+        config = self.config
+        # Replay gets an environment's steps a segment at a time.
+        in_segments = config.segment_length * self.num_actors * self.environments_per_actor
+        learner_starts = max(config.min_replay_size, in_segments)
+        if transitions_held >= learner_starts:
+            learner_starts = 0
+        if self.steps - steps_done <= learner_starts:
+            raise ExperimentError(
+                f"steps = {self.steps} ends before the first gradient step: replay is to hold "
+                f"{learner_starts} transitions by then (min_replay_size, or segment_length in "
+                "every environment). Give more steps, or make those smaller."
+            )
+        self._try_environment()
+        self._try_agent()
+
+    def _try_environment(self) -> None:
+        from quinoa.environments import InvalidEnvironmentError, UnknownEnvironmentError
+
+        try:
+            batch = self.make_environments(1, "validation")
+            try:
+                batch.reset()
+                shape = (1, *batch.environments[0].action_spec().shape)
+                for fault in batch.step(np.zeros(shape, np.float32)).faults:
+                    raise fault
+            finally:
+                batch.close()
+        except (UnknownEnvironmentError, InvalidEnvironmentError) as error:
+            raise ExperimentError(str(error)) from error
+        except Exception as error:
+            raise ExperimentError(
+                f"The environment {self.environment} fails when it is made, reset and stepped: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _try_agent(self) -> None:
+        from quinoa.agents import registry
+
+        try:
+            registry.load(self.agent).agent_class(self.config, self.spec())
+        except registry.UnknownAgentError as error:
+            raise ExperimentError(str(error)) from error
+        except Exception as error:
+            raise ExperimentError(
+                f"The agent {self.agent} cannot be made for {self.environment}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def save(self, folder: RunFolder, *, resumed_at: int | None = None) -> None:
+        """Writes the experiment to the run's folder, with what it was run by.
+
+        What the sources differ in from their git revision goes to a file of its own.
+
+        Args:
+            folder: of the run.
+            resumed_at: the actor steps from which a run goes on that the folder already has.
+        """
+        from quinoa.agents import registry
+
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields["agent_config"] = registry.to_json(self.agent_config)
+        described = {"format": _FORMAT, "experiment": fields, **provenance.collect()}
+        if resumed_at is not None:
+            before = read_json(folder.experiment)
+            resumed = {"actor_steps": resumed_at, **provenance.collect()}
+            resumes = [*before.get("resumed", []), resumed]
+            described = {**before, "format": _FORMAT, "experiment": fields, "resumed": resumes}
+        write_json(folder.experiment, described)
+        if diff := provenance.diffs():
+            write_text(folder.source_diff(resumed_at), diff)
+
+
+def load(folder: RunFolder) -> Experiment:
+    """Reads what `Experiment.save` wrote.
+
+    Raises:
+        RunError: the file is missing or damaged, or the agent is not to be found any more.
+    """
+    from quinoa.agents import protocol, registry
+
+    path = folder.experiment
+    try:
+        saved = read_json(path)
+        fields: dict[str, Any] = dict(saved["experiment"])
+        if saved.get("format", 1) < _AGENTS_MOVED:
+            fields["agent"] = registry.moved(fields["agent"])
+        config_fields = fields.pop("agent_config")
+        config = registry.from_json(registry.load(fields["agent"]).config_class, config_fields)
+        types = typing.get_type_hints(Experiment, localns={"AgentConfig": protocol.AgentConfig})
+        return Experiment(agent_config=config, **registry.restored(fields, types))
+    except (registry.UnknownAgentError, protocol.ConfigError, ExperimentError) as error:
+        raise RunError(f"{path} does not fit this version: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
+        ) from error
+
+
+def agent_path(name: str) -> str:
+    """The import path of an agent that an installed package declares by a name.
+
+    So a run can be read without what declares the name. Any other name is returned as it is.
+
+    Raises:
+        ExperimentError: several packages declare it.
+    """
+    from quinoa.agents import registry
+
+    try:
+        return registry.import_path(name)
+    except registry.UnknownAgentError as error:
+        raise ExperimentError(str(error)) from error
+
+
+def environment_path(name: str) -> str:
+    """The same for an environment."""
+    from quinoa import environments
+
+    try:
+        return environments.import_path(name)
+    except environments.InvalidEnvironmentError as error:
+        raise ExperimentError(str(error)) from error
+
+
+def _require_at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ExperimentError(f"{name} = {value} cannot work: it must be at least 1.")

@@ -1,0 +1,121 @@
+"""An experiment as one Launchpad program: which processes there are, and who talks to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import launchpad as lp
+from launchpad import address
+
+from quinoa.launch import checkpoints
+from quinoa.launch.counter import ACTOR_STEPS
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.run_folder import RunFolder
+
+REPLAY = "replay"
+COUNTER = "counter"
+LEARNER = "learner"
+ACTOR = "actor"
+EVALUATOR = "evaluator"
+
+# What the replay server's checkpoints are written in: Reverb's own files.
+REPLAY_FORM = "reverb"
+
+# A run is over when all nodes of this group have returned.
+WORKERS = ACTOR
+# Then, or when it is to end early, the others are told to stop, group by group: those that need
+# others before those that they need.
+STOP_ORDER = ((ACTOR, EVALUATOR), (LEARNER,), (COUNTER, REPLAY))
+
+# The groups whose processes import TensorFlow.
+USE_TENSORFLOW = (REPLAY, LEARNER, ACTOR, EVALUATOR)
+
+# What other nodes report to and wait for when they stop.
+HEARERS = (COUNTER, REPLAY)
+
+# Seconds after which a call to another process fails: it is restarting, or gone.
+CALL_TIMEOUT_S = 20
+
+
+def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
+    """Makes the program of an experiment, which goes on from the folder's newest checkpoint.
+
+    Args:
+        experiment: what is run.
+        folder: of the run.
+    """
+    _, start = checkpoints.start_of(folder.checkpoints)
+    acting = experiment.going_on(start[ACTOR_STEPS])
+    program = lp.Program(folder.root.name)
+    with program.group(REPLAY):
+        replay = program.add_node(_ReplayServer(experiment, folder))
+    with program.group(COUNTER):
+        counter = program.add_node(_courier_node(_make_counter, folder, experiment.steps, start))
+    with program.group(LEARNER):
+        learner = program.add_node(
+            _courier_node(_make_learner, experiment, folder, replay, counter)
+        )
+    with program.group(ACTOR):
+        for index in range(experiment.num_actors):
+            program.add_node(
+                lp.PyClassNode(_make_actor, acting, index, folder, replay, learner, counter)
+            )
+    with program.group(EVALUATOR):
+        program.add_node(lp.PyClassNode(_make_evaluator, acting, folder, learner, counter))
+    return program
+
+
+def _courier_node(constructor: Callable[..., Any], *arguments: Any) -> lp.CourierNode:
+    return lp.CourierNode(
+        constructor, *arguments, courier_client_kwargs={"call_timeout": CALL_TIMEOUT_S}
+    )
+
+
+class _ReplayServer(lp.ReverbNode):
+    """Launchpad's node of a Reverb server, whose address others get; what runs is our own."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder):
+        super().__init__(priority_tables_fn=list)
+        self._experiment = experiment
+        self._folder = folder
+
+    def run(self) -> None:
+        from quinoa.launch.nodes.replay import ReplayNode, beat_while_it_answers
+
+        beat_while_it_answers(self.reverb_address.resolve())
+        port = address.get_port_from_address(self.reverb_address.resolve())
+        ReplayNode(self._experiment, self._folder, port, lp.stop_event()).run()
+
+
+# These run in the nodes' own processes, each of which imports no more than it needs.
+
+
+def _make_counter(folder: RunFolder, steps: int, start: Mapping[str, int]) -> Any:
+    from quinoa.launch.nodes.counter import CounterNode
+
+    return CounterNode(folder, steps, start, lp.stop_event())
+
+
+def _make_learner(experiment: Experiment, folder: RunFolder, replay: Any, counter: Any) -> Any:
+    from quinoa.launch.nodes.learner import LearnerNode
+
+    return LearnerNode(experiment, folder, replay, counter.report, lp.stop_event())
+
+
+def _make_actor(
+    experiment: Experiment, index: int, folder: RunFolder, replay: Any, learner: Any, counter: Any
+) -> Any:
+    from quinoa.launch.nodes.actor import ActorNode
+
+    return ActorNode(
+        experiment, index, folder, replay, learner.get_parameters, counter.report, lp.stop_event()
+    )
+
+
+def _make_evaluator(experiment: Experiment, folder: RunFolder, learner: Any, counter: Any) -> Any:
+    from quinoa.launch.nodes.evaluator import EvaluatorNode
+
+    return EvaluatorNode(
+        experiment, folder, learner.get_parameters, counter.report, lp.stop_event()
+    )

@@ -1,0 +1,57 @@
+"""What random actions get: the zero of a normalised score."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quinoa.launch.errors import RunError
+
+EPISODES = 10
+
+
+def random_score(
+    environment: str,
+    *,
+    action_repeat: int = 1,
+    max_episode_steps: int = 100_000,
+    num_episodes: int = EPISODES,
+) -> float:
+    """The mean return of episodes with actions uniform in [-1, 1]^A; the same each time.
+
+    Args:
+        environment: a name that `quinoa.environments.make` knows.
+        action_repeat: environment steps that each action lasts.
+        max_episode_steps: actions after which an episode is cut off.
+        num_episodes: how many.
+
+    Raises:
+        RunError: the environment cannot be made or stepped.
+    """
+    from quinoa import environments
+
+    rng = np.random.default_rng(0)
+    try:
+        batch = environments.EnvironmentBatch(
+            [
+                environments.make(environment, int(seed), action_repeat=action_repeat)
+                for seed in np.random.SeedSequence(0).generate_state(num_episodes) >> 1
+            ],
+            max_episode_steps=max_episode_steps,
+        )
+        try:
+            batch.reset()
+            shape = (num_episodes, *batch.environments[0].action_spec().shape)
+            returns = np.full(num_episodes, np.nan)
+            while np.isnan(returns).any():
+                step = batch.step(rng.uniform(-1, 1, shape).astype(np.float32))
+                # The first episode of each, or short ones would count more often.
+                first = step.last & np.isnan(returns)
+                returns[first] = step.episode_return[first]
+        finally:
+            batch.close()
+    except Exception as error:
+        raise RunError(
+            f"Random actions cannot be tried on {environment} ({type(error).__name__}: {error}): "
+            "give a file of scores that says theirs, --baseline=FILE."
+        ) from error
+    return float(returns.mean())

@@ -1,0 +1,81 @@
+"""Bringing a run that has ended, in whatever way, to where it can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from quinoa.launch import lock, metrics
+from quinoa.launch.counter import ACTOR_STEPS
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.sealed import DamagedError
+
+# The roles that keep metrics.
+_ROLES = ("actor", "learner", "evaluator")
+
+
+@contextlib.contextmanager
+def held(folder: RunFolder) -> Iterator[None]:
+    """Keeps others from running in a run's folder at the same time.
+
+    The kernel lets go of it when this process is gone, however it went.
+
+    Raises:
+        ExperimentError: another process runs in it.
+    """
+    in_use = f"{folder.root} is in use by a run that goes on: stop that first."
+    with lock.held(folder.root, in_use):
+        yield
+
+
+def make_ready(
+    folder: RunFolder,
+    counts: Mapping[str, int],
+    damaged: Sequence[DamagedError],
+    *,
+    keep_replay: bool,
+) -> list[str]:
+    """Sets damaged checkpoints aside, and takes out of the files what came after the whole one.
+
+    Args:
+        folder: of the run.
+        counts: at the whole checkpoint, or zeros.
+        damaged: those newer than that one.
+        keep_replay: have the run go on with what its replay held, where that is saved.
+
+    Returns:
+        A line on each that was set aside.
+    """
+    lines = [f"{of.what}; it is kept as {of.checkpoint.set_aside()}." for of in damaged]
+    for path in (*map(folder.metrics, _ROLES), folder.evaluations):
+        # Rows of no step at all are of a run that has not begun.
+        steps = counts[ACTOR_STEPS] if any(counts.values()) else -1
+        metrics.truncate(path, steps)
+    if not keep_replay:
+        # A replay server that starts takes up what it finds.
+        shutil.rmtree(folder.replay, ignore_errors=True)
+    for path in (folder.result, folder.counter, folder.status, folder.processes):
+        path.unlink(missing_ok=True)
+    return lines
+
+
+def changes(saved: Experiment, wanted: Experiment) -> dict[str, str]:
+    """What two experiments with the same agent differ in.
+
+    Returns:
+        By the name of the field (of the agent's configuration, where it is that), the old value
+        and the new one as text.
+    """
+    old, new = _fields(saved), _fields(wanted)
+    return {name: f"{old[name]!r} → {new[name]!r}" for name in old if old[name] != new[name]}
+
+
+def _fields(experiment: Experiment) -> Mapping[str, Any]:
+    own = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(experiment)}
+    # In the agent's configuration as the experiment has it.
+    del own["agent_config"], own["samples_per_insert"]
+    return {**own, **dataclasses.asdict(experiment.config)}

@@ -1,0 +1,93 @@
+"""The runs of a sweep, from what it goes through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.sweep.folder import Planned
+
+_MAX_NAME = 120
+# Settings that a sweep has flags of its own for, and what those are.
+_OWN = {"agent": "--agent", "env": "--env", "environment": "--env", "seed": "--seeds"}
+
+
+def plan(
+    agents: Sequence[str],
+    environments: Sequence[str],
+    combinations: Iterable[Mapping[str, str]],
+    seeds: Sequence[int],
+    *,
+    flags: Collection[str],
+    given: Sequence[str],
+    steps: int,
+) -> list[Planned]:
+    """Plans a run for each agent, environment, combination of settings, and seed.
+
+    Args:
+        agents: their names.
+        environments: their names.
+        combinations: settings by name; those that are no flag are fields of the agent's config.
+        seeds: of each.
+        flags: the flags of `train` that a combination may set.
+        given: flags that all runs have, as typed.
+        steps: of all runs, where a combination does not say.
+
+    Raises:
+        ExperimentError: a setting is also given for all, or has a flag of the sweep's own.
+    """
+    typed = {text.lstrip("-").partition("=")[0] for text in given}
+    typed |= {text.split("=")[1] for text in given if text.startswith("--set=")}
+    runs: list[Planned] = []
+    combinations = list(combinations)
+    for agent in agents:
+        for environment in environments:
+            for combination in combinations:
+                _check(combination, typed)
+                for seed in seeds:
+                    settings = {"agent": agent, "env": environment, **combination}
+                    told = [
+                        f"--{name}={value}" if name in flags else f"--set={name}={value}"
+                        for name, value in combination.items()
+                    ]
+                    shown = {
+                        **({"agent": agent} if len(agents) > 1 else {}),
+                        **({"env": environment} if len(environments) > 1 else {}),
+                        **combination,
+                    }
+                    runs.append(
+                        Planned(
+                            name=_name(len(runs), shown, seed),
+                            settings=settings,
+                            seed=seed,
+                            steps=int(float(combination.get("steps", steps))),
+                            arguments=(
+                                *(f"--agent={agent}", f"--env={environment}", f"--seed={seed}"),
+                                *given,
+                                *told,
+                            ),
+                        )
+                    )
+    return runs
+
+
+def _check(combination: Mapping[str, str], typed: Collection[str]) -> None:
+    for name in combination:
+        if name in _OWN:
+            raise ExperimentError(f"{name} is no setting to go through: give {_OWN[name]}.")
+        if name in ("folder", "resume", "change", "resume_replay", "set", "preset"):
+            raise ExperimentError(f"{name} is no setting to go through.")
+        if name in typed:
+            raise ExperimentError(f"{name} is given both for all runs and to be gone through.")
+
+
+def _name(index: int, shown: Mapping[str, str], seed: int) -> str:
+    """A folder's name: what differs, and a number so that no two are the same."""
+    # Of an environment or an agent, the value says enough.
+    parts = [
+        value if name in ("agent", "env") else f"{name}={value}" for name, value in shown.items()
+    ]
+    text = "-".join([f"{index:03d}", *parts])
+    slug = re.sub(r"[^A-Za-z0-9.,=+_-]+", "_", text)
+    return f"{slug[:_MAX_NAME]}-s{seed}"

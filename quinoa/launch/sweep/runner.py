@@ -1,0 +1,176 @@
+"""Runs what a sweep has planned, several at once, each in a process of its own."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from quinoa.launch import interpreter
+from quinoa.launch.engines import signals
+from quinoa.launch.errors import RunError
+from quinoa.launch.files import read_json
+from quinoa.launch.run_groups import read
+from quinoa.launch.scores import final_score
+from quinoa.launch.sweep.board import Board
+from quinoa.launch.sweep.folder import Planned, State, SweepFolder
+from quinoa.launch.words import count
+
+_POLL_S = 0.1
+# Asked so often to end, a sweep kills its runs.
+_KILL = 3
+# Seconds that they have to save where the sweep cannot go on.
+_GRACE_S = 60.0
+
+
+@dataclasses.dataclass
+class _Child:
+    planned: Planned
+    popen: subprocess.Popen[bytes]
+
+
+def run_all(
+    sweep: SweepFolder,
+    plan: Sequence[Planned],
+    *,
+    at_once: int,
+    environment: Mapping[str, str],
+    retry_failed: bool = False,
+    board: Board | None = None,
+) -> bool:
+    """Runs what is not finished, until all have ended or a signal asks to stop.
+
+    A run that fails is noted, and the others go on. On SIGINT, SIGTERM or SIGHUP those that run are
+    asked to end, which has them save; the second time to hurry; the third time they are killed.
+
+    Args:
+        sweep: where they are.
+        plan: all runs of the sweep.
+        at_once: how many run at the same time, at most.
+        environment: all environment variables of the runs.
+        retry_failed: also try those again that failed.
+        board: shows how far they are; by default on standard error.
+
+    Returns:
+        Whether it was stopped before the last run had ended. None is left running.
+
+    Raises:
+        OSError: a process cannot be started, or a note cannot be written.
+    """
+    states = {planned.name: sweep.state(planned) for planned in plan}
+    done = {State.FINISHED} if retry_failed else {State.FINISHED, State.FAILED}
+    waiting = collections.deque(run for run in plan if states[run.name] not in done)
+    board = board or Board([run.name for run in plan], len(plan) - len(waiting))
+    running: list[_Child] = []
+    with signals.caught() as stop:
+        asked = 0
+        try:
+            while running or (waiting and not stop.count):
+                if stop.count > asked:
+                    asked = stop.count
+                    board.say(_about_stop(asked, len(running)))
+                    for child in running:
+                        _signal(child, signal.SIGKILL if asked >= _KILL else signal.SIGTERM)
+                while waiting and len(running) < at_once and not stop.count:
+                    planned = waiting.popleft()
+                    running.append(_start(sweep, planned, environment))
+                    board.begin(planned.name, planned.steps)
+                for child in [child for child in running if child.popen.poll() is not None]:
+                    running.remove(child)
+                    _end(sweep, child, board, was_asked=asked > 0)
+                board.update({each.planned.name: sweep.run(each.planned) for each in running})
+                time.sleep(_POLL_S)
+        finally:
+            # Where something is wrong with the sweep itself.
+            for child in running:
+                _signal(child, signal.SIGTERM)
+            deadline = time.monotonic() + _GRACE_S
+            for child in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.popen.wait(max(deadline - time.monotonic(), 0))
+                _signal(child, signal.SIGKILL)
+                child.popen.wait()
+            board.close()
+        return asked > 0
+
+
+def _about_stop(asked: int, num_running: int) -> str:
+    if asked >= _KILL:
+        return "Killing what runs."
+    how = "save and end" if asked == 1 else "end at once"
+    return f"Stopping: waiting for {count(num_running, 'run')} to {how}."
+
+
+def _start(sweep: SweepFolder, planned: Planned, environment: Mapping[str, str]) -> _Child:
+    folder, log = sweep.run(planned), sweep.log(planned)
+    sweep.set_failure(planned, None)
+    if folder.experiment.is_file():
+        where = f"--resume={folder.root}"
+    else:
+        # What is left of one that was ended before it had begun.
+        folder.remove_if_unused()
+        where = f"--folder={folder.root}"
+    command = interpreter.command(
+        "quinoa.launch.sweep.child", str(os.getpid()), "train", *planned.arguments, where
+    )
+    log.parent.mkdir(exist_ok=True)
+    with log.open("ab") as file:
+        popen = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    return _Child(planned, popen)
+
+
+def _signal(child: _Child, number: signal.Signals) -> None:
+    """Sends a signal, unless it has ended. The processes of a run end with it, however it ends."""
+    child.popen.send_signal(number)
+
+
+def _end(sweep: SweepFolder, child: _Child, board: Board, *, was_asked: bool) -> None:
+    """Notes and shows how a run ended."""
+    planned, status = child.planned, child.popen.returncode
+    outcome = _outcome(sweep, planned)
+    if status == 0 and outcome == State.FINISHED.value:
+        with contextlib.suppress(RunError):
+            score, _ = final_score(read(sweep.run(planned)))
+            board.end(planned.name, f"finished, return {score:.1f}", is_done=True)
+            return
+        board.end(planned.name, "finished", is_done=True)
+    elif was_asked or (status == 0 and outcome is not None):
+        board.end(planned.name, "stopped", is_done=False)
+    else:
+        error = _error(sweep.log(planned), status)
+        sweep.set_failure(planned, error)
+        board.end(planned.name, f"failed: {error}", is_done=True)
+
+
+def _outcome(sweep: SweepFolder, planned: Planned) -> str | None:
+    try:
+        return str(read_json(sweep.run(planned).result)["outcome"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _error(log: Path, status: int) -> str:
+    """Why a process failed, in one line."""
+    if status < 0:
+        reason = f"ended by {signal.Signals(-status).name}"
+        if -status == signal.SIGKILL:
+            reason += " (the kernel does that when memory runs out)"
+        return reason
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        lines = []
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return last.removeprefix("quinoa: ") or f"ended with status {status}"

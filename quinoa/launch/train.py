@@ -1,0 +1,153 @@
+"""One run from beginning to end: checks, engine, final evaluation, picture, summary."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quinoa.launch import checkpoints, plotting
+from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.engines import signals
+from quinoa.launch.engines.base import Engine, Outcome, RunResult
+from quinoa.launch.errors import RunError
+from quinoa.launch.evaluate import evaluate_checkpoint
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.files import write_json
+from quinoa.launch.goal import Goal
+from quinoa.launch.metrics import MetricsLog
+from quinoa.launch.progress import Progress
+from quinoa.launch.rows import evaluation_row
+from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.terminal import say
+
+if TYPE_CHECKING:
+    from quinoa.agents.evaluation import EvaluationResult
+
+FINAL_EPISODES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What came of a run.
+
+    Attributes:
+        result: how it ended.
+        final: the evaluation of the final policy, of a run that finished.
+        evaluation_error: why there is no such evaluation, if it failed; it has been interrupted if
+            there is neither.
+        learning_curve: the picture's path, if the run went far enough to have one.
+    """
+
+    result: RunResult
+    final: EvaluationResult | None = None
+    evaluation_error: str | None = None
+    learning_curve: Path | None = None
+
+
+def train(
+    experiment: Experiment, folder: RunFolder, engine: Engine, *, resumed_at: int | None = None
+) -> Summary:
+    """Runs an experiment that has been validated, in a folder that has been made for it.
+
+    Args:
+        experiment: what to run.
+        folder: where to.
+        engine: what runs it.
+        resumed_at: the actor steps from which a run goes on that the folder already has.
+
+    A first signal ends the run in order; one that comes when the run has ended skips what is left
+    of the final evaluation. What follows the run is never cut short otherwise.
+
+    Raises:
+        RunError: the run is over, and its metrics are damaged.
+        OSError: the run is over, and what came of it cannot be written.
+    """
+    with signals.caught() as stop:
+        experiment.save(folder, resumed_at=resumed_at)
+        return _train(experiment, folder, engine, stop)
+
+
+def _train(
+    experiment: Experiment, folder: RunFolder, engine: Engine, stop: signals.StopSignals
+) -> Summary:
+    from quinoa.environments import EnvironmentFault
+
+    final, evaluation_error, result = None, None, RunResult(Outcome.FAILED)
+    try:
+        with Progress(Goal.of(experiment)) as progress:
+            result = engine.run(experiment, folder, progress.show)
+        if result.outcome is Outcome.FINISHED:
+            try:
+                final = _evaluate_final(experiment, folder, stop)
+            except (EnvironmentFault, RunError) as error:
+                evaluation_error = str(error)
+    finally:
+        ended = {
+            "outcome": result.outcome.value,
+            "failed_node": result.failed_node,
+            "error": result.error,
+            "restarts": dict(result.restarts),
+            "seconds_lost": result.seconds_lost,
+            "final_returns": None if final is None else final.returns.tolist(),
+        }
+        with _second_to_failure(result):
+            write_json(folder.result, ended)
+    curve = None
+    if any(folder.metrics(role).is_file() for role in ("actor", "evaluator")):
+        with _second_to_failure(result):
+            curve = plotting.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
+    return Summary(result, final, evaluation_error, curve)
+
+
+@contextlib.contextmanager
+def _second_to_failure(result: RunResult) -> Iterator[None]:
+    """After a run that failed, has an error only be said: what failed first is to be seen last."""
+    try:
+        yield
+    except (OSError, RunError) as error:
+        if result.outcome is not Outcome.FAILED:
+            raise
+        say(f"quinoa: note: {error}", sys.stderr)
+
+
+def _evaluate_final(
+    experiment: Experiment, folder: RunFolder, stop: signals.StopSignals
+) -> EvaluationResult | None:
+    """Evaluates the last checkpoint, and adds that to the evaluator's metrics.
+
+    Returns:
+        None if a signal ended it, which is as good an end to a run that has finished as any.
+
+    Raises:
+        EnvironmentFault: the environment failed.
+        RunError: the checkpoint is missing or damaged.
+    """
+    from quinoa.agents.evaluation import EvaluationStopped
+
+    if stop.count:
+        return None
+    checkpoint = checkpoints.newest(folder.checkpoints)
+    try:
+        final = evaluate_checkpoint(
+            experiment, checkpoint, FINAL_EPISODES, should_stop=lambda: stop.count > 0
+        )
+    except EvaluationStopped:
+        return None
+    counts = checkpoint.counts()
+    row = evaluation_row(final, counts[ACTOR_STEPS], counts[LEARNER_STEPS])
+    log = MetricsLog(folder)
+    log.write("evaluator", {"wall_time": time.time(), **row})
+    log.close()
+    return final
+
+
+def describe(returns: np.ndarray) -> str:
+    """Mean and standard deviation of returns, as text."""
+    return f"{returns.mean():.1f} ± {returns.std():.1f}"
