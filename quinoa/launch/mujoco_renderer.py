@@ -67,7 +67,8 @@ def _failure(way: str, inherited: Mapping[str, str]) -> str | None:
             [sys.executable, "-c", _TRIAL],
             env={**inherited, VARIABLE: way},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:

@@ -103,7 +103,7 @@ def _git(folder: Path, *arguments: str) -> str:
         ["git", "-C", str(folder), *arguments],
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         timeout=10,
     ).stdout

@@ -100,7 +100,8 @@ def _ffmpeg(*arguments: str) -> None:
         [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
