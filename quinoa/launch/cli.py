@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
-import textwrap
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
@@ -34,9 +34,11 @@ from quinoa.launch.commands.base import (
     complain,
 )
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
-from quinoa.launch.terminal import say, settle, take_any_text
+from quinoa.launch.terminal import say, settle, take_any_text, wrapped
 
 _HELP = ("--help", "-h", "-help")
+# Columns of help that goes to no terminal.
+_PAGE = 92
 _COMMANDS = {
     "train": train.COMMAND,
     "status": status.COMMAND,
@@ -103,7 +105,7 @@ def _asks_for_help(arguments: Sequence[str]) -> bool:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in (*_HELP, "help"):
-        print(_overview())
+        say(_overview())
         return OK if arguments else BAD_INPUT
     name, *rest = arguments
     if name not in _COMMANDS:
@@ -112,7 +114,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
     command = _COMMANDS[name]
     values = command.flags()
     if _asks_for_help(rest):
-        print(_help(name, command, values))
+        text = _help(name, command, values)
+        # A pager gets a page, and a terminal what fits it.
+        say(text if sys.stdout.isatty() else wrapped(text, _PAGE))
         return OK
     return command.run(values, _parse(name, values, rest))
 
@@ -159,7 +163,8 @@ def _help(name: str, command: Command, values: flags.FlagValues) -> str:
         f"quinoa {name}: {command.about}.",
     ]
     if command.details:
-        lines += ["", command.details]
+        # Its sentences flow; its examples, which are indented, are lines.
+        lines += ["", re.sub(r"(?<=\S)\n(?=\S)", " ", command.details)]
     if len(values):
         lines += ["", "flags:"]
     for flag_name in values:
@@ -170,7 +175,7 @@ def _help(name: str, command: Command, values: flags.FlagValues) -> str:
         text = flag.help.partition(";\n")[0]
         if flag.default not in (None, []):
             text += f" (default: {flag.default_as_str})".replace("'", "")
-        lines += textwrap.wrap(text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines.append(f"      {text}")
     return "\n".join(lines)
 
 

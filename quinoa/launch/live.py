@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
-from typing import TYPE_CHECKING, TextIO
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
 
-from quinoa.launch.terminal import say
+from quinoa.launch.terminal import Flowing, say, without_echo
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
+    from rich.text import Text
 
 # Light enough for a dark terminal; of Okabe and Ito's colours, which everybody can tell apart.
 BLUE, ORANGE = "#56B4E9", "#E69F00"
@@ -20,7 +24,7 @@ class LiveLines:
     """Lines at the end of what a terminal shows; what else is said meanwhile goes above them.
 
     None of its methods fails where the terminal has been closed, which is no reason to end the
-    work that the lines tell of.
+    work that the lines tell of. Any thread may call them.
 
     Attributes:
         can_redraw: whether there is a terminal that can move its cursor. Where there is not,
@@ -36,6 +40,8 @@ class LiveLines:
         """
         self._stream = stream
         self._live: Live | None = None
+        self._lock = threading.RLock()
+        self._while_shown: contextlib.ExitStack | None = None
         if stream.isatty():
             # It takes a tenth of a second, which most commands can do without.
             from rich.console import Console
@@ -43,14 +49,15 @@ class LiveLines:
 
             console = Console(file=stream)
             if not console.is_dumb_terminal:
-                # Drawn when there is something new, and never from a thread, where an error of the
-                # terminal would have nobody to hear it.
+                # Drawn when there is something new, and never from a thread of its own, where an
+                # error of the terminal would have nobody to hear it.
                 self._live = Live(
                     console=console,
                     auto_refresh=False,
                     transient=not leave,
-                    # What goes to a file or a pipe goes there.
-                    redirect_stdout=sys.stdout.isatty(),
+                    # Its own way cuts long words, such as paths, in pieces.
+                    redirect_stdout=False,
+                    redirect_stderr=False,
                 )
         self.can_redraw = self._live is not None
 
@@ -62,7 +69,11 @@ class LiveLines:
     def draw(self, lines: RenderableType) -> None:
         """Shows these in place of those before."""
         if self._live is not None:
-            with contextlib.suppress(OSError):
+            with self._lock, contextlib.suppress(OSError):
+                if self._while_shown is None:
+                    self._while_shown = contextlib.ExitStack()
+                    self._while_shown.enter_context(without_echo(self._stream))
+                    self._while_shown.enter_context(self._others_above())
                 self._live.start()  # Does nothing if it has started.
                 self._live.update(lines, refresh=True)
 
@@ -73,15 +84,78 @@ class LiveLines:
             return
         from rich.text import Text
 
-        with contextlib.suppress(OSError):
-            # A Text is printed as it is; a str would have emoji in place of parts of tasks' names.
-            self._live.console.print(Text(text), soft_wrap=True)
+        # A Text is printed as it is; a str would have emoji in place of parts of tasks' names.
+        self._print(Text(text))
 
     def stop(self) -> None:
         """Goes on below the lines."""
         if self._live is not None:
-            with contextlib.suppress(OSError):
+            with self._lock, contextlib.suppress(OSError):
+                if self._while_shown is not None:
+                    # What others have not ended with a new line goes above too.
+                    self._while_shown.close()
+                    self._while_shown = None
                 self._live.stop()
+
+    def _print(self, text: Text) -> None:
+        assert self._live is not None
+        with self._lock, contextlib.suppress(OSError):
+            # What is wider than the terminal is a word that stays whole.
+            self._live.console.print(*map(Flowing, text.split(allow_blank=True)), crop=False)
+
+    @contextlib.contextmanager
+    def _others_above(self) -> Iterator[None]:
+        """Has what is printed to the terminal by others appear above the lines."""
+        before = {"stderr": sys.stderr}
+        # What goes to a file or a pipe goes there.
+        if sys.stdout.isatty():
+            before["stdout"] = sys.stdout
+        above = {name: _Above(stream, self._print) for name, stream in before.items()}
+        for name, stream in above.items():
+            setattr(sys, name, stream)
+        try:
+            yield
+        finally:
+            for name, stream in above.items():
+                stream.finish()
+                if getattr(sys, name) is stream:
+                    setattr(sys, name, before[name])
+
+
+class _Above(io.TextIOBase):
+    """In place of a stream: what is written to it is shown line by line."""
+
+    def __init__(self, stream: TextIO, show: Callable[[Text], None]):
+        self._instead_of = stream
+        self._show = show
+        self._begun = ""
+
+    def __getattr__(self, name: str) -> Any:
+        """Is like the stream that it is in place of."""
+        return getattr(self._instead_of, name)
+
+    def fileno(self) -> int:
+        return self._instead_of.fileno()
+
+    def isatty(self) -> bool:
+        """Whoever writes here leaves the breaking of lines to what shows them."""
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        from rich.text import Text
+
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._show(Text.from_ansi(line))
+        return len(text)
+
+    def finish(self) -> None:
+        """Shows what has been begun."""
+        if self._begun:
+            self.write("\n")
 
 
 def bar_row(done: float, total: float, text: str) -> RenderableType:

@@ -5,8 +5,26 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
+import shlex
 import sys
-from typing import TextIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.text import Text
+
+# Of a terminal that does not say.
+_COLUMNS = 80
+# What is on one line or the next as a whole: a command with its arguments, which are copied
+# together, or a word.
+_ARGUMENT = r"(?:'[^']*'|[^\s'])+"
+_WHOLE = re.compile(
+    rf"\b(?:quinoa|pip|apt) [a-z]+(?: {_ARGUMENT})?(?: (?=[-']|\S*[/=]){_ARGUMENT})*|\S+"
+)
+# Further lines go below the text of the first: below its second column, where it has one.
+_BEFORE_TEXT = re.compile(r" *(?:\S+ {2,}(?=\S))?")
 
 
 def take_any_text() -> None:
@@ -25,15 +43,127 @@ def say(text: str, stream: TextIO | None = None) -> None:
     """Prints a message that whatever is going on does not depend on.
 
     Args:
-        text: the message.
+        text: the message. A terminal shows it broken between words where it is wider than that.
         stream: where to; by default standard output. If its terminal or pipe is gone, the message
             is lost.
     """
     stream = stream or sys.stdout
     try:
+        if stream.isatty():
+            text = wrapped(text, columns(stream))
         print(text, file=stream, flush=True)
     except OSError:
         abandon(stream)
+
+
+def command(*arguments: str) -> str:
+    """The command line of `quinoa` with these arguments, to be copied into a shell."""
+    return f"quinoa {shlex.join(arguments)}"
+
+
+def columns(stream: TextIO) -> int:
+    """How wide a stream's terminal is, as rich finds it too."""
+    with contextlib.suppress(ValueError):
+        if (told := int(os.environ.get("COLUMNS", ""))) > 0:
+            return told
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
+
+
+def wrapped(text: str, width: int) -> str:
+    """A text broken between words, so that lines are no wider than this many columns.
+
+    A word that is wider, such as a path, and a command that is, stay whole: a terminal shows them
+    on several lines, and they are copied as one.
+    """
+    return "\n".join(
+        f"{' ' * hang}{line[start:end]}"
+        for line in text.split("\n")
+        for hang, start, end in _broken(line, width)
+    )
+
+
+class Flowing:
+    """A text of rich, broken as `wrapped` does; rich itself cuts long words in pieces.
+
+    Not for within what cuts lines off at their width, as `Padding` and `Table` do.
+    """
+
+    def __init__(self, text: Text):
+        """Of a text without ends of lines."""
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Renders it."""
+        from rich.text import Text
+
+        del console
+        for hang, start, end in _broken(self._text.plain, options.max_width):
+            line = Text(" " * hang).append_text(self._text[start:end])
+            line.no_wrap, line.overflow = True, "ignore"
+            yield line
+
+
+def _broken(line: str, width: int) -> list[tuple[int, int, int]]:
+    """Breaks a line between words.
+
+    Returns:
+        Of each line that it becomes, the spaces before it, and where it begins and ends in the
+        whole.
+    """
+    whole = [(0, 0, len(line))]
+    if line.isascii() and len(line) <= width:
+        return whole
+    from rich.cells import cell_len
+
+    words = list(_WHOLE.finditer(line))
+    if len(words) < 2 or cell_len(line) <= width:
+        return whole
+    hang = len(_BEFORE_TEXT.match(line)[0])  # type: ignore[index]  # It matches anything.
+    if hang > width // 2:
+        hang = len(line) - len(line.lstrip()) + 2
+    found, indent, start, end = [], 0, 0, words[0].end()
+    for word in words[1:]:
+        if indent + cell_len(line[start : word.end()]) > width:
+            found.append((indent, start, end))
+            indent, start = hang, word.start()
+        end = word.end()
+    return [*found, (indent, start, end)]
+
+
+@contextlib.contextmanager
+def without_echo(stream: TextIO) -> Iterator[None]:
+    """Has a terminal not show what is typed, such as ^C, which would be amid what is redrawn.
+
+    Only where this process is what the terminal's user is at: a job in the background may not say
+    how the terminal is to behave. What is no terminal is left alone.
+    """
+    is_changed = _set_echo(stream, on=False)
+    try:
+        yield
+    finally:
+        if is_changed:
+            _set_echo(stream, on=True)
+
+
+def _set_echo(stream: TextIO, *, on: bool) -> bool:
+    """Has a terminal show what is typed, or not; returns whether that is a change."""
+    import termios
+
+    try:
+        descriptor = stream.fileno()
+        if os.tcgetpgrp(descriptor) != os.getpgrp():
+            return False
+        modes = termios.tcgetattr(descriptor)
+        if bool(modes[3] & termios.ECHO) == on:
+            return False
+        modes[3] ^= termios.ECHO
+        termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+    except (OSError, ValueError, termios.error):
+        return False
+    return True
 
 
 def abandon(stream: TextIO) -> None:
