@@ -90,7 +90,8 @@ class Learner(snt.Module):
 
         Raises:
           SpecError: the specs are not canonical.
-          ValueError: the agent puts a variable into two parameter groups.
+          ValueError: the agent puts a variable into two parameter groups, or a group's period is
+            not an integer of at least 1.
         """
         super().__init__(name="learner")
         tf.random.set_seed(seed)
@@ -224,7 +225,7 @@ class Learner(snt.Module):
         return {name: losses[name] for name in names}, gradients
 
     def _apply(self, gradients: dict[str, list[tf.Tensor]], norms: list[tf.Tensor]) -> None:
-        """Clips gradients by their norms and has the optimisers move the variables by them."""
+        """Clips gradients by their norms and has the optimisers that are due move variables."""
         clipped = dict(gradients)
         if self._config.max_gradient_norm:
             for index, name in enumerate(gradients):
@@ -233,7 +234,9 @@ class Learner(snt.Module):
                 )
         for index, group in enumerate(self._groups):
             pairs = [(clipped[group.loss].pop(0), variable) for variable in group.variables]
-            self._optimizers[index].apply_gradients(pairs)
+            # Decided while tracing where the period is 1, so that the graph holds no condition.
+            if group.period == 1 or tf.equal(tf.math.floormod(self._steps, group.period), 0):
+                self._optimizers[index].apply_gradients(pairs)
 
     def _loss_names(self) -> list[str]:
         return list(dict.fromkeys(group.loss for group in self._groups))
@@ -344,6 +347,12 @@ def _check_groups(groups: list[protocol.ParameterGroup]) -> None:
         if variable.ref() in seen:
             raise ValueError(f"The variable {variable.name} is in more than one parameter group.")
         seen.add(variable.ref())
+    for group in groups:
+        if not isinstance(group.period, int) or group.period < 1:
+            raise ValueError(
+                f"The parameter group of the loss {group.loss!r} has period = {group.period!r}; it "
+                "must be an integer of at least 1: the number of gradient steps to each update."
+            )
 
 
 def _check_losses(names: list[str], losses: Mapping[str, tf.Tensor]) -> None:

@@ -114,11 +114,16 @@ class ParameterGroup(NamedTuple):
       variables: the variables; each belongs to one group only.
       learning_rate: Adam's step size, or a function without arguments that returns it (float32
         [], from variables of the agent) at each step.
+      period: the variables move at every gradient step whose number is a multiple of this, at
+        least 1: 2 is the delayed policy update of TD3. The loss, its gradients and their norm are
+        computed at every step all the same, and what they are at the steps between is not added
+        up: Adam sees the gradients of the steps that it takes.
     """
 
     loss: str
     variables: tuple[tf.Variable, ...]
     learning_rate: float | Callable[[], tf.Tensor]
+    period: int = 1
 
 
 class Policy(snt.Module, abc.ABC):

@@ -271,6 +271,7 @@ class TwoLosses(protocol.Agent):
     class Config(protocol.AgentConfig):
         learn_twice: bool = False
         unknown_loss: bool = False
+        period: Any = 1
 
     def __init__(self, config, spec):
         super().__init__(config, spec)
@@ -296,7 +297,9 @@ class TwoLosses(protocol.Agent):
 
     def parameter_groups(self):
         groups = [
-            protocol.ParameterGroup("policy", tuple(self.policy.trainable_variables), 1e-3),
+            protocol.ParameterGroup(
+                "policy", tuple(self.policy.trainable_variables), 1e-3, self._config.period
+            ),
             protocol.ParameterGroup("value", (self.scalar,), lambda: self.rate.read_value()),
             protocol.ParameterGroup("value", (self.slow,), 1e-4),
         ]
@@ -380,6 +383,57 @@ class TestGroups:
     def test_a_loss_that_there_is_not_is_refused(self):
         with pytest.raises(ValueError, match=r"'polizy'.*'policy', 'value'"):
             two_losses(unknown_loss=True).step(superbatch(1))
+
+
+class TestPeriods:
+    def test_a_group_moves_every_so_many_steps_by_the_gradients_of_those(self):
+        one, reference = two_losses(period=2), tf.keras.optimizers.legacy.Adam(1e-3)
+        agent = one.agent
+        policy, scalar = agent.policy.trainable_variables, agent.scalar
+        copy = [tf.Variable(variable) for variable in policy]
+        for k in range(4):
+            batch = superbatch(1, seed=k)
+            row = type(batch)(*(tf.constant(field[0]) for field in batch))
+            # As the step that comes now will have them: the other group moves in between.
+            _, gradients = one.losses_and_gradients(row)
+            if k % 2 == 1:
+                reference.apply_gradients(zip(gradients["policy"], copy, strict=True))
+            before = scalar.numpy()
+            metrics = one.step(batch)
+            assert scalar.numpy() != before
+            assert metrics["gradient_norm/policy"] > 0
+            for mine, theirs in zip(policy, copy, strict=True):
+                np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-7)
+        assert not np.array_equal(copy[0], two_losses().agent.policy.trainable_variables[0])
+
+    def test_count_on_through_calls_and_checkpoints_to_the_last_bit(self, tmp_path):
+        """Neither the calls' length nor the checkpoint's step is a multiple of the period."""
+        fused, single, other = (two_losses(period=3) for _ in range(3))
+        for call in range(2):
+            batch = superbatch(K, seed=call)
+            fused.step(batch)
+            for k in range(K):
+                single.step(part(batch, k, k + 1))
+            assert_same(fused, single)
+        other.restore(fused.save(str(tmp_path / "checkpoint")))
+        for one in (fused, other):
+            one.step(superbatch(K, seed=2))
+        assert_same(fused, other)
+
+    def test_in_one_program_of_xla(self):
+        config = TwoLosses.Config(batch_size=16, period=3)
+        plain, compiled = (
+            Learner(TwoLosses, config, make_spec(), 0, jit_compile=jit_compile)
+            for jit_compile in (False, True)
+        )
+        for one in (plain, compiled):
+            one.step(superbatch(K))
+        np.testing.assert_allclose(compiled.parameters(), plain.parameters(), atol=1e-5)
+
+    @pytest.mark.parametrize("period", [0, -1, 2.0, None])
+    def test_that_cannot_be_is_refused(self, period):
+        with pytest.raises(ValueError, match=r"'policy' has period = .* integer of at least 1"):
+            two_losses(period=period)
 
 
 class TestParameters:

@@ -61,6 +61,14 @@ class Good(protocol.Agent):
         return {"value": tf.reduce_mean(self._value(transitions.observation))}
 
 
+class Delayed(Good):
+    """Right too: its policy moves at every second step, and its value less often than is looked."""
+
+    def parameter_groups(self) -> list[protocol.ParameterGroup]:
+        value, policy = super().parameter_groups()
+        return [value._replace(period=100), policy._replace(period=2)]
+
+
 def loaded(agent_class: type[protocol.Agent], config: Any = None) -> LoadedAgent:
     """An agent as the registry would have it."""
     config = agent_class.Config() if config is None else config

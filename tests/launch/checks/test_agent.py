@@ -23,9 +23,10 @@ def test_the_built_in_agents_pass(name):
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
-def test_a_good_agent_passes():
+@pytest.mark.parametrize("agent_class", [agents.Good, agents.Delayed])
+def test_a_good_agent_passes(agent_class):
     findings: list[base.Finding] = []
-    count, failed = base.go_through(agent.CHECKS, subject(agents.Good), findings.append)
+    count, failed = base.go_through(agent.CHECKS, subject(agent_class), findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
