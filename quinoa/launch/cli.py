@@ -34,7 +34,8 @@ from quinoa.launch.commands.base import (
     complain,
 )
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
-from quinoa.launch.terminal import say, settle, take_any_text, wrapped
+from quinoa.launch.streams import prepare
+from quinoa.launch.terminal import say, settle, wrapped
 
 _HELP = ("--help", "-h", "-help")
 # Columns of help that goes to no terminal.
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 after a failure, 2 for input that cannot work.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    take_any_text()
+    prepare()
     if not sys.warnoptions:
         # Those of libraries about libraries, which nobody at the terminal can act on.
         warnings.simplefilter("ignore")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
 import shlex
@@ -25,18 +24,6 @@ _WHOLE = re.compile(
 )
 # Further lines go below the text of the first: below its second column, where it has one.
 _BEFORE_TEXT = re.compile(r" *(?:\S+ {2,}(?=\S))?")
-
-
-def take_any_text() -> None:
-    """Has standard output and error replace what their encoding cannot hold, instead of raising.
-
-    One that holds only ASCII has no ±, and none holds the bytes of a file's name that are no text.
-    What is lost is a character; an error would lose the result, and end the run that says it.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        # A notebook's are no files, and take all text.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def say(text: str, stream: TextIO | None = None) -> None:

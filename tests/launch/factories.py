@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import subprocess
 import time
 import zlib
 
@@ -181,3 +183,20 @@ class Hanging(Match):
 
 def hangs_when_told(seed: int) -> Hanging:
     return Hanging(seed)
+
+
+class Talkative(Match):
+    """Prints, in each of the ways that there are."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        print("a print of Python")
+        libc = ctypes.CDLL(None)
+        # Stays in C's buffer where standard output is no terminal.
+        libc.printf(b"a print of C\n")
+        os.write(1, b"a write to file descriptor 1\n")
+        subprocess.run(["echo", "another process"], check=True)
+
+
+def talkative(seed: int) -> Talkative:
+    return Talkative(seed)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from quinoa.launch import cli, terminal
+from quinoa.launch import cli, streams, terminal
 from quinoa.launch.live import LiveLines, bar_row
 from tests.launch.helpers import MATCH
 from tests.launch.runs import make_run
@@ -61,7 +61,7 @@ def test_tables_are_drawn_where_only_ascii_can_be_said(tmp_path):
         flags = [f"--out={tmp_path / 'curves.png'}", "--table=-"]
         assert cli.main(["plot", str(tmp_path / "run"), *flags]) == 0
     assert "| " in out.text()
-    assert err.text() == ""
+    assert err.text() == f"{tmp_path / 'curves.png'}\n"
 
 
 def test_a_name_that_is_no_text_is_said_all_the_same(tmp_path):
@@ -72,7 +72,7 @@ def test_a_name_that_is_no_text_is_said_all_the_same(tmp_path):
 
 def test_bars_are_drawn_in_what_the_terminal_holds():
     with only_ascii(is_terminal=True) as (_, err):
-        terminal.take_any_text()
+        streams.prepare()
         lines = LiveLines(sys.stderr)
         lines.draw(bar_row(1, 2, "  ▁▂▃ ±"))
         lines.say("1 ± 2")
@@ -83,6 +83,6 @@ def test_bars_are_drawn_in_what_the_terminal_holds():
 
 def test_a_notebooks_streams_are_left_as_they_are():
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        terminal.take_any_text()
+        streams.prepare()
         terminal.say("±")
     assert out.getvalue() == "±\n"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from absl import flags
 
-from quinoa.launch import process_environment
+from quinoa.launch import process_environment, seeds
 from quinoa.launch.commands import checkpoint as checkpoint_flag
 from quinoa.launch.commands.base import (
     FAILED,
@@ -20,7 +20,11 @@ from quinoa.launch.commands.base import (
     define_number,
     expect,
 )
+from quinoa.launch.streams import output_for_data
 from quinoa.launch.terminal import say
+
+# What --json takes in place of a file.
+_STANDARD_OUTPUT = "-"
 
 
 def _flags() -> flags.FlagValues:
@@ -29,11 +33,11 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_boolean(
         "sample", False, "Sample actions rather than take the policy's mode.", flag_values=values
     )
-    flags.DEFINE_list(
+    flags.DEFINE_string(
         "seeds",
-        [],
-        "Seeds of environments and actions, such as 0,1,2. Default: one that follows from the "
-        "run's.",
+        None,
+        "Seeds of environments and actions: 0,1,2, or 0:3 for the same. Default: one that follows "
+        "from the run's.",
         flag_values=values,
     )
     checkpoint_flag.define(values)
@@ -49,9 +53,19 @@ def _flags() -> flags.FlagValues:
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "evaluate takes the folder of one run")
-    seeds = _seeds(values.seeds)
-    if values.json not in (None, "-"):
+    chosen: list[int | None] = [None] if values.seeds is None else [*seeds.parse(values.seeds)]
+    if values.json == _STANDARD_OUTPUT:
+        with output_for_data() as data:
+            return _evaluate(values, arguments[0], chosen, data)
+    if values.json is not None:
         _check_writable(Path(values.json))
+    return _evaluate(values, arguments[0], chosen, None)
+
+
+def _evaluate(
+    values: flags.FlagValues, run: str, chosen: Sequence[int | None], data: TextIO | None
+) -> int:
+    """Evaluates, and writes the result as JSON to a stream, or to the file that is asked for."""
     process_environment.set_for_this_process()
     from quinoa.environments import EnvironmentFault
     from quinoa.launch import run_folder
@@ -61,17 +75,17 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     from quinoa.launch.tally import Tally
     from quinoa.launch.train import describe
 
-    folder = run_folder.existing(arguments[0])
+    folder = run_folder.existing(run)
     experiment = load(folder)
     checkpoint = checkpoint_flag.take(values, folder)
     try:
-        with Tally(values.episodes * len(seeds), "episodes") as tally:
+        with Tally(values.episodes * len(chosen), "episodes") as tally:
             results = evaluate_seeds(
                 experiment,
                 checkpoint,
                 values.episodes,
                 sample=values.sample,
-                seeds=seeds,
+                seeds=chosen,
                 on_episodes=tally.add,
             )
     except EnvironmentFault as error:
@@ -82,21 +96,19 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         checkpoint,
         values.episodes,
         sample=values.sample,
-        seeds=seeds,
+        seeds=chosen,
         results=results,
     )
-    stream = sys.stderr if values.json == "-" else sys.stdout
     kind = "sampled actions" if values.sample else "the policy's mode"
-    if len(seeds) > 1:
-        for seed, result in zip(seeds, results, strict=True):
-            say(f"Return with seed {seed}: {describe(result.returns)}", stream)
+    if len(chosen) > 1:
+        for seed, result in zip(chosen, results, strict=True):
+            say(f"Return with seed {seed}: {describe(result.returns)}")
     say(
         f"Return: {found['mean']:.1f} ± {found['std']:.1f} ({len(found['episodes'])} episodes, "
-        f"{kind})",
-        stream,
+        f"{kind})"
     )
-    if values.json == "-":
-        print(json.dumps(found, indent=2))
+    if data is not None:
+        print(json.dumps(found, indent=2), file=data)
     elif values.json is not None:
         try:
             write_json(Path(values.json), found)
@@ -104,22 +116,6 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             raise UsageError(f"{values.json} cannot be written: {error.strerror}.") from error
         say(values.json)
     return OK
-
-
-def _seeds(texts: Sequence[str]) -> list[int | None]:
-    if not texts:
-        return [None]
-    seeds: list[int | None] = []
-    for text in texts:
-        if not text.isdecimal() or int(text) >= 2**31:
-            raise UsageError(
-                f"--seeds={','.join(texts)}: they must be whole numbers from 0 to 2**31 - 1, "
-                "separated by commas."
-            )
-        if int(text) in seeds:
-            raise UsageError(f"--seeds={','.join(texts)} has {text} twice.")
-        seeds.append(int(text))
-    return seeds
 
 
 def _check_writable(path: Path) -> None:
@@ -133,7 +129,7 @@ COMMAND = Command(
     "play episodes with what a run has learned",
     "RUN is the folder of a run. Nothing is written to it.\n\n"
     "  quinoa evaluate runs/RUN --episodes=20\n"
-    "  quinoa evaluate runs/RUN --seeds=0,1,2 --sample --json=evaluation.json",
+    "  quinoa evaluate runs/RUN --seeds=0:3 --sample --json=evaluation.json",
     _flags,
     _run,
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from absl import flags
 
 from quinoa.launch import process_environment
 from quinoa.launch.commands.base import OK, Command, UsageError, define_number
+from quinoa.launch.streams import output_for_data
 from quinoa.launch.terminal import say
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from quinoa.launch.scores import Scale
 
 _AXES = ("steps", "updates", "hours")
-_TERMINAL = "-"
+# What --table takes in place of a file.
+_STANDARD_OUTPUT = "-"
 
 
 def _flags() -> flags.FlagValues:
@@ -50,7 +52,8 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "table",
         None,
-        "Also write a table of final returns: FILE.md, FILE.csv, or - for the terminal.",
+        "Also write a table of final returns: FILE.md, FILE.csv, or - for standard output, where "
+        "all else then goes to standard error.",
         flag_values=values,
     )
     define_number(
@@ -80,11 +83,19 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         raise UsageError("--normalize needs a --baseline: a line's name, or a file of scores.")
     if values.baseline and not values.normalize:
         raise UsageError("--baseline is for --normalize: give that too.")
+    if values.table == _STANDARD_OUTPUT:
+        with output_for_data() as data:
+            return _plot(values, arguments, data)
+    return _plot(values, arguments, None)
+
+
+def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -> int:
+    """Plots, and writes the table to a stream, or to the file that is asked for."""
     process_environment.set_for_this_process()
     from quinoa.launch import curves, plotting, run_groups, scores
 
     assert tuple(curves.AXES) == _AXES
-    groups = run_groups.group(run_groups.find(arguments), values.by)
+    groups = run_groups.group(run_groups.find(paths), values.by)
     most = max(len({label for labels in groups.values() for label in labels}), 1)
     if most > plotting.MAX_LINES:
         raise UsageError(
@@ -112,8 +123,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error
     say(values.out)
-    if table is not None and values.table == _TERMINAL:
-        say(scores.markdown(table))
+    if table is not None and data is not None:
+        print(scores.markdown(table), file=data)
     elif table is not None:
         try:
             scores.write_table(table, Path(values.table))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.launch import lean_imports, lock, presets, process_environment
+from quinoa.launch import lean_imports, lock, presets, process_environment, seeds
 from quinoa.launch.commands import train_flags
 from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
 from quinoa.launch.commands.new_experiment import make_experiment
@@ -175,7 +175,7 @@ def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]
         space.grid(axes)
         if values.random is None
         else space.sample(axes, values.random, values.random_seed),
-        space.parse_seeds(values.seeds),
+        seeds.parse(values.seeds),
         flags=of_train,
         given=given,
         steps=int(float(steps)),
@@ -260,8 +260,9 @@ def _go_through(
         say(str(path))
     states = {run.name: sweep.state(run) for run in planned}
     if left := [run for run in planned if states[run.name] in (State.WAITING, State.BROKEN_OFF)]:
+        whose = "its" if len(left) == 1 else "their"
         say(
-            f"{len(left)} of {count(len(planned), 'run')} did not come to their end. To go on: "
+            f"{len(left)} of {count(len(planned), 'run')} did not come to {whose} end. To go on: "
             f"quinoa sweep --resume={sweep.root}"
         )
     failed = [run for run in planned if states[run.name] is State.FAILED]

@@ -23,13 +23,14 @@ from quinoa.launch.engines import parent, private_network
 from quinoa.launch.engines.processes import STACKS_SIGNAL
 from quinoa.launch.errors import FatalError
 from quinoa.launch.nodes import FATAL
-from quinoa.launch.terminal import settle, take_any_text
+from quinoa.launch.streams import prepare
+from quinoa.launch.terminal import settle
 
 
 def main() -> int:
     """Runs the node; returns the exit status."""
     # What an environment prints is to go to the log, whatever that can hold.
-    take_any_text()
+    prepare()
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--data_file", required=True)
     parser.add_argument("--lp_task_id", type=int, required=True)

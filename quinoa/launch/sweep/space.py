@@ -1,4 +1,4 @@
-"""What a sweep goes through: lists of values, distributions, and seeds."""
+"""What a sweep goes through: lists of values, and distributions."""
 
 from __future__ import annotations
 
@@ -86,27 +86,6 @@ def parse_axes(texts: Sequence[str]) -> list[Axis]:
         if names.count(name) > 1:
             raise ExperimentError(f"{name} is given twice: put all its values in one list.")
     return axes
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Reads `3`, `0,1,5` or `0:5`, which is 0 to 4.
-
-    Raises:
-        ExperimentError: it is none of these, or a seed comes twice.
-    """
-    seeds: list[int] = []
-    try:
-        for part in text.split(","):
-            first, colon, end = part.partition(":")
-            seeds += range(int(first), int(end)) if colon else [int(first)]
-    except ValueError:
-        seeds = []
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise ExperimentError(
-            f"--seeds={text} cannot be understood: it must be whole numbers as in 0,1,2 or 0:3, "
-            "each once."
-        )
-    return seeds
 
 
 def grid(axes: Sequence[Axis]) -> list[dict[str, str]]:

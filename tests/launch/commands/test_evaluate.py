@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.launch import checkpoints
+from quinoa.launch import checkpoints, cli
 from quinoa.launch.experiment import load
 from quinoa.launch.files import read_json
 from tests.launch.factories import EPISODE_STEPS
-from tests.launch.helpers import MATCH
+from tests.launch.helpers import MATCH, ROOT
 from tests.launch.runs import make_run
 
 AGENT = "iq"
@@ -20,9 +25,9 @@ AGENT = "iq"
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--seeds=0,x"], "--seeds=0,x: they must be whole numbers"),
-        (["--seeds=0,-1"], "--seeds=0,-1: they must be whole numbers"),
-        (["--seeds=3,3"], "--seeds=3,3 has 3 twice."),
+        (["--seeds=0,x"], "--seeds=0,x cannot be understood: they must be whole numbers"),
+        (["--seeds=0,-1"], "--seeds=0,-1 cannot be understood: they must be whole numbers"),
+        (["--seeds=3,3"], "--seeds=3,3 cannot be understood: 3 is there twice."),
         (["--seed=1"], "evaluate has no flag --seed. Did you mean --seeds?"),
         (["--checkpoint=5"], "There is no checkpoint of 5 learner steps"),
         (["--checkpoint=newest"], "--checkpoint=newest: it must be a whole number"),
@@ -103,3 +108,58 @@ def test_a_damaged_newest_checkpoint_gives_way_with_a_note(quinoa, run_of_two):
     status, out, err = quinoa(*arguments, "--checkpoint=9")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "is damaged" in err
+
+
+def test_standard_output_holds_the_json_and_nothing_that_environments_print(tmp_path, run_of):
+    run = run_of(AGENT, "tests.launch.factories:talkative").root
+    arguments = ["evaluate", str(run), "--episodes=2", "--seeds=0:2", "--json=-"]
+    out, err = tmp_path / "out", tmp_path / "err"
+    # Files, for C keeps what it prints to a file until its buffer is full or its process ends.
+    with out.open("w") as to_out, out.open() as from_out, err.open("w") as to_err:
+        kept = os.dup(1), os.dup(2)
+        try:
+            os.dup2(to_out.fileno(), 1)
+            os.dup2(to_err.fileno(), 2)
+            with (
+                open(1, "w", closefd=False) as stdout,
+                open(2, "w", closefd=False) as stderr,
+                contextlib.redirect_stdout(stdout),
+                contextlib.redirect_stderr(stderr),
+            ):
+                assert cli.main(arguments) == 0
+                print("after it")
+        finally:
+            for number, before in enumerate(kept, start=1):
+                os.dup2(before, number)
+                os.close(before)
+        found, end = json.JSONDecoder().raw_decode(from_out.read())
+        from_out.seek(0)
+        assert from_out.read()[end:] == "\nafter it\n"
+    assert found["settings"]["seeds"] == [0, 1]
+    said = err.read_text().splitlines()
+    for line in (
+        "a print of Python",
+        "a print of C",
+        "a write to file descriptor 1",
+        "another process",
+    ):
+        assert line in said
+    assert any(line.startswith("Return: ") for line in said)
+
+
+def test_a_result_that_cannot_be_written_to_standard_output_is_one_line(run_of, capsys):
+    run = run_of(AGENT, MATCH).root
+    with open("/dev/full", "w") as full, contextlib.redirect_stdout(full):
+        status = cli.main(["evaluate", str(run), "--episodes=1", "--json=-"])
+    err = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert err[-1] == (
+        "quinoa: The result cannot be written to standard output: No space left on device."
+    )
+    assert len(err) == 2
+
+
+def test_a_command_works_where_its_standard_streams_are_closed():
+    command = [sys.executable, "-m", "quinoa.launch.cli", "--help"]
+    shell = f"{shlex.join(command)} >&- 2>&- <&-"
+    assert subprocess.run(shell, shell=True, cwd=ROOT, timeout=60).returncode == 0

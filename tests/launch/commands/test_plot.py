@@ -51,8 +51,10 @@ def test_writes_a_table_of_final_returns(plot, runs, tmp_path):
     read = pd.read_csv(table)
     assert read["label"].tolist() == ["better", "base"]
     assert read["mean"].tolist() == [9.5, 6.5]
-    status, out, _ = plot(runs, "--table=-", "--by=seed", "--last=2")
+    status, out, err = plot(runs, "--table=-", "--by=seed", "--last=2")
     assert status == 0
+    assert all(line.startswith("|") for line in out.splitlines())
+    assert err.endswith("p.png\n")
     assert "| better, seed=1 |" in out
 
 

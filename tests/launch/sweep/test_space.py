@@ -44,15 +44,6 @@ def test_a_setting_given_twice_is_an_error():
         space.parse_axes(["tau=1", "tau=2"])
 
 
-def test_reads_seeds():
-    assert space.parse_seeds("3") == [3]
-    assert space.parse_seeds("0:3") == [0, 1, 2]
-    assert space.parse_seeds("7,0:2") == [7, 0, 1]
-    for text in ("", "a", "-1", "3:1", "0:2,1", "1.5"):
-        with pytest.raises(ExperimentError, match="--seeds="):
-            space.parse_seeds(text)
-
-
 def test_a_grid_is_every_combination():
     axes = space.parse_axes(["a=1,2", "b=x,y,z"])
     combinations = space.grid(axes)
