@@ -51,6 +51,14 @@ class Band(NamedTuple):
     high: np.ndarray | None = None
 
 
+def literal(text: str) -> str:
+    """A text as it is, for matplotlib, which takes what is between two $ for a formula.
+
+    The bytes of a file's name that are no text, which no font has, are replaced.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
+
+
 def plot_run(folder: RunFolder, title: str) -> Path:
     """Draws a run's learning curve into its folder: evaluations, and the actors' returns.
 
@@ -61,7 +69,7 @@ def plot_run(folder: RunFolder, title: str) -> Path:
         RunError: the metrics are damaged.
     """
     figure, (axes,) = _new_figure(1)
-    axes.set(title=title, ylabel="return of an episode")
+    axes.set(title=literal(title), ylabel="return of an episode")
     _name_x(axes, AXES["steps"])
     steps, returns = read_curve(folder, "actor")
     if len(steps):
@@ -92,7 +100,7 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> 
     styles = _styles({label: None for panel in panels for label in panel.lines})
     figure, all_axes = _new_figure(len(panels))
     for axes, panel in zip(all_axes, panels, strict=True):
-        axes.set_title(panel.title)
+        axes.set_title(literal(panel.title))
         _name_x(axes, AXES[axis])
         for label, curves in panel.lines.items():
             _draw_runs(axes, curves, styles[label])
@@ -126,9 +134,9 @@ def plot_bands(
     """
     styles = _styles({label: None for lines in panels.values() for label in lines})
     figure, all_axes = _new_figure(len(panels))
-    figure.suptitle(title)
+    figure.suptitle(literal(title))
     for axes, (name, lines) in zip(all_axes, panels.items(), strict=True):
-        axes.set_title(name)
+        axes.set_title(literal(name))
         _name_x(axes, xlabel)
         axes.axhline(level, color="0.5", linewidth=1)
         for label, band in lines.items():
@@ -218,7 +226,7 @@ def _finish(
     rows = math.ceil(len(styles) / columns)
     figure.set_size_inches(width, height + 0.22 * rows)
     handles = [Line2D([], [], **style) for style in styles.values()]
-    figure.legend(handles, list(styles), loc="outside lower center", ncols=columns)
+    figure.legend(handles, list(map(literal, styles)), loc="outside lower center", ncols=columns)
 
 
 def _save(figure: Any, path: Path) -> Path:

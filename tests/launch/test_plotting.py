@@ -112,3 +112,11 @@ def test_draws_bands_with_and_without_an_interval(tmp_path, drawn):
     assert path.read_bytes().startswith(PNG)
     assert [len(axes.collections) for axes in drawn[0].axes] == [1, 1]
     assert labels(drawn[0]) == ["one", "other"]
+
+
+@pytest.mark.parametrize("text", ["a$\\foo$b", "$", "a\\$b$", "no formula"])
+def test_a_literal_text_is_no_formula(text):
+    from matplotlib.figure import Figure
+
+    shown, is_formula = Figure().text(0, 0, "")._preprocess_math(plotting.literal(text))
+    assert (shown, is_formula) == (text, False)

@@ -17,10 +17,12 @@ from quinoa.launch.terminal import say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from quinoa.launch.run_groups import Groups
+    from quinoa.launch.run_groups import Groups, Run
     from quinoa.launch.scores import Scale
 
 _AXES = ("steps", "updates", "hours")
+# Runs that a note names, at most.
+_NAMED = 5
 # What --table takes in place of a file.
 _STANDARD_OUTPUT = "-"
 
@@ -95,7 +97,7 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
     from quinoa.launch import curves, plotting, run_groups, scores
 
     assert tuple(curves.AXES) == _AXES
-    groups = run_groups.group(run_groups.find(paths), values.by)
+    groups = run_groups.group(_with_evaluations(run_groups.find(paths)), values.by)
     most = max(len({label for labels in groups.values() for label in labels}), 1)
     if most > plotting.MAX_LINES:
         raise UsageError(
@@ -132,6 +134,27 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
             raise UsageError(f"{values.table} cannot be written: {error}") from error
         say(values.table)
     return OK
+
+
+def _with_evaluations(runs: Sequence[Run]) -> Sequence[Run]:
+    """Leaves out, with a note, runs that have not come to their first evaluation.
+
+    All of them, where none has: then there is nothing to draw, and an error says so.
+    """
+    from quinoa.launch import curves
+    from quinoa.launch.words import count
+
+    usable = [run for run in runs if len(curves.read_curve(run.folder, "evaluator").x)]
+    if not usable:
+        return runs
+    if without := [str(run.folder.root) for run in runs if run not in usable]:
+        more = f", and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
+        say(
+            f"quinoa: note: {count(len(without), 'run')} without evaluations left out: "
+            f"{', '.join(without[:_NAMED])}{more}.",
+            sys.stderr,
+        )
+    return usable
 
 
 def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame | None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pandas as pd
 import pytest
 
@@ -109,11 +111,31 @@ def test_what_cannot_be_drawn_is_one_line(plot, runs, arguments, message):
     assert message in err
 
 
-def test_runs_without_evaluations_and_too_many_lines_are_one_line(plot, runs, tmp_path):
+def test_runs_without_evaluations_are_left_out_with_a_note(plot, runs, tmp_path):
+    table = tmp_path / "table.csv"
     (runs / "base-0" / "metrics" / "evaluator.csv").unlink()
+    status, _, err = plot(runs, f"--table={table}", "--by=agent")
+    assert status == 0
+    assert err == f"quinoa: note: 1 run without evaluations left out: {runs / 'base-0'}.\n"
+    read = pd.read_csv(table).set_index("label")
+    assert read.loc["base", "runs"] == read.loc["better", "runs"] - 1
+    for path in runs.glob("*/metrics/evaluator.csv"):
+        path.unlink()
     status, _, err = plot(runs)
     assert (status, err.count("\n")) == (2, 1)
-    assert "base-0 has no evaluations to draw" in err
+    assert "has no evaluations to draw" in err
+
+
+def test_names_are_drawn_as_they_are_and_not_as_formulas(plot, tmp_path):
+    folders = [tmp_path / name for name in ("a$\\foo$b", "$", os.fsdecode(b"r\xffn"))]
+    for folder in folders:
+        write_run(folder, environment="$\\bar$")
+    status, _, err = plot(*folders, "--by=run")
+    assert (status, err) == (0, "")
+    assert (tmp_path / "p.png").read_bytes().startswith(PNG)
+
+
+def test_too_many_lines_are_one_line(plot, tmp_path):
     for seed in range(40):
         write_run(tmp_path / "many" / str(seed), seed=seed)
     status, _, err = plot(tmp_path / "many", "--by=seed")
