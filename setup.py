@@ -1,49 +1,92 @@
 """Packaging of quinoa: what it is called, what it holds and what it stands on.
 
-The dependencies here are named loosely, for people who build on quinoa. The exact versions that
-work together, transitive ones included, are pinned in requirements.txt: `make` installs those.
+The wheel declares the versions that requirements.txt pins, transitive ones included: TensorFlow,
+Reverb and Launchpad are linked against one another, and few combinations install or import at all.
+With a range in place of each, pip searches for minutes and may find what was never tried.
 """
 
+import re
+from pathlib import Path
+
 import setuptools
+
+ROOT = Path(__file__).parent
+URL = "https://github.com/quinoa-rl/quinoa"
+
+# Requirements whose text in the wheel is another than in requirements.txt.
+_DECLARED = {
+    # The same for CPU and GPU. There can be only one of the two, and the wheel cannot know which.
+    "tensorflow-cpu": "tensorflow",
+    # Left to TensorFlow's bounds, for a reason that requirements.txt gives.
+    "typing-extensions": None,
+}
+
+
+def requirements() -> list[str]:
+    """What requirements.txt pins above its line '# Development', as the wheel declares it."""
+    running, marker, _ = (ROOT / "requirements.txt").read_text("utf-8").partition("# Development\n")
+    assert marker, "requirements.txt has no line '# Development'"
+    declared = []
+    for name, version in re.findall(r"^([\w-]+)==(\S+)$", running, re.MULTILINE):
+        name = _DECLARED.get(name, name)
+        if name is not None:
+            declared.append(f"{name}=={version}")
+    return declared
+
+
+def long_description() -> str:
+    """The README, with links that lead somewhere from a page elsewhere too."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    text = re.sub(r"(!\[[^\]]*\]\()(?![a-z]+:|#)", rf"\g<1>{URL}/raw/main/", text)
+    return re.sub(r"((?<!!)\[[^\]]*\]\()(?![a-z]+:|#)", rf"\g<1>{URL}/blob/main/", text)
+
 
 setuptools.setup(
     name="quinoa",
     version="0.1.0",
     description="Distributed reinforcement learning with policies that are their own Q-functions.",
+    long_description=long_description(),
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
+    project_urls={
+        "Homepage": URL,
+        "Documentation": f"{URL}/blob/main/docs/index.md",
+        "Source": URL,
+        "Changelog": f"{URL}/blob/main/CHANGELOG.md",
+        "Issues": f"{URL}/issues",
+    },
+    keywords=[
+        "reinforcement learning",
+        "distributed",
+        "actor-learner",
+        "implicit Q-functions",
+        "Munchausen",
+        "normalizing flows",
+        "dm_control",
+        "gymnasium",
+        "reverb",
+        "launchpad",
+    ],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: GPU :: NVIDIA CUDA :: 11.8",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: Implementation :: CPython",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     # One package and no more. Without `package_dir`, an editable install maps just this package to
     # the sources, and leaves the repository's other folders (tests, benchmarks) off the path.
     packages=setuptools.find_packages(include=["quinoa", "quinoa.*"]),
-    package_data={"quinoa.launch.presets": ["*.toml"]},
+    package_data={"quinoa": ["py.typed"], "quinoa.launch.presets": ["*.toml"]},
     python_requires=">=3.10,<3.11",
-    install_requires=[
-        "absl-py",
-        "cloudpickle",
-        "dm-acme",
-        "dm-control",
-        "dm-env",
-        # The nightly, because no release of Launchpad loads against TensorFlow 2.12.
-        "dm-launchpad-nightly",
-        "dm-reverb",
-        "dm-sonnet",
-        "gymnasium[mujoco]",
-        "gymnasium-robotics",
-        "imageio-ffmpeg",
-        "matplotlib",
-        "mujoco",
-        "numpy",
-        "pandas",
-        "psutil",
-        "rich",
-        "rliable",
-        "pillow",
-        "scipy",
-        "tabulate",
-        "tensorboard",
-        # requirements.txt has the same package built for the CPU alone, tensorflow-cpu.
-        "tensorflow>=2.12,<2.13",
-        "tensorflow-probability",
-        "tomli",
-    ],
+    install_requires=requirements(),
     entry_points={"console_scripts": ["quinoa = quinoa.launch.cli:main"]},
 )

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
 
 _ENVIRONMENT = '''
 import dm_env
@@ -86,21 +83,3 @@ def test_a_project_with_folders_of_our_names_trains_agents_and_environments_of_i
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Return of the final policy: 10.0" in done.stdout
     assert "note" not in done.stderr
-
-
-def test_a_wheel_holds_one_package(tmp_path):
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    # What is built from is copied, or the build would leave its own folders in the tree.
-    source = tmp_path / "source"
-    source.mkdir()
-    subprocess.run(
-        ["cp", "-r", *("setup.py", "pyproject.toml", "README.md", "quinoa"), str(source)],
-        cwd=ROOT,
-        check=True,
-    )
-    command += ["--no-build-isolation", f"--wheel-dir={tmp_path}", str(source)]
-    subprocess.run(command, check=True, timeout=120)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"quinoa"}
-    assert "quinoa/launch/presets/gym.toml" in names

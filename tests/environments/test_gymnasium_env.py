@@ -103,7 +103,7 @@ def test_nested_and_discrete_observations_are_flattened():
     assert environment.observation_spec() == specs.Array((14,), np.float32, "observation")
     observation = environment.reset().observation
     space.seed(0)
-    expected = np.asarray(spaces.flatten(space, space.sample()))
+    expected: np.ndarray = np.asarray(spaces.flatten(space, space.sample()))
     np.testing.assert_array_equal(observation, expected)
 
 
