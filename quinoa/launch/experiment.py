@@ -16,7 +16,7 @@ from quinoa.launch.run_folder import RunFolder
 if TYPE_CHECKING:
     from acme import specs
 
-    from quinoa.agents.protocol import AgentConfig
+    from quinoa.agents.config import AgentConfig
     from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
 
 # Of what `Experiment.save` writes; files of before it was counted say none. From the second on,
@@ -255,7 +255,8 @@ def load(folder: RunFolder) -> Experiment:
     Raises:
         RunError: the file is missing or damaged, or the agent is not to be found any more.
     """
-    from quinoa.agents import protocol, registry
+    from quinoa.agents import registry
+    from quinoa.agents.config import AgentConfig, ConfigError
 
     path = folder.experiment
     try:
@@ -264,10 +265,12 @@ def load(folder: RunFolder) -> Experiment:
         if saved.get("format", 1) < _AGENTS_MOVED:
             fields["agent"] = registry.moved(fields["agent"])
         config_fields = fields.pop("agent_config")
-        config = registry.from_json(registry.load(fields["agent"]).config_class, config_fields)
-        types = typing.get_type_hints(Experiment, localns={"AgentConfig": protocol.AgentConfig})
+        config = registry.from_json(
+            registry.load_config(fields["agent"]).config_class, config_fields
+        )
+        types = typing.get_type_hints(Experiment, localns={"AgentConfig": AgentConfig})
         return Experiment(agent_config=config, **registry.restored(fields, types))
-    except (registry.UnknownAgentError, protocol.ConfigError, ExperimentError) as error:
+    except (registry.UnknownAgentError, ConfigError, ExperimentError) as error:
         raise RunError(f"{path} does not fit this version: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

@@ -58,7 +58,7 @@ def test_links_lead_somewhere(name):
 
 @EVERY
 def test_settings_in_the_tables_are_those_of_the_algorithm(name):
-    config = importlib.import_module(f"agents.{name}").Config
+    config = importlib.import_module(f"quinoa.agents.{name}").Config
     fields = {field.name for field in dataclasses.fields(config)}
     table = text_of(name).split("## Settings")[1]
     for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE):
@@ -68,6 +68,6 @@ def test_settings_in_the_tables_are_those_of_the_algorithm(name):
 def test_every_algorithm_has_its_page():
     pages = {page.stem for page in PAGES.glob("*.md")}
     for name, _ in registry.names():
-        (package,) = registry.load(name).agent_class.__module__.split(".")[1:2]
+        (package,) = registry.load(name).agent_class.__module__.split(".")[2:3]
         assert package in pages
         assert f"`{name}`" in text_of(package) or f"--agent={name}" in text_of(package)
