@@ -1,39 +1,30 @@
 """Agents by name: the built-in ones, those that installed packages declare, and import paths.
 
-Any module will do that has what `quinoa.agents.protocol` asks for. The configuration of a built-in
-agent is there without its class, and so without TensorFlow; a module of the user's is imported
-whole.
+Any module will do that has what `quinoa.agents.protocol` asks for.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import importlib
 import importlib.util
 import json
 import math
-import re
 import types
 import typing
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from quinoa.agents.config import AgentConfig, ConfigError, field_types
+from quinoa import user_modules
+from quinoa.agents.protocol import Agent, AgentConfig, ConfigError
 from quinoa.environments import plugins
-
-if TYPE_CHECKING:
-    from quinoa.agents.protocol import Agent
 
 DEFAULT_AGENT = "iq"
 
 # The packages whose presets go by their bare names.
 _BUILT_IN = ("quinoa.agents.iq", "quinoa.agents.quinoa", "quinoa.agents.sac", "quinoa.agents.svg0")
 
-_IMPORT_PATH = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<preset>\w+))?")
-
 ConfigT = TypeVar("ConfigT", bound=AgentConfig)
-LoadedT = TypeVar("LoadedT")
 
 
 class UnknownAgentError(ValueError):
@@ -42,22 +33,6 @@ class UnknownAgentError(ValueError):
 
 class InvalidAgentError(UnknownAgentError):
     """There is a module of this name, but it is not what an agent must be."""
-
-
-class LoadedConfig(NamedTuple):
-    """What an agent can be told, without the agent.
-
-    Attributes:
-      name: the name it was asked for by.
-      about: one line about the agent.
-      config_class: its configuration, a dataclass that derives from `AgentConfig`.
-      config: the preset's configuration, or the defaults.
-    """
-
-    name: str
-    about: str
-    config_class: type[AgentConfig]
-    config: AgentConfig
 
 
 class LoadedAgent(NamedTuple):
@@ -76,42 +51,26 @@ class LoadedAgent(NamedTuple):
     config: AgentConfig
 
 
-class _Found(NamedTuple):
-    """The module of an agent, imported, and which of its presets is meant, if any."""
-
-    module: types.ModuleType
-    preset: AgentConfig | None
-
-
 def load(name: str) -> LoadedAgent:
     """Finds an agent and imports it.
 
     Args:
       name: a built-in name (see `names`), one that an installed package declares (see
         `quinoa.environments.plugins`), or an import path `my_package.my_agent` of a module that has
-        `Agent` and `Config`, or `my_package.my_agent:preset` for one of its `PRESETS`.
+        `Agent` and `Config`, or `my_package.my_agent:preset` for one of its `PRESETS`; or the same
+        with a file, `my_agent.py` and `my_agent.py:preset`.
 
     Raises:
       UnknownAgentError: there is none, with the names nearest to it.
       InvalidAgentError: there is a module, but it cannot be imported, or lacks something.
     """
-    return _by_name(name, _agent)
-
-
-def load_config(name: str) -> LoadedConfig:
-    """The same of its configuration alone: without TensorFlow for a built-in agent."""
-    return _by_name(name, _config)
-
-
-def _by_name(name: str, read: Callable[[str, _Found], LoadedT]) -> LoadedT:
-    """Finds an agent and reads what is wanted of it; errors as those of `load`."""
     if (built_in := _built_in(name)) is not None:
-        return read(name, built_in)
+        return built_in
     plugin = _plugin(name)
     if plugin is None:
-        return read(name, _at_path(name))
+        return _load_path(name)
     try:
-        return read(name, _at_path(plugin.path))
+        return _load_path(plugin.path)._replace(name=name)
     except UnknownAgentError as error:
         raise InvalidAgentError(
             f"Agent {name!r}, which {plugin.package} declares, cannot be had: {error}"
@@ -122,13 +81,14 @@ def import_path(name: str) -> str:
     """What to keep of an agent's name: where it comes from, whatever declares the name.
 
     Returns:
-      The import path of a name that an installed package declares; any other name as it is.
+      The import path of a name that an installed package declares; the absolute path of a file;
+      any other name as it is.
 
     Raises:
       UnknownAgentError: several packages declare it.
     """
     plugin = None if _built_in(name) is not None else _plugin(name)
-    return name if plugin is None else plugin.path
+    return user_modules.absolute(name) if plugin is None else plugin.path
 
 
 def moved(name: str) -> str:
@@ -140,11 +100,11 @@ def moved(name: str) -> str:
     return f"quinoa.{name}" if f"quinoa.{name.partition(':')[0]}" in _BUILT_IN else name
 
 
-def _built_in(name: str) -> _Found | None:
+def _built_in(name: str) -> LoadedAgent | None:
     for package in _BUILT_IN:
         module = _import(package)
         if name in module.PRESETS:
-            return _Found(module, module.PRESETS[name])
+            return _loaded(name, module, module.PRESETS[name])
     return None
 
 
@@ -155,33 +115,34 @@ def _plugin(name: str) -> plugins.Plugin | None:
         raise UnknownAgentError(str(error)) from error
 
 
-def _at_path(name: str) -> _Found:
-    match = _IMPORT_PATH.fullmatch(name)
-    if match is None or not (match["preset"] or "." in name or _is_module(name)):
+def _load_path(name: str) -> LoadedAgent:
+    named = user_modules.parse(name)
+    if named is None or not (named.attribute or "." in name or _is_module(name)):
         known = [*(name for name, _ in names()), *plugins.names(plugins.AGENTS)]
         raise UnknownAgentError(
             f"There is no agent {name!r}.{_near(name, known)} The agents are {', '.join(known)}; "
-            "one of your own is named by its import path (my_package.my_agent)."
+            "one of your own is named by its import path (my_package.my_agent) or its file "
+            "(./my_agent.py)."
         )
-    module = _import(match["module"])
-    if match["preset"] is None:
-        return _Found(module, None)
+    module = _import(named.module)
+    if named.attribute is None:
+        return _loaded(name, module, None)
     presets = getattr(module, "PRESETS", {})
-    if match["preset"] not in presets:
+    if named.attribute not in presets:
         known = sorted(presets)
         has = f"has {', '.join(known)}" if known else "has no PRESETS"
         raise UnknownAgentError(
-            f"Agent {name!r}: {match['module']} {has}.{_near(match['preset'], known)}"
+            f"Agent {name!r}: {named.module} {has}.{_near(named.attribute, known)}"
         )
-    return _Found(module, presets[match["preset"]])
+    return _loaded(name, module, presets[named.attribute])
 
 
 def names() -> list[tuple[str, str]]:
-    """The built-in agents, (name, one line about it) each."""
+    """The built-in agents, (name, one line about it) each. Imports them all."""
     result = []
     for package in _BUILT_IN:
         module = _import(package)
-        about = _about(module)
+        about = (module.__doc__ or package).strip().splitlines()[0].rstrip(".:")
         defaults = module.Config()
         for name, config in module.PRESETS.items():
             changed = [
@@ -265,8 +226,10 @@ def restored(fields: Mapping[str, Any], types_: Mapping[str, Any]) -> dict[str, 
 
 def _import(module: str) -> types.ModuleType:
     try:
-        return importlib.import_module(module)
+        return user_modules.load(module)
     except ModuleNotFoundError as error:
+        if module.endswith(".py") and error.name == module:
+            raise UnknownAgentError(f"{error}, to load an agent from.") from error
         if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
             raise UnknownAgentError(
                 f"There is no module {error.name!r} to load the agent {module!r} from; is its "
@@ -287,17 +250,8 @@ def _is_module(name: str) -> bool:
         return True
 
 
-def _agent(name: str, found: _Found) -> LoadedAgent:
-    # Needs TensorFlow.
-    from quinoa.agents.protocol import Agent
-
-    agent_class: type[Agent] = _class(name, found.module, "Agent", Agent)
-    config = _config(name, found)
-    return LoadedAgent(name, agent_class, config.config_class, config.config)
-
-
-def _config(name: str, found: _Found) -> LoadedConfig:
-    module, config = found
+def _loaded(name: str, module: types.ModuleType, config: AgentConfig | None) -> LoadedAgent:
+    agent_class: type[Agent] = _class(name, module, "Agent", Agent)
     config_class: type[AgentConfig] = _class(name, module, "Config", AgentConfig)
     if config is None:
         try:
@@ -311,11 +265,7 @@ def _config(name: str, found: _Found) -> LoadedConfig:
             f"Agent {name!r}: its preset is a {type(config).__name__}, not a "
             f"{config_class.__name__} of {module.__name__}."
         )
-    return LoadedConfig(name, _about(module), config_class, config)
-
-
-def _about(module: types.ModuleType) -> str:
-    return (module.__doc__ or module.__name__).strip().splitlines()[0].rstrip(".:")
+    return LoadedAgent(name, agent_class, config_class, config)
 
 
 def _class(name: str, module: types.ModuleType, attribute: str, base: type) -> Any:
@@ -356,7 +306,8 @@ def _construct(make: Any) -> Any:
 
 
 def _field_types(config_class: type[AgentConfig]) -> dict[str, Any]:
-    return {name: kind.hint for name, kind in field_types(config_class).items()}
+    hints = typing.get_type_hints(config_class)
+    return {field.name: hints[field.name] for field in dataclasses.fields(config_class)}
 
 
 def _optional_of(hint: Any) -> Any:

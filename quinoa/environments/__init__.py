@@ -10,6 +10,7 @@ from quinoa.environments.errors import (
     TooManyFaultsError,
     UnknownEnvironmentError,
 )
+from quinoa.environments.layout import Layout
 from quinoa.environments.registry import (
     environment_spec,
     import_path,
@@ -25,6 +26,7 @@ __all__ = [
     "EnvironmentFault",
     "FaultKind",
     "InvalidEnvironmentError",
+    "Layout",
     "NotRenderableError",
     "TooManyFaultsError",
     "UnknownEnvironmentError",

@@ -9,6 +9,7 @@ an episode that drops it; gymnasium-robotics takes the penalty for that and goes
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import dm_env
@@ -83,8 +84,14 @@ def names() -> list[str]:
     return sorted(_TASKS)
 
 
-def load(name: str, seed: int, *, rendered: bool = False) -> dm_env.Environment:
-    """Makes the task of this name, to be rendered or not.
+def load(
+    name: str,
+    seed: int,
+    *,
+    rendered: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+) -> dm_env.Environment:
+    """Makes the task of this name, to be rendered or not, with arguments for Gymnasium's `make`.
 
     Raises:
         UnknownEnvironmentError: there is none.
@@ -101,7 +108,7 @@ def load(name: str, seed: int, *, rendered: bool = False) -> dm_env.Environment:
     # It announces, as it is imported, what `AdroitEnvironment` mends.
     notifications.pop("gymnasium_robotics", None)
     environment = gymnasium_env.make(
-        task.id_, full_name, module="gymnasium_robotics", rendered=rendered
+        task.id_, full_name, module="gymnasium_robotics", rendered=rendered, arguments=arguments
     )
     if task.to_object is None:
         return gymnasium_env.GymnasiumEnvironment(environment, seed, full_name)

@@ -119,7 +119,7 @@ class EnvironmentBatch:
         self._name = f"A batch of {count} ({first.name})"
         self._transitions = [environment.transition for environment in self._environments]
         self._equal_bounds = all(
-            environment.action_bounds == first.action_bounds for environment in self._environments
+            environment.action_map.key == first.action_map.key for environment in self._environments
         )
         # What `_accept_together` relies on: the same vectors in every environment, either as they
         # are (no keys) or in one mapping.
@@ -244,9 +244,9 @@ class EnvironmentBatch:
 
     def _to_inner_actions(self, actions: FloatArray) -> Sequence[npt.NDArray[Any]]:
         if self._equal_bounds:
-            return self._environments[0].to_inner_actions(actions)  # type: ignore[return-value]
+            return self._environments[0].action_map(actions)  # type: ignore[return-value]
         return [
-            environment.to_inner_actions(action)
+            environment.action_map(action)
             for environment, action in zip(self._environments, actions, strict=True)
         ]
 
@@ -419,6 +419,6 @@ def _alike(one: CanonicalEnvironment, other: CanonicalEnvironment) -> bool:
     return (
         one.observation_spec() == other.observation_spec()
         and one.action_spec() == other.action_spec()
-        and one.action_bounds == other.action_bounds
+        and one.action_map.key == other.action_map.key
         and one.leaves == other.leaves
     )

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
+from quinoa.environments.action_map import ActionMap
 from quinoa.environments.errors import EnvironmentFault, FaultKind, InvalidEnvironmentError
 
 FloatArray = npt.NDArray[np.float32]
@@ -104,13 +105,12 @@ class CanonicalEnvironment(dm_env.Environment):
         self._transition = environment.step if action_repeat == 1 else self._repeated_step
 
         action_spec = _checked_action_spec(name, environment.action_spec())
-        self._low = np.broadcast_to(action_spec.minimum, action_spec.shape).ravel().astype(float)
-        self._high = np.broadcast_to(action_spec.maximum, action_spec.shape).ravel().astype(float)
-        self._middle = self._low + (self._high - self._low) / 2
-        self._half_range = (self._high - self._low) / 2
-        self._rescales = bool((self._low != -1).any() or (self._high != 1).any())
-        self._inner_action_shape = action_spec.shape
-        self._inner_action_dtype = action_spec.dtype
+        self._action_map = ActionMap(
+            action_spec.shape,
+            action_spec.dtype,
+            np.broadcast_to(action_spec.minimum, action_spec.shape).ravel().astype(float),
+            np.broadcast_to(action_spec.maximum, action_spec.shape).ravel().astype(float),
+        )
 
         self._inner_observation_spec = environment.observation_spec()
         self._leaves, size = _checked_leaves(name, self._inner_observation_spec)
@@ -119,7 +119,7 @@ class CanonicalEnvironment(dm_env.Environment):
 
         self._observation_spec = specs.Array((size,), np.float32, name="observation")
         self._action_spec = specs.BoundedArray(
-            self._low.shape, np.float32, minimum=-1.0, maximum=1.0, name="action"
+            self._action_map.low.shape, np.float32, minimum=-1.0, maximum=1.0, name="action"
         )
         self._reward_spec = specs.Array((), np.float32, name="reward")
         self._discount_spec = specs.BoundedArray(
@@ -185,7 +185,8 @@ class CanonicalEnvironment(dm_env.Environment):
         """
         if self._needs_reset:
             return self.reset()
-        inner_action = self.to_inner_actions(clipped_actions(action, self._low.shape, self._name))
+        clipped = clipped_actions(action, self._action_spec.shape, self._name)
+        inner_action = self._action_map(clipped)
         # Until the step is known to be good: a faulty environment must not be stepped on.
         self._needs_reset = True
         self._episode_step += 1
@@ -212,35 +213,14 @@ class CanonicalEnvironment(dm_env.Environment):
         return self._transition
 
     @property
-    def action_bounds(self) -> tuple[Any, ...]:
-        """All that `to_inner_actions` depends on."""
-        return (
-            self._inner_action_shape,
-            self._inner_action_dtype,
-            tuple(self._low),
-            tuple(self._high),
-        )
+    def action_map(self) -> ActionMap:
+        """From actions in [-1, 1] to those of the inner environment."""
+        return self._action_map
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         """The arrays of the inner observation, in the order of the flat one."""
         return self._leaves
-
-    def to_inner_actions(self, actions: FloatArray) -> npt.NDArray[Any]:
-        """Maps actions `[..., A]` within [-1, 1] to the inner bounds, shape and dtype.
-
-        The array is new, as some environments keep the action that they are given.
-        """
-        if self._rescales:
-            inner = self._middle + self._half_range * actions
-            # Rounding alone can carry an action of 1 past the bound.
-            np.minimum(np.maximum(inner, self._low, out=inner), self._high, out=inner)
-        else:
-            inner = actions
-        inner = inner.astype(self._inner_action_dtype)
-        if self._inner_action_shape != self._low.shape:
-            inner = inner.reshape((*actions.shape[:-1], *self._inner_action_shape))
-        return inner
 
     def reset_into(self, observation: FloatArray) -> None:
         """Resets the inner environment and writes its observation into `observation` `[O]`."""

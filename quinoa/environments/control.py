@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import dm_env
@@ -22,8 +23,13 @@ def names() -> list[str]:
     return sorted(name for name in _all_names() if name not in UNSUPPORTED)
 
 
-def load(name: str, seed: int) -> dm_env.Environment:
+def load(name: str, seed: int, arguments: Mapping[str, Any] | None = None) -> dm_env.Environment:
     """Loads the task `<domain>:<task>`.
+
+    Args:
+        name: of the task.
+        seed: of its random numbers.
+        arguments: for the function that makes the task, such as `time_limit` in seconds.
 
     Raises:
         UnknownEnvironmentError: the suite has no such task.
@@ -46,7 +52,7 @@ def load(name: str, seed: int) -> dm_env.Environment:
             else f"The domains are {', '.join(domains)}.",
         )
     domain, task = name.split(":")
-    environment = _suite().load(domain, task, task_kwargs={"random": seed})
+    environment = _suite().load(domain, task, task_kwargs={**(arguments or {}), "random": seed})
     if name == "quadruped:escape":
         _without_renderer(environment.physics)
     return environment

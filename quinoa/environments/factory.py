@@ -1,56 +1,113 @@
-"""Environments of the user's own: `package.module:factory`."""
+"""Environments of the user's own: `package.module:factory`, `file.py:factory`, or the object."""
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dm_env
 
+from quinoa import user_modules
+from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
-
-_PATTERN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def is_factory_name(name: str) -> bool:
-    """Whether the name has the form `package.module:factory`."""
-    return _PATTERN.fullmatch(name) is not None
+    """Whether the name has the form `package.module:factory` or `file.py:factory`."""
+    named = user_modules.parse(name)
+    return named is not None and named.attribute is not None
 
 
-def load(name: str, seed: int, known: Callable[[], Sequence[str]]) -> dm_env.Environment:
-    """Calls the factory, with `seed=seed` if it takes that, and without arguments otherwise.
-
-    What the factory itself raises is passed on unchanged.
+def load(
+    name: str,
+    seed: int,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    known: Callable[[], Sequence[str]],
+    rendered: bool = False,
+) -> dm_env.Environment:
+    """Calls the factory of a name; see `call`.
 
     Args:
-        name: `package.module:factory`.
+        name: `package.module:factory`, or `file.py:factory`.
         seed: for the factory.
+        arguments: for the factory.
         known: lists other environments' names, of which the name may be a slip.
+        rendered: whether the environment is to be drawn.
 
     Raises:
         UnknownEnvironmentError: there is no such module, or nothing of that name in it.
         InvalidEnvironmentError: importing the module fails, the factory cannot be called so, or
-            what it returns is not a `dm_env.Environment`.
+            what it returns is no environment.
     """
-    factory = _find(name, known)
-    environment = factory(seed=seed) if _takes_seed(factory, name) else factory()
-    if not isinstance(environment, dm_env.Environment):
-        raise InvalidEnvironmentError(
-            f"{name} returned an object of type {type(environment).__name__}, not a "
-            "dm_env.Environment."
-        )
-    return environment
+    return call(_find(name, known), name, seed, arguments or {}, rendered=rendered)
+
+
+def call(
+    factory: Callable[..., Any],
+    name: str,
+    seed: int,
+    arguments: Mapping[str, Any],
+    *,
+    rendered: bool = False,
+) -> dm_env.Environment:
+    """Makes an environment with a function or class of the user's own.
+
+    It is called with the arguments, and with `seed=seed` if it takes that. What the factory itself
+    raises is passed on unchanged.
+
+    Args:
+        factory: makes a `dm_env.Environment` or a `gymnasium.Env`, of which the latter gets the
+            seed with its first reset.
+        name: what errors call it.
+        seed: for the environment.
+        arguments: keyword arguments.
+        rendered: whether the environment is to be drawn: a class of Gymnasium's is then made with
+            `render_mode="rgb_array"`, if it takes that.
+
+    Raises:
+        InvalidEnvironmentError: the factory cannot be called so, or what it returns is no
+            environment, or another's space.
+    """
+    given = dict(arguments)
+    if rendered and "render_mode" not in given and _names(factory, "render_mode"):
+        given["render_mode"] = "rgb_array"
+    environment = _called(factory, name, seed, given)
+    return adapt(environment, name, seed)
+
+
+def adapt(environment: Any, name: str, seed: int) -> dm_env.Environment:
+    """An environment of either kind as a `dm_env.Environment`.
+
+    Args:
+        environment: a `dm_env.Environment`, or a `gymnasium.Env`.
+        name: what errors call it.
+        seed: of the first reset, for Gymnasium's.
+
+    Raises:
+        InvalidEnvironmentError: it is neither, or has spaces that are not supported.
+    """
+    if isinstance(environment, dm_env.Environment):
+        return environment
+    if gymnasium_env.is_gymnasium(environment):
+        return gymnasium_env.GymnasiumEnvironment(environment, seed, name)
+    raise InvalidEnvironmentError(
+        f"{name} returned an object of type {type(environment).__name__}, not a "
+        "dm_env.Environment or a gymnasium.Env."
+    )
 
 
 def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
-    module_name, attribute_path = name.split(":")
+    named = user_modules.parse(name)
+    assert named is not None and named.attribute is not None
+    module_name = named.module
     try:
-        found: Any = importlib.import_module(module_name)
+        found: Any = user_modules.load(module_name)
     except ModuleNotFoundError as error:
+        if named.is_file and error.name == module_name:
+            raise UnknownEnvironmentError(f"There is no environment {name!r}: {error}.") from None
         if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
             raise UnknownEnvironmentError.suggesting(
                 name,
@@ -63,7 +120,7 @@ def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
             f"{name}: importing {module_name} failed: {type(error).__name__}: {error}"
         ) from error
     owner = f"the module {module_name}"
-    for attribute in attribute_path.split("."):
+    for attribute in named.attribute.split("."):
         if not hasattr(found, attribute):
             near = difflib.get_close_matches(attribute, dir(found), n=3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
@@ -79,17 +136,44 @@ def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
     return found
 
 
-def _takes_seed(factory: Callable[..., Any], name: str) -> bool:
+def _called(factory: Callable[..., Any], name: str, seed: int, arguments: dict[str, Any]) -> Any:
     try:
         signature = inspect.signature(factory)
     except ValueError:  # Some functions written in C do not tell theirs.
-        return False
-    for arguments in ({"seed": 0}, {}):
-        try:
-            signature.bind(**arguments)
-        except TypeError:
-            continue
-        return bool(arguments)
-    raise InvalidEnvironmentError(
-        f"{name}{signature} needs arguments; it must be callable as factory(seed=...) or factory()."
+        return factory(**arguments)
+    takes_seed = _names(factory, "seed") or (
+        # Any keyword will do for a function; a class hands it on to one that may not know it.
+        not isinstance(factory, type)
+        and any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     )
+    if takes_seed:
+        arguments = {"seed": seed, **arguments}
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        if not takes_seed and _takes_one_more(signature, arguments):
+            return factory(seed, **arguments)
+        raise InvalidEnvironmentError(
+            f"{name}{signature} cannot be called with {', '.join(arguments) or 'nothing'} "
+            f"({error}): it needs arguments that --env_set NAME=VALUE, or env_kwargs, can give, "
+            "besides seed, which it may take."
+        ) from None
+    return factory(**arguments)
+
+
+def _names(factory: Callable[..., Any], parameter: str) -> bool:
+    """Whether a parameter of this name is among a callable's own."""
+    try:
+        found = inspect.signature(factory).parameters.get(parameter)
+    except ValueError:
+        return False
+    return found is not None and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
+
+
+def _takes_one_more(signature: inspect.Signature, arguments: Mapping[str, Any]) -> bool:
+    """Whether one argument by position is all that is missing: a seed of another name."""
+    try:
+        signature.bind(0, **arguments)
+    except TypeError:
+        return False
+    return True

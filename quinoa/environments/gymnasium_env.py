@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dm_env
 from dm_env import specs
 
-from quinoa.environments import mujoco_log, timestep
+from quinoa import user_modules
+from quinoa.environments import mujoco_log
 from quinoa.environments.errors import (
     InvalidEnvironmentError,
     NotRenderableError,
@@ -60,6 +63,7 @@ class GymnasiumEnvironment(dm_env.Environment):
         self._space = environment.observation_space
         self._observation_spec = _observation_spec(self._space, name)
         self._is_box = isinstance(self._space, spaces.Box)
+        self._categories = dict(_categories(self._space, ()))
 
     def reset(self) -> dm_env.TimeStep:
         """Starts an episode."""
@@ -94,17 +98,26 @@ class GymnasiumEnvironment(dm_env.Environment):
         self._environment.close()
 
     @property
+    def categories(self) -> Mapping[tuple[Any, ...], tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Of each part of the observation that is made one-hot: see `layout.Part`.
+
+        Returns:
+            By its path, how many values each of its integers can have, and the least of each.
+        """
+        return self._categories
+
+    @property
     def needs_mujoco_renderer(self) -> bool:
         """Whether it is MuJoCo that draws it."""
         return hasattr(self._environment.unwrapped, "mujoco_renderer")
 
     def control_timestep(self) -> float | None:
         """Seconds that one step simulates, if the environment says."""
-        own = timestep.seconds(getattr(self._environment.unwrapped, "dt", None))
-        if own is not None:
-            return own
-        frames_per_second = timestep.seconds(self._environment.metadata.get("render_fps"))
-        return None if frames_per_second is None else timestep.seconds(1.0 / frames_per_second)
+        seconds = getattr(self._environment.unwrapped, "dt", None)
+        frames_per_second = self._environment.metadata.get("render_fps")
+        if seconds is None and frames_per_second:
+            seconds = 1.0 / frames_per_second
+        return None if seconds is None else float(seconds)
 
     def render(self) -> Any:
         """A picture, uint8 `[H, W, 3]`; for an environment that was loaded to be rendered.
@@ -123,6 +136,12 @@ class GymnasiumEnvironment(dm_env.Environment):
         return observation if self._is_box else _convert(self._space, observation)
 
 
+def is_gymnasium(environment: Any) -> bool:
+    """Whether it is a `gymnasium.Env`; imports nothing that nobody has imported."""
+    gymnasium = sys.modules.get("gymnasium")
+    return gymnasium is not None and isinstance(environment, gymnasium.Env)
+
+
 def names() -> list[str]:
     """The ids of Gymnasium's MuJoCo environments that run on today's MuJoCo, sorted."""
     # Those of version 2 and 3 are registered as well, with a function that only raises.
@@ -133,13 +152,20 @@ def names() -> list[str]:
     )
 
 
-def load(id_: str, seed: int, *, rendered: bool = False) -> dm_env.Environment:
+def load(
+    id_: str,
+    seed: int,
+    *,
+    rendered: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+) -> dm_env.Environment:
     """Makes the environment with this id, which may be `<module>:<id>` as in Gymnasium.
 
     Args:
         id_: the id.
         seed: of its first reset.
         rendered: whether `render` is to draw it.
+        arguments: for what makes it.
 
     Raises:
         NotRenderableError: it is to be rendered, and has no pictures.
@@ -153,7 +179,7 @@ def load(id_: str, seed: int, *, rendered: bool = False) -> dm_env.Environment:
         # The module registers its environments as it is imported.
         module, id_ = id_.rsplit(":", 1)
         try:
-            importlib.import_module(module)
+            user_modules.load(module)
         except ImportError as error:
             raise UnknownEnvironmentError(
                 f"{name}: cannot import the module {module}: {error}."
@@ -164,10 +190,18 @@ def load(id_: str, seed: int, *, rendered: bool = False) -> dm_env.Environment:
             [f"gym:{known}" for known in gymnasium.registry],
             "Gymnasium has no environment registered under this id.",
         )
-    return GymnasiumEnvironment(make(id_, name, rendered=rendered), seed, name)
+    environment = make(id_, name, rendered=rendered, arguments=arguments)
+    return GymnasiumEnvironment(environment, seed, name)
 
 
-def make(id_: str, name: str, *, module: str | None = None, rendered: bool = False) -> Any:
+def make(
+    id_: str,
+    name: str,
+    *,
+    module: str | None = None,
+    rendered: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+) -> Any:
     """Makes the `gymnasium.Env` that is registered under an id.
 
     Args:
@@ -175,6 +209,7 @@ def make(id_: str, name: str, *, module: str | None = None, rendered: bool = Fal
         name: what errors call it.
         module: registers it as it is imported.
         rendered: whether its `render` is to give pictures.
+        arguments: for what makes it.
 
     Raises:
         NotRenderableError: it is to be rendered, and has no pictures.
@@ -187,7 +222,9 @@ def make(id_: str, name: str, *, module: str | None = None, rendered: bool = Fal
         # Given a spec rather than an id, Gymnasium does not announce that a newer version exists.
         spec = dataclasses.replace(gymnasium.registry[id_])
         # Its checker's checks are ours, and its warnings for someone who writes the environment.
-        return gymnasium.make(spec, disable_env_checker=True, **_to_draw(spec, rendered))
+        return gymnasium.make(
+            spec, disable_env_checker=True, **{**(arguments or {}), **_to_draw(spec, rendered)}
+        )
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
         raise InvalidEnvironmentError(f"{name} cannot be made here: {error}") from error
 
@@ -231,6 +268,22 @@ def _observation_spec(space: Any, name: str) -> Any:
     raise InvalidEnvironmentError(
         f"{name}: observations from the space {space} cannot be made one vector."
     )
+
+
+def _categories(space: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Dict):
+        for key, part in space.items():
+            yield from _categories(part, (*path, key))
+    elif isinstance(space, spaces.Tuple):
+        for index, part in enumerate(space):
+            yield from _categories(part, (*path, index))
+    elif isinstance(space, spaces.Discrete):
+        yield path, ((int(space.n),), (int(space.start),))
+    elif isinstance(space, spaces.MultiDiscrete):
+        sizes = tuple(map(int, space.nvec.ravel()))
+        yield path, (sizes, tuple(map(int, space.start.ravel())))
 
 
 def _convert(space: Any, value: Any) -> Any:

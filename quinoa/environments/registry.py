@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import dm_env
 
-from quinoa.environments import adroit, control, factory, gymnasium_env, plugins
+from quinoa import user_modules
+from quinoa.environments import (
+    acme_specs,
+    adroit,
+    control,
+    factory,
+    gymnasium_env,
+    plugins,
+)
 from quinoa.environments.canonical import CanonicalEnvironment, check_action_repeat
 from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
 
@@ -16,7 +24,13 @@ if TYPE_CHECKING:
 
 
 def make(
-    name: str, seed: int, *, action_repeat: int = 1, rendered: bool = False
+    name: str,
+    seed: int,
+    *,
+    action_repeat: int = 1,
+    rendered: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+    maker: Callable[..., Any] | None = None,
 ) -> CanonicalEnvironment:
     """Makes an environment in canonical form (see `CanonicalEnvironment`).
 
@@ -26,23 +40,32 @@ def make(
     Args:
         name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
             `adroit:<task>` (the Adroit hand), a name that an installed package declares
-            (`quinoa.environments.plugins`), or `package.module:factory`, a function of the user's
-            own that returns a `dm_env.Environment`; it is called with `seed=` if it takes that.
+            (`quinoa.environments.plugins`), or `package.module:factory` or `file.py:factory`, a
+            function or class of the user's own that makes a `dm_env.Environment` or a
+            `gymnasium.Env`; it is called with `seed=` if it takes that.
         seed: from 0 to 2**32 - 1.
         action_repeat: how many steps of the named environment one step makes.
         rendered: whether `quinoa.environments.rendering` is to draw it; some are then made
             differently.
+        arguments: keyword arguments for what makes the environment: the function or class,
+            Gymnasium's `make`, or the task of the control suite.
+        maker: the function or class itself, where the name does not say where it is.
 
     Raises:
         NotRenderableError: it is to be drawn, and has no pictures.
         UnknownEnvironmentError: no environment has this name; the error names similar ones.
         InvalidEnvironmentError: there is one, but it cannot be made here or made canonical.
         ValueError: the seed or `action_repeat` is out of range.
+        TypeError: what makes it does not take the arguments.
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, not {seed!r}.")
     check_action_repeat(action_repeat)
-    environment = _load(name, seed, rendered)
+    arguments = dict(arguments or {})
+    if maker is not None:
+        environment = factory.call(maker, name, seed, arguments, rendered=rendered)
+    else:
+        environment = _load(name, seed, rendered, arguments)
     try:
         return CanonicalEnvironment(environment, name=name, action_repeat=action_repeat)
     except ValueError:
@@ -64,18 +87,20 @@ def list_environments() -> list[str]:
 
 def environment_spec(environment: dm_env.Environment) -> specs.EnvironmentSpec:
     """The specs of an environment, in the form that Acme's networks and agents take."""
-    # Acme imports TensorFlow, which only the agents need, and which tells of its CPU options.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    from acme import specs
-
-    return specs.make_environment_spec(environment)
+    return acme_specs.make_spec(
+        observations=environment.observation_spec(),
+        actions=environment.action_spec(),
+        rewards=environment.reward_spec(),
+        discounts=environment.discount_spec(),
+    )
 
 
 def import_path(name: str) -> str:
     """What to keep of an environment's name: where it comes from, whatever declares the name.
 
     Returns:
-        The import path of a name that an installed package declares; any other name as it is.
+        The import path of a name that an installed package declares; the absolute path of a file;
+        any other name as it is.
 
     Raises:
         InvalidEnvironmentError: several packages declare it.
@@ -86,7 +111,7 @@ def import_path(name: str) -> str:
         plugin = plugins.find(plugins.ENVIRONMENTS, name)
     except plugins.AmbiguousNameError as error:
         raise InvalidEnvironmentError(str(error)) from error
-    return name if plugin is None else plugin.path
+    return user_modules.absolute(name) if plugin is None else plugin.path
 
 
 def is_built_in(name: str) -> bool:
@@ -98,17 +123,17 @@ def _known() -> list[str]:
     return [*list_environments(), *plugins.names(plugins.ENVIRONMENTS)]
 
 
-def _load(name: str, seed: int, rendered: bool) -> dm_env.Environment:
+def _load(name: str, seed: int, rendered: bool, arguments: Mapping[str, Any]) -> dm_env.Environment:
     scheme, _, rest = name.partition(":")
     if scheme == "control":
-        return control.load(rest, seed)
+        return control.load(rest, seed, arguments)
     if scheme == "gym":
-        return gymnasium_env.load(rest, seed, rendered=rendered)
+        return gymnasium_env.load(rest, seed, rendered=rendered, arguments=arguments)
     if scheme == "adroit":
-        return adroit.load(rest, seed, rendered=rendered)
+        return adroit.load(rest, seed, rendered=rendered, arguments=arguments)
     path = import_path(name)
     if factory.is_factory_name(path):
-        return factory.load(path, seed, known=_known)
+        return factory.load(path, seed, arguments, known=_known, rendered=rendered)
     if path != name:
         raise InvalidEnvironmentError(
             f"{name}: the package that declares it says {path!r}, which is not "
@@ -117,5 +142,6 @@ def _load(name: str, seed: int, rendered: bool) -> dm_env.Environment:
     raise UnknownEnvironmentError.suggesting(
         name,
         _known(),
-        "A name is control:<domain>:<task>, gym:<id>, adroit:<task> or package.module:factory.",
+        "A name is control:<domain>:<task>, gym:<id>, adroit:<task>, package.module:factory or "
+        "file.py:factory.",
     )

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
-from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.errors import RunError
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS
 from quinoa.launch.warning_log import WarningLog
 
 if TYPE_CHECKING:
-    from acme import specs
-
     from quinoa.agents.evaluation import EvaluationResult
     from quinoa.agents.protocol import Agent, Policy
     from quinoa.launch.checkpoints import Checkpoint
@@ -34,7 +32,7 @@ def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
 
     parameters = checkpoint.policy_parameters()
     agent = registry.load(experiment.agent).agent_class
-    policy = agent.make_policy(experiment.config, _spec(experiment))
+    policy = agent.make_policy(experiment.config, experiment.spec())
     try:
         unflatten(policy, parameters)
     except ValueError as error:
@@ -53,7 +51,7 @@ def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
     from quinoa.agents.learner import CheckpointError, Learner
 
     agent_class = registry.load(experiment.agent).agent_class
-    learner = Learner(agent_class, experiment.config, _spec(experiment), experiment.seed)
+    learner = Learner(agent_class, experiment.config, experiment.spec(), experiment.seed)
     try:
         learner.restore(checkpoint.learner_prefix)
     except CheckpointError as error:
@@ -159,15 +157,6 @@ def report(
         "dropped_episodes": sum(len(result.faults) for result in results),
         "truncated_episodes": sum(result.num_truncated for result in results),
     }
-
-
-def _spec(experiment: Experiment) -> specs.EnvironmentSpec:
-    from quinoa.environments import InvalidEnvironmentError, UnknownEnvironmentError
-
-    try:
-        return experiment.spec()
-    except (UnknownEnvironmentError, InvalidEnvironmentError) as error:
-        raise ExperimentError(str(error)) from error
 
 
 def _evaluate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from quinoa.launch.run_folder import RunFolder
 if TYPE_CHECKING:
     from acme import specs
 
-    from quinoa.agents.config import AgentConfig
-    from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
+    from quinoa.agents.protocol import AgentConfig
+    from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
 
 # Of what `Experiment.save` writes; files of before it was counted say none. From the second on,
 # agents have the import paths that they have now.
@@ -33,7 +34,9 @@ class Experiment:
     Attributes:
         agent: a name that `quinoa.agents.registry.load` knows, or an import path.
         agent_config: the agent's settings.
-        environment: a name that `quinoa.environments.make` knows.
+        environment: a name that `quinoa.environments.make` knows; what to call the environment,
+            where it was given as an object.
+        env_kwargs: keyword arguments for what makes the environment; values that JSON holds.
         action_repeat: environment steps that one action lasts.
         num_actors: actors, each a process of its own where the engine has processes.
         environments_per_actor: environments that an actor steps together.
@@ -51,11 +54,17 @@ class Experiment:
         max_episode_steps: actions after which an episode that has not ended is cut off.
         max_parameter_age: gradient steps that actors' parameters may be behind without a warning.
         preset: the name of the preset that the settings were begun from, for the record alone.
+        environment_is_object: whether the environment was given as an object of the user's
+            program, which is not saved with the run.
+        environment_maker: that object, a function or class that makes the environment; None where
+            it is not known any more.
+        layout: of the environment, once one has been made; those made later are held against it.
     """
 
     agent: str
     agent_config: AgentConfig
     environment: str
+    env_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     action_repeat: int = 1
     num_actors: int = 2
     environments_per_actor: int = 2
@@ -72,6 +81,9 @@ class Experiment:
     max_episode_steps: int = 100_000
     max_parameter_age: int = 20_000
     preset: str | None = None
+    environment_is_object: bool = False
+    environment_maker: Callable[..., Any] | None = None
+    layout: Layout | None = None
 
     def __post_init__(self) -> None:
         """Checks each field alone; raises `ExperimentError`."""
@@ -136,36 +148,91 @@ class Experiment:
         key = (*role.encode(), index)
         return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0] >> 1)
 
+    def make_environment(self, seed: int, *, rendered: bool = False) -> CanonicalEnvironment:
+        """Makes one environment.
+
+        Args:
+            seed: of the environment.
+            rendered: whether it is to be drawn.
+
+        Raises:
+            ExperimentError: it cannot be made, or has not the layout that the run began with.
+            NotRenderableError: it is to be drawn, and has no pictures.
+        """
+        from quinoa import environments
+
+        if self.environment_is_object and self.environment_maker is None:
+            raise ExperimentError(
+                f"The environment of this run, {self.environment}, was given as a Python object, "
+                "which a run does not keep: give it again, by env=... in Python or --env=NAME on "
+                "the command line, as --env=file.py:factory."
+            )
+        try:
+            made = environments.make(
+                self.environment,
+                seed,
+                action_repeat=self.action_repeat,
+                rendered=rendered,
+                arguments=self.env_kwargs,
+                maker=self.environment_maker,
+            )
+        except (
+            environments.UnknownEnvironmentError,
+            environments.InvalidEnvironmentError,
+        ) as error:
+            raise ExperimentError(str(error)) from error
+        if self.layout is not None and (
+            difference := self.layout.difference(environments.Layout.of(made))
+        ):
+            made.close()
+            raise ExperimentError(
+                f"The environment {self.environment} is not the one that this run was trained in: "
+                f"{difference}. Use the version that it was trained in, or train anew."
+            )
+        return made
+
     def make_environments(self, count: int, role: str, index: int = 0) -> EnvironmentBatch:
         """Makes the environments of one node, each with a seed of its own.
 
         One that breaks so that it cannot be reset gives way to another, with yet another seed.
+
+        Raises:
+            ExperimentError: see `make_environment`.
         """
         from quinoa import environments
 
-        def make(seed: int) -> CanonicalEnvironment:
-            return environments.make(self.environment, seed, action_repeat=self.action_repeat)
-
         seeds = np.random.SeedSequence(self.seed_of(role, index))
         return environments.EnvironmentBatch(
-            [make(int(seed)) for seed in seeds.generate_state(count)],
-            make=lambda: make(int(seeds.spawn(1)[0].generate_state(1)[0])),
+            [self.make_environment(int(seed)) for seed in seeds.generate_state(count)],
+            make=lambda: self.make_environment(int(seeds.spawn(1)[0].generate_state(1)[0])),
             max_episode_steps=self.max_episode_steps,
         )
 
     def spec(self) -> specs.EnvironmentSpec:
-        """The specs of the environment, found by making one."""
+        """The specs of the environment in canonical form; makes one if its layout is not known.
+
+        Raises:
+            ExperimentError: see `make_environment`.
+        """
+        return self.known_layout().spec()
+
+    def known_layout(self) -> Layout:
+        """The layout of the environment; makes one if it is not known.
+
+        Raises:
+            ExperimentError: see `make_environment`.
+        """
         from quinoa import environments
 
-        environment = environments.make(
-            self.environment, self.seed, action_repeat=self.action_repeat
-        )
+        if self.layout is not None:
+            return self.layout
+        environment = self.make_environment(self.seed)
         try:
-            return environments.environment_spec(environment)
+            return environments.Layout.of(environment)
         finally:
             environment.close()
 
-    def validate(self, steps_done: int = 0, transitions_held: int = 0) -> None:
+    def validate(self, steps_done: int = 0, transitions_held: int = 0) -> Experiment:
         """Finds out whether this can run, before anything is started: takes a few seconds.
 
         Makes one environment and steps it, and makes the agent for it.
@@ -173,6 +240,9 @@ class Experiment:
         Args:
             steps_done: of a run that goes on.
             transitions_held: in replay when it does.
+
+        Returns:
+            The same experiment, with the layout of its environment.
 
         Raises:
             ExperimentError: it cannot; the message says what to change.
@@ -189,11 +259,12 @@ class Experiment:
                 f"{learner_starts} transitions by then (min_replay_size, or segment_length in "
                 "every environment). Give more steps, or make those smaller."
             )
-        self._try_environment()
-        self._try_agent()
+        layout = self._try_environment()
+        self._try_agent(layout)
+        return dataclasses.replace(self, layout=layout)
 
-    def _try_environment(self) -> None:
-        from quinoa.environments import InvalidEnvironmentError, UnknownEnvironmentError
+    def _try_environment(self) -> Layout:
+        from quinoa.environments import Layout
 
         try:
             batch = self.make_environments(1, "validation")
@@ -202,21 +273,22 @@ class Experiment:
                 shape = (1, *batch.environments[0].action_spec().shape)
                 for fault in batch.step(np.zeros(shape, np.float32)).faults:
                     raise fault
+                return Layout.of(batch.environments[0])
             finally:
                 batch.close()
-        except (UnknownEnvironmentError, InvalidEnvironmentError) as error:
-            raise ExperimentError(str(error)) from error
+        except ExperimentError:
+            raise
         except Exception as error:
             raise ExperimentError(
                 f"The environment {self.environment} fails when it is made, reset and stepped: "
                 f"{type(error).__name__}: {error}"
             ) from error
 
-    def _try_agent(self) -> None:
+    def _try_agent(self, layout: Layout) -> None:
         from quinoa.agents import registry
 
         try:
-            registry.load(self.agent).agent_class(self.config, self.spec())
+            registry.load(self.agent).agent_class(self.config, layout.spec())
         except registry.UnknownAgentError as error:
             raise ExperimentError(str(error)) from error
         except Exception as error:
@@ -237,7 +309,10 @@ class Experiment:
         from quinoa.agents import registry
 
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["environment_maker"]
         fields["agent_config"] = registry.to_json(self.agent_config)
+        fields["env_kwargs"] = dict(self.env_kwargs)
+        fields["layout"] = None if self.layout is None else self.layout.to_json()
         described = {"format": _FORMAT, "experiment": fields, **provenance.collect()}
         if resumed_at is not None:
             before = read_json(folder.experiment)
@@ -255,8 +330,8 @@ def load(folder: RunFolder) -> Experiment:
     Raises:
         RunError: the file is missing or damaged, or the agent is not to be found any more.
     """
-    from quinoa.agents import registry
-    from quinoa.agents.config import AgentConfig, ConfigError
+    from quinoa.agents import protocol, registry
+    from quinoa.environments import Layout
 
     path = folder.experiment
     try:
@@ -265,12 +340,19 @@ def load(folder: RunFolder) -> Experiment:
         if saved.get("format", 1) < _AGENTS_MOVED:
             fields["agent"] = registry.moved(fields["agent"])
         config_fields = fields.pop("agent_config")
-        config = registry.from_json(
-            registry.load_config(fields["agent"]).config_class, config_fields
+        config = registry.from_json(registry.load(fields["agent"]).config_class, config_fields)
+        # Runs of before have neither.
+        env_kwargs, layout = dict(fields.pop("env_kwargs", {})), fields.pop("layout", None)
+        whole: dict[str, Any] = {
+            "agent_config": config,
+            "env_kwargs": env_kwargs,
+            "layout": None if layout is None else Layout.from_json(layout),
+        }
+        types = typing.get_type_hints(
+            Experiment, localns={"AgentConfig": protocol.AgentConfig, "Layout": Layout}
         )
-        types = typing.get_type_hints(Experiment, localns={"AgentConfig": AgentConfig})
-        return Experiment(agent_config=config, **registry.restored(fields, types))
-    except (registry.UnknownAgentError, ConfigError, ExperimentError) as error:
+        return Experiment(**whole, **registry.restored(fields, types))
+    except (registry.UnknownAgentError, protocol.ConfigError, ExperimentError) as error:
         raise RunError(f"{path} does not fit this version: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

@@ -153,27 +153,19 @@ class _Exported(tf.Module):
 
 def _described_environment(experiment: Experiment) -> dict[str, Any]:
     """What a policy's numbers mean outside: each part of an observation, and the actions' range."""
-    from quinoa import environments
-
-    environment = environments.make(
-        experiment.environment, experiment.seed, action_repeat=experiment.action_repeat
-    )
-    try:
-        _, _, low, high = environment.action_bounds
-        observation = [
-            {
-                "name": "/".join(map(str, leaf.path)) or "observation",
-                "shape": list(leaf.shape),
-                "size": int(np.prod(leaf.shape)),
-            }
-            for leaf in environment.leaves
-        ]
-    finally:
-        environment.close()
+    layout = experiment.known_layout()
+    observation = [
+        {
+            "name": "/".join(map(str, part.path)) or "observation",
+            "shape": list(part.shape),
+            "size": part.size,
+        }
+        for part in layout.observation
+    ]
     return {
         "action_repeat": experiment.action_repeat,
         "observation": observation,
-        "action": {"minimum": [float(x) for x in low], "maximum": [float(x) for x in high]},
+        "action": {"minimum": list(layout.low), "maximum": list(layout.high)},
     }
 
 

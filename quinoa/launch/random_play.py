@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from quinoa.launch.errors import RunError
@@ -12,6 +15,7 @@ EPISODES = 10
 def random_score(
     environment: str,
     *,
+    env_kwargs: Mapping[str, Any] | None = None,
     action_repeat: int = 1,
     max_episode_steps: int = 100_000,
     num_episodes: int = EPISODES,
@@ -20,6 +24,7 @@ def random_score(
 
     Args:
         environment: a name that `quinoa.environments.make` knows.
+        env_kwargs: keyword arguments for what makes it.
         action_repeat: environment steps that each action lasts.
         max_episode_steps: actions after which an episode is cut off.
         num_episodes: how many.
@@ -33,7 +38,9 @@ def random_score(
     try:
         batch = environments.EnvironmentBatch(
             [
-                environments.make(environment, int(seed), action_repeat=action_repeat)
+                environments.make(
+                    environment, int(seed), action_repeat=action_repeat, arguments=env_kwargs
+                )
                 for seed in np.random.SeedSequence(0).generate_state(num_episodes) >> 1
             ],
             max_episode_steps=max_episode_steps,

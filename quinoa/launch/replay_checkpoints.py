@@ -202,6 +202,8 @@ def _identity(experiment: Experiment, form: str) -> dict[str, Any]:
     return {
         "form": form,
         "environment": experiment.environment,
+        # Those of runs of before had no arguments, and say nothing of them.
+        **({"env_kwargs": dict(experiment.env_kwargs)} if experiment.env_kwargs else {}),
         "action_repeat": experiment.action_repeat,
         # Reverb has the limits on how fast each side may go from its checkpoint.
         "steps_per_call": experiment.steps_per_call,

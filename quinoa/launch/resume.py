@@ -78,4 +78,6 @@ def _fields(experiment: Experiment) -> Mapping[str, Any]:
     own = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(experiment)}
     # In the agent's configuration as the experiment has it.
     del own["agent_config"], own["samples_per_insert"]
+    # What follows from the environment.
+    del own["environment_is_object"], own["environment_maker"], own["layout"]
     return {**own, **dataclasses.asdict(experiment.config)}

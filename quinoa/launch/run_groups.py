@@ -77,6 +77,7 @@ def read(folder: RunFolder) -> Run:
     try:
         fields = dict(read_json(path)["experiment"])
         config = dict(fields.pop("agent_config"))
+        fields.pop("layout", None)
         if fields.get("samples_per_insert") is None:
             fields.pop("samples_per_insert", None)
         settings = {**config, **fields}

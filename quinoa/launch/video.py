@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quinoa.launch import video_file
-from quinoa.launch.errors import ExperimentError
 from quinoa.launch.evaluate import load_agent
 from quinoa.launch.playback import play
-from quinoa.launch.terminal import say
-from quinoa.launch.video_frames import Frame, VideoFrames, max_picture_width
+from quinoa.launch.video_frames import Frame, VideoFrames
 
 if TYPE_CHECKING:
     from quinoa.agents.protocol import Agent
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 
 # Frames a second, at most; where the environment does not say how long a step lasts, so many steps.
 MAX_RATE = 30.0
-# And at least: of steps that last longer than a second, one is shown a second.
-MIN_RATE = 1.0
 
 
 def make_environments(experiment: Experiment, count: int, seed: int) -> list[CanonicalEnvironment]:
@@ -35,24 +30,12 @@ def make_environments(experiment: Experiment, count: int, seed: int) -> list[Can
         NotRenderableError: they have no pictures.
         ExperimentError: they cannot be made any more.
     """
-    from quinoa import environments
     from quinoa.environments import rendering
 
     seeds = np.random.SeedSequence(experiment.seed_of(f"video-{seed}")).generate_state(count)
     made = []
     for of_one in seeds:
-        try:
-            environment = environments.make(
-                experiment.environment,
-                int(of_one),
-                action_repeat=experiment.action_repeat,
-                rendered=True,
-            )
-        except (
-            environments.UnknownEnvironmentError,
-            environments.InvalidEnvironmentError,
-        ) as error:
-            raise ExperimentError(str(error)) from error
+        environment = experiment.make_environment(int(of_one), rendered=True)
         made.append(environment)
         rendering.check(environment, experiment.environment)
     return made
@@ -118,9 +101,8 @@ def timing(environment: CanonicalEnvironment) -> tuple[int, float]:
     seconds = rendering.step_seconds(environment)
     if not seconds:
         return 1, MAX_RATE
-    # However short a step is, this is a finite number of them.
-    every = max(round(1.0 / max(seconds * MAX_RATE, 1e-9)), 1)
-    return every, max(min(1.0 / (seconds * every), 60.0), MIN_RATE)
+    every = max(round(1.0 / (seconds * MAX_RATE)), 1)
+    return every, min(1.0 / (seconds * every), 60.0)
 
 
 def _frames(
@@ -138,25 +120,14 @@ def _frames(
     from quinoa.environments import rendering
 
     video: VideoFrames | None = None
-    max_width = max_picture_width(len(environments))
-
-    def picture(environment: CanonicalEnvironment) -> Frame:
-        return rendering.render(environment, height, max_width)
-
     for moment in play(agent, environments, length=length, seed=seed, sample=sample):
         if on_step is not None:
             on_step()
         if video is None:
-            pictures = [picture(environment) for environment in environments]
-            if (least := min(map(len, pictures))) < height:
-                say(
-                    f"quinoa: note: the pictures are so wide that they are shown {least} pixels "
-                    f"high, not {height}.",
-                    sys.stderr,
-                )
+            pictures = [rendering.render(environment, height) for environment in environments]
             video = VideoFrames(
                 title,
-                [(each.shape[0], each.shape[1]) for each in pictures],
+                [(picture.shape[0], picture.shape[1]) for picture in pictures],
                 length=length,
                 has_value=moment.value is not None,
             )
@@ -166,7 +137,7 @@ def _frames(
         yield video.compose(
             moment,
             [
-                picture(environment) if video.is_needed(i) else None
+                rendering.render(environment, height) if video.is_needed(i) else None
                 for i, environment in enumerate(environments)
             ],
         )

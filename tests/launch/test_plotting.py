@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 import pytest
@@ -119,5 +118,5 @@ def test_draws_bands_with_and_without_an_interval(tmp_path, drawn):
 def test_a_literal_text_is_no_formula(text):
     from matplotlib.figure import Figure
 
-    drawn: Any = Figure().text(0, 0, "")
-    assert drawn._preprocess_math(plotting.literal(text)) == (text, False)
+    shown, is_formula = Figure().text(0, 0, "")._preprocess_math(plotting.literal(text))
+    assert (shown, is_formula) == (text, False)

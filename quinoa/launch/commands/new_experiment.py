@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -13,7 +14,7 @@ from quinoa.launch.commands.base import UsageError
 from quinoa.launch.errors import ExperimentError
 
 if TYPE_CHECKING:
-    from quinoa.agents.config import AgentConfig
+    from quinoa.agents import protocol
     from quinoa.launch.experiment import Experiment
 
 
@@ -29,8 +30,7 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         ExperimentError: it cannot be run.
         UsageError: a setting cannot be understood.
     """
-    from quinoa.agents import registry
-    from quinoa.agents.config import ConfigError
+    from quinoa.agents import protocol, registry
     from quinoa.launch import sizing
     from quinoa.launch.experiment import Experiment, agent_path, environment_path
 
@@ -38,11 +38,11 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         settings = _taken_from_preset(values) if values.preset is not None else {}
         name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
         settings = {**settings, **assignments(values.set)}
-        config = registry.override(registry.load_config(name).config, settings)
+        config = registry.override(registry.load(name).config, settings)
         effective = (
             config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
         )
-    except (registry.UnknownAgentError, ConfigError) as error:
+    except (registry.UnknownAgentError, protocol.ConfigError) as error:
         raise ExperimentError(str(error)) from error
     sizes = sizing.choose(
         effective,
@@ -57,6 +57,7 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         agent=agent_path(name),
         agent_config=config,
         environment=environment_path(values.env),
+        env_kwargs=env_kwargs(values.env_set),
         action_repeat=values.action_repeat,
         num_actors=values.num_actors,
         environments_per_actor=sizes.environments_per_actor,
@@ -82,8 +83,7 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
 
     preset = presets.load(values.preset)
     if values["agent"].present:
-        own = registry.load_config(preset.flags["agent"])
-        given = registry.load_config(values.agent)
+        own, given = registry.load(preset.flags["agent"]), registry.load(values.agent)
         if own.config_class is not given.config_class:
             raise ExperimentError(
                 f"The preset {preset.name} has settings of {own.name}, which {given.name} does not "
@@ -95,24 +95,44 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
     return preset.settings
 
 
-def configured(config: AgentConfig, texts: Sequence[str]) -> AgentConfig:
+def configured(config: protocol.AgentConfig, texts: Sequence[str]) -> protocol.AgentConfig:
     """A configuration with what --set was given.
 
     Raises:
         ExperimentError: there is no such field, or it takes no such value.
         UsageError: one is no `NAME=VALUE`, or a name is there twice.
     """
-    from quinoa.agents import registry
-    from quinoa.agents.config import ConfigError
+    from quinoa.agents import protocol, registry
 
     try:
         return registry.override(config, assignments(texts))
-    except ConfigError as error:
+    except protocol.ConfigError as error:
         raise ExperimentError(str(error)) from error
 
 
-def assignments(texts: Sequence[str]) -> dict[str, str]:
-    """Settings of an agent by name, from what --set was given, `NAME=VALUE` each.
+def env_kwargs(texts: Sequence[str]) -> dict[str, Any]:
+    """Arguments for an environment by name, from what --env_set was given.
+
+    Raises:
+        UsageError: one is no `NAME=VALUE`, or a name is there twice.
+    """
+    return {name: _json_or_text(text) for name, text in assignments(texts, "--env_set").items()}
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        # As Python has them, which the values are for.
+        return {"True": True, "False": False, "None": None}[text]
+    except KeyError:
+        pass
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def assignments(texts: Sequence[str], flag: str = "--set") -> dict[str, str]:
+    """Texts by name, from what a flag was given several times, `NAME=VALUE` each.
 
     Raises:
         UsageError: one is something else, or a name is there twice.
@@ -121,8 +141,8 @@ def assignments(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise UsageError(f"--set {text!r} cannot be understood: it must be NAME=VALUE.")
+            raise UsageError(f"{flag} {text!r} cannot be understood: it must be NAME=VALUE.")
         if name in found:
-            raise UsageError(f"--set gives {name!r} twice: {found[name]!r} and {value!r}.")
+            raise UsageError(f"{flag} gives {name!r} twice: {found[name]!r} and {value!r}.")
         found[name] = value
     return found

@@ -220,6 +220,7 @@ def _scales(groups: Groups, values: flags.FlagValues) -> dict[str, Scale]:
         settings = next(iter(of_environment.values()))[0].settings
         zeros[environment] = random_score(
             environment,
+            env_kwargs=settings.get("env_kwargs"),
             action_repeat=settings.get("action_repeat", 1),
             max_episode_steps=settings.get("max_episode_steps", 100_000),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from quinoa.launch.commands.base import UsageError
-from quinoa.launch.commands.new_experiment import configured
+from quinoa.launch.commands.new_experiment import configured, env_kwargs
 from quinoa.launch.counter import ACTOR_STEPS
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.terminal import say
@@ -65,6 +65,13 @@ def resume_experiment(
     for field, path in (("agent", agent_path), ("environment", environment_path)):
         if field in given:
             given[field] = path(given[field])
+    if values["env_set"].present:
+        given["env_kwargs"] = env_kwargs(values.env_set)
+    if saved.environment_is_object and "environment" in given:
+        # It is given again, and not changed.
+        saved = dataclasses.replace(
+            saved, environment=given["environment"], environment_is_object=False
+        )
     config = configured(saved.agent_config, values.set)
     experiment = dataclasses.replace(saved, **given, agent_config=config)
     _check_changes(resume.changes(saved, experiment), values.change, experiment)
@@ -78,7 +85,7 @@ def resume_experiment(
         )
     engine.check(experiment)
     held = _held_by_replay(folder, experiment, engine) if values.resume_replay else 0
-    experiment.validate(done, held)
+    experiment = experiment.validate(done, held)
     for line in resume.make_ready(folder, counts, damaged, keep_replay=values.resume_replay):
         say(f"quinoa: note: {line}", sys.stderr)
     say(f"Going on from {done} steps.")

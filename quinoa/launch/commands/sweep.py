@@ -197,7 +197,7 @@ def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[N
             continue
         engine = engines.make(engine_name, Settings(inherited))
         engine.check(experiment)
-        experiment.validate()
+        experiment = experiment.validate()
         needs[alike] = sizing.needs(
             experiment, experiment.spec(), is_one_process=engine.is_one_process
         )

@@ -59,7 +59,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         else:
             experiment = make_experiment(values, inherited)
             engine.check(experiment)
-            experiment.validate()
+            experiment = experiment.validate()
             folder = (
                 run_folder.RunFolder(Path(values.folder))
                 if values.folder

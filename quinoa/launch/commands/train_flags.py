@@ -41,6 +41,13 @@ def define() -> flags.FlagValues:
         flag_values=values,
     )
     flags.DEFINE_multi_string(
+        "env_set",
+        [],
+        "A keyword argument for what makes the environment, NAME=VALUE, the value as JSON has it "
+        "(10, true, [1, 2]), or else a text; may be given several times.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
         "set",
         [],
         "A setting of the agent, NAME=VALUE; may be given several times.",

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from quinoa import environments
+from quinoa.environments import Layout
+
+SPACE = spaces.Dict(
+    {
+        "count": spaces.Discrete(3, start=-1),
+        "where": spaces.Box(-9, 9, (2, 2)),
+        "which": spaces.MultiDiscrete([2, 3], start=[0, 5]),
+    }
+)
+
+
+class Mixed(gymnasium.Env[Any, Any]):
+    """Observations of several kinds, actions of a shape and bounds of their own."""
+
+    observation_space = SPACE
+    action_space = spaces.Box(
+        np.array([[-1.0, 0.0]]),
+        np.array([[3.0, 1.0]]),
+        dtype=np.float64,
+    )
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        return self.observation_space.sample(), float(action.sum()), False, False, {}
+
+
+@pytest.fixture
+def environment():
+    return environments.make("Mixed", 0, maker=Mixed)
+
+
+def test_it_comes_back_from_json(environment):
+    layout = Layout.of(environment)
+    assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
+    assert [part.name for part in layout.observation] == [
+        "observation['count']",
+        "observation['where']",
+        "observation['which']",
+    ]
+    assert (layout.low, layout.high) == ((-1, 0), (3, 1))
+    with pytest.raises(ValueError, match="no layout"):
+        Layout.from_json({"observation": 3})
+
+
+def test_it_says_the_specs_of_the_canonical_environment(environment):
+    spec = Layout.of(environment).spec()
+    assert spec == environments.environment_spec(environment)
+
+
+def test_it_flattens_as_the_environment_does(environment):
+    layout = Layout.of(environment)
+    raw = environment.inner._environment
+    seen = []
+    raw_reset = raw.reset
+
+    def remember(**options):
+        result = raw_reset(**options)
+        seen.append(result[0])
+        return result
+
+    raw.reset = remember
+    flat = np.stack([environment.reset().observation for _ in range(5)])
+    for observation, expected in zip(seen, flat, strict=True):
+        ours, is_batch = layout.flatten(observation)
+        assert not is_batch
+        np.testing.assert_array_equal(ours, [expected])
+    batch = {key: np.stack([each[key] for each in seen]) for key in SPACE}
+    ours, is_batch = layout.flatten(batch)
+    assert is_batch
+    np.testing.assert_array_equal(ours, flat)
+
+
+def test_it_maps_actions_as_the_environment_does(environment):
+    actions = np.random.default_rng(0).uniform(-1, 1, (4, 2)).astype(np.float32)
+    own = Layout.of(environment).action_map(actions)
+    assert own.shape == (4, 1, 2) and own.dtype == np.float64
+    assert all(Mixed.action_space.contains(action) for action in own)
+    np.testing.assert_array_equal(own, environment.action_map(actions))
+
+
+@pytest.mark.parametrize(
+    ("observation", "message"),
+    [
+        ({"count": 0, "where": np.zeros((2, 2))}, r"observation\['which'\] is missing"),
+        (
+            {"count": 0, "where": np.zeros(3), "which": [0, 5]},
+            r"has the shape \(3,\), not \(2, 2\)",
+        ),
+        ({"count": 2, "where": np.zeros((2, 2)), "which": [0, 5]}, "must be from -1 to 1"),
+        ({"count": 0, "where": np.full((2, 2), np.nan), "which": [0, 5]}, "not finite"),
+        ({"count": 0, "where": np.zeros((4, 2, 2)), "which": [0, 5]}, "not of one batch"),
+        (7, r"observation\['count'\] is missing"),
+    ],
+)
+def test_what_is_no_observation_is_refused(environment, observation, message):
+    with pytest.raises(ValueError, match=message):
+        Layout.of(environment).flatten(observation)
+
+
+def test_what_differs_is_said(environment):
+    layout = Layout.of(environment)
+    count, where, which = layout.observation
+    assert layout.difference(layout) == ""
+    other = dataclasses.replace(layout, observation=(where, count, which))
+    assert "now made of observation['where'], observation['count']" in layout.difference(other)
+    other = dataclasses.replace(layout, observation=(count, where))
+    assert "it was observation['count'], observation['where'], " in layout.difference(other)
+    wider = dataclasses.replace(where, shape=(2, 3))
+    other = dataclasses.replace(layout, observation=(count, wider, which))
+    assert "['where'] has now the shape (2, 3); it had (2, 2)" in layout.difference(other)
+    shifted = dataclasses.replace(count, starts=(0,))
+    other = dataclasses.replace(layout, observation=(shifted, where, which))
+    assert "categories (3,) from (0,); it had (3,) from (-1,)" in layout.difference(other)
+    other = dataclasses.replace(layout, high=(5.0, 1.0))
+    assert "from [-1, 0] to [5, 1]; they were from [-1, 0] to [3, 1]" in layout.difference(other)
+    other = dataclasses.replace(layout, action_shape=(2,))
+    assert "the shape (2,), not (1, 2)" in layout.difference(other)
