@@ -12,8 +12,6 @@ The learner, the actor loop, replay and the launcher use nothing of it but what 
 from __future__ import annotations
 
 import abc
-import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
@@ -22,54 +20,13 @@ import sonnet as snt
 import tensorflow as tf
 from acme import specs
 
+# For authors of agents, to whom this module is all that they need.
+from quinoa.agents.config import AgentConfig as AgentConfig
+from quinoa.agents.config import Bounds as Bounds
+from quinoa.agents.config import ConfigError as ConfigError
+from quinoa.agents.config import LayerSizes as LayerSizes
+from quinoa.agents.config import require as require
 from quinoa.agents.types import Seed, Transition
-
-
-class ConfigError(ValueError):
-    """A field of a configuration holds something that cannot work; the message says what would."""
-
-
-@dataclasses.dataclass(frozen=True)
-class AgentConfig:
-    """What every off-policy agent must say. Subclasses add their own fields and defaults."""
-
-    # The agent's discount γ; the environment's own discount is multiplied into it.
-    discount: float = 0.99
-    # Transitions in one gradient step.
-    batch_size: int = 256
-    # Gradients of each loss are scaled down to this global norm; 0 leaves them as they are.
-    max_gradient_norm: float = 0.0
-
-    # How often each transition is sampled, on average, before it is evicted: with a batch of 256,
-    # 256 is one gradient step per environment step, and 128 one per two. 0 holds no ratio: actors
-    # and learner both go as fast as they can.
-    samples_per_insert: float = 128.0
-    # Consecutive transitions of one environment that make one replay item.
-    segment_length: int = 16
-    # Transitions that replay holds before the first gradient step, and at most.
-    min_replay_size: int = 2_000
-    max_replay_size: int = 1_000_000
-
-    def __post_init__(self) -> None:
-        require(0 <= self.discount <= 1, "discount", self.discount, "a number in [0, 1]")
-        require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
-        require(self.max_gradient_norm >= 0, "max_gradient_norm", self.max_gradient_norm, "≥ 0")
-        ratio = self.samples_per_insert
-        require(0 <= ratio < math.inf, "samples_per_insert", ratio, "≥ 0 and finite")
-        require(self.segment_length >= 1, "segment_length", self.segment_length, "at least 1")
-        require(self.min_replay_size >= 1, "min_replay_size", self.min_replay_size, "at least 1")
-        require(
-            self.max_replay_size >= max(self.min_replay_size, self.segment_length),
-            "max_replay_size",
-            self.max_replay_size,
-            "at least min_replay_size and segment_length",
-        )
-
-
-def require(holds: bool, field: str, value: Any, wanted: str) -> None:
-    """Raises `ConfigError` naming the field, its value and what was wanted, unless it holds."""
-    if not holds:
-        raise ConfigError(f"{field} = {value!r} cannot work: it must be {wanted}.")
 
 
 class SpecError(ValueError):

@@ -1,6 +1,8 @@
 """Agents by name: the built-in ones, those that installed packages declare, and import paths.
 
-Any module will do that has what `quinoa.agents.protocol` asks for.
+Any module will do that has what `quinoa.agents.protocol` asks for. The configuration of a built-in
+agent is there without its class, and so without TensorFlow; a module of the user's is imported
+whole.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from quinoa import user_modules
-from quinoa.agents.protocol import Agent, AgentConfig, ConfigError
+from quinoa.agents.config import AgentConfig, ConfigError, field_types
 from quinoa.environments import plugins
+
+if TYPE_CHECKING:
+    from quinoa.agents.protocol import Agent
 
 DEFAULT_AGENT = "iq"
 
@@ -25,6 +30,7 @@ DEFAULT_AGENT = "iq"
 _BUILT_IN = ("quinoa.agents.iq", "quinoa.agents.quinoa", "quinoa.agents.sac", "quinoa.agents.svg0")
 
 ConfigT = TypeVar("ConfigT", bound=AgentConfig)
+LoadedT = TypeVar("LoadedT")
 
 
 class UnknownAgentError(ValueError):
@@ -33,6 +39,22 @@ class UnknownAgentError(ValueError):
 
 class InvalidAgentError(UnknownAgentError):
     """There is a module of this name, but it is not what an agent must be."""
+
+
+class LoadedConfig(NamedTuple):
+    """What an agent can be told, without the agent.
+
+    Attributes:
+      name: the name it was asked for by.
+      about: one line about the agent.
+      config_class: its configuration, a dataclass that derives from `AgentConfig`.
+      config: the preset's configuration, or the defaults.
+    """
+
+    name: str
+    about: str
+    config_class: type[AgentConfig]
+    config: AgentConfig
 
 
 class LoadedAgent(NamedTuple):
@@ -51,6 +73,13 @@ class LoadedAgent(NamedTuple):
     config: AgentConfig
 
 
+class _Found(NamedTuple):
+    """The module of an agent, imported, and which of its presets is meant, if any."""
+
+    module: types.ModuleType
+    preset: AgentConfig | None
+
+
 def load(name: str) -> LoadedAgent:
     """Finds an agent and imports it.
 
@@ -64,13 +93,23 @@ def load(name: str) -> LoadedAgent:
       UnknownAgentError: there is none, with the names nearest to it.
       InvalidAgentError: there is a module, but it cannot be imported, or lacks something.
     """
+    return _by_name(name, _agent)
+
+
+def load_config(name: str) -> LoadedConfig:
+    """The same of its configuration alone: without TensorFlow for a built-in agent."""
+    return _by_name(name, _config)
+
+
+def _by_name(name: str, read: Callable[[str, _Found], LoadedT]) -> LoadedT:
+    """Finds an agent and reads what is wanted of it; errors as those of `load`."""
     if (built_in := _built_in(name)) is not None:
-        return built_in
+        return read(name, built_in)
     plugin = _plugin(name)
     if plugin is None:
-        return _load_path(name)
+        return read(name, _at_path(name))
     try:
-        return _load_path(plugin.path)._replace(name=name)
+        return read(name, _at_path(plugin.path))
     except UnknownAgentError as error:
         raise InvalidAgentError(
             f"Agent {name!r}, which {plugin.package} declares, cannot be had: {error}"
@@ -100,11 +139,11 @@ def moved(name: str) -> str:
     return f"quinoa.{name}" if f"quinoa.{name.partition(':')[0]}" in _BUILT_IN else name
 
 
-def _built_in(name: str) -> LoadedAgent | None:
+def _built_in(name: str) -> _Found | None:
     for package in _BUILT_IN:
         module = _import(package)
         if name in module.PRESETS:
-            return _loaded(name, module, module.PRESETS[name])
+            return _Found(module, module.PRESETS[name])
     return None
 
 
@@ -115,7 +154,7 @@ def _plugin(name: str) -> plugins.Plugin | None:
         raise UnknownAgentError(str(error)) from error
 
 
-def _load_path(name: str) -> LoadedAgent:
+def _at_path(name: str) -> _Found:
     named = user_modules.parse(name)
     if named is None or not (named.attribute or "." in name or _is_module(name)):
         known = [*(name for name, _ in names()), *plugins.names(plugins.AGENTS)]
@@ -126,7 +165,7 @@ def _load_path(name: str) -> LoadedAgent:
         )
     module = _import(named.module)
     if named.attribute is None:
-        return _loaded(name, module, None)
+        return _Found(module, None)
     presets = getattr(module, "PRESETS", {})
     if named.attribute not in presets:
         known = sorted(presets)
@@ -134,15 +173,15 @@ def _load_path(name: str) -> LoadedAgent:
         raise UnknownAgentError(
             f"Agent {name!r}: {named.module} {has}.{_near(named.attribute, known)}"
         )
-    return _loaded(name, module, presets[named.attribute])
+    return _Found(module, presets[named.attribute])
 
 
 def names() -> list[tuple[str, str]]:
-    """The built-in agents, (name, one line about it) each. Imports them all."""
+    """The built-in agents, (name, one line about it) each."""
     result = []
     for package in _BUILT_IN:
         module = _import(package)
-        about = (module.__doc__ or package).strip().splitlines()[0].rstrip(".:")
+        about = _about(module)
         defaults = module.Config()
         for name, config in module.PRESETS.items():
             changed = [
@@ -250,8 +289,17 @@ def _is_module(name: str) -> bool:
         return True
 
 
-def _loaded(name: str, module: types.ModuleType, config: AgentConfig | None) -> LoadedAgent:
-    agent_class: type[Agent] = _class(name, module, "Agent", Agent)
+def _agent(name: str, found: _Found) -> LoadedAgent:
+    # Needs TensorFlow.
+    from quinoa.agents.protocol import Agent
+
+    agent_class: type[Agent] = _class(name, found.module, "Agent", Agent)
+    config = _config(name, found)
+    return LoadedAgent(name, agent_class, config.config_class, config.config)
+
+
+def _config(name: str, found: _Found) -> LoadedConfig:
+    module, config = found
     config_class: type[AgentConfig] = _class(name, module, "Config", AgentConfig)
     if config is None:
         try:
@@ -265,7 +313,11 @@ def _loaded(name: str, module: types.ModuleType, config: AgentConfig | None) -> 
             f"Agent {name!r}: its preset is a {type(config).__name__}, not a "
             f"{config_class.__name__} of {module.__name__}."
         )
-    return LoadedAgent(name, agent_class, config_class, config)
+    return LoadedConfig(name, _about(module), config_class, config)
+
+
+def _about(module: types.ModuleType) -> str:
+    return (module.__doc__ or module.__name__).strip().splitlines()[0].rstrip(".:")
 
 
 def _class(name: str, module: types.ModuleType, attribute: str, base: type) -> Any:
@@ -306,8 +358,7 @@ def _construct(make: Any) -> Any:
 
 
 def _field_types(config_class: type[AgentConfig]) -> dict[str, Any]:
-    hints = typing.get_type_hints(config_class)
-    return {field.name: hints[field.name] for field in dataclasses.fields(config_class)}
+    return {name: kind.hint for name, kind in field_types(config_class).items()}
 
 
 def _optional_of(hint: Any) -> Any:

@@ -13,7 +13,7 @@ import dm_env
 from dm_env import specs
 
 from quinoa import user_modules
-from quinoa.environments import mujoco_log
+from quinoa.environments import mujoco_log, timestep
 from quinoa.environments.errors import (
     InvalidEnvironmentError,
     NotRenderableError,
@@ -113,11 +113,11 @@ class GymnasiumEnvironment(dm_env.Environment):
 
     def control_timestep(self) -> float | None:
         """Seconds that one step simulates, if the environment says."""
-        seconds = getattr(self._environment.unwrapped, "dt", None)
-        frames_per_second = self._environment.metadata.get("render_fps")
-        if seconds is None and frames_per_second:
-            seconds = 1.0 / frames_per_second
-        return None if seconds is None else float(seconds)
+        own = timestep.seconds(getattr(self._environment.unwrapped, "dt", None))
+        if own is not None:
+            return own
+        frames_per_second = timestep.seconds(self._environment.metadata.get("render_fps"))
+        return None if frames_per_second is None else timestep.seconds(1.0 / frames_per_second)
 
     def render(self) -> Any:
         """A picture, uint8 `[H, W, 3]`; for an environment that was loaded to be rendered.

@@ -15,6 +15,7 @@ import dm_env
 import numpy as np
 import numpy.typing as npt
 
+from quinoa.environments import timestep
 from quinoa.environments.canonical import CanonicalEnvironment
 from quinoa.environments.errors import NotRenderableError
 
@@ -41,29 +42,37 @@ def check(environment: dm_env.Environment, name: str) -> None:
         )
 
 
-def render(environment: dm_env.Environment, height: int) -> Picture:
+def render(environment: dm_env.Environment, height: int, max_width: int | None = None) -> Picture:
     """Draws an environment as it is now.
 
     Args:
         environment: one that `check` has passed, and that has been reset.
         height: of the picture, in pixels; the width follows from the environment.
+        max_width: of the picture; one that would be wider is drawn with a smaller height.
 
     Returns:
-        The picture, uint8 `[height, W, 3]`.
+        The picture, uint8 `[H, W, 3]`, where H is `height` but for `max_width`.
 
     Raises:
-        NotRenderableError: what `render()` returned is no picture.
+        NotRenderableError: it fails to draw, or what `render()` returned is no picture.
     """
     inner = _inner(environment)
     if not hasattr(inner, "render"):
-        return _render_physics(inner.physics, height)
-    picture = np.asarray(inner.render())
+        return _resized(_render_physics(inner.physics, height), height, max_width)
+    try:
+        picture = np.asarray(inner.render())
+    except NotRenderableError:
+        raise
+    except Exception as error:
+        raise NotRenderableError(
+            f"{type(inner).__name__}.render() failed: {type(error).__name__}: {error}"
+        ) from error
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise NotRenderableError(
             f"{type(inner).__name__}.render() returned {picture.dtype} {list(picture.shape)}, not "
             "a picture, uint8 [H, W, 3]."
         )
-    return _resized(picture, height)
+    return _resized(picture, height, max_width)
 
 
 def step_seconds(environment: dm_env.Environment) -> float | None:
@@ -71,12 +80,10 @@ def step_seconds(environment: dm_env.Environment) -> float | None:
 
     An environment says so by a method `control_timestep()`, as dm_control's do.
     """
-    inner = _inner(environment)
-    if not hasattr(inner, "control_timestep"):
-        return None
-    seconds = inner.control_timestep()
+    said = getattr(_inner(environment), "control_timestep", None)
+    seconds = timestep.seconds(said() if callable(said) else said)
     repeat = environment.action_repeat if isinstance(environment, CanonicalEnvironment) else 1
-    return None if seconds is None else float(seconds) * repeat
+    return None if seconds is None else seconds * repeat
 
 
 def _inner(environment: dm_env.Environment) -> Any:
@@ -97,11 +104,14 @@ def _render_physics(physics: Any, height: int) -> Picture:
     return picture
 
 
-def _resized(picture: Picture, height: int) -> Picture:
-    if len(picture) == height:
+def _resized(picture: Picture, height: int, max_width: int | None) -> Picture:
+    scale = height / len(picture)
+    if max_width is not None:
+        scale = min(scale, max_width / picture.shape[1])
+    if scale == 1.0:
         return picture
     from PIL import Image
 
-    width = max(round(picture.shape[1] * height / len(picture)), 1)
-    image = Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
+    size = (max(round(picture.shape[1] * scale), 1), max(round(len(picture) * scale), 1))
+    image = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)
     return np.asarray(image)

@@ -17,7 +17,7 @@ from quinoa.launch.run_folder import RunFolder
 if TYPE_CHECKING:
     from acme import specs
 
-    from quinoa.agents.protocol import AgentConfig
+    from quinoa.agents.config import AgentConfig
     from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
 
 # Of what `Experiment.save` writes; files of before it was counted say none. From the second on,
@@ -330,7 +330,8 @@ def load(folder: RunFolder) -> Experiment:
     Raises:
         RunError: the file is missing or damaged, or the agent is not to be found any more.
     """
-    from quinoa.agents import protocol, registry
+    from quinoa.agents import registry
+    from quinoa.agents.config import AgentConfig, ConfigError
     from quinoa.environments import Layout
 
     path = folder.experiment
@@ -340,7 +341,9 @@ def load(folder: RunFolder) -> Experiment:
         if saved.get("format", 1) < _AGENTS_MOVED:
             fields["agent"] = registry.moved(fields["agent"])
         config_fields = fields.pop("agent_config")
-        config = registry.from_json(registry.load(fields["agent"]).config_class, config_fields)
+        config = registry.from_json(
+            registry.load_config(fields["agent"]).config_class, config_fields
+        )
         # Runs of before have neither.
         env_kwargs, layout = dict(fields.pop("env_kwargs", {})), fields.pop("layout", None)
         whole: dict[str, Any] = {
@@ -349,10 +352,10 @@ def load(folder: RunFolder) -> Experiment:
             "layout": None if layout is None else Layout.from_json(layout),
         }
         types = typing.get_type_hints(
-            Experiment, localns={"AgentConfig": protocol.AgentConfig, "Layout": Layout}
+            Experiment, localns={"AgentConfig": AgentConfig, "Layout": Layout}
         )
         return Experiment(**whole, **registry.restored(fields, types))
-    except (registry.UnknownAgentError, protocol.ConfigError, ExperimentError) as error:
+    except (registry.UnknownAgentError, ConfigError, ExperimentError) as error:
         raise RunError(f"{path} does not fit this version: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

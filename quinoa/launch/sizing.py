@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from acme import specs
 
-    from quinoa.agents.protocol import AgentConfig
+    from quinoa.agents.config import AgentConfig
     from quinoa.launch.experiment import Experiment
 
 # What an actor's policy call costs, and what one environment's step does, in seconds, roughly:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ import numpy as np
 from quinoa.launch import video_file
 from quinoa.launch.evaluate import load_agent
 from quinoa.launch.playback import play
-from quinoa.launch.video_frames import Frame, VideoFrames
+from quinoa.launch.terminal import say
+from quinoa.launch.video_frames import Frame, VideoFrames, max_picture_width
 
 if TYPE_CHECKING:
     from quinoa.agents.protocol import Agent
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 # Frames a second, at most; where the environment does not say how long a step lasts, so many steps.
 MAX_RATE = 30.0
+# And at least: of steps that last longer than a second, one is shown a second.
+MIN_RATE = 1.0
 
 
 def make_environments(experiment: Experiment, count: int, seed: int) -> list[CanonicalEnvironment]:
@@ -101,8 +105,9 @@ def timing(environment: CanonicalEnvironment) -> tuple[int, float]:
     seconds = rendering.step_seconds(environment)
     if not seconds:
         return 1, MAX_RATE
-    every = max(round(1.0 / (seconds * MAX_RATE)), 1)
-    return every, min(1.0 / (seconds * every), 60.0)
+    # However short a step is, this is a finite number of them.
+    every = max(round(1.0 / max(seconds * MAX_RATE, 1e-9)), 1)
+    return every, max(min(1.0 / (seconds * every), 60.0), MIN_RATE)
 
 
 def _frames(
@@ -120,14 +125,25 @@ def _frames(
     from quinoa.environments import rendering
 
     video: VideoFrames | None = None
+    max_width = max_picture_width(len(environments))
+
+    def picture(environment: CanonicalEnvironment) -> Frame:
+        return rendering.render(environment, height, max_width)
+
     for moment in play(agent, environments, length=length, seed=seed, sample=sample):
         if on_step is not None:
             on_step()
         if video is None:
-            pictures = [rendering.render(environment, height) for environment in environments]
+            pictures = [picture(environment) for environment in environments]
+            if (least := min(map(len, pictures))) < height:
+                say(
+                    f"quinoa: note: the pictures are so wide that they are shown {least} pixels "
+                    f"high, not {height}.",
+                    sys.stderr,
+                )
             video = VideoFrames(
                 title,
-                [(picture.shape[0], picture.shape[1]) for picture in pictures],
+                [(each.shape[0], each.shape[1]) for each in pictures],
                 length=length,
                 has_value=moment.value is not None,
             )
@@ -137,7 +153,7 @@ def _frames(
         yield video.compose(
             moment,
             [
-                rendering.render(environment, height) if video.is_needed(i) else None
+                picture(environment) if video.is_needed(i) else None
                 for i, environment in enumerate(environments)
             ],
         )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,11 +19,14 @@ import numpy.typing as npt
 Frame = npt.NDArray[np.uint8]
 
 
-# Of 10; x264 at 6 shows no blocks in flat colours and sharp text.
-_QUALITY = 6.0
+# x264's constant rate factor, from 0 to 51, the worst: 20 shows no blocks in flat colours and sharp
+# text.
+_CRF = 20
 # A GIF holds its pictures hardly compressed: fewer and smaller ones.
 _GIF_RATE = 12.5
 _GIF_WIDTH = 640
+# Which part of ffmpeg a line is from: "[libx264 @ 0x557f54c90280] ".
+_SPEAKER = re.compile(r"^(\[[^]]* @ [^]]*\] *)+")
 
 
 def write(frames: Iterable[Frame], rate: float, paths: Iterable[Path]) -> None:
@@ -56,30 +62,43 @@ def write(frames: Iterable[Frame], rate: float, paths: Iterable[Path]) -> None:
 
 
 def _write_mp4(frames: Iterable[Frame], rate: float, path: Path) -> None:
-    import imageio_ffmpeg
-
-    writer = None
-    try:
-        for frame in frames:
-            if writer is None:
-                height, width = frame.shape[:2]
-                writer = imageio_ffmpeg.write_frames(
-                    str(path),
-                    (width, height),
-                    fps=rate,
-                    codec="libx264",
-                    quality=_QUALITY,
-                    macro_block_size=2,
-                    ffmpeg_log_level="error",
-                    output_params=["-movflags", "+faststart"],
-                )
-                writer.send(None)
-            writer.send(np.ascontiguousarray(frame))
-    finally:
-        if writer is not None:
-            writer.close()
-    if not path.is_file():
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
         raise ValueError("A video needs at least one frame.")
+    height, width = first.shape[:2]
+    process = subprocess.Popen(
+        [
+            *_command(),
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
+            *("-r", f"{rate:.9f}", "-i", "-", "-an"),
+            *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", str(_CRF)),
+            *("-movflags", "+faststart", str(path)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # Or Ctrl-C would reach it as well.
+        start_new_session=True,
+    )
+    assert process.stdin is not None and process.stderr is not None
+    # A pipe that nobody reads meanwhile would stop it when full.
+    said: list[bytes] = []
+    reader = threading.Thread(target=lambda pipe: said.extend(pipe), args=[process.stderr])
+    reader.start()
+    try:
+        # When it has ended before its time, its own words say why.
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            for frame in itertools.chain([first], frames):
+                pipe.write(np.ascontiguousarray(frame).data)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.wait()
+        reader.join()
+        process.stderr.close()
+    _require_done(process.returncode, b"".join(said).decode(errors="replace"))
 
 
 def _make_gif(movie: Path, path: Path, rate: float) -> None:
@@ -94,15 +113,25 @@ def _make_gif(movie: Path, path: Path, rate: float) -> None:
 
 
 def _ffmpeg(*arguments: str) -> None:
-    import imageio_ffmpeg
-
     done = subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *arguments],
+        [*_command(), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
     )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise OSError(f"ffmpeg: {lines[-1] if lines else f'exit status {done.returncode}'}")
+    _require_done(done.returncode, done.stderr)
+
+
+def _command() -> list[str]:
+    import imageio_ffmpeg
+
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
+
+
+def _require_done(status: int, said: str) -> None:
+    """Raises `OSError` where ffmpeg failed; what it says first is the cause of all that follows."""
+    if status:
+        lines = [_SPEAKER.sub("", line).strip() for line in said.splitlines()]
+        reason = next((line for line in lines if line), f"exit status {status}")
+        raise OSError(f"ffmpeg: {reason}")

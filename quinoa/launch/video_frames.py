@@ -22,10 +22,22 @@ _TITLE, _CAPTION, _GAP = 28, 22, 4
 _CHART_HEIGHT, _LEAST_CHART_WIDTH = 150, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 10, 38
 _DPI = 100
+# Of a frame: half of what x264 takes, and as much as anybody's screen has.
+_MAX_WIDTH = 8192
 # How bright the picture of an episode that is over stays.
 _OVER = 0.5
 # Steps that a chart shows at first.
 _FIRST_STEPS = 100
+
+
+def num_columns(count: int) -> int:
+    """Of the grid of so many episodes."""
+    return math.ceil(math.sqrt(count))
+
+
+def max_picture_width(count: int) -> int:
+    """The most pixels in width that there is room for in the picture of one of so many episodes."""
+    return (_MAX_WIDTH - _GAP) // num_columns(count) - _GAP
 
 
 class VideoFrames:
@@ -50,7 +62,7 @@ class VideoFrames:
             entropy_label: of the entropy's chart.
         """
         count = len(picture_sizes)
-        self._columns = math.ceil(math.sqrt(count))
+        self._columns = num_columns(count)
         rows = math.ceil(count / self._columns)
         self._cell_height = max(height for height, _ in picture_sizes) + _CAPTION
         self._cell_width = max(width for _, width in picture_sizes)

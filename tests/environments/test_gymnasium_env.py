@@ -1,3 +1,6 @@
+import math
+from typing import Any
+
 import dm_env
 import gymnasium
 import numpy as np
@@ -204,3 +207,26 @@ def test_an_id_of_a_module():
         assert environment.action_spec().shape == (1,)
     with pytest.raises(environments.UnknownEnvironmentError, match="cannot import the module no_"):
         environments.make("gym:no_such_module:Pendulum-v1", 0)
+
+
+@pytest.mark.parametrize(
+    ("dt", "fps", "seconds"),
+    [
+        (0.02, 30, 0.02),
+        (np.float32(0.5), None, 0.5),
+        (lambda: 0.1, 50, 0.02),
+        (lambda: 0.1, None, None),
+        (-1.0, 0, None),
+        (math.inf, "fast", None),
+        (None, 20, 0.05),
+    ],
+)
+def test_a_time_step_is_a_positive_number_or_not_known(dt, fps, seconds):
+    class Timed(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-1, 1, (1,))
+        action_space = gymnasium.spaces.Box(-1, 1, (1,))
+
+    inner: Any = Timed()
+    inner.metadata, inner.dt = {"render_fps": fps}, dt
+    found = GymnasiumEnvironment(inner, 0, "gym:Timed").control_timestep()
+    assert found == (None if seconds is None else pytest.approx(seconds))

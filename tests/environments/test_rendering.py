@@ -33,6 +33,18 @@ def test_a_picture_gets_the_height_that_is_asked_for_and_keeps_its_shape():
     assert abs(int(picture[40, 110, 0]) - int(environment.inner.render()[20, 55, 0])) <= 1
 
 
+def test_a_picture_that_would_be_too_wide_gets_less_height():
+    assert rendering.render(made(DRAWN), 80, max_width=60).shape == (40, 60, 3)
+    assert rendering.render(made(DRAWN), 80, max_width=200).shape == (80, 120, 3)
+
+
+@pytest.mark.parametrize("said", [lambda: lambda: 0.1, lambda: "fast", lambda: True, 0.0, None])
+def test_a_time_step_that_is_no_positive_number_says_nothing(said):
+    environment = made(DRAWN)
+    environment.inner.control_timestep = said
+    assert rendering.step_seconds(environment) is None
+
+
 def test_what_is_no_picture_is_refused():
     environment = made("tests.launch.factories:badly_drawn")
     with pytest.raises(

@@ -144,6 +144,27 @@ def badly_drawn(seed: int) -> BadlyDrawn:
     return BadlyDrawn(seed)
 
 
+class Wide(Drawn):
+    """Its pictures are a strip."""
+
+    HEIGHT, WIDTH = 10, 3000
+
+
+def wide(seed: int) -> Wide:
+    return Wide(seed)
+
+
+class FailsToDraw(Match):
+    """Raises in place of drawing itself."""
+
+    def render(self) -> np.ndarray:
+        raise ZeroDivisionError("no light")
+
+
+def fails_to_draw(seed: int) -> FailsToDraw:
+    return FailsToDraw(seed)
+
+
 def fails_later(seed: int) -> Match:
     return Match(seed, fails_after=50)
 

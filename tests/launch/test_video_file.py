@@ -57,3 +57,18 @@ def test_nothing_is_left_of_a_video_that_came_to_grief(tmp_path):
 def test_no_frames_are_no_video(tmp_path):
     with pytest.raises(ValueError, match="at least one frame"):
         video_file.write([], 20.0, [tmp_path / "video.mp4"])
+
+
+def test_what_x264_cannot_take_is_an_error_of_one_line(tmp_path, capfd):
+    with pytest.raises(OSError, match=r"^ffmpeg: invalid width x height \(20000x64\)$"):
+        video_file.write(frames(2, width=20_000), 20.0, [tmp_path / "video.mp4"])
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_full_disk_is_an_error(small_disk):
+    rng = np.random.default_rng(0)
+    noise = (rng.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(20))
+    with pytest.raises(OSError, match="No space left on device"):
+        video_file.write(noise, 20.0, [small_disk / "video.mp4"])
+    assert not list(small_disk.iterdir())

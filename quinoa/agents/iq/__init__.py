@@ -3,7 +3,14 @@
 Vieillard et al. (2021), "Implicitly Regularized RL with Implicit Q-Values".
 """
 
-from quinoa.agents.iq.agent import Agent
+from typing import TYPE_CHECKING
+
+from quinoa import lazy
 from quinoa.agents.iq.config import PRESETS, Config
 
+if TYPE_CHECKING:
+    from quinoa.agents.iq.agent import Agent
+
 __all__ = ["PRESETS", "Agent", "Config"]
+
+__getattr__ = lazy.attributes(__name__, {"Agent": "quinoa.agents.iq.agent"})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+from typing import Annotated, Literal
 
-from quinoa.agents.policies import FlowConfig
-from quinoa.agents.protocol import require
+from quinoa.agents.config import Bounds, LayerSizes
+from quinoa.agents.policies.config import FlowConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,36 +16,22 @@ class Config(FlowConfig):
     Rewards of the control suite lie in [0, 1], where 1e-3 learns faster than the paper's 3e-4.
     """
 
-    # τ of Eq. 1: the temperature of the softmax that the policy is.
-    tau: float = 0.01
-    # α of Eq. 2: the Munchausen coefficient. 0 is IQ, above is M-IQ; the paper's best is 0.9.
-    alpha: float = 0.0
-    # Whether V(s') in Eq. 2 is the target network's (IQ) or the online one's ((Trust-)PCL).
+    tau: Annotated[float, Bounds(above=0)] = 0.01
+    """τ of Eq. 1: the temperature of the softmax that the policy is."""
+    alpha: Annotated[float, Bounds(at_least=0, below=1)] = 0.0
+    """α of Eq. 2: the Munchausen coefficient. 0 is IQ, above is M-IQ; the paper's best is 0.9."""
     target_value: bool = True
-    # λ: how far the targets move towards the online networks at each step.
-    target_rate: float = 0.005
+    """Whether V(s') in Eq. 2 is the target network's (IQ) or the online one's ((Trust-)PCL)."""
+    target_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.005
+    """λ: how far the targets move towards the online networks at each step."""
 
-    # The policy class: multicategorical, of `num_bins` a dimension, flow or gaussian
-    # (agents/policies).
-    policy: str = "multicategorical"
-    # Hidden layers of V, and of the policy unless it is a flow.
-    hidden_sizes: tuple[int, ...] = (256, 256)
+    policy: Literal["multicategorical", "flow", "gaussian"] = "multicategorical"
+    """The policy class: `multicategorical` (of `num_bins` a dimension), `flow` or `gaussian`."""
+    hidden_sizes: LayerSizes = (256, 256)
+    """Hidden layers of V, and of the policy unless it is a flow."""
 
-    learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        """Checks every field; raises `ConfigError`."""
-        super().__post_init__()
-        require(0 < self.tau < math.inf, "tau", self.tau, "> 0")
-        require(0 <= self.alpha < 1, "alpha", self.alpha, "in [0, 1)")
-        require(0 < self.target_rate <= 1, "target_rate", self.target_rate, "in (0, 1]")
-        policies = ("multicategorical", "flow", "gaussian")
-        require(self.policy in policies, "policy", self.policy, f"one of {', '.join(policies)}")
-        sizes = self.hidden_sizes
-        require(
-            all(size >= 1 for size in sizes), "hidden_sizes", sizes, "layer sizes of at least 1"
-        )
-        require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "> 0")
+    learning_rate: Annotated[float, Bounds(above=0)] = 1e-3
+    """Adam's step size, of V and the policy."""
 
 
 PRESETS = {

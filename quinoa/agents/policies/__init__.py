@@ -5,9 +5,15 @@ event shape [A], whose `sample`, `log_prob` and `mode` are finite everywhere on 
 included.
 """
 
-from quinoa.agents.policies.flow import FlowConfig, FlowPolicy, make_flow_policy
-from quinoa.agents.policies.gaussian import TanhGaussianPolicy
-from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
+from typing import TYPE_CHECKING
+
+from quinoa import lazy
+from quinoa.agents.policies.config import FlowConfig
+
+if TYPE_CHECKING:
+    from quinoa.agents.policies.flow import FlowPolicy, make_flow_policy
+    from quinoa.agents.policies.gaussian import TanhGaussianPolicy
+    from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
 
 __all__ = [
     "FlowConfig",
@@ -17,3 +23,14 @@ __all__ = [
     "TanhGaussianPolicy",
     "make_flow_policy",
 ]
+
+__getattr__ = lazy.attributes(
+    __name__,
+    {
+        "FlowPolicy": "quinoa.agents.policies.flow",
+        "make_flow_policy": "quinoa.agents.policies.flow",
+        "TanhGaussianPolicy": "quinoa.agents.policies.gaussian",
+        "MultiCategorical": "quinoa.agents.policies.multicategorical",
+        "MultiCategoricalPolicy": "quinoa.agents.policies.multicategorical",
+    },
+)

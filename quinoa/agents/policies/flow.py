@@ -7,7 +7,6 @@ scale 1/2. Couplings that are the identity at the start make the first policy ex
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -19,8 +18,9 @@ from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
 from quinoa.agents.policies import numpy_form
+from quinoa.agents.policies.config import FlowConfig
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
-from quinoa.agents.protocol import AgentConfig, Policy, require
+from quinoa.agents.protocol import Policy
 
 # Base points among whose images `mode` looks for the densest; the first is the centre.
 _MODE_CANDIDATES = 64
@@ -256,35 +256,6 @@ class FlowPolicy(Policy):
         couplings = [coupling(first, network) for first, network in self._conditioners]
         batch_size = observation.shape[0] or tf.shape(observation)[0]
         return BoxFlow(couplings, self._kind, batch_size, self._action_size)
-
-
-@dataclasses.dataclass(frozen=True)
-class FlowConfig(AgentConfig):
-    """Settings of an agent whose policy is, or may be, a flow."""
-
-    # What a coupling does to its half: `affine` (Real NVP), or `piecewise_linear`.
-    coupling: str = "affine"
-    # How many couplings, and the hidden layers of each one's sub-network.
-    num_couplings: int = 4
-    coupling_hidden_sizes: tuple[int, ...] = (64, 64)
-    # How far an affine coupling may stretch (in log) and move atanh(a).
-    max_log_scale: float = 0.7
-    max_shift: float = 2.0
-    # n, the bins a dimension of a piecewise-linear coupling (in IQ, of a multicategorical policy).
-    num_bins: int = 11
-
-    def __post_init__(self) -> None:
-        """Checks every field; raises `ConfigError`."""
-        super().__post_init__()
-        kinds = ("affine", "piecewise_linear")
-        require(self.coupling in kinds, "coupling", self.coupling, f"one of {', '.join(kinds)}")
-        require(self.num_couplings >= 1, "num_couplings", self.num_couplings, "at least 1")
-        sizes = self.coupling_hidden_sizes
-        wanted = "layer sizes of at least 1"
-        require(all(size >= 1 for size in sizes), "coupling_hidden_sizes", sizes, wanted)
-        require(self.max_log_scale > 0, "max_log_scale", self.max_log_scale, "> 0")
-        require(self.max_shift > 0, "max_shift", self.max_shift, "> 0")
-        require(self.num_bins >= 2, "num_bins", self.num_bins, "at least 2")
 
 
 def make_flow_policy(config: FlowConfig, observation_size: int, action_size: int) -> FlowPolicy:

@@ -11,7 +11,7 @@ import reverb
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.config import AgentConfig
 from quinoa.agents.replay import segments, tables
 from quinoa.agents.replay.server import wait_for_server
 from quinoa.agents.types import Transition

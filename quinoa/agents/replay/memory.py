@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from acme import specs
 
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.config import AgentConfig
 from quinoa.agents.replay import segments
 from quinoa.agents.types import Transition
 

@@ -40,7 +40,7 @@ import reverb
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.config import AgentConfig
 from quinoa.agents.replay import segments
 
 TABLE = "transitions"

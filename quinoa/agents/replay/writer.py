@@ -10,7 +10,7 @@ import numpy.typing as npt
 import reverb
 from acme import specs
 
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.config import AgentConfig
 from quinoa.agents.replay.segments import FloatArray, SegmentBuffer
 from quinoa.agents.replay.tables import TABLE
 from quinoa.agents.types import Transition

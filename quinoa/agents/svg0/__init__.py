@@ -3,7 +3,14 @@
 Heess et al. (2015), "Learning Continuous Control Policies by Stochastic Value Gradients".
 """
 
-from quinoa.agents.svg0.agent import Agent
+from typing import TYPE_CHECKING
+
+from quinoa import lazy
 from quinoa.agents.svg0.config import PRESETS, Config
 
+if TYPE_CHECKING:
+    from quinoa.agents.svg0.agent import Agent
+
 __all__ = ["PRESETS", "Agent", "Config"]
+
+__getattr__ = lazy.attributes(__name__, {"Agent": "quinoa.agents.svg0.agent"})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+from typing import Annotated
 
-from quinoa.agents.protocol import AgentConfig, require
+from quinoa.agents.config import AgentConfig, Bounds, LayerSizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,35 +17,24 @@ class Config(AgentConfig):
     preset `svg0_paper`. The rest is ours.
     """
 
-    # The target critic is copied every `target_period` steps, or, if that is 0, moves by
-    # `target_rate` of the way at each. A copy every 1000 steps backs values up once in 1000 steps.
-    target_period: int = 0
-    target_rate: float = 0.005
-    # What a unit of entropy is worth to the actor; 0 is the algorithm as published. The reward
-    # alone gives the deviation no reason to stay, and with it goes the exploration. 0.01 holds it
-    # up while Q is nearly flat and gives way where actions matter.
-    entropy_weight: float = 0.01
+    target_period: Annotated[int, Bounds(at_least=0)] = 0
+    """The target critic is copied every so many steps; 0 has it move by `target_rate` at each. A
+    copy every 1000 steps backs values up once in 1000 steps."""
+    target_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.005
+    """How far the target critic moves towards the critic at each step, if `target_period` is 0."""
+    entropy_weight: Annotated[float, Bounds(at_least=0)] = 0.01
+    """What a unit of entropy is worth to the actor; 0 is the algorithm as published. The reward
+    alone gives the deviation no reason to stay, and with it goes the exploration. 0.01 holds it up
+    while Q is nearly flat and gives way where actions matter."""
 
-    # Hidden layers of the actor and of the critic.
-    hidden_sizes: tuple[int, ...] = (256, 256)
+    hidden_sizes: LayerSizes = (256, 256)
+    """Hidden layers of the actor and of the critic."""
 
-    # Of the critic and the actor.
-    learning_rate: float = 3e-4
-    # One gradient step for each environment step, as for SAC.
-    samples_per_insert: float = 256.0
-
-    def __post_init__(self) -> None:
-        """Checks every field; raises `ConfigError`."""
-        super().__post_init__()
-        require(self.target_period >= 0, "target_period", self.target_period, "≥ 0")
-        require(0 < self.target_rate <= 1, "target_rate", self.target_rate, "in (0, 1]")
-        weight = self.entropy_weight
-        require(0 <= weight < math.inf, "entropy_weight", weight, "≥ 0 and finite")
-        sizes = self.hidden_sizes
-        require(
-            all(size >= 1 for size in sizes), "hidden_sizes", sizes, "layer sizes of at least 1"
-        )
-        require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "> 0")
+    learning_rate: Annotated[float, Bounds(above=0)] = 3e-4
+    """Adam's step size, of the critic and the actor."""
+    samples_per_insert: Annotated[float, Bounds(at_least=0)] = 256.0
+    """How often each transition is sampled, on average: 256, with a batch of 256, is one gradient
+    step for each environment step, as for SAC. 0 holds no ratio."""
 
 
 PRESETS = {

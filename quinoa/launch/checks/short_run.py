@@ -20,7 +20,7 @@ from quinoa.launch.files import read_json
 from quinoa.launch.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from quinoa.agents.protocol import AgentConfig
+    from quinoa.agents.config import AgentConfig
 
 # Seconds from the start to the first gradient step, at most, and from the signal to the end.
 _START_S, _STOP_S = 240.0, 60.0

@@ -160,7 +160,7 @@ def _check_environment(
         failed,
         short_run.Subject(
             agent=registry.DEFAULT_AGENT,
-            config=registry.load(registry.DEFAULT_AGENT).config,
+            config=registry.load_config(registry.DEFAULT_AGENT).config,
             environment=name,
             seconds=values.seconds,
             action_repeat=values.action_repeat,

@@ -14,7 +14,7 @@ from quinoa.launch.commands.base import UsageError
 from quinoa.launch.errors import ExperimentError
 
 if TYPE_CHECKING:
-    from quinoa.agents import protocol
+    from quinoa.agents.config import AgentConfig
     from quinoa.launch.experiment import Experiment
 
 
@@ -30,7 +30,8 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         ExperimentError: it cannot be run.
         UsageError: a setting cannot be understood.
     """
-    from quinoa.agents import protocol, registry
+    from quinoa.agents import registry
+    from quinoa.agents.config import ConfigError
     from quinoa.launch import sizing
     from quinoa.launch.experiment import Experiment, agent_path, environment_path
 
@@ -38,11 +39,11 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         settings = _taken_from_preset(values) if values.preset is not None else {}
         name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
         settings = {**settings, **assignments(values.set)}
-        config = registry.override(registry.load(name).config, settings)
+        config = registry.override(registry.load_config(name).config, settings)
         effective = (
             config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
         )
-    except (registry.UnknownAgentError, protocol.ConfigError) as error:
+    except (registry.UnknownAgentError, ConfigError) as error:
         raise ExperimentError(str(error)) from error
     sizes = sizing.choose(
         effective,
@@ -83,7 +84,8 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
 
     preset = presets.load(values.preset)
     if values["agent"].present:
-        own, given = registry.load(preset.flags["agent"]), registry.load(values.agent)
+        own = registry.load_config(preset.flags["agent"])
+        given = registry.load_config(values.agent)
         if own.config_class is not given.config_class:
             raise ExperimentError(
                 f"The preset {preset.name} has settings of {own.name}, which {given.name} does not "
@@ -95,18 +97,19 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
     return preset.settings
 
 
-def configured(config: protocol.AgentConfig, texts: Sequence[str]) -> protocol.AgentConfig:
+def configured(config: AgentConfig, texts: Sequence[str]) -> AgentConfig:
     """A configuration with what --set was given.
 
     Raises:
         ExperimentError: there is no such field, or it takes no such value.
         UsageError: one is no `NAME=VALUE`, or a name is there twice.
     """
-    from quinoa.agents import protocol, registry
+    from quinoa.agents import registry
+    from quinoa.agents.config import ConfigError
 
     try:
         return registry.override(config, assignments(texts))
-    except protocol.ConfigError as error:
+    except ConfigError as error:
         raise ExperimentError(str(error)) from error
 
 

@@ -141,3 +141,29 @@ def test_frames_show_the_simulated_time():
     assert video.timing(Timed(0.1)) == (1, pytest.approx(10.0))
     assert video.timing(Timed(0.01)) == (3, pytest.approx(100 / 3))
     assert video.timing(Timed(None)) == (1, video.MAX_RATE)
+    # An hour in a step is not an hour of a still picture.
+    assert video.timing(Timed(3600.0)) == (1, video.MIN_RATE)
+    assert video.timing(Timed(1.5)) == (1, video.MIN_RATE)
+    every, rate = video.timing(Timed(5e-324))
+    assert every > 10**6 and video.MIN_RATE <= rate <= 60
+
+
+def test_pictures_that_are_very_wide_are_shown_smaller(quinoa, run_of, tmp_path):
+    out = tmp_path / "wide.mp4"
+    run = run_of(AGENT, "tests.launch.factories:wide")
+    arguments = [str(run.root), "--episodes=2", "--length=2", "--size=64", f"--out={out}"]
+    status, _, err = quinoa("video", *arguments)
+    assert status == 0
+    assert err == (
+        "quinoa: note: the pictures are so wide that they are shown 14 pixels high, not 64.\n"
+    )
+    width, height = next(imageio_ffmpeg.read_frames(str(out)))["size"]
+    assert 8000 < width <= 8192 and height < 400
+
+
+def test_an_environment_that_fails_to_draw_itself_is_one_line(quinoa, run_of, tmp_path):
+    run = run_of(AGENT, "tests.launch.factories:fails_to_draw")
+    status, out, err = quinoa("video", str(run.root), f"--out={tmp_path / 'video.mp4'}")
+    assert (status, out) == (2, "")
+    assert err == "quinoa: FailsToDraw.render() failed: ZeroDivisionError: no light\n"
+    assert not list(tmp_path.iterdir())
