@@ -66,6 +66,7 @@ def evaluate_checkpoint(
     *,
     sample: bool = False,
     should_stop: Callable[[], bool] | None = None,
+    on_episodes: Callable[[int], object] | None = None,
 ) -> EvaluationResult:
     """Evaluates the policy of one checkpoint with the run's own seed.
 
@@ -77,7 +78,14 @@ def evaluate_checkpoint(
     """
     policy = load_policy(experiment, checkpoint)
     return _evaluate(
-        policy, experiment, checkpoint, num_episodes, sample, None, should_stop=should_stop
+        policy,
+        experiment,
+        checkpoint,
+        num_episodes,
+        sample,
+        None,
+        should_stop=should_stop,
+        on_episodes=on_episodes,
     )
 
 

@@ -48,7 +48,11 @@ class Progress:
         self._returns: list[float] = []
 
     def __enter__(self) -> Progress:
-        """Starts."""
+        """Says that it starts, and has the terminal not show what is typed from then on."""
+        if self._lines.can_redraw:
+            from rich.text import Text
+
+            self._lines.draw(Text("  starting"))
         return self
 
     def __exit__(
@@ -60,6 +64,10 @@ class Progress:
         """Leaves the view as it is and goes on below it."""
         del kind, error, trace
         self._lines.stop()
+
+    def say(self, text: str) -> None:
+        """Prints a line that stays, above the view."""
+        self._lines.say(text)
 
     def show(self, status: Mapping[str, Any]) -> None:
         """Shows a `Counter.status`, with `restarts` where something is ever started again."""

@@ -22,7 +22,11 @@ LINE_S = 30.0
 
 
 class Tally:
-    """A progress bar in a terminal, and a line now and then elsewhere."""
+    """A progress bar in a terminal, and a line now and then elsewhere.
+
+    Attributes:
+        done: how much.
+    """
 
     def __init__(self, total: int, unit: str, stream: TextIO | None = None):
         """Shows nothing yet.
@@ -35,7 +39,7 @@ class Tally:
         self._total, self._unit = total, unit
         self._stream = stream or sys.stderr
         self._lines = LiveLines(self._stream, leave=False)
-        self._done = 0
+        self.done = 0
         self._since = time.monotonic()
         self._next = self._since + (DELAY_S if self._lines.can_redraw else LINE_S)
 
@@ -55,7 +59,7 @@ class Tally:
 
     def add(self, count: int = 1) -> None:
         """Says that so much more is done."""
-        self._done += count
+        self.done += count
         now = time.monotonic()
         if now < self._next:
             return
@@ -64,11 +68,15 @@ class Tally:
             self._lines.draw(self._bar(now - self._since))
         else:
             self._next = now + LINE_S
-            say(f"{self._done}/{self._total} {self._unit}", self._stream)
+            say(f"{self.done}/{self._total} {self._unit}", self._stream)
+
+    def say(self, text: str) -> None:
+        """Prints a line that stays, above the bar."""
+        self._lines.say(text)
 
     def _bar(self, elapsed_s: float) -> RenderableType:
-        left_s = elapsed_s * (self._total - self._done) / self._done
+        left_s = elapsed_s * (self._total - self.done) / self.done
         times = f"{duration(elapsed_s)} gone, {duration(left_s)} left"
         return bar_row(
-            self._done, self._total, f"  {self._done} of {self._total} {self._unit}  {times}"
+            self.done, self._total, f"  {self.done} of {self._total} {self._unit}  {times}"
         )

@@ -25,6 +25,7 @@ from quinoa.launch.metrics import MetricsLog
 from quinoa.launch.progress import Progress
 from quinoa.launch.rows import evaluation_row
 from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.tally import Tally
 from quinoa.launch.terminal import say
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def train(
         resumed_at: the actor steps from which a run goes on that the folder already has.
 
     A first signal ends the run in order; one that comes when the run has ended skips what is left
-    of the final evaluation. What follows the run is never cut short otherwise.
+    of the final evaluation. What follows the run is never cut short otherwise. What a signal does
+    is said at once, on standard error.
 
     Raises:
         RunError: the run is over, and its metrics are damaged.
@@ -81,7 +83,10 @@ def _train(
 
     final, evaluation_error, result = None, None, RunResult(Outcome.FAILED)
     try:
-        with Progress(Goal.of(experiment)) as progress:
+        with (
+            Progress(Goal.of(experiment)) as progress,
+            stop.telling(lambda asked: progress.say(_about_stop(asked, experiment))),
+        ):
             result = engine.run(experiment, folder, progress.show)
         if result.outcome is Outcome.FINISHED:
             try:
@@ -104,6 +109,17 @@ def _train(
         with _second_to_failure(result):
             curve = plotting.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
     return Summary(result, final, evaluation_error, curve)
+
+
+def _about_stop(asked: signals.Asked, experiment: Experiment) -> str:
+    """What is said where the run is asked to end."""
+    if asked.times > 1:
+        return "Ending at once: what was learned since the newest checkpoint is lost."
+    replay = " and what replay holds" if experiment.replay_checkpoint_period_s else ""
+    return (
+        f"Stopping: saving what was learned{replay}. {asked.again} once more ends the run at once, "
+        "without that."
+    )
 
 
 @contextlib.contextmanager
@@ -135,10 +151,19 @@ def _evaluate_final(
         return None
     checkpoint = checkpoints.newest(folder.checkpoints)
     try:
-        final = evaluate_checkpoint(
-            experiment, checkpoint, FINAL_EPISODES, should_stop=lambda: stop.count > 0
-        )
-    except EvaluationStopped:
+        with (
+            Tally(FINAL_EPISODES, "episodes of the final evaluation") as tally,
+            stop.telling(lambda asked: tally.say(_about_stopped_evaluation(asked))),
+            stop.second_interrupts(),
+        ):
+            final = evaluate_checkpoint(
+                experiment,
+                checkpoint,
+                FINAL_EPISODES,
+                should_stop=lambda: stop.count > 0,
+                on_episodes=tally.add,
+            )
+    except (EvaluationStopped, KeyboardInterrupt):
         return None
     counts = checkpoint.counts()
     row = evaluation_row(final, counts[ACTOR_STEPS], counts[LEARNER_STEPS])
@@ -146,6 +171,16 @@ def _evaluate_final(
     log.write("evaluator", {"wall_time": time.time(), **row})
     log.close()
     return final
+
+
+def _about_stopped_evaluation(asked: signals.Asked) -> str:
+    """What is said where a run that has finished is asked to end."""
+    if asked.times > 1:
+        return "Ending at once."
+    return (
+        "Stopping: leaving out the rest of the final evaluation. The run has finished and is "
+        f"saved. {asked.again} once more does not wait for the episode's step to end."
+    )
 
 
 def describe(returns: np.ndarray) -> str:

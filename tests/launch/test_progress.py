@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import sys
+import termios
 import time
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from quinoa.launch.goal import Goal
 from quinoa.launch.progress import Progress, line
 from tests.launch.helpers import experiment
-from tests.launch.terminals import Terminal, on_screen
+from tests.launch.terminals import Terminal, on_screen, session
 
 GOAL = Goal(steps=1000, updates_per_step=0.5, min_replay_size=100, max_replay_size=2000)
 
@@ -83,8 +85,6 @@ def test_restarts_are_told_where_there_were_any():
 
 
 def test_what_is_said_meanwhile_stays_above_the_view(capsys):
-    import sys
-
     terminal = Terminal()
     with Progress(GOAL, terminal) as progress:
         progress.show(running())
@@ -101,6 +101,37 @@ def test_a_terminal_that_is_gone_is_no_error():
 
     with Progress(GOAL, Gone()) as progress:
         progress.show(running())
+
+
+UNDER_WAY = """
+import time
+from quinoa.launch.engines import signals
+from quinoa.launch.progress import Progress
+from tests.launch.test_progress import GOAL, running
+with signals.caught() as stop, Progress(GOAL) as progress:
+    with stop.telling(lambda asked: progress.say(f"asked {asked.times}, {asked.again}")):
+        while stop.count < 2:
+            progress.show(running())
+            time.sleep(0.05)
+print("the end")
+"""
+
+
+def test_ctrl_c_leaves_one_bar_and_a_terminal_as_it_was():
+    with session([sys.executable, "-c", UNDER_WAY]) as shown:
+        text = shown.read_until("20%")
+        assert not termios.tcgetattr(shown.terminal)[3] & termios.ECHO
+        shown.type(b"a\n\x03")
+        text += shown.read_until("asked 1, Ctrl-C")
+        shown.type(b"\x03")
+        text += shown.read_until("the end")
+        assert shown.process.wait(20) == 0
+        assert termios.tcgetattr(shown.terminal)[3] & termios.ECHO
+    assert "^C" not in text
+    first, second, bar, *figures, last = on_screen(text)
+    assert (first, second, last) == ("asked 1, Ctrl-C", "asked 2, Ctrl-C", "the end")
+    assert "20%" in bar
+    assert len(figures) == 2
 
 
 @pytest.mark.parametrize("file", [io.StringIO(), Terminal()])

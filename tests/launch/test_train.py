@@ -113,8 +113,9 @@ def test_an_interrupted_evaluation_is_not_an_early_stop(tmp_path, monkeypatch, c
     assert status == 0
     assert "Stopped early" not in out
     assert "final evaluation was interrupted" in out
-    assert f"quinoa evaluate {root}" in out
-    assert out.splitlines()[-1] == f"Run: {root}"
+    run, last = out.splitlines()[-2:]
+    assert run == f"Run: {root}"
+    assert last == f"To evaluate what it has learned: quinoa evaluate {root}"
 
 
 @pytest.mark.parametrize(("trouble", "said"), [(damage, "is damaged"), (block_result, "result")])

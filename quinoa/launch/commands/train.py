@@ -16,7 +16,7 @@ from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complai
 from quinoa.launch.commands.new_experiment import make_experiment
 from quinoa.launch.commands.resumed_experiment import resume_experiment
 from quinoa.launch.engines.base import Outcome, Settings
-from quinoa.launch.terminal import say
+from quinoa.launch.terminal import command, say
 
 if TYPE_CHECKING:
     from quinoa.launch.engines.base import RunResult
@@ -70,7 +70,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         by = f" by the preset {experiment.preset}" if experiment.preset else ""
         say(f"Training {experiment.agent} on {experiment.environment}{by} in {folder.root}")
         say(f"With {_described_sizes(experiment)}.")
-        say(f"To watch it from another terminal: quinoa status {folder.root}")
+        say(f"To watch it from another terminal: {command('status', str(folder.root))}")
         with wandb_mirror.mirrored(folder, values.wandb):
             summary = train(experiment, folder, engine, resumed_at=resumed_at)
     result = summary.result
@@ -87,15 +87,18 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     elif result.outcome is Outcome.KILLED:
         complain("ended before the last checkpoint was written.", FAILED)
     elif summary.evaluation_error is None:
-        how = (
-            "Finished; the final evaluation was interrupted"
+        say(
+            "Finished; the final evaluation was interrupted."
             if result.outcome is Outcome.FINISHED
-            else "Stopped early"
+            else "Stopped early."
         )
-        say(f"{how}. To evaluate what it has learned: quinoa evaluate {folder.root}")
     if summary.learning_curve is not None:
         say(f"Learning curve: {summary.learning_curve}")
     say(f"Run: {folder.root}")
+    if summary.final is None:
+        say(f"To evaluate what it has learned: {command('evaluate', str(folder.root))}")
+    if result.outcome in (Outcome.STOPPED, Outcome.KILLED):
+        say(f"To go on with it: {command('train', f'--resume={folder.root}')}")
     if summary.evaluation_error is not None:
         return complain(f"the final evaluation failed: {summary.evaluation_error}", FAILED)
     return FAILED if result.outcome is Outcome.KILLED else OK

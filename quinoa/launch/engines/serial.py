@@ -69,21 +69,27 @@ class SerialEngine:
         with signals.caught() as stop:
             run = _Run(experiment, folder, counter, checkpoint, start, lambda: stop.count > 0)
             try:
-                shown = time.monotonic()
-                while not run.is_over and not stop.count:
-                    run.step()
-                    now = time.monotonic()
-                    if now - shown >= _STATUS_S:
-                        counter.save()
-                        on_status(counter.status())
-                        shown = now
-                    run.save_if_due()
-                run.save_last()
+                with stop.second_interrupts():
+                    shown = time.monotonic()
+                    while not run.is_over and not stop.count:
+                        run.step()
+                        now = time.monotonic()
+                        if now - shown >= _STATUS_S:
+                            counter.save()
+                            on_status(counter.status())
+                            shown = now
+                        run.save_if_due()
+                    run.save_last()
+                outcome = Outcome.FINISHED if run.is_over else Outcome.STOPPED
+            except KeyboardInterrupt:
+                if stop.count < 2:
+                    raise
+                outcome = Outcome.KILLED
             finally:
                 run.close()
                 counter.close()
             on_status(counter.status())
-            return RunResult(Outcome.FINISHED if run.is_over else Outcome.STOPPED)
+            return RunResult(outcome)
 
 
 class _Run:

@@ -5,10 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import NamedTuple
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Asked(NamedTuple):
+    """That a run has been asked to end.
+
+    Attributes:
+        times: how often by now.
+        again: what asks once more, for whoever did: `Ctrl-C` or the name of a signal.
+    """
+
+    times: int
+    again: str
 
 
 class StopSignals:
@@ -24,6 +38,11 @@ class StopSignals:
         self._num_asked = 0
         self._hung_up = False
         self._parent = os.getppid() if _belongs_to_parent() else None
+        self._lock = threading.Lock()
+        self._tell: Callable[[Asked], object] | None = None
+        self._num_heard = self._num_told = 0
+        self._last = "Ctrl-C"
+        self._interrupts = False
 
     @property
     def count(self) -> int:
@@ -38,6 +57,56 @@ class StopSignals:
             self._hung_up = True
         else:
             self._num_asked += 1
+        if self._interrupts and self._num_asked >= 2:
+            self._interrupts = False
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def telling(self, tell: Callable[[Asked], object]) -> Iterator[None]:
+        """Within, has a function called at once when the run is asked to end.
+
+        Args:
+            tell: is called by another thread, whatever this one is at. What came before, and nobody
+                was told, it is told now.
+        """
+        with self._lock:
+            before, self._tell = self._tell, tell
+        self._tell_news()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._tell = before
+
+    @contextlib.contextmanager
+    def second_interrupts(self) -> Iterator[None]:
+        """Within, being asked a second time raises `KeyboardInterrupt`, wherever this thread is."""
+        self._interrupts = True
+        try:
+            yield
+        finally:
+            self._interrupts = False
+
+    def hear(self, descriptor: int) -> None:
+        """Reads the numbers of signals as the kernel delivers them, up to the end of the pipe."""
+        while numbers := os.read(descriptor, 64):
+            for number in numbers:
+                is_ours = number in _SIGNALS and signal.getsignal(number) is self
+                if is_ours:
+                    self._num_heard += number != signal.SIGHUP
+                    self._last = (
+                        "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+                    )
+                    self._tell_news(hung_up=number == signal.SIGHUP)
+
+    def _tell_news(self, *, hung_up: bool = False) -> None:
+        with self._lock:
+            # The handler runs when the main thread comes to it, which may be before or after this.
+            count = max(self._num_heard, self._num_asked, int(hung_up or self._hung_up))
+            if self._tell is None or count <= self._num_told:
+                return
+            self._num_told = count
+            self._tell(Asked(count, self._last))
 
 
 def _belongs_to_parent() -> bool:
@@ -65,10 +134,28 @@ def caught() -> Iterator[StopSignals]:
     before = {
         number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN
     }
+    with _heard(signals):
+        try:
+            for number in before:
+                signal.signal(number, signals)
+            yield signals
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _heard(signals: StopSignals) -> Iterator[None]:
+    """Has a thread hear of signals at once: the main one may be in the midst of a long call."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    thread = threading.Thread(target=signals.hear, args=(reader,), name="signals", daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
-        for number in before:
-            signal.signal(number, signals)
-        yield signals
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+        thread.join()
+        os.close(reader)

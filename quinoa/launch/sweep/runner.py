@@ -68,13 +68,15 @@ def run_all(
     waiting = collections.deque(run for run in plan if states[run.name] not in done)
     board = board or Board([run.name for run in plan], len(plan) - len(waiting))
     running: list[_Child] = []
-    with signals.caught() as stop:
+    with (
+        signals.caught() as stop,
+        stop.telling(lambda asked: board.say(_about_stop(asked, len(running)))),
+    ):
         asked = 0
         try:
             while running or (waiting and not stop.count):
                 if stop.count > asked:
                     asked = stop.count
-                    board.say(_about_stop(asked, len(running)))
                     for child in running:
                         _signal(child, signal.SIGKILL if asked >= _KILL else signal.SIGTERM)
                 while waiting and len(running) < at_once and not stop.count:
@@ -100,11 +102,20 @@ def run_all(
         return asked > 0
 
 
-def _about_stop(asked: int, num_running: int) -> str:
-    if asked >= _KILL:
-        return "Killing what runs."
-    how = "save and end" if asked == 1 else "end at once"
-    return f"Stopping: waiting for {count(num_running, 'run')} to {how}."
+def _about_stop(asked: signals.Asked, num_running: int) -> str:
+    """What is said where the sweep is asked to end."""
+    runs = count(num_running, "run")
+    if asked.times >= _KILL:
+        return f"Killing {runs}."
+    if asked.times > 1:
+        return (
+            f"Ending {runs} at once: what was learned since their newest checkpoints is lost. "
+            f"{asked.again} once more kills what still runs."
+        )
+    return (
+        f"Stopping: waiting for {runs} to save and end; no other begins. {asked.again} once more "
+        "ends them at once, without saving."
+    )
 
 
 def _start(sweep: SweepFolder, planned: Planned, environment: Mapping[str, str]) -> _Child:

@@ -6,14 +6,11 @@ import contextlib
 import io
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import socket
-import subprocess
 import sys
-import time
+import termios
 
 import psutil
 import pytest
@@ -23,7 +20,8 @@ from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
 from quinoa.launch.files import read_json, write_json
 from quinoa.launch.process_list import ProcessList
 from quinoa.launch.run_folder import RunFolder
-from tests.launch.helpers import ROOT, experiment, train_command
+from tests.launch.helpers import experiment, train_command
+from tests.launch.terminals import session
 
 
 @pytest.fixture(scope="module")
@@ -251,55 +249,18 @@ def test_the_list_of_processes_names_this_one(folder):
 def test_a_live_view_is_renewed_until_q_or_ctrl_c(running, end):
     """In a terminal, which is left as it was."""
     counter = Counter(running, experiment().steps)
-    ours, theirs = pty.openpty()
-    import termios
-
-    before = termios.tcgetattr(theirs)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "quinoa.launch.cli", "status", str(running.root)],
-        cwd=ROOT,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
-        # Its own session, whose terminal it is, so that Ctrl-C reaches it.
-        preexec_fn=lambda: _take_terminal(theirs),
-    )
-    try:
-        assert "750 of 1.5k" in _read_until(ours, "750 of 1.5k")
+    command = [sys.executable, "-m", "quinoa.launch.cli", "status", str(running.root)]
+    with session(command) as shown, contextlib.closing(counter):
+        assert "750 of 1.5k" in shown.read_until("750 of 1.5k")
         counter.report("b", "actor", {ACTOR_STEPS: 300}, 0, [])
         counter.save()
-        assert "1.1k of 1.5k" in _read_until(ours, "1.1k of 1.5k")
-        os.write(ours, end)
-        text = _read_until(ours, "latest events", after="\x1b[?1049l")
-        assert process.wait(20) == 0
+        assert "1.1k of 1.5k" in shown.read_until("1.1k of 1.5k")
+        during = termios.tcgetattr(shown.terminal)
+        shown.type(end)
+        text = shown.read_until("latest events", after="\x1b[?1049l")
+        assert shown.process.wait(20) == 0
         assert "Traceback" not in text
         # The last view stays, below what was there before.
         assert "running" in text.rpartition("\x1b[?1049l")[2]
-        assert termios.tcgetattr(theirs) == before
-    finally:
-        process.kill()
-        process.wait()
-        counter.close()
-        os.close(ours)
-        os.close(theirs)
-
-
-def _take_terminal(descriptor: int) -> None:
-    import fcntl
-    import termios
-
-    os.setsid()
-    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
-
-
-def _read_until(descriptor: int, text: str, after: str = "", timeout_s: float = 60.0) -> str:
-    """What a terminal shows, up to a text."""
-    seen, deadline = "", time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if select.select([descriptor], [], [], 0.2)[0]:
-            seen += os.read(descriptor, 2**16).decode(errors="replace")
-        _, found, rest = seen.partition(after) if after else ("", True, seen)
-        if found and text in rest:
-            break
-    return seen
+        assert not during[3] & termios.ECHO
+        assert termios.tcgetattr(shown.terminal)[3] & termios.ECHO

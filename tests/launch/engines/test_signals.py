@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -61,6 +64,57 @@ def test_a_terminal_that_is_closed_asks_once():
         assert stop.count == 1
         signal.raise_signal(signal.SIGTERM)
         assert stop.count == 2
+
+
+def busy(seconds: float) -> None:
+    """Is in one call of C, which lets other threads run, for about so long."""
+    least = time.monotonic() + seconds
+    iterations = 10_000
+    while time.monotonic() < least:
+        began = time.monotonic()
+        hashlib.pbkdf2_hmac("sha256", b"", b"", iterations)
+        rate = iterations / (time.monotonic() - began)
+        iterations = int(rate * seconds)
+
+
+def test_it_is_told_at_once_whatever_the_main_thread_is_at():
+    told: list[tuple[signals.Asked, int]] = []
+    with (
+        signals.caught() as stop,
+        stop.telling(lambda asked: told.append((asked, stop._num_asked))),
+    ):
+        threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,)).start()
+        busy(1.0)
+    # Before the handler, which waits for the call's end.
+    assert told == [(signals.Asked(1, "Ctrl-C"), 0)]
+    assert stop.count == 1
+
+
+def test_what_came_before_is_told_once():
+    told: list[signals.Asked] = []
+    with signals.caught() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        with stop.telling(told.append):
+            pass
+        with stop.telling(told.append):
+            signal.raise_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 10
+            while len(told) < 2 and time.monotonic() < deadline:
+                time.sleep(0.01)
+    assert [asked.times for asked in told] == [1, 2]
+    assert told[-1].again == "SIGTERM"
+
+
+def test_the_second_interrupts_where_that_is_wanted():
+    with signals.caught() as stop:
+        with stop.second_interrupts():
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            # Whoever cleans up then is left alone.
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert stop.count == 4
 
 
 CHILD = """
