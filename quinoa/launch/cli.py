@@ -29,9 +29,12 @@ from quinoa.launch.commands.base import (
     FAILED,
     INTERRUPTED,
     OK,
+    TERMINATED,
     Command,
+    Terminated,
     UsageError,
     complain,
+    sigterm_interrupts,
 )
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
 from quinoa.launch.streams import prepare
@@ -72,15 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        status = _dispatch(arguments)
+        with sigterm_interrupts():
+            status = _dispatch(arguments)
         sys.stdout.flush()
         return status
     except (UsageError, ExperimentError, RunError) as error:
         return complain(str(error), BAD_INPUT)
     except FatalError as error:
         return complain(str(error), FAILED)
-    except KeyboardInterrupt:
-        return complain("interrupted.", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        is_terminated = isinstance(error, Terminated)
+        how = "ended by SIGTERM" if is_terminated else "interrupted"
+        what = f": {error}" if str(error) else "."
+        return complain(f"{how}{what}", TERMINATED if is_terminated else INTERRUPTED)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _only_shows(arguments):
             # Whoever read our output has seen enough.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import NamedTuple
 
 from absl import flags
@@ -12,11 +15,48 @@ from absl import flags
 from quinoa.launch.terminal import say
 
 # Exit statuses.
-OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 128 + signal.SIGINT
+OK, FAILED, BAD_INPUT = 0, 1, 2
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 class UsageError(ValueError):
     """The command line cannot be understood."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which does what Ctrl-C does."""
+
+
+@contextlib.contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Within, SIGTERM raises `Terminated`, so that what has been changed is put back.
+
+    Where it has been told to do something else, and in other threads than the main one, nothing is
+    changed.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise Terminated
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def telling_what_is_lost(lost: Callable[[], str]) -> Iterator[None]:
+    """Within, Ctrl-C has the command's last line say what has come of it."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise type(error)(lost()) from None
 
 
 class Command(NamedTuple):

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from quinoa.launch import lean_imports, process_environment
-from quinoa.launch.commands.base import FAILED, OK, Command, define_number, expect
+from quinoa.launch.commands.base import (
+    FAILED,
+    OK,
+    Command,
+    define_number,
+    expect,
+    telling_what_is_lost,
+)
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.terminal import say
 
@@ -56,10 +63,11 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     lean_imports.import_tensorflow()
     (name,) = arguments
     start = time.monotonic()
-    if is_environment(name):
-        count, failed = _check_environment(name, values, inherited)
-    else:
-        count, failed = _check_agent(name, values, inherited)
+    with telling_what_is_lost(lambda: "what has not been checked yet is not known to hold."):
+        if is_environment(name):
+            count, failed = _check_environment(name, values, inherited)
+        else:
+            count, failed = _check_agent(name, values, inherited)
     seconds = time.monotonic() - start
     if failed:
         say(f"{failed} of {count} checks failed ({seconds:.0f} s).")

@@ -19,6 +19,7 @@ from quinoa.launch.commands.base import (
     complain,
     define_number,
     expect,
+    telling_what_is_lost,
 )
 from quinoa.launch.streams import output_for_data
 from quinoa.launch.terminal import say
@@ -78,8 +79,13 @@ def _evaluate(
     folder = run_folder.existing(run)
     experiment = load(folder)
     checkpoint = checkpoint_flag.take(values, folder)
+    total = values.episodes * len(chosen)
+
+    def lost() -> str:
+        return f"{tally.done} of {total} episodes were played, and none of it is kept."
+
     try:
-        with Tally(values.episodes * len(chosen), "episodes") as tally:
+        with telling_what_is_lost(lost), Tally(total, "episodes") as tally:
             results = evaluate_seeds(
                 experiment,
                 checkpoint,

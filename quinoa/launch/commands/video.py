@@ -19,6 +19,7 @@ from quinoa.launch.commands.base import (
     complain,
     define_number,
     expect,
+    telling_what_is_lost,
 )
 from quinoa.launch.terminal import say
 
@@ -79,13 +80,14 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     except NotRenderableError as error:
         os.environ[mujoco_renderer.VARIABLE] = "disable"
         missing = error
+    lost = f"no video was made; {paths[0]} is as it was."
     try:
         environments = video.make_environments(experiment, values.episodes, values.seed)
         try:
             if missing is not None and rendering.needs_mujoco_renderer(environments[0]):
                 raise missing
             paths[0].parent.mkdir(parents=True, exist_ok=True)
-            with Tally(values.length, "steps") as tally:
+            with telling_what_is_lost(lambda: lost), Tally(values.length, "steps") as tally:
                 video.record(
                     experiment,
                     checkpoint,

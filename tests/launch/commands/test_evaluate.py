@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -38,6 +39,27 @@ def test_input_that_cannot_work_is_one_line(quinoa, run_of, flags, message):
     status, out, err = quinoa("evaluate", str(run_of(AGENT, MATCH).root), *flags)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "how"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")],
+)
+def test_a_signal_ends_it_with_a_line(quinoa, run_of, monkeypatch, tmp_path, number, status, how):
+    from quinoa.launch import evaluate
+
+    def interrupted(*arguments, on_episodes, **options):
+        on_episodes(2)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(evaluate, "evaluate_seeds", interrupted)
+    path = tmp_path / "evaluation.json"
+    before = signal.getsignal(signal.SIGTERM)
+    found = quinoa("evaluate", str(run_of(AGENT, MATCH).root), "--seeds=1,2", f"--json={path}")
+    said = f"quinoa: {how}: 2 of 20 episodes were played, and none of it is kept.\n"
+    assert found == (status, "", said)
+    assert not path.exists()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_json_has_every_episode_and_what_they_were_played_with(quinoa, run_of, tmp_path):
