@@ -59,6 +59,39 @@ def literal(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
 
 
+def fit(text: Any, width: float) -> None:
+    """Has a text of a figure be no wider than so many pixels.
+
+    It breaks between words; where a word alone is wider, it is drawn smaller. A layout that makes
+    room for its lines comes afterwards.
+    """
+
+    def width_of(line: str) -> float:
+        text.set_text(line)
+        return float(text.get_window_extent().width)
+
+    words = text.get_text().split(" ")
+    widest = max(map(width_of, words))
+    if widest > width:
+        # Letters have sizes of whole pixels, so that a text's width is not quite in proportion.
+        text.set_fontsize(text.get_fontsize() * 0.98 * width / widest)
+    lines = words[:1]
+    for word in words[1:]:
+        longer = f"{lines[-1]} {word}"
+        if width_of(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    text.set_text("\n".join(lines))
+
+
+def fit_titles(figure: Any) -> None:
+    """Has the titles of subplots be no wider than these are; see `fit`."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        fit(axes.title, axes.get_window_extent().width)
+
+
 def plot_run(folder: RunFolder, title: str) -> Path:
     """Draws a run's learning curve into its folder: evaluations, and the actors' returns.
 
@@ -134,7 +167,7 @@ def plot_bands(
     """
     styles = _styles({label: None for lines in panels.values() for label in lines})
     figure, all_axes = _new_figure(len(panels))
-    figure.suptitle(literal(title))
+    fit(figure.suptitle(literal(title)), figure.bbox.width)
     for axes, (name, lines) in zip(all_axes, panels.items(), strict=True):
         axes.set_title(literal(name))
         _name_x(axes, xlabel)
@@ -230,6 +263,7 @@ def _finish(
 
 
 def _save(figure: Any, path: Path) -> Path:
+    fit_titles(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     return path

@@ -11,7 +11,7 @@ import numpy as np
 
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.evaluate import load_policy
-from quinoa.launch.plotting import COLOURS, literal
+from quinoa.launch.plotting import COLOURS, fit, literal
 
 if TYPE_CHECKING:
     from quinoa.agents.protocol import Policy
@@ -182,13 +182,14 @@ def _draw(drawn: Sequence[Drawn], title: str, path: Path) -> Path:
     figure = Figure(
         figsize=(_PANEL * len(pairs) + 1.2, _PANEL * len(drawn) + 0.4), layout="constrained"
     )
-    figure.suptitle(literal(title))
+    fit(figure.suptitle(literal(title)), figure.bbox.width)
     grid = figure.subplots(len(drawn), len(pairs), squeeze=False)
     for row, of_state in zip(grid, drawn, strict=True):
         for index, (axes, (i, j)) in enumerate(zip(row, pairs, strict=True)):
             _draw_pair(axes, of_state, i, j)
             if len(drawn) > 1 and index == 0:
-                axes.set_title(literal(of_state.label), loc="left")
+                # Its panel's own width is less by what is beside it.
+                fit(axes.set_title(literal(of_state.label), loc="left"), 0.8 * _PANEL * figure.dpi)
     # Of all cells, whose colours mean the same in each panel.
     images = [axes.images[0] for axes in grid.flat if axes.images]
     if images and drawn[0].num_bins is not None:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from quinoa.launch import checkpoints, policy_picture
 from quinoa.launch.errors import ExperimentError, RunError
@@ -109,6 +110,29 @@ def test_a_dimension_that_has_collapsed_is_drawn_without_a_density(tmp_path):
     actions[:, 1] = 1.0
     actions[:, 3] = actions[:, 2]
     policy_picture._draw([Drawn("here", actions, None)], "title", tmp_path / "policy.png")
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["iq on gym:Pendulum-v1", "my_package.my_agents.another_agent on my_package.tasks:balance_it"],
+)
+def test_the_title_fits_and_has_all_words(tmp_path, monkeypatch, names):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: figures.append(figure))
+    title = f"{names}: 1000 actions in each state"
+    actions = np.zeros((10, 1), np.float32)
+    states = [Drawn("a_file_of_states_with_a_long_name_that_goes_on.npy[0]", actions, None)] * 2
+    policy_picture._draw(states, title, tmp_path / "policy.png")
+    (figure,) = figures
+    figure.draw_without_rendering()
+    (shown,) = figure.texts
+    assert shown.get_text().split() == title.split()
+    extent = shown.get_window_extent()
+    assert extent.x0 >= 0 and extent.x1 <= figure.bbox.width
+    for axes in figure.axes:
+        assert axes.get_tightbbox().x1 <= figure.bbox.width
+        # No title lies on another, or on a panel.
+        assert axes.get_tightbbox().y1 <= extent.y0
 
 
 def test_cells_hold_the_share_of_their_actions(tmp_path):
