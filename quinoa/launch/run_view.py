@@ -11,15 +11,12 @@ import dataclasses
 import enum
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from quinoa.launch import sealed
+from quinoa.launch import process_list, sealed
 from quinoa.launch.errors import RunError
 from quinoa.launch.files import read_json
 from quinoa.launch.goal import Goal
@@ -54,7 +51,7 @@ class State(enum.Enum):
 
     RUNNING = "running"
     SILENT = "silent"  # It has said nothing for long: it is stuck, or nobody here can tell.
-    DEAD = "dead"  # Its process is gone, and it did not say how it ended.
+    DEAD = "dead"  # Its process is gone, or it never said which that is, nor how it ended.
     ENDED = "ended"  # It said how.
 
 
@@ -145,10 +142,10 @@ def read(folder: RunFolder) -> RunView:
     engine = _object(folder.processes) or {}
     written = folder.experiment.stat().st_mtime if status is None else status["wall_time"]
     silent_s = max(time.time() - written, 0.0)
-    is_alive = _is_alive(engine) if engine.get("host") == socket.gethostname() else None
+    is_alive = process_list.is_alive(engine)
     if result is not None:
         state = State.ENDED
-    elif is_alive is False:
+    elif is_alive is False or (not engine and silent_s > SILENT_S):
         state = State.DEAD
     elif silent_s > SILENT_S and not (is_alive and _says_nothing(status)):
         state = State.SILENT
@@ -226,13 +223,6 @@ def _object(path: Path) -> dict[str, Any] | None:
             return None
         except OSError as error:
             raise RunError(f"{path} cannot be read ({error.strerror}).") from error
-
-
-def _is_alive(engine: Mapping[str, Any]) -> bool:
-    try:
-        return bool(psutil.Process(engine["pid"]).create_time() == engine["started"])
-    except (psutil.Error, KeyError, TypeError, ValueError):
-        return False
 
 
 def _says_nothing(status: Mapping[str, Any] | None) -> bool:

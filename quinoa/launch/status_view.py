@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import statistics
 import time
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from rich.text import Text
 from quinoa.launch.live import BLUE, ORANGE
 from quinoa.launch.progress import progress_bar, rates_text, returns_text
 from quinoa.launch.run_view import Process, RunView, Saved, State
+from quinoa.launch.terminal import Flowing, command
 from quinoa.launch.words import compact, count, duration
 
 # Of more actors than these, one line says what they all do.
@@ -81,14 +83,10 @@ def _heading(run: RunView) -> RenderableType:
     title = Text.assemble(
         (f"{fields['agent']} on {fields['environment']}", "bold"), f"  seed {fields['seed']}"
     )
-    state = _state(run)
-    lines = [title, Text(str(run.folder.root), "dim"), state]
-    if run.state is State.DEAD:
-        lines.append(Text(f"To go on with it: quinoa train --resume={run.folder.root}"))
-    for line in lines:
-        # A path that is broken cannot be copied.
-        line.no_wrap, line.overflow = True, "ignore"
-    return Group(*lines)
+    # A path or a command that is broken cannot be copied.
+    return Group(
+        *map(Flowing, [title, Text(str(run.folder.root), "dim"), _state(run), *_next(run)])
+    )
 
 
 def _state(run: RunView) -> Text:
@@ -96,7 +94,8 @@ def _state(run: RunView) -> Text:
     if run.state is State.ENDED:
         return _ending(run)
     if run.state is State.DEAD:
-        return Text(f"died: {silence}, and its process {run.pid} is gone", f"bold {ORANGE}")
+        gone = "" if run.pid is None else f", and its process {run.pid} is gone"
+        return Text(f"died without a word: {silence}{gone}", f"bold {ORANGE}")
     if run.state is State.SILENT:
         where = "" if run.host is None else f"; it is process {run.pid} of {run.host}"
         if run.is_alive:
@@ -120,9 +119,31 @@ def _ending(run: RunView) -> Text:
         return Text(f"failed{what}{where}", f"bold {ORANGE}")
     text = Text(outcome, f"bold {BLUE}")
     if returns := result.get("final_returns"):
-        mean = sum(returns) / len(returns)
-        text.append(f", final return {mean:.1f} ({count(len(returns), 'episode')})")
+        spread = f"{statistics.fmean(returns):.1f} ± {statistics.pstdev(returns):.1f}"
+        text.append(f", final return {spread} ({count(len(returns), 'episode')})")
+    elif outcome == "finished":
+        text.append(", without a final evaluation")
     return text
+
+
+def _next(run: RunView) -> list[Text]:
+    """What there is to do with a run that is not at its end, or has not said how good it is."""
+    root = str(run.folder.root)
+    go_on = command("train", f"--resume={root}")
+    evaluate = Text(f"To evaluate what it has learned: {command('evaluate', root)}")
+    outcome = None if run.result is None else run.result.get("outcome")
+    if run.state is State.DEAD and run.status and run.status["actor_steps"] >= run.goal.steps:
+        # There is nothing to go on with.
+        return [evaluate]
+    if run.state is State.SILENT and not run.is_alive:
+        return [Text(f"If it is gone, to go on with it: {go_on}")]
+    if run.state is State.DEAD and run.learned is None:
+        return [Text(f"It had saved nothing yet. To start it again: {go_on}")]
+    if run.state is State.DEAD or outcome in ("stopped", "killed", "failed"):
+        return [Text(f"To go on with it: {go_on}")]
+    if outcome == "finished" and run.result is not None and not run.result.get("final_returns"):
+        return [evaluate]
+    return []
 
 
 def _processes(run: RunView, loads: Loads) -> RenderableType:
@@ -223,7 +244,7 @@ def _events(run: RunView) -> list[RenderableType]:
             f": {what}" if what else "",
         )
         text.truncate(240, overflow="ellipsis")
-        lines.append(_indented(text))
+        lines.append(Flowing(Text("  ").append_text(text)))
     return lines
 
 

@@ -73,7 +73,7 @@ def wrapped(text: str, width: int) -> str:
 
 
 class Flowing:
-    """A text of rich, broken as `wrapped` does; rich itself cuts long words in pieces.
+    """A text of rich, broken in a terminal as `wrapped` does; rich cuts long words in pieces.
 
     Not for within what cuts lines off at their width, as `Padding` and `Table` do.
     """
@@ -87,7 +87,8 @@ class Flowing:
         from rich.text import Text
 
         del console
-        for hang, start, end in _broken(self._text.plain, options.max_width):
+        width = options.max_width if options.is_terminal else sys.maxsize
+        for hang, start, end in _broken(self._text.plain, width):
             line = Text(" " * hang).append_text(self._text[start:end])
             line.no_wrap, line.overflow = True, "ignore"
             yield line

@@ -22,6 +22,7 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.files import write_json
 from quinoa.launch.goal import Goal
 from quinoa.launch.metrics import MetricsLog
+from quinoa.launch.process_list import ProcessList
 from quinoa.launch.progress import Progress
 from quinoa.launch.rows import evaluation_row
 from quinoa.launch.run_folder import RunFolder
@@ -72,6 +73,8 @@ def train(
         OSError: the run is over, and what came of it cannot be written.
     """
     with signals.caught() as stop:
+        # First of all, so that whoever looks knows when this process is gone.
+        ProcessList(folder)
         experiment.save(folder, resumed_at=resumed_at)
         return _train(experiment, folder, engine, stop)
 

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import sys
 import termios
 
@@ -148,13 +149,69 @@ def test_a_run_that_was_killed(running, status):
     age(running, 100)
     of = read_json(running.processes)
     # The number may be another process's by now.
-    write_json(running.processes, {**of, "started": of["started"] - 50})
+    write_json(running.processes, {**of, "ticks": of["ticks"] - 50})
     code, out, _ = status(running)
     assert code == 1
-    assert re.search(r"died: no sign of life for 1:4\d, and its process \d+ is gone", out)
+    assert re.search(
+        r"died without a word: no sign of life for 1:4\d, and its process \d+ is gone", out
+    )
     assert f"quinoa train --resume={running.root}" in out
     assert re.search(r"learner-0 +gone +- +-", out)
     assert "actors 0/s" not in out
+
+
+def test_a_run_that_was_killed_before_it_had_written_anything(folder, status, monkeypatch):
+    resume = f"quinoa train --resume={folder.root}"
+    # Of a version, or in an instant, that has not said which process it is.
+    monkeypatch.setattr("quinoa.launch.run_view.SILENT_S", 0.0)
+    code, out, _ = status(folder)
+    assert code == 1
+    assert re.search(r"^died without a word: no sign of life for 0:\d\d$", out, re.MULTILINE)
+    assert f"It had saved nothing yet. To start it again: {resume}\n" in out
+    monkeypatch.undo()
+    ProcessList(folder)
+    assert "\nstarting\n" in status(folder)[1]
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    write_json(folder.processes, {**read_json(folder.processes), "pid": gone.pid})
+    code, out, _ = status(folder)
+    assert code == 1
+    assert f"and its process {gone.pid} is gone" in out
+
+
+def test_a_machine_that_was_started_anew_has_no_process_of_before(running, status):
+    write_json(running.processes, {**read_json(running.processes), "boot": "another"})
+    assert "died without a word" in status(running)[1]
+
+
+def test_a_process_is_there_though_the_clock_was_set_meanwhile(running, status):
+    of = read_json(running.processes)
+    write_json(running.processes, {**of, "started": of["started"] + 3600})
+    assert status(running)[0] == 0
+    # Runs of before say nothing else.
+    del of["boot"], of["ticks"]
+    write_json(running.processes, of)
+    assert status(running)[0] == 0
+    write_json(running.processes, {**of, "started": of["started"] - 50})
+    assert status(running)[0] == 1
+
+
+def test_a_run_that_died_in_its_final_evaluation_is_to_be_evaluated(running, status):
+    of = read_json(running.status)
+    write_json(running.status, {**of, "actor_steps": of["steps"]})
+    write_json(running.processes, {**read_json(running.processes), "boot": "another"})
+    assert f"quinoa evaluate {running.root}\n" in status(running)[1]
+
+
+@pytest.mark.parametrize("outcome", ["stopped", "killed"])
+def test_a_run_that_was_stopped_names_the_command_that_goes_on(trained, status, tmp_path, outcome):
+    copy = RunFolder(tmp_path / "a copy")
+    shutil.copytree(trained.root, copy.root)
+    write_json(copy.result, {"outcome": outcome, "final_returns": None})
+    code, out, _ = status(copy)
+    assert code == 0
+    assert f"\n{outcome}\n" in out
+    assert f"To go on with it: quinoa train '--resume={copy.root}'\n" in out
 
 
 def test_a_run_that_hangs_and_one_of_another_machine(running, status):
@@ -176,7 +233,7 @@ def test_a_run_that_hangs_and_one_of_another_machine(running, status):
 def test_a_run_that_is_over(trained, status):
     code, out, err = status(trained)
     assert (code, err) == (0, "")
-    assert re.search(r"^finished, final return [\d.]+ \(10 episodes\)$", out, re.MULTILINE)
+    assert re.search(r"^finished, final return [\d.]+ ± [\d.]+ \(10 episodes\)$", out, re.MULTILINE)
     assert "100%  700 of 700 steps" in out
     assert "saved: the learner at " in out
 
