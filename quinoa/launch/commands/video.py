@@ -80,7 +80,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     except NotRenderableError as error:
         os.environ[mujoco_renderer.VARIABLE] = "disable"
         missing = error
-    lost = f"no video was made; {paths[0]} is as it was."
+    lost = "no video was made."
     try:
         environments = video.make_environments(experiment, values.episodes, values.seed)
         try:
