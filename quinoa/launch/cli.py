@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 import sys
@@ -72,8 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Those of libraries about libraries, which nobody at the terminal can act on.
         warnings.simplefilter("ignore")
     # Agents and environments of the user's own may lie in the current folder.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return complain("the current folder is gone: change to another one.", BAD_INPUT)
+    if here not in sys.path:
+        sys.path.append(here)
     try:
         with sigterm_interrupts():
             status = _dispatch(arguments)
@@ -92,6 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError) and _only_shows(arguments):
             # Whoever read our output has seen enough.
             return OK
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return complain(f"{error.filename}: {error.strerror}.", BAD_INPUT)
         say(traceback.format_exc().rstrip(), sys.stderr)
         return FAILED
     finally:

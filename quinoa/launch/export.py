@@ -16,7 +16,7 @@ from quinoa.agents.policies import standalone
 from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.errors import FatalError
 from quinoa.launch.evaluate import load_policy
-from quinoa.launch.files import write_json
+from quinoa.launch.files import beside, write_json
 
 if TYPE_CHECKING:
     from quinoa.agents.protocol import Policy
@@ -91,7 +91,7 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
     states = rng.standard_normal((_STATES, observation_size)).astype(np.float32)
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix=f"{beside(out).name}.", dir=out.parent) as temporary:
         made = Path(temporary) / "export"
         made.mkdir()
         module = _Exported(policy, observation_size, action_size)

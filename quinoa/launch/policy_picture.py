@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +13,8 @@ import numpy as np
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.evaluate import load_policy
 from quinoa.launch.plotting import COLOURS, fit, literal
+from quinoa.launch.terminal import say
+from quinoa.launch.words import count
 
 if TYPE_CHECKING:
     from quinoa.agents.protocol import Policy
@@ -74,7 +77,8 @@ def draw_policy(
         checkpoint: of the run.
         path: where the picture goes; the ending says the format.
         steps: states: those after so many steps of an episode that the policy plays with sampled
-            actions; where the episode ends before, the count goes on in the next.
+            actions; where the episode ends before, its last in which there is an action, with a
+            note.
         states: states that are given, drawn after those.
         num_actions: how many actions to draw in each.
         seed: of the environment and the actions.
@@ -168,10 +172,19 @@ def _played(experiment: Experiment, policy: Policy, steps: Sequence[int], seed: 
             result = environments.step(act(observation, index))
             for fault in result.faults:
                 raise fault
+            if result.last[0]:
+                beyond = ", ".join(str(step) for step in steps if step > index)
+                say(
+                    f"quinoa: note: the episode is over after {count(index + 1, 'step')}, and has "
+                    f"no step {beyond}: its last action is drawn instead, at step {index}.",
+                    sys.stderr,
+                )
+                found[index] = observation[0].copy()
+                break
             observation = result.observation
     finally:
         environments.close()
-    return [State(f"step {step}", found[step]) for step in steps]
+    return [State(f"step {step}", found[step]) for step in sorted(found)]
 
 
 def _draw(drawn: Sequence[Drawn], title: str, path: Path) -> Path:

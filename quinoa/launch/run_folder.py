@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.files import require_possible
 
 # Checkpoints (of a full replay, 160 MB each for observations of 17 numbers), logs and metrics.
 MIN_FREE_BYTES = 10**9
+# Letters of the environment's and of the agent's name that the name of a folder has.
+_MAX_SLUG = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,11 +104,17 @@ class RunFolder:
         Raises:
             ExperimentError: it already holds something, cannot be written, or the disk is full.
         """
-        if self.experiment.exists():
+        if not _is_text(self.root.absolute()):
             raise ExperimentError(
-                f"{self.root} already holds a run: give another folder, or remove that one."
+                f"The run's folder {self.root} has a name that is not UTF-8, in which TensorFlow "
+                "can save nothing: give another."
             )
         try:
+            require_possible(self.root)
+            if self.experiment.exists():
+                raise ExperimentError(
+                    f"{self.root} already holds a run: give another folder, or remove that one."
+                )
             self.root.mkdir(parents=True, exist_ok=True)
             if any(self.root.iterdir()):
                 raise ExperimentError(f"{self.root} is not empty: give a new folder for the run.")
@@ -132,7 +141,10 @@ class RunFolder:
 
 def fresh(environment: str, agent: str, seed: int, *, parent: Path = Path("runs")) -> RunFolder:
     """A folder that no other run has, by what is run and when."""
-    name = f"{_slug(environment)}-{_slug(agent)}-{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
+    # The ends of import paths tell more than their beginnings. A name has 255 bytes at most, and
+    # what is made of a run is named after it.
+    of_what = f"{_slug(environment)[-_MAX_SLUG:]}-{_slug(agent)[-_MAX_SLUG:]}"
+    name = f"{of_what}-{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
     return RunFolder(unused(parent / name))
 
 
@@ -152,7 +164,11 @@ def existing(path: str | os.PathLike[str]) -> RunFolder:
         RunError: there is no run.
     """
     folder = RunFolder(Path(path))
-    if not folder.root.is_dir():
+    try:
+        is_folder = folder.root.is_dir()
+    except OSError as error:  # As of a name that is too long.
+        raise RunError(f"There is no run at {folder.root}: {error.strerror}.") from error
+    if not is_folder:
         raise RunError(f"There is no run at {folder.root}: it is not a folder.")
     if not folder.experiment.is_file():
         raise RunError(f"There is no run at {folder.root}: it holds no {folder.experiment.name}.")
@@ -161,6 +177,14 @@ def existing(path: str | os.PathLike[str]) -> RunFolder:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from quinoa.launch.files import beside
+
 Frame = npt.NDArray[np.uint8]
 
 
@@ -53,12 +55,12 @@ def write(frames: Iterable[Frame], rate: float, paths: Iterable[Path]) -> None:
                 made = folder / "video.gif"
                 _make_gif(movie, made, min(rate, _GIF_RATE))
             # Of the same folder or not: the last step is a renaming.
-            beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            temporary = beside(path)
             try:
-                shutil.copyfile(made, beside)
-                os.replace(beside, path)
+                shutil.copyfile(made, temporary)
+                os.replace(temporary, path)
             finally:
-                beside.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
 
 
 def _write_mp4(frames: Iterable[Frame], rate: float, path: Path) -> None:

@@ -12,6 +12,7 @@ from quinoa.launch.evaluate import load_policy
 from quinoa.launch.experiment import load
 from quinoa.launch.policy_picture import Drawn, State
 from quinoa.launch.run_folder import RunFolder
+from tests.launch.factories import EPISODE_STEPS
 from tests.launch.helpers import MATCH
 from tests.launch.runs import make_run
 
@@ -65,6 +66,19 @@ def test_several_states_are_those_of_one_episode(tmp_path):
         (alone,) = sample(folder, steps=[step], num_actions=200)
         np.testing.assert_array_equal(drawn.actions, alone.actions)
         assert drawn.num_bins == 11
+
+
+def test_a_step_past_the_episodes_end_is_its_last_one_with_a_note(tmp_path, capsys):
+    folder = make_run(tmp_path / "run", MATCH, "iq", moved=True)
+    drawn = sample(folder, steps=[2, EPISODE_STEPS, 100], num_actions=50)
+    assert [of.label for of in drawn] == ["step 2", f"step {EPISODE_STEPS - 1}"]
+    assert capsys.readouterr().err == (
+        "quinoa: note: the episode is over after 10 steps, and has no step 10, 100: its last "
+        "action is drawn instead, at step 9.\n"
+    )
+    (last,) = sample(folder, steps=[EPISODE_STEPS - 1], num_actions=50)
+    np.testing.assert_array_equal(last.actions, drawn[1].actions)
+    assert capsys.readouterr().err == ""
 
 
 def test_states_are_given_by_file(hopper, tmp_path):

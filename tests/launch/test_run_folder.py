@@ -78,3 +78,20 @@ def test_what_is_no_run_is_one_error(tmp_path):
         run_folder.existing(tmp_path / "nowhere")
     with pytest.raises(RunError, match=r"holds no experiment\.json"):
         run_folder.existing(tmp_path)
+
+
+def test_a_fresh_folders_name_is_not_too_long(tmp_path):
+    environment = f"{'package.' * 60}module:make_it"
+    folder = run_folder.fresh(environment, f"{'package.' * 60}agent", 2**31 - 1, parent=tmp_path)
+    folder.create()
+    assert len(folder.root.name) < 230
+    assert "_module_make_it-" in folder.root.name and "_agent-" in folder.root.name
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["x" * 200] * 20), os.fsdecode(b"r\xffn")])
+def test_a_name_that_no_run_can_have_is_one_error(tmp_path, name):
+    with pytest.raises(ExperimentError, match=r"The run's folder .* give another\.$"):
+        RunFolder(tmp_path / name).create()
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(RunError, match="There is no run at "):
+        run_folder.existing(tmp_path / name)

@@ -7,11 +7,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
 from absl import flags
 
+from quinoa.launch.files import require_possible
 from quinoa.launch.terminal import say
 
 # Exit statuses.
@@ -119,6 +121,18 @@ def expect(arguments: Sequence[str], count: int, what: str) -> None:
     if len(arguments) != count:
         given = f", not {' '.join(arguments)}" if arguments else ""
         raise UsageError(f"{what}{given}.")
+
+
+def expect_possible(flag: str, path: Path) -> None:
+    """Checks that what a flag names could be written, before the work whose result goes there.
+
+    Raises:
+        UsageError: it could not be.
+    """
+    try:
+        require_possible(path)
+    except OSError as error:
+        raise UsageError(f"--{flag}={path} cannot be written: {error.strerror}.") from error
 
 
 def complain(message: str, status: int) -> int:

@@ -19,6 +19,7 @@ from quinoa.launch.commands.base import (
     complain,
     define_number,
     expect,
+    expect_possible,
     telling_what_is_lost,
 )
 from quinoa.launch.streams import output_for_data
@@ -126,6 +127,7 @@ def _evaluate(
 
 def _check_writable(path: Path) -> None:
     """Before any episode is played; makes nothing."""
+    expect_possible("json", path)
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"--json={path} cannot be written: give a file in a folder that exists.")
 

@@ -11,7 +11,7 @@ from absl import flags
 
 from quinoa.launch import process_environment
 from quinoa.launch.commands import checkpoint as checkpoint_flag
-from quinoa.launch.commands.base import OK, Command, UsageError, expect
+from quinoa.launch.commands.base import OK, Command, UsageError, expect, expect_possible
 from quinoa.launch.terminal import say
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     experiment = load(folder)
     checkpoint = checkpoint_flag.take(values, folder)
     out = Path(values.out) if values.out else Path(f"{folder.root.resolve().name}-policy")
+    expect_possible("out", out)
     if out.is_dir() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty: give a new folder.")
     if out.exists() and not out.is_dir():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from absl import flags
 
 from quinoa.launch import process_environment
-from quinoa.launch.commands.base import OK, Command, UsageError, define_number
+from quinoa.launch.commands.base import OK, Command, UsageError, define_number, expect_possible
 from quinoa.launch.streams import output_for_data
 from quinoa.launch.terminal import say
 
@@ -85,9 +85,12 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         raise UsageError("--normalize needs a --baseline: a line's name, or a file of scores.")
     if values.baseline and not values.normalize:
         raise UsageError("--baseline is for --normalize: give that too.")
+    expect_possible("out", Path(values.out))
     if values.table == _STANDARD_OUTPUT:
         with output_for_data() as data:
             return _plot(values, arguments, data)
+    if values.table is not None:
+        expect_possible("table", Path(values.table))
     return _plot(values, arguments, None)
 
 

@@ -19,6 +19,7 @@ from quinoa.launch.commands.base import (
     complain,
     define_number,
     expect,
+    expect_possible,
     telling_what_is_lost,
 )
 from quinoa.launch.terminal import say
@@ -70,6 +71,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     experiment = load(folder)
     checkpoint = checkpoint_flag.take(values, folder)
     paths = _paths(Path(values.out) if values.out else folder.videos / checkpoint.path.name)
+    for path in paths:
+        expect_possible("out", path)
     from quinoa.agents.divergence import NonFiniteError
 
     # MuJoCo reads it when it is imported, which the environment does; whether the environment needs

@@ -102,7 +102,7 @@ def test_tasks_with_more_seeds_than_another_are_cut_and_that_is_said(plot, runs,
         (["--table=x.txt"], "neither .csv nor .md"),
         (["--table=/dev/null/x.csv"], "/dev/null/x.csv cannot be written"),
         (["--out=x.xyz"], "x.xyz cannot be drawn"),
-        (["--out=/dev/null/x.png"], "/dev/null/x.png cannot be drawn"),
+        (["--out=/dev/null/x.png"], "--out=/dev/null/x.png cannot be written: Not a directory."),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(plot, runs, arguments, message):
