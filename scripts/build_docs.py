@@ -4,7 +4,8 @@
 
 MkDocs renders the pages and mkdocstrings the docstrings, which it reads without importing anything.
 Any warning is an error: a link that leads nowhere, a docstring that describes what there is not.
-Formulae become MathML, so that the pages need no script from elsewhere.
+Formulae become MathML, and the theme brings its own styles and scripts: the pages need nothing from
+elsewhere, and work from the disk.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from latex2mathml.converter import convert
+import formulas
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort, MkDocsException
@@ -33,7 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "quinoa"
 # What pages may show or link to.
 _PICTURES = {".gif", ".mp4", ".png", ".svg"}
-_SUFFIXES = {"", ".csv", ".json", ".md", ".py", ".sh", ".toml", ".txt", *_PICTURES}
+_TEXTS = {"", ".csv", ".in", ".json", ".md", ".py", ".sh", ".toml", ".txt"}
+_SUFFIXES = {*_TEXTS, *_PICTURES, ".css", ".js", ".woff2"}
 _FOLDERS = ("benchmarks", "docs", "quinoa", "scripts", "tests")
 _SECTIONS = ("tutorials", "commands", "algorithms")
 
@@ -49,11 +51,12 @@ class _MathML(BasePlugin):
         """Called by MkDocs with a page's HTML."""
 
         def to_mathml(match: re.Match[str]) -> str:
-            display = "inline" if match[2] == "(" else "block"
-            mathml = convert(html_module.unescape(match[3]), display=display)
-            if "\\" in mathml:  # A command that it does not know stays as it was.
-                _LOG.warning("This formula cannot be shown: %s", match[3])
-            return mathml
+            formula = html_module.unescape(match[3])
+            try:
+                return formulas.to_html(formula, inline=match[2] == "(")
+            except formulas.FormulaError:
+                _LOG.warning("This formula cannot be shown: %s", formula)
+                return match[0]
 
         return _FORMULA.sub(to_mathml, html)
 
@@ -127,12 +130,13 @@ def _nav(source: Path) -> list[Any]:
     def pages(folder: Path) -> Iterable[str]:
         return (str(path.relative_to(source)) for path in sorted(folder.glob("*.md")))
 
-    nav: list[Any] = ["README.md", "docs/index.md"]
+    nav: list[Any] = [{"Quinoa": "README.md"}, "docs/index.md", "docs/installation.md"]
     for section in _SECTIONS:
         if found := list(pages(source / "docs" / section)):
             nav.append({section.capitalize(): found})
     rest = [page for page in pages(source / "docs") if page not in nav]
-    return [*nav, {"More": [*rest, "BUILD_NOTES.md", "SECURITY.md"]}, "api/index.md"]
+    rest += (path.name for path in sorted(source.glob("*.md")) if path.name != "README.md")
+    return [*nav, {"More": rest}, "api/index.md"]
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def test_the_documentation_builds_without_a_warning_and_whole(tmp_path):
         text = html.read_text()
         # Scripts and styles lie beside the pages; every fence and formula was understood.
         assert not re.search(r"<(script|link)[^>]*(src|href)=.?https?:", text), html
-        assert "no-run" not in text and "arithmatex" not in text, html
+        assert "sh no-run" not in text and "arithmatex" not in text, html
 
 
 def test_a_formula_that_cannot_be_shown_and_a_link_to_nowhere_are_errors(tmp_path):
