@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from quinoa import user_modules
 from quinoa.agents.config import AgentConfig, ConfigError, field_types
 from quinoa.environments import plugins
+from quinoa.environments.user_code import described
 
 if TYPE_CHECKING:
     from quinoa.agents.protocol import Agent
@@ -275,9 +276,11 @@ def _import(module: str) -> types.ModuleType:
                 "folder on PYTHONPATH?"
             ) from error
         raise InvalidAgentError(f"Agent {module!r} cannot be imported: {error}") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise InvalidAgentError(
-            f"Agent {module!r} cannot be imported: {type(error).__name__}: {error}"
+            f"Agent {module!r} cannot be imported: {described(error)}"
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -219,7 +218,7 @@ class EnvironmentBatch:
         return result
 
     def close(self) -> None:
-        """Closes every environment."""
+        """Closes every environment, whatever comes of that (see `CanonicalEnvironment.close`)."""
         self._running = False
         for environment in self._environments:
             environment.close()
@@ -263,7 +262,9 @@ class EnvironmentBatch:
                 for transition, action in zip(self._transitions, actions, strict=True):
                     timesteps.append(transition(action))
                 return timesteps
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 dropped[len(timesteps)] = self._fault(len(timesteps), error)
         for i in range(len(timesteps), len(self._transitions)):
             timesteps.append(None)
@@ -271,7 +272,9 @@ class EnvironmentBatch:
                 continue
             try:
                 timesteps[i] = self._transitions[i](actions[i])
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 dropped[i] = self._fault(i, error)
         return timesteps
 
@@ -337,7 +340,9 @@ class EnvironmentBatch:
                 reward[i], discount[i], last[i] = environment.accept(
                     timesteps[i], next_observation[i]
                 )
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 dropped[i] = self._fault(i, error)
                 next_observation[i] = 0.0
         return next_observation, reward, discount, last
@@ -377,14 +382,15 @@ class EnvironmentBatch:
     def _replace(self, i: int, make: Callable[[], dm_env.Environment]) -> None:
         """Makes another environment in the place of one that cannot go on."""
         old = self._environments[i]
-        with contextlib.suppress(Exception):  # It is broken.
-            old.close()
+        old.close()
         try:
             new = _canonical(make())
             if not _alike(new, old):
                 new.close()
                 raise Defect("what was made in its place has other specs")
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self._fault(i, error) from error
         self._environments[i], self._transitions[i] = new, new.transition
 
@@ -393,7 +399,9 @@ class EnvironmentBatch:
         self._lengths[i] = -1  # A fault is then told to be at the reset.
         try:
             self._environments[i].reset_into(observation[i])
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self._fault(i, error) from error
         self._lengths[i] = 0
 
@@ -401,7 +409,7 @@ class EnvironmentBatch:
         self._faults.append(fault)
         self._fault_rate.faulted(fault)
 
-    def _fault(self, i: int, error: Exception) -> EnvironmentFault:
+    def _fault(self, i: int, error: BaseException) -> EnvironmentFault:
         fault = self._environments[i].fault(error, int(self._lengths[i]) + 1)
         named = EnvironmentFault(f"Environment {i}: {fault}", fault.kind)
         named.__cause__ = error

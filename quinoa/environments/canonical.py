@@ -6,8 +6,8 @@ suites (nested observations, action ranges, dtypes, how an episode ends) is sett
 
 from __future__ import annotations
 
+import logging
 import math
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from dm_env import specs
 
 from quinoa.environments.action_map import ActionMap
 from quinoa.environments.errors import EnvironmentFault, FaultKind, InvalidEnvironmentError
+from quinoa.environments.user_code import described, shortened
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -31,8 +32,10 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 # MuJoCo's mjMAXVAL, which dm_control gives as the bounds of an actuator that has none.
 _UNBOUNDED = 1e10
 
-# Characters of an environment's own error that a fault quotes.
-_MAX_MESSAGE = 500
+_LOG = logging.getLogger(__name__)
+
+# The names of the environments of which it has been said that their close() fails.
+_said_of: set[str] = set()
 
 
 class Defect(Exception):
@@ -171,7 +174,9 @@ class CanonicalEnvironment(dm_env.Environment):
         observation = np.empty(self._observation_spec.shape, np.float32)
         try:
             self.reset_into(observation)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self.fault(error, 0) from error
         self._needs_reset = False
         return dm_env.restart(observation)
@@ -193,7 +198,9 @@ class CanonicalEnvironment(dm_env.Environment):
         observation = np.empty(self._observation_spec.shape, np.float32)
         try:
             reward, discount, last = self.accept(self._transition(inner_action), observation)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self.fault(error, self._episode_step) from error
         self._needs_reset = last
         return dm_env.TimeStep(
@@ -201,8 +208,23 @@ class CanonicalEnvironment(dm_env.Environment):
         )
 
     def close(self) -> None:
-        """Closes the inner environment."""
-        self._inner.close()
+        """Closes the inner environment.
+
+        What that raises is logged as a warning, once for all environments of this name: by then
+        they have done what they were for.
+        """
+        try:
+            self._inner.close()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if self._name not in _said_of:
+                _said_of.add(self._name)
+                _LOG.warning(
+                    "%s: its close() fails, which changes nothing else: %s",
+                    self._name,
+                    described(error),
+                )
 
     # The parts of `reset` and `step`, for `EnvironmentBatch`, which does for all its environments
     # at once what is cheaper so. They raise `Defect`, or whatever the inner environment raises.
@@ -245,13 +267,12 @@ class CanonicalEnvironment(dm_env.Environment):
         self._write(inner_observation, observation)
         return reward, discount, step_type is _LAST
 
-    def fault(self, error: Exception, episode_step: int) -> EnvironmentFault:
+    def fault(self, error: BaseException, episode_step: int) -> EnvironmentFault:
         """What to raise for an error at this step of an episode, 0 being its reset."""
         where = f"step {episode_step} of its episode" if episode_step else "its reset"
-        what, kind = f"{type(error).__name__}: {error}", FaultKind.RAISED
+        what, kind = described(error), FaultKind.RAISED
         if isinstance(error, Defect):
-            what, kind = str(error), error.kind
-        what = textwrap.shorten(what, _MAX_MESSAGE, placeholder=" ...")  # In one line.
+            what, kind = shortened(str(error)), error.kind
         return EnvironmentFault(f"{self._name}, at {where}: {what}", kind)
 
     def _repeated_step(self, inner_action: npt.NDArray[Any]) -> dm_env.TimeStep:

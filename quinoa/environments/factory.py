@@ -12,6 +12,7 @@ import dm_env
 from quinoa import user_modules
 from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
+from quinoa.environments.user_code import described
 
 
 def is_factory_name(name: str) -> bool:
@@ -56,7 +57,7 @@ def call(
     """Makes an environment with a function or class of the user's own.
 
     It is called with the arguments, and with `seed=seed` if it takes that. What the factory itself
-    raises is passed on unchanged.
+    raises is passed on unchanged, for `make` to say.
 
     Args:
         factory: makes a `dm_env.Environment` or a `gymnasium.Env`, of which the latter gets the
@@ -115,9 +116,11 @@ def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
                 f"There is no module {error.name} either; is its folder on PYTHONPATH?",
             ) from None
         raise InvalidEnvironmentError(f"{name}: importing {module_name} failed: {error}") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise InvalidEnvironmentError(
-            f"{name}: importing {module_name} failed: {type(error).__name__}: {error}"
+            f"{name}: importing {module_name} failed: {described(error)}"
         ) from error
     owner = f"the module {module_name}"
     for attribute in named.attribute.split("."):

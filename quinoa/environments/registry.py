@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,12 @@ from quinoa.environments import (
     plugins,
 )
 from quinoa.environments.canonical import CanonicalEnvironment, check_action_repeat
-from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
+from quinoa.environments.errors import (
+    InvalidEnvironmentError,
+    NotRenderableError,
+    UnknownEnvironmentError,
+)
+from quinoa.environments.user_code import described
 
 if TYPE_CHECKING:
     from acme import specs
@@ -54,23 +60,36 @@ def make(
     Raises:
         NotRenderableError: it is to be drawn, and has no pictures.
         UnknownEnvironmentError: no environment has this name; the error names similar ones.
-        InvalidEnvironmentError: there is one, but it cannot be made here or made canonical.
+        InvalidEnvironmentError: there is one, but it cannot be made here or made canonical, or
+            whatever else making it raises (which is the cause).
         ValueError: the seed or `action_repeat` is out of range.
-        TypeError: what makes it does not take the arguments.
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, not {seed!r}.")
     check_action_repeat(action_repeat)
     arguments = dict(arguments or {})
-    if maker is not None:
-        environment = factory.call(maker, name, seed, arguments, rendered=rendered)
-    else:
-        environment = _load(name, seed, rendered, arguments)
     try:
-        return CanonicalEnvironment(environment, name=name, action_repeat=action_repeat)
-    except ValueError:
-        environment.close()
+        if maker is not None:
+            environment = factory.call(maker, name, seed, arguments, rendered=rendered)
+        else:
+            environment = _load(name, seed, rendered, arguments)
+        try:
+            return CanonicalEnvironment(environment, name=name, action_repeat=action_repeat)
+        except BaseException:
+            with contextlib.suppress(Exception, SystemExit):  # What is wrong with it is said below.
+                environment.close()
+            raise
+    except (
+        UnknownEnvironmentError,
+        InvalidEnvironmentError,
+        NotRenderableError,
+        KeyboardInterrupt,
+    ):
         raise
+    except BaseException as error:
+        raise InvalidEnvironmentError(
+            f"{name} fails when it is made: {described(error)}"
+        ) from error
 
 
 def list_environments() -> list[str]:

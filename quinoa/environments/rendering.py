@@ -18,6 +18,7 @@ import numpy.typing as npt
 from quinoa.environments import timestep
 from quinoa.environments.canonical import CanonicalEnvironment
 from quinoa.environments.errors import NotRenderableError
+from quinoa.environments.user_code import described
 
 Picture = npt.NDArray[np.uint8]
 
@@ -61,11 +62,11 @@ def render(environment: dm_env.Environment, height: int, max_width: int | None =
         return _resized(_render_physics(inner.physics, height), height, max_width)
     try:
         picture = np.asarray(inner.render())
-    except NotRenderableError:
+    except (NotRenderableError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise NotRenderableError(
-            f"{type(inner).__name__}.render() failed: {type(error).__name__}: {error}"
+            f"{type(inner).__name__}.render() failed: {described(error)}"
         ) from error
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise NotRenderableError(

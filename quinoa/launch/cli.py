@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from absl import flags
 
+from quinoa.launch import notes
 from quinoa.launch.commands import (
     check,
     evaluate,
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         # Those of libraries about libraries, which nobody at the terminal can act on.
         warnings.simplefilter("ignore")
+    notes.show()
     # Agents and environments of the user's own may lie in the current folder.
     try:
         here = os.getcwd()
@@ -93,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         how = "ended by SIGTERM" if is_terminated else "interrupted"
         what = f": {error}" if str(error) else "."
         return complain(f"{how}{what}", TERMINATED if is_terminated else INTERRUPTED)
-    except Exception as error:
+    # sys.exit() in code of the user's own too, which is no end that a command comes to by itself.
+    except BaseException as error:
         if isinstance(error, BrokenPipeError) and _only_shows(arguments):
             # Whoever read our output has seen enough.
             return OK

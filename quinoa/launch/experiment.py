@@ -265,6 +265,7 @@ class Experiment:
 
     def _try_environment(self) -> Layout:
         from quinoa.environments import Layout
+        from quinoa.environments.user_code import described
 
         try:
             batch = self.make_environments(1, "validation")
@@ -281,20 +282,22 @@ class Experiment:
         except Exception as error:
             raise ExperimentError(
                 f"The environment {self.environment} fails when it is made, reset and stepped: "
-                f"{type(error).__name__}: {error}"
+                f"{described(error)}"
             ) from error
 
     def _try_agent(self, layout: Layout) -> None:
         from quinoa.agents import registry
+        from quinoa.environments.user_code import described
 
         try:
             registry.load(self.agent).agent_class(self.config, layout.spec())
         except registry.UnknownAgentError as error:
             raise ExperimentError(str(error)) from error
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise ExperimentError(
-                f"The agent {self.agent} cannot be made for {self.environment}: "
-                f"{type(error).__name__}: {error}"
+                f"The agent {self.agent} cannot be made for {self.environment}: {described(error)}"
             ) from error
 
     def save(self, folder: RunFolder, *, resumed_at: int | None = None) -> None:

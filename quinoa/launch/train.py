@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from quinoa.launch import checkpoints, plotting
 from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Engine, Outcome, RunResult
-from quinoa.launch.errors import RunError
+from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.evaluate import evaluate_checkpoint
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.files import write_json
@@ -94,8 +95,12 @@ def _train(
         if result.outcome is Outcome.FINISHED:
             try:
                 final = _evaluate_final(experiment, folder, stop)
-            except (EnvironmentFault, RunError) as error:
+            except (EnvironmentFault, ExperimentError, RunError) as error:
                 evaluation_error = str(error)
+    except Exception:
+        if result.outcome is not Outcome.FINISHED:
+            result = RunResult(Outcome.FAILED, error=traceback.format_exc())
+        raise
     finally:
         ended = {
             "outcome": result.outcome.value,
@@ -146,6 +151,7 @@ def _evaluate_final(
 
     Raises:
         EnvironmentFault: the environment failed.
+        ExperimentError: it cannot be made any more.
         RunError: the checkpoint is missing or damaged.
     """
     from quinoa.agents.evaluation import EvaluationStopped

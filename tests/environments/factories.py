@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import sys
 import types
 from typing import Any
 
@@ -39,6 +40,23 @@ def no_environment() -> collections.Counter[str]:
 
 def broken(seed: int) -> fakes.ScriptedEnvironment:
     raise ZeroDivisionError(f"the factory's own error, seed {seed}")
+
+
+def exits(seed: int) -> fakes.ScriptedEnvironment:
+    sys.exit(0)
+
+
+class ExitsWhenAskedForItsSpecs(fakes.ScriptedEnvironment):
+    def observation_spec(self) -> Any:
+        sys.exit("no licence")
+
+
+def exits_when_asked_for_its_specs() -> fakes.ScriptedEnvironment:
+    return ExitsWhenAskedForItsSpecs(EPISODES)
+
+
+def interrupted() -> fakes.ScriptedEnvironment:
+    raise KeyboardInterrupt
 
 
 def integer_actions() -> fakes.FakeEnvironment:

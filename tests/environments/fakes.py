@@ -143,7 +143,7 @@ class FakeEnvironment(dm_env.Environment):
 
     def _next(self) -> Any:
         timestep = next(self._timesteps)
-        if isinstance(timestep, Exception):
+        if isinstance(timestep, BaseException):
             raise timestep
         return timestep
 

@@ -192,6 +192,7 @@ def test_faults_name_environment_step_and_value(bad, message):
         (dm_env.restart(GOOD), FaultKind.SPEC),
         (None, FaultKind.RAISED),
         (ZeroDivisionError("two\nlines"), FaultKind.RAISED),
+        (SystemExit(0), FaultKind.RAISED),
     ],
 )
 def test_kinds_of_faults_are_told_apart(bad, kind):
@@ -475,3 +476,21 @@ def test_close_closes_all():
     inner = [ScriptedEnvironment([Episode(1)]) for _ in range(2)]
     EnvironmentBatch(inner).close()
     assert all(environment.closed for environment in inner)
+
+
+def test_close_closes_all_though_one_cannot_be():
+    class Unclosable(ScriptedEnvironment):
+        def close(self):
+            raise OSError("the window is gone")
+
+    last = ScriptedEnvironment([Episode(1)])
+    EnvironmentBatch([Unclosable([Episode(1)]), last]).close()
+    assert last.closed
+
+
+def test_ctrl_c_ends_a_step():
+    steps = [dm_env.restart(GOOD), KeyboardInterrupt()]
+    batch = EnvironmentBatch([FakeEnvironment(steps)])
+    batch.reset()
+    with pytest.raises(KeyboardInterrupt):
+        batch.step([[0.0]])

@@ -1,3 +1,4 @@
+import asyncio
 import collections
 
 import dm_env
@@ -131,6 +132,23 @@ def test_close_closes_the_inner_environment():
     assert inner.closed
 
 
+@pytest.mark.parametrize("error", [RuntimeError("the window is gone"), SystemExit(0)])
+def test_a_close_that_fails_is_said_once(error, caplog):
+    class Unclosable(ScriptedEnvironment):
+        def close(self):
+            super().close()
+            raise error
+
+    inner = [Unclosable([Episode(1)]) for _ in range(3)]
+    for environment in inner:
+        CanonicalEnvironment(environment, name=f"unclosable {error}").close()
+    assert all(environment.closed for environment in inner)
+    (record,) = caplog.records
+    assert (
+        f"its close() fails, which changes nothing else: {type(error).__name__}" in record.message
+    )
+
+
 BOX = specs.BoundedArray((1,), np.float64, -1.0, 1.0)
 
 
@@ -208,6 +226,8 @@ FAULTS = [
     (dm_env.restart(GOOD), "returned a .*FIRST.* step within an episode"),
     ((GOOD, 0.0, False, False, {}), "ValueError: too many values"),
     (ZeroDivisionError("physics"), "ZeroDivisionError: physics"),
+    (SystemExit(0), "SystemExit: 0"),
+    (asyncio.CancelledError(), "CancelledError$"),
 ]
 
 
@@ -232,11 +252,18 @@ def test_faults_in_a_step(bad, message, action_repeat):
         (dm_env.restart(np.array([np.inf, 0.0])), r"the observation\[0\] is inf"),
         (dm_env.transition(0.0, GOOD), "reset.. returned a .*MID.* step, not a FIRST one"),
         (OSError("no such model"), "OSError: no such model"),
+        (SystemExit("no licence"), "SystemExit: no licence"),
     ],
 )
 def test_faults_in_a_reset(bad, message):
     environment = CanonicalEnvironment(FakeEnvironment([bad]), name="mine")
     with pytest.raises(EnvironmentFault, match=f"^mine, at its reset: .*{message}"):
+        environment.reset()
+
+
+def test_only_ctrl_c_is_no_fault_of_the_environment():
+    environment = CanonicalEnvironment(FakeEnvironment([KeyboardInterrupt()]))
+    with pytest.raises(KeyboardInterrupt):
         environment.reset()
 
 

@@ -106,6 +106,7 @@ def test_factories_that_fail(name, error, message):
         ("import no_such_dependency\n", "importing .* failed: No module named 'no_such_depen"),
         ("raise KeyError('mine')\n", "importing .* failed: KeyError: 'mine'"),
         ("def make(:\n", "importing .* failed: SyntaxError: "),
+        ("raise SystemExit\n", "importing .* failed: SystemExit$"),
     ],
 )
 def test_a_module_that_fails_to_import(source, message, tmp_path, monkeypatch):
@@ -116,6 +117,22 @@ def test_a_module_that_fails_to_import(source, message, tmp_path, monkeypatch):
         environments.make(f"{name}:make", 0)
 
 
-def test_a_factorys_own_error_is_passed_on():
-    with pytest.raises(ZeroDivisionError, match="the factory's own error, seed 5"):
-        environments.make(f"{HERE}:broken", 5)
+@pytest.mark.parametrize(
+    ("factory", "message", "cause"),
+    [
+        ("broken", "ZeroDivisionError: the factory's own error, seed 5", ZeroDivisionError),
+        ("exits", "SystemExit: 0", SystemExit),
+        ("exits_when_asked_for_its_specs", "SystemExit: no licence", SystemExit),
+    ],
+)
+def test_whatever_making_one_raises_is_one_error_with_its_cause(factory, message, cause):
+    with pytest.raises(
+        InvalidEnvironmentError, match=f"^{HERE}:{factory} fails when it is made: {message}$"
+    ) as raised:
+        environments.make(f"{HERE}:{factory}", 5)
+    assert isinstance(raised.value.__cause__, cause)
+
+
+def test_ctrl_c_ends_the_making_of_one():
+    with pytest.raises(KeyboardInterrupt):
+        environments.make(f"{HERE}:interrupted", 0)

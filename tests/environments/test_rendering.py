@@ -53,6 +53,20 @@ def test_what_is_no_picture_is_refused():
         rendering.render(environment, 40)
 
 
+@pytest.mark.parametrize("error", [OSError("no display"), SystemExit(0)])
+def test_whatever_drawing_raises_is_one_error(error, monkeypatch):
+    environment = made(DRAWN)
+
+    def render(self):
+        raise error
+
+    monkeypatch.setattr(type(environment.inner), "render", render)
+    with pytest.raises(
+        NotRenderableError, match=rf"^Drawn.render\(\) failed: {type(error).__name__}: "
+    ):
+        rendering.render(environment, 40)
+
+
 def test_an_environment_without_pictures_is_told_what_to_have():
     environment = made("tests.launch.factories:match")
     with pytest.raises(NotRenderableError, match=r"match has no pictures: give it a method render"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import sys
 import time
 import zlib
 
@@ -180,6 +181,38 @@ def fails_in_its_first_step(seed: int) -> Match:
 def fails_now_and_then(seed: int) -> Match:
     """Drops one episode in 28, and so fewer than are too many."""
     return Match(seed, fails_after=25 * EPISODE_STEPS + EPISODE_STEPS // 2, recovers=True)
+
+
+class Exits(Drawn):
+    """Leaves by exit(0), as a simulator does whose window is closed or whose licence ends."""
+
+    def __init__(self, seed: int, after: int) -> None:
+        super().__init__(seed)
+        self._after = after
+
+    def step(self, action: np.ndarray) -> dm_env.TimeStep:
+        if self._steps == self._after:
+            sys.exit(0)
+        return super().step(action)
+
+
+def exits_later(seed: int) -> Exits:
+    return Exits(seed, after=50)
+
+
+def exits_in_its_first_step(seed: int) -> Exits:
+    return Exits(seed, after=0)
+
+
+class Unclosable(Drawn):
+    """Its close() fails, as viewers' are known to."""
+
+    def close(self) -> None:
+        raise RuntimeError("the window is gone")
+
+
+def unclosable(seed: int) -> Unclosable:
+    return Unclosable(seed)
 
 
 def fails_at_once(seed: int) -> Match:

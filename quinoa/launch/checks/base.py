@@ -82,7 +82,9 @@ def find_out(check: Check[SubjectT], subject: SubjectT) -> Finding:
         return Finding(check.name, None, check.run(subject))
     except CheckError as error:
         return Finding(check.name, str(error))
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return Finding(check.name, described(error))
 
 
@@ -95,6 +97,8 @@ def require(holds: bool, message: str) -> None:
 def described(error: BaseException) -> str:
     """What was raised and where, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        lines = [type(error).__name__]
     # AutoGraph puts the code's own error last, below the trace to it.
     message = lines[-1] if lines and "in user code" in lines[0] else " ".join(lines)
     if not message.startswith(type(error).__name__):
@@ -106,10 +110,16 @@ def described(error: BaseException) -> str:
 
 
 def _where(error: BaseException) -> str:
-    """The innermost line that is no library's and not this project's shared part, if any."""
+    """The innermost line that is no library's and not this project's shared part, if any.
+
+    It is that of the first cause, of an error that was raised from another.
+    """
     # Of code that AutoGraph has rewritten, only the message knows the lines as they were.
     places = [(path, int(line)) for path, line in _IN_USER_CODE.findall(str(error))]
     if not places:
+        # An environment's error is the cause of the one that names the environment.
+        while error.__cause__ is not None:
+            error = error.__cause__
         frames = traceback.extract_tb(error.__traceback__)
         places = [(frame.filename, frame.lineno or 0) for frame in frames]
     project = Path(__file__).parents[1]

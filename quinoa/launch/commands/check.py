@@ -100,7 +100,9 @@ def is_environment(name: str) -> bool:
         return False
     try:
         module = importlib.import_module(module_name)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         # Making an environment of it says why it cannot be.
         return True
     return attribute not in getattr(module, "PRESETS", {})
@@ -158,7 +160,7 @@ def _check_environment(
         subject.make().close()
     except environments_.UnknownEnvironmentError as error:
         raise ExperimentError(str(error)) from error
-    except Exception:
+    except environments_.InvalidEnvironmentError:
         # There is one, and the first check says what is wrong with it.
         pass
     say(f"Checking the environment {name}")
@@ -198,10 +200,6 @@ def _spec_of(name: str, values: flags.FlagValues) -> specs.EnvironmentSpec:
         made = environments.make(name, values.seed, action_repeat=values.action_repeat)
     except (environments.UnknownEnvironmentError, environments.InvalidEnvironmentError) as error:
         raise ExperimentError(str(error)) from error
-    except Exception as error:
-        raise ExperimentError(
-            f"The environment {name} fails when it is made: {type(error).__name__}: {error}"
-        ) from error
     try:
         return environments.environment_spec(made)
     finally:

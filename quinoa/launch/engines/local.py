@@ -24,7 +24,7 @@ from quinoa.launch.engines.supervision import Node, Supervisor
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.files import read_json
-from quinoa.launch.nodes import TOLD_TO_STOP
+from quinoa.launch.nodes import RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.process_list import ProcessList
 from quinoa.launch.run_folder import RunFolder
 from quinoa.launch.sizing import usable_cores
@@ -272,6 +272,6 @@ def _problem(process: NodeProcess, grace_s: float, hastened: bool) -> RunResult 
             return RunResult(Outcome.KILLED)
         error = f"{process.name} did not stop within {grace_s:.0f} s; its last steps are not saved."
         return RunResult(Outcome.FAILED, process.name, error)
-    if process.exit_code not in (0, TOLD_TO_STOP):
+    if process.exit_code not in (0, RUN_IS_OVER, TOLD_TO_STOP):
         return RunResult(Outcome.FAILED, process.name, process.failure())
     return None

@@ -18,11 +18,11 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from quinoa.launch import heartbeat, lean_imports, process_environment
+from quinoa.launch import heartbeat, lean_imports, notes, process_environment
 from quinoa.launch.engines import parent, private_network
 from quinoa.launch.engines.processes import STACKS_SIGNAL
 from quinoa.launch.errors import FatalError
-from quinoa.launch.nodes import FATAL
+from quinoa.launch.nodes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.streams import prepare
 from quinoa.launch.terminal import settle
 
@@ -52,11 +52,15 @@ def main() -> int:
     try:
         private_network.join([int(number) for number in arguments.network.split(",") if number])
         process_environment.quiet_loggers()
+        notes.show()
         if arguments.tensorflow:
             # First, or what is imported next would import it whole.
             lean_imports.import_tensorflow()
         _run(arguments.data_file, arguments.lp_task_id, launchpad_flags)
-    except Exception as error:
+    except BaseException as error:
+        # How an actor says what it ends for. Any other exit is the doing of an agent's code.
+        if isinstance(error, SystemExit) and error.code in (RUN_IS_OVER, TOLD_TO_STOP):
+            return int(error.code)
         text = "".join(traceback.format_exception(error.with_traceback(_own(error.__traceback__))))
         # The disk may be full: that it ended for an error is to be seen even so.
         with contextlib.suppress(OSError):
@@ -97,9 +101,6 @@ def _own(trace: TracebackType | None) -> TracebackType | None:
 if __name__ == "__main__":
     # Not `sys.exit`: threads of TensorFlow, Reverb and gRPC that are still waiting for something
     # can hang or crash an interpreter that winds down.
-    try:
-        status = main()
-    except SystemExit as exit_:
-        status = exit_.code if isinstance(exit_.code, int) else 1
+    status = main()
     settle()
     os._exit(status)

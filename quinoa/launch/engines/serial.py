@@ -13,6 +13,7 @@ from quinoa.agents.actor import Actor
 from quinoa.agents.evaluation import EvaluationStopped, evaluate
 from quinoa.agents.learner import Learner
 from quinoa.agents.replay import MemoryReplay
+from quinoa.environments.user_code import described
 from quinoa.launch import checkpoints, replay_checkpoints, warn
 from quinoa.launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS, Counter
 from quinoa.launch.engines import signals
@@ -85,6 +86,13 @@ class SerialEngine:
                 if stop.count < 2:
                     raise
                 outcome = Outcome.KILLED
+            except Exception:
+                raise
+            except BaseException as error:
+                # sys.exit() in an agent's code, say, which would end this process with status 0.
+                raise RuntimeError(
+                    f"The run was ended before its last step by {described(error)}."
+                ) from error
             finally:
                 run.close()
                 counter.close()

@@ -14,7 +14,7 @@ from quinoa.launch.engines.awake_clock import AwakeClock
 from quinoa.launch.engines.base import Outcome, RunResult
 from quinoa.launch.engines.processes import NodeProcess
 from quinoa.launch.engines.restarts import Restarts
-from quinoa.launch.nodes import FATAL, TOLD_TO_STOP
+from quinoa.launch.nodes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.terminal import say
 
 # So many failures of one node within so many seconds end the run: it would go on failing. So do
@@ -25,7 +25,7 @@ WITHIN_S = 60.0
 # A process that somebody else killed says nothing of the node; but so many in a row do, of the
 # machine.
 MAX_KILLED = 10
-_KILLED = (0, TOLD_TO_STOP, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+_KILLED = (TOLD_TO_STOP, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 # Seconds until a node is started again, by its failures within `WITHIN_S`; the last for any more.
 _DELAYS_S = (0.0, 1.0, 2.0, 4.0)
 
@@ -51,8 +51,8 @@ class Node:
 
         Args:
             start: starts one.
-            may_end: whether it is done when its process ends without an error; any other that ends
-                has failed.
+            may_end: whether it is done when its process ends with `RUN_IS_OVER`. A process that
+                ends in any other way, or of any other node, has failed.
             progress: tells how far it is, as something that can be compared: a node that fails
                 where it failed before has not got on. By default, how many of its processes have
                 come to a first sign of life.
@@ -93,7 +93,7 @@ class Node:
     @property
     def is_done(self) -> bool:
         """Whether it has done what it was for."""
-        return self._may_end and self.process.exit_code == 0
+        return self._may_end and self.process.exit_code == RUN_IS_OVER
 
     @property
     def is_down(self) -> bool:
@@ -104,6 +104,13 @@ class Node:
     def has_failed(self) -> bool:
         """Whether its process has just been found to have ended, and was not to."""
         return not self.is_down and not self.is_done and self.process.exit_code is not None
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody else has ended its process, by a signal."""
+        code = self.process.exit_code
+        # Told to stop, a node that may end by itself says which of the two it was; others return.
+        return code in _KILLED or (code == 0 and not self._may_end)
 
     def listen(self, awake_s: float, now: float) -> float | None:
         """Listens for a sign of life.
@@ -202,8 +209,7 @@ class Supervisor:
         for node in self._nodes:
             result = None
             if node.has_failed:
-                killed = node.process.exit_code in _KILLED
-                result = self._fail(node, now, node.process.failure(), killed=killed)
+                result = self._fail(node, now, node.process.failure(), killed=node.was_killed)
             elif not node.is_down and not node.is_done:
                 result = self._listen(node, now, awake_s)
             if result is None and node.is_due(now):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 import numpy as np
 import reverb
@@ -16,7 +17,7 @@ from quinoa.agents.replay import SegmentWriter, wait_for_server
 from quinoa.launch import heartbeat
 from quinoa.launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.nodes import TOLD_TO_STOP
+from quinoa.launch.nodes import RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.nodes.faults import too_many_are_fatal
 from quinoa.launch.reporter import PATIENCE_S, BackgroundReporter, Report
 from quinoa.launch.rows import ActorRows
@@ -59,11 +60,11 @@ class ActorNode:
         self._report = report
         self._stop_event = stop
 
-    def run(self) -> None:
+    def run(self) -> NoReturn:
         """Acts until the run is over or it is told to stop.
 
         Raises:
-            SystemExit: with `TOLD_TO_STOP`, if the run is not over.
+            SystemExit: with `RUN_IS_OVER`, or with `TOLD_TO_STOP` if it is not.
             FatalError: the environments fail too often.
             NonFiniteError: the policy's actions are NaN or infinite too often. Another start may
                 find better parameters, if the learner has gone back to some.
@@ -91,7 +92,7 @@ class ActorNode:
         ):
             parameters.close()
             environments.close()
-            return _end(reporter)
+            _end(reporter)
         writer = SegmentWriter(
             self._replay_client, len(environments), config, spec, should_stop=should_stop
         )
@@ -123,8 +124,7 @@ class ActorNode:
         _end(reporter)
 
 
-def _end(reporter: BackgroundReporter) -> None:
+def _end(reporter: BackgroundReporter) -> NoReturn:
     is_over = reporter.stop
     reporter.close()
-    if not is_over:
-        sys.exit(TOLD_TO_STOP)
+    sys.exit(RUN_IS_OVER if is_over else TOLD_TO_STOP)

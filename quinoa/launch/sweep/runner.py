@@ -14,6 +14,7 @@ from pathlib import Path
 
 from quinoa.launch import interpreter
 from quinoa.launch.engines import signals
+from quinoa.launch.engines.base import Outcome
 from quinoa.launch.errors import RunError
 from quinoa.launch.files import read_json
 from quinoa.launch.run_groups import read
@@ -157,7 +158,7 @@ def _end(sweep: SweepFolder, child: _Child, board: Board, *, was_asked: bool) ->
             board.end(planned.name, f"finished, return {score:.1f}", is_done=True)
             return
         board.end(planned.name, "finished", is_done=True)
-    elif was_asked or (status == 0 and outcome is not None):
+    elif was_asked or (status == 0 and outcome == Outcome.STOPPED.value):
         board.end(planned.name, "stopped", is_done=False)
     else:
         error = _error(sweep.log(planned), status)

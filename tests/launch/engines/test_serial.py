@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from quinoa.agents import registry
+from quinoa.agents.learner import Learner
 from quinoa.launch import checkpoints
 from quinoa.launch.engines import make
 from quinoa.launch.engines.base import Outcome, Settings
@@ -108,6 +110,18 @@ def test_a_failure_is_its_own_error_and_leaves_no_threads(tmp_path):
     with pytest.raises(RuntimeError, match="the environment's own error"):
         make("serial", Settings({})).run(failing, folder, lambda status: None)
     assert threading.active_count() == before
+
+
+def test_code_that_exits_is_a_failure_whatever_its_status(small, tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+
+    def leave(self, superbatch):
+        sys.exit(0)
+
+    monkeypatch.setattr(Learner, "step", leave)
+    with pytest.raises(RuntimeError, match="ended before its last step by SystemExit: 0"):
+        make("serial", Settings({})).run(small, folder, lambda status: None)
 
 
 def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_path):

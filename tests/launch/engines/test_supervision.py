@@ -21,7 +21,7 @@ from quinoa.launch.engines.supervision import (
     Node,
     Supervisor,
 )
-from quinoa.launch.nodes import FATAL, TOLD_TO_STOP
+from quinoa.launch.nodes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.run_folder import RunFolder
 
 HANG_TIMEOUT_S = 10.0
@@ -148,7 +148,7 @@ def test_a_node_says_what_it_is_at(make, clock):
 
 def test_a_node_that_may_end_is_done_when_it_has(make):
     node, _ = make(may_end=True)
-    node.process.exit_code = 0
+    node.process.exit_code = RUN_IS_OVER
     assert node.described["state"] == "done"
 
 
@@ -336,10 +336,21 @@ def test_restarts_are_metrics(make, clock, tmp_path):
 def test_only_a_worker_may_end(make, clock, may_end):
     node, supervisor = make(may_end)
     before = node.process
-    before.exit_code = 0
+    before.exit_code = RUN_IS_OVER
     assert supervisor.tend() is None
     assert node.is_done is may_end
     assert (node.process is before) is may_end
+
+
+def test_a_worker_that_ends_with_status_0_before_the_run_is_over_has_failed(make, clock):
+    node, supervisor = make(may_end=True)
+    results = [fail(node, supervisor, exit_code=0)]
+    assert not node.is_done
+    while results[-1] is None:
+        clock.now += 5.0
+        results.append(fail(node, supervisor, exit_code=0))
+    assert len(results) == MAX_FAILURES
+    assert results[-1].outcome is Outcome.FAILED
 
 
 def test_a_fatal_failure_ends_the_run_at_once(make, clock):
