@@ -242,6 +242,9 @@ def _to_draw(spec: Any, rendered: bool) -> dict[str, str]:
     modes = getattr(creator, "metadata", {}).get("render_modes", ["rgb_array"])
     if "rgb_array" not in modes:
         raise NotRenderableError(f"gym:{spec.id} has no pictures: its render_modes lack rgb_array.")
+    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+        # What pygame draws is read back and never shown; looking for a screen, it complains.
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     return {"render_mode": "rgb_array"}
 
 

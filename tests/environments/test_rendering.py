@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -90,8 +90,24 @@ def test_an_actions_time_is_the_simulations_times_its_repeats():
     environment.close()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pygame") is not None, reason="pygame is installed")
-def test_a_gymnasium_environment_whose_painter_is_not_installed_says_so():
+@pytest.mark.parametrize("name", ["gym:Pendulum-v1", "gym:MountainCarContinuous-v0"])
+def test_gymnasiums_classic_tasks_are_drawn_without_a_screen(name, monkeypatch, capfd):
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(variable, raising=False)
+    environment = made(name)
+    assert not rendering.needs_mujoco_renderer(environment)
+    first = rendering.render(environment, 64)
+    assert first.shape[0] == 64
+    for _ in range(10):
+        environment.step([1.0])
+    assert (rendering.render(environment, 64) != first).any()
+    environment.close()
+    assert "error" not in capfd.readouterr().err
+
+
+def test_a_gymnasium_environment_whose_painter_is_not_installed_says_so(monkeypatch):
+    # What an import finds in its place is no module.
+    monkeypatch.setitem(sys.modules, "pygame", None)
     environment = made("gym:Pendulum-v1")
     with pytest.raises(NotRenderableError, match="pygame"):
         rendering.render(environment, 40)

@@ -47,6 +47,18 @@ def test_films_a_run_into_its_folder(quinoa, run_of):
     assert paths[1].read_bytes().startswith(b"GIF89a")
 
 
+def test_gymnasiums_classic_tasks_are_filmed_without_a_screen(
+    quinoa, run_of, tmp_path, monkeypatch
+):
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    out = tmp_path / "pendulum.gif"
+    arguments = ["--episodes=1", "--size=64", "--length=3", f"--out={out}"]
+    status, printed, err = quinoa("video", str(run_of(AGENT, "gym:Pendulum-v1").root), *arguments)
+    assert (status, printed, err) == (0, f"{out}\n", "")
+    assert out.read_bytes().startswith(b"GIF89a")
+
+
 def test_an_ending_is_a_format_and_the_length_ends_it(quinoa, run_of, tmp_path):
     out = tmp_path / "new" / "short.gif"
     arguments = ["--episodes=1", "--size=64", "--length=4", "--sample", f"--out={out}"]
