@@ -18,8 +18,10 @@ from quinoa.environments.registry import (
     list_environments,
     make,
 )
+from quinoa.environments.seeds import MAX_SEED, draw_seeds
 
 __all__ = [
+    "MAX_SEED",
     "BatchStep",
     "CanonicalEnvironment",
     "EnvironmentBatch",
@@ -30,6 +32,7 @@ __all__ = [
     "NotRenderableError",
     "TooManyFaultsError",
     "UnknownEnvironmentError",
+    "draw_seeds",
     "environment_spec",
     "import_path",
     "is_built_in",

@@ -291,7 +291,7 @@ class EnvironmentBatch:
             step_types, rewards, discounts, observations = zip(*timesteps, strict=True)
             last = np.zeros(count, np.bool_)
             if step_types.count(_MID) < count:
-                last[:] = [step_type is _LAST for step_type in step_types]
+                last[:] = [step_type == _LAST for step_type in step_types]
                 if step_types.count(_MID) + np.count_nonzero(last) < count:
                     return None
             if discounts.count(1.0) == count:

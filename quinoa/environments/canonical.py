@@ -246,7 +246,7 @@ class CanonicalEnvironment(dm_env.Environment):
 
     def reset_into(self, observation: FloatArray) -> None:
         """Resets the inner environment and writes its observation into `observation` `[O]`."""
-        step_type, _, _, inner_observation = self._inner.reset()
+        step_type, _, _, inner_observation = _unpacked(self._inner.reset(), "reset()")
         if step_type is not _FIRST:
             raise Defect(f"reset() returned a {step_type!r} step, not a FIRST one")
         # Once an episode is enough: the leaves are looked at at every step.
@@ -346,7 +346,7 @@ def clipped_actions(actions: npt.ArrayLike, shape: tuple[int, ...], name: str) -
 
 def _checked_timestep(timestep: dm_env.TimeStep) -> tuple[dm_env.StepType, float, float, Any]:
     """The step's type, reward, discount and observation, the middle two checked."""
-    step_type, reward, discount, observation = timestep
+    step_type, reward, discount, observation = _unpacked(timestep, "step()")
     if step_type is not _MID and step_type is not _LAST:
         raise Defect(f"step() returned a {step_type!r} step within an episode")
     try:
@@ -362,6 +362,28 @@ def _checked_timestep(timestep: dm_env.TimeStep) -> tuple[dm_env.StepType, float
     if not 0.0 <= discount <= 1.0:
         kind = FaultKind.SPEC if math.isfinite(discount) else FaultKind.NOT_FINITE
         raise Defect(f"the discount is {discount}, outside [0, 1]", kind)
+    return step_type, reward, discount, observation
+
+
+def _unpacked(timestep: Any, what: str) -> tuple[dm_env.StepType, Any, Any, Any]:
+    """The fields of a time step that `what` returned, the first of them checked.
+
+    A number that equals a step type is as good as that: those that come over a wire are such, and
+    dm_env's own `first()`, `mid()` and `last()` take them.
+    """
+    try:
+        step_type, reward, discount, observation = timestep
+        if not isinstance(step_type, dm_env.StepType):
+            step_type = dm_env.StepType(step_type)
+    except (TypeError, ValueError):
+        if isinstance(timestep, dm_env.TimeStep):
+            raise Defect(
+                f"{what} returned a step of the type {timestep.step_type!r}, which is no "
+                "dm_env.StepType"
+            ) from None
+        raise Defect(
+            f"{what} returned a {type(timestep).__name__}, not a dm_env.TimeStep"
+        ) from None
     return step_type, reward, discount, observation
 
 

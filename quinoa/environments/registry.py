@@ -23,6 +23,7 @@ from quinoa.environments.errors import (
     NotRenderableError,
     UnknownEnvironmentError,
 )
+from quinoa.environments.seeds import MAX_SEED
 from quinoa.environments.user_code import described
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def make(
             (`quinoa.environments.plugins`), or `package.module:factory` or `file.py:factory`, a
             function or class of the user's own that makes a `dm_env.Environment` or a
             `gymnasium.Env`; it is called with `seed=` if it takes that.
-        seed: from 0 to 2**32 - 1.
+        seed: from 0 to 2**31 - 1 (`MAX_SEED`).
         action_repeat: how many steps of the named environment one step makes.
         rendered: whether `quinoa.environments.rendering` is to draw it; some are then made
             differently.
@@ -64,8 +65,8 @@ def make(
             whatever else making it raises (which is the cause).
         ValueError: the seed or `action_repeat` is out of range.
     """
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, not {seed!r}.")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed must be an integer from 0 to 2**31 - 1, not {seed!r}.")
     check_action_repeat(action_repeat)
     arguments = dict(arguments or {})
     try:

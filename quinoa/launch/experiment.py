@@ -203,8 +203,8 @@ class Experiment:
 
         seeds = np.random.SeedSequence(self.seed_of(role, index))
         return environments.EnvironmentBatch(
-            [self.make_environment(int(seed)) for seed in seeds.generate_state(count)],
-            make=lambda: self.make_environment(int(seeds.spawn(1)[0].generate_state(1)[0])),
+            [self.make_environment(seed) for seed in environments.draw_seeds(seeds, count)],
+            make=lambda: self.make_environment(environments.draw_seeds(seeds.spawn(1)[0], 1)[0]),
             max_episode_steps=self.max_episode_steps,
         )
 

@@ -39,9 +39,9 @@ def random_score(
         batch = environments.EnvironmentBatch(
             [
                 environments.make(
-                    environment, int(seed), action_repeat=action_repeat, arguments=env_kwargs
+                    environment, seed, action_repeat=action_repeat, arguments=env_kwargs
                 )
-                for seed in np.random.SeedSequence(0).generate_state(num_episodes) >> 1
+                for seed in environments.draw_seeds(np.random.SeedSequence(0), num_episodes)
             ],
             max_episode_steps=max_episode_steps,
         )

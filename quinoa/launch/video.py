@@ -34,12 +34,13 @@ def make_environments(experiment: Experiment, count: int, seed: int) -> list[Can
         NotRenderableError: they have no pictures.
         ExperimentError: they cannot be made any more.
     """
+    from quinoa import environments
     from quinoa.environments import rendering
 
-    seeds = np.random.SeedSequence(experiment.seed_of(f"video-{seed}")).generate_state(count)
+    sequence = np.random.SeedSequence(experiment.seed_of(f"video-{seed}"))
     made = []
-    for of_one in seeds:
-        environment = experiment.make_environment(int(of_one), rendered=True)
+    for of_one in environments.draw_seeds(sequence, count):
+        environment = experiment.make_environment(of_one, rendered=True)
         made.append(environment)
         rendering.check(environment, experiment.environment)
     return made

@@ -190,7 +190,7 @@ def test_faults_name_environment_step_and_value(bad, message):
         (dm_env.transition(0.0, GOOD, 1.5), FaultKind.SPEC),
         (dm_env.transition(0.0, np.zeros(3)), FaultKind.SPEC),
         (dm_env.restart(GOOD), FaultKind.SPEC),
-        (None, FaultKind.RAISED),
+        (None, FaultKind.SPEC),
         (ZeroDivisionError("two\nlines"), FaultKind.RAISED),
         (SystemExit(0), FaultKind.RAISED),
     ],
@@ -244,6 +244,26 @@ def test_what_one_environment_does_wrong_costs_the_others_nothing():
         *([3, t] for t in range(4)),
         *([4, t] for t in range(2)),
     ]
+
+
+@pytest.mark.parametrize("broken", [None, np.nan])
+def test_step_types_may_be_plain_numbers(broken):
+    """Whether all is accepted together, or, beside an environment that is broken, one by one."""
+
+    def steps(plain):
+        made = [dm_env.restart(GOOD), dm_env.transition(1.0, GOOD), dm_env.termination(2.0, GOOD)]
+        made *= 2
+        return [step._replace(step_type=int(step.step_type)) for step in made] if plain else made
+
+    others = steps(False)
+    if broken is not None:
+        others[1:3] = [dm_env.transition(broken, GOOD)]
+    batch = EnvironmentBatch([FakeEnvironment(steps(True)), FakeEnvironment(others)])
+    batch.reset()
+    taken = [batch.step(np.zeros((2, 1))) for _ in range(2)]
+    assert [bool(step.last[0]) for step in taken] == [False, True]
+    assert [float(step.discount[0]) for step in taken] == [1.0, 0.0]
+    assert not [fault for step in taken for fault in step.faults if "Environment 0" in str(fault)]
 
 
 def test_two_that_break_in_one_step():

@@ -224,7 +224,11 @@ FAULTS = [
     (dm_env.transition(0.0, GOOD, -0.5), "the discount is -0.5"),
     (dm_env.transition(0.0, GOOD, np.nan), "the discount is nan"),
     (dm_env.restart(GOOD), "returned a .*FIRST.* step within an episode"),
-    ((GOOD, 0.0, False, False, {}), "ValueError: too many values"),
+    ((GOOD, 0.0, False, False, {}), r"step\(\) returned a tuple, not a dm_env.TimeStep"),
+    (None, r"step\(\) returned a NoneType, not a dm_env.TimeStep"),
+    (dm_env.TimeStep("mid", 0.0, 1.0, GOOD), "step of the type 'mid', which is no dm_env.StepType"),
+    (dm_env.TimeStep(3, 0.0, 1.0, GOOD), "step of the type 3, which is no dm_env.StepType"),
+    (dm_env.TimeStep(GOOD, 0.0, 1.0, GOOD), r"the type array\(.*, which is no dm_env.StepType"),
     (ZeroDivisionError("physics"), "ZeroDivisionError: physics"),
     (SystemExit(0), "SystemExit: 0"),
     (asyncio.CancelledError(), "CancelledError$"),
@@ -251,6 +255,7 @@ def test_faults_in_a_step(bad, message, action_repeat):
     [
         (dm_env.restart(np.array([np.inf, 0.0])), r"the observation\[0\] is inf"),
         (dm_env.transition(0.0, GOOD), "reset.. returned a .*MID.* step, not a FIRST one"),
+        ((GOOD, {}), r"reset\(\) returned a tuple, not a dm_env.TimeStep"),
         (OSError("no such model"), "OSError: no such model"),
         (SystemExit("no licence"), "SystemExit: no licence"),
     ],
@@ -259,6 +264,22 @@ def test_faults_in_a_reset(bad, message):
     environment = CanonicalEnvironment(FakeEnvironment([bad]), name="mine")
     with pytest.raises(EnvironmentFault, match=f"^mine, at its reset: .*{message}"):
         environment.reset()
+
+
+@pytest.mark.parametrize("number", [int, np.int64, np.array])
+@pytest.mark.parametrize("action_repeat", [1, 2])
+def test_a_step_type_may_be_a_plain_number(number, action_repeat):
+    def plain(timestep):
+        return timestep._replace(step_type=number(int(timestep.step_type)))
+
+    steps = [dm_env.restart(GOOD), dm_env.transition(1.0, GOOD), dm_env.truncation(2.0, GOOD)]
+    steps = [steps[0], *steps[1:2] * (2 * action_repeat - 1), steps[2]]
+    environment = CanonicalEnvironment(
+        FakeEnvironment(list(map(plain, steps))), action_repeat=action_repeat
+    )
+    taken = [environment.reset(), environment.step([0.0]), environment.step([0.0])]
+    assert [each.step_type for each in taken] == list(dm_env.StepType)
+    assert all(isinstance(each.step_type, dm_env.StepType) for each in taken)
 
 
 def test_only_ctrl_c_is_no_fault_of_the_environment():

@@ -8,13 +8,16 @@ import sys
 import numpy as np
 import pytest
 
+from quinoa import environments
 from quinoa.agents import registry
+from quinoa.environments import CanonicalEnvironment, EnvironmentFault
 from quinoa.launch import experiment as experiment_module
 from quinoa.launch import provenance
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.files import read_json
 from quinoa.launch.run_folder import RunFolder
+from tests.launch.factories import Match
 from tests.launch.helpers import experiment
 
 
@@ -206,6 +209,25 @@ def test_samples_per_insert_overrides_the_agents_own():
     assert experiment(samples_per_insert=3.0).config.samples_per_insert == 3.0
     own = experiment(samples_per_insert=None)
     assert own.config == own.agent_config
+
+
+def test_environments_get_seeds_that_a_c_int_holds(monkeypatch):
+    seeds = []
+
+    def make(name, seed, **_):
+        seeds.append(seed)
+        return CanonicalEnvironment(Match(0, fails_after=0))
+
+    monkeypatch.setattr(environments, "make", make)
+    batch = experiment().make_environments(200, "actor")
+    # A replacement's too.
+    monkeypatch.setattr(Match, "reset", lambda self: None)
+    with pytest.raises(EnvironmentFault):
+        batch.reset()
+    assert len(set(seeds)) == len(seeds) == 201
+    assert all(isinstance(seed, int) and 0 <= seed < 2**31 for seed in seeds)
+    # They use what there is.
+    assert max(seeds) > 2**30
 
 
 def test_every_node_has_a_seed_of_its_own():

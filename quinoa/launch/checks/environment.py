@@ -6,6 +6,7 @@ canonical form, which agents see.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from quinoa.launch.checks.base import Check, CheckError, require
 # Steps of the looks at single steps, and after which an episode should have ended.
 _FEW, _MANY = 200, 10_000
 _BATCH = 4
+_RESET = "reset()"
 # Seconds over which steps are counted.
 _SPEED_S = 1.0
 
@@ -40,9 +42,14 @@ class Subject:
     seed: int = 0
     action_repeat: int = 1
 
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of environments, as different and as large as those that runs draw."""
+        return environments.draw_seeds(np.random.SeedSequence(self.seed), _BATCH)
+
     def make(self, seed: int | None = None) -> CanonicalEnvironment:
-        """A new one."""
-        seed = self.seed if seed is None else seed
+        """A new one, by default with the first of its seeds."""
+        seed = self.seeds[0] if seed is None else seed
         return environments.make(self.name, seed, action_repeat=self.action_repeat)
 
     def actions(self, environment: dm_env.Environment) -> Iterator[np.ndarray]:
@@ -62,36 +69,76 @@ def is_made(subject: Subject) -> str:
         size, action_size = environment.observation_spec().shape[0], environment.action_spec().shape
     finally:
         environment.close()
+    try:
+        subject.make(environments.MAX_SEED).close()
+    except environments.InvalidEnvironmentError as error:
+        raise CheckError(
+            f"with the greatest seed that there is, {environments.MAX_SEED}, {error}: take any "
+            "seed from 0 to 2**31 - 1"
+        ) from error
     return f"{size} observations, {action_size[0]} actions"
 
 
-def steps_are_as_its_specs_say(subject: Subject) -> str:
-    """Each step has the shapes, dtypes and bounds of the specs, and the fields of its type."""
-    environment = subject.make().inner
-    try:
-        _check_step(environment, environment.reset(), "reset()")
-        for number, action in zip(range(1, _FEW), subject.actions(environment), strict=False):
-            timestep = environment.step(action)
-            _check_step(environment, timestep, f"step {number}")
-            if timestep.first():
-                raise CheckError(
-                    f"step {number} returned a FIRST step within an episode: end the episode with "
-                    "a LAST step (dm_env.termination or dm_env.truncation) before the next begins"
-                )
-            if timestep.last():
-                environment.reset()
-    finally:
-        environment.close()
+def steps_are_time_steps(subject: Subject) -> str:
+    """Each step is a `dm_env.TimeStep`, its type, reward and discount numbers."""
+    with contextlib.closing(subject.make()) as made:
+        for what, timestep in _first_steps(subject, made.inner):
+            _check_types(timestep, what)
     return ""
 
 
-def _check_step(environment: dm_env.Environment, timestep: Any, what: str) -> None:
+def _check_types(timestep: Any, what: str) -> None:
     require(
         isinstance(timestep, dm_env.TimeStep),
         f"{what} returned a {type(timestep).__name__}, not a dm_env.TimeStep: use dm_env.restart, "
         "transition, termination and truncation to make them",
     )
-    if what == "reset()":
+    require(
+        any(timestep.step_type is known for known in dm_env.StepType)
+        or (_is_number(timestep.step_type) and timestep.step_type in list(dm_env.StepType)),
+        f"{what} returned a step of the type {timestep.step_type!r}, which is no dm_env.StepType: "
+        "use dm_env.restart, transition, termination and truncation to make them",
+    )
+    if timestep.first():
+        return
+    for name in ("reward", "discount"):
+        value = getattr(timestep, name)
+        require(
+            _is_number(value),
+            f"{what}: the {name} is {value!r}, of type {type(value).__name__}: return a number, "
+            "such as a float or a numpy scalar",
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return np.ndim(value) == 0 and np.asarray(value).dtype.kind in "fiub"
+
+
+def steps_are_as_its_specs_say(subject: Subject) -> str:
+    """Each step has the shapes, dtypes and bounds of the specs, and the fields of its type."""
+    with contextlib.closing(subject.make()) as made:
+        for what, timestep in _first_steps(subject, made.inner):
+            _check_step(made.inner, timestep, what)
+            if timestep.first() and what != _RESET:
+                raise CheckError(
+                    f"{what} returned a FIRST step within an episode: end the episode with "
+                    "a LAST step (dm_env.termination or dm_env.truncation) before the next begins"
+                )
+    return ""
+
+
+def _first_steps(subject: Subject, environment: dm_env.Environment) -> Iterator[tuple[str, Any]]:
+    """What a reset and some steps return, each with a name; where an episode ends, it is reset."""
+    yield _RESET, environment.reset()
+    for number, action in zip(range(1, _FEW), subject.actions(environment), strict=False):
+        timestep = environment.step(action)
+        yield f"step {number}", timestep
+        if timestep.last():
+            environment.reset()
+
+
+def _check_step(environment: dm_env.Environment, timestep: Any, what: str) -> None:
+    if what == _RESET:
         require(
             timestep.first() and timestep.reward is None and timestep.discount is None,
             f"reset() returned a {timestep.step_type} step, reward {timestep.reward} and discount "
@@ -146,7 +193,8 @@ def _validate_array(spec: specs.Array, value: Any, what: str) -> None:
 
 def a_new_episode_follows_the_last_step(subject: Subject) -> str:
     """As dm_env wants it, `step` begins an episode where none is running."""
-    environment = subject.make().inner
+    made = subject.make()
+    environment = made.inner
     try:
         actions = subject.actions(environment)
         timestep = environment.step(next(actions))
@@ -168,7 +216,7 @@ def a_new_episode_follows_the_last_step(subject: Subject) -> str:
             "step() where no episode is running, and return what that returns",
         )
     finally:
-        environment.close()
+        made.close()
     return ""
 
 
@@ -206,9 +254,7 @@ def episodes_end(subject: Subject) -> str:
 
 def seeds_reproduce(subject: Subject) -> str:
     """The same seed and actions give the same episode."""
-    first, again, other = (
-        _trajectory(subject, seed) for seed in (subject.seed, subject.seed, subject.seed + 1)
-    )
+    first, again, other = (_trajectory(subject, subject.seeds[number]) for number in (0, 0, 1))
     for step, (one, two) in enumerate(zip(first, again, strict=True)):
         require(
             np.array_equal(one, two),
@@ -241,8 +287,8 @@ def _row(timestep: dm_env.TimeStep) -> np.ndarray:
 
 def a_batch_is_its_environments(subject: Subject) -> str:
     """Stepped together, each does what it does alone."""
-    batch = EnvironmentBatch([subject.make(subject.seed + i) for i in range(_BATCH)])
-    alone = subject.make(subject.seed)
+    batch = EnvironmentBatch([subject.make(seed) for seed in subject.seeds])
+    alone = subject.make()
     try:
         observation, own = batch.reset(), alone.reset().observation
         for step, action in zip(range(_FEW), subject.actions(alone), strict=False):
@@ -280,7 +326,8 @@ def is_stepped(subject: Subject) -> str:
 
 CHECKS: Sequence[Check[Subject]] = (
     Check("it is made, and has a canonical form", is_made, is_needed=True),
-    Check("steps are as its specs say", steps_are_as_its_specs_say),
+    Check("its steps are time steps, of numbers", steps_are_time_steps, is_needed=True),
+    Check("steps are as its specs say", steps_are_as_its_specs_say, is_needed=True),
     Check("a new episode follows the last step", a_new_episode_follows_the_last_step),
     Check("episodes end", episodes_end),
     Check("the same seed gives the same episodes", seeds_reproduce),

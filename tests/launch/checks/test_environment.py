@@ -1,3 +1,5 @@
+import re
+
 import dm_env
 import numpy as np
 import pytest
@@ -69,13 +71,57 @@ class Good(factories.Match):
         return timestep
 
 
+class NoTimeStep(Good):
+    """Gymnasium's five."""
+
+    def step(self, action):
+        return super().step(action).observation, 0.0, False, False, {}
+
+
+class RewardOfText(Good):
+    def step(self, action):
+        timestep = super().step(action)
+        return timestep if timestep.first() else timestep._replace(reward="0.5")
+
+
+class StepTypeOfText(Good):
+    def reset(self):
+        return super().reset()._replace(step_type="first")
+
+
+class PlainStepTypes(Good):
+    def reset(self):
+        return super().reset()._replace(step_type=0)
+
+    def step(self, action):
+        timestep = super().step(action)
+        return timestep._replace(step_type=int(timestep.step_type))
+
+
+class SmallSeeds(Good):
+    """Its simulator's seeds are of 24 bits."""
+
+    def __init__(self, seed):
+        if seed >= 2**24:
+            raise ValueError("seed out of range")
+        super().__init__(seed)
+
+
+class AlmostAnySeed(Good):
+    def __init__(self, seed):
+        if seed == 2**31 - 1:
+            raise ValueError("seed out of range")
+        super().__init__(seed)
+
+
 def subject(kind):
     return environment.Subject(f"{HERE}:{kind.__name__}")
 
 
-def test_a_good_environment_passes():
+@pytest.mark.parametrize("kind", [Good, PlainStepTypes])
+def test_a_good_environment_passes(kind):
     findings: list[base.Finding] = []
-    count, failed = base.go_through(environment.CHECKS, subject(Good), findings.append)
+    count, failed = base.go_through(environment.CHECKS, subject(kind), findings.append)
     assert (count, failed) == (len(environment.CHECKS), 0), findings
 
 
@@ -96,3 +142,26 @@ def test_each_fault_is_one_line_that_says_what_to_change(check, kind, message):
     with pytest.raises(base.CheckError, match=message) as raised:
         check(subject(kind))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (NoTimeStep, r"step 1 returned a tuple, not a dm_env.TimeStep: use"),
+        (RewardOfText, r"step 1: the reward is '0.5', of type str: return a number"),
+        (StepTypeOfText, r"reset\(\) returned a step of the type 'first', which is no dm_env"),
+        (SmallSeeds, r"fails when it is made: ValueError: seed out of range \(test_environment.py"),
+        (AlmostAnySeed, r"with the greatest seed that there is, 2147483647, .*take any seed from"),
+    ],
+)
+def test_what_nothing_else_can_be_asked_of_is_said_first_and_alone(kind, message):
+    findings: list[base.Finding] = []
+    base.go_through(environment.CHECKS, subject(kind), findings.append)
+    (failed,) = [finding for finding in findings if finding.error is not None]
+    assert failed is findings[-1]
+    assert re.search(message, failed.error or "")
+
+
+def test_seeds_are_as_large_as_those_of_runs():
+    seeds = environment.Subject("any").seeds
+    assert max(seeds) > 2**30
