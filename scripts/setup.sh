@@ -4,8 +4,8 @@
 #   scripts/setup.sh VENV REQUIREMENTS...
 #
 # Finds a CPython 3.10 that runs (PYTHON=/path/to/python names one), makes VENV, and installs into
-# it the packages that the REQUIREMENTS files pin and the repository itself in editable mode. A line
-# `# replaces: PACKAGE` in one of the files leaves that package of the others out.
+# it the packages that the REQUIREMENTS files pin (scripts/install_pins.sh) and the repository itself
+# in editable mode.
 #
 # A stamp in VENV says what was installed, so that a second call installs nothing. The stamp of an
 # installation that was interrupted says so, and the next call makes VENV anew.
@@ -22,17 +22,10 @@ unfinished="unfinished"
 # What must be the same for an environment to be used as it is: where it lies (its scripts name
 # their interpreter by its full path) and what was asked for.
 root=$(pwd -P)
-key=$(cat -- "${requirements[@]}" setup.py | sha256sum | cut -d ' ' -f 1)
+key=$(cat -- "${requirements[@]}" setup.py scripts/install_pins.sh | sha256sum | cut -d ' ' -f 1)
 
 up_to_date() {
     [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$root"$'\n'"$key" ]]
-}
-
-# Prints the requirements, less those that are replaced.
-pins() {
-    local replaced
-    replaced=$(sed -n 's/^# replaces: *//p' "${requirements[@]}" | paste -sd '|')
-    sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "${requirements[@]}" | grep -vE "^(${replaced:-#})=="
 }
 
 if up_to_date; then
@@ -77,21 +70,10 @@ echo "$unfinished" >"$stamp"
 if [[ -n $python ]]; then
     "$python" -I -m venv "$venv" >>"$log" 2>&1
 fi
-lock=$venv/quinoa-requirements.txt
-pins >"$lock"
-
+scripts/install_pins.sh "$venv" "${requirements[@]}" >>"$log" 2>&1
 # -I: neither the user's site-packages nor a PYTHONPATH takes part.
-install() {
-    "$venv/bin/python" -I -m pip install \
-        --progress-bar off --disable-pip-version-check --no-deps --no-build-isolation "$@" \
-        >>"$log" 2>&1
-}
-
-# The pinned build tools come first, since the packages built from source are built with them.
-mapfile -t build_tools < <(grep -E '^(pip|setuptools|wheel)==' "$lock")
-install "${build_tools[@]}"
-install -r "$lock"
-install -e .
+"$venv/bin/python" -I -m pip install --progress-bar off --disable-pip-version-check \
+    --no-deps --no-build-isolation -e . >>"$log" 2>&1
 
 # Last, and in one step: from here on the environment counts as whole.
 printf '%s\n%s\n' "$root" "$key" >"$stamp.new"

@@ -7,10 +7,12 @@
 # starts: too late to set from Python.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-nvidia=$root/.venv-gpu/lib/python3.10/site-packages/nvidia
+# The environment is the one whose command is run.
+command=$(command -v -- "$1") || { echo "quinoa: there is no command $1." >&2; exit 1; }
+venv=$(cd "$(dirname -- "$command")/.." && pwd)
+nvidia=$venv/lib/python3.10/site-packages/nvidia
 if [[ ! -d $nvidia ]]; then
-    echo "quinoa: .venv-gpu is not set up: run make GPU=1 setup first." >&2
+    echo "quinoa: $venv has no CUDA: run make GPU=1 setup, and name a command of .venv-gpu." >&2
     exit 1
 fi
 for library in "$nvidia"/*/lib; do
