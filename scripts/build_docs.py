@@ -84,6 +84,8 @@ def main() -> int:
         print(f"The documentation cannot be built: {error}", file=sys.stderr)
         return 1
     shutil.rmtree(source)
+    # A server's answer to a wrong address, which finds its styles on a server only.
+    (out / "404.html").unlink()
     print(out / "index.html")
     return 0
 
