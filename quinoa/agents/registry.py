@@ -8,7 +8,6 @@ whole.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib.util
 import json
 import math
@@ -21,6 +20,7 @@ from quinoa import user_modules
 from quinoa.agents.config import AgentConfig, ConfigError, field_types
 from quinoa.environments import plugins
 from quinoa.environments.user_code import described
+from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from quinoa.agents.protocol import Agent
@@ -160,9 +160,9 @@ def _at_path(name: str) -> _Found:
     if named is None or not (named.attribute or "." in name or _is_module(name)):
         known = [*(name for name, _ in names()), *plugins.names(plugins.AGENTS)]
         raise UnknownAgentError(
-            f"There is no agent {name!r}.{_near(name, known)} The agents are {', '.join(known)}; "
-            "one of your own is named by its import path (my_package.my_agent) or its file "
-            "(./my_agent.py)."
+            f"There is no agent {name!r}.{did_you_mean(name, known)} "
+            f"The agents are {', '.join(known)}; one of your own is named by its import path "
+            "(my_package.my_agent) or its file (./my_agent.py)."
         )
     module = _import(named.module)
     if named.attribute is None:
@@ -172,7 +172,7 @@ def _at_path(name: str) -> _Found:
         known = sorted(presets)
         has = f"has {', '.join(known)}" if known else "has no PRESETS"
         raise UnknownAgentError(
-            f"Agent {name!r}: {named.module} {has}.{_near(named.attribute, known)}"
+            f"Agent {name!r}: {named.module} {has}.{did_you_mean(named.attribute, known)}"
         )
     return _Found(module, presets[named.attribute])
 
@@ -334,19 +334,13 @@ def _class(name: str, module: types.ModuleType, attribute: str, base: type) -> A
     return found
 
 
-def _near(name: str, known: list[str]) -> str:
-    """A sentence with a space before it, or nothing where no name is near."""
-    matches = difflib.get_close_matches(name, known, n=3)
-    return f" Did you mean {' or '.join(matches)}?" if matches else ""
-
-
 def _name(config_class: type[AgentConfig]) -> str:
     return f"{config_class.__module__}.{config_class.__qualname__}"
 
 
 def _check_known(name: str, types_: Mapping[str, Any], config_class: type[AgentConfig]) -> None:
     if name not in types_:
-        near = _near(name, list(types_)) or f" It has {', '.join(types_)}."
+        near = did_you_mean(name, list(types_)) or f" It has {', '.join(types_)}."
         raise ConfigError(f"{_name(config_class)} has no field {name!r}.{near}")
 
 

@@ -12,6 +12,7 @@ from quinoa.environments.errors import (
 )
 from quinoa.environments.layout import Layout
 from quinoa.environments.registry import (
+    check_name,
     environment_spec,
     import_path,
     is_built_in,
@@ -32,6 +33,7 @@ __all__ = [
     "NotRenderableError",
     "TooManyFaultsError",
     "UnknownEnvironmentError",
+    "check_name",
     "draw_seeds",
     "environment_spec",
     "import_path",

@@ -84,6 +84,16 @@ def names() -> list[str]:
     return sorted(_TASKS)
 
 
+def check(name: str) -> None:
+    """Raises `UnknownEnvironmentError` where there is no task of this name."""
+    if name not in _TASKS:
+        raise UnknownEnvironmentError.suggesting(
+            f"adroit:{name}",
+            [f"adroit:{known}" for known in names()],
+            f"The tasks are {', '.join(names())}.",
+        )
+
+
 def load(
     name: str,
     seed: int,
@@ -97,12 +107,7 @@ def load(
         UnknownEnvironmentError: there is none.
         InvalidEnvironmentError: gymnasium-robotics, or what it needs, is not installed.
     """
-    if name not in _TASKS:
-        raise UnknownEnvironmentError.suggesting(
-            f"adroit:{name}",
-            [f"adroit:{known}" for known in names()],
-            f"The tasks are {', '.join(names())}.",
-        )
+    check(name)
     task = _TASKS[name]
     full_name = f"adroit:{name}"
     # It announces, as it is imported, what `AdroitEnvironment` mends.

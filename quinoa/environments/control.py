@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dm_env
 
 from quinoa.environments import mujoco_log
 from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
+
+# How a domain of the suite declares a task, in its source.
+_TASK = re.compile(r"^@SUITE\.add\(.*\)\n(?:@.*\n)*def (\w+)", re.MULTILINE)
 
 # The tasks that cannot be made canonical, and why.
 UNSUPPORTED: dict[str, str] = {
@@ -23,13 +30,8 @@ def names() -> list[str]:
     return sorted(name for name in _all_names() if name not in UNSUPPORTED)
 
 
-def load(name: str, seed: int, arguments: Mapping[str, Any] | None = None) -> dm_env.Environment:
-    """Loads the task `<domain>:<task>`.
-
-    Args:
-        name: of the task.
-        seed: of its random numbers.
-        arguments: for the function that makes the task, such as `time_limit` in seconds.
+def check(name: str) -> None:
+    """Checks that there is a task `<domain>:<task>`, without importing the suite.
 
     Raises:
         UnknownEnvironmentError: the suite has no such task.
@@ -51,6 +53,17 @@ def load(name: str, seed: int, arguments: Mapping[str, Any] | None = None) -> dm
             if tasks
             else f"The domains are {', '.join(domains)}.",
         )
+
+
+def load(name: str, seed: int, arguments: Mapping[str, Any] | None = None) -> dm_env.Environment:
+    """Loads the task `<domain>:<task>`; raises what `check` does.
+
+    Args:
+        name: of the task.
+        seed: of its random numbers.
+        arguments: for the function that makes the task, such as `time_limit` in seconds.
+    """
+    check(name)
     domain, task = name.split(":")
     environment = _suite().load(domain, task, task_kwargs={**(arguments or {}), "random": seed})
     if name == "quadruped:escape":
@@ -58,8 +71,18 @@ def load(name: str, seed: int, arguments: Mapping[str, Any] | None = None) -> dm
     return environment
 
 
-def _all_names() -> set[str]:
-    return {f"{domain}:{task}" for domain, task in _suite().ALL_TASKS}
+@functools.lru_cache(maxsize=1)
+def _all_names() -> frozenset[str]:
+    """Every task of the suite, read in its source, as importing it takes a while."""
+    package = importlib.util.find_spec("dm_control")
+    if package is None or not package.submodule_search_locations:
+        return frozenset()
+    domains = Path(package.submodule_search_locations[0], "suite").glob("*.py")
+    return frozenset(
+        f"{path.stem}:{task}"
+        for path in domains
+        for task in _TASK.findall(path.read_text(encoding="utf-8"))
+    )
 
 
 def _suite() -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import enum
 from collections.abc import Sequence
+
+from quinoa import suggestions
 
 
 class UnknownEnvironmentError(ValueError):
@@ -15,9 +16,8 @@ class UnknownEnvironmentError(ValueError):
         cls, name: str, known: Sequence[str], otherwise: str = ""
     ) -> UnknownEnvironmentError:
         """An error that suggests the known names similar to `name`, or says `otherwise`."""
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.8)
-        hint = f"Did you mean {' or '.join(near)}?" if near else otherwise
-        return cls(f"There is no environment {name!r}. {hint}".rstrip())
+        hint = suggestions.did_you_mean(name, known) or f" {otherwise}"
+        return cls(f"There is no environment {name!r}.{hint}".rstrip())
 
 
 class InvalidEnvironmentError(ValueError):

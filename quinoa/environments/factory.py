@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import inspect
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +22,25 @@ def is_factory_name(name: str) -> bool:
     """Whether the name has the form `package.module:factory` or `file.py:factory`."""
     named = user_modules.parse(name)
     return named is not None and named.attribute is not None
+
+
+def check(name: str, known: Callable[[], Sequence[str]]) -> None:
+    """Checks that the outermost package of the module, or its file, is there; imports nothing.
+
+    Raises:
+        UnknownEnvironmentError: it is not.
+    """
+    named = user_modules.parse(name)
+    assert named is not None
+    if named.is_file:
+        if not os.path.isfile(named.module):
+            raise UnknownEnvironmentError(
+                f"There is no environment {name!r}: There is no file {named.module}."
+            )
+        return
+    package = named.module.partition(".")[0]
+    if package not in sys.modules and importlib.util.find_spec(package) is None:
+        raise _no_module(name, package, known)
 
 
 def load(
@@ -110,11 +132,7 @@ def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
         if named.is_file and error.name == module_name:
             raise UnknownEnvironmentError(f"There is no environment {name!r}: {error}.") from None
         if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
-            raise UnknownEnvironmentError.suggesting(
-                name,
-                known(),
-                f"There is no module {error.name} either; is its folder on PYTHONPATH?",
-            ) from None
+            raise _no_module(name, error.name, known) from None
         raise InvalidEnvironmentError(f"{name}: importing {module_name} failed: {error}") from error
     except KeyboardInterrupt:
         raise
@@ -137,6 +155,14 @@ def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
             f"{name} is of type {type(found).__name__}, not a function that makes an environment."
         )
     return found
+
+
+def _no_module(
+    name: str, module: str, known: Callable[[], Sequence[str]]
+) -> UnknownEnvironmentError:
+    return UnknownEnvironmentError.suggesting(
+        name, known(), f"There is no module {module} either; is its folder on PYTHONPATH?"
+    )
 
 
 def _called(factory: Callable[..., Any], name: str, seed: int, arguments: dict[str, Any]) -> Any:

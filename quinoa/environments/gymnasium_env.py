@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
+import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dm_env
@@ -19,6 +23,9 @@ from quinoa.environments.errors import (
     NotRenderableError,
     UnknownEnvironmentError,
 )
+
+# How Gymnasium registers an id of its own that a class makes, in its source.
+_REGISTERED = re.compile(r'register\(\s*id="([^"]+)",\s*entry_point="([^"]+)"')
 
 # Registered MuJoCo ids that today's MuJoCo cannot run, and why.
 UNSUPPORTED: dict[str, str] = {"Pusher-v4": "Gymnasium runs it on MuJoCo below 3 only"}
@@ -144,12 +151,44 @@ def is_gymnasium(environment: Any) -> bool:
 
 def names() -> list[str]:
     """The ids of Gymnasium's MuJoCo environments that run on today's MuJoCo, sorted."""
-    # Those of version 2 and 3 are registered as well, with a function that only raises.
     return sorted(
         id_
-        for id_, spec in _gymnasium().registry.items()
-        if str(spec.entry_point).startswith("gymnasium.envs.mujoco.") and id_ not in UNSUPPORTED
+        for id_, entry_point in own_ids().items()
+        if entry_point.startswith("gymnasium.envs.mujoco.") and id_ not in UNSUPPORTED
     )
+
+
+@functools.lru_cache(maxsize=1)
+def own_ids() -> Mapping[str, str]:
+    """The ids that Gymnasium registers itself, and what makes each, without importing it.
+
+    Those that it has only to say that they are no more, as the MuJoCo tasks of version 2 and 3, are
+    not among them.
+    """
+    package = importlib.util.find_spec("gymnasium")
+    if package is None or not package.submodule_search_locations:
+        return {}
+    path = Path(package.submodule_search_locations[0], "envs", "__init__.py")
+    return dict(_REGISTERED.findall(path.read_text(encoding="utf-8")))
+
+
+def check(id_: str) -> None:
+    """Checks that an environment has this id, as far as can be known before its module is imported.
+
+    Gymnasium is imported where the id is not one of its own, as other packages may register some.
+
+    Raises:
+        UnknownEnvironmentError: no environment is registered under exactly this id.
+    """
+    if ":" in id_ or id_ in own_ids():
+        return
+    registry = _gymnasium().registry
+    if id_ not in registry:
+        raise UnknownEnvironmentError.suggesting(
+            f"gym:{id_}",
+            [f"gym:{known}" for known in registry],
+            "Gymnasium has no environment registered under this id.",
+        )
 
 
 def load(

@@ -93,6 +93,26 @@ def make(
         ) from error
 
 
+def check_name(name: str) -> None:
+    """Refuses a name that no environment can have, before anything that takes long is imported.
+
+    Modules of the user's are looked for and not imported, so `make` may refuse the name still.
+
+    Raises:
+        UnknownEnvironmentError: no environment has this name; the error names similar ones.
+        InvalidEnvironmentError: there is one that cannot be made here.
+    """
+    scheme, _, rest = name.partition(":")
+    if scheme == "control":
+        control.check(rest)
+    elif scheme == "gym":
+        gymnasium_env.check(rest)
+    elif scheme == "adroit":
+        adroit.check(rest)
+    else:
+        factory.check(_factory_path(name), known=_known)
+
+
 def list_environments() -> list[str]:
     """The names that `make` knows: the tasks of dm_control and Adroit, and Gymnasium's MuJoCo ids.
 
@@ -140,7 +160,8 @@ def is_built_in(name: str) -> bool:
 
 
 def _known() -> list[str]:
-    return [*list_environments(), *plugins.names(plugins.ENVIRONMENTS)]
+    own = (f"gym:{id_}" for id_ in gymnasium_env.own_ids())
+    return [*list_environments(), *own, *plugins.names(plugins.ENVIRONMENTS)]
 
 
 def _load(name: str, seed: int, rendered: bool, arguments: Mapping[str, Any]) -> dm_env.Environment:
@@ -151,9 +172,14 @@ def _load(name: str, seed: int, rendered: bool, arguments: Mapping[str, Any]) ->
         return gymnasium_env.load(rest, seed, rendered=rendered, arguments=arguments)
     if scheme == "adroit":
         return adroit.load(rest, seed, rendered=rendered, arguments=arguments)
+    return factory.load(_factory_path(name), seed, arguments, known=_known, rendered=rendered)
+
+
+def _factory_path(name: str) -> str:
+    """The factory's path that a name is or stands for; raises what `check_name` does."""
     path = import_path(name)
     if factory.is_factory_name(path):
-        return factory.load(path, seed, arguments, known=_known, rendered=rendered)
+        return path
     if path != name:
         raise InvalidEnvironmentError(
             f"{name}: the package that declares it says {path!r}, which is not "

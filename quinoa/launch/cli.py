@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -41,8 +40,11 @@ from quinoa.launch.commands.base import (
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
 from quinoa.launch.streams import prepare
 from quinoa.launch.terminal import say, settle, wrapped
+from quinoa.suggestions import did_you_mean
 
 _HELP = ("--help", "-h", "-help")
+# What may stand in a command's place.
+_FLAGS = ("--help", "--version")
 # Columns of help that goes to no terminal.
 _PAGE = 92
 _COMMANDS = {
@@ -112,7 +114,7 @@ def _only_shows(arguments: Sequence[str]) -> bool:
     """Whether what is printed is all that the command is for."""
     return (
         not arguments
-        or arguments[0] in (*_HELP, "help", "list", "status")
+        or arguments[0] in (*_HELP, "--version", "help", "list", "status")
         or _asks_for_help(arguments)
     )
 
@@ -126,9 +128,15 @@ def _dispatch(arguments: Sequence[str]) -> int:
         say(_overview())
         return OK if arguments else BAD_INPUT
     name, *rest = arguments
+    if name == "--version":
+        from quinoa.launch import provenance
+
+        print(f"quinoa {provenance.version()}")
+        return OK
     if name not in _COMMANDS:
         kind = "flag" if name.startswith("-") else "command"
-        raise UsageError(f"there is no {kind} {name}.{_near(name, _COMMANDS)} See quinoa --help.")
+        near = did_you_mean(name, [*_COMMANDS, *_FLAGS])
+        raise UsageError(f"there is no {kind} {name}.{near} See quinoa --help.")
     command = _COMMANDS[name]
     values = command.flags()
     if _asks_for_help(rest):
@@ -146,16 +154,11 @@ def _parse(name: str, values: flags.FlagValues, arguments: Sequence[str]) -> lis
         return values([f"quinoa {name}", *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
         raise UsageError(
-            f"{name} has no flag --{error.flagname}.{_near(error.flagname, values, '--')} "
+            f"{name} has no flag --{error.flagname}.{did_you_mean(error.flagname, values, '--')} "
             f"See quinoa {name} --help."
         ) from None
     except flags.Error as error:
         raise UsageError(str(error)) from None
-
-
-def _near(name: str, known: Iterable[str], prefix: str = "") -> str:
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {prefix}{matches[0]}?" if matches else ""
 
 
 def _overview() -> str:
@@ -169,7 +172,7 @@ def _overview() -> str:
             "",
             *lines,
             "",
-            "quinoa COMMAND --help says more of a command.",
+            "quinoa COMMAND --help says more of a command, quinoa --version which version this is.",
         ]
     )
 

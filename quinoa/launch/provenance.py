@@ -46,6 +46,11 @@ def collect() -> dict[str, Any]:
     }
 
 
+def version() -> str:
+    """The version of this program that is installed."""
+    return importlib.metadata.version("quinoa")
+
+
 def diffs() -> str:
     """`git_diff` of the program, and of the folder it was called in, where that is another's."""
     folders = [_SOURCES]

@@ -29,10 +29,13 @@ class HumanoidTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
 
 
 def _all_tasks():
-    control.names()  # Imports dm_control as our users do: without a renderer.
-    from dm_control import suite
-
+    suite = control._suite()  # Imports dm_control as our users do: without a renderer.
     return sorted(f"{domain}:{task}" for domain, task in suite.ALL_TASKS)
+
+
+def test_the_names_are_those_of_the_suite():
+    """They are read in its source."""
+    assert sorted([*control.names(), *control.UNSUPPORTED]) == _all_tasks()
 
 
 @pytest.mark.parametrize("name", _all_tasks())

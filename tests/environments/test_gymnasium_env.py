@@ -10,6 +10,7 @@ from dm_env import specs, test_utils
 from gymnasium import spaces
 
 from quinoa import environments
+from quinoa.environments import gymnasium_env
 from quinoa.environments.gymnasium_env import UNSUPPORTED, GymnasiumEnvironment
 
 
@@ -170,6 +171,17 @@ def test_same_seed_same_trajectory(name):
 
     np.testing.assert_array_equal(trajectory(4), trajectory(4))
     assert not np.array_equal(trajectory(4), trajectory(5))
+
+
+def test_its_own_ids_are_those_that_it_registers_a_class_for():
+    """They are read in its source."""
+    registered = {
+        id_: spec.entry_point
+        for id_, spec in gymnasium.registry.items()
+        if str(spec.entry_point).startswith("gymnasium.")
+    }
+    assert gymnasium_env.own_ids() == registered
+    assert "gym:Pendulum-v1" not in environments.list_environments()
 
 
 def test_every_listed_id_can_be_made():

@@ -173,6 +173,12 @@ def test_help_is_for_people_and_has_only_what_is_theirs(quinoa):
     assert all(preset.name in out for preset in presets.every())
 
 
+def test_it_says_its_version(quinoa):
+    status, out, _ = quinoa("--version")
+    assert status == 0
+    assert re.fullmatch(r"quinoa \d+\.\d+\.\d+\n", out)
+
+
 def test_without_a_command_shows_help_and_fails(quinoa):
     status, out, _ = quinoa()
     assert status == 2

@@ -60,7 +60,7 @@ def _flags() -> flags.FlagValues:
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "check takes one agent or environment (see quinoa check --help)")
     inherited = process_environment.set_for_this_process()
-    lean_imports.import_tensorflow()
+    lean_imports.install()
     (name,) = arguments
     start = time.monotonic()
     with telling_what_is_lost(lambda: "what has not been checked yet is not known to hold."):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
     """What flags say, with sizes chosen; it has yet to be validated.
 
+    A wrong agent or setting is known here, without TensorFlow where the agent is a built-in one.
+
     Args:
         values: parsed flags of `quinoa train`; those that a preset has, and nobody gave, are set to
             its own.
@@ -76,6 +78,23 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         max_parameter_age=values.max_parameter_age,
         preset=values.preset,
     )
+
+
+def check_environment(experiment: Experiment) -> None:
+    """Refuses an environment that there is not, before a simulator is imported.
+
+    Raises:
+        ExperimentError: there is none, with the names nearest to it.
+    """
+    from quinoa import environments
+
+    try:
+        environments.check_name(experiment.environment)
+    except (
+        environments.UnknownEnvironmentError,
+        environments.InvalidEnvironmentError,
+    ) as error:
+        raise ExperimentError(str(error)) from error
 
 
 def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from absl import flags
 from quinoa.launch import lean_imports, lock, presets, process_environment, seeds
 from quinoa.launch.commands import train_flags
 from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
-from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch.commands.new_experiment import check_environment, make_experiment
 from quinoa.launch.engines.base import Settings
 from quinoa.launch.terminal import say
 from quinoa.launch.words import count
@@ -134,8 +134,7 @@ def _take_flags(values: flags.FlagValues, arguments: Sequence[str]) -> list[str]
 
 
 def _begin(values: flags.FlagValues, settings: Sequence[str], inherited: Mapping[str, str]) -> int:
-    # First, or what is imported next would import it whole.
-    lean_imports.import_tensorflow()
+    lean_imports.install()
     from quinoa.launch import run_folder
     from quinoa.launch.sweep.folder import SweepFolder
 
@@ -191,6 +190,9 @@ def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[N
 
     needs: dict[str, Needs] = {}
     experiments = [_experiment(run, inherited) for run in planned]
+    # What can be known before TensorFlow is imported.
+    for experiment, _ in experiments:
+        check_environment(experiment)
     for experiment, engine_name in experiments:
         alike = repr((dataclasses.replace(experiment, seed=0), engine_name))
         if alike in needs:

@@ -13,7 +13,7 @@ from absl import flags
 from quinoa.launch import lean_imports, process_environment
 from quinoa.launch.commands import train_flags
 from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, expect
-from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch.commands.new_experiment import check_environment, make_experiment
 from quinoa.launch.commands.resumed_experiment import resume_experiment
 from quinoa.launch.engines.base import Outcome, Settings
 from quinoa.launch.terminal import command, say
@@ -26,13 +26,26 @@ if TYPE_CHECKING:
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 0, "train takes flags only")
     inherited = process_environment.set_for_this_process()
-    # First, or what is imported next would import it whole.
-    lean_imports.import_tensorflow()
+    lean_imports.install()
     from quinoa.launch import engines, resume, run_folder, wandb_mirror
-    from quinoa.launch.train import describe, train
 
     if values.require_private and not values.private_network:
         raise UsageError("--require_private and --noprivate_network contradict each other.")
+    if values.preset is not None and values.resume is not None:
+        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
+    if values.change and values.resume is None:
+        raise UsageError("--change says what may change of a run that goes on: give --resume too.")
+    if values.resume_replay and values.resume is None:
+        raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
+    if values.wandb is not None:
+        wandb_mirror.check()
+    # What can be known of it before TensorFlow is imported, which takes seconds.
+    new = None
+    if values.resume is None:
+        new = make_experiment(values, inherited)
+        check_environment(new)
+    from quinoa.launch.train import describe, train
+
     engine = engines.make(
         values.engine,
         Settings(
@@ -42,22 +55,14 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             hang_timeout_s=values.hang_timeout,
         ),
     )
-    if values.preset is not None and values.resume is not None:
-        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
-    if values.change and values.resume is None:
-        raise UsageError("--change says what may change of a run that goes on: give --resume too.")
-    if values.resume_replay and values.resume is None:
-        raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
-    if values.wandb is not None:
-        wandb_mirror.check()
     resumed_at = None
     with contextlib.ExitStack() as holding:
-        if values.resume is not None:
+        if new is None:
             folder = run_folder.existing(values.resume)
             holding.enter_context(resume.held(folder))
             experiment, resumed_at = resume_experiment(values, folder, engine)
         else:
-            experiment = make_experiment(values, inherited)
+            experiment = new
             engine.check(experiment)
             experiment = experiment.validate()
             folder = (

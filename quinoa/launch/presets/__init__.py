@@ -12,13 +12,13 @@ A file `SUITE.toml` holds a table a preset, `SUITE/NAME` on the command line:
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from quinoa.launch.errors import ExperimentError
+from quinoa.suggestions import did_you_mean
 
 # What a preset may say beside the agent's settings: what is learned, for how long and how it is
 # evaluated. How many processes there are is the machine's affair.
@@ -79,13 +79,8 @@ def load(name: str) -> Preset:
     """
     known = _by_name()
     if name not in known:
-        # Either half may be all that was typed.
-        near = [other for other in known if name in other.split("/")]
-        near = near or difflib.get_close_matches(name, list(known), n=3)
-        hint = (
-            f"Did you mean {' or '.join(near)}?" if near else f"The presets are {', '.join(known)}."
-        )
-        raise ExperimentError(f"There is no preset {name!r}. {hint}")
+        hint = did_you_mean(name, known) or f" The presets are {', '.join(known)}."
+        raise ExperimentError(f"There is no preset {name!r}.{hint}")
     return known[name]
 
 

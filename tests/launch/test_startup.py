@@ -1,0 +1,82 @@
+"""What only answers a question imports nothing that takes long to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.launch import written_runs
+from tests.launch.helpers import ROOT
+
+HEAVY = {
+    "acme",
+    "dm_control",
+    "gymnasium",
+    "jax",
+    "launchpad",
+    "matplotlib",
+    "mujoco",
+    "pandas",
+    "reverb",
+    "scipy",
+    "sonnet",
+    "tensorflow",
+    "tensorflow_probability",
+}
+
+
+def imported(*arguments: str) -> tuple[int, set[str]]:
+    """The exit status of a command, and the packages that it imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "quinoa.launch.cli", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    lines = (line for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return done.returncode, {line.split("|")[-1].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("train --help", 0),
+        ("sweep --help", 0),
+        ("list", 0),
+        ("trian", 2),
+        ("train --evn=x", 2),
+        ("train --steps=many", 2),
+        ("train --set learning_rat=1", 2),
+        ("train --set learning_rate=-1", 2),
+        ("train --agent=IQ", 2),
+        ("train --agent=no_such_package.agent", 2),
+        ("train --env=Pendulum-v1", 2),
+        ("train --env=walker", 2),
+        ("train --env=control:walker:wlak", 2),
+        ("train --env=no_such_package:make", 2),
+        ("train --preset=iq", 2),
+        ("sweep --env=walker", 2),
+        ("sweep learning_rat=1,2", 2),
+        ("evaluate /nowhere", 2),
+        ("plot /nowhere", 2),
+    ],
+)
+def test_an_answer_comes_before_what_takes_long_is_imported(line, status):
+    returned, packages = imported(*line.split())
+    assert returned == status
+    assert "quinoa" in packages
+    assert not packages & HEAVY
+
+
+def test_only_gymnasium_knows_what_other_packages_register_with_it():
+    """And the test above would see it."""
+    returned, packages = imported("train", "--env=gym:HalfCheeta-v5")
+    assert returned == 2
+    assert packages & HEAVY == {"gymnasium", "mujoco"}
+
+
+def test_status_too(tmp_path):
+    folder = written_runs.write_run(tmp_path / "run")
+    _, packages = imported("status", str(folder.root), "--once")
+    assert "rich" in packages
+    assert not packages & HEAVY
