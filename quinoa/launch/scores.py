@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from quinoa.launch.curves import Curve, evaluations
 from quinoa.launch.errors import RunError
 from quinoa.launch.files import write_text
 from quinoa.launch.run_groups import Groups, Run
+from quinoa.launch.terminal import say, say_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -285,9 +286,24 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A table as Markdown, for people: few digits, and what belongs together in one column."""
+    """A table as Markdown, for people."""
     import pandas as pd
 
+    # Numbers are written as they are to be seen, and what was typed as it was typed.
+    text: str = pd.DataFrame(for_people(table)).to_markdown(index=False, disable_numparse=True)
+    return text
+
+
+def say_table(table: pd.DataFrame, stream: TextIO) -> None:
+    """Prints a table for people: in a terminal as wide as that at most, elsewhere as Markdown."""
+    if stream.isatty():
+        say_columns(for_people(table), stream)
+    else:
+        say(markdown(table), stream)
+
+
+def for_people(table: pd.DataFrame) -> dict[str, list[str]]:
+    """The columns of a table, with few digits, and what belongs together in one column."""
     shown: dict[str, list[str]] = {}
     for column in table:
         if column == "mean" and "std" in table:
@@ -299,9 +315,7 @@ def markdown(table: pd.DataFrame) -> str:
             shown[f"{column}, % [95 % interval]"] = [_between(*row) for row in rows]
         elif column != "std" and not column.endswith((" low", " high")):
             shown[column] = [_shown(value) for value in table[column]]
-    # Numbers are written as they are to be seen, and what was typed as it was typed.
-    text: str = pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)
-    return text
+    return shown
 
 
 def _shown(value: object) -> str:

@@ -7,8 +7,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 # Of a terminal that does not say.
 _COLUMNS = 80
+# A cell that is a number, or several: with an interval, or so many of so many.
+_NUMBERS = re.compile(r"[-+\d.,e±%\[\] ]*|\d+ of \d+")
+# Columns of a table's cells that are always there for a word.
+_WHOLE_CELL = 12
 # What is on one line or the next as a whole: a command with its arguments, which are copied
 # together, or a word.
 _ARGUMENT = r"(?:'[^']*'|[^\s'])+"
@@ -39,6 +43,57 @@ def say(text: str, stream: TextIO | None = None) -> None:
         if stream.isatty():
             text = wrapped(text, columns(stream))
         print(text, file=stream, flush=True)
+    except OSError:
+        abandon(stream)
+
+
+def say_columns(columns: Mapping[str, Sequence[str]], stream: TextIO) -> None:
+    """Prints a table on a terminal, no wider than that.
+
+    Where it would be wider, a column that says the same in all rows is a line above it instead.
+
+    Args:
+        columns: the cells of each, by its heading.
+        stream: the terminal.
+    """
+    from rich import box
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+
+    def made(shown: Iterable[str]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name in shown:
+            is_number = all(map(_NUMBERS.fullmatch, columns[name]))
+            justify: Literal["left", "right"] = "right" if is_number else "left"
+            words = [word for text in (name, *columns[name]) for word in text.split()]
+            table.add_column(
+                Text(name),
+                justify=justify,
+                no_wrap=is_number,
+                overflow="fold",
+                # So short, words stay whole.
+                min_width=min(max(map(cell_len, words), default=0), _WHOLE_CELL),
+            )
+        for row in zip(*(columns[name] for name in shown), strict=True):
+            table.add_row(*map(Text, row))
+        return table
+
+    shown, same = list(columns), []
+    endless = console.options.update(width=10_000)
+    while console.measure(made(shown), options=endless).maximum > console.width:
+        constant = [name for name in shown if len({*columns[name]}) == 1 < len(columns[name])]
+        if not constant:
+            break
+        shown.remove(constant[0])
+        same.append(f"{constant[0]}: {columns[constant[0]][0]}")
+    try:
+        for line in same:
+            say(line, stream)
+        console.print(made(shown))
     except OSError:
         abandon(stream)
 

@@ -104,3 +104,29 @@ def test_echo_is_left_alone_where_the_terminal_is_not_ours():
     with os.fdopen(theirs, "w") as stream, terminal.without_echo(stream):
         assert termios.tcgetattr(theirs) == before
     os.close(ours)
+
+
+def test_a_table_is_no_wider_than_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = Terminal()
+    columns = {
+        "agent": ["iq", "m_iq"],
+        "env": ["gym:Pendulum-v1"] * 2,
+        "hidden_sizes": ["64,64", "256,256 and some words more"],
+        "return (mean ± std)": ["-1189.8 ± 164.6", "-1305.2 ± 17.6"],
+        "steps": ["4,000", "12,000"],
+    }
+    terminal.say_columns(columns, shown)
+    same, heading, rule, first, *second = on_screen(shown)
+    # What all rows have in common needs no column.
+    assert same == "env: gym:Pendulum-v1"
+    assert heading.split()[:2] == ["agent", "hidden_sizes"]
+    assert set(rule.strip()) == {"─"}
+    assert first.split() == ["iq", "64,64", "-1189.8", "±", "164.6", "4,000"]
+    # Words stay whole.
+    assert second[0].startswith("m_iq    256,256 and some ") and second[1].strip() == "words more"
+    assert max(map(len, (heading, rule, first, *second))) <= 60
+    monkeypatch.setenv("COLUMNS", "100")
+    wide = Terminal()
+    terminal.say_columns(columns, wide)
+    assert "env" in on_screen(wide)[0]

@@ -129,7 +129,7 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error
     say(values.out)
     if table is not None and data is not None:
-        print(scores.markdown(table), file=data)
+        scores.say_table(table, data)
     elif table is not None:
         try:
             scores.write_table(table, Path(values.table))

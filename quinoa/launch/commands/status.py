@@ -9,7 +9,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
 
@@ -18,7 +19,7 @@ from quinoa.launch.commands.base import FAILED, OK, Command, expect
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from quinoa.launch.run_view import RunView
+    from quinoa.launch.sweep.folder import SweepFolder
 
 # Seconds from one look to the next.
 _PERIOD_S = 1.0
@@ -37,58 +38,88 @@ def _flags() -> flags.FlagValues:
     return values
 
 
+class _Shown(NamedTuple):
+    """A run or a sweep at one moment.
+
+    Attributes:
+        draw: shows it on so many lines, or on as many as it takes.
+        is_over: whether nothing more is to come.
+        is_well: whether it goes well, or has ended well.
+    """
+
+    draw: Callable[[int | None], RenderableType]
+    is_over: bool
+    is_well: bool
+
+
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
-    expect(arguments, 1, "status takes the folder of one run")
+    expect(arguments, 1, "status takes the folder of one run or sweep")
     from rich.console import Console
 
-    from quinoa.launch import run_folder, run_view
-    from quinoa.launch.status_view import Loads, draw
+    from quinoa.launch.sweep.folder import SweepFolder
 
-    folder = run_folder.existing(arguments[0])
-    console, loads = Console(highlight=False), Loads()
-    view = run_view.read(folder)
+    sweep = SweepFolder(Path(arguments[0]))
+    look = _of_sweep(sweep) if sweep.description.is_file() else _of_run(arguments[0])
+    console = Console(highlight=False)
+    shown = look()
     if not console.is_terminal:
         # A log may be wider than what nobody has said of it.
         console = Console(highlight=False, width=int(os.environ.get("COLUMNS") or _COLUMNS))
-    elif not values.once and not _is_over(view):
-        view = _watch(console, lambda: run_view.read(folder), lambda of: draw(of, loads))
+    elif not values.once and not shown.is_over:
+        shown = _watch(console, look)
     with console.capture() as captured:
-        console.print(draw(view, loads), crop=False)
+        console.print(shown.draw(None), crop=False)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
-    return OK if _is_well(view) else FAILED
+    return OK if shown.is_well else FAILED
 
 
-def _watch(
-    console: Console, read: Callable[[], RunView], draw: Callable[[RunView], RenderableType]
-) -> RunView:
-    """Shows a run on the whole terminal until it is over, or q or Ctrl-C; returns the last view."""
+def _of_run(path: str) -> Callable[[], _Shown]:
+    """What looks at a run."""
+    from quinoa.launch import run_folder, run_view
+    from quinoa.launch.run_view import State
+    from quinoa.launch.status_view import Loads, draw
+
+    folder, loads = run_folder.existing(path), Loads()
+
+    def look() -> _Shown:
+        view = run_view.read(folder)
+        is_well = view.state is State.RUNNING
+        if view.state is State.ENDED:
+            is_well = view.result is not None and view.result.get("outcome") != "failed"
+        is_over = view.state in (State.ENDED, State.DEAD)
+        return _Shown(lambda height: draw(view, loads), is_over, is_well)
+
+    return look
+
+
+def _of_sweep(folder: SweepFolder) -> Callable[[], _Shown]:
+    """What looks at a sweep."""
+    from quinoa.launch.sweep import overview, view
+
+    reader = overview.Reader(folder)
+
+    def look() -> _Shown:
+        sweep = reader.read()
+        return _Shown(lambda height: view.draw(sweep, height), not sweep.is_running, sweep.is_well)
+
+    return look
+
+
+def _watch(console: Console, look: Callable[[], _Shown]) -> _Shown:
+    """Shows it on the whole terminal until it is over, or q or Ctrl-C; returns the last look."""
     from rich.live import Live
 
-    view = read()
+    shown = look()
     with (
         contextlib.suppress(KeyboardInterrupt),
         _interrupted_by_sigterm(),
         _keys() as key,
-        Live(draw(view), console=console, screen=True, auto_refresh=False) as live,
+        Live(shown.draw(console.height), console=console, screen=True, auto_refresh=False) as live,
     ):
-        while not _is_over(view) and key(_PERIOD_S) not in ("q", "Q"):
-            view = read()
-            live.update(draw(view), refresh=True)
-    return view
-
-
-def _is_over(view: RunView) -> bool:
-    from quinoa.launch.run_view import State
-
-    return view.state in (State.ENDED, State.DEAD)
-
-
-def _is_well(view: RunView) -> bool:
-    from quinoa.launch.run_view import State
-
-    if view.state is State.ENDED:
-        return view.result is not None and view.result.get("outcome") != "failed"
-    return view.state is State.RUNNING
+        while not shown.is_over and key(_PERIOD_S) not in ("q", "Q"):
+            shown = look()
+            live.update(shown.draw(console.height), refresh=True)
+    return shown
 
 
 @contextlib.contextmanager
@@ -136,11 +167,13 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 
 
 COMMAND = Command(
-    "RUN [FLAGS]",
-    "show how a run goes, in another terminal",
-    "RUN is the folder of a run, under way or over; nothing in it is changed. q ends it.\n"
-    "Exit status: 0, or 1 where the run failed, died or gives no sign of life.\n\n"
+    "RUN|SWEEP [FLAGS]",
+    "show how a run or a sweep goes, in another terminal",
+    "RUN is the folder of a run, or of a sweep, under way or over; nothing in it is changed. q\n"
+    "ends it. Exit status: 0, or 1 where the run, or one of the sweep, failed, died or gives no\n"
+    "sign of life.\n\n"
     "  quinoa status runs/RUN\n"
+    "  quinoa status runs/sweep-NAME\n"
     "  quinoa status runs/RUN --once",
     _flags,
     _run,

@@ -17,7 +17,7 @@ from quinoa.launch.commands import train_flags
 from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
 from quinoa.launch.commands.new_experiment import check_environment, make_experiment
 from quinoa.launch.engines.base import Settings
-from quinoa.launch.terminal import say
+from quinoa.launch.terminal import command, say
 from quinoa.launch.words import count
 
 if TYPE_CHECKING:
@@ -257,7 +257,9 @@ def _go_through(
     say(f"{count(len(planned), 'run')}, {at_once} at once, in {sweep.root}")
     run_all(sweep, planned, at_once=at_once, environment=inherited, retry_failed=retry_failed)
     table, paths = summary.write(sweep, planned)
-    say(f"\n{scores.markdown(table)}\n")
+    say("")
+    scores.say_table(table, sys.stdout)
+    say("")
     for path in paths:
         say(str(path))
     states = {run.name: sweep.state(run) for run in planned}
@@ -265,7 +267,7 @@ def _go_through(
         whose = "its" if len(left) == 1 else "their"
         say(
             f"{len(left)} of {count(len(planned), 'run')} did not come to {whose} end. To go on: "
-            f"quinoa sweep --resume={sweep.root}"
+            f"{command('sweep', f'--resume={sweep.root}')}"
         )
     failed = [run for run in planned if states[run.name] is State.FAILED]
     reasons = sweep.failed()
@@ -275,7 +277,7 @@ def _go_through(
     if failed:
         return complain(
             f"{len(failed)} of {count(len(planned), 'run')} failed. To try again: "
-            f"quinoa sweep --resume={sweep.root} --retry_failed",
+            f"{command('sweep', f'--resume={sweep.root}', '--retry_failed')}",
             FAILED,
         )
     return OK

@@ -7,12 +7,13 @@ import itertools
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from quinoa.launch.files import read_json
-from quinoa.launch.live import BLUE, LiveLines, bar_row
+from quinoa.launch.live import BLUE, ORANGE, LiveLines, bar_row
 from quinoa.launch.run_folder import RunFolder
-from quinoa.launch.words import duration
+from quinoa.launch.sweep.overview import OVER, RunRow, num_done, time_left
+from quinoa.launch.words import count, duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,7 +23,59 @@ if TYPE_CHECKING:
 _LOOK_S = 0.5
 _REPORT_S = 30.0
 _MAX_NAME = 40
-_BAR_WIDTH = 16
+_BAR_WIDTH = 10
+
+
+class Line(NamedTuple):
+    """What is shown of a run.
+
+    Attributes:
+        name: of the run.
+        fraction: of its steps, done; None for nothing.
+        value: its return; None where there is none yet.
+        note: the time left, or what else there is to say.
+        is_bad: whether that is to be seen at once.
+    """
+
+    name: str
+    fraction: float | None
+    value: float | None
+    note: str
+    is_bad: bool = False
+
+
+def rows(lines: Sequence[Line]) -> RenderableType:
+    """A line for each run: its name, a bar, its return, and a note."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    # Where the terminal is narrow, it is the name that is cut.
+    table.add_column()
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    for line in lines:
+        fraction = line.fraction or 0.0
+        label = Text(line.name[:_MAX_NAME], no_wrap=True, overflow="ellipsis")
+        table.add_row(
+            label,
+            ProgressBar(1.0, fraction, width=_BAR_WIDTH, complete_style=BLUE),
+            "" if line.fraction is None else f"{fraction:4.0%}",
+            "" if line.value is None else f"return {line.value:.1f}",
+            Text(line.note, ORANGE if line.is_bad else ""),
+        )
+    return table
+
+
+def left_text(seconds: float | None) -> str:
+    """The time left, as text."""
+    return "time left unknown" if seconds is None else f"{duration(seconds)} left"
+
+
+def note(left_s: float | None) -> str:
+    """What is said of a run that is running, in few columns: names are to be read too."""
+    return "running" if left_s is None else left_text(left_s)
 
 
 @dataclasses.dataclass
@@ -32,47 +85,55 @@ class _Shown:
     Attributes:
         steps: actor steps at its end.
         began: when it was started.
-        fraction: of its steps, done; None where it has not said yet.
-        value: its return, as text.
+        done: of its steps; None where it has not said yet.
+        value: its return.
         first: when it was first known how much was done, and how much that was. What a run had
             done before it went on tells nothing of how fast it is.
     """
 
     steps: int
     began: float
-    fraction: float | None = None
-    value: str = "-"
-    first: tuple[float, float] | None = None
+    done: int | None = None
+    value: float | None = None
+    first: tuple[float, int] | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """Of its steps, done."""
+        return None if self.done is None else self.done / self.steps
 
     def take(self, status: Mapping[str, Any]) -> None:
         """Takes a `Counter.status` in."""
-        self.fraction = min(int(status["actor_steps"]) / self.steps, 1.0)
+        self.done = min(int(status["actor_steps"]), self.steps)
         self.value = _return(status)
-        self.first = self.first or (time.monotonic(), self.fraction)
+        self.first = self.first or (time.monotonic(), self.done)
 
-    def left(self) -> str:
-        """The time left, as text, by how far it has come since it was first seen."""
-        if self.first is None or self.fraction is None or self.fraction <= self.first[1]:
-            return "time left unknown"
+    def left_s(self) -> float | None:
+        """The time left, by how far it has come since it was first seen."""
+        if self.first is None or self.done is None:
+            return None
         since, before = self.first
-        seconds = (time.monotonic() - since) * (1 - self.fraction) / (self.fraction - before)
-        return f"{duration(seconds)} left"
+        return time_left(self.done, before, self.steps, time.monotonic() - since)
 
 
 class Board:
     """A bar for each run that is running and one for all, or lines now and then."""
 
-    def __init__(self, names: Sequence[str], num_done: int, stream: TextIO | None = None):
+    def __init__(self, runs: Sequence[RunRow], stream: TextIO | None = None):
         """Shows nothing yet.
 
         Args:
-            names: of the sweep's runs.
-            num_done: how many of them need not be run.
+            runs: all of the sweep, as they are before any is begun.
             stream: where to; by default standard error.
         """
         self._lines = LiveLines(stream or sys.stderr)
-        self._num_runs, self._num_done = len(names), num_done
-        self._width = min(max(map(len, names)), _MAX_NAME)
+        self._num_runs = len(runs)
+        self._num_over = sum(run.state in OVER for run in runs)
+        self._width = min(max(len(run.name) for run in runs), _MAX_NAME)
+        self._steps_before = num_done(runs)
+        self._steps_of_all = sum(run.steps for run in runs)
+        # Of the runs that are not running.
+        self._done = {run.name: run.steps if run.state in OVER else run.done for run in runs}
         self._runs: dict[str, _Shown] = {}
         self._since = time.monotonic()
         self._next_look = 0.0
@@ -107,7 +168,8 @@ class Board:
             self._next_report = now + _REPORT_S
             for name, run in self._runs.items():
                 if run.fraction is not None:
-                    text = f"{run.fraction:4.0%}, return {run.value}, {run.left()}"
+                    value = "-" if run.value is None else f"{run.value:.1f}"
+                    text = f"{run.fraction:4.0%}, return {value}, {left_text(run.left_s())}"
                     self.say(f"{self._padded(name)}  {text}")
 
     def end(self, name: str, text: str, *, is_done: bool) -> None:
@@ -118,14 +180,15 @@ class Board:
             text: how it ended.
             is_done: whether it need not be run any more.
         """
-        self._num_done += is_done
-        taken = duration(time.monotonic() - self._runs.pop(name).began)
-        line = f"{self._padded(name)}  {text}, {taken}"
+        self._num_over += is_done
+        run = self._runs.pop(name)
+        self._done[name] = run.steps if is_done else run.done or self._done[name]
+        line = f"{self._padded(name)}  {text}, {duration(time.monotonic() - run.began)}"
         if self._lines.can_redraw:
             self.say(line)
             self._lines.draw(self._view())
         else:
-            self.say(f"{line}; {self._num_done} of {self._num_runs} runs")
+            self.say(f"{line}; {self._of_all()}")
 
     def say(self, text: str) -> None:
         """Prints a line above the bars."""
@@ -137,33 +200,39 @@ class Board:
 
     def _view(self) -> RenderableType:
         from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
         from rich.text import Text
 
         # A row for all, one for what is not shown, and one for the cursor.
         room = max(self._lines.height - 3, 1)
-        running = Table.grid(padding=(0, 2, 0, 0))
-        # Where the terminal is narrow, it is the name that is cut.
-        running.add_column()
-        for _ in range(4):
-            running.add_column(no_wrap=True)
-        for name, run in itertools.islice(self._runs.items(), room):
-            fraction = run.fraction or 0.0
-            bar = ProgressBar(1.0, fraction, width=_BAR_WIDTH, complete_style=BLUE)
-            what = (f"{fraction:4.0%}", f"return {run.value}", run.left())
-            if run.fraction is None:
-                what = ("", "starting", "")
-            label = Text(name[:_MAX_NAME], no_wrap=True, overflow="ellipsis")
-            running.add_row(label, bar, *what)
-        # Of all steps, for runs end in steps of one and may take hours each.
-        done = self._num_done + sum(run.fraction or 0.0 for run in self._runs.values())
-        gone = duration(time.monotonic() - self._since)
-        text = f"  {self._num_done} of {self._num_runs} runs  {gone} gone"
-        parts: list[RenderableType] = [running]
+        shown = rows(
+            [
+                Line(
+                    name,
+                    run.fraction or 0.0,
+                    run.value,
+                    "starting" if run.done is None else note(run.left_s()),
+                )
+                for name, run in itertools.islice(self._runs.items(), room)
+            ]
+        )
+        parts: list[RenderableType] = [shown]
         if (more := len(self._runs) - room) > 0:
             parts.append(Text(f"and {more} more"))
-        return Group(*parts, bar_row(done, self._num_runs, text))
+        return Group(*parts, bar_row(self._steps_done(), self._steps_of_all, f"  {self._of_all()}"))
+
+    def _steps_done(self) -> int:
+        """Of all runs."""
+        running = {name: run.done for name, run in self._runs.items() if run.done is not None}
+        return sum({**self._done, **running}.values())
+
+    def _of_all(self) -> str:
+        """How many runs are over, and the time gone and left."""
+        gone_s = time.monotonic() - self._since
+        times = [f"{duration(gone_s)} gone"]
+        left_s = time_left(self._steps_done(), self._steps_before, self._steps_of_all, gone_s)
+        if left_s:
+            times.append(left_text(left_s))
+        return f"{self._num_over} of {count(self._num_runs, 'run')}, {', '.join(times)}"
 
     def _padded(self, name: str) -> str:
         return f"{name[:_MAX_NAME]:{self._width}}"
@@ -177,8 +246,6 @@ def _status(folder: RunFolder) -> Mapping[str, Any] | None:
         return None
 
 
-def _return(status: Mapping[str, Any]) -> str:
-    value = status.get("evaluation_return")
-    if value is None:
-        value = status.get("actor_return")
-    return "-" if value is None else f"{value:.1f}"
+def _return(status: Mapping[str, Any]) -> float | None:
+    value: float | None = status.get("evaluation_return")
+    return status.get("actor_return") if value is None else value

@@ -55,6 +55,11 @@ class SweepFolder:
         return self.root / "sweep.json"
 
     @property
+    def process(self) -> Path:
+        """Which process goes through the runs, or did last, and what was done before."""
+        return self.root / "process.json"
+
+    @property
     def failures(self) -> Path:
         """By the names of the runs that failed, why."""
         return self.root / "failures.json"

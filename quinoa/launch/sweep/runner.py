@@ -19,6 +19,7 @@ from quinoa.launch.errors import RunError
 from quinoa.launch.files import read_json
 from quinoa.launch.run_groups import read
 from quinoa.launch.scores import final_score
+from quinoa.launch.sweep import overview
 from quinoa.launch.sweep.board import Board
 from quinoa.launch.sweep.folder import Planned, State, SweepFolder
 from quinoa.launch.words import count
@@ -64,10 +65,20 @@ def run_all(
     Raises:
         OSError: a process cannot be started, or a note cannot be written.
     """
+    rows = list(overview.Reader(sweep).read().rows)
     states = {planned.name: sweep.state(planned) for planned in plan}
     done = {State.FINISHED} if retry_failed else {State.FINISHED, State.FAILED}
     waiting = collections.deque(run for run in plan if states[run.name] not in done)
-    board = board or Board([run.name for run in plan], len(plan) - len(waiting))
+    to_run = {run.name for run in waiting}
+    # What is tried again is not over any more.
+    rows = [
+        dataclasses.replace(row, state=overview.WAITING, done=0)
+        if row.name in to_run and row.state in overview.OVER
+        else row
+        for row in rows
+    ]
+    overview.begin(sweep, rows)
+    board = board or Board(rows)
     running: list[_Child] = []
     with (
         signals.caught() as stop,

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 
 import pytest
 
 from quinoa.launch.files import write_json
 from quinoa.launch.run_folder import RunFolder
 from quinoa.launch.sweep import board
+from quinoa.launch.sweep.overview import RunRow
 from tests.launch.terminals import Terminal, on_screen
 
 
@@ -17,7 +20,8 @@ def shown(tmp_path, monkeypatch):
     monkeypatch.setattr(board, "_REPORT_S", 0.0)
 
     def make(stream):
-        shown_board = board.Board(["one", "another"], 0, stream)
+        runs = [RunRow(name, "waiting", 100, 0, None, None) for name in ("one", "another")]
+        shown_board = board.Board(runs, stream)
 
         def show(steps, **status):
             folder = RunFolder(tmp_path)
@@ -43,7 +47,7 @@ def test_lines_say_how_far_runs_are_and_how_they_end(shown):
     assert " 0%, return -, time left unknown" in first
     assert "25%, return 1.5, 0:00 left" in second
     assert "100%, return 2.5" in third
-    assert ended.startswith("one      finished") and ended.endswith("1 of 2 runs")
+    assert re.fullmatch(r"one      finished, 0:00; 1 of 2 runs, 0:00 gone, 0:00 left", ended)
 
 
 def test_a_run_that_has_no_status_yet_is_passed_over(shown, tmp_path):
@@ -73,6 +77,36 @@ def test_a_terminal_has_a_bar_for_each_run_and_one_for_all(shown):
     assert first.startswith("one      finished, return 2.5, 0:0")
     assert second.startswith("another  stopped, 0:0")
     assert "50%  1 of 2 runs" in of_all
+
+
+def test_the_time_left_is_that_of_the_steps_of_all_runs(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    names = ("over", "broken_off", "waiting", "fails")
+    runs = [
+        RunRow(name, state, 100, done, None, None)
+        for name, state, done in zip(
+            names, ("finished", "stopped", "waiting", "waiting"), (100, 50, 0, 0), strict=True
+        )
+    ]
+    stream = Terminal()
+    of_runs = board.Board(runs, stream)
+    of_runs.begin("broken_off", 100)
+    folder = RunFolder(tmp_path)
+    for second, steps in ((1.0, 50), (10.0, 75)):
+        clock[0] = second
+        write_json(folder.status, {"actor_steps": steps})
+        of_runs.update({"broken_off": folder})
+    # 25 steps in 10 s, and 225 of 400 to do.
+    assert on_screen(stream)[-1].endswith("44%  1 of 4 runs, 0:10 gone, 1:30 left")
+    clock[0] = 20.0
+    of_runs.end("broken_off", "finished", is_done=True)
+    assert on_screen(stream)[-1].endswith("50%  2 of 4 runs, 0:20 gone, 1:20 left")
+    # A run that fails has nothing left to do.
+    of_runs.begin("fails", 100)
+    of_runs.end("fails", "failed", is_done=True)
+    of_runs.close()
+    assert "75%  3 of 4 runs" in on_screen(stream)[-1]
 
 
 def test_a_narrow_terminal_cuts_the_name(shown, monkeypatch):

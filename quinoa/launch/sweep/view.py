@@ -1,0 +1,106 @@
+"""What `quinoa status` shows of a sweep."""
+
+from __future__ import annotations
+
+import collections
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from quinoa.launch.live import BLUE, ORANGE, bar_row
+from quinoa.launch.sweep import board, overview
+from quinoa.launch.sweep.overview import Overview, RunRow
+from quinoa.launch.terminal import Flowing, command
+from quinoa.launch.words import count, duration
+
+# States in the order in which they matter, where there is no room for all runs.
+_ORDER = (
+    overview.RUNNING,
+    overview.SILENT,
+    overview.DIED,
+    overview.FAILED,
+    "killed",
+    "stopped",
+    overview.FINISHED,
+    overview.WAITING,
+)
+_BAD = (overview.SILENT, overview.DIED, overview.FAILED)
+# Lines beside those of the runs.
+_OTHER_LINES = 8
+
+
+def draw(sweep: Overview, height: int | None = None) -> RenderableType:
+    """All of it, for 80 columns and more.
+
+    Args:
+        sweep: read just now.
+        height: lines that there are; by default as many as it takes.
+    """
+    rows = list(sweep.rows)
+    room = len(rows) if height is None else max(height - _OTHER_LINES, 1)
+    more = len(rows) - room
+    if more > 0:
+        chosen = sorted(rows, key=_rank)[:room]
+        rows = [row for row in rows if row in chosen]
+    parts: list[RenderableType] = [
+        Text(f"sweep of {count(len(sweep.rows), 'run')}", "bold"),
+        Flowing(Text(str(sweep.folder.root), "dim")),
+        Flowing(_state(sweep)),
+        _bar(sweep),
+        Text(),
+        board.rows([_line(row) for row in rows]),
+    ]
+    if more > 0:
+        parts.append(Text(f"and {more} more"))
+    return Group(*parts, *map(Flowing, _next(sweep)))
+
+
+def _rank(row: RunRow) -> int:
+    return _ORDER.index(row.state) if row.state in _ORDER else 0
+
+
+def _line(row: RunRow) -> board.Line:
+    note = row.state
+    if row.state == overview.RUNNING:
+        note = "starting" if not row.done else board.note(row.left_s)
+    fraction = None if row.state == overview.WAITING else row.done / row.steps
+    return board.Line(row.name, fraction, row.value, note, is_bad=row.state in _BAD)
+
+
+def _state(sweep: Overview) -> Text:
+    states = collections.Counter(row.state for row in sweep.rows)
+    numbers = ", ".join(f"{states[each]} {each}" for each in _ORDER if states[each])
+    if sweep.is_running:
+        return Text.assemble(("running", f"bold {BLUE}"), f": {numbers}")
+    if sweep.is_complete:
+        return Text.assemble(("finished", f"bold {BLUE}"), f": {numbers}")
+    return Text.assemble(("nobody goes through it", f"bold {ORANGE}"), f": {numbers}")
+
+
+def _bar(sweep: Overview) -> RenderableType:
+    done = overview.num_done(sweep.rows)
+    over = sum(row.state in overview.OVER for row in sweep.rows)
+    parts = [f"  {over} of {count(len(sweep.rows), 'run')}"]
+    if sweep.elapsed_s is not None and not sweep.is_complete:
+        parts += [f"{duration(sweep.elapsed_s)} gone", board.left_text(sweep.left_s)]
+    return bar_row(done, sum(row.steps for row in sweep.rows), ", ".join(parts))
+
+
+def _next(sweep: Overview) -> list[Text]:
+    """Where what came of it is, and what goes on with it."""
+    lines = []
+    root = str(sweep.folder.root)
+    if not sweep.is_running:
+        if sweep.folder.table.is_file():
+            lines.append(Text(f"Its table: {sweep.folder.table}"))
+        if not sweep.is_complete:
+            lines.append(Text(f"To go on with it: {command('sweep', f'--resume={root}')}"))
+        elif any(row.state == overview.FAILED for row in sweep.rows):
+            retry = command("sweep", f"--resume={root}", "--retry_failed")
+            lines.append(Text(f"To try again what failed: {retry}"))
+    else:
+        failed = [row for row in sweep.rows if row.state == overview.FAILED]
+        reasons = sweep.folder.failed()
+        for row in failed[-3:]:
+            lines.append(Text(f"{row.name} failed: {reasons.get(row.name, 'see its log')}", ORANGE))
+    return [Text(), *lines] if lines else []

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+
+from quinoa.launch import cli
+from quinoa.launch.counter import ACTOR_STEPS, Counter
+from quinoa.launch.files import read_json, write_json
+from quinoa.launch.process_list import ProcessList
+from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.sweep import overview
+from quinoa.launch.sweep.folder import Planned, SweepFolder
+from tests.launch.helpers import experiment
+
+pytestmark = pytest.mark.usefixtures("same_environment_variables")
+
+STEPS = 1000
+NAMES = ("finished", "failed", "running", "died", "stopped", "waiting")
+
+
+def write_run(folder: RunFolder, steps: int | None) -> None:
+    """Writes a run that has done so many steps, or has not said any."""
+    folder.create()
+    ProcessList(folder)
+    experiment(steps=STEPS).save(folder)
+    if steps is not None:
+        counter = Counter(folder, STEPS)
+        counter.report("a", "actor", {ACTOR_STEPS: steps}, 0, [{"actor": 0, "episode_return": 1.5}])
+        counter.close()
+
+
+@pytest.fixture
+def sweep(tmp_path) -> SweepFolder:
+    """A sweep that this process goes through, with a run in each state."""
+    made = SweepFolder(tmp_path / "sweep")
+    made.create()
+    made.save([Planned(name, {"agent": "iq"}, 0, STEPS, ()) for name in NAMES], 2, [])
+    runs = {planned.name: made.run(planned) for planned in made.load()}
+    for name, steps in (("finished", 1000), ("running", 250), ("died", 100), ("stopped", 500)):
+        write_run(runs[name], steps)
+    write_json(runs["finished"].result, {"outcome": "finished", "final_returns": [2.0, 4.0]})
+    write_json(runs["stopped"].result, {"outcome": "stopped", "final_returns": None})
+    write_json(runs["died"].processes, {**read_json(runs["died"].processes), "boot": "before"})
+    made.set_failure(made.load()[1], "it broke")
+    return made
+
+
+def states(sweep: SweepFolder) -> dict[str, str]:
+    return {row.name: row.state for row in overview.Reader(sweep).read().rows}
+
+
+@pytest.fixture
+def status(sweep, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*flags: str) -> tuple[int, str, str]:
+        code = cli.main(["status", str(sweep.root), *flags])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_tells_the_state_of_each_run(sweep):
+    assert states(sweep) == {name: name for name in NAMES}
+    rows = {row.name: row for row in overview.Reader(sweep).read().rows}
+    assert (rows["finished"].value, rows["running"].value) == (3.0, 1.5)
+    assert (rows["running"].done, rows["waiting"].done) == (250, 0)
+
+
+def test_the_time_left_follows_from_the_steps_done_since_it_was_begun(sweep):
+    reader = overview.Reader(sweep)
+    before = reader.read()
+    # Somebody goes through it, as one of its runs is running.
+    assert (before.is_alive, before.is_running, before.left_s) == (None, True, None)
+    overview.begin(sweep, before.rows)
+    noted = read_json(sweep.process)
+    # Of 6000 steps: 2000 of what is over, and 250, 100 and 500.
+    assert noted["steps_before"] == 2850
+    write_json(sweep.process, {**noted, "began": time.time() - 10.0, "steps_before": 2350})
+    now = reader.read()
+    assert now.is_running and not now.is_complete
+    assert now.left_s == pytest.approx(63.0, rel=0.05)
+
+
+def test_status_shows_a_sweep_under_way(sweep, status):
+    overview.begin(sweep, overview.Reader(sweep).read().rows)
+    code, out, err = status()
+    # Some have failed.
+    assert (code, err) == (1, "")
+    first, root, state, of_all, _, *rows = out.splitlines()
+    assert (first, root) == ("sweep of 6 runs", str(sweep.root))
+    assert state == ("running: 1 running, 1 died, 1 failed, 1 stopped, 1 finished, 1 waiting")
+    assert "48%  2 of 6 runs, 0:0" in of_all
+    assert [row.split()[0] for row in rows[: len(NAMES)]] == list(NAMES)
+    assert "return 3.0" in rows[0] and "25%" in rows[2] and rows[5].endswith("waiting")
+    assert "failed failed: it broke" in out
+    assert max(map(len, (of_all, *rows))) <= 80
+
+
+def test_status_shows_a_sweep_that_nobody_goes_through(sweep, status):
+    overview.begin(sweep, overview.Reader(sweep).read().rows)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    write_json(sweep.process, {**read_json(sweep.process), "pid": gone.pid})
+    code, out, _ = status()
+    assert code == 1
+    assert "nobody goes through it: " in out
+    assert out.endswith(f"To go on with it: quinoa sweep --resume={sweep.root}\n")
+
+
+def test_status_shows_a_sweep_that_has_ended(sweep, status):
+    names = NAMES[:2]
+    sweep.save([Planned(name, {"agent": "iq"}, 0, STEPS, ()) for name in names], 2, [])
+    sweep.table.write_text("| agent |\n")
+    code, out, _ = status("--once")
+    assert code == 1
+    assert "\nfinished: 1 failed, 1 finished\n" in out
+    assert "100%  2 of 2 runs\n" in out
+    assert f"Its table: {sweep.table}\n" in out
+    assert f"quinoa sweep --resume={sweep.root} --retry_failed\n" in out
+    sweep.set_failure(sweep.load()[1], None)
+    sweep.save([sweep.load()[0]], 2, [])
+    assert status()[0] == 0
+
+
+def test_a_run_that_is_damaged_does_not_hide_the_others(sweep):
+    run = sweep.run(sweep.load()[2])
+    run.status.write_text("nonsense")
+    run.experiment.write_text("nonsense")
+    assert {**states(sweep), "running": ""} == {**{name: name for name in NAMES}, "running": ""}
+
+
+def test_what_a_low_terminal_has_no_room_for_is_counted(sweep):
+    from rich.console import Console
+
+    from quinoa.launch.sweep import view
+
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(view.draw(overview.Reader(sweep).read(), height=11))
+    lines = captured.get().splitlines()
+    assert "and 3 more" in lines
+    # Those that go on, or went wrong, are what is looked for.
+    assert [line.split()[0] for line in lines[5:8]] == ["failed", "running", "died"]
