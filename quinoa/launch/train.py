@@ -73,15 +73,19 @@ def train(
         RunError: the run is over, and its metrics are damaged.
         OSError: the run is over, and what came of it cannot be written.
     """
-    with signals.caught() as stop:
+    with signals.caught() as stop, contextlib.ExitStack() as ending:
         # First of all, so that whoever looks knows when this process is gone.
         ProcessList(folder)
         experiment.save(folder, resumed_at=resumed_at)
-        return _train(experiment, folder, engine, stop)
+        return _train(experiment, folder, engine, stop, ending)
 
 
 def _train(
-    experiment: Experiment, folder: RunFolder, engine: Engine, stop: signals.StopSignals
+    experiment: Experiment,
+    folder: RunFolder,
+    engine: Engine,
+    stop: signals.StopSignals,
+    ending: contextlib.ExitStack,
 ) -> Summary:
     from quinoa.environments import EnvironmentFault
 
@@ -92,6 +96,8 @@ def _train(
             stop.telling(lambda asked: progress.say(_about_stop(asked, experiment))),
         ):
             result = engine.run(experiment, folder, progress.show)
+        # From here on whoever asks hears that nothing is lost.
+        ending.enter_context(stop.telling(_tell_that_it_is_saved))
         if result.outcome is Outcome.FINISHED:
             try:
                 final = _evaluate_final(experiment, folder, stop)
@@ -180,6 +186,12 @@ def _evaluate_final(
     log.write("evaluator", {"wall_time": time.time(), **row})
     log.close()
     return final
+
+
+def _tell_that_it_is_saved(asked: signals.Asked) -> None:
+    """Says what there is to know where a run that is over is asked to end."""
+    if asked.times == 1:
+        say("Stopping: the run is over and saved. What is left takes a moment.", sys.stderr)
 
 
 def _about_stopped_evaluation(asked: signals.Asked) -> str:

@@ -109,8 +109,9 @@ def test_draws_what_there_is(folder, role):
 def test_an_interrupted_evaluation_is_not_an_early_stop(tmp_path, monkeypatch, capsys):
     root = tmp_path / "run"
     engine = Engine(FINISHED, after=interrupt)
-    status, out, _ = run_command(monkeypatch, capsys, root, engine)
+    status, out, err = run_command(monkeypatch, capsys, root, engine)
     assert status == 0
+    assert err == "Stopping: the run is over and saved. What is left takes a moment.\n"
     assert "Stopped early" not in out
     assert "final evaluation was interrupted" in out
     run, last = out.splitlines()[-2:]
