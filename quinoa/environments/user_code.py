@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import textwrap
 
+from quinoa.environments import drawing
+
 # Characters of somebody else's error that a message quotes.
 _MAX_MESSAGE = 500
 
 
 def described(error: BaseException) -> str:
-    """The error's type and what it says, in one line."""
+    """The error's type and what it says, in one line.
+
+    And what to do, where it draws and MuJoCo is not to.
+    """
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return shortened(text)
+    return shortened(drawing.with_hint(text))
 
 
 def shortened(text: str) -> str:

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from quinoa.environments import NotRenderableError
-
 VARIABLE = "MUJOCO_GL"
 # What draws without a display, the better first.
 _WAYS = ("egl", "osmesa")
@@ -45,6 +43,9 @@ def find(inherited: Mapping[str, str]) -> str:
     Raises:
         NotRenderableError: nothing works; the message says what to install.
     """
+    # Importing it takes seconds, and who asks for `why_wish_fails` alone can do without.
+    from quinoa.environments import NotRenderableError
+
     wish = inherited.get(VARIABLE, "").lower()
     ways = _WAYS if wish in _OFF else (wish,)
     failures = []
@@ -58,6 +59,16 @@ def find(inherited: Mapping[str, str]) -> str:
         f"MuJoCo cannot draw on this machine ({'; '.join(failures)}).{how} Install EGL or OSMesa "
         "(Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri, or libosmesa6)."
     )
+
+
+def why_wish_fails(inherited: Mapping[str, str]) -> str | None:
+    """Tries what the user's shell says MuJoCo is to draw by, if it says anything.
+
+    Returns:
+        Why that does not work; None if it does, or nothing is asked for.
+    """
+    wish = inherited.get(VARIABLE, "").lower()
+    return None if wish in _OFF else _failure(wish, inherited)
 
 
 def _failure(way: str, inherited: Mapping[str, str]) -> str | None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, MutableMapping
+
+from quinoa.launch import home, mujoco_renderer, temporary_folder
+from quinoa.launch.terminal import say
 
 # Libraries that print what nobody can act on.
 _QUIET = {
@@ -18,21 +22,53 @@ _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def quiet_loggers() -> None:
-    """Leaves TensorFlow's Python side its errors alone; may be called before importing it."""
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    """Leaves libraries their errors alone; may be called before importing them.
+
+    TensorFlow's Python side has notes of its own workings, and matplotlib says where it keeps its
+    cache when it cannot write to the home folder.
+    """
+    for name in ("tensorflow", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def set_for_this_process(environment: dict[str, str] | None = None) -> Mapping[str, str]:
+def set_for_this_process(
+    environment: MutableMapping[str, str] | None = None,
+    *,
+    tries_drawing: bool = True,
+    needs_room: bool = True,
+) -> Mapping[str, str]:
     """Quiets the libraries of this process, and keeps it off the GPU and to one thread.
 
     To be called before those libraries are imported. Variables that the user has set stay, but for
     the GPU's, which is the learner's alone, and TensorFlow's threads: with one of them, what is
-    computed here is the same every time.
+    computed here is the same every time. What the user asks MuJoCo to draw by is turned off, with
+    a note, where it does not work: importing MuJoCo would fail, and its states need no drawing. A
+    home folder is made for a user who has none.
+
+    Args:
+        environment: the variables; by default this process's own.
+        tries_drawing: whether to find out whether what MuJoCo is to draw by works; it takes a
+            second.
+        needs_room: whether to find out whether there is room for temporary files, which
+            TensorFlow writes whenever it traces Python.
 
     Returns:
-        The variables as they were, for the processes started from here.
+        The variables as they were but for those two, for the processes started from here.
+
+    Raises:
+        ExperimentError: there is no room for temporary files.
     """
     target = os.environ if environment is None else environment
+    if needs_room:
+        temporary_folder.require_room()
+    home.ensure(target)
+    if tries_drawing and (why := mujoco_renderer.why_wish_fails(target)):
+        say(
+            f"quinoa: note: MUJOCO_GL={target[mujoco_renderer.VARIABLE]} does not work here "
+            f"({why}), and MuJoCo is not to draw, as with MUJOCO_GL=disable.",
+            sys.stderr,
+        )
+        target.update(_NO_DRAWING)
     before = dict(target)
     for name, value in {**_QUIET, **_NO_DRAWING}.items():
         target.setdefault(name, value)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -136,6 +137,34 @@ def test_a_name_that_is_too_long_is_one_line_and_status_2(quinoa, tmp_path, argu
     assert (status, out, err.count("\n")) == (2, "", 1), err
     assert LONG in err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", f"--env={MATCH}", "--steps=3000", "--folder=new"],
+        ["train", f"--env={MATCH}", "--steps=3000", "--folder=new", "--engine=serial"],
+        ["sweep", f"--env={MATCH}", "--steps=3000", "--folder=new"],
+        ["check", MATCH],
+        ["evaluate", "run"],
+        ["policy", "run"],
+        ["video", "run"],
+        ["export", "run"],
+        ["plot", "run"],
+    ],
+)
+def test_a_full_temporary_folder_is_one_line_and_status_2(
+    quinoa, tmp_path, monkeypatch, small_disk, arguments
+):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    status, out, err = quinoa(*arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert f"The temporary folder {small_disk} cannot be used (No space left on device)" in err
+    assert "TMPDIR" in err
+    assert not list(folder.iterdir()) and not list(small_disk.iterdir())
 
 
 def test_a_current_folder_that_is_gone_is_one_line(quinoa, tmp_path, monkeypatch):

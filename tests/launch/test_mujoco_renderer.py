@@ -36,3 +36,9 @@ def test_a_wish_not_to_draw_is_none_here():
         assert mujoco_renderer.find(environment) in ("egl", "osmesa")
     except NotRenderableError as error:
         assert "egl: " in str(error) and "osmesa: " in str(error)
+
+
+def test_a_wish_that_does_not_work_is_found_out():
+    assert mujoco_renderer.why_wish_fails({**os.environ, "MUJOCO_GL": "disable"}) is None
+    why = mujoco_renderer.why_wish_fails({**os.environ, "MUJOCO_GL": "glx"})
+    assert why and "\n" not in why

@@ -3,13 +3,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
+import pytest
 import reverb
 
-from quinoa.launch import process_environment
+from quinoa.launch import mujoco_renderer, process_environment
 
 
-def test_this_process_is_quiet_and_off_the_gpu_and_its_children_inherit_what_was():
+@pytest.fixture
+def drawing_fails(monkeypatch):
+    """Whatever MuJoCo is to draw by, what goes wrong is this; None has nothing go wrong."""
+    tried: list[str] = []
+
+    def say(reason: str | None) -> list[str]:
+        def fail(way: str, inherited: Mapping[str, str]) -> str | None:
+            tried.append(way)
+            return reason
+
+        monkeypatch.setattr(mujoco_renderer, "_failure", fail)
+        return tried
+
+    return say
+
+
+def test_this_process_is_quiet_and_off_the_gpu_and_its_children_inherit_what_was(drawing_fails):
+    drawing_fails(None)
     environment = {"CUDA_VISIBLE_DEVICES": "3", "HOME": "/h", "MUJOCO_GL": "egl"}
     before = process_environment.set_for_this_process(environment)
     assert before == {"CUDA_VISIBLE_DEVICES": "3", "HOME": "/h", "MUJOCO_GL": "egl"}
@@ -18,6 +37,26 @@ def test_this_process_is_quiet_and_off_the_gpu_and_its_children_inherit_what_was
     assert environment["TF_NUM_INTRAOP_THREADS"] == "1"
     # The user's own wish stays.
     assert environment["MUJOCO_GL"] == "egl"
+
+
+def test_what_mujoco_cannot_draw_by_is_turned_off_with_a_note(drawing_fails, capsys):
+    tried = drawing_fails("no such thing")
+    environment = {"MUJOCO_GL": "GLX"}
+    before = process_environment.set_for_this_process(environment)
+    assert environment["MUJOCO_GL"] == before["MUJOCO_GL"] == "disable"
+    assert tried == ["glx"]
+    assert capsys.readouterr().err == (
+        "quinoa: note: MUJOCO_GL=GLX does not work here (no such thing), and MuJoCo is not to "
+        "draw, as with MUJOCO_GL=disable.\n"
+    )
+    # Those that are started from here have been told.
+    process_environment.set_for_this_process(dict(before))
+    environment = {"MUJOCO_GL": "glx"}
+    process_environment.set_for_this_process(environment, tries_drawing=False)
+    assert environment["MUJOCO_GL"] == "glx"
+    process_environment.set_for_this_process({})
+    assert tried == ["glx"]
+    assert capsys.readouterr().err == ""
 
 
 def test_the_gpu_is_the_learners_alone():

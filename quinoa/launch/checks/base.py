@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
+from quinoa.environments import drawing
+
 SubjectT = TypeVar("SubjectT")
 
 # Characters of another library's message that are quoted.
@@ -103,6 +105,7 @@ def described(error: BaseException) -> str:
     message = lines[-1] if lines and "in user code" in lines[0] else " ".join(lines)
     if not message.startswith(type(error).__name__):
         message = f"{type(error).__name__}: {message}"
+    message = drawing.with_hint(message)
     if len(message) > _MAX_MESSAGE:
         message = f"{message[:_MAX_MESSAGE]} ..."
     where = _where(error)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     del values
     expect(arguments, 0, "list takes nothing")
-    process_environment.set_for_this_process()
+    process_environment.set_for_this_process(tries_drawing=False, needs_room=False)
     from quinoa import environments
     from quinoa.agents import registry
     from quinoa.environments import plugins

@@ -61,7 +61,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         raise UsageError(f"--episodes={values.episodes}: it must be {_MAX_EPISODES} at most.")
     if values.size > _GREATEST_SIZE:
         raise UsageError(f"--size={values.size}: it must be {_GREATEST_SIZE} pixels at most.")
-    inherited = process_environment.set_for_this_process()
+    inherited = process_environment.set_for_this_process(tries_drawing=False)
     from quinoa.environments import EnvironmentFault, NotRenderableError, rendering
     from quinoa.launch import mujoco_renderer, run_folder, video
     from quinoa.launch.experiment import load

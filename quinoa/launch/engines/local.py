@@ -15,8 +15,14 @@ import launchpad as lp
 from absl import flags
 from launchpad.nodes.python.local_multi_processing import PythonProcess
 
-from quinoa.launch import checkpoints, process_environment, program, replay_checkpoints
-from quinoa.launch.engines import private_network, signals, temporary_folder
+from quinoa.launch import (
+    checkpoints,
+    process_environment,
+    program,
+    replay_checkpoints,
+    temporary_folder,
+)
+from quinoa.launch.engines import private_network, signals
 from quinoa.launch.engines.base import Outcome, RunResult, Settings
 from quinoa.launch.engines.processes import NodeProcess, wait
 from quinoa.launch.engines.restarts import Restarts
@@ -54,8 +60,12 @@ class LocalEngine:
         self._settings = settings
 
     def check(self, experiment: Experiment) -> None:
-        """See `Engine.check`: it runs all, but where nobody else may reach the ports and can."""
+        """See `Engine.check`: it runs all, where there is room for temporary files.
+
+        But not where nobody else may reach the ports and somebody can.
+        """
         del experiment
+        temporary_folder.require_room()
         if self._settings.require_private:
             with self._network():
                 pass
@@ -75,7 +85,9 @@ class LocalEngine:
         ):
             try:
                 described = program.make_program(experiment, folder)
-                for group, index, arguments in _executables(described, temporary):
+                with temporary_folder.explained():
+                    executables = _executables(described, temporary)
+                for group, index, arguments in executables:
                     start = functools.partial(
                         NodeProcess.start,
                         group,

@@ -7,11 +7,13 @@ import tempfile
 
 import pytest
 
-from quinoa.launch.engines import temporary_folder
+from quinoa.launch import temporary_folder
+from quinoa.launch.errors import ExperimentError
+from tests.launch.disks import fill
 
 KILLED = """
 import os, signal
-from quinoa.launch.engines import temporary_folder
+from quinoa.launch import temporary_folder
 with temporary_folder.made() as folder:
     open(os.path.join(folder, "file"), "w").close()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -50,3 +52,32 @@ def test_what_is_in_use_or_somebody_elses_stays(parent):
         assert os.path.isdir(first)
         assert os.path.isdir(second)
     assert len(list(parent.iterdir())) == 2
+
+
+def test_a_full_one_is_one_line_that_names_it(small_disk, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    message = rf"^The temporary folder {small_disk} cannot be used \(No space left on device\): "
+    with pytest.raises(ExperimentError, match=message + ".*TMPDIR"):
+        temporary_folder.require_room()
+    fill(small_disk)
+    with pytest.raises(ExperimentError, match=message):
+        temporary_folder.require_room()
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+
+def test_one_with_room_is_left_as_it_was(parent):
+    temporary_folder.require_room()
+    assert not list(parent.iterdir())
+
+
+def test_one_that_is_not_there_is_one_line(parent, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(parent / "nowhere"))
+    with pytest.raises(ExperimentError, match=r"nowhere cannot be used \(No such file"):
+        temporary_folder.require_room()
+
+
+def test_none_that_can_be_written_to_is_one_line(parent, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(parent / "nowhere")])
+    with pytest.raises(ExperimentError, match=r"^There is no temporary folder .* set TMPDIR to"):
+        temporary_folder.require_room()
