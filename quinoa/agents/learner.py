@@ -136,6 +136,12 @@ class Learner(snt.Module):
         return int(self._steps.numpy())
 
     @property
+    def state(self) -> list[tf.Variable]:
+        """All that a checkpoint holds: the agent's variables, the optimisers', and the counters."""
+        optimizers = [v for optimizer in self._optimizers for v in optimizer.variables()]
+        return [*self.agent.variables, *optimizers, self._seed, self._steps, self._initialized]
+
+    @property
     def skipped_steps(self) -> int:
         """The number of gradient steps that this object has skipped, whatever it restored."""
         return int(self._skipped.numpy())

@@ -12,7 +12,7 @@ The learner, the actor loop, replay and the launcher use nothing of it but what 
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
@@ -27,6 +27,9 @@ from quinoa.agents.config import ConfigError as ConfigError
 from quinoa.agents.config import LayerSizes as LayerSizes
 from quinoa.agents.config import require as require
 from quinoa.agents.types import Seed, Transition
+
+# What `Agent.on_purpose` may name.
+ON_PURPOSE = frozenset(("ignores_reward", "pairs_transitions", "residual_gradient"))
 
 
 class SpecError(ValueError):
@@ -186,6 +189,16 @@ class Agent(snt.Module, abc.ABC):
         """
         del observation
         return None
+
+    def on_purpose(self) -> Collection[str]:
+        """Names what this agent does on purpose and `quinoa check` takes for a fault in others.
+
+        Returns:
+          Any of `ON_PURPOSE`: `ignores_reward`, as imitation does; `pairs_transitions`, where a
+          loss compares transitions of a batch with each other; `residual_gradient`, where
+          gradients go through the value of the next state, as in residual algorithms and PCL.
+        """
+        return ()
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """Measures the agent on one batch, once for every fused call of gradient steps.

@@ -53,14 +53,7 @@ def part(batch, start, stop):
 
 def state(one):
     """Everything that a checkpoint of the learner holds, by name."""
-    variables = [
-        *one.agent.variables,
-        *(variable for optimizer in one._optimizers for variable in optimizer.variables()),
-        one._steps,
-        one._seed,
-        one._initialized,
-    ]
-    return [(variable.name, variable.numpy()) for variable in variables]
+    return [(variable.name, variable.numpy()) for variable in one.state]
 
 
 def assert_same(one, other):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 from acme import specs
@@ -71,6 +71,10 @@ class Agent(protocol.Agent):
         rate = self._config.target_rate
         targets.smooth(self.policy.variables, self._target_policy.variables, rate)
         targets.smooth(self._value.variables, self._target_value.variables, rate)
+
+    def on_purpose(self) -> Collection[str]:
+        """PCL's loss is minimised in both V(s) and V(s')."""
+        return () if self._config.target_value else ("residual_gradient",)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """See the base class."""

@@ -13,9 +13,10 @@ import numpy as np
 from acme import specs
 
 from quinoa.agents import protocol, registry
-from quinoa.launch.checks import learning, losses, policy
+from quinoa.launch.checks import dependence, improvement, learning, losses, policy
 from quinoa.launch.checks.base import Check, CheckError, described, require
 from quinoa.launch.checks.subject import Subject
+from quinoa.launch.checks.variables import listed
 
 
 def config_is_kept(subject: Subject) -> str:
@@ -55,6 +56,12 @@ def is_made(subject: Subject) -> str:
     )
     groups = agent.parameter_groups()
     require(bool(groups), "parameter_groups returns none: nothing would be learned")
+    unknown = set(agent.on_purpose()) - protocol.ON_PURPOSE
+    require(
+        not unknown,
+        f"on_purpose names {listed(sorted(unknown))}: it may name "
+        f"{', '.join(sorted(protocol.ON_PURPOSE))}",
+    )
     subject.make_policy()
     return ""
 
@@ -94,7 +101,17 @@ CHECKS: Sequence[Check[Subject]] = (
     Check("the losses are finite scalars", losses.losses_are_scalars, is_needed=True),
     Check("gradients reach every variable of the groups", losses.gradients_reach_every_variable),
     Check("every variable is trained or a target", losses.every_variable_is_accounted_for),
+    Check(
+        "losses depend on reward, next state and discount",
+        dependence.losses_follow_reward_and_discount,
+    ),
+    Check("losses are means over transitions", dependence.losses_are_means_over_transitions),
+    Check(
+        "no gradient goes through the next state's value",
+        dependence.no_gradient_goes_through_next_values,
+    ),
     Check("gradient steps, targets and metrics work in one graph", learning.learns_in_one_graph),
     Check("K steps in one call are K calls", learning.calls_may_have_any_length),
     Check("a restored learner goes on bit for bit", learning.goes_on_from_a_checkpoint),
+    Check("the policy goes to where rewards are", improvement.policy_goes_to_reward),
 )

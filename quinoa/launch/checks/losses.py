@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from quinoa.agents import protocol
 from quinoa.launch.checks.base import require
 from quinoa.launch.checks.subject import NUM_CALLS, SEED, STEPS_PER_CALL, Subject, tensors
 from quinoa.launch.checks.variables import in_groups_of, listed, paths_of
@@ -20,7 +23,18 @@ def losses_are_scalars(subject: Subject) -> str:
     """Every loss is one finite float32, and every group's loss is there."""
     agent = subject.make_agent()
     agent.initialize(tensors(subject.batches()))
+    paths, before = paths_of(agent), [variable.numpy() for variable in agent.trainable_variables]
     losses = agent.losses(tensors(subject.batches()), tf.constant(SEED))
+    moved = [
+        paths[variable.ref()]
+        for variable, was in zip(agent.trainable_variables, before, strict=True)
+        if not np.array_equal(variable.numpy(), was)
+    ]
+    require(
+        not moved,
+        f"losses changes {listed(moved)}: move targets in after_step, which is not called where a "
+        "step is skipped",
+    )
     for name, loss in losses.items():
         tensor = tf.convert_to_tensor(loss)
         require(
@@ -71,7 +85,7 @@ def gradients_reach_every_variable(subject: Subject) -> str:
     still = [
         paths[variable.ref()]
         for variable, was, now in zip(
-            history.learner.variables, history.before, history.after, strict=True
+            history.learner.state, history.before, history.after, strict=True
         )
         if variable.ref() in due and np.array_equal(was, now)
     ]
@@ -93,29 +107,68 @@ def every_variable_is_accounted_for(subject: Subject) -> str:
         "a parameter group has variables that the agent does not hold, so no checkpoint would: "
         "keep their module as an attribute of the agent",
     )
-    others = [v for v in agent.trainable_variables if v.ref() not in in_groups]
     agent.initialize(tensors(subject.batches()))
-    # Whatever it is that they follow has moved.
+    # Whatever it is that targets follow has moved.
     for variable in agent.variables:
         if variable.ref() in in_groups:
             variable.assign_add(tf.fill(variable.shape, 0.01))
-    before = [variable.numpy() for variable in others]
+    values = {variable.ref(): variable.numpy() for variable in agent.trainable_variables}
     batch, seed = tensors(subject.batches(seed=1)), tf.constant(SEED)
 
     @tf.function
-    def once_a_period() -> None:
-        agent.after_step(tf.constant(_ROUND_STEP, tf.int64), batch, seed)
+    def after_step(step: tf.Tensor) -> None:
+        agent.after_step(step, batch, seed)
 
-    once_a_period()
-    lost = [
-        paths[variable.ref()]
-        for variable, was in zip(others, before, strict=True)
-        if np.array_equal(variable.numpy(), was) and "target" not in paths[variable.ref()]
-    ]
+    def still() -> list[tf.Variable]:
+        return [
+            variable
+            for variable in agent.trainable_variables
+            if np.array_equal(variable.numpy(), values[variable.ref()])
+        ]
+
+    def lost() -> list[str]:
+        others = [paths[v.ref()] for v in still() if v.ref() not in in_groups]
+        return [path for path in others if "fixed" not in path]
+
+    after_step(tf.constant(_ROUND_STEP, tf.int64))
+    _require_that_nothing_trained_follows(agent, in_groups, values)
+    if lost():
+        # A multiple of every period, but no number that a step ever has.
+        with contextlib.suppress(tf.errors.OpError):
+            after_step(tf.constant(0, tf.int64))
     require(
-        not lost,
-        f"no parameter group has {listed(lost)}, and after_step does not move them: put them into "
-        "a group; or move them in after_step if they are targets; or, if they are to stay as they "
-        "are, make them with trainable=False or call them _target_...",
+        not lost(),
+        f"no parameter group has {listed(lost())}, and after_step does not move them: put them "
+        "into a group; or, if they are targets, move them in after_step (quinoa.agents.targets, "
+        "when the step that it is given says so); or, if they are to stay as they are, make them "
+        "with trainable=False or call them _fixed_...",
     )
     return ""
+
+
+def _require_that_nothing_trained_follows(
+    agent: protocol.Agent, in_groups: set[Any], values: dict[Any, np.ndarray]
+) -> None:
+    """`after_step` has moved nothing that a group trains towards another variable.
+
+    Args:
+        agent: whose `after_step` has been called.
+        in_groups: references to what the groups train.
+        values: what the agent's trainable variables were before, by reference.
+    """
+    paths = paths_of(agent)
+    for variable in agent.trainable_variables:
+        was = values[variable.ref()]
+        change = variable.numpy() - was
+        if variable.ref() not in in_groups or not np.any(change):
+            continue
+        for reference, value in values.items():
+            way = value - was if value.shape == was.shape else np.zeros_like(was)
+            size = np.sum(way * way)
+            share = np.sum(change * way) / size if size else 0.0
+            require(
+                not (share > 0 and np.allclose(change, share * way, rtol=1e-3, atol=1e-6)),
+                f"after_step moves {paths[variable.ref()]}, which a parameter group trains, "
+                f"towards {paths[reference]}: the online variables come first and the targets "
+                "second in targets.copy, smooth and periodic, and no group has targets",
+            )

@@ -24,7 +24,7 @@ SEED = (1, 2)
 
 
 class History(NamedTuple):
-    """What became of a learner: the values of its variables, in their order, and more.
+    """What became of a learner: the values of its `state`, in its order, and more.
 
     Attributes:
         learner: as it is after all.
@@ -62,10 +62,10 @@ class Subject:
         """The settings that it is checked with."""
         return self.agent.config
 
-    def make_agent(self) -> protocol.Agent:
-        """A new agent."""
+    def make_agent(self, config: Any = None) -> protocol.Agent:
+        """A new agent, with other settings if they are given."""
         tf.random.set_seed(self.seed)
-        return self.agent.agent_class(self.config, self.spec)
+        return self.agent.agent_class(self.config if config is None else config, self.spec)
 
     def make_policy(self) -> protocol.Policy:
         """A new policy, as an actor makes it."""
@@ -81,16 +81,38 @@ class Subject:
     def history(self) -> History:
         """A learner after `NUM_CALLS` calls of `STEPS_PER_CALL` steps; tracing it takes long."""
         learner = self.make_learner()
-        before = [variable.numpy() for variable in learner.variables]
+        before = [variable.numpy() for variable in learner.state]
         for call in range(NUM_CALLS - 1):
             learner.step(self.batches(STEPS_PER_CALL, seed=call))
         with tempfile.TemporaryDirectory() as folder:
             path = learner.save(str(Path(folder) / "checkpoint"))
             files = {file.name: file.read_bytes() for file in Path(path).parent.iterdir()}
-        at_save = [variable.numpy() for variable in learner.variables]
+        at_save = [variable.numpy() for variable in learner.state]
         metrics = learner.step(self.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1))
-        after = [variable.numpy() for variable in learner.variables]
+        after = [variable.numpy() for variable in learner.state]
         return History(learner, before, files, at_save, metrics, after)
+
+    @functools.cached_property
+    def second(self) -> Learner:
+        """One that goes on from the checkpoint by single steps, to as many as `history` has.
+
+        Where its state is the same, a learner may be restored, and calls may have any length: only
+        where it is not, two more learners have to be traced to find out which of the two fails.
+        """
+        learner = self.restored()
+        superbatch = self.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1)
+        for k in range(STEPS_PER_CALL):
+            learner.step(Transition(*(field[k : k + 1] for field in superbatch)))
+        return learner
+
+    def restored(self) -> Learner:
+        """A new learner, of another seed, with what the one of `history` had saved."""
+        learner = self.make_learner(self.seed + 1)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in self.history.checkpoint.items():
+                (Path(folder) / name).write_bytes(content)
+            learner.restore(str(Path(folder) / "checkpoint"))
+        return learner
 
     def batches(self, *leading: int, seed: int = 0) -> Transition:
         """Random batches of the agent's own size, leading shape [*leading, B]."""

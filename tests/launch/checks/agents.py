@@ -23,7 +23,7 @@ class Config(protocol.AgentConfig):
 
 
 class Good(protocol.Agent):
-    """Values by temporal differences, and a policy that imitates the data."""
+    """Values by temporal differences, and a policy that imitates what was rewarded."""
 
     Config = Config
 
@@ -31,7 +31,7 @@ class Good(protocol.Agent):
         super().__init__(config, spec)
         self.policy = self.make_policy(config, spec)
         size = spec.observations.shape[0]
-        self._value, self._slow = (networks.Value(size, [8]) for _ in range(2))
+        self._value, self._target_value = (networks.Value(size, [8]) for _ in range(2))
 
     @staticmethod
     def make_policy(config: Any, spec: specs.EnvironmentSpec) -> protocol.Policy:
@@ -42,10 +42,10 @@ class Good(protocol.Agent):
 
     def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
         s, a, r, d, next_s = transitions
-        target = tf.stop_gradient(r + 0.9 * d * self._slow(next_s))
+        target = tf.stop_gradient(r + self._config.discount * d * self._target_value(next_s))
         return {
             "value": tf.reduce_mean(tf.square(target - self._value(s))),
-            "policy": -tf.reduce_mean(self.policy(s).log_prob(a)),
+            "policy": -tf.reduce_mean(tf.exp(r) * self.policy(s).log_prob(a)),
         }
 
     def parameter_groups(self) -> list[protocol.ParameterGroup]:
@@ -55,18 +55,21 @@ class Good(protocol.Agent):
         ]
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
-        targets.periodic(self._value.variables, self._slow.variables, 1000, step)
+        targets.periodic(self._value.variables, self._target_value.variables, 1000, step)
 
     def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
         return {"value": tf.reduce_mean(self._value(transitions.observation))}
 
 
 class Delayed(Good):
-    """Right too: its policy moves at every second step, and its value less often than is looked."""
+    """Right too: everything in it moves less often than usual."""
 
     def parameter_groups(self) -> list[protocol.ParameterGroup]:
         value, policy = super().parameter_groups()
         return [value._replace(period=100), policy._replace(period=2)]
+
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        targets.periodic(self._value.variables, self._target_value.variables, 1009, step)
 
 
 def loaded(agent_class: type[protocol.Agent], config: Any = None) -> LoadedAgent:
@@ -217,7 +220,7 @@ class RandomOfItsOwn(Good):
 
 class MovesInMetrics(Good):
     def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
-        targets.smooth(self._value.variables, self._slow.variables, 0.5)
+        targets.smooth(self._value.variables, self._target_value.variables, 0.5)
         return super().metrics(transitions, seed)
 
 
@@ -235,3 +238,115 @@ class RemembersElsewhere(Good):
         losses = super().losses(transitions._replace(reward=transitions.reward + count), seed)
         count.assign_add(1.0)
         return losses
+
+
+class _OtherTarget(Good):
+    """Good with another target of its value, made of rewards, γ d and both values of s'."""
+
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        s, _, r, d, next_s = transitions
+        target = self.target(r, d, self._target_value(next_s), self._value(next_s))
+        error = tf.reduce_mean(tf.square(target - self._value(s)))
+        return {**super().losses(transitions, seed), "value": error}
+
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        raise NotImplementedError
+
+
+class BroadcastReward(_OtherTarget):
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        return tf.stop_gradient(r[:, None] + self._config.discount * d * slow)
+
+
+class Reordered(_OtherTarget):
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        mixed = tf.reshape(tf.transpose(tf.reshape(slow, [2, -1])), [-1])
+        return tf.stop_gradient(r + self._config.discount * d * mixed)
+
+
+class Standardised(_OtherTarget):
+    """No fault: rewards in units of their deviation over the batch."""
+
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        r = r / (1.0 + tf.math.reduce_std(r))
+        return tf.stop_gradient(r + self._config.discount * d * slow)
+
+
+class IgnoredReward(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        return super().losses(transitions._replace(reward=tf.ones_like(transitions.reward)), seed)
+
+
+class IgnoredNextState(_OtherTarget):
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        return r
+
+
+class IgnoredEnd(_OtherTarget):
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        return tf.stop_gradient(r + self._config.discount * slow)
+
+
+class IgnoredDiscount(_OtherTarget):
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        return tf.stop_gradient(r + 0.99 * d * slow)
+
+
+class DiscountAsEnd(_OtherTarget):
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        return tf.stop_gradient(r + self._config.discount * (1.0 - d) * slow)
+
+
+class BonusAfterTheEnd(_OtherTarget):
+    """What SAC would do if the entropy of s' were not multiplied by the discount."""
+
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        return tf.stop_gradient(r + self._config.discount * (d * slow + 0.1 * fast))
+
+
+class MissingStopGradient(_OtherTarget):
+    def target(self, r: tf.Tensor, d: tf.Tensor, slow: tf.Tensor, fast: tf.Tensor) -> tf.Tensor:
+        return r + self._config.discount * d * fast
+
+
+class WrongSign(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        losses = super().losses(transitions, seed)
+        of_costs = super().losses(transitions._replace(reward=-transitions.reward), seed)
+        return {**losses, "policy": of_costs["policy"]}
+
+
+class TrainedTarget(Good):
+    def parameter_groups(self) -> list[protocol.ParameterGroup]:
+        value, policy = super().parameter_groups()
+        both = (*value.variables, *self._target_value.trainable_variables)
+        return [value._replace(variables=both), policy]
+
+
+class OnlineFollowsTarget(Good):
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        targets.smooth(self._target_value.variables, self._value.variables, 0.1)
+
+
+class MovesInLosses(Good):
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        targets.smooth(self._value.variables, self._target_value.variables, 0.5)
+        return super().losses(transitions, seed)
+
+
+class FixedNetwork(Good):
+    """No fault: a random network that is to stay as it is, and says so by its name."""
+
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
+        super().__init__(config, spec)
+        self._fixed_features = networks.Value(spec.observations.shape[0], [8])
+
+
+class NothingOfThisName(Good):
+    def on_purpose(self) -> tuple[str, ...]:
+        return ("residual",)
+
+
+def on_purpose(agent_class: type[Good], *names: str) -> type[Good]:
+    """The same agent, which says that it means it."""
+    return type(agent_class.__name__, (agent_class,), {"on_purpose": lambda self: names})

@@ -1,7 +1,11 @@
+import dataclasses
+
+import numpy as np
 import pytest
 
+from quinoa.agents import iq, protocol, sac
 from quinoa.agents.registry import LoadedAgent
-from quinoa.launch.checks import agent, base, learning, losses, policy
+from quinoa.launch.checks import agent, base, dependence, improvement, learning, losses, policy
 from quinoa.launch.checks.subject import Subject
 from tests.agents.fixtures import make_spec
 from tests.agents.test_learner import AGENTS
@@ -23,7 +27,7 @@ def test_the_built_in_agents_pass(name):
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
-@pytest.mark.parametrize("agent_class", [agents.Good, agents.Delayed])
+@pytest.mark.parametrize("agent_class", [agents.Good, agents.Delayed, agents.FixedNetwork])
 def test_a_good_agent_passes(agent_class):
     findings: list[base.Finding] = []
     count, failed = base.go_through(agent.CHECKS, subject(agent_class), findings.append)
@@ -57,7 +61,60 @@ def test_a_good_agent_passes(agent_class):
         (
             losses.every_variable_is_accounted_for,
             agents.ForgottenVariables,
-            r"no parameter group has _slow\._network.*after_step does not move them",
+            r"no parameter group has _target_value\._network.*after_step does not move them",
+        ),
+        (losses.every_variable_is_accounted_for, agents.TrainedTarget, r"_target_value.*which a"),
+        (
+            losses.every_variable_is_accounted_for,
+            agents.OnlineFollowsTarget,
+            r"after_step moves _value.*, which a parameter group trains, towards _target_value",
+        ),
+        (losses.losses_are_scalars, agents.MovesInLosses, r"losses changes _target_value"),
+        (agent.is_made, agents.NothingOfThisName, "on_purpose names residual: it may name"),
+        (
+            dependence.losses_follow_reward_and_discount,
+            agents.IgnoredReward,
+            r"depends on transitions\.reward.*use it in a loss",
+        ),
+        (
+            dependence.losses_follow_reward_and_discount,
+            agents.IgnoredNextState,
+            r"depends on next_observation, though discount = 0\.99: add",
+        ),
+        (
+            dependence.losses_follow_reward_and_discount,
+            agents.IgnoredEnd,
+            r"depends on transitions\.discount.*multiply the value of the next state by",
+        ),
+        (
+            dependence.losses_follow_reward_and_discount,
+            agents.IgnoredDiscount,
+            "depends on the setting discount.*multiply the value of the next state by",
+        ),
+        (
+            dependence.losses_follow_reward_and_discount,
+            agents.DiscountAsEnd,
+            "where transitions.discount is 0 and not where it is 1.* multiply",
+        ),
+        (
+            dependence.losses_are_means_over_transitions,
+            agents.BroadcastReward,
+            r"the loss value brings .* in pairs: look for \[B, 1\]",
+        ),
+        (
+            dependence.losses_are_means_over_transitions,
+            agents.Reordered,
+            "the loss value brings .* or for a reshape",
+        ),
+        (
+            dependence.no_gradient_goes_through_next_values,
+            agents.MissingStopGradient,
+            "gradient of the loss value goes through .*: put tf.stop_gradient around the target",
+        ),
+        (
+            improvement.policy_goes_to_reward,
+            agents.WrongSign,
+            "away from the actions with the higher reward: a sign is wrong",
         ),
         (learning.learns_in_one_graph, agents.MetricNotFinite, "the metrics spread are not finite"),
         (
@@ -103,3 +160,97 @@ def test_what_comes_after_a_check_that_is_needed_is_left_out():
     count, failed = base.go_through(agent.CHECKS, subject(agents.NoPolicy), findings.append)
     assert (count, failed) == (2, 1)
     assert [finding.error is None for finding in findings] == [True, False]
+
+
+class WithoutDeclaration(iq.Agent):
+    def on_purpose(self):
+        return ()
+
+
+def test_a_missing_stop_gradient_is_found_in_iq():
+    """Its loss with the online value is PCL's, which is right for who means it."""
+    of_pcl = dataclasses.replace(AGENTS["iq"][1], target_value=False)
+    with pytest.raises(base.CheckError, match=r"put tf\.stop_gradient around the target"):
+        dependence.no_gradient_goes_through_next_values(subject(WithoutDeclaration, of_pcl))
+    remark = dependence.no_gradient_goes_through_next_values(subject(iq.Agent, of_pcl))
+    assert remark == "one does, on purpose"
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "function", "argument"),
+    [("iq", iq.loss, "implicit_q", 0), ("sac", sac.loss, "actor_loss", 0)],
+)
+def test_a_wrong_sign_is_found_in_an_agent(name, module, function, argument, monkeypatch):
+    right = getattr(module, function)
+
+    def wrong(*arguments):
+        return right(*(-x if i == argument else x for i, x in enumerate(arguments)))
+
+    monkeypatch.setattr(module, function, wrong)
+    agent_class, config = AGENTS[name]
+    # So small a network learns slowly.
+    config = dataclasses.replace(config, learning_rate=5e-3)
+    with pytest.raises(base.CheckError, match="a sign is wrong"):
+        improvement.policy_goes_to_reward(subject(agent_class, config))
+
+
+@pytest.mark.parametrize(
+    ("check", "agent_class", "name"),
+    [
+        (
+            dependence.losses_follow_reward_and_discount,
+            agents.IgnoredReward,
+            "ignores_reward",
+        ),
+        (
+            dependence.losses_are_means_over_transitions,
+            agents.BroadcastReward,
+            "pairs_transitions",
+        ),
+        (
+            dependence.no_gradient_goes_through_next_values,
+            agents.MissingStopGradient,
+            "residual_gradient",
+        ),
+    ],
+)
+def test_what_is_meant_is_no_fault(check, agent_class, name):
+    check(subject(agents.on_purpose(agent_class, name)))
+    for other in protocol.ON_PURPOSE - {name}:
+        with pytest.raises(base.CheckError, match=f"on_purpose return '{name}'"):
+            check(subject(agents.on_purpose(agent_class, other)))
+
+
+@pytest.mark.parametrize(
+    ("check", "agent_class", "remark"),
+    [
+        (
+            dependence.losses_follow_reward_and_discount,
+            agents.BonusAfterTheEnd,
+            "note: the loss value depends on next_observation where transitions.discount is 0 too",
+        ),
+        (
+            dependence.losses_are_means_over_transitions,
+            agents.Standardised,
+            "note: the loss value is no mean over transitions",
+        ),
+        (improvement.policy_goes_to_reward, agents.IgnoredReward, "do not tell"),
+    ],
+)
+def test_what_may_be_a_fault_or_not_is_a_note(check, agent_class, remark):
+    assert remark in check(subject(agent_class))
+
+
+def test_an_agent_for_one_step_needs_no_next_state():
+    config = agents.Config(discount=0.0)
+    assert "discount = 0" in dependence.losses_follow_reward_and_discount(
+        subject(agents.IgnoredNextState, config)
+    )
+
+
+def test_looking_whether_the_policy_improves_leaves_the_learner_as_it_was():
+    one = subject(agents.Good)
+    before = [variable.numpy() for variable in one.history.learner.state]
+    improvement.policy_goes_to_reward(one)
+    for was, variable in zip(before, one.history.learner.state, strict=True):
+        np.testing.assert_array_equal(was, variable.numpy())
