@@ -24,7 +24,9 @@ def test_there_are_commands_to_look_at():
 
 
 @pytest.mark.parametrize("page", fences.pages(), ids=fences.name)
-def test_every_command_of_a_page_exists_with_its_flags(page):
+def test_every_command_of_a_page_exists_with_its_flags(page, tmp_path, monkeypatch):
+    fences.write_files(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
     built_in = {name for name, _ in registry.names()}
     for name, *arguments in fences.words_after("quinoa", page):
         if name == "--help":
@@ -111,8 +113,12 @@ def _type(command: str, folder: Path) -> None:
         assert not re.search(r"warning|traceback", line, re.IGNORECASE), f"{command}\n{line}"
 
 
-def test_what_the_page_of_list_shows_is_what_list_shows(capsys):
+def test_what_the_page_of_list_shows_is_what_list_shows(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert cli.main(["list"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    (shown,) = [f for f in fences.fences(ROOT / "docs/commands/list.md") if f.language == "text"]
+    page = ROOT / "docs/commands/list.md"
+    shown, settings = [f for f in fences.fences(page) if f.language == "text"]
     assert not set(shown.text.splitlines()) - {*printed, "  ..."}
+    assert cli.main(["list", "m_iq"]) == 0
+    assert capsys.readouterr().out.startswith(settings.text)

@@ -84,7 +84,11 @@ pytestmark = pytest.mark.usefixtures("same_environment_variables")
         (["check", "tests.launch.factories:mach"], "has no mach. Did you mean match"),
         (["check", "iq", "--env=nonsense"], "There is no environment 'nonsense'"),
         (["check", "iq", "--set=tau=none"], "tau = 'none' cannot work"),
-        (["list", "all"], "list takes nothing, not all."),
+        (["list", "a", "b"], "list takes nothing, or one agent or preset, not a b."),
+        (["list", "FAST"], "There is no agent 'FAST'."),
+        (["list", "gym/m_iqq"], "no preset 'gym/m_iqq'. Did you mean gym/m_iq?"),
+        (["list", "none.toml"], "none.toml cannot be read: No such file or directory."),
+        (["train", "--preset=none.toml"], "none.toml cannot be read: No such file or directory."),
     ],
 )
 def test_input_that_cannot_work_is_one_line_and_status_2(quinoa, tmp_path, arguments, message):

@@ -1,24 +1,82 @@
-"""Shows agents, presets and environments."""
+"""Shows agents, presets and environments, or the settings of one agent or preset."""
 
 from __future__ import annotations
 
 import collections
+import re
+import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.launch import process_environment
+from quinoa.launch import lean_imports, process_environment
 from quinoa.launch.commands.base import OK, Command, expect
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.terminal import columns, wrapped
 
 if TYPE_CHECKING:
+    from quinoa.agents.config import AgentConfig
     from quinoa.environments.plugins import Plugin
 
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     del values
-    expect(arguments, 0, "list takes nothing")
     process_environment.set_for_this_process(tries_drawing=False, needs_room=False)
+    lean_imports.install()
+    if arguments:
+        expect(arguments, 1, "list takes nothing, or one agent or preset")
+        _show_settings(arguments[0])
+    else:
+        _show_names()
+    return OK
+
+
+def _show_settings(name: str) -> None:
+    """Shows the settings of an agent or a preset; raises `ExperimentError` where there is none."""
+    from quinoa.agents import registry, settings
+    from quinoa.agents.config import ConfigError
+    from quinoa.launch import presets
+
+    preset = presets.load(name) if presets.is_name(name) else None
+    try:
+        agent = registry.load_config(name if preset is None else preset.flags["agent"])
+        config = registry.override(agent.config, {} if preset is None else preset.settings)
+    except (registry.UnknownAgentError, ConfigError) as error:
+        where = "" if preset is None else f"The preset {preset.name}: "
+        raise ExperimentError(f"{where}{error}") from error
+    width = columns(sys.stdout)
+    if preset is None:
+        print(wrapped(f"{agent.name}: {agent.about}", width))
+    else:
+        print(wrapped(f"{preset.name}: {preset.description}", width))
+        for flag, text in preset.flags.items():
+            print(f"  --{flag}={text}")
+    owner = None
+    for setting in settings.described(config):
+        if setting.owner is not owner:
+            owner = setting.owner
+            print(f"\n{wrapped(_about(owner), width)}")
+        value, default = settings.shown(setting.value), settings.shown(setting.default)
+        changed = f" (default {default})" if value != default else ""
+        kind = f"{setting.kind}, {setting.bounds}" if setting.bounds else setting.kind
+        print(wrapped(f"  {setting.name}={value}{changed}  {kind}", width))
+        for line in textwrap.wrap(setting.about, max(width - 6, 20), break_long_words=False):
+            print(f"      {line}")
+    print(f"\n{wrapped('To change one: --set NAME=VALUE', width)}")
+
+
+def _about(config_class: type[AgentConfig]) -> str:
+    """The first sentence of a configuration's docstring, or its name where it has none."""
+    text = (config_class.__doc__ or "").strip().splitlines()[:1]
+    # What a dataclass without a docstring gets.
+    if not text or text[0].startswith(f"{config_class.__name__}("):
+        return f"{config_class.__module__}.{config_class.__qualname__}:"
+    return f"{re.split('[.;]', text[0])[0]}:"
+
+
+def _show_names() -> None:
     from quinoa import environments
     from quinoa.agents import registry
     from quinoa.environments import plugins
@@ -42,7 +100,6 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     _print_plugins(plugins.installed(plugins.ENVIRONMENTS), environments.is_built_in)
     print("  any other id of Gymnasium that its spaces allow: gym:<id>")
     print("  or a function that makes your own: my_package.my_module:my_factory")
-    return OK
 
 
 def _print_plugins(found: Sequence[Plugin], is_taken: Callable[[str], bool]) -> None:
@@ -57,4 +114,12 @@ def _print_plugins(found: Sequence[Plugin], is_taken: Callable[[str], bool]) -> 
         print(f"  {name}  {path} (from {package}{note})")
 
 
-COMMAND = Command("", "show agents, presets and environments", "", flags.FlagValues, _run)
+COMMAND = Command(
+    "[AGENT|PRESET]",
+    "show agents, presets and environments, or one's settings",
+    "Of an agent or preset, shows the settings: name, value, default, bounds, and what each is.\n\n"
+    "  quinoa list\n"
+    "  quinoa list my_package.my_agent",
+    flags.FlagValues,
+    _run,
+)

@@ -40,8 +40,9 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
     try:
         settings = _taken_from_preset(values) if values.preset is not None else {}
         name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
-        settings = {**settings, **assignments(values.set)}
-        config = registry.override(registry.load_config(name).config, settings)
+        config = registry.load_config(name).config
+        _check_preset(values.preset, config, settings)
+        config = registry.override(config, {**settings, **assignments(values.set)})
         effective = (
             config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
         )
@@ -110,10 +111,26 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
                 f"The preset {preset.name} has settings of {own.name}, which {given.name} does not "
                 "have: leave --agent out, or --preset."
             )
+    # What the run remembers: a file by its whole path.
+    values["preset"].value = preset.name
     for flag, text in preset.flags.items():
         if not values[flag].present:
-            values[flag].parse(text)
+            try:
+                values[flag].parse(text)
+            except flags.Error as error:
+                raise ExperimentError(f"The preset {preset.name}: {error}") from None
     return preset.settings
+
+
+def _check_preset(name: str | None, config: AgentConfig, settings: Mapping[str, str]) -> None:
+    """Says of what preset a setting is that cannot work; raises `ExperimentError`."""
+    from quinoa.agents import registry
+    from quinoa.agents.config import ConfigError
+
+    try:
+        registry.override(config, settings)
+    except ConfigError as error:
+        raise ExperimentError(f"The preset {name}: {error}") from error
 
 
 def configured(config: AgentConfig, texts: Sequence[str]) -> AgentConfig:

@@ -158,7 +158,11 @@ def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]
     from quinoa.launch.sweep import plan, space
 
     # Every run is told its agent and environment, so a preset would have no say in them.
-    preset = {} if values.preset is None else presets.load(values.preset).flags
+    preset: Mapping[str, str] = {}
+    if values.preset is not None:
+        chosen = presets.load(values.preset)
+        # A file by its whole path, as the sweep may go on from another folder.
+        values["preset"].value, preset = chosen.name, chosen.flags
     steps = values.steps if values["steps"].present else preset.get("steps", values.steps)
     axes = space.parse_axes(settings)
     of_train = [name for name in train_flags.define() if name not in _NOT_OF_TRAIN]

@@ -23,7 +23,8 @@ def define() -> flags.FlagValues:
         "preset",
         None,
         "An agent with its settings and a task, which other flags and --set change: "
-        f"{', '.join(preset.name for preset in presets.every())}. quinoa list says what each is.",
+        f"{', '.join(preset.name for preset in presets.every())}; or one of a file of your own, "
+        "./FILE.toml or ./FILE.toml:NAME. quinoa list says what each is.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -50,7 +51,8 @@ def define() -> flags.FlagValues:
     flags.DEFINE_multi_string(
         "set",
         [],
-        "A setting of the agent, NAME=VALUE; may be given several times.",
+        "A setting of the agent, NAME=VALUE, as quinoa list AGENT shows them; may be given several "
+        "times.",
         flag_values=values,
     )
     number(

@@ -1,6 +1,7 @@
 """Settings of `quinoa train` that belong together, by name: a file a suite, in this folder.
 
-A file `SUITE.toml` holds a table a preset, `SUITE/NAME` on the command line:
+A file `SUITE.toml` holds a table a preset, `SUITE/NAME` on the command line. So does one of the
+user's own, `./FILE.toml:NAME` there, in which `about` and `origin` may be left out:
 
     [NAME]
     about = "what it is, in a line"
@@ -13,6 +14,8 @@ A file `SUITE.toml` holds a table a preset, `SUITE/NAME` on the command line:
 from __future__ import annotations
 
 import functools
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,15 +43,16 @@ ORIGINS = {
 }
 
 _FOLDER = Path(__file__).parent
+_OWN_FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.*))?")
 
 
 class Preset(NamedTuple):
     """One preset.
 
     Attributes:
-        name: `SUITE/NAME`.
-        about: one line about it.
-        origin: a key of `ORIGINS`.
+        name: `SUITE/NAME`, or `/PATH/FILE.toml:NAME` of one of the user's own.
+        about: one line about it; may be empty for one of the user's own.
+        origin: a key of `ORIGINS`; may be empty for one of the user's own.
         flags: texts for flags of `quinoa train`, by their names, which are among `FLAGS`; always
             an agent and an environment.
         settings: texts for fields of the agent's configuration, by their names.
@@ -63,7 +67,8 @@ class Preset(NamedTuple):
     @property
     def description(self) -> str:
         """What it is and where it comes from, in one line."""
-        return f"{self.about} ({ORIGINS[self.origin]})"
+        origin = ORIGINS[self.origin] if self.origin else "your own"
+        return f"{self.about} ({origin})" if self.about else origin
 
 
 def every() -> list[Preset]:
@@ -71,12 +76,24 @@ def every() -> list[Preset]:
     return list(_by_name().values())
 
 
+def is_name(name: str) -> bool:
+    """Whether a name is of the form of a preset's, and not of an agent's."""
+    return _OWN_FILE.fullmatch(name) is not None or name.partition("/")[0] in {
+        path.stem for path in _FOLDER.glob("*.toml")
+    }
+
+
 def load(name: str) -> Preset:
     """The preset of this name.
 
+    Args:
+        name: `SUITE/NAME`, `FILE.toml:NAME`, or `FILE.toml` where that holds one alone.
+
     Raises:
-        ExperimentError: there is none, with the names nearest to it.
+        ExperimentError: there is none, with the names nearest to it, or its file has a mistake.
     """
+    if (own := _OWN_FILE.fullmatch(name)) is not None:
+        return _chosen(Path(os.path.abspath(own["path"])), own["name"])
     known = _by_name()
     if name not in known:
         hint = did_you_mean(name, known) or f" The presets are {', '.join(known)}."
@@ -96,8 +113,72 @@ def _by_name() -> dict[str, Preset]:
     return presets
 
 
+def in_file(path: Path) -> list[Preset]:
+    """All presets of a file of the user's own, in its order.
+
+    Raises:
+        ExperimentError: it cannot be read, or holds something else than presets.
+    """
+    import tomli
+
+    try:
+        tables = tomli.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ExperimentError(f"The presets in {path} cannot be read: {why}.") from error
+    if not tables:
+        raise ExperimentError(f"{path} holds no preset: it needs a table [NAME] for each.")
+    for name, table in tables.items():
+        _check(f"{path}:{name}", name, table)
+    return [_preset(f"{path}:{name}", dict(table)) for name, table in tables.items()]
+
+
+def _chosen(path: Path, name: str | None) -> Preset:
+    by_name = {preset.name.rpartition(":")[2]: preset for preset in in_file(path)}
+    if name is None and len(by_name) == 1:
+        return next(iter(by_name.values()))
+    of = f"{path} holds {', '.join(by_name)}"
+    if name is None:
+        raise ExperimentError(f"{of}: say which is meant, --preset={path}:NAME.")
+    if name not in by_name:
+        raise ExperimentError(f"There is no preset {name!r}: {of}.{did_you_mean(name, by_name)}")
+    return by_name[name]
+
+
+def _check(full_name: str, name: str, table: Any) -> None:
+    """Checks a table of the user's own; raises `ExperimentError`."""
+    if not isinstance(table, dict):
+        raise ExperimentError(
+            f"{full_name} stands outside of any preset: put it into a table [NAME]."
+        )
+    known = ("about", "origin", "set", *FLAGS)
+    for key, value in table.items():
+        if key not in known:
+            near = did_you_mean(key, known) or f" It may have {', '.join(known)}."
+            raise ExperimentError(
+                f"The preset {full_name} has {key!r}, which none has.{near} Settings of the agent "
+                f"go into [{name}.set]."
+            )
+        if key != "set" and not isinstance(value, (str, int, float)):
+            raise ExperimentError(f"The preset {full_name}: {key} must be one value.")
+    if (origin := table.get("origin")) is not None and origin not in ORIGINS:
+        raise ExperimentError(
+            f"The preset {full_name}: origin must be one of {', '.join(ORIGINS)}, or left out."
+        )
+    for key in ("agent", "env"):
+        if key not in table:
+            raise ExperimentError(f"The preset {full_name} lacks {key} = ...")
+    settings = table.get("set", {})
+    if not isinstance(settings, dict):
+        raise ExperimentError(f"The preset {full_name}: set must be a table [{name}.set].")
+    for key, value in settings.items():
+        parts = value if isinstance(value, list) else [value]
+        if not all(isinstance(part, (str, int, float)) for part in parts):
+            raise ExperimentError(f"The preset {full_name}: {key} = {value!r} is no setting.")
+
+
 def _preset(name: str, table: dict[str, Any]) -> Preset:
-    about, origin = table.pop("about"), table.pop("origin")
+    about, origin = table.pop("about", ""), table.pop("origin", "")
     settings = {field: _text(value) for field, value in table.pop("set", {}).items()}
     return Preset(name, about, origin, {flag: _text(table[flag]) for flag in table}, settings)
 

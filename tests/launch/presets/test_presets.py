@@ -106,3 +106,86 @@ def test_an_agent_with_the_same_settings_may_take_a_preset_and_no_other():
 def test_an_unknown_preset_names_the_nearest(name, message):
     with pytest.raises(ExperimentError, match=message):
         presets.load(name)
+
+
+OWN = """
+[fast]
+agent = "iq"
+env = "control:cartpole:balance"
+steps = 3_000
+[fast.set]
+tau = 0.02
+hidden_sizes = [32, 32]
+
+[slow]
+about = "the same, more slowly"
+origin = "measured"
+agent = "iq"
+env = "control:cartpole:swingup"
+"""
+
+
+def test_a_preset_of_ones_own_comes_from_its_file_and_is_remembered_by_its_whole_path(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "mine.toml").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    experiment = experiment_of("--preset=./mine.toml:fast", "--set=tau=0.03")
+    assert (experiment.environment, experiment.steps) == ("control:cartpole:balance", 3000)
+    assert vars(experiment.agent_config)["tau"] == 0.03
+    assert vars(experiment.agent_config)["hidden_sizes"] == (32, 32)
+    assert experiment.preset == f"{tmp_path}/mine.toml:fast"
+    assert presets.load("mine.toml:fast").description == "your own"
+    slow = presets.load(f"{tmp_path}/mine.toml:slow")
+    assert slow.description == f"the same, more slowly ({presets.ORIGINS['measured']})"
+
+
+def test_a_file_with_one_preset_needs_no_name(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN.partition("[slow]")[0])
+    assert presets.load(str(path)) == presets.load(f"{path}:fast")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (OWN, "", r"mine.toml holds fast, slow: say which is meant, --preset=.*mine.toml:NAME"),
+        (OWN, ":fats", r"no preset 'fats': .* holds fast, slow\. Did you mean fast\?"),
+        ("", "", "mine.toml holds no preset"),
+        ("[fast", "", r"mine.toml cannot be read: Expected '\]'"),
+        ('agent = "iq"', "", r"mine.toml:agent stands outside of any preset"),
+        ('[a]\nagent = "iq"', "", "mine.toml:a lacks env"),
+        ('[a]\nenv = "a:b"', "", "mine.toml:a lacks agent"),
+        (
+            '[a]\nagent = "iq"\nenv = "a:b"\nstep = 3',
+            "",
+            r"mine.toml:a has 'step', which none has\. Did you mean steps\?",
+        ),
+        ('[a]\nagent = "iq"\nenv = "a:b"\ntau = 3', "", r"'tau', .* go into \[a\.set\]"),
+        ('[a]\nagent = "iq"\nenv = "a:b"\norigin = "me"', "", "origin must be one of paper"),
+        ('[a]\nagent = "iq"\nenv = ["a:b"]', "", "mine.toml:a: env must be one value"),
+        ('[a]\nagent = "iq"\nenv = "a:b"\nset = 3', "", r"set must be a table \[a\.set\]"),
+        ('[a]\nagent = "iq"\nenv = "a:b"\nset.tau = {}', "", "mine.toml:a: tau = {} is no setting"),
+        ('[a]\nagent = "iq"\nenv = "a:b"\nsteps = "many"', "", "mine.toml:a: .*whole number"),
+        (
+            '[a]\nagent = "iq"\nenv = "a:b"\nset.tauu = 1',
+            "",
+            "mine.toml:a: .* no field 'tauu'. Did you mean tau?",
+        ),
+        ('[a]\nagent = "iq"\nenv = "a:b"\nset.tau = -1', "", "mine.toml:a: tau = -1.0 cannot work"),
+        ('[a]\nagent = "IQ"\nenv = "a:b"', "", "no agent 'IQ'. Did you mean iq?"),
+    ],
+)
+def test_a_mistake_in_a_file_of_ones_own_is_said(tmp_path, text, name, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ExperimentError, match=message):
+        experiment_of(f"--preset={path}{name}")
+
+
+def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path):
+    with pytest.raises(ExperimentError, match="cannot be read: No such file"):
+        presets.load(str(tmp_path / "none.toml"))
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ExperimentError, match="cannot be read"):
+        presets.load(str(tmp_path / "bytes.toml"))

@@ -1,0 +1,111 @@
+"""The settings of an agent for people to read: what its configuration's class says of each."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import sys
+import typing
+from typing import Any, NamedTuple
+
+from quinoa.agents.config import AgentConfig, field_types
+
+
+class Setting(NamedTuple):
+    """One field of a configuration.
+
+    Attributes:
+      name: the field's name.
+      kind: what it may be, in few words: `float`, `int,...`, `true or false`, `one of a, b`.
+      bounds: what a number must be besides, in few words; empty where it may be any.
+      default: of the class.
+      value: of the configuration at hand, which a preset may have changed.
+      about: what it is, a sentence or a few; empty where the source has none, or is not there.
+      owner: the name of the class that has it first: the agent's own, or one that it derives from.
+    """
+
+    name: str
+    kind: str
+    bounds: str
+    default: Any
+    value: Any
+    about: str
+    owner: type[AgentConfig]
+
+
+def described(config: AgentConfig) -> list[Setting]:
+    """The settings of an agent, its own before those of what it derives from.
+
+    Args:
+      config: as the agent or its preset has it. Its class can be made from its defaults.
+    """
+    config_class = type(config)
+    defaults = config_class()
+    lineage = [base for base in config_class.__mro__ if issubclass(base, AgentConfig)]
+    sentences = [_sentences(base) for base in lineage]
+    found = []
+    for name, kind in field_types(config_class).items():
+        owner = [base for base in lineage if name in field_types(base)][-1]
+        about = next((of[name] for of in sentences if name in of), "")
+        each = "each " if typing.get_origin(kind.hint) is tuple else ""
+        bounds = "" if kind.bounds is None else f"{each}{kind.bounds}"
+        found.append(
+            Setting(
+                name,
+                _kind(kind.hint, kind.choices),
+                bounds,
+                getattr(defaults, name),
+                getattr(config, name),
+                about,
+                owner,
+            )
+        )
+    return sorted(found, key=lambda setting: lineage.index(setting.owner))
+
+
+def shown(value: Any) -> str:
+    """A value as it is typed behind `--set NAME=`."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _kind(hint: Any, choices: tuple[Any, ...]) -> str:
+    if choices:
+        return f"one of {', '.join(map(str, choices))}"
+    if hint is bool:
+        return "true or false"
+    parts = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and parts[1:] == (...,):
+        return f"{_kind(parts[0], ())},..."
+    if type(None) in parts:
+        (other,) = (part for part in parts if part is not type(None))
+        return f"{_kind(other, ())} or none"
+    return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def _sentences(config_class: type[AgentConfig]) -> dict[str, str]:
+    """The text below each field in the source of a class, by the fields' names."""
+    module = sys.modules.get(config_class.__module__)
+    try:
+        tree: ast.AST = ast.parse(inspect.getsource(module))  # type: ignore[arg-type]
+    except (OSError, TypeError, SyntaxError):
+        return {}  # A class that was not read from a file, as in a notebook, has no text to show.
+    for part in config_class.__qualname__.split("."):
+        found = (
+            node
+            for node in ast.iter_child_nodes(tree)
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == part
+        )
+        if (inner := next(found, None)) is None:
+            return {}
+        tree = inner
+    body = list(ast.iter_child_nodes(tree))
+    return {
+        field.target.id: " ".join(inspect.cleandoc(text.value.value).split())
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr)
+        if isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }

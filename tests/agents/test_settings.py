@@ -1,0 +1,71 @@
+import dataclasses
+from typing import Annotated, Literal
+
+import pytest
+
+from quinoa.agents import registry, settings
+from quinoa.agents.config import AgentConfig, Bounds, LayerSizes
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(AgentConfig):
+    """Settings of an agent to look at."""
+
+    rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.5
+    """How fast it
+    goes."""
+    kind: Literal["small", "large"] = "small"
+    """How large it is."""
+    sizes: LayerSizes = (8, 8)
+    period: Annotated[int, Bounds(at_least=1)] | None = None
+    batch_size: int = 32
+    discount: float = 0.9
+    """Another sentence for a field of the base."""
+
+
+def by_name(config):
+    return {setting.name: setting for setting in settings.described(config)}
+
+
+def test_a_setting_is_what_the_class_says_of_it():
+    found = by_name(Config(rate=0.25))
+    assert found["rate"] == (
+        *("rate", "float", "in (0, 1]", 0.5, 0.25, "How fast it goes.", Config),
+    )
+    assert (found["kind"].kind, found["kind"].bounds) == ("one of small, large", "")
+    assert (found["sizes"].kind, found["sizes"].bounds) == ("int,...", "each at least 1")
+    assert (found["period"].kind, found["period"].bounds) == ("int or none", "at least 1")
+    assert found["sizes"].about == ""
+
+
+def test_a_field_of_the_base_keeps_what_the_class_does_not_say_anew():
+    found = by_name(Config())
+    of_base = by_name(AgentConfig())
+    assert found["batch_size"] == of_base["batch_size"]._replace(default=32, value=32)
+    assert found["discount"].about == "Another sentence for a field of the base."
+    assert found["discount"].bounds == "in [0, 1]"
+
+
+def test_its_own_come_first():
+    names = [setting.name for setting in settings.described(Config())]
+    assert names[:4] == ["rate", "kind", "sizes", "period"]
+    assert set(names[4:]) == {field.name for field in dataclasses.fields(AgentConfig)}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in registry.names()])
+def test_every_setting_of_ours_has_a_sentence(name):
+    for setting in settings.described(registry.load_config(name).config):
+        assert setting.about.endswith("."), setting.name
+
+
+def test_a_class_without_a_source_has_no_sentences():
+    found: dict = {"AgentConfig": AgentConfig, "dataclass": dataclasses.dataclass}
+    exec("@dataclass(frozen=True)\nclass Config(AgentConfig):\n    rate: float = 0.5", found)
+    assert by_name(found["Config"]())["rate"].about == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [((8, 8), "8,8"), (True, "true"), (None, "none"), (0.1, "0.1"), ("a", "a")]
+)
+def test_values_are_shown_as_they_are_typed(value, text):
+    assert settings.shown(value) == text

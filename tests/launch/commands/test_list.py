@@ -1,0 +1,53 @@
+from quinoa.agents import registry, settings
+from quinoa.launch import presets
+
+
+def test_the_settings_of_an_agent_are_shown_within_the_terminal(quinoa, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    status, out, err = quinoa("list", "m_iq")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 60
+    text = " ".join(out.split())
+    for setting in settings.described(registry.load_config("m_iq").config):
+        assert any(line.startswith(f"  {setting.name}=") for line in lines)
+        assert setting.about in text
+        assert setting.bounds in text
+    assert "  alpha=0.9 (default 0.0)  float, in [0, 1)" in lines
+    assert "  batch_size=256  int, at least 1" in lines
+
+
+def test_so_are_those_of_a_preset(quinoa):
+    preset = presets.load("dm_control/m_iq")
+    _, out, _ = quinoa("list", preset.name)
+    assert f"  --env={preset.flags['env']}" in out.splitlines()
+    assert "  tau=0.03 (default 0.01)  float, > 0" in out.splitlines()
+
+
+def test_so_are_those_of_an_agent_and_a_preset_of_ones_own(quinoa, tmp_path, monkeypatch):
+    (tmp_path / "own_listed.py").write_text(
+        '"""An agent of one\'s own."""\n'
+        "import dataclasses\n"
+        "from quinoa.agents.config import AgentConfig\n"
+        "@dataclasses.dataclass(frozen=True)\n"
+        "class Config(AgentConfig):\n"
+        "    noise: float = 0.5\n"
+        '    """How much is explored."""\n'
+        "PRESETS = {'quiet': Config(noise=0.1)}\n"
+    )
+    (tmp_path / "mine.toml").write_text(
+        '[calm]\nagent = "own_listed"\nenv = "control:walker:walk"\nset.noise = 0.2\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    status, out, _ = quinoa("list", "own_listed:quiet")
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == "own_listed:quiet: An agent of one's own"
+    assert lines[2:5] == [
+        "own_listed.Config:",
+        "  noise=0.1 (default 0.5)  float",
+        "      How much is explored.",
+    ]
+    _, out, _ = quinoa("list", "./mine.toml")
+    assert "  noise=0.2 (default 0.5)  float" in out.splitlines()
