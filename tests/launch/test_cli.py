@@ -62,7 +62,7 @@ pytestmark = pytest.mark.usefixtures("same_environment_variables")
         (["evaluate", "a", "b"], "evaluate takes the folder of one run, not a b."),
         (["evaluate", "/nowhere"], "There is no run at /nowhere"),
         (["evaluate", "/nowhere", "--episodes=0"], "--episodes=0: it must be a whole number"),
-        (["status"], "status takes the folder of one run."),
+        (["status"], "status takes the folder of one run or sweep."),
         (["status", "/nowhere"], "There is no run at /nowhere"),
         (["plot"], "plot takes the folders of one run or more."),
         (["plot", "/nowhere"], "There is no run at /nowhere"),
