@@ -12,7 +12,7 @@ import sonnet as snt
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import protocol
+from quinoa.agents import initialization, protocol
 from quinoa.agents.types import Transition
 
 # Keras keeps the optimiser whose step is one fused kernel a variable under this name.
@@ -94,8 +94,8 @@ class Learner(snt.Module):
             not an integer of at least 1.
         """
         super().__init__(name="learner")
-        tf.random.set_seed(seed)
-        self.agent = agent_class(config, spec)
+        with initialization.alone(seed):
+            self.agent = agent_class(config, spec)
         self._config = config
         # int64: variables of int32 stay on the CPU, where XLA's program on a GPU cannot read them.
         self._seed = tf.Variable([seed % 2**31, 0x51], dtype=tf.int64, trainable=False, name="seed")

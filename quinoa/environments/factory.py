@@ -171,8 +171,8 @@ def _called(factory: Callable[..., Any], name: str, seed: int, arguments: dict[s
     except ValueError:  # Some functions written in C do not tell theirs.
         return factory(**arguments)
     takes_seed = _names(factory, "seed") or (
-        # Any keyword will do for a function; a class hands it on to one that may not know it.
-        not isinstance(factory, type)
+        # Any keyword will do for a function; others hand it on to what may not know it.
+        inspect.isroutine(factory)
         and any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     )
     if takes_seed:

@@ -149,6 +149,17 @@ def is_gymnasium(environment: Any) -> bool:
     return gymnasium is not None and isinstance(environment, gymnasium.Env)
 
 
+def registered(id_: str) -> Any:
+    """What this process knows of an id of Gymnasium's; None where it is not registered."""
+    gymnasium = sys.modules.get("gymnasium")
+    return None if gymnasium is None else gymnasium.registry.get(id_)
+
+
+def is_registered_everywhere(spec: Any) -> bool:
+    """Whether an id is registered wherever Gymnasium is imported: it is one of its own."""
+    return str(spec.entry_point).startswith("gymnasium.envs.")
+
+
 def names() -> list[str]:
     """The ids of Gymnasium's MuJoCo environments that run on today's MuJoCo, sorted."""
     return sorted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ def read_curve(folder: RunFolder, role: str, axis: str = "steps") -> Curve:
         return Curve(np.empty(0), np.empty(0))
     table = table.dropna().sort_values(column, kind="stable")
     x, y = table[column].to_numpy(), table["episode_return"].to_numpy()
-    return Curve(_hours(folder, x) if axis == "hours" else x, y)
+    return Curve(hours(folder, x) if axis == "hours" else x, y)
 
 
 def evaluations(folder: RunFolder, axis: str = "steps", smooth: int = 1) -> Curve:
@@ -101,8 +102,12 @@ def on_one_grid(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     return grid, np.stack(values)
 
 
-def _hours(folder: RunFolder, wall_time: np.ndarray) -> np.ndarray:
-    """The hours for which a run had run at these times, float64 [T] both."""
+def hours(folder: RunFolder, wall_time: np.ndarray) -> np.ndarray:
+    """The hours for which a run had run at these times, float64 [T] both.
+
+    Raises:
+        RunError: a file is damaged.
+    """
     begun = np.array(_beginnings(folder))
     written = [table["wall_time"] for role in _ROLES if (table := _read(folder, role)) is not None]
     times = np.sort(np.concatenate(written))
@@ -133,14 +138,26 @@ def _read(
     folder: RunFolder, role: str, columns: Sequence[str] = ("wall_time",)
 ) -> pd.DataFrame | None:
     """Columns of one role's metrics as float64, without a line that is yet to be ended."""
+    path = folder.metrics(role)
+    table = read_table(path)
+    try:
+        return None if table is None else table[list(columns)].astype(float)
+    except (ValueError, KeyError) as error:
+        raise RunError(f"{path} is damaged ({error}).") from error
+
+
+def read_table(path: Path) -> pd.DataFrame | None:
+    """A file of metrics, without a line that is yet to be ended; None where there is none.
+
+    Raises:
+        RunError: it is damaged.
+    """
     import pandas as pd
 
-    path = folder.metrics(role)
     if not path.is_file():
         return None
     try:
         text = path.read_text(encoding="utf-8")
-        whole = text[: text.rfind("\n") + 1]
-        return pd.read_csv(io.StringIO(whole))[list(columns)].astype(float)
-    except (OSError, ValueError, KeyError) as error:
+        return pd.read_csv(io.StringIO(text[: text.rfind("\n") + 1]))
+    except (OSError, ValueError) as error:
         raise RunError(f"{path} is damaged ({error}).") from error

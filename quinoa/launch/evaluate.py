@@ -27,12 +27,13 @@ def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
         RunError: the checkpoint is damaged, or another experiment's.
         ExperimentError: the environment cannot be made any more.
     """
-    from quinoa.agents import registry
+    from quinoa.agents import initialization, registry
     from quinoa.agents.learner import unflatten
 
     parameters = checkpoint.policy_parameters()
     agent = registry.load(experiment.agent).agent_class
-    policy = agent.make_policy(experiment.config, experiment.spec())
+    with initialization.alone():
+        policy = agent.make_policy(experiment.config, experiment.spec())
     try:
         unflatten(policy, parameters)
     except ValueError as error:

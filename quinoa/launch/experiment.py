@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from quinoa.agents.config import AgentConfig
     from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
+    from quinoa.environments.given import Given
 
 # Of what `Experiment.save` writes; files of before it was counted say none. From the second on,
 # agents have the import paths that they have now.
@@ -147,6 +148,21 @@ class Experiment:
         """A seed for one node, unlike those of the others; from 0 to 2**31 - 1."""
         key = (*role.encode(), index)
         return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0] >> 1)
+
+    def given(self, environment: Given) -> Experiment:
+        """The same in an environment that is given anew, and must have the same layout.
+
+        The arguments stay with an environment that was given as an object, and so must be again.
+        """
+        return dataclasses.replace(
+            self,
+            environment=(
+                environment.name if environment.maker else environment_path(environment.name)
+            ),
+            env_kwargs=self.env_kwargs if self.environment_is_object else {},
+            environment_is_object=environment.maker is not None,
+            environment_maker=environment.maker,
+        )
 
     def make_environment(self, seed: int, *, rendered: bool = False) -> CanonicalEnvironment:
         """Makes one environment.
@@ -286,11 +302,13 @@ class Experiment:
             ) from error
 
     def _try_agent(self, layout: Layout) -> None:
-        from quinoa.agents import registry
+        from quinoa.agents import initialization, registry
         from quinoa.environments.user_code import described
 
         try:
-            registry.load(self.agent).agent_class(self.config, layout.spec())
+            agent_class = registry.load(self.agent).agent_class
+            with initialization.alone():
+                agent_class(self.config, layout.spec())
         except registry.UnknownAgentError as error:
             raise ExperimentError(str(error)) from error
         except KeyboardInterrupt:
@@ -327,8 +345,12 @@ class Experiment:
             write_text(folder.source_diff(resumed_at), diff)
 
 
-def load(folder: RunFolder) -> Experiment:
+def load(folder: RunFolder, environment: Given | None = None) -> Experiment:
     """Reads what `Experiment.save` wrote.
+
+    Args:
+        folder: of the run.
+        environment: given anew, where the run does not keep its own, or another is to be used.
 
     Raises:
         RunError: the file is missing or damaged, or the agent is not to be found any more.
@@ -357,13 +379,14 @@ def load(folder: RunFolder) -> Experiment:
         types = typing.get_type_hints(
             Experiment, localns={"AgentConfig": AgentConfig, "Layout": Layout}
         )
-        return Experiment(**whole, **registry.restored(fields, types))
+        loaded = Experiment(**whole, **registry.restored(fields, types))
     except (registry.UnknownAgentError, ConfigError, ExperimentError) as error:
         raise RunError(f"{path} does not fit this version: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
         ) from error
+    return loaded if environment is None else loaded.given(environment)
 
 
 def agent_path(name: str) -> str:

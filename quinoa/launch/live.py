@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
+from quinoa.launch.notebook import NotebookLines, is_notebook
 from quinoa.launch.terminal import Flowing, say, without_echo
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class LiveLines:
     work that the lines tell of. Any thread may call them.
 
     Attributes:
-        can_redraw: whether there is a terminal that can move its cursor. Where there is not,
-            `draw` does nothing.
+        can_redraw: whether there is a notebook, or a terminal that can move its cursor. Where there
+            is neither, `draw` does nothing.
     """
 
     def __init__(self, stream: TextIO, *, leave: bool = True):
@@ -42,6 +43,7 @@ class LiveLines:
         self._live: Live | None = None
         self._lock = threading.RLock()
         self._while_shown: contextlib.ExitStack | None = None
+        self._notebook = NotebookLines() if stream is sys.stderr and is_notebook() else None
         if stream.isatty():
             # It takes a tenth of a second, which most commands can do without.
             from rich.console import Console
@@ -59,7 +61,7 @@ class LiveLines:
                     redirect_stdout=False,
                     redirect_stderr=False,
                 )
-        self.can_redraw = self._live is not None
+        self.can_redraw = self._live is not None or self._notebook is not None
 
     @property
     def height(self) -> int:
@@ -68,6 +70,9 @@ class LiveLines:
 
     def draw(self, lines: RenderableType) -> None:
         """Shows these in place of those before."""
+        if self._notebook is not None:
+            with self._lock:
+                self._notebook.draw(lines)
         if self._live is not None:
             with self._lock, contextlib.suppress(OSError):
                 if self._while_shown is None:

@@ -6,12 +6,15 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from quinoa.launch.curves import AXES, Curve, on_one_grid, read_curve
 from quinoa.launch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -112,10 +115,24 @@ def plot_run(folder: RunFolder, title: str) -> Path:
     steps, returns = read_curve(folder, "evaluator")
     axes.plot(steps, returns, "o-", color=COLOURS[0], markersize=4, label="evaluation")
     axes.legend()
-    return _save(figure, folder.learning_curve)
+    return save(figure, folder.learning_curve)
 
 
 def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> Path:
+    """Draws the evaluations of several runs to a file; see `draw_panels`.
+
+    Args:
+        panels: the subplots.
+        path: where the picture goes; the ending says the format.
+        axis: a key of `curves.AXES`.
+
+    Returns:
+        The picture's path.
+    """
+    return save(draw_panels(panels, axis=axis), path)
+
+
+def draw_panels(panels: Sequence[Panel], *, axis: str = "steps") -> Figure:
     """Draws the evaluations of several runs: a line and a band for each label.
 
     The line is the median over the runs of a label (its seeds), the band goes from their least to
@@ -124,11 +141,7 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> 
 
     Args:
         panels: the subplots; the same label looks the same in all of them.
-        path: where the picture goes; the ending says the format.
         axis: a key of `curves.AXES`.
-
-    Returns:
-        The picture's path.
     """
     styles = _styles({label: None for panel in panels for label in panel.lines})
     figure, all_axes = _new_figure(len(panels))
@@ -140,7 +153,7 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> 
     is_several = any(len(curves) > 1 for panel in panels for curves in panel.lines.values())
     ylabel = "return (median, min–max)" if is_several else "return of an episode"
     _finish(figure, all_axes, ylabel, {_counted(label, panels): styles[label] for label in styles})
-    return _save(figure, path)
+    return figure
 
 
 def plot_bands(
@@ -178,7 +191,7 @@ def plot_bands(
                 colour = styles[label]["color"]
                 axes.fill_between(band.x, band.low, band.high, color=colour, alpha=0.2, linewidth=0)
     _finish(figure, all_axes, ylabel, styles)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _draw_runs(axes: Any, curves: Sequence[Curve], style: Mapping[str, Any]) -> None:
@@ -262,7 +275,8 @@ def _finish(
     figure.legend(handles, list(map(literal, styles)), loc="outside lower center", ncols=columns)
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save(figure: Any, path: Path) -> Path:
+    """Writes a figure to a file, whose ending says the format; returns its path."""
     fit_titles(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

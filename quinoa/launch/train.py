@@ -7,9 +7,10 @@ import dataclasses
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -54,8 +55,35 @@ class Summary:
     learning_curve: Path | None = None
 
 
+class View(Protocol):
+    """What shows how a run goes while it lasts."""
+
+    def __enter__(self) -> View:
+        """The run starts."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """The engine has come to its end."""
+
+    def show(self, status: Mapping[str, Any]) -> None:
+        """Called often with `Counter.status`, and `restarts`."""
+
+    def say(self, text: str) -> None:
+        """Something is to be said of the run."""
+
+
 def train(
-    experiment: Experiment, folder: RunFolder, engine: Engine, *, resumed_at: int | None = None
+    experiment: Experiment,
+    folder: RunFolder,
+    engine: Engine,
+    *,
+    resumed_at: int | None = None,
+    view: View | None = None,
+    on_start: Callable[[RunFolder, Experiment], object] | None = None,
 ) -> Summary:
     """Runs an experiment that has been validated, in a folder that has been made for it.
 
@@ -64,6 +92,8 @@ def train(
         folder: where to.
         engine: what runs it.
         resumed_at: the actor steps from which a run goes on that the folder already has.
+        view: shows how it goes; by default a `Progress` on standard error.
+        on_start: called when the folder has become a run's, before anything is started.
 
     A first signal ends the run in order; one that comes when the run has ended skips what is left
     of the final evaluation. What follows the run is never cut short otherwise. What a signal does
@@ -77,7 +107,10 @@ def train(
         # First of all, so that whoever looks knows when this process is gone.
         ProcessList(folder)
         experiment.save(folder, resumed_at=resumed_at)
-        return _train(experiment, folder, engine, stop, ending)
+        if on_start is not None:
+            on_start(folder, experiment)
+        view = view or Progress(Goal.of(experiment))
+        return _train(experiment, folder, engine, stop, ending, view)
 
 
 def _train(
@@ -86,16 +119,17 @@ def _train(
     engine: Engine,
     stop: signals.StopSignals,
     ending: contextlib.ExitStack,
+    view: View,
 ) -> Summary:
     from quinoa.environments import EnvironmentFault
 
     final, evaluation_error, result = None, None, RunResult(Outcome.FAILED)
     try:
         with (
-            Progress(Goal.of(experiment)) as progress,
-            stop.telling(lambda asked: progress.say(_about_stop(asked, experiment))),
+            view,
+            stop.telling(lambda asked: view.say(about_stop(asked, experiment))),
         ):
-            result = engine.run(experiment, folder, progress.show)
+            result = engine.run(experiment, folder, view.show)
         # From here on whoever asks hears that nothing is lost.
         ending.enter_context(stop.telling(_tell_that_it_is_saved))
         if result.outcome is Outcome.FINISHED:
@@ -125,7 +159,7 @@ def _train(
     return Summary(result, final, evaluation_error, curve)
 
 
-def _about_stop(asked: signals.Asked, experiment: Experiment) -> str:
+def about_stop(asked: signals.Asked, experiment: Experiment) -> str:
     """What is said where the run is asked to end."""
     if asked.times > 1:
         return "Ending at once: what was learned since the newest checkpoint is lost."

@@ -19,13 +19,13 @@ PNG = b"\x89PNG"
 def drawn(monkeypatch):
     """The figures that are saved, as they are."""
     figures = []
-    save = plotting._save
+    save = plotting.save
 
     def keep(figure, path):
         figures.append(figure)
         return save(figure, path)
 
-    monkeypatch.setattr(plotting, "_save", keep)
+    monkeypatch.setattr(plotting, "save", keep)
     return figures
 
 

@@ -10,7 +10,7 @@ from typing import TextIO
 from absl import flags
 
 from quinoa.launch import process_environment, seeds
-from quinoa.launch.commands import checkpoint as checkpoint_flag
+from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import (
     FAILED,
     OK,
@@ -42,7 +42,8 @@ def _flags() -> flags.FlagValues:
         "from the run's.",
         flag_values=values,
     )
-    checkpoint_flag.define(values)
+    trained.define(values)
+    trained.define_environment(values)
     flags.DEFINE_string(
         "json",
         None,
@@ -72,14 +73,13 @@ def _evaluate(
     from quinoa.environments import EnvironmentFault
     from quinoa.launch import run_folder
     from quinoa.launch.evaluate import evaluate_seeds, report
-    from quinoa.launch.experiment import load
     from quinoa.launch.files import write_json
     from quinoa.launch.tally import Tally
     from quinoa.launch.train import describe
 
     folder = run_folder.existing(run)
-    experiment = load(folder)
-    checkpoint = checkpoint_flag.take(values, folder)
+    experiment = trained.load(values, folder)
+    checkpoint = trained.take(values, folder)
     total = values.episodes * len(chosen)
 
     def lost() -> str:

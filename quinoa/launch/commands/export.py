@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from quinoa.launch import process_environment
-from quinoa.launch.commands import checkpoint as checkpoint_flag
+from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import OK, Command, UsageError, expect, expect_possible
+from quinoa.launch.errors import ExperimentError
 from quinoa.launch.terminal import say
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def _flags() -> flags.FlagValues:
         "The folder to make. Default: in the current one, the run's name and -policy.",
         flag_values=values,
     )
-    checkpoint_flag.define(values)
+    trained.define(values)
     return values
 
 
@@ -38,13 +39,10 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
     folder = run_folder.existing(arguments[0])
     experiment = load(folder)
-    checkpoint = checkpoint_flag.take(values, folder)
+    checkpoint = trained.take(values, folder)
     out = Path(values.out) if values.out else Path(f"{folder.root.resolve().name}-policy")
     expect_possible("out", out)
-    if out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty: give a new folder.")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file: give a new folder.")
+    check_new(out)
     # It imports TensorFlow, and so comes after all that may be wrong.
     from quinoa.launch.export import ARRAYS, DESCRIPTION, SAVED_MODEL, SOURCE, export
 
@@ -66,6 +64,14 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         )
     say(f"{out / DESCRIPTION}: what observations and actions are")
     return OK
+
+
+def check_new(out: Path) -> None:
+    """Raises `ExperimentError` where something is in the place of the folder to be made."""
+    if out.is_dir() and any(out.iterdir()):
+        raise ExperimentError(f"{out} is not empty: give a new folder.")
+    if out.exists() and not out.is_dir():
+        raise ExperimentError(f"{out} is a file: give a new folder.")
 
 
 def _described(difference: Difference, sample: str) -> str:

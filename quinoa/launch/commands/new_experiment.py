@@ -89,6 +89,9 @@ def check_environment(experiment: Experiment) -> None:
     """
     from quinoa import environments
 
+    if experiment.environment_maker is not None:
+        return
+
     try:
         environments.check_name(experiment.environment)
     except (

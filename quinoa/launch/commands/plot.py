@@ -17,7 +17,7 @@ from quinoa.launch.terminal import say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from quinoa.launch.run_groups import Groups, Run
+    from quinoa.launch.run_groups import Groups
     from quinoa.launch.scores import Scale
 
 _AXES = ("steps", "updates", "hours")
@@ -97,32 +97,15 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -> int:
     """Plots, and writes the table to a stream, or to the file that is asked for."""
     process_environment.set_for_this_process()
-    from quinoa.launch import curves, plotting, run_groups, scores
+    from quinoa.launch import comparison, curves, plotting, scores
 
     assert tuple(curves.AXES) == _AXES
-    groups = run_groups.group(_with_evaluations(run_groups.find(paths)), values.by)
-    most = max(len({label for labels in groups.values() for label in labels}), 1)
-    if most > plotting.MAX_LINES:
-        raise UsageError(
-            f"{most} lines are more than can be told apart ({plotting.MAX_LINES}): choose what "
-            "makes another line by --by=..., or give fewer runs."
-        )
+    groups = comparison.groups_of(paths, values.by)
     try:
         if values.normalize:
             table = _draw_normalized(groups, values)
         else:
-            panels = [
-                plotting.Panel(
-                    environment,
-                    {
-                        label: [
-                            curves.evaluations(run.folder, values.x, values.smooth) for run in runs
-                        ]
-                        for label, runs in labels.items()
-                    },
-                )
-                for environment, labels in groups.items()
-            ]
+            panels = comparison.panels_of(groups, values.x, values.smooth)
             plotting.plot_panels(panels, Path(values.out), axis=values.x)
             table = scores.final_table(groups, values.last) if values.table else None
     except (OSError, ValueError) as error:
@@ -137,27 +120,6 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
             raise UsageError(f"{values.table} cannot be written: {error}") from error
         say(values.table)
     return OK
-
-
-def _with_evaluations(runs: Sequence[Run]) -> Sequence[Run]:
-    """Leaves out, with a note, runs that have not come to their first evaluation.
-
-    All of them, where none has: then there is nothing to draw, and an error says so.
-    """
-    from quinoa.launch import curves
-    from quinoa.launch.words import count
-
-    usable = [run for run in runs if len(curves.read_curve(run.folder, "evaluator").x)]
-    if not usable:
-        return runs
-    if without := [str(run.folder.root) for run in runs if run not in usable]:
-        more = f", and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
-        say(
-            f"quinoa: note: {count(len(without), 'run')} without evaluations left out: "
-            f"{', '.join(without[:_NAMED])}{more}.",
-            sys.stderr,
-        )
-    return usable
 
 
 def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame | None:

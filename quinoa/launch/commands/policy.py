@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from quinoa.launch import process_environment
-from quinoa.launch.commands import checkpoint as checkpoint_flag
+from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import (
     FAILED,
     OK,
@@ -47,7 +47,8 @@ def _flags() -> flags.FlagValues:
     )
     number("actions", 1000, "Actions to draw in each state.", least=3)
     number("seed", 0, "Seed of the environment and the actions.", least=0)
-    checkpoint_flag.define(values)
+    trained.define(values)
+    trained.define_environment(values)
     return values
 
 
@@ -60,15 +61,14 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     process_environment.set_for_this_process()
     from quinoa.environments import EnvironmentFault
     from quinoa.launch import run_folder
-    from quinoa.launch.experiment import load
     from quinoa.launch.policy_picture import MAX_STATES, draw_policy, read_states
 
     folder = run_folder.existing(arguments[0])
-    experiment = load(folder)
+    experiment = trained.load(values, folder)
     states = [] if values.observation is None else read_states(Path(values.observation))
     if max(len(states), len(steps)) > MAX_STATES:
         raise UsageError(f"One picture has room for {MAX_STATES} states at most: give fewer.")
-    checkpoint = checkpoint_flag.take(values, folder)
+    checkpoint = trained.take(values, folder)
     try:
         path = draw_policy(
             experiment,

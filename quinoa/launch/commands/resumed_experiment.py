@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from quinoa.environments.given import Given
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.new_experiment import configured, env_kwargs
 from quinoa.launch.counter import ACTOR_STEPS
@@ -29,7 +30,7 @@ _FIELDS = {
 
 
 def resume_experiment(
-    values: flags.FlagValues, folder: RunFolder, engine: Engine
+    values: flags.FlagValues, folder: RunFolder, engine: Engine, environment: Given | None = None
 ) -> tuple[Experiment, int]:
     """Makes a run's folder ready to go on in.
 
@@ -37,6 +38,7 @@ def resume_experiment(
         values: parsed flags of `quinoa train`.
         folder: of the run, held by this process.
         engine: that will run it.
+        environment: an object that makes the environment, where the user has given one.
 
     Returns:
         The experiment, and the actor steps that it goes on from.
@@ -67,13 +69,14 @@ def resume_experiment(
             given[field] = path(given[field])
     if values["env_set"].present:
         given["env_kwargs"] = env_kwargs(values.env_set)
-    if saved.environment_is_object and "environment" in given:
+    if environment is None and "environment" in given:
+        environment = Given(given["environment"])
+    wanted = saved if environment is None else saved.given(environment)
+    if saved.environment_is_object:
         # It is given again, and not changed.
-        saved = dataclasses.replace(
-            saved, environment=given["environment"], environment_is_object=False
-        )
+        saved = wanted
     config = configured(saved.agent_config, values.set)
-    experiment = dataclasses.replace(saved, **given, agent_config=config)
+    experiment = dataclasses.replace(wanted, **given, agent_config=config)
     _check_changes(resume.changes(saved, experiment), values.change, experiment)
     checkpoint, damaged = checkpoints.newest_whole(folder.checkpoints)
     counts = checkpoints.counts_at(checkpoint)

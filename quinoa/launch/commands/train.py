@@ -2,82 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
 
 from quinoa.launch import lean_imports, process_environment
 from quinoa.launch.commands import train_flags
-from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, expect
-from quinoa.launch.commands.new_experiment import check_environment, make_experiment
-from quinoa.launch.commands.resumed_experiment import resume_experiment
-from quinoa.launch.engines.base import Outcome, Settings
+from quinoa.launch.commands.base import FAILED, OK, Command, complain, expect
+from quinoa.launch.engines.base import Outcome
 from quinoa.launch.terminal import command, say
 
 if TYPE_CHECKING:
     from quinoa.launch.engines.base import RunResult
     from quinoa.launch.experiment import Experiment
+    from quinoa.launch.run_folder import RunFolder
 
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 0, "train takes flags only")
     inherited = process_environment.set_for_this_process()
     lean_imports.install()
-    from quinoa.launch import engines, resume, run_folder, wandb_mirror
+    from quinoa.launch.commands import one_run
 
-    if values.require_private and not values.private_network:
-        raise UsageError("--require_private and --noprivate_network contradict each other.")
-    if values.preset is not None and values.resume is not None:
-        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
-    if values.change and values.resume is None:
-        raise UsageError("--change says what may change of a run that goes on: give --resume too.")
-    if values.resume_replay and values.resume is None:
-        raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
-    if values.wandb is not None:
-        wandb_mirror.check()
-    # What can be known of it before TensorFlow is imported, which takes seconds.
-    new = None
-    if values.resume is None:
-        new = make_experiment(values, inherited)
-        check_environment(new)
-    from quinoa.launch.train import describe, train
-
-    engine = engines.make(
-        values.engine,
-        Settings(
-            inherited,
-            private_network=values.private_network,
-            require_private=values.require_private,
-            hang_timeout_s=values.hang_timeout,
-        ),
-    )
-    resumed_at = None
-    with contextlib.ExitStack() as holding:
-        if new is None:
-            folder = run_folder.existing(values.resume)
-            holding.enter_context(resume.held(folder))
-            experiment, resumed_at = resume_experiment(values, folder, engine)
-        else:
-            experiment = new
-            engine.check(experiment)
-            experiment = experiment.validate()
-            folder = (
-                run_folder.RunFolder(Path(values.folder))
-                if values.folder
-                else run_folder.fresh(experiment.environment, experiment.agent, experiment.seed)
-            )
-            folder.create()
-            holding.enter_context(resume.held(folder))
+    def about(folder: RunFolder, experiment: Experiment) -> None:
         by = f" by the preset {experiment.preset}" if experiment.preset else ""
         say(f"Training {experiment.agent} on {experiment.environment}{by} in {folder.root}")
         say(f"With {_described_sizes(experiment)}.")
         say(f"To watch it from another terminal: {command('status', str(folder.root))}")
-        with wandb_mirror.mirrored(folder, values.wandb):
-            summary = train(experiment, folder, engine, resumed_at=resumed_at)
+
+    folder, summary = one_run.run(values, inherited, on_start=about)
+    from quinoa.launch.train import describe
+
     result = summary.result
     if result.restarts:
         say(f"{_described_restarts(result)}; see {folder.events}.")

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from quinoa.launch import process_environment
-from quinoa.launch.commands import checkpoint as checkpoint_flag
+from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import (
-    FAILED,
     OK,
     Command,
     UsageError,
-    complain,
     define_number,
     expect,
     expect_possible,
     telling_what_is_lost,
 )
+from quinoa.launch.errors import ExperimentError, FatalError, RunError
 from quinoa.launch.terminal import say
 
 _ENDINGS = (".mp4", ".gif")
 _MAX_EPISODES = 16
 _LEAST_SIZE, _GREATEST_SIZE = 64, 1080
+
+if TYPE_CHECKING:
+    from quinoa.environments.given import Given
+    from quinoa.launch.experiment import Experiment
+    from quinoa.launch.host import Channel
+    from quinoa.launch.run_folder import RunFolder
 
 
 def _flags() -> flags.FlagValues:
@@ -44,7 +50,8 @@ def _flags() -> flags.FlagValues:
         least=_LEAST_SIZE,
     )
     number("seed", 0, "Seed of the environments and the actions.", least=0)
-    checkpoint_flag.define(values)
+    trained.define(values)
+    trained.define_environment(values)
     flags.DEFINE_string(
         "out",
         None,
@@ -57,19 +64,73 @@ def _flags() -> flags.FlagValues:
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "video takes the folder of one run")
+    _check(values)
+    inherited = process_environment.set_for_this_process(tries_drawing=False)
+    from quinoa.launch import run_folder
+
+    folder = run_folder.existing(arguments[0])
+    for path in _film(values, folder, trained.load(values, folder), inherited):
+        say(str(path))
+    return OK
+
+
+def hosted(
+    channel: Channel, root: str, texts: Sequence[str], environment: Given | None
+) -> list[str]:
+    """Does what `quinoa video` does, for a program of the user's.
+
+    Args:
+        channel: of the program.
+        root: the run's folder.
+        texts: flags as they would be typed.
+        environment: given anew, where the run does not keep its own.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        ExperimentError: the environment cannot be made or drawn, or a file not written.
+        RunError: the run is damaged, or the environment or the policy fails.
+    """
+    from quinoa.launch import experiment, run_folder
+
+    values = _flags()
+    try:
+        values(["quinoa video", *texts])
+        _check(values)
+        folder = run_folder.existing(root)
+        loaded = experiment.load(folder, environment)
+        return list(map(str, _film(values, folder, loaded, channel.inherited)))
+    except (UsageError, flags.Error) as error:
+        raise ExperimentError(str(error)) from error
+    except FatalError as error:
+        raise RunError(str(error)) from error
+
+
+def _check(values: flags.FlagValues) -> None:
     if values.episodes > _MAX_EPISODES:
         raise UsageError(f"--episodes={values.episodes}: it must be {_MAX_EPISODES} at most.")
     if values.size > _GREATEST_SIZE:
         raise UsageError(f"--size={values.size}: it must be {_GREATEST_SIZE} pixels at most.")
-    inherited = process_environment.set_for_this_process(tries_drawing=False)
+
+
+def _film(
+    values: flags.FlagValues,
+    folder: RunFolder,
+    experiment: Experiment,
+    inherited: Mapping[str, str],
+) -> list[Path]:
+    """Films a run; returns the files.
+
+    Raises:
+        FatalError: the environment or the policy fails.
+        UsageError: the environment cannot be drawn, or a file not written.
+    """
     from quinoa.environments import EnvironmentFault, NotRenderableError, rendering
-    from quinoa.launch import mujoco_renderer, run_folder, video
-    from quinoa.launch.experiment import load
+    from quinoa.launch import mujoco_renderer, video
     from quinoa.launch.tally import Tally
 
-    folder = run_folder.existing(arguments[0])
-    experiment = load(folder)
-    checkpoint = checkpoint_flag.take(values, folder)
+    checkpoint = trained.take(values, folder)
     paths = _paths(Path(values.out) if values.out else folder.videos / checkpoint.path.name)
     for path in paths:
         expect_possible("out", path)
@@ -106,16 +167,14 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             for environment in environments:
                 environment.close()
     except (EnvironmentFault, NonFiniteError) as error:
-        return complain(str(error), FAILED)
+        raise FatalError(str(error)) from error
     except NotRenderableError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         # What ffmpeg says has many lines, and what is wrong is in the last one.
         why = error.strerror or (str(error).strip() or "no reason is given").splitlines()[-1]
         raise UsageError(f"{paths[0]} cannot be written: {why}.") from error
-    for path in paths:
-        say(str(path))
-    return OK
+    return paths
 
 
 def _paths(out: Path) -> list[Path]:

@@ -44,6 +44,11 @@ class StopSignals:
         self._last = "Ctrl-C"
         self._interrupts = False
 
+    def ask(self) -> None:
+        """Asks the run to end, as a signal would; any thread may."""
+        self._num_asked += 1
+        self._tell_news()
+
     @property
     def count(self) -> int:
         """How often."""
@@ -123,8 +128,13 @@ def caught() -> Iterator[StopSignals]:
     """Has signals counted instead of obeyed, in the main thread.
 
     Within another such context, all is counted there: both have the same `StopSignals`. A signal
-    that this process was started to ignore, as `nohup` does with SIGHUP, stays ignored.
+    that this process was started to ignore, as `nohup` does with SIGHUP, stays ignored. In another
+    thread, which gets no signals, `StopSignals.ask` alone asks the run to end.
     """
+    if threading.current_thread() is not threading.main_thread():
+        with _of_this_thread() as signals:
+            yield signals
+        return
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     for handler in handlers.values():
         if isinstance(handler, StopSignals):
@@ -142,6 +152,22 @@ def caught() -> Iterator[StopSignals]:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+_thread = threading.local()
+
+
+@contextlib.contextmanager
+def _of_this_thread() -> Iterator[StopSignals]:
+    outer: StopSignals | None = getattr(_thread, "signals", None)
+    if outer is not None:
+        yield outer
+        return
+    _thread.signals = StopSignals()
+    try:
+        yield _thread.signals
+    finally:
+        del _thread.signals
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The flag of the commands that look at what a run has learned: which of its checkpoints."""
+"""What the commands that use what a run has learned take: which checkpoint, and where."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from quinoa.launch.terminal import say
 
 if TYPE_CHECKING:
     from quinoa.launch.checkpoints import Checkpoint
+    from quinoa.launch.experiment import Experiment
     from quinoa.launch.run_folder import RunFolder
 
 
@@ -25,6 +26,30 @@ def define(values: flags.FlagValues) -> None:
         "newest that is whole.",
         least=0,
     )
+
+
+def define_environment(values: flags.FlagValues) -> None:
+    """Defines `--env`."""
+    flags.DEFINE_string(
+        "env",
+        None,
+        "Another environment of the same layout, or the one that the run was trained in, where "
+        "Python gave that as an object: a name, such as file.py:factory. Default: the run's own.",
+        flag_values=values,
+    )
+
+
+def load(values: flags.FlagValues, folder: RunFolder) -> Experiment:
+    """The experiment of a run, in the environment that `--env` names.
+
+    Raises:
+        RunError: the run is damaged.
+        ExperimentError: several packages declare the environment.
+    """
+    from quinoa.environments.given import given
+    from quinoa.launch import experiment
+
+    return experiment.load(folder, None if values.env is None else given(values.env))
 
 
 def take(values: flags.FlagValues, folder: RunFolder) -> Checkpoint:

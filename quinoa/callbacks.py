@@ -1,0 +1,90 @@
+"""What a program is told of a run while it goes on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from quinoa.launch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from quinoa.run import Run
+
+
+class Event(NamedTuple):
+    """Something of a run that callbacks are told.
+
+    Attributes:
+        kind: `report`, about twice a second, or `evaluation`, whenever one is done.
+        actor_steps: actions taken so far; of an evaluation, at its parameters.
+        learner_steps: gradient steps so far; likewise.
+        values: of a report, what `Run.status` says; of an evaluation, its row of metrics, with
+            `episode_return`, `episode_return_std` and `episode_length`.
+    """
+
+    kind: str
+    actor_steps: int
+    learner_steps: int
+    values: Mapping[str, Any]
+
+
+# Returns False to end the run in order; anything else has it go on.
+Callback = Callable[["Run", Event], "bool | None"]
+
+
+class Teller:
+    """Tells callbacks of a run's reports and evaluations, each evaluation once."""
+
+    def __init__(self, run: Run, callbacks: Sequence[Callback]):
+        """Tells of what comes from now on.
+
+        Args:
+            run: what callbacks are given.
+            callbacks: called in this order.
+        """
+        self._run = run
+        self._callbacks = callbacks
+        self._path = RunFolder(run.path).metrics("evaluator")
+        self._header = ""
+        self._read = 0
+        self._rows()
+
+    def report(self, status: Mapping[str, Any]) -> bool:
+        """Tells of a report, and of the evaluations since the last; returns whether to go on."""
+        goes_on = self.evaluations()
+        event = Event("report", status["actor_steps"], status["learner_steps"], dict(status))
+        return self._tell(event) and goes_on
+
+    def evaluations(self) -> bool:
+        """Tells of the evaluations since the last time; returns whether to go on."""
+        goes_on = True
+        for row in self._rows() if self._callbacks else []:
+            steps = int(row["actor_steps"] or 0), int(row["learner_steps"] or 0)
+            goes_on &= self._tell(Event("evaluation", *steps, row))
+        return goes_on
+
+    def _tell(self, event: Event) -> bool:
+        # Each is told, whatever another one says.
+        answers = [callback(self._run, event) for callback in self._callbacks]
+        return not any(answer is False for answer in answers)
+
+    def _rows(self) -> list[dict[str, float | None]]:
+        """The whole rows that were written since the last time."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                data = file.read()
+        except OSError:  # There is none yet.
+            return []
+        data = data[: data.rfind(b"\n") + 1]
+        self._read += len(data)
+        whole = data.decode("utf-8").replace("\r\n", "\n")
+        if not self._header:
+            self._header, _, whole = whole.partition("\n")
+        table = csv.DictReader(io.StringIO(f"{self._header}\n{whole}"))
+        return [
+            {name: float(cell) if cell else None for name, cell in row.items() if name is not None}
+            for row in table
+        ]

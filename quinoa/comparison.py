@@ -1,0 +1,51 @@
+"""Runs beside one another, as a figure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from quinoa.run import Run
+
+
+def compare(
+    runs: Sequence[str | os.PathLike[str] | Run],
+    *,
+    by: Sequence[str] | None = None,
+    x: str = "steps",
+    smooth: int = 1,
+    out: str | os.PathLike[str] | None = None,
+) -> Figure:
+    """Draws the learning curves of runs, as `quinoa plot` does; a notebook shows the figure.
+
+    Args:
+        runs: runs, or folders of runs, as that of a sweep. Runs of the same agent and settings
+            become one line, their median, and a band from the least to the greatest.
+        by: settings that make another line, besides the agent: `run` for a line each, `agent` for
+            none. None is the agent's settings that differ.
+        x: what to draw over: `steps`, `updates` or `hours`.
+        smooth: successive evaluations that each value is the mean of.
+        out: a file for the picture; its ending is the format.
+
+    Raises:
+        RunError: there is nothing to draw, or a run is damaged.
+        ValueError: `x` is none of these, or the ending no format.
+        OSError: the file cannot be written.
+    """
+    from pathlib import Path
+
+    from quinoa.launch import comparison, curves, plotting
+    from quinoa.run import Run as OpenRun
+
+    if x not in curves.AXES:
+        raise ValueError(f"x = {x!r} cannot work: it must be one of {', '.join(curves.AXES)}.")
+    paths = [run.path if isinstance(run, OpenRun) else run for run in runs]
+    groups = comparison.groups_of(paths, by)
+    figure = plotting.draw_panels(comparison.panels_of(groups, x, smooth), axis=x)
+    if out is not None:
+        plotting.save(figure, Path(out))
+    return figure

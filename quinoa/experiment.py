@@ -1,0 +1,193 @@
+"""What is to be trained, as a program says it: with the names that `quinoa train` has."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from quinoa.environments.errors import InvalidEnvironmentError
+from quinoa.environments.given import Given, given
+from quinoa.launch.commands import hosted_run, train_flags
+from quinoa.launch.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from quinoa.callbacks import Callback
+    from quinoa.launch.experiment import Experiment as Resolved
+    from quinoa.run import Run
+    from quinoa.session import Session
+
+# Flags of `quinoa train` that have another form here.
+_ELSEWHERE = {
+    "env_set": "env_kwargs",
+    "set": "the settings' own names, or settings",
+    "resume": "quinoa.resume",
+    "change": "quinoa.resume",
+    "resume_replay": "quinoa.resume",
+}
+
+
+class Experiment:
+    """An agent, an environment, settings: a value that can be trained, once or often.
+
+    `quinoa.train(...)` makes one and trains it.
+    """
+
+    def __init__(
+        self,
+        agent: str | None = None,
+        *,
+        env: Any = None,
+        env_kwargs: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        **options: Any,
+    ):
+        """Takes everything that can be said of it; checks the names and values at once.
+
+        Args:
+            agent: a name (`quinoa.list_agents()`), an import path or a file; None is the default
+                agent, or the preset's.
+            env: a name; a function or class that makes one, with or without `seed`; an
+                environment that is ready, of dm_env or Gymnasium. None is the default, or the
+                preset's.
+            env_kwargs: keyword arguments for what makes the environment; values that JSON holds.
+            settings: of the agent, by name, where they cannot be keywords here.
+            **options: whatever `quinoa train` takes, by the names of its flags (`steps`, `seed`,
+                `num_actors`, `preset`, ...), and settings of the agent by theirs
+                (`learning_rate`, ...).
+
+        Raises:
+            ExperimentError: there is no such agent, environment or name, or a value cannot work.
+        """
+        self.agent = agent
+        try:
+            self.environment = None if env is None else given(env)
+        except InvalidEnvironmentError as error:
+            raise ExperimentError(str(error)) from error
+        self.env_kwargs = dict(env_kwargs or {})
+        self.settings, self.options = _sorted(settings or {}, options)
+        if self.environment is not None and self.environment.is_ready:
+            self._fit_to(self.environment)
+        # Whatever cannot be is said here.
+        self.resolve()
+
+    def __repr__(self) -> str:
+        """All that was given."""
+        given_ = {"env": self.environment and self.environment.name, **self.options}
+        given_ |= self.settings
+        parts = [f"{name}={value!r}" for name, value in given_.items() if value is not None]
+        return f"Experiment({', '.join([repr(self.agent), *parts])})"
+
+    def resolve(self) -> Resolved:
+        """The experiment with everything that was left open chosen; it has yet to be tried.
+
+        Raises:
+            ExperimentError: it cannot be.
+        """
+        from quinoa.launch.commands import one_run
+        from quinoa.launch.commands.base import UsageError
+
+        values = hosted_run.parsed(self._texts())
+        try:
+            return one_run.new_experiment(values, dict(os.environ), self.environment)
+        except UsageError as error:
+            raise ExperimentError(str(error)) from error
+
+    def train(
+        self,
+        *,
+        engine: str = "local",
+        folder: str | os.PathLike[str] | None = None,
+        callbacks: Callback | Sequence[Callback] = (),
+        progress: bool = True,
+        wait: bool = True,
+    ) -> Run:
+        """Trains it; see `quinoa.train`."""
+        session = self._session(engine, folder, callbacks, progress)
+        return session.start(wait=wait)
+
+    def _session(
+        self,
+        engine: str,
+        folder: str | os.PathLike[str] | None,
+        callbacks: Callback | Sequence[Callback],
+        progress: bool,
+    ) -> Session:
+        from quinoa.training import make_session
+
+        texts = [*self._texts(), f"--engine={engine}"]
+        if folder is not None:
+            texts.append(f"--folder={os.path.abspath(folder)}")
+        return make_session(texts, self.environment, engine, callbacks, progress)
+
+    def _texts(self) -> list[str]:
+        texts = [] if self.agent is None else [f"--agent={self.agent}"]
+        if self.environment is not None and self.environment.maker is None:
+            texts.append(f"--env={self.environment.name}")
+        texts += [f"--env_set={name}={_json(name, it)}" for name, it in self.env_kwargs.items()]
+        texts += [f"--{name}={as_text(value)}" for name, value in self.options.items()]
+        return [*texts, *(f"--set={name}={as_text(it)}" for name, it in self.settings.items())]
+
+    def _fit_to(self, environment: Given) -> None:
+        """One environment that is ready is one environment, unless more are asked for."""
+        import dm_env
+
+        for name in ("num_actors", "environments_per_actor"):
+            number = self.options.setdefault(name, 1)
+            ready = getattr(environment.maker, "environment", None)
+            if number != 1 and isinstance(ready, dm_env.Environment):
+                raise ExperimentError(
+                    f"{name} = {number} cannot work with an environment that is ready: its copies "
+                    "would all draw the same random numbers. Give a function that makes one, "
+                    "env=lambda seed: ..."
+                )
+
+
+def as_text(value: Any) -> str:
+    """A value as one would type it on the command line."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(as_text, value))
+    return str(value)
+
+
+def checked_options(options: Mapping[str, Any], others: Sequence[str]) -> None:
+    """Raises `ExperimentError` where a name is not one of `quinoa train` or of the others."""
+    known = [name for name in train_flags.define() if name not in _ELSEWHERE]
+    for name in options:
+        if name in _ELSEWHERE:
+            raise ExperimentError(f"{name} is said by {_ELSEWHERE[name]} here.")
+        if name not in known and name not in others:
+            near = difflib.get_close_matches(name, [*known, *others], n=3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise ExperimentError(f"There is no {name} to be set.{hint}")
+
+
+def _sorted(
+    settings: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The agent's settings and the options of `quinoa train`, apart."""
+    flags = train_flags.define()
+    mine = {name: value for name, value in options.items() if name in flags}
+    for name in mine:
+        if name in _ELSEWHERE:
+            raise ExperimentError(f"{name} is said by {_ELSEWHERE[name]} here.")
+    theirs = {name: value for name, value in options.items() if name not in flags}
+    if twice := sorted(set(theirs) & set(settings)):
+        raise ExperimentError(f"{twice[0]} is given twice: as a keyword and in settings.")
+    return {**settings, **theirs}, {
+        name: value for name, value in mine.items() if value is not None
+    }
+
+
+def _json(name: str, value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ExperimentError(
+            f"env_kwargs: {name} = {value!r} is nothing that JSON holds, as what a run keeps must "
+            "be: give a function that makes the environment with it, env=lambda seed: ..."
+        ) from None

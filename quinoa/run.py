@@ -1,0 +1,437 @@
+"""A run: how it goes, what it measured, and what it has learned."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.launch import run_folder
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from quinoa.environments.given import Given
+    from quinoa.launch.checkpoints import Checkpoint
+    from quinoa.launch.experiment import Experiment
+    from quinoa.policy import Policy
+    from quinoa.session import Session
+
+# Environments that runs of this process were trained in and that a run does not keep, by the
+# folders of the runs.
+_objects: dict[Path, Given] = {}
+_objects_lock = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Episodes that a policy has played.
+
+    Attributes:
+        returns: undiscounted, float64 [num_episodes].
+        lengths: in actions, int64 [num_episodes].
+        num_faults: episodes that the environment has failed in, and others were played for.
+    """
+
+    returns: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.int64]
+    num_faults: int = 0
+
+    def mean(self) -> float:
+        """The mean return."""
+        return float(self.returns.mean())
+
+    def std(self) -> float:
+        """The standard deviation of the returns, with their number in its denominator."""
+        return float(self.returns.std())
+
+    def __len__(self) -> int:
+        """How many episodes there were."""
+        return len(self.returns)
+
+    def __str__(self) -> str:
+        """The return, as `quinoa evaluate` says it."""
+        return f"{self.mean():.1f} ± {self.std():.1f} ({len(self)} episodes)"
+
+
+class Video:
+    """A video of a policy; a notebook that is given one shows it.
+
+    Attributes:
+        paths: of its files, in the formats asked for.
+    """
+
+    def __init__(self, paths: Sequence[Path]):
+        """Takes the files."""
+        self.paths = list(paths)
+
+    def _repr_html_(self) -> str:
+        path = self.paths[0]
+        data = base64.b64encode(path.read_bytes()).decode()
+        if path.suffix == ".gif":
+            return f'<img src="data:image/gif;base64,{data}">'
+        return f'<video controls loop src="data:video/mp4;base64,{data}"></video>'
+
+    def __repr__(self) -> str:
+        """The files."""
+        return f"<Video: {', '.join(map(str, self.paths))}>"
+
+
+class Run:
+    """A run, whether it goes on or has ended: a folder, and what can be made of it.
+
+    Attributes:
+        path: of its folder, absolute.
+        given_environment: what was given as its environment, where it does not keep that.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        environment: Given | None = None,
+        session: Session | None = None,
+    ):
+        """Opens the folder of a run; `quinoa.load` is the way to do that.
+
+        Args:
+            path: of the folder.
+            environment: what was given as the environment, where the run does not keep that.
+            session: that goes on, or has ended, in this process.
+
+        Raises:
+            RunError: there is no run.
+        """
+        self._folder = run_folder.existing(path)
+        self.path = self._folder.root.absolute()
+        self._session = session
+        with _objects_lock:
+            if environment is not None and environment.maker is not None:
+                _objects[self.path] = environment
+            self.given_environment = environment or _objects.get(self.path)
+
+    def __repr__(self) -> str:
+        """The folder."""
+        return f"<Run {self.path}>"
+
+    # How it goes.
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended: `finished`, `stopped`, `killed` or `failed`; None while it goes on."""
+        result = self._view().result
+        return None if result is None else str(result["outcome"])
+
+    def status(self) -> dict[str, Any]:
+        """How far it is, and how it goes, as `quinoa status` shows it.
+
+        Returns:
+            `state` (`running`, `silent`, `dead` or `ended`), `outcome`, and what is known of
+            `actor_steps`, `learner_steps`, `steps`, `actor_steps_per_second`,
+            `learner_steps_per_second`, `actor_return`, `evaluation_return` and more.
+        """
+        view = self._view()
+        outcome = None if view.result is None else view.result["outcome"]
+        return {"state": view.state.value, "outcome": outcome, **(view.status or {})}
+
+    def stop(self) -> None:
+        """Asks the run to end in order, with a last checkpoint; a second time, at once.
+
+        Raises:
+            RunError: it does not go on in this process.
+        """
+        self._own_session("stopped").stop()
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Waits until it is over.
+
+        Args:
+            timeout: seconds, at most; None is for ever.
+
+        Returns:
+            The run itself.
+
+        Raises:
+            TimeoutError: it goes on after that time.
+            TrainingError: it has failed.
+            RunError: it is not a run of this process.
+        """
+        if self._session is None and self._view().result is not None:
+            return self
+        return self._own_session("waited for").wait(timeout)
+
+    # What it measured.
+
+    def curve(self, role: str = "evaluator") -> pd.DataFrame:
+        """The learning curve: a row an evaluation, or a report of the actors.
+
+            run.curve().plot(x="actor_steps", y="episode_return")
+
+        Args:
+            role: `evaluator`, or `actor` for the returns of the actors as they learn.
+
+        Returns:
+            `actor_steps`, `learner_steps`, `hours` of training, `episode_return`, and for the
+            evaluator also `episode_return_std`, `episode_length` and `episodes`.
+
+        Raises:
+            RunError: there is nothing yet.
+        """
+        from quinoa.launch import curves
+
+        table = self.metrics(role).dropna(subset=["episode_return"])
+        table.insert(2, "hours", curves.hours(self._folder, table["wall_time"].to_numpy()))
+        wanted = ["actor_steps", "learner_steps", "hours", "episode_return"]
+        if role == "evaluator":
+            wanted += ["episode_return_std", "episode_length", "episodes"]
+        return table[wanted].reset_index(drop=True)
+
+    def metrics(self, role: str) -> pd.DataFrame:
+        """All that one role has measured, a row a report; docs/runs.md says what columns mean.
+
+        Args:
+            role: `actor`, `learner` or `evaluator`.
+
+        Raises:
+            RunError: there is nothing yet, or the file is damaged.
+        """
+        if role not in ("actor", "learner", "evaluator"):
+            raise ValueError(
+                f"role = {role!r} cannot work: it must be actor, learner or evaluator."
+            )
+        return self._table(self._folder.metrics(role), f"The {role} has reported nothing yet")
+
+    @property
+    def evaluations(self) -> pd.DataFrame:
+        """Every episode of every evaluation: its counts, `episode_return` and `episode_length`."""
+        return self._table(self._folder.evaluations, "Nothing has been evaluated yet")
+
+    # What was run.
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is run, whole."""
+        from quinoa.launch import experiment
+
+        return experiment.load(self._folder, self.given_environment)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Everything that was set: the experiment's fields and the agent's settings, by name."""
+        experiment = self.experiment
+        fields = {
+            field.name: getattr(experiment, field.name)
+            for field in dataclasses.fields(experiment)
+            if field.name not in ("agent_config", "environment_maker", "layout")
+        }
+        return {**fields, **dataclasses.asdict(experiment.config)}
+
+    # What it has learned.
+
+    @property
+    def checkpoints(self) -> list[int]:
+        """The checkpoints that there are, by their numbers of gradient steps, the newest last."""
+        from quinoa.launch import checkpoints
+
+        return [int(each.path.name) for each in checkpoints.all_of(self._folder.checkpoints)]
+
+    def policy(self, step: int | None = None) -> Policy:
+        """The policy; it needs no environment.
+
+        Args:
+            step: the checkpoint, by its number of gradient steps; None is the newest.
+
+        Raises:
+            RunError: there is none, or it is damaged.
+        """
+        from quinoa.launch import in_process
+
+        in_process.import_tensorflow()
+        from quinoa.launch.evaluate import load_policy
+        from quinoa.policy import Policy
+
+        experiment = self.experiment
+        policy = load_policy(experiment, self._checkpoint(step))
+        return Policy(policy, experiment.known_layout())
+
+    def evaluate(
+        self,
+        episodes: int = 10,
+        *,
+        seeds: Sequence[int] | None = None,
+        sample: bool = False,
+        step: int | None = None,
+    ) -> Evaluation:
+        """Plays episodes with what has been learned, as `quinoa evaluate` does.
+
+        Args:
+            episodes: how many, for each seed.
+            seeds: of the environments and the actions; None is one that follows from the run's.
+            sample: with sampled actions rather than the policy's mode.
+            step: the checkpoint, by its number of gradient steps; None is the newest.
+
+        Raises:
+            ExperimentError: the environment cannot be made, or is not the one of the run.
+            RunError: there is no checkpoint, or it is damaged.
+            EnvironmentFault: the environment fails too often.
+        """
+        if episodes < 1:
+            raise ValueError(f"episodes = {episodes} cannot work: it must be at least 1.")
+        from quinoa.launch import in_process
+
+        in_process.import_tensorflow()
+        from quinoa.launch.evaluate import evaluate_seeds
+
+        results = evaluate_seeds(
+            self.experiment,
+            self._checkpoint(step),
+            episodes,
+            sample=sample,
+            seeds=(None,) if seeds is None else list(seeds),
+        )
+        return Evaluation(
+            np.concatenate([result.returns for result in results]),
+            np.concatenate([result.lengths for result in results]),
+            sum(len(result.faults) for result in results),
+        )
+
+    def video(
+        self,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        episodes: int = 4,
+        length: int = 1000,
+        size: int = 240,
+        seed: int = 0,
+        sample: bool = False,
+        step: int | None = None,
+    ) -> Video:
+        """Films the policy, as `quinoa video` does; a notebook shows what this returns.
+
+        Args:
+            out: the video's file, ending in .mp4 or .gif; by default both, in the run's folder.
+            episodes: to film, side by side.
+            length: actions after which episodes that are not over are left.
+            size: height of each episode's picture in pixels.
+            seed: of the environments and the actions.
+            sample: with sampled actions rather than the policy's mode.
+            step: the checkpoint, by its number of gradient steps; None is the newest.
+
+        Raises:
+            ExperimentError: the environment cannot be made or drawn, or a file not written.
+            RunError: there is no checkpoint, or it is damaged.
+        """
+        from quinoa.launch.commands import video
+
+        flags = [f"--episodes={episodes}", f"--length={length}", f"--size={size}"]
+        flags += [f"--seed={seed}", f"--sample={str(sample).lower()}"]
+        if out is not None:
+            flags.append(f"--out={os.path.abspath(out)}")
+        if step is not None:
+            flags.append(f"--checkpoint={step}")
+        paths = self._hosted(video.hosted, flags)
+        return Video([Path(path) for path in paths])
+
+    def export(self, out: str | os.PathLike[str], *, step: int | None = None) -> Path:
+        """Takes the policy out of this project, as `quinoa export` does.
+
+        Args:
+            out: the folder to make.
+            step: the checkpoint, by its number of gradient steps; None is the newest.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ExperimentError: the folder cannot be made.
+            RunError: there is no checkpoint, or it is damaged.
+        """
+        from quinoa.launch import in_process
+
+        in_process.import_tensorflow()
+        from quinoa.launch import export
+        from quinoa.launch.commands.export import check_new
+
+        folder = Path(out)
+        check_new(folder)
+        try:
+            export.export(self._folder, self.experiment, self._checkpoint(step), folder)
+        except OSError as error:
+            raise ExperimentError(f"{out} cannot be written: {error.strerror or error}.") from error
+        return folder
+
+    # What the others need.
+
+    @property
+    def folder(self) -> RunFolder:
+        """The paths of all that the run's folder holds."""
+        return self._folder
+
+    def _view(self) -> Any:
+        from quinoa.launch import run_view
+
+        return run_view.read(self._folder)
+
+    def _own_session(self, what: str) -> Session:
+        if self._session is None:
+            raise RunError(f"{self.path} is not a run of this process, and cannot be {what} by it.")
+        return self._session
+
+    def _checkpoint(self, step: int | None) -> Checkpoint:
+        from quinoa.launch import checkpoints
+
+        return checkpoints.chosen(self._folder.checkpoints, step)[0]
+
+    def _hosted(self, function: Callable[..., Any], flags: Sequence[str]) -> Any:
+        from quinoa.launch.host import Hosted, HostError
+
+        hosted = Hosted(function, str(self.path), flags, self.given_environment, draws=True)
+        try:
+            while not hosted.is_over:
+                hosted.read(1.0)
+            return hosted.value()
+        except HostError as error:
+            raise RunError(str(error)) from None
+        finally:
+            if not hosted.is_over:
+                hosted.kill()
+
+    def _table(self, path: Path, nothing: str) -> pd.DataFrame:
+        from quinoa.launch import curves
+
+        table = curves.read_table(path)
+        if table is None or not len(table):
+            raise RunError(f"{nothing}: {path} has no rows.")
+        return table
+
+
+def load(path: str | os.PathLike[str], *, env: Any = None) -> Run:
+    """Opens a run, one that goes on or has ended.
+
+        quinoa.load("runs/RUN").evaluate(episodes=20)
+
+    Args:
+        path: of its folder.
+        env: the environment, where it was given as an object by another process: a run does not
+            keep that. Or another one of the same layout, to use in its place.
+
+    Raises:
+        RunError: there is no run.
+        ExperimentError: `env` is no environment.
+    """
+    from quinoa.environments.errors import InvalidEnvironmentError
+    from quinoa.environments.given import given
+
+    try:
+        return Run(path, environment=None if env is None else given(env))
+    except InvalidEnvironmentError as error:
+        raise ExperimentError(str(error)) from error

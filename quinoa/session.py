@@ -1,0 +1,267 @@
+"""A run while it goes on: started, followed, and waited for by the program that trains."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from quinoa.callbacks import Callback, Teller
+from quinoa.launch.commands import hosted_run
+from quinoa.launch.commands.base import UsageError
+from quinoa.launch.engines import signals
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.goal import Goal
+from quinoa.launch.host import Hosted, HostError
+from quinoa.launch.progress import Progress
+from quinoa.launch.terminal import say
+
+if TYPE_CHECKING:
+    from quinoa.environments.given import Given
+    from quinoa.launch.experiment import Experiment as Resolved
+    from quinoa.launch.run_folder import RunFolder
+    from quinoa.run import Run
+
+_POLL_S = 0.2
+
+
+class TrainingError(RunError):
+    """A run has failed; what it has learned so far is in its folder.
+
+    Attributes:
+        run: the run; None where it failed before it had a folder.
+    """
+
+    def __init__(self, message: str, run: Run | None):
+        """Takes what went wrong, and the run."""
+        super().__init__(message)
+        self.run = run
+
+
+@dataclasses.dataclass
+class Session:
+    """One call of `quinoa.train` or `quinoa.resume`.
+
+    Attributes:
+        texts: flags of `quinoa train`, as they would be typed.
+        environment: what was given as an environment; None is what the flags say.
+        callbacks: told of the run, in the thread that follows it.
+        progress: whether to show on standard error how it goes.
+        in_this_process: run it in this process: the engine is the serial one.
+        make_run: makes the `Run` of a folder.
+        run: the run, once it has begun.
+        is_over: whether it is over.
+    """
+
+    texts: Sequence[str]
+    environment: Given | None
+    callbacks: Sequence[Callback]
+    progress: bool
+    in_this_process: bool
+    make_run: Callable[[Path], Run]
+    run: Run | None = None
+
+    def __post_init__(self) -> None:
+        """Starts nothing yet."""
+        self._has_begun = threading.Event()
+        self._is_over = threading.Event()
+        self._asked = 0
+        self._stop: signals.StopSignals | None = None
+        self._error: BaseException | None = None
+        self._teller: Teller | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run is over."""
+        return self._is_over.is_set()
+
+    def start(self, *, wait: bool) -> Run:
+        """Starts the run; returns it when it has passed all checks, or with `wait` when it is over.
+
+        Raises:
+            ExperimentError: it cannot be run as it is described; nothing is left of it.
+            TrainingError: with `wait`, the run has failed.
+        """
+        if wait:
+            self._follow()
+            return self.wait()
+        threading.Thread(target=self._follow, name="quinoa-run").start()
+        self._has_begun.wait()
+        if self.run is None:
+            return self.wait()
+        return self.run
+
+    def stop(self) -> None:
+        """Asks the run to end in order; a second time, at once."""
+        self._asked += 1
+        if self._stop is not None:
+            self._stop.ask()
+
+    def wait(self, timeout_s: float | None = None) -> Run:
+        """Waits until the run is over, and returns it.
+
+        Raises:
+            TimeoutError: it goes on after that many seconds.
+            TrainingError: it has failed.
+        """
+        if not self._is_over.wait(timeout_s):
+            raise TimeoutError(f"The run goes on after {timeout_s} s.")
+        if self._error is not None:
+            raise self._error
+        assert self.run is not None
+        return self.run
+
+    def _follow(self) -> None:
+        """Runs it to its end in this thread, or follows the process that does."""
+        try:
+            with signals.caught() as self._stop:
+                # Asked before there was anything to ask.
+                for _ in range(self._asked):
+                    self._stop.ask()
+                if self.in_this_process:
+                    self._run_here()
+                else:
+                    self._run_hosted(self._stop)
+            if self._teller is not None:
+                self._teller.evaluations()
+        except BaseException as error:
+            self._error = self._error or error
+        finally:
+            self._is_over.set()
+            self._has_begun.set()
+
+    def _begin(self, root: str | os.PathLike[str]) -> None:
+        self.run = self.make_run(Path(root).absolute())
+        self._teller = Teller(self.run, self.callbacks)
+        self._has_begun.set()
+
+    def _run_here(self) -> None:
+        from quinoa.launch import in_process
+
+        in_process.import_tensorflow()
+        from quinoa.launch.commands import one_run
+
+        view = _View(self)
+
+        def begin(folder: RunFolder, experiment: Resolved) -> None:
+            self._begin(folder.root)
+            view.begin(Goal.of(experiment))
+
+        try:
+            _, summary = one_run.run(
+                hosted_run.parsed(self.texts),
+                dict(os.environ),
+                environment=self.environment,
+                on_start=begin,
+                view=view,
+            )
+        except UsageError as error:
+            raise ExperimentError(str(error)) from error
+        self._check_evaluated(summary.evaluation_error)
+
+    def _run_hosted(self, stop: signals.StopSignals) -> None:
+        try:
+            hosted = Hosted(hosted_run.run, list(self.texts), self.environment)
+        except TypeError as error:
+            raise ExperimentError(
+                f"The environment cannot be sent to the processes of the local engine ({error}): "
+                "give a function or class that makes it, env=lambda seed: ..., or "
+                "engine='serial', which has one process."
+            ) from None
+        view = _View(self)
+        told = 0
+        try:
+            with view, stop.telling(lambda asked: view.say(_about_stop(asked.times))):
+                while not hosted.is_over:
+                    for event, value in hosted.read(_POLL_S):
+                        if event == hosted_run.STARTED:
+                            self._begin(value)
+                            view.begin(Goal.of_json(_described(Path(value))))
+                        elif event == hosted_run.STATUS:
+                            view.show(value)
+                        else:
+                            view.say(value)
+                    while told < min(stop.count, 2):
+                        told += 1
+                        hosted.stop()
+            ended = hosted.value()
+        except HostError as error:
+            raise TrainingError(str(error), self.run) from None
+        finally:
+            if not hosted.is_over:
+                hosted.kill()
+        if ended["outcome"] == "failed":
+            node, text = ended["failed_node"], ended["error"]
+            raise TrainingError(f"{node} failed:\n{text}", self.run)
+        self._check_evaluated(ended["evaluation_error"])
+
+    def _check_evaluated(self, error: str | None) -> None:
+        if error is not None:
+            raise TrainingError(f"The final evaluation failed: {error}", self.run)
+
+    def _tell(self, status: Mapping[str, Any]) -> None:
+        """Tells callbacks; what they raise ends the run in order, and is raised when it is over."""
+        if self._teller is None or self._error is not None:
+            return
+        try:
+            goes_on = self._teller.report(status)
+        except Exception as error:
+            self._error, goes_on = error, False
+        if not goes_on and not self._asked:
+            self.stop()
+
+
+class _View:
+    """Shows how the run goes, where that is wanted, and has callbacks told."""
+
+    def __init__(self, session: Session):
+        self._session = session
+        self._progress: Progress | None = None
+        self._holding = contextlib.ExitStack()
+
+    def begin(self, goal: Goal) -> None:
+        """The run has begun."""
+        if self._session.progress:
+            self._progress = self._holding.enter_context(Progress(goal))
+
+    def __enter__(self) -> _View:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._holding.__exit__(kind, error, trace)
+
+    def show(self, status: Mapping[str, Any]) -> None:
+        if self._progress is not None:
+            self._progress.show(status)
+        self._session._tell(status)
+
+    def say(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.say(text)
+        else:
+            say(text, sys.stderr)
+
+
+def _described(root: Path) -> Mapping[str, Any]:
+    from quinoa.launch.files import read_json
+    from quinoa.launch.run_folder import RunFolder
+
+    fields: Mapping[str, Any] = read_json(RunFolder(root).experiment)["experiment"]
+    return fields
+
+
+def _about_stop(times: int) -> str:
+    if times > 1:
+        return "Ending at once: what was learned since the newest checkpoint is lost."
+    return "Stopping: saving what was learned. Ctrl-C once more ends the run at once, without that."

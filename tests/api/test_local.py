@@ -1,0 +1,100 @@
+"""The local engine from Python: processes, while the program itself stays as it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+
+import psutil
+import pytest
+
+import quinoa
+from tests.api.own import SMALL, Toy
+from tests.launch.helpers import ROOT, wait_until
+
+_SCRIPT = '''
+import os, sys
+import gymnasium, numpy as np
+import quinoa
+from gymnasium import spaces
+
+before = dict(os.environ)
+assert "tensorflow" not in sys.modules
+
+class Mine(gymnasium.Env):
+    """Of the script alone: no other process can import it."""
+    observation_space, action_space = spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, (1,))
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(2, np.float32), {}
+    def step(self, action):
+        self.steps += 1
+        return np.zeros(2, np.float32), 1.0, False, self.steps >= 10, {}
+
+told = []
+run = quinoa.train("iq", env=lambda seed: Mine(), folder=sys.argv[1], learning_rate=3e-4,
+    callbacks=lambda run, event: told.append(event.kind), **SMALL)
+assert "tensorflow" not in sys.modules and dict(os.environ) == before
+print(run.outcome, sorted(set(told)))
+print(quinoa.load(sys.argv[1]).evaluate(episodes=4).mean())
+'''
+
+
+def test_a_script_trains_in_an_environment_of_its_own(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(f"SMALL = {SMALL!r}\n{textwrap.dedent(_SCRIPT)}")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "run")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n")[:2] == ["finished ['evaluation', 'report']", "10.0"]
+
+
+def test_a_run_goes_on_beside_the_program_and_ends_when_it_is_told(tmp_path):
+    small = {**SMALL, "steps": 10**7}
+    run = quinoa.train(env=Toy, folder=tmp_path / "run", wait=False, **small)
+    children = psutil.Process().children(recursive=True)
+    try:
+        with pytest.raises(TimeoutError):
+            run.wait(timeout=0.1)
+        wait_until(lambda: run.status().get("actor_steps", 0) > 0, 120)
+        assert run.status()["state"] == "running" and run.outcome is None
+        run.stop()
+        assert run.wait(timeout=120).outcome == "stopped"
+        assert run.checkpoints
+    finally:
+        for child in children:
+            if child.is_running():
+                child.kill()
+    # In a process that has it not under way, it is over all the same.
+    assert quinoa.load(run.path).wait() is not None
+
+
+def test_what_cannot_travel_is_said(tmp_path):
+    environment = Toy()
+    environment.connection = threading.Lock()  # type: ignore[attr-defined]
+    with pytest.raises(quinoa.ExperimentError, match="cannot be sent to the processes"):
+        quinoa.train(env=environment, folder=tmp_path / "run", **SMALL)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_fails_says_of_what_and_keeps_its_folder(tmp_path):
+    with pytest.raises(quinoa.TrainingError, match="licence") as raised:
+        quinoa.train(
+            env="tests.api.own:Expiring", folder=tmp_path / "run", **{**SMALL, "steps": 5000}
+        )
+    assert raised.value.run is not None and raised.value.run.outcome == "failed"
+
+
+def test_wrong_input_is_refused_in_the_program(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(quinoa.ExperimentError, match="already holds a run"):
+        (tmp_path / "experiment.json").write_text("{}")
+        quinoa.train(env=Toy, folder=tmp_path, **SMALL)

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import quinoa
+from quinoa.agents import registry
+from quinoa.environments import CanonicalEnvironment
+from tests.api.own import EPISODE, SMALL, Toy, ToyOfDm
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run in an environment that was given as a function without a name."""
+    root = tmp_path_factory.mktemp("api") / "run"
+    told = []
+    run = quinoa.train(
+        "iq",
+        env=lambda seed: Toy(worth=2.0),
+        engine="serial",
+        folder=root,
+        learning_rate=2e-3,
+        seed=4,
+        callbacks=lambda run, event: told.append((run, event)),
+        **SMALL,
+    )
+    return run, told
+
+
+def test_the_run_has_what_was_said_and_what_came_of_it(trained):
+    run, _ = trained
+    assert run.outcome == "finished"
+    assert run.status()["state"] == "ended" and run.status()["actor_steps"] == 300
+    config = run.config
+    assert (config["agent"], config["environment"]) == ("iq", "lambda")
+    assert (config["learning_rate"], config["seed"], config["steps"]) == (2e-3, 4, 300)
+    curve = run.curve()
+    assert {"actor_steps", "learner_steps", "hours", "episode_return"} <= set(curve.columns)
+    assert curve["actor_steps"].iloc[-1] == 300
+    assert (curve["episode_return"] == 2.0 * EPISODE).all()
+    assert len(run.metrics("learner")) and len(run.curve("actor"))
+    assert (run.evaluations["episode_length"] == EPISODE).all()
+    assert run.checkpoints[-1] == run.status()["learner_steps"]
+
+
+def test_callbacks_hear_of_each_evaluation_once(trained):
+    run, told = trained
+    assert all(of is run for of, _ in told)
+    evaluations = [event for _, event in told if event.kind == "evaluation"]
+    assert [event.actor_steps for event in evaluations] == run.curve()["actor_steps"].tolist()
+    assert all(event.values["episode_return"] == 2.0 * EPISODE for event in evaluations)
+    assert any(event.kind == "report" for _, event in told)
+
+
+def test_its_policy_takes_raw_observations_and_gives_the_environments_actions(trained):
+    run, _ = trained
+    policy = run.policy()
+    environment = Toy()
+    observation, _ = environment.reset()
+    action = policy(observation)
+    assert environment.action_space.contains(action)
+    np.testing.assert_array_equal(policy(observation), action)
+    assert policy.predict(observation) == (action, None)
+    drawn = [policy(observation, sample=True)[0] for _ in range(5)]
+    assert len(set(drawn)) > 1
+    again = [policy(observation, sample=True, seed=3)[0] for _ in range(2)]
+    assert again[0] == again[1]
+    batch = {"mark": np.zeros((3, 2)), "count": np.array([0, 0, 0])}
+    np.testing.assert_allclose(policy(batch), [action] * 3, atol=1e-6)
+    with pytest.raises(ValueError, match=r"observation\['count'\] is missing"):
+        policy(np.zeros(2))
+
+
+def test_what_it_has_learned_is_evaluated_where_it_was_trained(trained):
+    run, _ = trained
+    evaluation = quinoa.load(run.path).evaluate(episodes=3, seeds=[1, 2])
+    assert (len(evaluation), evaluation.mean(), evaluation.std()) == (6, 2.0 * EPISODE, 0.0)
+    assert evaluation.lengths.tolist() == [EPISODE] * 6
+    assert str(evaluation) == "20.0 ± 0.0 (6 episodes)"
+    # Another one of the same layout.
+    assert quinoa.load(run.path, env=Toy).evaluate(2).mean() == EPISODE
+
+
+def test_a_program_that_has_not_the_environment_is_told_to_give_it(trained, quinoa_command):
+    run, _ = trained
+    status, _, err = quinoa_command("evaluate", str(run.path))
+    assert status == 2 and "was given as a Python object" in " ".join(err.split())
+    status, out, _ = quinoa_command("evaluate", str(run.path), "--env=tests.api.own:Toy")
+    assert status == 0 and "Return: 10.0" in out
+
+
+def test_a_video_shows_itself_and_a_comparison_is_a_figure(trained, tmp_path):
+    run, _ = trained
+    video = run.video(tmp_path / "toy.gif", episodes=1, length=5, size=64)
+    assert video.paths == [tmp_path / "toy.gif"]
+    assert video.paths[0].read_bytes()[:3] == b"GIF"
+    assert video._repr_html_().startswith('<img src="data:image/gif;base64,R0lG')
+    figure = quinoa.compare([run], out=tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    assert figure.axes[0].get_title() == "lambda"
+
+
+def test_it_goes_on_where_it_ended(trained, tmp_path):
+    run, _ = trained
+    more = quinoa.resume(run, steps=500, engine="serial", progress=False)
+    assert more.path == run.path and more.status()["actor_steps"] == 500
+    with pytest.raises(quinoa.ExperimentError, match="has done its 500 steps"):
+        quinoa.resume(run, engine="serial", progress=False)
+    with pytest.raises(quinoa.ExperimentError, match="Did you mean steps"):
+        quinoa.resume(run, stepz=3)
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        (Toy, "tests.api.own:Toy"),
+        ("tests.api.own:ToyOfDm", "tests.api.own:ToyOfDm"),
+        (lambda: ToyOfDm(), "lambda"),
+        (lambda index: ToyOfDm(seed=index), "lambda"),
+        (Toy(worth=1.0), "Toy"),
+        (ToyOfDm(), "ToyOfDm"),
+    ],
+)
+def test_environments_of_every_form(env, name, tmp_path):
+    small = {**SMALL, "environments_per_actor": 1}
+    run = quinoa.train("iq", env=env, engine="serial", folder=tmp_path / "run", **small)
+    assert run.config["environment"] == name
+    assert run.evaluate(2).mean() == EPISODE
+
+
+def test_an_environment_that_only_this_program_has_registered(tmp_path):
+    import gymnasium
+
+    gymnasium.register("QuinoaToy-v0", entry_point=Toy)  # type: ignore[arg-type]
+    try:
+        run = quinoa.train(
+            env="gym:QuinoaToy-v0",
+            env_kwargs={"worth": 3},
+            engine="serial",
+            folder=tmp_path / "run",
+            **SMALL,
+        )
+        assert run.evaluate(1).mean() == 3 * EPISODE
+    finally:
+        del gymnasium.registry["QuinoaToy-v0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rat": 1}, "no field 'learning_rat'. Did you mean learning_rate"),
+        ({"tau": -1.0}, "tau = -1.0 cannot work"),
+        ({"steps": 0}, "must be a whole number, at least 1"),
+        ({"agent": "iqq"}, "There is no agent 'iqq'"),
+        ({"env": "control:walker:wlak"}, "Did you mean control:walker:walk"),
+        ({"env": 3}, "env = 3 cannot work"),
+        ({"env_kwargs": {"map": object()}}, "is nothing that JSON holds"),
+        ({"resume": "x"}, "resume is said by quinoa.resume here"),
+        ({"settings": {"tau": 0.1}, "tau": 0.2}, "tau is given twice"),
+        ({"env": ToyOfDm(), "num_actors": 2}, "would all draw the same random numbers"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_starts(arguments, message, tmp_path):
+    with pytest.raises(quinoa.ExperimentError) as raised:
+        quinoa.train(folder=tmp_path / "run", **arguments)
+    assert message in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_error_of_the_users_own_is_raised_as_it_is(tmp_path):
+    def wrong(run, event):
+        raise ZeroDivisionError("of the callback")
+
+    with pytest.raises(ZeroDivisionError, match="of the callback"):
+        quinoa.train(env=Toy, engine="serial", folder=tmp_path / "run", callbacks=wrong, **SMALL)
+    run = quinoa.load(tmp_path / "run")
+    assert run.outcome == "stopped" and run.checkpoints
+
+
+def test_a_callback_ends_a_run_in_order(tmp_path):
+    small = {**SMALL, "steps": 10**6}
+    run = quinoa.train(
+        env=Toy,
+        engine="serial",
+        folder=tmp_path / "run",
+        callbacks=lambda run, event: event.actor_steps < 200,
+        **small,
+    )
+    assert run.outcome == "stopped"
+    assert 200 <= run.status()["actor_steps"] < 10**6
+
+
+def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):
+    def train(name: str, seed: int) -> quinoa.Run:
+        return quinoa.train(
+            env=Toy, engine="serial", folder=tmp_path / name, seed=seed, wait=False, **SMALL
+        )
+
+    runs = [train("a", 1), train("b", 1), train("c", 2)]
+    assert all(run.wait(timeout=200).outcome == "finished" for run in runs)
+    alone = []
+    thread = threading.Thread(target=lambda: alone.append(train("d", 1).wait()))
+    thread.start()
+    thread.join(200)
+    parameters = [
+        quinoa.load(tmp_path / name)._checkpoint(None).policy_parameters() for name in "abcd"
+    ]
+    np.testing.assert_array_equal(parameters[0], parameters[1])
+    np.testing.assert_array_equal(parameters[0], parameters[3])
+    assert (parameters[0] != parameters[2]).any()
+    with pytest.raises(quinoa.RunError, match="not a run of this process"):
+        quinoa.load(runs[0].path).stop()
+
+
+def test_an_experiment_is_a_value_that_is_checked_and_trained(tmp_path):
+    small = {name: value for name, value in SMALL.items() if name != "progress"}
+    experiment = quinoa.Experiment("m_iq", env=Toy, tau=0.02, **small)
+    assert experiment.resolve().config == registry.override(
+        registry.load_config("m_iq").config,
+        {"tau": "0.02", "min_replay_size": "100", "batch_size": "8", "hidden_sizes": "8"},
+    )
+    assert "'m_iq'" in repr(experiment) and "tau=0.02" in repr(experiment)
+    run = quinoa.train(experiment, engine="serial", folder=tmp_path / "run", progress=False)
+    assert run.config["alpha"] == 0.9
+    with pytest.raises(quinoa.ExperimentError, match="is said when it is made"):
+        quinoa.train(experiment, steps=3)
+
+
+def test_what_there_is(tmp_path):
+    assert "iq" in quinoa.list_agents()
+    assert "control:walker:walk" in quinoa.list_environments()
+    environment = quinoa.make_env(Toy, 3, env_kwargs={"worth": 2})
+    assert isinstance(environment, CanonicalEnvironment)
+    assert environment.reset().observation.shape == (2 + EPISODE + 1,)
+    assert environment.step([0.0]).reward == 2
+    with pytest.raises(quinoa.ExperimentError, match="There is no environment"):
+        quinoa.make_env("nowhere")
+    with pytest.raises(quinoa.RunError, match="There is no run"):
+        quinoa.load(tmp_path / "nowhere")
