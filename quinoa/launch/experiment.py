@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -318,7 +319,13 @@ class Experiment:
                 f"The agent {self.agent} cannot be made for {self.environment}: {described(error)}"
             ) from error
 
-    def save(self, folder: RunFolder, *, resumed_at: int | None = None) -> None:
+    def save(
+        self,
+        folder: RunFolder,
+        *,
+        resumed_at: int | None = None,
+        called_in: Path | None = None,
+    ) -> None:
         """Writes the experiment to the run's folder, with what it was run by.
 
         What the sources differ in from their git revision goes to a file of its own.
@@ -326,22 +333,24 @@ class Experiment:
         Args:
             folder: of the run.
             resumed_at: the actor steps from which a run goes on that the folder already has.
+            called_in: the folder that the program was called in; by default, that it is in now.
         """
         from quinoa.agents import registry
 
+        called_in = called_in or Path.cwd()
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del fields["environment_maker"]
         fields["agent_config"] = registry.to_json(self.agent_config)
         fields["env_kwargs"] = dict(self.env_kwargs)
         fields["layout"] = None if self.layout is None else self.layout.to_json()
-        described = {"format": _FORMAT, "experiment": fields, **provenance.collect()}
+        described = {"format": _FORMAT, "experiment": fields, **provenance.collect(called_in)}
         if resumed_at is not None:
             before = read_json(folder.experiment)
-            resumed = {"actor_steps": resumed_at, **provenance.collect()}
+            resumed = {"actor_steps": resumed_at, **provenance.collect(called_in)}
             resumes = [*before.get("resumed", []), resumed]
             described = {**before, "format": _FORMAT, "experiment": fields, "resumed": resumes}
         write_json(folder.experiment, described)
-        if diff := provenance.diffs():
+        if diff := provenance.diffs(called_in):
             write_text(folder.source_diff(resumed_at), diff)
 
 
@@ -380,13 +389,28 @@ def load(folder: RunFolder, environment: Given | None = None) -> Experiment:
             Experiment, localns={"AgentConfig": AgentConfig, "Layout": Layout}
         )
         loaded = Experiment(**whole, **registry.restored(fields, types))
-    except (registry.UnknownAgentError, ConfigError, ExperimentError) as error:
+    except registry.UnknownAgentError as error:
+        raise RunError(
+            f"The agent of {folder.root} cannot be loaded: {error}{_begun_elsewhere(saved)}"
+        ) from error
+    except (ConfigError, ExperimentError) as error:
         raise RunError(f"{path} does not fit this version: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
         ) from error
     return loaded if environment is None else loaded.given(environment)
+
+
+def _begun_elsewhere(saved: Mapping[str, Any]) -> str:
+    """A sentence on the folder that a run was begun in, where that is not the current one.
+
+    What is there of the user's own is found from there.
+    """
+    path = (saved.get("working_folder") or {}).get("path")
+    if not isinstance(path, str) or path == str(Path.cwd()):
+        return ""
+    return f" The run was begun in {path}."
 
 
 def agent_path(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 # `python -m` would look for our modules in the current folder first, where a file of the user's may
 # have one of their names; a script's own folder would come first likewise. So the new process gets
@@ -15,12 +16,14 @@ _START = (
 )
 
 
-def command(module: str, *arguments: str) -> list[str]:
+def command(module: str, *arguments: str, folder: Path | None = None) -> list[str]:
     """The command line that runs a module as `python -m` does, with this process's own `sys.path`.
 
     Args:
         module: its full name.
         arguments: what it finds in `sys.argv[1:]`.
+        folder: what relative entries of `sys.path` are relative to; by default, the folder that
+            this process is in.
     """
-    path = [os.path.abspath(entry) for entry in sys.path]
+    path = [os.path.normpath((folder or Path.cwd()) / entry) for entry in sys.path]
     return [sys.executable, "-c", _START, json.dumps(path), module, *arguments]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import os
 import platform
 import subprocess
 import sys
@@ -32,8 +31,12 @@ _MAX_DIFF = 2**20
 _MAX_UNTRACKED = 100
 
 
-def collect() -> dict[str, Any]:
-    """Everything that tells how a run came about, as JSON values."""
+def collect(called_in: Path) -> dict[str, Any]:
+    """Everything that tells how a run came about, as JSON values.
+
+    Args:
+        called_in: the folder that the program was called in.
+    """
     return {
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -42,7 +45,7 @@ def collect() -> dict[str, Any]:
         "versions": _versions(),
         # Of the program, and of the folder it was called in, where agents of the user's own may be.
         "git": git_state(_SOURCES),
-        "working_folder": {"path": os.getcwd(), "git": git_state(Path.cwd())},
+        "working_folder": {"path": str(called_in), "git": git_state(called_in)},
     }
 
 
@@ -51,11 +54,11 @@ def version() -> str:
     return importlib.metadata.version("quinoa")
 
 
-def diffs() -> str:
+def diffs(called_in: Path) -> str:
     """`git_diff` of the program, and of the folder it was called in, where that is another's."""
     folders = [_SOURCES]
-    if _repository(Path.cwd()) != _repository(_SOURCES):
-        folders.append(Path.cwd())
+    if _repository(called_in) != _repository(_SOURCES):
+        folders.append(called_in)
     return "".join(map(git_diff, folders))
 
 

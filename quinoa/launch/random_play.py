@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ def random_score(
     from quinoa import environments
 
     rng = np.random.default_rng(0)
+    start = Path.cwd()
     try:
         batch = environments.EnvironmentBatch(
             [
@@ -56,9 +59,14 @@ def random_score(
                 returns[first] = step.episode_return[first]
         finally:
             batch.close()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise RunError(
             f"Random actions cannot be tried on {environment} ({type(error).__name__}: {error}): "
             "give a file of scores that says theirs, --baseline=FILE."
         ) from error
+    finally:
+        # Where its code may have gone; the caller's paths lead from here.
+        os.chdir(start)
     return float(returns.mean())

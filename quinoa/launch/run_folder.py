@@ -139,8 +139,8 @@ class RunFolder:
         _remove_if_empty(self.root)
 
 
-def fresh(environment: str, agent: str, seed: int, *, parent: Path = Path("runs")) -> RunFolder:
-    """A folder that no other run has, by what is run and when."""
+def fresh(environment: str, agent: str, seed: int, *, parent: Path) -> RunFolder:
+    """A folder in `parent` that no other run has, by what is run and when."""
     # The ends of import paths tell more than their beginnings. A name has 255 bytes at most, and
     # what is made of a run is named after it.
     of_what = f"{_slug(environment)[-_MAX_SLUG:]}-{_slug(agent)[-_MAX_SLUG:]}"

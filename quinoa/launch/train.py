@@ -82,6 +82,7 @@ def train(
     engine: Engine,
     *,
     resumed_at: int | None = None,
+    called_in: Path | None = None,
     view: View | None = None,
     on_start: Callable[[RunFolder, Experiment], object] | None = None,
 ) -> Summary:
@@ -92,6 +93,7 @@ def train(
         folder: where to.
         engine: what runs it.
         resumed_at: the actor steps from which a run goes on that the folder already has.
+        called_in: the folder that the program was called in; by default, that it is in now.
         view: shows how it goes; by default a `Progress` on standard error.
         on_start: called when the folder has become a run's, before anything is started.
 
@@ -106,7 +108,7 @@ def train(
     with signals.caught() as stop, contextlib.ExitStack() as ending:
         # First of all, so that whoever looks knows when this process is gone.
         ProcessList(folder)
-        experiment.save(folder, resumed_at=resumed_at)
+        experiment.save(folder, resumed_at=resumed_at, called_in=called_in)
         if on_start is not None:
             on_start(folder, experiment)
         view = view or Progress(Goal.of(experiment))

@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 
@@ -202,6 +203,12 @@ def exits_later(seed: int) -> Exits:
 
 def exits_in_its_first_step(seed: int) -> Exits:
     return Exits(seed, after=0)
+
+
+def wanders(seed: int) -> Drawn:
+    """Goes to the folder of its assets when it is made."""
+    os.chdir(tempfile.gettempdir())
+    return Drawn(seed)
 
 
 class Unclosable(Drawn):

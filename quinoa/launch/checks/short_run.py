@@ -44,6 +44,7 @@ class Subject:
         settings: of the agent, `NAME=VALUE` each, that `config` has in place of others.
         action_repeat: environment steps that each action lasts.
         seed: of everything random.
+        folder: that the run starts in.
     """
 
     agent: str
@@ -54,6 +55,7 @@ class Subject:
     settings: Sequence[str] = ()
     action_repeat: int = 1
     seed: int = 0
+    folder: Path = dataclasses.field(default_factory=Path.cwd)
 
 
 def runs(subject: Subject) -> str:
@@ -82,6 +84,7 @@ def _run(subject: Subject, folder: RunFolder) -> str:
             # Ctrl-C is for this process, which ends the run in any case.
             start_new_session=True,
             env=dict(subject.inherited),
+            cwd=subject.folder,
         )
         try:
             _wait(process, _START_S, lambda: _count(folder, LEARNER_STEPS) > 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from quinoa import user_modules
 from quinoa.launch import lean_imports, process_environment
 from quinoa.launch.commands.base import (
     FAILED,
@@ -19,6 +20,7 @@ from quinoa.launch.commands.base import (
     telling_what_is_lost,
 )
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.start_folder import StartFolder
 from quinoa.launch.terminal import say
 
 if TYPE_CHECKING:
@@ -58,17 +60,19 @@ def _flags() -> flags.FlagValues:
 
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    start = StartFolder()
     expect(arguments, 1, "check takes one agent or environment (see quinoa check --help)")
     inherited = process_environment.set_for_this_process()
     lean_imports.install()
-    (name,) = arguments
-    start = time.monotonic()
+    # A file's absolute path: it is loaded again and again, wherever its code goes meanwhile.
+    (name,) = map(user_modules.absolute, arguments)
+    began = time.monotonic()
     with telling_what_is_lost(lambda: "what has not been checked yet is not known to hold."):
         if is_environment(name):
-            count, failed = _check_environment(name, values, inherited)
+            count, failed = _check_environment(name, values, inherited, start)
         else:
-            count, failed = _check_agent(name, values, inherited)
-    seconds = time.monotonic() - start
+            count, failed = _check_agent(name, values, inherited, start)
+    seconds = time.monotonic() - began
     if failed:
         say(f"{failed} of {count} checks failed ({seconds:.0f} s).")
         return FAILED
@@ -109,7 +113,7 @@ def is_environment(name: str) -> bool:
 
 
 def _check_agent(
-    name: str, values: flags.FlagValues, inherited: Mapping[str, str]
+    name: str, values: flags.FlagValues, inherited: Mapping[str, str], start: StartFolder
 ) -> tuple[int, int]:
     from quinoa.agents import registry
     from quinoa.launch.checks import agent, short_run
@@ -143,12 +147,13 @@ def _check_agent(
             action_repeat=values.action_repeat,
             seed=values.seed,
             inherited=inherited,
+            folder=start.path,
         ),
     )
 
 
 def _check_environment(
-    name: str, values: flags.FlagValues, inherited: Mapping[str, str]
+    name: str, values: flags.FlagValues, inherited: Mapping[str, str], start: StartFolder
 ) -> tuple[int, int]:
     from quinoa import environments as environments_
     from quinoa.agents import registry
@@ -176,6 +181,7 @@ def _check_environment(
             action_repeat=values.action_repeat,
             seed=values.seed,
             inherited=inherited,
+            folder=start.path,
         ),
     )
 

@@ -22,6 +22,7 @@ from quinoa.launch.commands.base import (
     expect_possible,
     telling_what_is_lost,
 )
+from quinoa.launch.start_folder import StartFolder
 from quinoa.launch.streams import output_for_data
 from quinoa.launch.terminal import say
 
@@ -77,7 +78,8 @@ def _evaluate(
     from quinoa.launch.tally import Tally
     from quinoa.launch.train import describe
 
-    folder = run_folder.existing(run)
+    start = StartFolder()
+    folder = run_folder.existing(start.absolute(run))
     experiment = trained.load(values, folder)
     checkpoint = trained.take(values, folder)
     total = values.episodes * len(chosen)
@@ -118,7 +120,7 @@ def _evaluate(
         print(json.dumps(found, indent=2), file=data)
     elif values.json is not None:
         try:
-            write_json(Path(values.json), found)
+            write_json(start.absolute(values.json), found)
         except OSError as error:
             raise UsageError(f"{values.json} cannot be written: {error.strerror}.") from error
         say(values.json)

@@ -13,6 +13,7 @@ from quinoa.launch import process_environment
 from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import OK, Command, UsageError, expect, expect_possible
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.start_folder import StartFolder
 from quinoa.launch.terminal import say
 
 if TYPE_CHECKING:
@@ -37,17 +38,19 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     from quinoa.launch import run_folder
     from quinoa.launch.experiment import load
 
-    folder = run_folder.existing(arguments[0])
+    start = StartFolder()
+    folder = run_folder.existing(start.absolute(arguments[0]))
     experiment = load(folder)
     checkpoint = trained.take(values, folder)
     out = Path(values.out) if values.out else Path(f"{folder.root.resolve().name}-policy")
     expect_possible("out", out)
-    check_new(out)
+    to = start.absolute(out)
+    check_new(to)
     # It imports TensorFlow, and so comes after all that may be wrong.
     from quinoa.launch.export import ARRAYS, DESCRIPTION, SAVED_MODEL, SOURCE, export
 
     try:
-        made = export(folder, experiment, checkpoint, out)
+        made = export(folder, experiment, checkpoint, to)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror or error}.") from error
     say(f"{out / SAVED_MODEL}: TensorFlow; {_described(made.saved_model, 'sample')}")

@@ -40,6 +40,8 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
     try:
         settings = _taken_from_preset(values) if values.preset is not None else {}
         name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
+        # First, as what is imported next may go to another folder than a file's name leads from.
+        agent, environment = agent_path(name), environment_path(values.env)
         config = registry.load_config(name).config
         _check_preset(values.preset, config, settings)
         config = registry.override(config, {**settings, **assignments(values.set)})
@@ -58,9 +60,9 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         learner_threads=values.learner_threads,
     )
     return Experiment(
-        agent=agent_path(name),
+        agent=agent,
         agent_config=config,
-        environment=environment_path(values.env),
+        environment=environment,
         env_kwargs=env_kwargs(values.env_set),
         action_repeat=values.action_repeat,
         num_actors=values.num_actors,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -14,6 +13,7 @@ from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.new_experiment import check_environment, make_experiment
 from quinoa.launch.commands.resumed_experiment import resume_experiment
 from quinoa.launch.engines.base import Settings
+from quinoa.launch.start_folder import StartFolder
 
 if TYPE_CHECKING:
     from quinoa.environments.given import Given
@@ -40,7 +40,7 @@ def run(
         view: likewise.
 
     Returns:
-        The folder of the run, and what came of it.
+        The folder of the run, an absolute path, and what came of it.
 
     Raises:
         ExperimentError: it cannot be run; nothing is left of it.
@@ -49,6 +49,7 @@ def run(
     """
     from quinoa.launch import engines, resume, run_folder, wandb_mirror
 
+    start = StartFolder()
     if values.require_private and not values.private_network:
         raise UsageError("--require_private and --noprivate_network contradict each other.")
     if values.preset is not None and values.resume is not None:
@@ -72,27 +73,39 @@ def run(
             private_network=values.private_network,
             require_private=values.require_private,
             hang_timeout_s=values.hang_timeout,
+            folder=start.path,
         ),
     )
     resumed_at = None
     with contextlib.ExitStack() as holding:
         if new is None:
-            folder = run_folder.existing(values.resume)
+            folder = run_folder.existing(start.absolute(values.resume))
             holding.enter_context(resume.held(folder))
             experiment, resumed_at = resume_experiment(values, folder, engine, environment)
         else:
             engine.check(new)
             experiment = new.validate()
             folder = (
-                run_folder.RunFolder(Path(values.folder))
+                run_folder.RunFolder(start.absolute(values.folder))
                 if values.folder
-                else run_folder.fresh(experiment.environment, experiment.agent, experiment.seed)
+                else run_folder.fresh(
+                    experiment.environment,
+                    experiment.agent,
+                    experiment.seed,
+                    parent=start.absolute("runs"),
+                )
             )
             folder.create()
             holding.enter_context(resume.held(folder))
         with wandb_mirror.mirrored(folder, values.wandb):
             return folder, train(
-                experiment, folder, engine, resumed_at=resumed_at, view=view, on_start=on_start
+                experiment,
+                folder,
+                engine,
+                resumed_at=resumed_at,
+                called_in=start.path,
+                view=view,
+                on_start=on_start,
             )
 
 

@@ -21,6 +21,7 @@ from quinoa.launch.commands.base import (
     expect_possible,
 )
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.start_folder import StartFolder
 from quinoa.launch.terminal import say
 
 _STEP = "100"
@@ -63,9 +64,10 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     from quinoa.launch import run_folder
     from quinoa.launch.policy_picture import MAX_STATES, draw_policy, read_states
 
-    folder = run_folder.existing(arguments[0])
+    start = StartFolder()
+    folder = run_folder.existing(start.absolute(arguments[0]))
     experiment = trained.load(values, folder)
-    states = [] if values.observation is None else read_states(Path(values.observation))
+    states = [] if values.observation is None else read_states(start.absolute(values.observation))
     if max(len(states), len(steps)) > MAX_STATES:
         raise UsageError(f"One picture has room for {MAX_STATES} states at most: give fewer.")
     checkpoint = trained.take(values, folder)
@@ -73,7 +75,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         path = draw_policy(
             experiment,
             checkpoint,
-            Path(values.out),
+            start.absolute(values.out),
             steps=() if states else steps,
             states=states,
             num_actions=values.actions,
@@ -85,7 +87,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         raise
     except (OSError, ValueError) as error:
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error
-    say(str(path))
+    say(str(start.shown(path)))
     return OK
 
 

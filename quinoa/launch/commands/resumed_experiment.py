@@ -53,8 +53,17 @@ def resume_experiment(
 
     if values["folder"].present:
         raise UsageError("--resume goes on in the run's own folder: leave --folder out.")
+    # First, as what is imported next may go to another folder than a file's name leads from.
+    named = {
+        field: path(str(values[flag].value))
+        for flag, field, path in (
+            ("agent", "agent", agent_path),
+            ("env", "environment", environment_path),
+        )
+        if values[flag].present
+    }
     saved = load(folder)
-    if values["agent"].present and agent_path(values.agent) != saved.agent:
+    if named.get("agent", saved.agent) != saved.agent:
         raise ExperimentError(
             f"{folder.root} is a run of {saved.agent}: start another for another."
         )
@@ -64,9 +73,7 @@ def resume_experiment(
         for flag in values
         if values[flag].present and _FIELDS.get(flag, flag) in names
     }
-    for field, path in (("agent", agent_path), ("environment", environment_path)):
-        if field in given:
-            given[field] = path(given[field])
+    given.update(named)
     if values["env_set"].present:
         given["env_kwargs"] = env_kwargs(values.env_set)
     if environment is None and "environment" in given:

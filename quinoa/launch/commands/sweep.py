@@ -7,7 +7,6 @@ import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -17,6 +16,7 @@ from quinoa.launch.commands import train_flags
 from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
 from quinoa.launch.commands.new_experiment import check_environment, make_experiment
 from quinoa.launch.engines.base import Settings
+from quinoa.launch.start_folder import StartFolder
 from quinoa.launch.terminal import command, say
 from quinoa.launch.words import count
 
@@ -98,12 +98,13 @@ def _flags() -> flags.FlagValues:
 
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    start = StartFolder()
     settings = _take_flags(values, arguments)
     inherited = process_environment.set_for_this_process()
     if values.resume is None:
         if values.retry_failed:
             raise UsageError("--retry_failed is for a sweep that goes on: give --resume too.")
-        return _begin(values, [*values.grid, *settings], inherited)
+        return _begin(values, [*values.grid, *settings], inherited, start)
     given = [f"--{name}" for name in values if values[name].present and name not in _WITH_RESUME]
     if other := [*given, *settings]:
         raise UsageError(
@@ -111,7 +112,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         )
     from quinoa.launch.sweep.folder import SweepFolder
 
-    sweep = SweepFolder(Path(values.resume))
+    sweep = SweepFolder(start.absolute(values.resume))
     planned = sweep.load()
     with _held(sweep):
         return _go_through(
@@ -119,6 +120,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             planned,
             values.at_once or sweep.at_once(),
             inherited,
+            start,
             retry_failed=values.retry_failed,
         )
 
@@ -133,7 +135,12 @@ def _take_flags(values: flags.FlagValues, arguments: Sequence[str]) -> list[str]
     return [*arguments[:first], *left]
 
 
-def _begin(values: flags.FlagValues, settings: Sequence[str], inherited: Mapping[str, str]) -> int:
+def _begin(
+    values: flags.FlagValues,
+    settings: Sequence[str],
+    inherited: Mapping[str, str],
+    start: StartFolder,
+) -> int:
     lean_imports.install()
     from quinoa.launch import run_folder
     from quinoa.launch.sweep.folder import SweepFolder
@@ -142,14 +149,14 @@ def _begin(values: flags.FlagValues, settings: Sequence[str], inherited: Mapping
     say(f"Checking {count(len(planned), 'run')}.")
     at_once, planned = _sized(planned, values, _checked(planned, inherited))
     sweep = SweepFolder(
-        Path(values.folder)
+        start.absolute(values.folder)
         if values.folder
-        else run_folder.unused(Path("runs") / time.strftime("sweep-%Y%m%d-%H%M%S"))
+        else run_folder.unused(start.absolute("runs") / time.strftime("sweep-%Y%m%d-%H%M%S"))
     )
     sweep.create()
     with _held(sweep):
-        sweep.save(planned, at_once, settings)
-        return _go_through(sweep, planned, at_once, inherited)
+        sweep.save(planned, at_once, settings, start.path)
+        return _go_through(sweep, planned, at_once, inherited, start)
 
 
 def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]:
@@ -249,6 +256,7 @@ def _go_through(
     planned: Sequence[Planned],
     at_once: int,
     inherited: Mapping[str, str],
+    start: StartFolder,
     *,
     retry_failed: bool = False,
 ) -> int:
@@ -258,30 +266,38 @@ def _go_through(
     from quinoa.launch.sweep.folder import State
     from quinoa.launch.sweep.runner import run_all
 
-    say(f"{count(len(planned), 'run')}, {at_once} at once, in {sweep.root}")
-    run_all(sweep, planned, at_once=at_once, environment=inherited, retry_failed=retry_failed)
+    root = start.shown(sweep.root)
+    say(f"{count(len(planned), 'run')}, {at_once} at once, in {root}")
+    run_all(
+        sweep,
+        planned,
+        at_once=at_once,
+        environment=inherited,
+        folder=start.path,
+        retry_failed=retry_failed,
+    )
     table, paths = summary.write(sweep, planned)
     say("")
     scores.say_table(table, sys.stdout)
     say("")
     for path in paths:
-        say(str(path))
+        say(str(start.shown(path)))
     states = {run.name: sweep.state(run) for run in planned}
     if left := [run for run in planned if states[run.name] in (State.WAITING, State.BROKEN_OFF)]:
         whose = "its" if len(left) == 1 else "their"
         say(
             f"{len(left)} of {count(len(planned), 'run')} did not come to {whose} end. To go on: "
-            f"{command('sweep', f'--resume={sweep.root}')}"
+            f"{command('sweep', f'--resume={root}')}"
         )
     failed = [run for run in planned if states[run.name] is State.FAILED]
     reasons = sweep.failed()
     for run in failed:
         reason = reasons.get(run.name, "see its log")
-        say(f"{run.name} failed: {reason}\n    {sweep.log(run)}", sys.stderr)
+        say(f"{run.name} failed: {reason}\n    {start.shown(sweep.log(run))}", sys.stderr)
     if failed:
         return complain(
             f"{len(failed)} of {count(len(planned), 'run')} failed. To try again: "
-            f"{command('sweep', f'--resume={sweep.root}', '--retry_failed')}",
+            f"{command('sweep', f'--resume={root}', '--retry_failed')}",
             FAILED,
         )
     return OK

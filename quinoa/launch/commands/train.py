@@ -12,6 +12,7 @@ from quinoa.launch import lean_imports, process_environment
 from quinoa.launch.commands import train_flags
 from quinoa.launch.commands.base import FAILED, OK, Command, complain, expect
 from quinoa.launch.engines.base import Outcome
+from quinoa.launch.start_folder import StartFolder
 from quinoa.launch.terminal import command, say
 
 if TYPE_CHECKING:
@@ -22,25 +23,28 @@ if TYPE_CHECKING:
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 0, "train takes flags only")
+    start = StartFolder()
     inherited = process_environment.set_for_this_process()
     lean_imports.install()
     from quinoa.launch.commands import one_run
 
     def about(folder: RunFolder, experiment: Experiment) -> None:
+        root = start.shown(folder.root)
         by = f" by the preset {experiment.preset}" if experiment.preset else ""
-        say(f"Training {experiment.agent} on {experiment.environment}{by} in {folder.root}")
+        say(f"Training {experiment.agent} on {experiment.environment}{by} in {root}")
         say(f"With {_described_sizes(experiment)}.")
-        say(f"To watch it from another terminal: {command('status', str(folder.root))}")
+        say(f"To watch it from another terminal: {command('status', str(root))}")
 
     folder, summary = one_run.run(values, inherited, on_start=about)
     from quinoa.launch.train import describe
 
+    root = start.shown(folder.root)
     result = summary.result
     if result.restarts:
-        say(f"{_described_restarts(result)}; see {folder.events}.")
+        say(f"{_described_restarts(result)}; see {start.shown(folder.events)}.")
     if result.outcome is Outcome.FAILED:
-        say(f"Run: {folder.root}")
-        complain(f"{result.failed_node} failed; see {folder.logs}.", FAILED)
+        say(f"Run: {root}")
+        complain(f"{result.failed_node} failed; see {start.shown(folder.logs)}.", FAILED)
         say(str(result.error), sys.stderr)
         return FAILED
     if summary.final is not None:
@@ -55,12 +59,12 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             else "Stopped early."
         )
     if summary.learning_curve is not None:
-        say(f"Learning curve: {summary.learning_curve}")
-    say(f"Run: {folder.root}")
+        say(f"Learning curve: {start.shown(summary.learning_curve)}")
+    say(f"Run: {root}")
     if summary.final is None:
-        say(f"To evaluate what it has learned: {command('evaluate', str(folder.root))}")
+        say(f"To evaluate what it has learned: {command('evaluate', str(root))}")
     if result.outcome in (Outcome.STOPPED, Outcome.KILLED):
-        say(f"To go on with it: {command('train', f'--resume={folder.root}')}")
+        say(f"To go on with it: {command('train', f'--resume={root}')}")
     if summary.evaluation_error is not None:
         return complain(f"the final evaluation failed: {summary.evaluation_error}", FAILED)
     return FAILED if result.outcome is Outcome.KILLED else OK

@@ -22,6 +22,7 @@ from quinoa.launch.commands.base import (
     telling_what_is_lost,
 )
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
+from quinoa.launch.start_folder import StartFolder
 from quinoa.launch.terminal import say
 
 _ENDINGS = (".mp4", ".gif")
@@ -68,9 +69,10 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     inherited = process_environment.set_for_this_process(tries_drawing=False)
     from quinoa.launch import run_folder
 
-    folder = run_folder.existing(arguments[0])
-    for path in _film(values, folder, trained.load(values, folder), inherited):
-        say(str(path))
+    start = StartFolder()
+    folder = run_folder.existing(start.absolute(arguments[0]))
+    for path in _film(values, folder, trained.load(values, folder), inherited, start):
+        say(str(start.shown(path)))
     return OK
 
 
@@ -98,9 +100,10 @@ def hosted(
     try:
         values(["quinoa video", *texts])
         _check(values)
-        folder = run_folder.existing(root)
+        start = StartFolder()
+        folder = run_folder.existing(start.absolute(root))
         loaded = experiment.load(folder, environment)
-        return list(map(str, _film(values, folder, loaded, channel.inherited)))
+        return list(map(str, _film(values, folder, loaded, channel.inherited, start)))
     except (UsageError, flags.Error) as error:
         raise ExperimentError(str(error)) from error
     except FatalError as error:
@@ -119,8 +122,9 @@ def _film(
     folder: RunFolder,
     experiment: Experiment,
     inherited: Mapping[str, str],
+    start: StartFolder,
 ) -> list[Path]:
-    """Films a run; returns the files.
+    """Films a run; returns the files, by absolute paths.
 
     Raises:
         FatalError: the environment or the policy fails.
@@ -131,7 +135,8 @@ def _film(
     from quinoa.launch.tally import Tally
 
     checkpoint = trained.take(values, folder)
-    paths = _paths(Path(values.out) if values.out else folder.videos / checkpoint.path.name)
+    out = values.out or folder.videos / checkpoint.path.name
+    paths = [start.absolute(path) for path in _paths(Path(out))]
     for path in paths:
         expect_possible("out", path)
     from quinoa.agents.divergence import NonFiniteError
@@ -173,7 +178,7 @@ def _film(
     except OSError as error:
         # What ffmpeg says has many lines, and what is wrong is in the last one.
         why = error.strerror or (str(error).strip() or "no reason is given").splitlines()[-1]
-        raise UsageError(f"{paths[0]} cannot be written: {why}.") from error
+        raise UsageError(f"{start.shown(paths[0])} cannot be written: {why}.") from error
     return paths
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ class Settings:
         require_private: run nothing where it does not.
         hang_timeout_s: seconds without progress after which one of those processes is killed and
             started again.
+        folder: that they start in; by default the one that this process is in when it says so,
+            which is to be before code of the user's own is run.
     """
 
     inherited: Mapping[str, str]
     private_network: bool = True
     require_private: bool = False
     hang_timeout_s: float = 120.0
+    folder: Path = dataclasses.field(default_factory=Path.cwd)
 
 
 class Engine(Protocol):

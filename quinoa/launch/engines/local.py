@@ -98,6 +98,7 @@ class LocalEngine:
                         nice=_NICE.get(group, 0),
                         tensorflow=group in program.USE_TENSORFLOW,
                         logs=folder.logs,
+                        folder=self._settings.folder,
                     )
                     learned = functools.partial(checkpoints.all_of, folder.checkpoints)
                     nodes.append(

@@ -56,6 +56,7 @@ class NodeProcess:
         nice: int,
         tensorflow: bool,
         logs: Path,
+        folder: Path,
     ) -> NodeProcess:
         """Starts a node.
 
@@ -67,7 +68,8 @@ class NodeProcess:
             network: what `private_network.join` takes, or nothing.
             nice: how much less than others it may have of a busy processor.
             tensorflow: whether the node uses TensorFlow.
-            logs: the folder of the run's logs.
+            logs: the folder of the run's logs, an absolute path.
+            folder: that it starts in.
 
         Raises:
             OSError: there is no process, or no memory, to be had.
@@ -89,6 +91,7 @@ class NodeProcess:
                 f"--nice={nice}",
                 f"--network={','.join(map(str, network))}",
                 *(["--tensorflow"] if tensorflow else []),
+                folder=folder,
             )
             # SIGTERM is inherited as held back, until the node can stop in order: see `node_main`.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -97,6 +100,7 @@ class NodeProcess:
                     popen = subprocess.Popen(
                         command,
                         env=environment,
+                        cwd=folder,
                         pass_fds=[*network, heartbeat.descriptor],
                         stdin=subprocess.DEVNULL,
                         stdout=subprocess.DEVNULL if file is None else file,

@@ -114,19 +114,22 @@ class SweepFolder:
         """The logs of the runs."""
         return self.root / "logs"
 
-    def save(self, plan: Sequence[Planned], at_once: int, settings: Sequence[str]) -> None:
+    def save(
+        self, plan: Sequence[Planned], at_once: int, settings: Sequence[str], called_in: Path
+    ) -> None:
         """Writes what is planned, with how it came about.
 
         Args:
             plan: the runs.
             at_once: how many run at the same time.
             settings: what the sweep goes through, as typed.
+            called_in: the folder that the program was called in.
         """
         described = {
             "settings": list(settings),
             "at_once": at_once,
             "runs": [dataclasses.asdict(planned) for planned in plan],
-            **provenance.collect(),
+            **provenance.collect(called_in),
         }
         write_json(self.description, described)
 

@@ -43,6 +43,7 @@ def run_all(
     *,
     at_once: int,
     environment: Mapping[str, str],
+    folder: Path,
     retry_failed: bool = False,
     board: Board | None = None,
 ) -> bool:
@@ -56,6 +57,7 @@ def run_all(
         plan: all runs of the sweep.
         at_once: how many run at the same time, at most.
         environment: all environment variables of the runs.
+        folder: that they start in.
         retry_failed: also try those again that failed.
         board: shows how far they are; by default on standard error.
 
@@ -93,7 +95,7 @@ def run_all(
                         _signal(child, signal.SIGKILL if asked >= _KILL else signal.SIGTERM)
                 while waiting and len(running) < at_once and not stop.count:
                     planned = waiting.popleft()
-                    running.append(_start(sweep, planned, environment))
+                    running.append(_start(sweep, planned, environment, folder))
                     board.begin(planned.name, planned.steps)
                 for child in [child for child in running if child.popen.poll() is not None]:
                     running.remove(child)
@@ -130,7 +132,9 @@ def _about_stop(asked: signals.Asked, num_running: int) -> str:
     )
 
 
-def _start(sweep: SweepFolder, planned: Planned, environment: Mapping[str, str]) -> _Child:
+def _start(
+    sweep: SweepFolder, planned: Planned, environment: Mapping[str, str], start: Path
+) -> _Child:
     folder, log = sweep.run(planned), sweep.log(planned)
     sweep.set_failure(planned, None)
     if folder.experiment.is_file():
@@ -147,6 +151,7 @@ def _start(sweep: SweepFolder, planned: Planned, environment: Mapping[str, str])
         popen = subprocess.Popen(
             command,
             env=dict(environment),
+            cwd=start,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import cloudpickle
 import psutil
 import pytest
 
@@ -123,6 +124,7 @@ def test_starting_a_node_leaves_signals_as_they_were(tmp_path):
         nice=0,
         tensorflow=False,
         logs=tmp_path,
+        folder=tmp_path,
     )
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
     try:
@@ -131,3 +133,26 @@ def test_starting_a_node_leaves_signals_as_they_were(tmp_path):
         assert process.failure().splitlines()[-1].startswith("FileNotFoundError")
     finally:
         process.kill()
+
+
+def test_a_node_starts_in_the_folder_that_it_is_told(tmp_path):
+    folder = tmp_path / "started in"
+    folder.mkdir()
+    (folder / "data").write_bytes(cloudpickle.dumps([lambda: open("made", "w").close()]))
+    process = NodeProcess.start(
+        "node",
+        "node-0",
+        ["--data_file=data", "--lp_task_id=0"],
+        environment=dict(os.environ),
+        network=(),
+        nice=0,
+        tensorflow=False,
+        logs=tmp_path,
+        folder=folder,
+    )
+    try:
+        assert wait_until(lambda: process.exit_code is not None, 60)
+        assert process.exit_code == 0, process.failure()
+    finally:
+        process.kill()
+    assert (folder / "made").exists()

@@ -18,7 +18,7 @@ def planned(name="one"):
 def sweep(tmp_path):
     folder = SweepFolder(tmp_path / "sweep")
     folder.create()
-    folder.save([planned()], 3, ["tau=0.10"])
+    folder.save([planned()], 3, ["tau=0.10"], tmp_path)
     return folder
 
 

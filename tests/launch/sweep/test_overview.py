@@ -36,7 +36,7 @@ def sweep(tmp_path) -> SweepFolder:
     """A sweep that this process goes through, with a run in each state."""
     made = SweepFolder(tmp_path / "sweep")
     made.create()
-    made.save([Planned(name, {"agent": "iq"}, 0, STEPS, ()) for name in NAMES], 2, [])
+    made.save([Planned(name, {"agent": "iq"}, 0, STEPS, ()) for name in NAMES], 2, [], tmp_path)
     runs = {planned.name: made.run(planned) for planned in made.load()}
     for name, steps in (("finished", 1000), ("running", 250), ("died", 100), ("stopped", 500)):
         write_run(runs[name], steps)
@@ -112,7 +112,9 @@ def test_status_shows_a_sweep_that_nobody_goes_through(sweep, status):
 
 def test_status_shows_a_sweep_that_has_ended(sweep, status):
     names = NAMES[:2]
-    sweep.save([Planned(name, {"agent": "iq"}, 0, STEPS, ()) for name in names], 2, [])
+    sweep.save(
+        [Planned(name, {"agent": "iq"}, 0, STEPS, ()) for name in names], 2, [], sweep.root.parent
+    )
     sweep.table.write_text("| agent |\n")
     code, out, _ = status("--once")
     assert code == 1
@@ -121,7 +123,7 @@ def test_status_shows_a_sweep_that_has_ended(sweep, status):
     assert f"Its table: {sweep.table}\n" in out
     assert f"quinoa sweep --resume={sweep.root} --retry_failed\n" in out
     sweep.set_failure(sweep.load()[1], None)
-    sweep.save([sweep.load()[0]], 2, [])
+    sweep.save([sweep.load()[0]], 2, [], sweep.root.parent)
     assert status()[0] == 0
 
 
