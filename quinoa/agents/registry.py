@@ -272,8 +272,8 @@ def _import(module: str) -> types.ModuleType:
             raise UnknownAgentError(f"{error}, to load an agent from.") from error
         if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
             raise UnknownAgentError(
-                f"There is no module {error.name!r} to load the agent {module!r} from; is its "
-                "folder on PYTHONPATH?"
+                f"There is no module {error.name!r} to load the agent {module!r} from: run this "
+                "from the folder that has it, or put that folder on PYTHONPATH."
             ) from error
         raise InvalidAgentError(f"Agent {module!r} cannot be imported: {error}") from error
     except KeyboardInterrupt:

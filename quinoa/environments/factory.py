@@ -161,7 +161,10 @@ def _no_module(
     name: str, module: str, known: Callable[[], Sequence[str]]
 ) -> UnknownEnvironmentError:
     return UnknownEnvironmentError.suggesting(
-        name, known(), f"There is no module {module} either; is its folder on PYTHONPATH?"
+        name,
+        known(),
+        f"There is no module {module} either: run this from the folder that has it, or put that "
+        "folder on PYTHONPATH.",
     )
 
 

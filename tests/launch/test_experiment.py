@@ -211,6 +211,28 @@ def test_samples_per_insert_overrides_the_agents_own():
     assert own.config == own.agent_config
 
 
+def test_a_missing_module_of_the_users_own_is_named_with_what_to_do(tmp_path, monkeypatch):
+    begun_in = tmp_path / "mine"
+    begun_in.mkdir()
+    monkeypatch.chdir(begun_in)
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    experiment().save(folder)
+    saved = read_json(folder.experiment)
+    monkeypatch.chdir(tmp_path)
+    for agent, message in (
+        ("package_of_mine.agent", "no module 'package_of_mine' .*: run this from the folder that"),
+        (str(begun_in / "own_agent.py"), "There is no file .*own_agent.py, to load an agent from"),
+        ("gone_agent", "There is no agent 'gone_agent'"),
+    ):
+        saved["experiment"]["agent"] = agent
+        folder.experiment.write_text(json.dumps(saved))
+        with pytest.raises(RunError, match=message) as raised:
+            experiment_module.load(folder)
+        assert str(raised.value).startswith(f"The agent of {folder.root} cannot be loaded: ")
+        assert str(raised.value).endswith(f" The run was begun in {begun_in}.")
+
+
 def test_environments_get_seeds_that_a_c_int_holds(monkeypatch):
     seeds = []
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,3 +186,13 @@ def test_a_command_works_where_its_standard_streams_are_closed():
     command = [sys.executable, "-m", "quinoa.launch.cli", "--help"]
     shell = f"{shlex.join(command)} >&- 2>&- <&-"
     assert subprocess.run(shell, shell=True, cwd=ROOT, timeout=60).returncode == 0
+
+
+def test_a_missing_module_of_ones_own_is_one_line_that_says_what_to_do(quinoa, run_of, tmp_path):
+    root = tmp_path / "run"
+    shutil.copytree(run_of(AGENT, MATCH).root, root)
+    path = root / "experiment.json"
+    path.write_text(path.read_text().replace(MATCH, "package_of_mine.tasks:make"))
+    status, out, err = quinoa("evaluate", str(root))
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "no module package_of_mine either: run this from the folder that has it, or put" in err
