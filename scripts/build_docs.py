@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "quinoa"
 # What pages may show or link to.
 _PICTURES = {".gif", ".mp4", ".png", ".svg"}
-_TEXTS = {"", ".csv", ".in", ".json", ".md", ".py", ".sh", ".toml", ".txt"}
+_TEXTS = {"", ".csv", ".ipynb", ".in", ".json", ".md", ".py", ".sh", ".toml", ".txt"}
 _SUFFIXES = {*_TEXTS, *_PICTURES, ".css", ".js", ".woff2"}
 _FOLDERS = ("benchmarks", "docs", "quinoa", "scripts", "tests")
 _SECTIONS = ("tutorials", "commands", "algorithms")
