@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from quinoa.launch import notes
+from quinoa.launch import notes, temporary_folder
 from quinoa.launch.commands import (
     check,
     evaluate,
@@ -105,6 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return complain(f"{error.filename}: {error.strerror}.", BAD_INPUT)
         say(traceback.format_exc().rstrip(), sys.stderr)
+        # Where TensorFlow cannot write temporary files, what fails says nothing of that.
+        if isinstance(error, Exception) and (why := temporary_folder.why_unusable()) is not None:
+            complain(why, FAILED)
         return FAILED
     finally:
         settle()

@@ -118,7 +118,7 @@ class RunFolder:
             self.root.mkdir(parents=True, exist_ok=True)
             if any(self.root.iterdir()):
                 raise ExperimentError(f"{self.root} is not empty: give a new folder for the run.")
-            for folder in (self.checkpoints, self.tensorboard, self.logs, self.root / "metrics"):
+            for folder in self._made:
                 folder.mkdir()
         except OSError as error:
             raise ExperimentError(
@@ -134,9 +134,30 @@ class RunFolder:
 
     def remove_if_unused(self) -> None:
         """Takes back what `create` made, unless something has been written there since."""
-        for folder in (self.checkpoints, self.tensorboard, self.logs, self.root / "metrics"):
+        for folder in self._made:
             _remove_if_empty(folder)
         _remove_if_empty(self.root)
+
+    def remove_if_not_begun(self) -> None:
+        """Takes back a run that ended before anything of it was started: nothing is lost with it.
+
+        What such a run has is what it was to be, and how it ended. Where there is anything else,
+        all stays.
+        """
+        described = {self.experiment, self.source_diff(), self.processes, self.result}
+        try:
+            there = {*self.root.iterdir()}
+            if there <= {*described, *self._made} and not any(_holds(path) for path in self._made):
+                for path in described & there:
+                    path.unlink()
+                self.remove_if_unused()
+        except OSError:
+            return
+
+    @property
+    def _made(self) -> tuple[Path, ...]:
+        """The folders that a run's folder has from the beginning."""
+        return self.checkpoints, self.tensorboard, self.logs, self.root / "metrics"
 
 
 def fresh(environment: str, agent: str, seed: int, *, parent: Path) -> RunFolder:
@@ -185,6 +206,11 @@ def _is_text(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _holds(folder: Path) -> bool:
+    """Whether anything is in a folder."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _remove_if_empty(folder: Path) -> None:

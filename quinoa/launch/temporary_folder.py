@@ -69,6 +69,15 @@ def require_room() -> None:
                 raise
 
 
+def why_unusable() -> str | None:
+    """What `require_room` would say; None where there is room."""
+    try:
+        require_room()
+    except ExperimentError as error:
+        return str(error)
+    return None
+
+
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
     """Has errors of files that are written to the temporary folder say which that is.

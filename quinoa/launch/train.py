@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from quinoa.launch import checkpoints, plotting
+from quinoa.launch import checkpoints, plotting, temporary_folder
 from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Engine, Outcome, RunResult
@@ -102,6 +102,8 @@ def train(
     is said at once, on standard error.
 
     Raises:
+        ExperimentError: it cannot be run after all. Of a new run whose engine had started nothing
+            by then, nothing is left: its folder can be given again.
         RunError: the run is over, and its metrics are damaged.
         OSError: the run is over, and what came of it cannot be written.
     """
@@ -112,7 +114,12 @@ def train(
         if on_start is not None:
             on_start(folder, experiment)
         view = view or Progress(Goal.of(experiment))
-        return _train(experiment, folder, engine, stop, ending, view)
+        try:
+            return _train(experiment, folder, engine, stop, ending, view)
+        except ExperimentError:
+            if resumed_at is None:
+                folder.remove_if_not_begun()
+            raise
 
 
 def _train(
@@ -131,7 +138,7 @@ def _train(
             view,
             stop.telling(lambda asked: view.say(about_stop(asked, experiment))),
         ):
-            result = engine.run(experiment, folder, view.show)
+            result = _with_cause(engine.run(experiment, folder, view.show))
         # From here on whoever asks hears that nothing is lost.
         ending.enter_context(stop.telling(_tell_that_it_is_saved))
         if result.outcome is Outcome.FINISHED:
@@ -141,7 +148,7 @@ def _train(
                 evaluation_error = str(error)
     except Exception:
         if result.outcome is not Outcome.FINISHED:
-            result = RunResult(Outcome.FAILED, error=traceback.format_exc())
+            result = _with_cause(RunResult(Outcome.FAILED, error=traceback.format_exc()))
         raise
     finally:
         ended = {
@@ -159,6 +166,17 @@ def _train(
         with _second_to_failure(result):
             curve = plotting.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
     return Summary(result, final, evaluation_error, curve)
+
+
+def _with_cause(result: RunResult) -> RunResult:
+    """Has a failure say last that there is no room for temporary files, where that is so.
+
+    Where TensorFlow cannot write what it makes of Python, it runs that as it is, and what fails
+    then says nothing of files.
+    """
+    if result.outcome is not Outcome.FAILED or (why := temporary_folder.why_unusable()) is None:
+        return result
+    return dataclasses.replace(result, error=f"{(result.error or '').rstrip()}\n{why}".lstrip())
 
 
 def about_stop(asked: signals.Asked, experiment: Experiment) -> str:

@@ -95,3 +95,25 @@ def test_a_name_that_no_run_can_have_is_one_error(tmp_path, name):
     assert not list(tmp_path.iterdir())
     with pytest.raises(RunError, match="There is no run at "):
         run_folder.existing(tmp_path / name)
+
+
+def test_a_run_that_has_not_begun_is_taken_back(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    for path in (folder.experiment, folder.source_diff(), folder.processes, folder.result):
+        path.write_text("{}")
+    folder.remove_if_not_begun()
+    assert not folder.root.exists()
+    folder.create()
+
+
+@pytest.mark.parametrize("name", ["logs/actor-0.log", "status.json", "checkpoints/12", "mine.txt"])
+def test_one_that_has_begun_or_holds_something_else_stays_whole(tmp_path, name):
+    folder = RunFolder(tmp_path)
+    folder.create()
+    folder.experiment.write_text("{}")
+    (tmp_path / name).write_text("")
+    folder.remove_if_not_begun()
+    assert folder.experiment.is_file()
+    assert folder.tensorboard.is_dir()
+    assert (tmp_path / name).is_file()

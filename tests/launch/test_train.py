@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import tempfile
 from collections.abc import Callable
 
 import pytest
@@ -13,11 +14,15 @@ from quinoa.agents.learner import Learner
 from quinoa.launch import checkpoints, cli, engines, plotting
 from quinoa.launch.counter import ACTOR_STEPS
 from quinoa.launch.engines import signals
-from quinoa.launch.engines.base import Outcome, RunResult
+from quinoa.launch.engines.base import Outcome, RunResult, Settings
+from quinoa.launch.engines.local import LocalEngine
+from quinoa.launch.errors import ExperimentError
 from quinoa.launch.files import read_json
 from quinoa.launch.metrics import MetricsLog
+from quinoa.launch.progress import Progress
 from quinoa.launch.run_folder import RunFolder
 from quinoa.launch.train import train
+from tests.launch.disks import fill
 from tests.launch.helpers import MATCH, experiment, train_command
 
 FINISHED = RunResult(Outcome.FINISHED)
@@ -108,8 +113,13 @@ def test_draws_what_there_is(folder, role):
 
 def test_an_interrupted_evaluation_is_not_an_early_stop(tmp_path, monkeypatch, capsys):
     root = tmp_path / "run"
-    engine = Engine(FINISHED, after=interrupt)
-    status, out, err = run_command(monkeypatch, capsys, root, engine)
+
+    def interrupted(self, *error):
+        # The engine has come to its end, and nobody yet knows of anything that follows.
+        interrupt(RunFolder(root))
+
+    monkeypatch.setattr(Progress, "__exit__", interrupted)
+    status, out, err = run_command(monkeypatch, capsys, root, Engine(FINISHED))
     assert status == 0
     assert err == "Stopping: the run is over and saved. What is left takes a moment.\n"
     assert "Stopped early" not in out
@@ -117,6 +127,67 @@ def test_an_interrupted_evaluation_is_not_an_early_stop(tmp_path, monkeypatch, c
     run, last = out.splitlines()[-2:]
     assert run == f"Run: {root}"
     assert last == f"To evaluate what it has learned: quinoa evaluate {root}"
+
+
+def test_a_run_whose_engine_cannot_start_it_leaves_its_folder_to_a_second_try(
+    tmp_path, monkeypatch, small_disk
+):
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    fill(small_disk)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(small_disk))
+        with pytest.raises(ExperimentError, match=r"temporary folder .* TMPDIR"):
+            train(experiment(), folder, LocalEngine(Settings({})))
+    assert not folder.root.exists()
+    folder.create()
+    assert train(experiment(), folder, Engine(FINISHED)).final is not None
+
+
+def test_a_resumed_run_that_cannot_be_started_stays(folder, monkeypatch, small_disk):
+    experiment().save(folder)
+    fill(small_disk)
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    with pytest.raises(ExperimentError, match="temporary folder"):
+        train(experiment(), folder, LocalEngine(Settings({})), resumed_at=0)
+    assert folder.experiment.is_file()
+    assert folder.checkpoints.is_dir()
+
+
+def test_a_run_that_has_begun_stays_whatever_ends_it(folder):
+    def refuse(of):
+        raise ExperimentError("no more of it")
+
+    with pytest.raises(ExperimentError, match="no more of it"):
+        train(experiment(), folder, Engine(FINISHED, after=refuse))
+    assert checkpoints.newest(folder.checkpoints) is not None
+    assert read_json(folder.result)["outcome"] == "failed"
+
+
+def test_a_failure_where_there_is_no_room_for_temporary_files_says_so_last(
+    folder, monkeypatch, small_disk
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    result = train(experiment(), folder, Engine(FAILED)).result
+    first, last = str(result.error).splitlines()
+    assert first == FAILED.error
+    assert last.startswith(f"The temporary folder {small_disk} cannot be used (No space left")
+    assert read_json(folder.result)["error"] == result.error
+
+
+def test_an_error_where_there_is_no_room_for_temporary_files_says_so_last(
+    tmp_path, monkeypatch, capsys, small_disk
+):
+    def fail(of):
+        monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+        raise TypeError("Iterating over a symbolic tensor is not allowed")
+
+    engine = Engine(FINISHED, after=fail)
+    status, _, err = run_command(monkeypatch, capsys, tmp_path / "run", engine)
+    assert status == 1
+    *_, first, last = err.strip().splitlines()
+    assert first == "TypeError: Iterating over a symbolic tensor is not allowed"
+    assert last.startswith(f"quinoa: The temporary folder {small_disk} cannot be used (No space")
 
 
 @pytest.mark.parametrize(("trouble", "said"), [(damage, "is damaged"), (block_result, "result")])
