@@ -114,9 +114,11 @@ def _ending(run: RunView) -> Text:
     if outcome == "failed":
         node = result.get("failed_node")
         error = str(result.get("error") or "").strip().splitlines()
+        # In one process, no node failed but the run.
+        what = f" in {node}" if node else ""
+        why = f": {error[-1]}" if error else ""
         where = f"; {run.folder.logs}" if node else ""
-        what = f" in {node}: {error[-1]}" if node and error else ""
-        return Text(f"failed{what}{where}", f"bold {ORANGE}")
+        return Text(f"failed{what}{why}{where}", f"bold {ORANGE}")
     text = Text(outcome, f"bold {BLUE}")
     if returns := result.get("final_returns"):
         spread = f"{statistics.fmean(returns):.1f} ± {statistics.pstdev(returns):.1f}"

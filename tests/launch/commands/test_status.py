@@ -238,15 +238,23 @@ def test_a_run_that_is_over(trained, status):
     assert "saved: the learner at " in out
 
 
-def test_a_run_that_failed_says_why(trained, status, tmp_path):
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        ("actor-0", "failed in actor-0: NodeError: it broke; "),
+        # Of the serial engine.
+        (None, "failed: NodeError: it broke\n"),
+    ],
+)
+def test_a_run_that_failed_says_why(trained, status, tmp_path, node, said):
     copy = RunFolder(tmp_path / "copy")
     shutil.copytree(trained.root, copy.root)
     error = "Traceback ...\nNodeError: it broke"
-    ended = {**read_json(copy.result), "outcome": "failed", "failed_node": "actor-0"}
+    ended = {**read_json(copy.result), "outcome": "failed", "failed_node": node}
     write_json(copy.result, {**ended, "error": error})
     code, out, _ = status(copy)
     assert code == 1
-    assert "failed in actor-0: NodeError: it broke" in out
+    assert said in out
 
 
 @pytest.mark.parametrize(
