@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from quinoa.callbacks import Callback, Teller
@@ -233,13 +232,9 @@ class _View:
     def __enter__(self) -> _View:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._holding.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        del error
+        self._holding.close()
 
     def show(self, status: Mapping[str, Any]) -> None:
         if self._progress is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from quinoa.launch.goal import Goal
@@ -55,14 +54,9 @@ class Progress:
             self._lines.draw(Text("  starting"))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leaves the view as it is and goes on below it."""
-        del kind, error, trace
+        del error
         self._lines.stop()
 
     def say(self, text: str) -> None:

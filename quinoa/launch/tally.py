@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from quinoa.launch.live import LiveLines, bar_row
@@ -47,14 +46,9 @@ class Tally:
         """Starts."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Takes the bar away."""
-        del kind, error, trace
+        del error
         self._lines.stop()
 
     def add(self, count: int = 1) -> None:

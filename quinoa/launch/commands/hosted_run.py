@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -82,13 +81,8 @@ class _View:
     def __enter__(self) -> _View:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        del kind, error, trace
+    def __exit__(self, *error: object) -> None:
+        del error
 
     def show(self, status: Mapping[str, Any]) -> None:
         self._channel.tell(STATUS, dict(status))
