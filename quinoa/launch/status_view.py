@@ -83,6 +83,8 @@ def _heading(run: RunView) -> RenderableType:
     title = Text.assemble(
         (f"{fields['agent']} on {fields['environment']}", "bold"), f"  seed {fields['seed']}"
     )
+    if preset := fields.get("preset"):
+        title.append(f"  by the preset {preset}")
     # A path or a command that is broken cannot be copied.
     return Group(
         *map(Flowing, [title, Text(str(run.folder.root), "dim"), _state(run), *_next(run)])

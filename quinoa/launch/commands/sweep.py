@@ -145,7 +145,8 @@ def _begin(
     from quinoa.launch import run_folder
     from quinoa.launch.sweep.folder import SweepFolder
 
-    planned = _planned(values, settings)
+    preset = None if values.preset is None else presets.load(values.preset)
+    planned = _planned(values, settings, preset)
     say(f"Checking {count(len(planned), 'run')}.")
     at_once, planned = _sized(planned, values, _checked(planned, inherited))
     sweep = SweepFolder(
@@ -155,22 +156,25 @@ def _begin(
     )
     sweep.create()
     with _held(sweep):
+        if preset is not None:
+            sweep.keep_preset(preset)
         sweep.save(planned, at_once, settings, start.path)
         return _go_through(sweep, planned, at_once, inherited, start)
 
 
-def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]:
+def _planned(
+    values: flags.FlagValues, settings: Sequence[str], preset: presets.Preset | None
+) -> list[Planned]:
     """The runs, as yet unchecked."""
     from quinoa.agents import registry
     from quinoa.launch.sweep import plan, space
 
     # Every run is told its agent and environment, so a preset would have no say in them.
-    preset: Mapping[str, str] = {}
-    if values.preset is not None:
-        chosen = presets.load(values.preset)
+    preset_flags: Mapping[str, str] = {}
+    if preset is not None:
         # A file by its whole path, as the sweep may go on from another folder.
-        values["preset"].value, preset = chosen.name, chosen.flags
-    steps = values.steps if values["steps"].present else preset.get("steps", values.steps)
+        values["preset"].value, preset_flags = preset.name, preset.flags
+    steps = values.steps if values["steps"].present else preset_flags.get("steps", values.steps)
     axes = space.parse_axes(settings)
     of_train = [name for name in train_flags.define() if name not in _NOT_OF_TRAIN]
     given = [
@@ -180,8 +184,8 @@ def _planned(values: flags.FlagValues, settings: Sequence[str]) -> list[Planned]
         for text in values[name].serialize().split("\n")
     ]
     return plan.plan(
-        values.agent or [preset.get("agent", registry.DEFAULT_AGENT)],
-        values.env or [preset.get("env", train_flags.DEFAULT_ENVIRONMENT)],
+        values.agent or [preset_flags.get("agent", registry.DEFAULT_AGENT)],
+        values.env or [preset_flags.get("env", train_flags.DEFAULT_ENVIRONMENT)],
         space.grid(axes)
         if values.random is None
         else space.sample(axes, values.random, values.random_seed),

@@ -83,6 +83,12 @@ def is_name(name: str) -> bool:
     }
 
 
+def own_file(name: str) -> Path | None:
+    """The file of the user's own that a preset's name names; None for one of this folder."""
+    own = _OWN_FILE.fullmatch(name)
+    return None if own is None else Path(os.path.abspath(own["path"]))
+
+
 def load(name: str) -> Preset:
     """The preset of this name.
 

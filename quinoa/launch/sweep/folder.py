@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from quinoa.launch import checkpoints, provenance
-from quinoa.launch.counter import ACTOR_STEPS
+from quinoa.launch import presets
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.files import read_json, write_json
+from quinoa.launch.files import read_json, write_json, write_text
 from quinoa.launch.run_folder import RunFolder
+
+_PRESET = "--preset="
 
 
 class State(enum.Enum):
@@ -53,6 +54,11 @@ class SweepFolder:
     def description(self) -> Path:
         """What was planned: the runs and their flags."""
         return self.root / "sweep.json"
+
+    @property
+    def preset_file(self) -> Path:
+        """A copy of the file that its preset is of; none where that is not the user's own."""
+        return self.root / "presets.toml"
 
     @property
     def process(self) -> Path:
@@ -114,6 +120,42 @@ class SweepFolder:
         """The logs of the runs."""
         return self.root / "logs"
 
+    def arguments(self, planned: Planned) -> tuple[str, ...]:
+        """What `train` is told for a run to begin, or for one that has begun to go on."""
+        told = [text for text in planned.arguments if not text.startswith(_PRESET)]
+        folder = self.run(planned)
+        if folder.experiment.is_file():
+            # It has the preset's settings.
+            return (*told, f"--resume={folder.root}")
+        for text in planned.arguments:
+            if text.startswith(_PRESET):
+                name = text.removeprefix(_PRESET)
+                if presets.own_file(name) is not None and self.preset_file.is_file():
+                    name = f"{self.preset_file}:{name.rpartition(':')[2]}"
+                told.append(f"{_PRESET}{name}")
+        return (*told, f"--folder={folder.root}")
+
+    def keep_preset(self, preset: presets.Preset) -> None:
+        """Copies the file of a preset of the user's own, who may edit it while the sweep goes on.
+
+        Raises:
+            ExperimentError: it was edited after the preset was read, or cannot be copied.
+        """
+        file = presets.own_file(preset.name)
+        if file is None:
+            return
+        try:
+            write_text(self.preset_file, file.read_text(encoding="utf-8"))
+            kept = presets.load(f"{self.preset_file}:{preset.name.rpartition(':')[2]}")
+        except (OSError, ValueError) as error:
+            raise ExperimentError(
+                f"{file} cannot be copied to {self.preset_file}: {error}"
+            ) from error
+        if kept != preset._replace(name=kept.name):
+            raise ExperimentError(
+                f"{file} was changed while the sweep was checked: start it again."
+            )
+
     def save(
         self, plan: Sequence[Planned], at_once: int, settings: Sequence[str], called_in: Path
     ) -> None:
@@ -125,6 +167,8 @@ class SweepFolder:
             settings: what the sweep goes through, as typed.
             called_in: the folder that the program was called in.
         """
+        from quinoa.launch import provenance
+
         described = {
             "settings": list(settings),
             "at_once": at_once,
@@ -170,6 +214,10 @@ class SweepFolder:
 
     def state(self, planned: Planned) -> State:
         """How far a run is, by its folder, whoever ran it and however that ended."""
+        # Not above: they import NumPy, which `quinoa status` of a run does without.
+        from quinoa.launch import checkpoints
+        from quinoa.launch.counter import ACTOR_STEPS
+
         folder = self.run(planned)
         if planned.name in self.failed():
             return State.FAILED

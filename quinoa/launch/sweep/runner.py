@@ -137,14 +137,11 @@ def _start(
 ) -> _Child:
     folder, log = sweep.run(planned), sweep.log(planned)
     sweep.set_failure(planned, None)
-    if folder.experiment.is_file():
-        where = f"--resume={folder.root}"
-    else:
+    if not folder.experiment.is_file():
         # What is left of one that was ended before it had begun.
         folder.remove_if_unused()
-        where = f"--folder={folder.root}"
     command = interpreter.command(
-        "quinoa.launch.sweep.child", str(os.getpid()), "train", *planned.arguments, where
+        "quinoa.launch.sweep.child", str(os.getpid()), "train", *sweep.arguments(planned)
     )
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as file:

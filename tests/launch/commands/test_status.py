@@ -116,6 +116,15 @@ def test_a_run_under_way(running, status, monkeypatch):
     assert "\x1b" not in out
 
 
+def test_the_preset_that_it_was_started_with_is_in_the_heading(folder, status):
+    assert "by the preset" not in status(folder)[1]
+    saved = read_json(folder.experiment)
+    saved["experiment"]["preset"] = "/home/me/mine.toml:fast"
+    write_json(folder.experiment, saved)
+    heading, *_ = status(folder)[1].splitlines()
+    assert heading.endswith("seed 0  by the preset /home/me/mine.toml:fast")
+
+
 def test_many_actors_are_one_line(running, status):
     listed = read_json(running.processes)
     actors = [

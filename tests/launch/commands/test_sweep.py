@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from quinoa.launch import lock
+from quinoa.launch import lock, presets
 from quinoa.launch.commands import sweep as sweep_of_runs
 from quinoa.launch.experiment import load
 from quinoa.launch.files import read_json, write_json
@@ -106,7 +106,7 @@ def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path):
 def test_a_presets_agent_task_and_steps_hold_where_flags_do_not_say(given, expected):
     values = sweep_of_runs.COMMAND.flags()
     values(["quinoa sweep", "--preset=dm_control/m_iq", *given])
-    (run,) = sweep_of_runs._planned(values, ["tau=0.5"])
+    (run,) = sweep_of_runs._planned(values, ["tau=0.5"], presets.load("dm_control/m_iq"))
     experiment, _ = sweep_of_runs._experiment(run, {})
     assert (experiment.agent, experiment.environment, experiment.steps) == expected
     assert run.steps == experiment.steps

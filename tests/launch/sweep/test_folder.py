@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from quinoa.launch import presets
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.files import read_json, write_json
 from quinoa.launch.sweep.folder import Planned, State, SweepFolder
@@ -73,3 +74,44 @@ def test_a_runs_state_follows_from_what_is_in_its_folder(sweep):
     assert sweep.failed() == {"one": "why"}
     sweep.set_failure(run, None)
     assert sweep.state(run) is State.FINISHED
+
+
+OWN = '[fast]\nagent = "iq"\nenv = "control:walker:walk"\nset.tau = 0.5\n'
+
+
+def of_preset(name: str) -> Planned:
+    return Planned("one", {"agent": "iq"}, 1, 100, ("--seed=1", f"--preset={name}"))
+
+
+def test_a_run_is_told_of_the_copy_of_a_preset_of_ones_own(sweep, tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(OWN)
+    sweep.keep_preset(presets.load(f"{mine}:fast"))
+    mine.write_text(OWN.replace("0.5", "0.7"))
+    seed, preset, folder = sweep.arguments(of_preset(f"{mine}:fast"))
+    assert (seed, folder) == ("--seed=1", f"--folder={sweep.root / 'one'}")
+    assert presets.load(preset.removeprefix("--preset=")).settings == {"tau": "0.5"}
+
+
+def test_a_preset_of_ours_is_told_as_it_is(sweep):
+    sweep.keep_preset(presets.load("dm_control/iq"))
+    assert not sweep.preset_file.exists()
+    assert "--preset=dm_control/iq" in sweep.arguments(of_preset("dm_control/iq"))
+
+
+def test_a_run_that_goes_on_is_told_of_no_preset(sweep):
+    write_run(sweep.root / "one")
+    told = sweep.arguments(of_preset("dm_control/iq"))
+    assert told == ("--seed=1", f"--resume={sweep.root / 'one'}")
+
+
+def test_a_preset_that_was_edited_while_it_was_checked_is_an_error(sweep, tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(OWN)
+    checked = presets.load(str(mine))
+    mine.write_text(OWN.replace("0.5", "0.7"))
+    with pytest.raises(ExperimentError, match="changed while the sweep was checked"):
+        sweep.keep_preset(checked)
+    mine.unlink()
+    with pytest.raises(ExperimentError, match="cannot be copied"):
+        sweep.keep_preset(checked)
