@@ -84,25 +84,25 @@ def _show_names() -> None:
 
     agents = sorted(registry.names(), key=lambda agent: agent[0] != registry.DEFAULT_AGENT)
     width = max(len(name) for name, _ in agents)
-    print("Agents (--agent):")
+    _show("Agents (--agent):")
     for name, about in agents:
-        print(f"  {name:{width}}  {about}")
+        _show(f"  {name:{width}}  {about}")
     built_in = {name for name, _ in agents}
-    _print_plugins(plugins.installed(plugins.AGENTS), built_in.__contains__)
-    print("  or the import path of your own: my_package.my_agent, my_package.my_agent:preset")
-    print("\nPresets (--preset), an agent with its settings and a task:")
+    _show_plugins(plugins.installed(plugins.AGENTS), built_in.__contains__)
+    _show("  or the import path of your own: my_package.my_agent, my_package.my_agent:preset")
+    _show("\nPresets (--preset), an agent with its settings and a task:")
     width = max(len(preset.name) for preset in presets.every())
     for preset in presets.every():
-        print(f"  {preset.name:{width}}  {preset.description}")
-    print("\nEnvironments (--env):")
+        _show(f"  {preset.name:{width}}  {preset.description}")
+    _show("\nEnvironments (--env):")
     for name in environments.list_environments():
-        print(f"  {name}")
-    _print_plugins(plugins.installed(plugins.ENVIRONMENTS), environments.is_built_in)
-    print("  any other id of Gymnasium that its spaces allow: gym:<id>")
-    print("  or a function that makes your own: my_package.my_module:my_factory")
+        _show(f"  {name}")
+    _show_plugins(plugins.installed(plugins.ENVIRONMENTS), environments.is_built_in)
+    _show("  any other id of Gymnasium that its spaces allow: gym:<id>")
+    _show("  or a function that makes your own: my_package.my_module:my_factory")
 
 
-def _print_plugins(found: Sequence[Plugin], is_taken: Callable[[str], bool]) -> None:
+def _show_plugins(found: Sequence[Plugin], is_taken: Callable[[str], bool]) -> None:
     """Shows what installed packages declare, without importing any of it."""
     count = collections.Counter(plugin.name for plugin in found)
     for name, path, package in found:
@@ -111,7 +111,12 @@ def _print_plugins(found: Sequence[Plugin], is_taken: Callable[[str], bool]) -> 
             note = "; hidden by the built-in one: use the import path"
         elif count[name] > 1:
             note = "; not the only one of this name: use the import path"
-        print(f"  {name}  {path} (from {package}{note})")
+        _show(f"  {name}  {path} (from {package}{note})")
+
+
+def _show(text: str) -> None:
+    """Prints a text, broken between words where it is wider than the terminal that it goes to."""
+    print(wrapped(text, columns(sys.stdout)) if sys.stdout.isatty() else text)
 
 
 COMMAND = Command(

@@ -1,5 +1,6 @@
 from quinoa.agents import registry, settings
-from quinoa.launch import presets
+from quinoa.launch import cli, presets
+from tests.launch.terminals import Terminal
 
 
 def test_the_settings_of_an_agent_are_shown_within_the_terminal(quinoa, monkeypatch):
@@ -51,3 +52,14 @@ def test_so_are_those_of_an_agent_and_a_preset_of_ones_own(quinoa, tmp_path, mon
     ]
     _, out, _ = quinoa("list", "./mine.toml")
     assert "  noise=0.2 (default 0.5)  float" in out.splitlines()
+
+
+def test_the_names_are_broken_between_words_in_a_terminal_and_whole_elsewhere(quinoa, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    _, whole, _ = quinoa("list")
+    assert max(map(len, whole.splitlines())) > 100
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert cli.main(["list"]) == 0
+    assert max(map(len, terminal.getvalue().splitlines())) <= 60
+    assert terminal.getvalue().split() == whole.split()
