@@ -85,7 +85,11 @@ setuptools.setup(
     # One package and no more. Without `package_dir`, an editable install maps just this package to
     # the sources, and leaves the repository's other folders (tests, benchmarks) off the path.
     packages=setuptools.find_packages(include=["quinoa", "quinoa.*"]),
-    package_data={"quinoa": ["py.typed"], "quinoa.launch.presets": ["*.toml"]},
+    package_data={
+        "quinoa": ["py.typed"],
+        "quinoa.launch.presets": ["*.toml"],
+        "quinoa.launch.completion": ["quinoa.*"],
+    },
     python_requires=">=3.10,<3.11",
     install_requires=requirements(),
     entry_points={"console_scripts": ["quinoa = quinoa.launch.cli:main"]},

@@ -16,6 +16,7 @@ from quinoa.environments.registry import (
     environment_spec,
     import_path,
     is_built_in,
+    known_names,
     list_environments,
     make,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "environment_spec",
     "import_path",
     "is_built_in",
+    "known_names",
     "list_environments",
     "make",
 ]

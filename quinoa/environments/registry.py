@@ -110,7 +110,7 @@ def check_name(name: str) -> None:
     elif scheme == "adroit":
         adroit.check(rest)
     else:
-        factory.check(_factory_path(name), known=_known)
+        factory.check(_factory_path(name), known=known_names)
 
 
 def list_environments() -> list[str]:
@@ -159,7 +159,8 @@ def is_built_in(name: str) -> bool:
     return name.partition(":")[0] in ("adroit", "control", "gym")
 
 
-def _known() -> list[str]:
+def known_names() -> list[str]:
+    """All names that can be known: also other ids of Gymnasium, and what packages declare."""
     own = (f"gym:{id_}" for id_ in gymnasium_env.own_ids())
     return [*list_environments(), *own, *plugins.names(plugins.ENVIRONMENTS)]
 
@@ -172,7 +173,7 @@ def _load(name: str, seed: int, rendered: bool, arguments: Mapping[str, Any]) ->
         return gymnasium_env.load(rest, seed, rendered=rendered, arguments=arguments)
     if scheme == "adroit":
         return adroit.load(rest, seed, rendered=rendered, arguments=arguments)
-    return factory.load(_factory_path(name), seed, arguments, known=_known, rendered=rendered)
+    return factory.load(_factory_path(name), seed, arguments, known=known_names, rendered=rendered)
 
 
 def _factory_path(name: str) -> str:
@@ -187,7 +188,7 @@ def _factory_path(name: str) -> str:
         )
     raise UnknownEnvironmentError.suggesting(
         name,
-        _known(),
+        known_names(),
         "A name is control:<domain>:<task>, gym:<id>, adroit:<task>, package.module:factory or "
         "file.py:factory.",
     )

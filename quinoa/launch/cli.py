@@ -15,6 +15,7 @@ from absl import flags
 from quinoa.launch import notes, temporary_folder
 from quinoa.launch.commands import (
     check,
+    completion,
     evaluate,
     export,
     plot,
@@ -58,7 +59,10 @@ _COMMANDS = {
     "export": export.COMMAND,
     "check": check.COMMAND,
     "list": list_.COMMAND,
+    "completion": completion.COMMAND,
 }
+# What asks, in a command's place, for what may stand at a shell's cursor: its completion does.
+_COMPLETE = "__complete"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,6 +139,12 @@ def _dispatch(arguments: Sequence[str]) -> int:
         from quinoa.launch import provenance
 
         print(f"quinoa {provenance.version()}")
+        return OK
+    if name == _COMPLETE:
+        from quinoa.launch.completion import answer
+
+        for line in answer(_COMMANDS, rest):
+            print(line)
         return OK
     if name not in _COMMANDS:
         kind = "flag" if name.startswith("-") else "command"

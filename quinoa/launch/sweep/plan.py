@@ -11,6 +11,9 @@ from quinoa.launch.sweep.folder import Planned
 _MAX_NAME = 120
 # Settings that a sweep has flags of its own for, and what those are.
 _OWN = {"agent": "--agent", "env": "--env", "environment": "--env", "seed": "--seeds"}
+_OF_ONE_RUN = ("folder", "resume", "change", "resume_replay", "set", "preset")
+# Flags of `train` and others' names that a combination may not set.
+NO_SETTINGS = frozenset({*_OWN, *_OF_ONE_RUN})
 
 
 def plan(
@@ -76,7 +79,7 @@ def _check(combination: Mapping[str, str], typed: Collection[str]) -> None:
     for name in combination:
         if name in _OWN:
             raise ExperimentError(f"{name} is no setting to go through: give {_OWN[name]}.")
-        if name in ("folder", "resume", "change", "resume_replay", "set", "preset"):
+        if name in _OF_ONE_RUN:
             raise ExperimentError(f"{name} is no setting to go through.")
         if name in typed:
             raise ExperimentError(f"{name} is given both for all runs and to be gone through.")
