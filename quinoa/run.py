@@ -111,8 +111,9 @@ class Run:
         Raises:
             RunError: there is no run.
         """
-        self._folder = run_folder.existing(path)
-        self.path = self._folder.root.absolute()
+        # Absolute, so that it holds wherever the program goes.
+        self._folder = run_folder.existing(os.path.abspath(path))
+        self.path = self._folder.root
         self._session = session
         with _objects_lock:
             if environment is not None and environment.maker is not None:

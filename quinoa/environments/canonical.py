@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import dm_env
 import numpy as np
@@ -18,6 +18,13 @@ from dm_env import specs
 
 from quinoa.environments.action_map import ActionMap
 from quinoa.environments.errors import EnvironmentFault, FaultKind, InvalidEnvironmentError
+from quinoa.environments.spec_checks import (
+    Leaf,
+    check_scalar,
+    checked_action_spec,
+    checked_leaves,
+    structure_mismatch,
+)
 from quinoa.environments.user_code import described, shortened
 
 FloatArray = npt.NDArray[np.float32]
@@ -28,9 +35,6 @@ _MID = dm_env.StepType.MID
 _LAST = dm_env.StepType.LAST
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-# MuJoCo's mjMAXVAL, which dm_control gives as the bounds of an actuator that has none.
-_UNBOUNDED = 1e10
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,15 +48,6 @@ class Defect(Exception):
     def __init__(self, message: str, kind: FaultKind = FaultKind.SPEC) -> None:
         super().__init__(message)
         self.kind = kind
-
-
-class Leaf(NamedTuple):
-    """One array of the inner observation, and where it lies in the flat one."""
-
-    path: tuple[Any, ...]
-    label: str
-    position: int | slice
-    shape: tuple[int, ...]
 
 
 class CanonicalEnvironment(dm_env.Environment):
@@ -107,7 +102,7 @@ class CanonicalEnvironment(dm_env.Environment):
         self._action_repeat = action_repeat
         self._transition = environment.step if action_repeat == 1 else self._repeated_step
 
-        action_spec = _checked_action_spec(name, environment.action_spec())
+        action_spec = checked_action_spec(name, environment.action_spec())
         self._action_map = ActionMap(
             action_spec.shape,
             action_spec.dtype,
@@ -116,9 +111,9 @@ class CanonicalEnvironment(dm_env.Environment):
         )
 
         self._inner_observation_spec = environment.observation_spec()
-        self._leaves, size = _checked_leaves(name, self._inner_observation_spec)
-        _check_scalar(name, "reward", environment.reward_spec())
-        _check_scalar(name, "discount", environment.discount_spec())
+        self._leaves, size = checked_leaves(name, self._inner_observation_spec)
+        check_scalar(name, "reward", environment.reward_spec())
+        check_scalar(name, "discount", environment.discount_spec())
 
         self._observation_spec = specs.Array((size,), np.float32, name="observation")
         self._action_spec = specs.BoundedArray(
@@ -250,7 +245,7 @@ class CanonicalEnvironment(dm_env.Environment):
         if step_type is not _FIRST:
             raise Defect(f"reset() returned a {step_type!r} step, not a FIRST one")
         # Once an episode is enough: the leaves are looked at at every step.
-        mismatch = _structure_mismatch(self._inner_observation_spec, inner_observation)
+        mismatch = structure_mismatch(self._inner_observation_spec, inner_observation)
         if mismatch:
             raise Defect(mismatch)
         self._write(inner_observation, observation)
@@ -385,88 +380,3 @@ def _unpacked(timestep: Any, what: str) -> tuple[dm_env.StepType, Any, Any, Any]
             f"{what} returned a {type(timestep).__name__}, not a dm_env.TimeStep"
         ) from None
     return step_type, reward, discount, observation
-
-
-def _checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
-    if not isinstance(spec, specs.Array):
-        raise InvalidEnvironmentError(
-            f"{name}: its actions must be one array, but its action spec is a "
-            f"{type(spec).__name__}."
-        )
-    if spec.dtype.kind != "f":
-        raise InvalidEnvironmentError(
-            f"{name}: its actions must be continuous, but their dtype is {spec.dtype}."
-        )
-    if math.prod(spec.shape) == 0:
-        raise InvalidEnvironmentError(f"{name}: it takes no actions (their shape is {spec.shape}).")
-    if not isinstance(spec, specs.BoundedArray) or not (
-        (np.abs(spec.minimum) < _UNBOUNDED).all() and (np.abs(spec.maximum) < _UNBOUNDED).all()
-    ):
-        raise InvalidEnvironmentError(
-            f"{name}: its actions have no finite bounds, so [-1, 1] cannot be mapped to them; "
-            "give it bounds in a factory of your own (package.module:factory)."
-        )
-    if (spec.minimum > spec.maximum).any():
-        raise InvalidEnvironmentError(
-            f"{name}: the lower bounds of its actions, {spec.minimum}, exceed the upper ones, "
-            f"{spec.maximum}."
-        )
-    return spec
-
-
-def _checked_leaves(name: str, observation_spec: Any) -> tuple[tuple[Leaf, ...], int]:
-    leaves = []
-    start = 0
-    for path, spec in _flattened_spec(observation_spec):
-        label = "the observation" + "".join(f"[{key!r}]" for key in path)
-        if not isinstance(spec, specs.Array) or spec.dtype.kind not in "fiub":
-            raise InvalidEnvironmentError(
-                f"{name}: {label} must be an array of numbers, but its spec is {spec!r}."
-            )
-        if spec.dtype == np.uint8 and len(spec.shape) > 1:
-            raise InvalidEnvironmentError(
-                f"{name}: {label} seems to be an image (uint8 {spec.shape}); "
-                "only vectors of state are supported."
-            )
-        stop = start + math.prod(spec.shape)
-        leaves.append(Leaf(path, label, slice(start, stop) if spec.shape else start, spec.shape))
-        start = stop
-    if start == 0:
-        raise InvalidEnvironmentError(f"{name}: its observations are empty.")
-    return tuple(leaves), start
-
-
-def _flattened_spec(spec: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    if isinstance(spec, Mapping):
-        for key, value in spec.items():
-            yield from _flattened_spec(value, (*path, key))
-    elif isinstance(spec, (list, tuple)):
-        for i, value in enumerate(spec):
-            yield from _flattened_spec(value, (*path, i))
-    else:
-        yield path, spec
-
-
-def _structure_mismatch(spec: Any, value: Any, label: str = "the observation") -> str:
-    """What parts a nested observation has too many or too few of, or an empty string."""
-    if isinstance(spec, Mapping):
-        if not isinstance(value, Mapping):
-            return f"{label} must be a mapping, not a {type(value).__name__}"
-        if value.keys() != spec.keys():
-            return f"{label} has the keys {list(value)}, not {list(spec)} as its spec says"
-        parts: Any = spec.items()
-    elif isinstance(spec, (list, tuple)):
-        if not isinstance(value, (list, tuple)) or len(value) != len(spec):
-            return f"{label} must be a sequence of {len(spec)}, as its spec says"
-        parts = enumerate(spec)
-    else:
-        return ""
-    mismatches = (_structure_mismatch(part, value[key], f"{label}[{key!r}]") for key, part in parts)
-    return next(filter(None, mismatches), "")
-
-
-def _check_scalar(name: str, kind: str, spec: Any) -> None:
-    if not isinstance(spec, specs.Array) or spec.shape != () or spec.dtype.kind not in "fiu":
-        raise InvalidEnvironmentError(
-            f"{name}: its {kind} must be one number, but its {kind} spec is {spec!r}."
-        )

@@ -1,0 +1,116 @@
+"""What an environment's specs must be, and how a nested observation becomes a flat one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from dm_env import specs
+
+from quinoa.environments.errors import InvalidEnvironmentError
+
+# MuJoCo's mjMAXVAL, which dm_control gives as the bounds of an actuator that has none.
+_UNBOUNDED = 1e10
+
+
+class Leaf(NamedTuple):
+    """One array of the inner observation, and where it lies in the flat one."""
+
+    path: tuple[Any, ...]
+    label: str
+    position: int | slice
+    shape: tuple[int, ...]
+
+
+def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
+    """An action spec that [-1, 1] can be mapped to; else raises `InvalidEnvironmentError`."""
+    if not isinstance(spec, specs.Array):
+        raise InvalidEnvironmentError(
+            f"{name}: its actions must be one array, but its action spec is a "
+            f"{type(spec).__name__}."
+        )
+    if spec.dtype.kind != "f":
+        raise InvalidEnvironmentError(
+            f"{name}: its actions must be continuous, but their dtype is {spec.dtype}."
+        )
+    if math.prod(spec.shape) == 0:
+        raise InvalidEnvironmentError(f"{name}: it takes no actions (their shape is {spec.shape}).")
+    if not isinstance(spec, specs.BoundedArray) or not (
+        (np.abs(spec.minimum) < _UNBOUNDED).all() and (np.abs(spec.maximum) < _UNBOUNDED).all()
+    ):
+        raise InvalidEnvironmentError(
+            f"{name}: its actions have no finite bounds, so [-1, 1] cannot be mapped to them; "
+            "give it bounds in a factory of your own (package.module:factory)."
+        )
+    if (spec.minimum > spec.maximum).any():
+        raise InvalidEnvironmentError(
+            f"{name}: the lower bounds of its actions, {spec.minimum}, exceed the upper ones, "
+            f"{spec.maximum}."
+        )
+    return spec
+
+
+def checked_leaves(name: str, observation_spec: Any) -> tuple[tuple[Leaf, ...], int]:
+    """The arrays of an observation, and how many numbers they have.
+
+    Raises:
+        InvalidEnvironmentError: they are no vectors of numbers.
+    """
+    leaves = []
+    start = 0
+    for path, spec in _flattened_spec(observation_spec):
+        label = "the observation" + "".join(f"[{key!r}]" for key in path)
+        if not isinstance(spec, specs.Array) or spec.dtype.kind not in "fiub":
+            raise InvalidEnvironmentError(
+                f"{name}: {label} must be an array of numbers, but its spec is {spec!r}."
+            )
+        if spec.dtype == np.uint8 and len(spec.shape) > 1:
+            raise InvalidEnvironmentError(
+                f"{name}: {label} seems to be an image (uint8 {spec.shape}); "
+                "only vectors of state are supported."
+            )
+        stop = start + math.prod(spec.shape)
+        leaves.append(Leaf(path, label, slice(start, stop) if spec.shape else start, spec.shape))
+        start = stop
+    if start == 0:
+        raise InvalidEnvironmentError(f"{name}: its observations are empty.")
+    return tuple(leaves), start
+
+
+def _flattened_spec(spec: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if isinstance(spec, Mapping):
+        for key, value in spec.items():
+            yield from _flattened_spec(value, (*path, key))
+    elif isinstance(spec, (list, tuple)):
+        for i, value in enumerate(spec):
+            yield from _flattened_spec(value, (*path, i))
+    else:
+        yield path, spec
+
+
+def structure_mismatch(spec: Any, value: Any, label: str = "the observation") -> str:
+    """What parts a nested observation has too many or too few of, or an empty string."""
+    if isinstance(spec, Mapping):
+        if not isinstance(value, Mapping):
+            return f"{label} must be a mapping, not a {type(value).__name__}"
+        if value.keys() != spec.keys():
+            return f"{label} has the keys {list(value)}, not {list(spec)} as its spec says"
+        parts: Any = spec.items()
+    elif isinstance(spec, (list, tuple)):
+        if not isinstance(value, (list, tuple)) or len(value) != len(spec):
+            return f"{label} must be a sequence of {len(spec)}, as its spec says"
+        parts = enumerate(spec)
+    else:
+        return ""
+    mismatches = (structure_mismatch(part, value[key], f"{label}[{key!r}]") for key, part in parts)
+    return next(filter(None, mismatches), "")
+
+
+def check_scalar(name: str, kind: str, spec: Any) -> None:
+    """Raises `InvalidEnvironmentError` unless a spec is of one number."""
+    if not isinstance(spec, specs.Array) or spec.shape != () or spec.dtype.kind not in "fiu":
+        raise InvalidEnvironmentError(
+            f"{name}: its {kind} must be one number, but its {kind} spec is {spec!r}."
+        )
