@@ -190,7 +190,7 @@ def quinoa(quinoa, monkeypatch, tmp_path):
         (["num_actors=1,0"], "num_actors=0: it must be a whole number"),
         (["--", "--num_actor=3"], "num_actor"),
         (["--retry_failed"], "give --resume too"),
-        (["--resume=nowhere"], "There is no sweep at nowhere"),
+        (["--resume=nowhere"], "/nowhere: it holds no sweep.json"),
         (["--resume=nowhere", "--steps=3"], "leave --steps out"),
         (["--resume=nowhere", "tau=3"], "leave tau=3 out"),
         (["--engine=serial", "--samples_per_insert=0"], "samples_per_insert above 0"),
