@@ -295,6 +295,8 @@ def _to_draw(spec: Any, rendered: bool) -> dict[str, str]:
     if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         # What pygame draws is read back and never shown; looking for a screen, it complains.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    # It opens a sound card with it, of which machines without one have much to say.
+    os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
     return {"render_mode": "rgb_array"}
 
 

@@ -92,7 +92,7 @@ def test_an_actions_time_is_the_simulations_times_its_repeats():
 
 @pytest.mark.parametrize("name", ["gym:Pendulum-v1", "gym:MountainCarContinuous-v0"])
 def test_gymnasiums_classic_tasks_are_drawn_without_a_screen(name, monkeypatch, capfd):
-    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):
         monkeypatch.delenv(variable, raising=False)
     environment = made(name)
     assert not rendering.needs_mujoco_renderer(environment)
