@@ -79,6 +79,7 @@ pytestmark = pytest.mark.usefixtures("same_environment_variables")
         (["policy", "/nowhere", "--actions=2"], "--actions=2: it must be a whole number, at least"),
         (["check"], "check takes one agent or environment"),
         (["check", "m_iqq"], "Did you mean m_iq"),
+        (["check", "Pendulum-v1"], "Did you mean gym:Pendulum-v1?"),
         (["check", "no_such_package.agent"], "no module 'no_such_package'"),
         (["check", "control:cheeta:run"], "Did you mean control:cheetah:run?"),
         (["check", "tests.launch.factories:mach"], "has no mach. Did you mean match"),

@@ -62,6 +62,8 @@ def imported(*arguments: str) -> tuple[int, set[str]]:
         ("train --env=no_such_package:make", 2),
         ("train --preset=iq", 2),
         ("sweep --env=walker", 2),
+        ("check walker", 2),
+        ("check IQ", 2),
         ("sweep learning_rat=1,2", 2),
         ("evaluate /nowhere", 2),
         ("plot /nowhere", 2),

@@ -22,6 +22,7 @@ from quinoa.launch.commands.base import (
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.start_folder import StartFolder
 from quinoa.launch.terminal import say
+from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from acme import specs
@@ -115,7 +116,17 @@ def is_environment(name: str) -> bool:
 def _check_agent(
     name: str, values: flags.FlagValues, inherited: Mapping[str, str], start: StartFolder
 ) -> tuple[int, int]:
+    from quinoa import environments
     from quinoa.agents import registry
+
+    try:
+        # That there is none is known without TensorFlow, which takes seconds.
+        registry.load_config(name)
+    except registry.InvalidAgentError:
+        # There is one, and the first check says what is wrong with it.
+        pass
+    except registry.UnknownAgentError as error:
+        raise ExperimentError(f"{error}{did_you_mean(name, environments.known_names())}") from error
     from quinoa.launch.checks import agent, short_run
     from quinoa.launch.checks.base import Finding, go_through
     from quinoa.launch.checks.subject import Subject
@@ -127,8 +138,6 @@ def _check_agent(
         say(f"Checking {name}")
         show(Finding("it is a module with Agent and Config", str(error)))
         return 1, 1
-    except registry.UnknownAgentError as error:
-        raise ExperimentError(str(error)) from error
     config = configured(loaded.config, values.set)
     spec = _spec_of(values.env, values)
     say(f"Checking the agent {name} on {values.env}")
