@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
+import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quinoa.environments.errors import InvalidEnvironmentError
 from quinoa.environments.given import Given, given
 from quinoa.launch.commands import hosted_run, train_flags
 from quinoa.launch.errors import ExperimentError
+from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from quinoa.callbacks import Callback
@@ -67,7 +68,16 @@ class Experiment:
         except InvalidEnvironmentError as error:
             raise ExperimentError(str(error)) from error
         self.env_kwargs = dict(env_kwargs or {})
-        self.settings, self.options = _sorted(settings or {}, options)
+        known = _settings_of(agent, options.get("preset"))
+        check_options([*options, *(settings or {})], known)
+        mine = train_flags.define()
+        self.options = {
+            name: value for name, value in options.items() if name in mine and value is not None
+        }
+        theirs = {name: value for name, value in options.items() if name not in mine}
+        if twice := sorted(set(theirs) & set(settings or {})):
+            raise ExperimentError(f"{twice[0]} is given twice: as a keyword and in settings.")
+        self.settings = {**(settings or {}), **theirs}
         if self.environment is not None and self.environment.is_ready:
             self._fit_to(self.environment)
         # Whatever cannot be is said here.
@@ -154,33 +164,36 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def checked_options(options: Mapping[str, Any], others: Sequence[str]) -> None:
-    """Raises `ExperimentError` where a name is not one of `quinoa train` or of the others."""
-    known = [name for name in train_flags.define() if name not in _ELSEWHERE]
+def check_options(options: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Checks the names of options.
+
+    Args:
+        options: their names.
+        others: names that there are besides the flags of `quinoa train`.
+
+    Raises:
+        ExperimentError: there is none of a name, with those nearest to it.
+    """
+    known = [*(name for name in train_flags.define() if name not in _ELSEWHERE), *others]
     for name in options:
         if name in _ELSEWHERE:
             raise ExperimentError(f"{name} is said by {_ELSEWHERE[name]} here.")
-        if name not in known and name not in others:
-            near = difflib.get_close_matches(name, [*known, *others], n=3)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise ExperimentError(f"There is no {name} to be set.{hint}")
+        if name not in known:
+            raise ExperimentError(f"There is no {name} to be set.{did_you_mean(name, known)}")
 
 
-def _sorted(
-    settings: Mapping[str, Any], options: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The agent's settings and the options of `quinoa train`, apart."""
-    flags = train_flags.define()
-    mine = {name: value for name, value in options.items() if name in flags}
-    for name in mine:
-        if name in _ELSEWHERE:
-            raise ExperimentError(f"{name} is said by {_ELSEWHERE[name]} here.")
-    theirs = {name: value for name, value in options.items() if name not in flags}
-    if twice := sorted(set(theirs) & set(settings)):
-        raise ExperimentError(f"{twice[0]} is given twice: as a keyword and in settings.")
-    return {**settings, **theirs}, {
-        name: value for name, value in mine.items() if value is not None
-    }
+def _settings_of(agent: str | None, preset: str | None) -> list[str]:
+    """The names of the settings of an agent, or of the one that a preset or nobody names."""
+    from quinoa.agents import registry
+    from quinoa.launch import presets
+
+    if agent is None:
+        agent = registry.DEFAULT_AGENT if preset is None else presets.load(preset).flags["agent"]
+    try:
+        config = registry.load_config(agent).config
+    except registry.UnknownAgentError as error:
+        raise ExperimentError(str(error)) from error
+    return [field.name for field in dataclasses.fields(config)]
 
 
 def _json(name: str, value: Any) -> str:

@@ -110,12 +110,12 @@ def resume(
         TrainingError: see `train`.
     """
     from quinoa.environments.given import given
-    from quinoa.experiment import as_text, checked_options
+    from quinoa.experiment import as_text, check_options
     from quinoa.run import Run
 
     opened = run if isinstance(run, Run) else Run(run)
     environment = opened.given_environment if env is None else given(env)
-    checked_options(options, ())
+    check_options(options)
     changed = [*change, *(_FIELDS.get(name, name) for name in options)]
     texts = [f"--resume={opened.path}", f"--engine={engine}"]
     texts += [f"--{name}={as_text(value)}" for name, value in options.items()]

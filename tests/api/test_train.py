@@ -150,7 +150,9 @@ def test_an_environment_that_only_this_program_has_registered(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"learning_rat": 1}, "no field 'learning_rat'. Did you mean learning_rate"),
+        ({"learning_rat": 1}, "no learning_rat to be set. Did you mean learning_rate"),
+        ({"num_actor": 1}, "no num_actor to be set. Did you mean num_actors"),
+        ({"preset": "dm_control/m_iq", "tua": 1}, "no tua to be set. Did you mean tau"),
         ({"tau": -1.0}, "tau = -1.0 cannot work"),
         ({"steps": 0}, "must be a whole number, at least 1"),
         ({"agent": "iqq"}, "There is no agent 'iqq'"),
