@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from quinoa.launch import interpreter
@@ -29,8 +30,11 @@ from quinoa.launch.errors import ExperimentError, RunError
 _ERRORS: Mapping[str, type[Exception]] = {
     error.__name__: error for error in (ExperimentError, RunError)
 }
+# The event of a line that was printed.
+SAID = "said"
+# As much as a pipe holds.
 _CHUNK = 2**16
-_KILL_S = 10.0
+_HURRY_S, _KILL_S = 0.5, 10.0
 
 
 class HostError(RuntimeError):
@@ -80,7 +84,8 @@ class Hosted:
             os.close(writer)
         assert self._popen.stdin is not None and self._popen.stdout is not None
         self._stdin = self._popen.stdin
-        self._lines = {reader: b"", self._popen.stdout.fileno(): b""}
+        # What has come of a line that is not whole, in pieces.
+        self._lines: dict[int, list[bytes]] = {reader: [], self._popen.stdout.fileno(): []}
         self._channel = reader
         self._selector = selectors.DefaultSelector()
         for descriptor in self._lines:
@@ -109,24 +114,21 @@ class Hosted:
             timeout_s: seconds to wait, at most.
 
         Returns:
-            Events by name, in order; a line that was printed is the event `said`.
+            Events by name, in order; a line that was printed is the event `SAID`.
         """
         events: list[tuple[str, Any]] = []
-        for key, _ in self._selector.select(timeout_s):
-            descriptor = key.fd
-            data = os.read(descriptor, _CHUNK)
-            *whole, rest = (self._lines[descriptor] + data).split(b"\n")
-            self._lines[descriptor] = rest
+        # Processes that an environment has left behind may hold the pipes open for ever. What this
+        # one has written is read whole, for a pipe holds no more than a chunk.
+        has_ended = self._popen.poll() is not None
+        for key, _ in self._selector.select(0.0 if has_ended else timeout_s):
+            data = os.read(key.fd, _CHUNK)
+            events += self._heard(key.fd, self._whole_lines(key.fd, data))
             if not data:
-                whole += [rest] if rest else []
+                self._close(key.fd)
+        if has_ended:
+            for descriptor in list(self._lines):
+                events += self._heard(descriptor, self._whole_lines(descriptor, b""))
                 self._close(descriptor)
-            for line in whole:
-                if descriptor == self._channel:
-                    events += self._heard(json.loads(line))
-                else:
-                    text = line.decode("utf-8", "replace")
-                    self._said = [*self._said, text][-20:]
-                    events.append(("said", text))
         if self.is_over:
             self._popen.wait()
         return events
@@ -154,21 +156,45 @@ class Hosted:
 
     def kill(self) -> None:
         """Ends it: asks it to stop and to hurry, and kills it if it does neither."""
-        for _ in range(2):
+        # Two signals at the same time may arrive as one.
+        for seconds in (_HURRY_S, _KILL_S):
             self.stop()
-        try:
-            self._popen.wait(_KILL_S)
-        except subprocess.TimeoutExpired:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(seconds)
+        if self._popen.poll() is None:
             self._popen.kill()
             self._popen.wait()
         for descriptor in list(self._lines):
             self._close(descriptor)
 
-    def _heard(self, event: Mapping[str, Any]) -> list[tuple[str, Any]]:
-        if "event" in event:
-            return [(event["event"], event["value"])]
-        self._last = event
-        return []
+    def _whole_lines(self, descriptor: int, data: bytes) -> list[bytes]:
+        """The lines that are whole with this data; no data is the end, of a last line as well.
+
+        But not of an event: the process was killed while it told that.
+        """
+        begun = self._lines[descriptor]
+        begun.append(data)
+        if data and b"\n" not in data:
+            return []
+        *whole, rest = b"".join(begun).split(b"\n")
+        begun[:] = [rest] if data else []
+        is_printed = not data and rest and descriptor != self._channel
+        return [*whole, rest] if is_printed else whole
+
+    def _heard(self, descriptor: int, lines: Sequence[bytes]) -> list[tuple[str, Any]]:
+        events: list[tuple[str, Any]] = []
+        for line in lines:
+            if descriptor != self._channel:
+                text = line.decode("utf-8", "replace")
+                self._said = [*self._said, text][-20:]
+                events.append((SAID, text))
+                continue
+            told = json.loads(line)
+            if "event" in told:
+                events.append((told["event"], told["value"]))
+            else:
+                self._last = told
+        return events
 
     def _close(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)
@@ -201,6 +227,14 @@ class Channel:
     def tell(self, event: str, value: Any) -> None:
         """Writes an event; nobody may be there any more to read it."""
         self.write({"event": event, "value": value})
+
+    def offer(self, event: str, value: Any) -> None:
+        """Writes an event that a later one replaces: none where the reader is far behind.
+
+        So this process never waits for one that is at something else.
+        """
+        if select.select([], [self._descriptor], [], 0.0)[1]:
+            self.tell(event, value)
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Writes a line."""

@@ -85,7 +85,7 @@ class _View:
         del error
 
     def show(self, status: Mapping[str, Any]) -> None:
-        self._channel.tell(STATUS, dict(status))
+        self._channel.offer(STATUS, dict(status))
 
     def say(self, text: str) -> None:
         """Nothing: who asks the run to end says what comes of that."""
