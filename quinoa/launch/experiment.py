@@ -153,14 +153,15 @@ class Experiment:
     def given(self, environment: Given) -> Experiment:
         """The same in an environment that is given anew, and must have the same layout.
 
-        The arguments stay with an environment that was given as an object, and so must be again.
+        The arguments stay with an environment that was given as an object, and so must be again,
+        and with the very one of the run. Another one has not the parameters that they are for.
         """
+        name = environment.name if environment.maker else environment_path(environment.name)
+        is_same = self.environment_is_object or name == self.environment
         return dataclasses.replace(
             self,
-            environment=(
-                environment.name if environment.maker else environment_path(environment.name)
-            ),
-            env_kwargs=self.env_kwargs if self.environment_is_object else {},
+            environment=name,
+            env_kwargs=self.env_kwargs if is_same else {},
             environment_is_object=environment.maker is not None,
             environment_maker=environment.maker,
         )
