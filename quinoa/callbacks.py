@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from quinoa.launch.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ class Teller:
     def _tell(self, event: Event) -> bool:
         # Each is told, whatever another one says.
         answers = [callback(self._run, event) for callback in self._callbacks]
-        return not any(answer is False for answer in answers)
+        # A comparison of NumPy's numbers is not Python's own False.
+        return not any(isinstance(answer, bool | np.bool_) and not answer for answer in answers)
 
     def _rows(self) -> list[dict[str, float | None]]:
         """The whole rows that were written since the last time."""

@@ -71,6 +71,7 @@ class Session:
         self._has_begun = threading.Event()
         self._is_over = threading.Event()
         self._asked = 0
+        self._asking = threading.Lock()
         self._stop: signals.StopSignals | None = None
         self._error: BaseException | None = None
         self._teller: Teller | None = None
@@ -91,16 +92,22 @@ class Session:
             self._follow()
             return self.wait()
         threading.Thread(target=self._follow, name="quinoa-run").start()
-        self._has_begun.wait()
+        threading.Thread(target=self._end_with_program, name="quinoa-exit", daemon=True).start()
+        try:
+            self._has_begun.wait()
+        except BaseException:  # Ctrl-C; nobody would have the run.
+            self.stop()
+            raise
         if self.run is None:
             return self.wait()
         return self.run
 
     def stop(self) -> None:
         """Asks the run to end in order; a second time, at once."""
-        self._asked += 1
-        if self._stop is not None:
-            self._stop.ask()
+        with self._asking:
+            self._asked += 1
+            if self._stop is not None:
+                self._stop.ask()
 
     def wait(self, timeout_s: float | None = None) -> Run:
         """Waits until the run is over, and returns it.
@@ -119,21 +126,32 @@ class Session:
     def _follow(self) -> None:
         """Runs it to its end in this thread, or follows the process that does."""
         try:
-            with signals.caught() as self._stop:
-                # Asked before there was anything to ask.
-                for _ in range(self._asked):
-                    self._stop.ask()
+            with signals.caught() as stop:
+                with self._asking:
+                    self._stop = stop
+                    # Asked before there was anything to ask.
+                    for _ in range(self._asked):
+                        stop.ask()
                 if self.in_this_process:
                     self._run_here()
                 else:
-                    self._run_hosted(self._stop)
-            if self._teller is not None:
+                    self._run_hosted(stop)
+            if self._teller is not None and self._error is None:
                 self._teller.evaluations()
         except BaseException as error:
             self._error = self._error or error
         finally:
             self._is_over.set()
             self._has_begun.set()
+
+    def _end_with_program(self) -> None:
+        """Ends the run in order when Ctrl-C has ended the program, which then waits for it."""
+        while threading.main_thread().is_alive():
+            if self._is_over.wait(_POLL_S):
+                return
+        if getattr(sys, "last_type", None) is KeyboardInterrupt:
+            say(_about_stop(1), sys.stderr)
+            self.stop()
 
     def _begin(self, root: str | os.PathLike[str]) -> None:
         self.run = self.make_run(Path(root).absolute())
@@ -174,23 +192,23 @@ class Session:
                 "engine='serial', which has one process."
             ) from None
         view = _View(self)
-        told = 0
+        hand_on = _HandsOn(hosted)
+
+        def say_and_hand_on(asked: signals.Asked) -> None:
+            if self.run is not None:
+                view.say(_about_stop(asked.times))
+            # At once: this thread may be in the midst of a callback.
+            hand_on(asked.times)
+
         try:
-            with view, stop.telling(lambda asked: view.say(_about_stop(asked.times))):
+            with view, stop.telling(say_and_hand_on):
                 while not hosted.is_over:
-                    for event, value in hosted.read(_POLL_S):
-                        if event == hosted_run.STARTED:
-                            self._begin(value)
-                            view.begin(Goal.of_json(_described(Path(value))))
-                        elif event == hosted_run.STATUS:
-                            view.show(value)
-                        else:
-                            view.say(value)
-                    while told < min(stop.count, 2):
-                        told += 1
-                        hosted.stop()
+                    self._take(hosted.read(_POLL_S), view)
+                    hand_on(stop.count)
             ended = hosted.value()
         except HostError as error:
+            if self.run is None and stop.count:
+                raise KeyboardInterrupt("The run was stopped before it had begun.") from None
             raise TrainingError(str(error), self.run) from None
         finally:
             if not hosted.is_over:
@@ -200,6 +218,21 @@ class Session:
             raise TrainingError(f"{node} failed:\n{text}", self.run)
         self._check_evaluated(ended["evaluation_error"])
 
+    def _take(self, events: Sequence[tuple[str, Any]], view: _View) -> None:
+        """Takes what the process of the run has told."""
+        newest = None
+        for event, value in events:
+            if event == hosted_run.STARTED:
+                self._begin(value)
+                view.begin(Goal.of_json(_described(Path(value))))
+            elif event == hosted_run.STATUS:
+                newest = value
+            else:
+                view.say(value)
+        # Several have come while a callback was at something that takes long.
+        if newest is not None:
+            view.show(newest)
+
     def _check_evaluated(self, error: str | None) -> None:
         if error is not None:
             raise TrainingError(f"The final evaluation failed: {error}", self.run)
@@ -208,12 +241,42 @@ class Session:
         """Tells callbacks; what they raise ends the run in order, and is raised when it is over."""
         if self._teller is None or self._error is not None:
             return
+        assert self._stop is not None
         try:
-            goes_on = self._teller.report(status)
-        except Exception as error:
+            # The serial engine sees to that itself.
+            with (
+                contextlib.nullcontext() if self.in_this_process else self._stop.second_interrupts()
+            ):
+                goes_on = self._teller.report(status)
+        except KeyboardInterrupt:
+            if self.in_this_process or self._stop.count < 2:
+                raise
+            # Whoever asks twice would have to interrupt the next one too.
+            self._teller = None
+            return
+        except BaseException as error:
             self._error, goes_on = error, False
         if not goes_on and not self._asked:
             self.stop()
+
+
+class _HandsOn:
+    """Asks the process of a run to stop, as often as the program was asked, twice at most.
+
+    Any thread may call it, again and again: each call asks once, for two signals of a kind at the
+    same time may arrive as one.
+    """
+
+    def __init__(self, hosted: Hosted):
+        self._hosted = hosted
+        self._told = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, times: int) -> None:
+        with self._lock:
+            if self._told < min(times, 2):
+                self._told += 1
+                self._hosted.stop()
 
 
 class _View:

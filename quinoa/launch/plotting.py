@@ -231,7 +231,7 @@ def _counted(label: str, panels: Sequence[Panel]) -> str:
 
 
 def _new_figure(num_panels: int) -> tuple[Any, list[Any]]:
-    from matplotlib.figure import Figure
+    from quinoa.launch.shown_figure import ShownFigure
 
     columns = min(num_panels, _MAX_COLUMNS)
     rows = math.ceil(num_panels / columns)
@@ -239,7 +239,7 @@ def _new_figure(num_panels: int) -> tuple[Any, list[Any]]:
     if num_panels > 1:
         size = (_PANEL_INCHES[0] * columns, _PANEL_INCHES[1] * rows)
     # Without pyplot: no display is looked for, and nothing is kept when it is done.
-    figure = Figure(figsize=size, layout="constrained")
+    figure = ShownFigure(figsize=size, layout="constrained")
     all_axes = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     for spare in all_axes[num_panels:]:
         spare.remove()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -75,6 +78,105 @@ def test_a_run_goes_on_beside_the_program_and_ends_when_it_is_told(tmp_path):
                 child.kill()
     # In a process that has it not under way, it is over all the same.
     assert quinoa.load(run.path).wait() is not None
+
+
+_STOPPED = """
+import sys, time
+import quinoa
+from tests.api.own import Toy
+
+def block(run, event):
+    if event.kind == "report" and event.actor_steps:
+        print("blocked", flush=True)
+        time.sleep(1000)
+
+print("begins", flush=True)
+run = quinoa.train(env=Toy, folder=sys.argv[1], callbacks=block, **SMALL)
+print(run.outcome, flush=True)
+"""
+
+
+def _started(tmp_path) -> subprocess.Popen[str]:
+    """A program whose run ends only when it is stopped, and whose callback does not come back."""
+    script = tmp_path / "script.py"
+    script.write_text(f"SMALL = { ({**SMALL, 'steps': 10**7})!r}\n{_STOPPED}")
+    program = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "run")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stdout is not None and program.stdout.readline() == "begins\n"
+    return program
+
+
+def _result(tmp_path) -> str | None:
+    path = tmp_path / "run" / "result.json"
+    return json.loads(path.read_text())["outcome"] if path.exists() else None
+
+
+def test_ctrl_c_before_a_run_has_begun_interrupts_the_program(tmp_path):
+    program = _started(tmp_path)
+    wait_until(lambda: bool(psutil.Process(program.pid).children()), 60)
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate(timeout=60)
+    assert program.returncode == -signal.SIGINT
+    assert err.endswith("KeyboardInterrupt: The run was stopped before it had begun.\n")
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_ends_a_run_while_a_callback_blocks_and_a_second_one_ends_that(tmp_path):
+    program = _started(tmp_path)
+    try:
+        assert program.stdout is not None and program.stdout.readline() == "blocked\n"
+        program.send_signal(signal.SIGINT)
+        wait_until(lambda: _result(tmp_path) == "stopped", 120)
+        assert program.poll() is None
+        program.send_signal(signal.SIGINT)
+        out, err = program.communicate(timeout=60)
+    finally:
+        program.kill()
+    assert (program.returncode, out) == (0, "stopped\n")
+    assert [line.split(":")[0] for line in err.splitlines()] == ["Stopping", "Ending at once"]
+
+
+def test_a_program_that_is_killed_leaves_a_run_that_has_ended_in_order(tmp_path):
+    program = _started(tmp_path)
+    assert program.stdout is not None and program.stdout.readline() == "blocked\n"
+    processes = psutil.Process(program.pid).children(recursive=True)
+    program.kill()
+    program.communicate()
+    assert len(processes) > 3
+    assert psutil.wait_procs(processes, timeout=120)[1] == []
+    assert _result(tmp_path) == "stopped" and quinoa.load(tmp_path / "run").checkpoints
+
+
+_INTERRUPTED = """
+import os, signal, sys, threading
+import quinoa
+from tests.api.own import Toy
+
+run = quinoa.train(env=Toy, engine="serial", folder=sys.argv[1], wait=False, **SMALL)
+threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+run.wait()
+"""
+
+
+def test_ctrl_c_that_ends_a_program_ends_its_runs_in_order(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(f"SMALL = { ({**SMALL, 'steps': 10**7})!r}\n{_INTERRUPTED}")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "run")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGINT
+    assert "\nKeyboardInterrupt\nStopping: saving what was learned" in done.stderr
+    assert _result(tmp_path) == "stopped"
 
 
 def test_what_cannot_travel_is_said(tmp_path):

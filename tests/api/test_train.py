@@ -100,6 +100,7 @@ def test_a_video_shows_itself_and_a_comparison_is_a_figure(trained, tmp_path):
     figure = quinoa.compare([run], out=tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
     assert figure.axes[0].get_title() == "lambda"
+    assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
 
 
 def test_it_goes_on_where_it_ended(trained, tmp_path):
@@ -171,27 +172,53 @@ def test_what_cannot_work_is_said_before_anything_starts(arguments, message, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_an_error_of_the_users_own_is_raised_as_it_is(tmp_path):
-    def wrong(run, event):
-        raise ZeroDivisionError("of the callback")
+@pytest.mark.parametrize("error", [ZeroDivisionError("of the callback"), SystemExit("of it")])
+def test_an_error_of_the_users_own_is_raised_as_it_is(error, tmp_path):
+    told = []
 
-    with pytest.raises(ZeroDivisionError, match="of the callback"):
+    def wrong(run, event):
+        told.append(event)
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
         quinoa.train(env=Toy, engine="serial", folder=tmp_path / "run", callbacks=wrong, **SMALL)
+    # Not of anything that comes afterwards.
+    assert len(told) == 1
     run = quinoa.load(tmp_path / "run")
     assert run.outcome == "stopped" and run.checkpoints
 
 
-def test_a_callback_ends_a_run_in_order(tmp_path):
+@pytest.mark.parametrize("made", [bool, np.bool_])
+def test_a_callback_ends_a_run_in_order(made, tmp_path, capsys):
     small = {**SMALL, "steps": 10**6}
     run = quinoa.train(
         env=Toy,
         engine="serial",
         folder=tmp_path / "run",
-        callbacks=lambda run, event: event.actor_steps < 200,
+        callbacks=lambda run, event: made(event.actor_steps < 200),
         **small,
     )
     assert run.outcome == "stopped"
     assert 200 <= run.status()["actor_steps"] < 10**6
+    # Nobody pressed Ctrl-C, and is to hear of that.
+    assert capsys.readouterr().err == ""
+
+
+def test_the_arguments_of_an_environment_with_a_name_stay_with_the_run(tmp_path):
+    name = "tests.api.own:Toy"
+    run = quinoa.train(
+        env=name,
+        env_kwargs={"worth": 3},
+        engine="serial",
+        folder=tmp_path / "run",
+        **SMALL,
+    )
+    runs = [run, quinoa.load(run.path), *(quinoa.load(run.path, env=env) for env in (Toy, name))]
+    assert [each.evaluate(1).mean() for each in runs] == [3 * EPISODE] * 4
+    # Another one need not know them.
+    assert quinoa.load(run.path, env=lambda: Toy(worth=2)).evaluate(1).mean() == 2 * EPISODE
+    more = quinoa.resume(run, steps=500, engine="serial", progress=False)
+    assert more.curve()["episode_return"].unique().tolist() == [3 * EPISODE]
 
 
 def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):

@@ -45,9 +45,14 @@ class StopSignals:
         self._interrupts = False
 
     def ask(self) -> None:
-        """Asks the run to end, as a signal would; any thread may."""
-        self._num_asked += 1
-        self._tell_news()
+        """Asks the run to end, as a signal would, but tells nobody: whoever asks so is a program.
+
+        Any thread may.
+        """
+        with self._lock:
+            self._num_asked += 1
+            self._num_heard += 1
+            self._num_told += 1
 
     @property
     def count(self) -> int:
