@@ -96,12 +96,15 @@ class Experiment:
         Raises:
             ExperimentError: it cannot be.
         """
+        from quinoa.launch import in_process
         from quinoa.launch.commands import one_run
         from quinoa.launch.commands.base import UsageError
 
         values = hosted_run.parsed(self._texts())
+        inherited = dict(os.environ)
         try:
-            return one_run.new_experiment(values, dict(os.environ), self.environment)
+            with in_process.tensorflow_may_be_imported():
+                return one_run.new_experiment(values, inherited, self.environment)
         except UsageError as error:
             raise ExperimentError(str(error)) from error
 
@@ -185,12 +188,13 @@ def check_options(options: Iterable[str], others: Iterable[str] = ()) -> None:
 def _settings_of(agent: str | None, preset: str | None) -> list[str]:
     """The names of the settings of an agent, or of the one that a preset or nobody names."""
     from quinoa.agents import registry
-    from quinoa.launch import presets
+    from quinoa.launch import in_process, presets
 
     if agent is None:
         agent = registry.DEFAULT_AGENT if preset is None else presets.load(preset).flags["agent"]
     try:
-        config = registry.load_config(agent).config
+        with in_process.tensorflow_may_be_imported():
+            config = registry.load_config(agent).config
     except registry.UnknownAgentError as error:
         raise ExperimentError(str(error)) from error
     return [field.name for field in dataclasses.fields(config)]

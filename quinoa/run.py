@@ -221,9 +221,10 @@ class Run:
     @property
     def experiment(self) -> Experiment:
         """What is run, whole."""
-        from quinoa.launch import experiment
+        from quinoa.launch import experiment, in_process
 
-        return experiment.load(self._folder, self.given_environment)
+        with in_process.tensorflow_may_be_imported():
+            return experiment.load(self._folder, self.given_environment)
 
     @property
     def config(self) -> dict[str, Any]:
