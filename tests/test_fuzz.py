@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.agents.protocol import AgentConfig, ConfigError
+from quinoa.environments import Layout
 from quinoa.launch import checkpoints, sealed
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.new_experiment import assignments
@@ -113,7 +114,11 @@ def test_settings(count, agent):
 
 
 def has_declared_types(of: Experiment) -> bool:
-    hints = typing.get_type_hints(Experiment, localns={"AgentConfig": AgentConfig})
+    hints = typing.get_type_hints(
+        Experiment, localns={"AgentConfig": AgentConfig, "Layout": Layout}
+    )
+    # Of what these are made of, isinstance says nothing.
+    hints |= {"env_kwargs": dict, "environment_maker": type(None)}
     values = {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
     return all(
         isinstance(value, hints[name]) and (hints[name] is bool or not isinstance(value, bool))

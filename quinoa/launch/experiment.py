@@ -373,6 +373,8 @@ def load(folder: RunFolder, environment: Given | None = None) -> Experiment:
     try:
         saved = read_json(path)
         fields: dict[str, Any] = dict(saved["experiment"])
+        if not isinstance(fields["agent"], str) or not isinstance(fields["agent_config"], dict):
+            raise TypeError("its agent is no name, or has no settings")
         if saved.get("format", 1) < _AGENTS_MOVED:
             fields["agent"] = registry.moved(fields["agent"])
         config_fields = fields.pop("agent_config")

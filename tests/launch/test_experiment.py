@@ -139,6 +139,19 @@ def test_a_damaged_file_is_one_error(folder, damage):
         experiment_module.load(folder)
 
 
+@pytest.mark.parametrize("value", [None, 3, "", [1], {"a": 1}])
+def test_a_field_of_any_other_kind_is_one_error_or_what_it_says(folder, value):
+    experiment().save(folder)
+    saved = read_json(folder.experiment)
+    for name in [*saved["experiment"], "other"]:
+        changed = {**saved, "experiment": {**saved["experiment"], name: value}}
+        folder.experiment.write_text(json.dumps(changed))
+        try:
+            assert isinstance(experiment_module.load(folder), Experiment)
+        except RunError as error:
+            assert str(folder.experiment) in str(error)
+
+
 def test_a_file_of_another_version_is_one_error(folder):
     experiment().save(folder)
     saved = json.loads(folder.experiment.read_text())
