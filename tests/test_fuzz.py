@@ -156,7 +156,7 @@ def test_experiment_file(count, tmp_path):
         try:
             loaded = load(folder)
         except RunError as error:
-            assert str(folder.experiment) in str(error)
+            assert str(folder.root) in str(error)
             return
         assert has_declared_types(loaded), loaded
 

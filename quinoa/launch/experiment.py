@@ -410,7 +410,8 @@ def _begun_elsewhere(saved: Mapping[str, Any]) -> str:
 
     What is there of the user's own is found from there.
     """
-    path = (saved.get("working_folder") or {}).get("path")
+    folder = saved.get("working_folder")
+    path = folder.get("path") if isinstance(folder, dict) else None
     if not isinstance(path, str) or path == str(Path.cwd()):
         return ""
     return f" The run was begun in {path}."

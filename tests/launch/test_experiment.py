@@ -149,7 +149,7 @@ def test_a_field_of_any_other_kind_is_one_error_or_what_it_says(folder, value):
         try:
             assert isinstance(experiment_module.load(folder), Experiment)
         except RunError as error:
-            assert str(folder.experiment) in str(error)
+            assert str(folder.root) in str(error)
 
 
 def test_a_file_of_another_version_is_one_error(folder):
