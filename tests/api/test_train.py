@@ -124,11 +124,23 @@ def test_it_goes_on_where_it_ended(trained, tmp_path):
         (ToyOfDm(), "ToyOfDm"),
     ],
 )
-def test_environments_of_every_form(env, name, tmp_path):
-    small = {**SMALL, "environments_per_actor": 1}
-    run = quinoa.train("iq", env=env, engine="serial", folder=tmp_path / "run", **small)
-    assert run.config["environment"] == name
+def test_environments_of_every_form(env, name):
+    experiment = quinoa.Experiment("iq", env=env).resolve()
+    assert experiment.environment == name
+    batch = experiment.make_environments(1, "actor")
+    batch.reset()
+    steps = [batch.step([[0.0]]) for _ in range(EPISODE)]
+    assert steps[-1].last.all() and steps[-1].episode_return == EPISODE
+    batch.close()
+
+
+def test_an_environment_that_is_ready_stays_as_it_is_and_is_copied(tmp_path):
+    env = Toy()
+    env.reset(seed=0)
+    env.step(np.zeros(1, np.float32))
+    run = quinoa.train("iq", env=env, engine="serial", folder=tmp_path / "run", **SMALL)
     assert run.evaluate(2).mean() == EPISODE
+    assert env.steps == 1
 
 
 def test_an_environment_that_only_this_program_has_registered(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from tests.launch.helpers import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_survives_one_fault_of_each_kind(tmp_path):
     command = [sys.executable, "-m", "tests.chaos", "--minutes=2.2", f"--out={tmp_path}"]
