@@ -64,6 +64,10 @@ class Session(NamedTuple):
 def session(command: list[str]) -> Iterator[Session]:
     """Starts a process in a terminal of 100 columns, from which Ctrl-C reaches it."""
     ours, theirs = pty.openpty()
+    modes = termios.tcgetattr(theirs)
+    # Or a Ctrl-C would throw away what is on its way to the screen just then, more or less of it.
+    modes[3] |= termios.NOFLSH
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
 
     def take_terminal() -> None:
         os.setsid()
