@@ -117,16 +117,26 @@ print("the end")
 """
 
 
-def test_ctrl_c_leaves_one_bar_and_a_terminal_as_it_was():
+def typed_ctrl_c_twice() -> str:
+    """What the terminal of `UNDER_WAY` shows; ends early where its first Ctrl-C does not arrive."""
     with session([sys.executable, "-c", UNDER_WAY]) as shown:
         text = shown.read_until("20%")
         assert not termios.tcgetattr(shown.terminal)[3] & termios.ECHO
         shown.type(b"a\n\x03")
-        text += shown.read_until("asked 1, Ctrl-C")
-        shown.type(b"\x03")
-        text += shown.read_until("the end")
-        assert shown.process.wait(20) == 0
-        assert termios.tcgetattr(shown.terminal)[3] & termios.ECHO
+        text += shown.read_until("asked 1, Ctrl-C", timeout_s=20.0)
+        if "asked" in text:
+            shown.type(b"\x03")
+            text += shown.read_until("the end")
+            assert shown.process.wait(20) == 0
+            assert termios.tcgetattr(shown.terminal)[3] & termios.ECHO
+    return text
+
+
+def test_ctrl_c_leaves_one_bar_and_a_terminal_as_it_was():
+    # On a very busy machine a key that is typed into a pseudo-terminal was seen not to arrive: the
+    # process then has nothing to answer to, and it is typed into another one.
+    texts = (typed_ctrl_c_twice() for _ in range(3))
+    text = next(text for text in texts if "asked" in text)
     assert "^C" not in text
     first, second, bar, *figures, last = on_screen(text)
     assert (first, second, last) == ("asked 1, Ctrl-C", "asked 2, Ctrl-C", "the end")
