@@ -55,7 +55,6 @@ class Session:
         in_this_process: run it in this process: the engine is the serial one.
         make_run: makes the `Run` of a folder.
         run: the run, once it has begun.
-        is_over: whether it is over.
     """
 
     texts: Sequence[str]
@@ -75,11 +74,6 @@ class Session:
         self._stop: signals.StopSignals | None = None
         self._error: BaseException | None = None
         self._teller: Teller | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the run is over."""
-        return self._is_over.is_set()
 
     def start(self, *, wait: bool) -> Run:
         """Starts the run; returns it when it has passed all checks, or with `wait` when it is over.

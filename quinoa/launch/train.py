@@ -130,7 +130,7 @@ def _train(
     try:
         with (
             view,
-            stop.telling(lambda asked: view.say(about_stop(asked, experiment))),
+            stop.telling(lambda asked: view.say(_about_stop(asked, experiment))),
         ):
             result = _with_cause(engine.run(experiment, folder, view.show))
         # From here on whoever asks hears that nothing is lost.
@@ -173,7 +173,7 @@ def _with_cause(result: RunResult) -> RunResult:
     return dataclasses.replace(result, error=f"{(result.error or '').rstrip()}\n{why}".lstrip())
 
 
-def about_stop(asked: signals.Asked, experiment: Experiment) -> str:
+def _about_stop(asked: signals.Asked, experiment: Experiment) -> str:
     """What is said where the run is asked to end."""
     if asked.times > 1:
         return "Ending at once: what was learned since the newest checkpoint is lost."
