@@ -48,6 +48,7 @@ lint: setup ## Check format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 format: setup ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix .

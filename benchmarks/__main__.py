@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from benchmarks import report
 from benchmarks.measure import BenchmarkError, Comparison
-from quinoa.launch import process_environment
+from quinoa.launch.machine import process_environment
 
 # In the order in which they run.
 _OURS = ("actor", "replay", "learner", "scaling")

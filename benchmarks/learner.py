@@ -21,11 +21,11 @@ from benchmarks.setting import AGENTS, TASK, config_of
 from quinoa.agents import replay
 from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
-from quinoa.launch import checkpoints
-from quinoa.launch.counter import Counter
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes.learner import LearnerNode
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 
 _STEPS_PER_CALL = 50
 _NUM_TRANSITIONS = 100_000
@@ -158,7 +158,7 @@ def _whole(
 def _time_to_save(learner: Learner) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        checkpoints.save(Path(folder), learner, {})
+        learner_checkpoints.save(Path(folder), learner, {})
         return time.perf_counter() - start
 
 

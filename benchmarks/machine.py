@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from quinoa.launch.sizing import usable_cores
+from quinoa.launch.machine.sizing import usable_cores
 
 
 def describe() -> str:

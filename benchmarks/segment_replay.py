@@ -16,10 +16,11 @@ from pathlib import Path
 
 from absl import app, flags
 
-from quinoa.launch import plotting, process_environment
-from quinoa.launch.curves import evaluations
-from quinoa.launch.files import read_json
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.analysis import plots
+from quinoa.launch.analysis.curves import evaluations
+from quinoa.launch.machine import process_environment
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 
 _ENVIRONMENT = flags.DEFINE_string("env", "control:cartpole:balance", "What is learned.")
 _STEPS = flags.DEFINE_integer("steps", 60_000, "Actor steps of each run.", lower_bound=1)
@@ -46,8 +47,8 @@ def _main(arguments: list[str]) -> int:
         lines[label] = [evaluations(run) for run in of_length]
         finals = [statistics.mean(read_json(run.result)["final_returns"]) for run in of_length]
         print(f"{label}: {statistics.mean(finals):.1f} ({', '.join(f'{x:.1f}' for x in finals)})")
-    panel = plotting.Panel(_ENVIRONMENT.value, lines)
-    print(plotting.plot_panels([panel], root / "segment_replay.png"))
+    panel = plots.Panel(_ENVIRONMENT.value, lines)
+    print(plots.plot_panels([panel], root / "segment_replay.png"))
     return 0
 
 

@@ -23,8 +23,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure import BenchmarkError
-from quinoa.launch import process_environment
-from quinoa.launch.engines import parent, private_network
+from quinoa.launch.engines.local import private_network
+from quinoa.launch.machine import parent, process_environment
 
 # What precedes a stage's answer on its standard output, where libraries may print as well.
 _ANSWER = "answer: "

@@ -17,10 +17,10 @@ import pandas as pd
 import psutil
 
 from benchmarks.measure import BenchmarkError
-from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
-from quinoa.launch.files import read_json
+from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.program import ACTOR, LEARNER, REPLAY
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 
 # More steps than any benchmark does.
 _STEPS = 10**9

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from quinoa.run import Run

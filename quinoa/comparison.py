@@ -38,14 +38,14 @@ def compare(
     """
     from pathlib import Path
 
-    from quinoa.launch import comparison, curves, plotting
+    from quinoa.launch.analysis import comparison, curves, plots
     from quinoa.run import Run as OpenRun
 
     if x not in curves.AXES:
         raise ValueError(f"x = {x!r} cannot work: it must be one of {', '.join(curves.AXES)}.")
     paths = [run.path if isinstance(run, OpenRun) else run for run in runs]
     groups = comparison.groups_of(paths, by)
-    figure = plotting.draw_panels(comparison.panels_of(groups, x, smooth), axis=x)
+    figure = plots.draw_panels(comparison.panels_of(groups, x, smooth), axis=x)
     if out is not None:
-        plotting.save(figure, Path(out))
+        plots.save(figure, Path(out))
     return figure

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from quinoa.environments.errors import InvalidEnvironmentError
 from quinoa.environments.given import Given, given
-from quinoa.launch.commands import hosted_run, train_flags
+from quinoa.launch.commands.options import train_flags
+from quinoa.launch.commands.running import hosted_run
 from quinoa.launch.errors import ExperimentError
 from quinoa.suggestions import did_you_mean
 
@@ -96,9 +97,9 @@ class Experiment:
         Raises:
             ExperimentError: it cannot be.
         """
-        from quinoa.launch import in_process
-        from quinoa.launch.commands import one_run
         from quinoa.launch.commands.base import UsageError
+        from quinoa.launch.commands.running import one_run
+        from quinoa.launch.machine import in_process
 
         values = hosted_run.parsed(self._texts())
         inherited = dict(os.environ)
@@ -188,7 +189,8 @@ def check_options(options: Iterable[str], others: Iterable[str] = ()) -> None:
 def _settings_of(agent: str | None, preset: str | None) -> list[str]:
     """The names of the settings of an agent, or of the one that a preset or nobody names."""
     from quinoa.agents import registry
-    from quinoa.launch import in_process, presets
+    from quinoa.launch import presets
+    from quinoa.launch.machine import in_process
 
     if agent is None:
         agent = registry.DEFAULT_AGENT if preset is None else presets.load(preset).flags["agent"]

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.launch import run_folder
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run import run_folder
+from quinoa.launch.run.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from quinoa.environments.given import Given
-    from quinoa.launch.checkpoints import Checkpoint
+    from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
     from quinoa.launch.experiment import Experiment
     from quinoa.policy import Policy
     from quinoa.session import Session
@@ -187,7 +187,7 @@ class Run:
         Raises:
             RunError: there is nothing yet.
         """
-        from quinoa.launch import curves
+        from quinoa.launch.analysis import curves
 
         table = self.metrics(role).dropna(subset=["episode_return"])
         table.insert(2, "hours", curves.hours(self._folder, table["wall_time"].to_numpy()))
@@ -221,7 +221,8 @@ class Run:
     @property
     def experiment(self) -> Experiment:
         """What is run, whole."""
-        from quinoa.launch import experiment, in_process
+        from quinoa.launch import experiment
+        from quinoa.launch.machine import in_process
 
         with in_process.tensorflow_may_be_imported():
             return experiment.load(self._folder, self.given_environment)
@@ -242,9 +243,11 @@ class Run:
     @property
     def checkpoints(self) -> list[int]:
         """The checkpoints that there are, by their numbers of gradient steps, the newest last."""
-        from quinoa.launch import checkpoints
+        from quinoa.launch.checkpoints import learner_checkpoints
 
-        return [int(each.path.name) for each in checkpoints.all_of(self._folder.checkpoints)]
+        return [
+            int(each.path.name) for each in learner_checkpoints.all_of(self._folder.checkpoints)
+        ]
 
     def policy(self, step: int | None = None) -> Policy:
         """The policy; it needs no environment.
@@ -255,10 +258,10 @@ class Run:
         Raises:
             RunError: there is none, or it is damaged.
         """
-        from quinoa.launch import in_process
+        from quinoa.launch.machine import in_process
 
         in_process.import_tensorflow()
-        from quinoa.launch.evaluate import load_policy
+        from quinoa.launch.trained.evaluate import load_policy
         from quinoa.policy import Policy
 
         experiment = self.experiment
@@ -288,10 +291,10 @@ class Run:
         """
         if episodes < 1:
             raise ValueError(f"episodes = {episodes} cannot work: it must be at least 1.")
-        from quinoa.launch import in_process
+        from quinoa.launch.machine import in_process
 
         in_process.import_tensorflow()
-        from quinoa.launch.evaluate import evaluate_seeds
+        from quinoa.launch.trained.evaluate import evaluate_seeds
 
         results = evaluate_seeds(
             self.experiment,
@@ -357,11 +360,11 @@ class Run:
             ExperimentError: the folder cannot be made.
             RunError: there is no checkpoint, or it is damaged.
         """
-        from quinoa.launch import in_process
+        from quinoa.launch.machine import in_process
 
         in_process.import_tensorflow()
-        from quinoa.launch import export
         from quinoa.launch.commands.export import check_new
+        from quinoa.launch.trained import export
 
         folder = Path(out)
         check_new(folder)
@@ -379,9 +382,9 @@ class Run:
         return self._folder
 
     def _view(self) -> Any:
-        from quinoa.launch import run_view
+        from quinoa.launch.watch import snapshot
 
-        return run_view.read(self._folder)
+        return snapshot.read(self._folder)
 
     def _own_session(self, what: str) -> Session:
         if self._session is None:
@@ -389,12 +392,12 @@ class Run:
         return self._session
 
     def _checkpoint(self, step: int | None) -> Checkpoint:
-        from quinoa.launch import checkpoints
+        from quinoa.launch.checkpoints import learner_checkpoints
 
-        return checkpoints.chosen(self._folder.checkpoints, step)[0]
+        return learner_checkpoints.chosen(self._folder.checkpoints, step)[0]
 
     def _hosted(self, function: Callable[..., Any], flags: Sequence[str]) -> Any:
-        from quinoa.launch.host import Hosted, HostError
+        from quinoa.launch.machine.hosted import Hosted, HostError
 
         hosted = Hosted(function, str(self.path), flags, self.given_environment, draws=True)
         try:
@@ -408,7 +411,7 @@ class Run:
                 hosted.kill()
 
     def _table(self, path: Path, nothing: str) -> pd.DataFrame:
-        from quinoa.launch import curves
+        from quinoa.launch.analysis import curves
 
         table = curves.read_table(path)
         if table is None or not len(table):

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quinoa.callbacks import Callback, Teller
-from quinoa.launch.commands import hosted_run
 from quinoa.launch.commands.base import UsageError
+from quinoa.launch.commands.running import hosted_run
 from quinoa.launch.engines import signals
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.goal import Goal
-from quinoa.launch.host import Hosted, HostError
-from quinoa.launch.progress import Progress
-from quinoa.launch.terminal import say
+from quinoa.launch.machine.hosted import Hosted, HostError
+from quinoa.launch.terminal.output import say
+from quinoa.launch.watch.goal import Goal
+from quinoa.launch.watch.progress import Progress
 
 if TYPE_CHECKING:
     from quinoa.environments.given import Given
     from quinoa.launch.experiment import Experiment as Resolved
-    from quinoa.launch.run_folder import RunFolder
+    from quinoa.launch.run.run_folder import RunFolder
     from quinoa.run import Run
 
 _POLL_S = 0.2
@@ -153,10 +153,10 @@ class Session:
         self._has_begun.set()
 
     def _run_here(self) -> None:
-        from quinoa.launch import in_process
+        from quinoa.launch.machine import in_process
 
         in_process.import_tensorflow()
-        from quinoa.launch.commands import one_run
+        from quinoa.launch.commands.running import one_run
 
         view = _View(self)
 
@@ -306,8 +306,8 @@ class _View:
 
 
 def _described(root: Path) -> Mapping[str, Any]:
-    from quinoa.launch.files import read_json
-    from quinoa.launch.run_folder import RunFolder
+    from quinoa.launch.run.run_folder import RunFolder
+    from quinoa.launch.storage.files import read_json
 
     fields: Mapping[str, Any] = read_json(RunFolder(root).experiment)["experiment"]
     return fields

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from quinoa.launch import run_folder, run_view
-from quinoa.launch.progress import view
-from quinoa.launch.status_view import Loads, draw
+from quinoa.launch.run import run_folder
+from quinoa.launch.watch import snapshot
+from quinoa.launch.watch.progress import view
+from quinoa.launch.watch.status_page import Loads, draw
 
 DOCS = Path(__file__).parents[1] / "docs"
 COLUMNS = 80
@@ -24,11 +25,11 @@ def main() -> None:
     """Reads the run and writes the pictures."""
     folder = run_folder.existing(sys.argv[1])
     loads = Loads()
-    draw(run_view.read(folder), loads)
+    draw(snapshot.read(folder), loads)
     # What a process uses is measured between two looks.
     time.sleep(2.0)
-    run = run_view.read(folder)
-    if run.status is None or run.state is not run_view.State.RUNNING:
+    run = snapshot.read(folder)
+    if run.status is None or run.state is not snapshot.State.RUNNING:
         sys.exit(f"{folder.root} is not under way.")
     restarts = sum(process.restarts for process in run.processes)
     progress = view(run.goal, {**run.status, "restarts": restarts}, run.elapsed_s, run.returns)

@@ -16,12 +16,12 @@ from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.agents.protocol import AgentConfig, ConfigError
 from quinoa.environments import Layout
-from quinoa.launch import checkpoints, sealed
+from quinoa.launch.checkpoints import checkpoint_folder, learner_checkpoints
 from quinoa.launch.commands.base import UsageError
-from quinoa.launch.commands.new_experiment import assignments
+from quinoa.launch.commands.running.new_experiment import assignments
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment, load
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import MATCH, experiment
 
 # 100,000 in all in the slow part.
@@ -162,10 +162,10 @@ def test_experiment_file(count, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory) -> checkpoints.Checkpoint:
+def checkpoint(tmp_path_factory) -> learner_checkpoints.Checkpoint:
     of = experiment()
     learner = Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=1)
-    return checkpoints.save(tmp_path_factory.mktemp("saved"), learner, {"actor_steps": 1})
+    return learner_checkpoints.save(tmp_path_factory.mktemp("saved"), learner, {"actor_steps": 1})
 
 
 @fuzzed("checkpoint")
@@ -176,9 +176,9 @@ def test_checkpoint(count, checkpoint):
     def sealed_anew(name: str, value: object) -> bytes:
         """What nobody wrote but somebody who knows how."""
         changed = {**contents, name: value}
-        return json.dumps({**changed, "own_sha256": sealed._digest_of(changed)}).encode()
+        return json.dumps({**changed, "own_sha256": checkpoint_folder._digest_of(changed)}).encode()
 
-    main = checkpoint.path / sealed.CONTENTS
+    main = checkpoint.path / checkpoint_folder.CONTENTS
     forged = st.builds(sealed_anew, st.sampled_from([*contents, "other"]), json_values)
     cases = st.one_of(
         *(st.tuples(st.just(path), damaged(data)) for path, data in files.items()),
@@ -191,8 +191,8 @@ def test_checkpoint(count, checkpoint):
         path, data = case
         path.write_bytes(data)
         reads = (
-            lambda: checkpoints.newest_whole(checkpoint.path.parent),
-            lambda: checkpoints.counts_at(checkpoint),
+            lambda: learner_checkpoints.newest_whole(checkpoint.path.parent),
+            lambda: learner_checkpoints.counts_at(checkpoint),
             checkpoint.policy_parameters,
         )
         try:

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from quinoa.launch import notes, temporary_folder
 from quinoa.launch.commands import (
     check,
     completion,
@@ -39,8 +38,10 @@ from quinoa.launch.commands.base import (
     sigterm_interrupts,
 )
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
-from quinoa.launch.streams import prepare
-from quinoa.launch.terminal import say, settle, wrapped
+from quinoa.launch.machine import temporary_folder
+from quinoa.launch.machine.streams import prepare
+from quinoa.launch.terminal import library_warnings
+from quinoa.launch.terminal.output import say, settle, wrapped
 from quinoa.suggestions import did_you_mean
 
 _HELP = ("--help", "-h", "-help")
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         # Those of libraries about libraries, which nobody at the terminal can act on.
         warnings.simplefilter("ignore")
-    notes.show()
+    library_warnings.show()
     # Agents and environments of the user's own may lie in the current folder.
     try:
         here = os.getcwd()
@@ -136,12 +137,12 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return OK if arguments else BAD_INPUT
     name, *rest = arguments
     if name == "--version":
-        from quinoa.launch import provenance
+        from quinoa.launch.run import provenance
 
         print(f"quinoa {provenance.version()}")
         return OK
     if name == _COMPLETE:
-        from quinoa.launch.completion import answer
+        from quinoa.launch.commands.completion.answers import answer
 
         for line in answer(_COMMANDS, rest):
             print(line)

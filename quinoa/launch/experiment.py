@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quinoa.launch import provenance
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.files import read_json, write_json, write_text
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run import provenance
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from acme import specs

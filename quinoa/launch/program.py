@@ -8,19 +8,16 @@ from typing import Any
 import launchpad as lp
 from launchpad import address
 
-from quinoa.launch import checkpoints
-from quinoa.launch.counter import ACTOR_STEPS
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.counter import ACTOR_STEPS
+from quinoa.launch.run.run_folder import RunFolder
 
 REPLAY = "replay"
 COUNTER = "counter"
 LEARNER = "learner"
 ACTOR = "actor"
 EVALUATOR = "evaluator"
-
-# What the replay server's checkpoints are written in: Reverb's own files.
-REPLAY_FORM = "reverb"
 
 # A run is over when all nodes of this group have returned.
 WORKERS = ACTOR
@@ -45,7 +42,7 @@ def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
         experiment: what is run.
         folder: of the run.
     """
-    _, start = checkpoints.start_of(folder.checkpoints)
+    _, start = learner_checkpoints.start_of(folder.checkpoints)
     acting = experiment.going_on(start[ACTOR_STEPS])
     program = lp.Program(folder.root.name)
     with program.group(REPLAY):

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from quinoa.launch import lock, metrics
-from quinoa.launch.counter import ACTOR_STEPS
+from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.run_folder import RunFolder
-from quinoa.launch.sealed import DamagedError
+from quinoa.launch.metrics import metrics_log
+from quinoa.launch.metrics.counter import ACTOR_STEPS
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage import lock
 
 # The roles that keep metrics.
 _ROLES = ("actor", "learner", "evaluator")
@@ -54,7 +55,7 @@ def make_ready(
     for path in (*map(folder.metrics, _ROLES), folder.evaluations):
         # Rows of no step at all are of a run that has not begun.
         steps = counts[ACTOR_STEPS] if any(counts.values()) else -1
-        metrics.truncate(path, steps)
+        metrics_log.truncate(path, steps)
     if not keep_replay:
         # A replay server that starts takes up what it finds.
         shutil.rmtree(folder.replay, ignore_errors=True)

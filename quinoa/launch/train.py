@@ -13,22 +13,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from quinoa.launch import checkpoints, plotting, temporary_folder
-from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.analysis import plots
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Engine, Outcome, RunResult
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.evaluate import evaluate_checkpoint
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.files import write_json
-from quinoa.launch.goal import Goal
-from quinoa.launch.metrics import MetricsLog
-from quinoa.launch.process_list import ProcessList
-from quinoa.launch.progress import Progress
-from quinoa.launch.rows import evaluation_row
-from quinoa.launch.run_folder import RunFolder
-from quinoa.launch.tally import Tally
-from quinoa.launch.terminal import say
+from quinoa.launch.machine import temporary_folder
+from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.roles.metric_rows import evaluation_row
+from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import write_json
+from quinoa.launch.terminal.output import say
+from quinoa.launch.terminal.progress_bar import Tally
+from quinoa.launch.trained.evaluate import evaluate_checkpoint
+from quinoa.launch.watch.goal import Goal
+from quinoa.launch.watch.progress import Progress
 
 if TYPE_CHECKING:
     from quinoa.agents.evaluation import EvaluationResult
@@ -158,7 +160,7 @@ def _train(
     curve = None
     if any(folder.metrics(role).is_file() for role in ("actor", "evaluator")):
         with _second_to_failure(result):
-            curve = plotting.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
+            curve = plots.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
     return Summary(result, final, evaluation_error, curve)
 
 
@@ -212,7 +214,7 @@ def _evaluate_final(
 
     if stop.count:
         return None
-    checkpoint = checkpoints.newest(folder.checkpoints)
+    checkpoint = learner_checkpoints.newest(folder.checkpoints)
     try:
         with (
             Tally(FINAL_EPISODES, "episodes of the final evaluation") as tally,

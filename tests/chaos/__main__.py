@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from quinoa.launch import process_environment
+from quinoa.launch.machine import process_environment
 
 _MINUTES = flags.DEFINE_float("minutes", 15.0, "No fault is begun after so long.", lower_bound=0.0)
 _FAULTS = flags.DEFINE_integer("faults", 10**6, "Nor after so many faults.", lower_bound=1)

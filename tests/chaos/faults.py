@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from quinoa.launch import checkpoints, replay_checkpoints
+from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.program import ACTOR
 from tests.chaos import environment
 from tests.chaos.subject import REPLAY_CHECKPOINT_PERIOD_S, ROLES, STOP_S, Subject, wait_until
@@ -155,7 +155,7 @@ def _damage_checkpoint(subject: Subject, rng: random.Random) -> None:
     subject.wait_for_new_checkpoints(2)
     learner = subject.process("learner-0")
     learner.suspend()
-    newest = checkpoints.all_of(subject.folder.checkpoints)[-1].path
+    newest = learner_checkpoints.all_of(subject.folder.checkpoints)[-1].path
     _damage(rng.choice(sorted(newest.iterdir())), rng)
     _kill_and_wait(subject, ["learner-0"])
 

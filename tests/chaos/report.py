@@ -16,9 +16,9 @@ from typing import IO
 import pandas as pd
 import psutil
 
-from quinoa.launch import checkpoints, replay_checkpoints
+from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.experiment import Experiment, load
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 from tests.chaos import environment
 from tests.chaos.subject import NotSurvivedError, Subject
 from tests.launch.helpers import ROOT, train_command
@@ -169,9 +169,9 @@ def _libraries_to(path: Path) -> Iterator[None]:
 
 
 def _evaluated(folder: RunFolder, experiment: Experiment) -> list[float]:
-    from quinoa.launch.evaluate import evaluate_checkpoint
+    from quinoa.launch.trained.evaluate import evaluate_checkpoint
 
-    checkpoint = checkpoints.newest(folder.checkpoints)
+    checkpoint = learner_checkpoints.newest(folder.checkpoints)
     return evaluate_checkpoint(experiment, checkpoint, _EPISODES).returns.tolist()
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 
-from quinoa.launch import checkpoints
-from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
-from quinoa.launch.files import read_json
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 from tests.chaos import environment
 from tests.launch import helpers
 from tests.launch.helpers import ROOT, nodes_of, train_command
@@ -195,7 +195,7 @@ class Subject:
 
     def saved_steps(self) -> int:
         """The gradient steps in its newest checkpoint, 0 without one."""
-        found = checkpoints.all_of(self.folder.checkpoints)
+        found = learner_checkpoints.all_of(self.folder.checkpoints)
         return int(found[-1].path.name) if found else 0
 
     def wait_for_new_checkpoints(self, count: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from quinoa.agents import registry
 from quinoa.launch import cli
-from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch.commands.running.new_experiment import make_experiment
 from tests.docs import fences
 from tests.launch.helpers import ROOT
 

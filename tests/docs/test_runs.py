@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from quinoa.agents.evaluation import EvaluationResult
-from quinoa.launch.metrics import MetricsLog
-from quinoa.launch.rows import evaluation_row
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.roles.metric_rows import evaluation_row
+from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import ROOT, experiment
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "runs.md").read_text(), re.DOTALL)

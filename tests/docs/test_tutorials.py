@@ -14,7 +14,7 @@ import pytest
 from quinoa.agents import registry
 from quinoa.environments import plugins
 from quinoa.launch import cli
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 from tests.docs import fences
 from tests.launch.helpers import ROOT
 

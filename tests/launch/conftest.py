@@ -12,7 +12,7 @@ from tests.launch.disks import mounted
 @pytest.fixture(autouse=True)
 def no_lines_of_progress(monkeypatch):
     """What commands say does not depend on how long they take."""
-    monkeypatch.setattr("quinoa.launch.tally.LINE_S", float("inf"))
+    monkeypatch.setattr("quinoa.launch.terminal.progress_bar.LINE_S", float("inf"))
 
 
 @pytest.fixture(autouse=True)

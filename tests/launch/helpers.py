@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 
 # A shell that runs the tests in the background has them, and what they start, ignore SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

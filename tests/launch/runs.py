@@ -8,9 +8,9 @@ import numpy as np
 
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.launch import checkpoints
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 
 
 def make_run(root: Path, environment: str, agent: str, *, moved: bool = False) -> RunFolder:
@@ -32,5 +32,5 @@ def make_run(root: Path, environment: str, agent: str, *, moved: bool = False) -
         rng = np.random.default_rng(0)
         for variable in learner.agent.policy.variables:
             variable.assign_add(0.05 * rng.standard_normal(variable.shape).astype(np.float32))
-    checkpoints.save(folder.checkpoints, learner, {"actor_steps": 10})
+    learner_checkpoints.save(folder.checkpoints, learner, {"actor_steps": 10})
     return folder

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from quinoa.launch import run_folder
 from quinoa.launch.experiment import load
+from quinoa.launch.run import run_folder
 
 pytestmark = pytest.mark.usefixtures("same_environment_variables")
 

@@ -12,12 +12,14 @@ import time
 import pytest
 
 from quinoa.agents import registry
-from quinoa.launch import checkpoints, cli, presets
-from quinoa.launch.commands import train, train_flags
-from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch import cli, presets
+from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.commands import train
+from quinoa.launch.commands.options import train_flags
+from quinoa.launch.commands.running.new_experiment import make_experiment
 from quinoa.launch.experiment import load
-from quinoa.launch.files import read_json
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 from tests.environments import packages
 from tests.launch.helpers import MATCH, ROOT, train_command
 from tests.launch.runs import make_run
@@ -396,7 +398,7 @@ def test_a_policy_picture_that_cannot_be_written_is_one_line(quinoa, run, tmp_pa
 
 
 def test_damaged_or_missing_checkpoints_are_one_line(quinoa, run):
-    policies = [saved.path / "policy.npy" for saved in checkpoints.all_of(run.checkpoints)]
+    policies = [saved.path / "policy.npy" for saved in learner_checkpoints.all_of(run.checkpoints)]
     whole = [policy.read_bytes() for policy in policies]
     for policy in policies:
         policy.write_bytes(policy.read_bytes()[:-5])

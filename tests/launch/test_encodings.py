@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from quinoa.launch import cli, streams, terminal
-from quinoa.launch.live import LiveLines, bar_row
+from quinoa.launch import cli
+from quinoa.launch.machine import streams
+from quinoa.launch.terminal import output
+from quinoa.launch.terminal.redrawn_lines import LiveLines, bar_row
 from tests.launch.helpers import MATCH
 from tests.launch.runs import make_run
 from tests.launch.written_runs import write_run
@@ -84,5 +86,5 @@ def test_bars_are_drawn_in_what_the_terminal_holds():
 def test_a_notebooks_streams_are_left_as_they_are():
     with contextlib.redirect_stdout(io.StringIO()) as out:
         streams.prepare()
-        terminal.say("±")
+        output.say("±")
     assert out.getvalue() == "±\n"

@@ -12,11 +12,11 @@ from quinoa import environments
 from quinoa.agents import registry
 from quinoa.environments import CanonicalEnvironment, EnvironmentFault
 from quinoa.launch import experiment as experiment_module
-from quinoa.launch import provenance
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.files import read_json
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run import provenance
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 from tests.launch.factories import Match
 from tests.launch.helpers import experiment
 

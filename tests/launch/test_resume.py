@@ -10,11 +10,12 @@ import signal
 import pandas as pd
 import pytest
 
-from quinoa.launch import checkpoints, cli, replay_checkpoints, resume
+from quinoa.launch import cli, resume
+from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.experiment import load
-from quinoa.launch.files import read_json
-from quinoa.launch.metrics import truncate
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.metrics_log import truncate
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 from tests.launch.checked import CHECKED, read_back, verify
 from tests.launch.helpers import (
     experiment,
@@ -54,12 +55,12 @@ def go_on(folder: RunFolder, *flags: str) -> tuple[int, str, str]:
 
 
 def test_a_run_goes_on_where_it_ended(run):
-    before = checkpoints.newest(run.checkpoints).counts()
+    before = learner_checkpoints.newest(run.checkpoints).counts()
     rows = [len(table) for table in tables(run)]
     status, out, err = go_on(run, "--steps=1500", "--change=steps")
     assert status == 0, err
     assert f"Going on from {before['actor_steps']} steps." in out
-    after = checkpoints.newest(run.checkpoints).counts()
+    after = learner_checkpoints.newest(run.checkpoints).counts()
     assert 1500 <= after["actor_steps"] < 1600
     assert after["episodes"] > before["episodes"]
     # As many gradient steps a transition as before, but for those that fill replay anew.
@@ -77,7 +78,7 @@ def test_a_run_goes_on_where_it_ended(run):
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):
     status, _, err = go_on(run, "--steps=1700", "--change=steps")
     assert status == 0, err
-    older, newest = checkpoints.all_of(run.checkpoints)
+    older, newest = learner_checkpoints.all_of(run.checkpoints)
     steps = older.counts()["actor_steps"]
     path = newest.path / "policy.npy"
     path.write_bytes(path.read_bytes()[:-4])
@@ -127,7 +128,7 @@ def test_what_is_refused_changes_nothing(run, flags, message):
 @pytest.mark.parametrize("damage", ["whole", "unreadable"])
 def test_without_a_whole_checkpoint_nothing_is_touched(run, damage):
     """Better no run than one that begins anew where another one's results are."""
-    (checkpoint,) = checkpoints.all_of(run.checkpoints)
+    (checkpoint,) = learner_checkpoints.all_of(run.checkpoints)
     path = checkpoint.path / "checkpoint.json"
     if damage == "whole":
         path.write_text("{}")
@@ -143,14 +144,14 @@ def test_without_a_whole_checkpoint_nothing_is_touched(run, damage):
 
 
 def test_what_replay_held_is_gone_on_with_if_asked(run):
-    before = checkpoints.newest(run.checkpoints).counts()
+    before = learner_checkpoints.newest(run.checkpoints).counts()
     (held,) = replay_checkpoints.all_of(run)
     assert held.transitions == before["actor_steps"]
     # Too few steps to fill a replay anew.
     status, out, err = go_on(run, "--steps=1000", "--change=steps", "--resume_replay")
     assert status == 0, err
     assert f"With up to {held.transitions} transitions in replay." in out
-    after = checkpoints.newest(run.checkpoints).counts()
+    after = learner_checkpoints.newest(run.checkpoints).counts()
     assert after["learner_steps"] - before["learner_steps"] == pytest.approx(100, abs=15)
     assert replay_checkpoints.all_of(run)[-1].transitions == after["actor_steps"]
     # Without the flag nothing of it is used, or kept.
@@ -197,17 +198,17 @@ def test_a_run_whose_every_process_is_killed_goes_on(tmp_path):
     root = tmp_path / "run"
     with started(train_command(root, "--steps=6000", "--checkpoint_period=1")) as process:
         folder = RunFolder(root)
-        assert wait_until(lambda: len(checkpoints.all_of(folder.checkpoints)) == 2)
+        assert wait_until(lambda: len(learner_checkpoints.all_of(folder.checkpoints)) == 2)
         assert wait_until(lambda: learner_steps(root) > 500)
         os.killpg(process.pid, signal.SIGKILL)
         assert wait_until(lambda: not nodes_of(root))
-    before = checkpoints.newest(folder.checkpoints).counts()
+    before = learner_checkpoints.newest(folder.checkpoints).counts()
     resumed = [*train_command(root)[:4], f"--resume={root}"]
     with started(resumed) as process:
         out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert f"Going on from {before['actor_steps']} steps." in out
-    assert checkpoints.newest(folder.checkpoints).counts()["actor_steps"] >= 6000
+    assert learner_checkpoints.newest(folder.checkpoints).counts()["actor_steps"] >= 6000
     for table in tables(folder):
         assert table["actor_steps"].is_monotonic_increasing
         assert table["learner_steps"].is_monotonic_increasing
@@ -223,7 +224,7 @@ def test_a_run_that_was_killed_goes_on_with_what_its_replay_held(tmp_path):
         assert wait_until(lambda: learner_steps(root) > 1000)
         os.killpg(process.pid, signal.SIGKILL)
         assert wait_until(lambda: not nodes_of(root))
-    before = checkpoints.newest(folder.checkpoints).counts()
+    before = learner_checkpoints.newest(folder.checkpoints).counts()
     held, damaged = replay_checkpoints.newest_whole(folder)
     assert held is not None and not damaged
     spec = load(folder).spec()
@@ -235,7 +236,7 @@ def test_a_run_that_was_killed_goes_on_with_what_its_replay_held(tmp_path):
         out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert "transitions in replay." in out
-    after = checkpoints.newest(folder.checkpoints).counts()
+    after = learner_checkpoints.newest(folder.checkpoints).counts()
     assert after["learner_steps"] > before["learner_steps"] + 200
     last = verify(read_back(replay_checkpoints.all_of(folder)[-1].path, spec))
     assert len(last) == len(set(last))

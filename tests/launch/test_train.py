@@ -11,17 +11,19 @@ import pytest
 
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.launch import checkpoints, cli, engines, plotting
-from quinoa.launch.counter import ACTOR_STEPS
+from quinoa.launch import cli, engines
+from quinoa.launch.analysis import plots
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Outcome, RunResult, Settings
-from quinoa.launch.engines.local import LocalEngine
+from quinoa.launch.engines.local.engine import LocalEngine
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.files import read_json
-from quinoa.launch.metrics import MetricsLog
-from quinoa.launch.progress import Progress
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.counter import ACTOR_STEPS
+from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 from quinoa.launch.train import train
+from quinoa.launch.watch.progress import Progress
 from tests.launch.disks import fill
 from tests.launch.helpers import MATCH, experiment, train_command
 
@@ -45,7 +47,7 @@ class Engine:
     def run(self, of, folder, on_status):
         with signals.caught():
             learner = Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=0)
-            checkpoints.save(folder.checkpoints, learner, {ACTOR_STEPS: 10})
+            learner_checkpoints.save(folder.checkpoints, learner, {ACTOR_STEPS: 10})
             log = MetricsLog(folder)
             counts = {"actor_steps": 1, "learner_steps": 1}
             log.write(self.role, {"wall_time": 0.0, **counts, "episode_return": 2.0})
@@ -76,7 +78,7 @@ def block_result(folder: RunFolder) -> None:
 def run_command(monkeypatch, capsys, root, engine, environment=MATCH) -> tuple[int, str, str]:
     monkeypatch.setattr(engines, "make", lambda name, settings: engine)
     # What the command does to the variables and flags of its process is tested elsewhere.
-    monkeypatch.setattr("quinoa.launch.process_environment.set_for_this_process", dict)
+    monkeypatch.setattr("quinoa.launch.machine.process_environment.set_for_this_process", dict)
     status = cli.main(train_command(root, environment=environment)[3:])
     return status, *capsys.readouterr()
 
@@ -91,13 +93,13 @@ def test_a_signal_between_run_and_evaluation_skips_the_evaluation(folder):
 
 
 def test_a_signal_while_plotting_is_not_the_end(folder, monkeypatch):
-    draw = plotting.plot_run
+    draw = plots.plot_run
 
     def interrupted(*arguments):
         interrupt(folder)
         return draw(*arguments)
 
-    monkeypatch.setattr(plotting, "plot_run", interrupted)
+    monkeypatch.setattr(plots, "plot_run", interrupted)
     summary = train(experiment(), folder, Engine(FINISHED))
     assert summary.final is not None
     assert summary.learning_curve is not None
@@ -160,7 +162,7 @@ def test_a_run_that_has_begun_stays_whatever_ends_it(folder):
 
     with pytest.raises(ExperimentError, match="no more of it"):
         train(experiment(), folder, Engine(FINISHED, after=refuse))
-    assert checkpoints.newest(folder.checkpoints) is not None
+    assert learner_checkpoints.newest(folder.checkpoints) is not None
     assert read_json(folder.result)["outcome"] == "failed"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from quinoa.launch.files import write_json
-from quinoa.launch.metrics import MetricsLog
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import write_json
 
 # When a written run began, in seconds since 1970.
 BEGAN = 1_700_000_000

@@ -13,7 +13,7 @@ from quinoa.agents.types import Transition
 from quinoa.launch.checks.base import require
 from quinoa.launch.checks.subject import NUM_CALLS, SEED, STEPS_PER_CALL, Subject, tensors
 from quinoa.launch.checks.variables import listed, paths_of
-from quinoa.launch.metrics import TIME_COLUMNS
+from quinoa.launch.metrics.metrics_log import TIME_COLUMNS
 
 
 def learns_in_one_graph(subject: Subject) -> str:

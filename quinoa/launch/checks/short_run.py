@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quinoa.launch import checkpoints, interpreter
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.checks.base import Check, CheckError, require
-from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
-from quinoa.launch.files import read_json
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.machine import interpreter
+from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 
 if TYPE_CHECKING:
     from quinoa.agents.config import AgentConfig
@@ -145,7 +146,7 @@ def _look_at(folder: RunFolder, seconds: float) -> str:
         f"{skipped} of {steps} gradient steps had a loss or a gradient that was not finite: bound "
         "what grows, or lower the learning rate",
     )
-    newest, damaged = checkpoints.newest_whole(folder.checkpoints)
+    newest, damaged = learner_checkpoints.newest_whole(folder.checkpoints)
     require(newest is not None and not damaged, "the run left no whole checkpoint")
     actors = pd.read_csv(folder.metrics("actor"))
     returns = actors["episode_return"].dropna()

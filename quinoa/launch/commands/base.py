@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from absl import flags
 
-from quinoa.launch.files import require_possible
-from quinoa.launch.terminal import say
+from quinoa.launch.storage.files import require_possible
+from quinoa.launch.terminal.output import say
 
 # Exit statuses.
 OK, FAILED, BAD_INPUT = 0, 1, 2

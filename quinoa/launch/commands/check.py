@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from quinoa import user_modules
-from quinoa.launch import lean_imports, process_environment
 from quinoa.launch.commands.base import (
     FAILED,
     OK,
@@ -20,8 +19,9 @@ from quinoa.launch.commands.base import (
     telling_what_is_lost,
 )
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.start_folder import StartFolder
-from quinoa.launch.terminal import say
+from quinoa.launch.machine import lean_imports, process_environment
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.terminal.output import say
 from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _check_agent(
     from quinoa.launch.checks import agent, short_run
     from quinoa.launch.checks.base import Finding, go_through
     from quinoa.launch.checks.subject import Subject
-    from quinoa.launch.commands.new_experiment import configured
+    from quinoa.launch.commands.running.new_experiment import configured
 
     try:
         loaded = registry.load(name)

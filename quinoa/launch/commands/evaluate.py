@@ -9,8 +9,6 @@ from typing import TextIO
 
 from absl import flags
 
-from quinoa.launch import process_environment, seeds
-from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import (
     FAILED,
     OK,
@@ -22,9 +20,11 @@ from quinoa.launch.commands.base import (
     expect_possible,
     telling_what_is_lost,
 )
-from quinoa.launch.start_folder import StartFolder
-from quinoa.launch.streams import output_for_data
-from quinoa.launch.terminal import say
+from quinoa.launch.commands.options import seeds, trained
+from quinoa.launch.machine import process_environment
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.machine.streams import output_for_data
+from quinoa.launch.terminal.output import say
 
 # What --json takes in place of a file.
 _STANDARD_OUTPUT = "-"
@@ -72,11 +72,11 @@ def _evaluate(
     """Evaluates, and writes the result as JSON to a stream, or to the file that is asked for."""
     process_environment.set_for_this_process()
     from quinoa.environments import EnvironmentFault
-    from quinoa.launch import run_folder
-    from quinoa.launch.evaluate import evaluate_seeds, report
-    from quinoa.launch.files import write_json
-    from quinoa.launch.tally import Tally
+    from quinoa.launch.run import run_folder
+    from quinoa.launch.storage.files import write_json
+    from quinoa.launch.terminal.progress_bar import Tally
     from quinoa.launch.train import describe
+    from quinoa.launch.trained.evaluate import evaluate_seeds, report
 
     start = StartFolder()
     folder = run_folder.existing(start.absolute(run))

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.launch import process_environment
-from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import OK, Command, UsageError, expect, expect_possible
+from quinoa.launch.commands.options import trained
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.start_folder import StartFolder
-from quinoa.launch.terminal import say
+from quinoa.launch.machine import process_environment
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
-    from quinoa.launch.export import Difference
+    from quinoa.launch.trained.export import Difference
 
 
 def _flags() -> flags.FlagValues:
@@ -35,8 +35,8 @@ def _flags() -> flags.FlagValues:
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "export takes the folder of one run")
     process_environment.set_for_this_process()
-    from quinoa.launch import run_folder
     from quinoa.launch.experiment import load
+    from quinoa.launch.run import run_folder
 
     start = StartFolder()
     folder = run_folder.existing(start.absolute(arguments[0]))
@@ -47,7 +47,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     to = start.absolute(out)
     check_new(to)
     # It imports TensorFlow, and so comes after all that may be wrong.
-    from quinoa.launch.export import ARRAYS, DESCRIPTION, SAVED_MODEL, SOURCE, export
+    from quinoa.launch.trained.export import ARRAYS, DESCRIPTION, SAVED_MODEL, SOURCE, export
 
     try:
         made = export(folder, experiment, checkpoint, to)

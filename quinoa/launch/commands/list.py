@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.launch import lean_imports, process_environment
 from quinoa.launch.commands.base import OK, Command, expect
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.terminal import columns, wrapped
+from quinoa.launch.machine import lean_imports, process_environment
+from quinoa.launch.terminal.output import columns, wrapped
 
 if TYPE_CHECKING:
     from quinoa.agents.config import AgentConfig

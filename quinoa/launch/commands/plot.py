@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, TextIO
 
 from absl import flags
 
-from quinoa.launch import process_environment
 from quinoa.launch.commands.base import OK, Command, UsageError, define_number, expect_possible
-from quinoa.launch.streams import output_for_data
-from quinoa.launch.terminal import say
+from quinoa.launch.machine import process_environment
+from quinoa.launch.machine.streams import output_for_data
+from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from quinoa.launch.run_groups import Groups
-    from quinoa.launch.scores import Scale
+    from quinoa.launch.analysis.run_groups import Groups
+    from quinoa.launch.analysis.scores import Scale
 
 _AXES = ("steps", "updates", "hours")
 # Runs that a note names, at most.
@@ -97,7 +97,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -> int:
     """Plots, and writes the table to a stream, or to the file that is asked for."""
     process_environment.set_for_this_process()
-    from quinoa.launch import comparison, curves, plotting, scores
+    from quinoa.launch.analysis import comparison, curves, plots, scores
 
     assert tuple(curves.AXES) == _AXES
     groups = comparison.groups_of(paths, values.by)
@@ -106,7 +106,7 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
             table = _draw_normalized(groups, values)
         else:
             panels = comparison.panels_of(groups, values.x, values.smooth)
-            plotting.plot_panels(panels, Path(values.out), axis=values.x)
+            plots.plot_panels(panels, Path(values.out), axis=values.x)
             table = scores.final_table(groups, values.last) if values.table else None
     except (OSError, ValueError) as error:
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error
@@ -124,7 +124,7 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
 
 def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame | None:
     """Draws normalised scores; returns the table of final ones, if one is wanted."""
-    from quinoa.launch import curves, plotting, scores
+    from quinoa.launch.analysis import curves, plots, scores
 
     scores.by_label(groups)
     by_environment = _scales(groups, values)
@@ -139,7 +139,7 @@ def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame |
             )
     bands = {
         name: {
-            label: plotting.Band(
+            label: plots.Band(
                 of_label.x,
                 of_label.values[index],
                 None if of_label.low is None else of_label.low[index],
@@ -150,7 +150,7 @@ def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame |
         for index, name in enumerate(scores.AGGREGATES)
     }
     tasks = f"{len(groups)} task{'' if len(groups) == 1 else 's'}"
-    plotting.plot_bands(
+    plots.plot_bands(
         bands,
         Path(values.out),
         title=f"Scores over {tasks}; 100 % is {Path(values.baseline).name}",
@@ -163,8 +163,8 @@ def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame |
 
 def _scales(groups: Groups, values: flags.FlagValues) -> dict[str, Scale]:
     """What is 0 % and 100 % of each environment."""
-    from quinoa.launch import scores
-    from quinoa.launch.random_play import random_score
+    from quinoa.launch.analysis import scores
+    from quinoa.launch.analysis.random_score import random_score
 
     labels = {label for of_environment in groups.values() for label in of_environment}
     given = None

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from absl import flags
 
-from quinoa.launch import process_environment
-from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import (
     FAILED,
     OK,
@@ -20,9 +18,11 @@ from quinoa.launch.commands.base import (
     expect,
     expect_possible,
 )
+from quinoa.launch.commands.options import trained
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.start_folder import StartFolder
-from quinoa.launch.terminal import say
+from quinoa.launch.machine import process_environment
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.terminal.output import say
 
 _STEP = "100"
 
@@ -61,8 +61,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect_possible("out", Path(values.out))
     process_environment.set_for_this_process()
     from quinoa.environments import EnvironmentFault
-    from quinoa.launch import run_folder
-    from quinoa.launch.policy_picture import MAX_STATES, draw_policy, read_states
+    from quinoa.launch.run import run_folder
+    from quinoa.launch.trained.policy_picture import MAX_STATES, draw_policy, read_states
 
     start = StartFolder()
     folder = run_folder.existing(start.absolute(arguments[0]))

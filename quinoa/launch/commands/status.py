@@ -75,14 +75,15 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
 def _of_run(path: str) -> Callable[[], _Shown]:
     """What looks at a run."""
-    from quinoa.launch import run_folder, run_view
-    from quinoa.launch.run_view import State
-    from quinoa.launch.status_view import Loads, draw
+    from quinoa.launch.run import run_folder
+    from quinoa.launch.watch import snapshot
+    from quinoa.launch.watch.snapshot import State
+    from quinoa.launch.watch.status_page import Loads, draw
 
     folder, loads = run_folder.existing(path), Loads()
 
     def look() -> _Shown:
-        view = run_view.read(folder)
+        view = snapshot.read(folder)
         is_well = view.state is State.RUNNING
         if view.state is State.ENDED:
             is_well = view.result is not None and view.result.get("outcome") != "failed"

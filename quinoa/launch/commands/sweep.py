@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.launch import lean_imports, lock, presets, process_environment, seeds
-from quinoa.launch.commands import train_flags
+from quinoa.launch import presets
 from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
-from quinoa.launch.commands.new_experiment import check_environment, make_experiment
+from quinoa.launch.commands.options import seeds, train_flags
+from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
 from quinoa.launch.engines.base import Settings
-from quinoa.launch.start_folder import StartFolder
-from quinoa.launch.terminal import command, say
-from quinoa.launch.words import count
+from quinoa.launch.machine import lean_imports, process_environment
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.storage import lock
+from quinoa.launch.terminal.numbers import count
+from quinoa.launch.terminal.output import command, say
 
 if TYPE_CHECKING:
     from quinoa.launch.experiment import Experiment
-    from quinoa.launch.sizing import Needs
+    from quinoa.launch.machine.sizing import Needs
     from quinoa.launch.sweep.folder import Planned, SweepFolder
 
 # Flags of train that a sweep has of its own, or that make no sense for many runs.
@@ -142,7 +144,7 @@ def _begin(
     start: StartFolder,
 ) -> int:
     lean_imports.install()
-    from quinoa.launch import run_folder
+    from quinoa.launch.run import run_folder
     from quinoa.launch.sweep.folder import SweepFolder
 
     preset = None if values.preset is None else presets.load(values.preset)
@@ -201,7 +203,8 @@ def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[N
 
     What differs in its seed alone is tried once.
     """
-    from quinoa.launch import engines, sizing
+    from quinoa.launch import engines
+    from quinoa.launch.machine import sizing
 
     needs: dict[str, Needs] = {}
     experiments = [_experiment(run, inherited) for run in planned]
@@ -235,7 +238,7 @@ def _sized(
     planned: Sequence[Planned], values: flags.FlagValues, needs: Sequence[Needs]
 ) -> tuple[int, list[Planned]]:
     """How many run at once, and the runs with as many threads as there are cores for."""
-    from quinoa.launch import sizing
+    from quinoa.launch.machine import sizing
 
     cores = sizing.usable_cores()
     at_once = values.at_once or sizing.runs_at_once(
@@ -265,7 +268,7 @@ def _go_through(
     retry_failed: bool = False,
 ) -> int:
     """Runs what is left to run, and says what came of all; returns the exit status."""
-    from quinoa.launch import scores
+    from quinoa.launch.analysis import scores
     from quinoa.launch.sweep import summary
     from quinoa.launch.sweep.folder import State
     from quinoa.launch.sweep.runner import run_all

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.launch import lean_imports, process_environment
-from quinoa.launch.commands import train_flags
 from quinoa.launch.commands.base import FAILED, OK, Command, complain, expect
+from quinoa.launch.commands.options import train_flags
 from quinoa.launch.engines.base import Outcome
-from quinoa.launch.start_folder import StartFolder
-from quinoa.launch.terminal import command, say
+from quinoa.launch.machine import lean_imports, process_environment
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.terminal.output import command, say
 
 if TYPE_CHECKING:
     from quinoa.launch.engines.base import RunResult
     from quinoa.launch.experiment import Experiment
-    from quinoa.launch.run_folder import RunFolder
+    from quinoa.launch.run.run_folder import RunFolder
 
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
@@ -26,7 +26,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     start = StartFolder()
     inherited = process_environment.set_for_this_process()
     lean_imports.install()
-    from quinoa.launch.commands import one_run
+    from quinoa.launch.commands.running import one_run
 
     def about(folder: RunFolder, experiment: Experiment) -> None:
         root = start.shown(folder.root)
@@ -79,8 +79,8 @@ def _described_restarts(result: RunResult) -> str:
 
 
 def _described_sizes(experiment: Experiment) -> str:
-    from quinoa.launch import sizing
-    from quinoa.launch.words import count
+    from quinoa.launch.machine import sizing
+    from quinoa.launch.terminal.numbers import count
 
     threads = experiment.learner_threads or sizing.usable_cores()
     return (

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.launch import process_environment
-from quinoa.launch.commands import trained
 from quinoa.launch.commands.base import (
     OK,
     Command,
@@ -21,9 +19,11 @@ from quinoa.launch.commands.base import (
     expect_possible,
     telling_what_is_lost,
 )
+from quinoa.launch.commands.options import trained
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
-from quinoa.launch.start_folder import StartFolder
-from quinoa.launch.terminal import say
+from quinoa.launch.machine import process_environment
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.terminal.output import say
 
 _ENDINGS = (".mp4", ".gif")
 _MAX_EPISODES = 16
@@ -32,8 +32,8 @@ _LEAST_SIZE, _GREATEST_SIZE = 64, 1080
 if TYPE_CHECKING:
     from quinoa.environments.given import Given
     from quinoa.launch.experiment import Experiment
-    from quinoa.launch.host import Channel
-    from quinoa.launch.run_folder import RunFolder
+    from quinoa.launch.machine.hosted import Channel
+    from quinoa.launch.run.run_folder import RunFolder
 
 
 def _flags() -> flags.FlagValues:
@@ -67,7 +67,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "video takes the folder of one run")
     _check(values)
     inherited = process_environment.set_for_this_process(tries_drawing=False)
-    from quinoa.launch import run_folder
+    from quinoa.launch.run import run_folder
 
     start = StartFolder()
     folder = run_folder.existing(start.absolute(arguments[0]))
@@ -94,7 +94,8 @@ def hosted(
         ExperimentError: the environment cannot be made or drawn, or a file not written.
         RunError: the run is damaged, or the environment or the policy fails.
     """
-    from quinoa.launch import experiment, run_folder
+    from quinoa.launch import experiment
+    from quinoa.launch.run import run_folder
 
     values = _flags()
     try:
@@ -131,8 +132,9 @@ def _film(
         UsageError: the environment cannot be drawn, or a file not written.
     """
     from quinoa.environments import EnvironmentFault, NotRenderableError, rendering
-    from quinoa.launch import mujoco_renderer, video
-    from quinoa.launch.tally import Tally
+    from quinoa.launch.machine import mujoco_renderer
+    from quinoa.launch.terminal.progress_bar import Tally
+    from quinoa.launch.trained import video
 
     checkpoint = trained.take(values, folder)
     out = values.out or folder.videos / checkpoint.path.name

@@ -15,7 +15,9 @@ class _Entry(NamedTuple):
 
 # By name; an engine's module is imported when it is made.
 ENGINES = {
-    "local": _Entry("quinoa.launch.engines.local:LocalEngine", "many processes on this machine"),
+    "local": _Entry(
+        "quinoa.launch.engines.local.engine:LocalEngine", "many processes on this machine"
+    ),
     "serial": _Entry(
         "quinoa.launch.engines.serial:SerialEngine", "one process, repeatable bit for bit"
     ),

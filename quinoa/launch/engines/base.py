@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from quinoa.launch.experiment import Experiment
-    from quinoa.launch.run_folder import RunFolder
+    from quinoa.launch.run.run_folder import RunFolder
 
 
 class Outcome(enum.Enum):

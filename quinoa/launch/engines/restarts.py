@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS
-from quinoa.launch.metrics import MetricsLog
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.run.run_folder import RunFolder
 
 _ROLE = "supervisor"
 

@@ -14,20 +14,27 @@ from quinoa.agents.evaluation import EvaluationStopped, evaluate
 from quinoa.agents.learner import Learner
 from quinoa.agents.replay import MemoryReplay
 from quinoa.environments.user_code import described
-from quinoa.launch import checkpoints, replay_checkpoints, warn
-from quinoa.launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS, Counter
+from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Outcome, RunResult, Settings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
-from quinoa.launch.guard import Guard
-from quinoa.launch.process_list import ProcessList
-from quinoa.launch.replay_supply import Fill
-from quinoa.launch.reporter import Reporter
-from quinoa.launch.rows import ActorRows, LearnerRows, evaluation_row
-from quinoa.launch.run_folder import RunFolder
-from quinoa.launch.saver import Saver
-from quinoa.launch.warning_log import WarningLog
+from quinoa.launch.metrics.counter import (
+    ACTOR_STEPS,
+    EPISODES,
+    LEARNER_SOURCE,
+    LEARNER_STEPS,
+    Counter,
+)
+from quinoa.launch.metrics.reporter import Reporter
+from quinoa.launch.roles.checkpoint_schedule import Saver
+from quinoa.launch.roles.divergence_guard import Guard
+from quinoa.launch.roles.metric_rows import ActorRows, LearnerRows, evaluation_row
+from quinoa.launch.roles.replay_watch import Fill
+from quinoa.launch.roles.role_warnings import WarningLog
+from quinoa.launch.run import node_warnings
+from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.run_folder import RunFolder
 
 # Rows of metrics over the whole run, for each actor and the learner. By steps and not by time, so
 # that the same seed gives the same rows.
@@ -42,7 +49,7 @@ class SerialEngine:
     and TensorFlow has one thread (as it has under the command line).
     """
 
-    replay_form = "rows"
+    replay_form = replay_checkpoints.ROWS_FORM
     is_one_process = True
 
     def __init__(self, settings: Settings):
@@ -64,7 +71,7 @@ class SerialEngine:
         on_status: Callable[[Mapping[str, Any]], None],
     ) -> RunResult:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
-        checkpoint, start = checkpoints.start_of(folder.checkpoints)
+        checkpoint, start = learner_checkpoints.start_of(folder.checkpoints)
         counter = Counter(folder, experiment.steps, start)
         ProcessList(folder)
         with signals.caught() as stop:
@@ -108,7 +115,7 @@ class _Run:
         experiment: Experiment,
         folder: RunFolder,
         counter: Counter,
-        checkpoint: checkpoints.Checkpoint | None,
+        checkpoint: learner_checkpoints.Checkpoint | None,
         start: Mapping[str, int],
         should_stop: Callable[[], bool],
     ):
@@ -156,7 +163,7 @@ class _Run:
             WarningLog(f"actor-{index}", folder.events) for index in range(experiment.num_actors)
         ]
         self._evaluator_warnings = WarningLog("evaluator-0", folder.events)
-        learner_warn = warn.of(folder.events, "learner-0")
+        learner_warn = node_warnings.of(folder.events, "learner-0")
         self._fill = Fill(learner_warn)
         self._guard = Guard(self._learner, folder.checkpoints, learner_warn)
         self._saver = Saver(

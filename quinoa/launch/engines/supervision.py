@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from quinoa.launch import events
 from quinoa.launch.engines.awake_clock import AwakeClock
 from quinoa.launch.engines.base import Outcome, RunResult
-from quinoa.launch.engines.processes import NodeProcess
+from quinoa.launch.engines.local.processes import NodeProcess
 from quinoa.launch.engines.restarts import Restarts
 from quinoa.launch.nodes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
-from quinoa.launch.terminal import say
+from quinoa.launch.run import events
+from quinoa.launch.terminal.output import say
 
 # So many failures of one node within so many seconds end the run: it would go on failing. So do
 # as many of which none got further than the one before: for the learner, to another checkpoint, for

@@ -14,15 +14,14 @@ from quinoa.agents import registry
 from quinoa.agents.actor import Actor
 from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.replay import SegmentWriter, wait_for_server
-from quinoa.launch import heartbeat
-from quinoa.launch.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.nodes import RUN_IS_OVER, TOLD_TO_STOP
+from quinoa.launch.metrics.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
+from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter, Report
+from quinoa.launch.nodes import RUN_IS_OVER, TOLD_TO_STOP, heartbeat
 from quinoa.launch.nodes.faults import too_many_are_fatal
-from quinoa.launch.reporter import PATIENCE_S, BackgroundReporter, Report
-from quinoa.launch.rows import ActorRows
-from quinoa.launch.run_folder import RunFolder
-from quinoa.launch.warning_log import WarningLog
+from quinoa.launch.roles.metric_rows import ActorRows
+from quinoa.launch.roles.role_warnings import WarningLog
+from quinoa.launch.run.run_folder import RunFolder
 
 # Seconds from one row of metrics to the next.
 _REPORT_S = 1.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from quinoa.launch import heartbeat
-from quinoa.launch.counter import Counter
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.nodes import heartbeat
+from quinoa.launch.run.run_folder import RunFolder
 
 # Seconds from one writing of the run's status to the next.
 _PERIOD_S = 0.5

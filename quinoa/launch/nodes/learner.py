@@ -13,16 +13,18 @@ import reverb
 from quinoa.agents import registry, replay
 from quinoa.agents.learner import Learner
 from quinoa.agents.parameters import PublishedParameters
-from quinoa.launch import checkpoints, heartbeat, warn
-from quinoa.launch.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
+from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.checkpoints.finite import finite_parameters
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.finite import finite_parameters
-from quinoa.launch.guard import Guard
-from quinoa.launch.replay_supply import Fill, TableWatch, Waiting
-from quinoa.launch.reporter import BackgroundReporter, Report, Reporter
-from quinoa.launch.rows import LearnerRows
-from quinoa.launch.run_folder import RunFolder
-from quinoa.launch.saver import Saver
+from quinoa.launch.metrics.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
+from quinoa.launch.metrics.reporter import BackgroundReporter, Report, Reporter
+from quinoa.launch.nodes import heartbeat
+from quinoa.launch.roles.checkpoint_schedule import Saver
+from quinoa.launch.roles.divergence_guard import Guard
+from quinoa.launch.roles.metric_rows import LearnerRows
+from quinoa.launch.roles.replay_watch import Fill, TableWatch, Waiting
+from quinoa.launch.run import node_warnings
+from quinoa.launch.run.run_folder import RunFolder
 
 # The only node of its kind, as events name it.
 _NAME = "learner-0"
@@ -69,11 +71,11 @@ class LearnerNode:
             self._spec,
             experiment.seed_of("learner"),
         )
-        checkpoint = checkpoints.take_newest(folder.checkpoints)
+        checkpoint = learner_checkpoints.take_newest(folder.checkpoints)
         if checkpoint is not None:
             self._learner.restore(checkpoint.learner_prefix)
-        self._start = checkpoints.counts_at(checkpoint)
-        self._warn = warn.of(folder.events, _NAME)
+        self._start = learner_checkpoints.counts_at(checkpoint)
+        self._warn = node_warnings.of(folder.events, _NAME)
         self._published = PublishedParameters()
         self._publish()
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import reverb
 
 from quinoa.agents.replay import tables
-from quinoa.launch import heartbeat, replay_checkpoints
+from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.program import REPLAY_FORM
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.nodes import heartbeat
+from quinoa.launch.run.run_folder import RunFolder
 
 # Seconds from one look whether a checkpoint is due to the next.
 _PERIOD_S = 0.5
@@ -44,7 +44,7 @@ class ReplayNode:
         """
         self._length = experiment.config.segment_length
         self._stop_event = stop
-        self._saver = replay_checkpoints.Saver(folder, experiment, REPLAY_FORM)
+        self._saver = replay_checkpoints.Saver(folder, experiment, replay_checkpoints.REVERB_FORM)
         checkpoint = replay_checkpoints.taken_up(folder)
         # Reverb puts a folder in here for each, and would load one that it found when it starts.
         self._written = folder.replay / ".reverb.tmp"

@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from quinoa.launch.files import read_json
-from quinoa.launch.live import BLUE, ORANGE, LiveLines, bar_row
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 from quinoa.launch.sweep.overview import OVER, RunRow, num_done, time_left
-from quinoa.launch.words import count, duration
+from quinoa.launch.terminal.numbers import count, duration
+from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, LiveLines, bar_row
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

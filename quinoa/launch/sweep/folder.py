@@ -10,8 +10,8 @@ from typing import Any
 
 from quinoa.launch import presets
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.files import read_json, write_json, write_text
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json, write_json, write_text
 
 _PRESET = "--preset="
 
@@ -167,7 +167,7 @@ class SweepFolder:
             settings: what the sweep goes through, as typed.
             called_in: the folder that the program was called in.
         """
-        from quinoa.launch import provenance
+        from quinoa.launch.run import provenance
 
         described = {
             "settings": list(settings),
@@ -215,8 +215,8 @@ class SweepFolder:
     def state(self, planned: Planned) -> State:
         """How far a run is, by its folder, whoever ran it and however that ended."""
         # Not above: they import NumPy, which `quinoa status` of a run does without.
-        from quinoa.launch import checkpoints
-        from quinoa.launch.counter import ACTOR_STEPS
+        from quinoa.launch.checkpoints import learner_checkpoints
+        from quinoa.launch.metrics.counter import ACTOR_STEPS
 
         folder = self.run(planned)
         if planned.name in self.failed():
@@ -231,7 +231,7 @@ class SweepFolder:
             return State(outcome)
         # One that ended within its final evaluation has nothing to go on with.
         try:
-            _, counts = checkpoints.start_of(folder.checkpoints)
+            _, counts = learner_checkpoints.start_of(folder.checkpoints)
         except RunError:
             return State.BROKEN_OFF
         return State.FINISHED if counts[ACTOR_STEPS] >= planned.steps else State.BROKEN_OFF

@@ -9,12 +9,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quinoa.launch import process_list, run_view
 from quinoa.launch.errors import RunError
-from quinoa.launch.files import read_json, write_json
-from quinoa.launch.progress import seconds_left
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run import process_list
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep.folder import Planned, State, SweepFolder
+from quinoa.launch.watch import snapshot
+from quinoa.launch.watch.progress import seconds_left
 
 # What has become of a run, in a word; those that are over need not be run again.
 WAITING, RUNNING, SILENT, DIED = "waiting", "running", "silent", "died"
@@ -122,7 +123,7 @@ class Reader:
         if planned.name in self._ended and run.result.is_file():
             return self._ended[planned.name]
         try:
-            view = run_view.read(run)
+            view = snapshot.read(run)
         except RunError:
             # One run's damage is no reason to say nothing of the others.
             return _row(planned, self._folder.state(planned).value, run, None)
@@ -131,9 +132,9 @@ class Reader:
             self._ended[planned.name] = row
             return row
         state = {
-            run_view.State.RUNNING: RUNNING,
-            run_view.State.SILENT: SILENT,
-            run_view.State.DEAD: DIED,
+            snapshot.State.RUNNING: RUNNING,
+            snapshot.State.SILENT: SILENT,
+            snapshot.State.DEAD: DIED,
         }[view.state]
         if state == DIED and self._folder.state(planned) is State.FINISHED:
             # What has died in its final evaluation has nothing to go on with.

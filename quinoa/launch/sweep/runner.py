@@ -12,17 +12,17 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from quinoa.launch import interpreter
+from quinoa.launch.analysis.run_groups import read
+from quinoa.launch.analysis.scores import final_score
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Outcome
 from quinoa.launch.errors import RunError
-from quinoa.launch.files import read_json
-from quinoa.launch.run_groups import read
-from quinoa.launch.scores import final_score
+from quinoa.launch.machine import interpreter
+from quinoa.launch.storage.files import read_json
 from quinoa.launch.sweep import overview
 from quinoa.launch.sweep.board import Board
 from quinoa.launch.sweep.folder import Planned, State, SweepFolder
-from quinoa.launch.words import count
+from quinoa.launch.terminal.numbers import count
 
 _POLL_S = 0.1
 # Asked so often to end, a sweep kills its runs.
@@ -141,7 +141,11 @@ def _start(
         # What is left of one that was ended before it had begun.
         folder.remove_if_unused()
     command = interpreter.command(
-        "quinoa.launch.sweep.child", str(os.getpid()), "train", *sweep.arguments(planned)
+        "quinoa.launch.machine.parent",
+        str(os.getpid()),
+        "quinoa.launch.cli",
+        "train",
+        *sweep.arguments(planned),
     )
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as file:

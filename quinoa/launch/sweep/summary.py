@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quinoa.launch import curves, plotting, run_groups, scores
+from quinoa.launch.analysis import curves, plots, run_groups, scores
 from quinoa.launch.errors import RunError
 from quinoa.launch.sweep.folder import Planned, State, SweepFolder
 
@@ -116,8 +116,8 @@ def _draw(groups: run_groups.Groups, path: Path) -> Path:
         lines: Mapping[str, Sequence[curves.Curve]] = {
             label: [curves.evaluations(run.folder) for run in labels[label]] for label in best
         }
-        panels.append(plotting.Panel(environment + more, lines))
-    return plotting.plot_panels(panels, path)
+        panels.append(plots.Panel(environment + more, lines))
+    return plots.plot_panels(panels, path)
 
 
 def _in_order(runs: pd.DataFrame, plan: Sequence[Planned]) -> list[float]:

@@ -7,11 +7,11 @@ import collections
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from quinoa.launch.live import BLUE, ORANGE, bar_row
 from quinoa.launch.sweep import board, overview
 from quinoa.launch.sweep.overview import Overview, RunRow
-from quinoa.launch.terminal import Flowing, command
-from quinoa.launch.words import count, duration
+from quinoa.launch.terminal.numbers import count, duration
+from quinoa.launch.terminal.output import Flowing, command
+from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, bar_row
 
 # States in the order in which they matter, where there is no room for all runs.
 _ORDER = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from quinoa.environments import canonical
-from quinoa.launch.files import read_json
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 from tests.launch.helpers import train_command
 
 HERE = "tests.launch.factories"

@@ -14,9 +14,10 @@ import pytest
 
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.launch import checkpoints, cli
+from quinoa.launch import cli
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import load
-from quinoa.launch.files import read_json
+from quinoa.launch.storage.files import read_json
 from tests.launch.factories import EPISODE_STEPS
 from tests.launch.helpers import MATCH, ROOT
 from tests.launch.runs import make_run
@@ -47,7 +48,7 @@ def test_input_that_cannot_work_is_one_line(quinoa, run_of, flags, message):
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")],
 )
 def test_a_signal_ends_it_with_a_line(quinoa, run_of, monkeypatch, tmp_path, number, status, how):
-    from quinoa.launch import evaluate
+    from quinoa.launch.trained import evaluate
 
     def interrupted(*arguments, on_episodes, **options):
         on_episodes(2)
@@ -102,7 +103,7 @@ def run_of_two(tmp_path):
     agent_class = registry.load(AGENT).agent_class
     learner = Learner(agent_class, experiment.config, experiment.spec(), seed=1)
     learner._steps.assign(9)
-    checkpoints.save(run.checkpoints, learner, {"actor_steps": 70})
+    learner_checkpoints.save(run.checkpoints, learner, {"actor_steps": 70})
     return run
 
 
@@ -121,7 +122,7 @@ def test_the_checkpoint_is_the_newest_or_the_one_that_is_named(quinoa, run_of_tw
 
 
 def test_a_damaged_newest_checkpoint_gives_way_with_a_note(quinoa, run_of_two):
-    newest = checkpoints.newest(run_of_two.checkpoints).path
+    newest = learner_checkpoints.newest(run_of_two.checkpoints).path
     (newest / "policy.npy").write_bytes(b"")
     arguments = ["evaluate", str(run_of_two.root), "--episodes=2", "--json=-"]
     status, out, err = quinoa(*arguments)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from quinoa import environments
-from quinoa.launch import checkpoints
-from quinoa.launch.evaluate import load_policy
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import load
-from quinoa.launch.files import read_json
+from quinoa.launch.storage.files import read_json
+from quinoa.launch.trained.evaluate import load_policy
 from tests.launch.helpers import MATCH
 
 HOPPER = "control:hopper:stand"
@@ -72,14 +72,14 @@ assert not FORBIDDEN & set(sys.modules)
 @pytest.fixture(scope="module")
 def exported(run_of, tmp_path_factory):
     """The policy of each agent, exported to `0`, `1` and `2`, with states to try them in."""
-    from quinoa.launch.export import export
+    from quinoa.launch.trained.export import export
 
     root = tmp_path_factory.mktemp("exported")
     states = np.random.default_rng(5).normal(size=(9, 15)).astype(np.float32)
     np.save(root / "states.npy", states)
     for index, agent in enumerate(AGENTS):
         run = run_of(agent, HOPPER)
-        export(run, load(run), checkpoints.newest(run.checkpoints), root / str(index))
+        export(run, load(run), learner_checkpoints.newest(run.checkpoints), root / str(index))
     return root
 
 
@@ -98,7 +98,7 @@ def alone(program: str, root: Path) -> None:
 
 def original(run, root: Path):
     """The policy's distribution in the states."""
-    policy = load_policy(load(run), checkpoints.newest(run.checkpoints))
+    policy = load_policy(load(run), learner_checkpoints.newest(run.checkpoints))
     return policy(np.load(root / "states.npy"))
 
 

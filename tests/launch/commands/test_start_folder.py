@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from quinoa.launch import random_play
-from quinoa.launch.files import read_json
-from quinoa.launch.start_folder import StartFolder
+from quinoa.launch.analysis import random_score
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.storage.files import read_json
 from tests.launch.helpers import ROOT, train_command
 
 WANDERS = "tests.launch.factories:wanders"
@@ -84,7 +84,7 @@ def test_a_file_is_found_again_from_another_folder(quinoa, tmp_path, monkeypatch
 
 def test_random_actions_leave_the_folder_as_it_was(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    random_play.random_score(WANDERS, num_episodes=1)
+    random_score.random_score(WANDERS, num_episodes=1)
     assert os.getcwd() == str(tmp_path)
 
 

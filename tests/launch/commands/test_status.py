@@ -16,11 +16,12 @@ import termios
 import psutil
 import pytest
 
-from quinoa.launch import cli, events
-from quinoa.launch.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
-from quinoa.launch.files import read_json, write_json
-from quinoa.launch.process_list import ProcessList
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch import cli
+from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
+from quinoa.launch.run import events
+from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json, write_json
 from tests.launch.helpers import experiment, train_command
 from tests.launch.terminals import session
 
@@ -99,8 +100,8 @@ def age(folder: RunFolder, seconds: float) -> None:
 
 def test_a_run_under_way(running, status, monkeypatch):
     # However slow this machine is.
-    monkeypatch.setattr("quinoa.launch.run_view.SILENT_S", 300.0)
-    monkeypatch.setattr("quinoa.launch.status_view._STALE_ROW_S", 300.0)
+    monkeypatch.setattr("quinoa.launch.watch.snapshot.SILENT_S", 300.0)
+    monkeypatch.setattr("quinoa.launch.watch.status_page._STALE_ROW_S", 300.0)
     code, out, err = status(running)
     assert (code, err) == (0, "")
     assert re.search(r"on tests.launch.factories:match +seed 0", out)
@@ -172,7 +173,7 @@ def test_a_run_that_was_killed(running, status):
 def test_a_run_that_was_killed_before_it_had_written_anything(folder, status, monkeypatch):
     resume = f"quinoa train --resume={folder.root}"
     # Of a version, or in an instant, that has not said which process it is.
-    monkeypatch.setattr("quinoa.launch.run_view.SILENT_S", 0.0)
+    monkeypatch.setattr("quinoa.launch.watch.snapshot.SILENT_S", 0.0)
     code, out, _ = status(folder)
     assert code == 1
     assert re.search(r"^died without a word: no sign of life for 0:\d\d$", out, re.MULTILINE)

@@ -12,10 +12,11 @@ import pandas as pd
 import psutil
 import pytest
 
-from quinoa.launch import lock, presets
+from quinoa.launch import presets
 from quinoa.launch.commands import sweep as sweep_of_runs
 from quinoa.launch.experiment import load
-from quinoa.launch.files import read_json, write_json
+from quinoa.launch.storage import lock
+from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep.folder import State, SweepFolder
 from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT, learner_steps, started, wait_until
 
@@ -43,7 +44,7 @@ def children_of(folder) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             is_run = str(folder) in " ".join(process.cmdline())
-            if is_run and "quinoa.launch.sweep.child" in process.cmdline():
+            if is_run and "quinoa.launch.machine.parent" in process.cmdline():
                 found.append(process)
         except psutil.Error:
             continue

@@ -8,11 +8,11 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from quinoa.launch import video
+from quinoa.launch.trained import video
 from tests.launch.factories import EPISODE_STEPS, Drawn
 from tests.launch.helpers import MATCH, ROOT
+from tests.launch.machine.test_mujoco_renderer import WITHOUT
 from tests.launch.runs import make_run
-from tests.launch.test_mujoco_renderer import WITHOUT
 
 DRAWN = "tests.launch.factories:drawn"
 AGENT = "iq"

@@ -12,12 +12,12 @@ import pytest
 
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.launch import checkpoints
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import make
 from quinoa.launch.engines.base import Outcome, Settings
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.guard import DivergedError
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.roles.divergence_guard import DivergedError
+from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
 # What a clock says is another thing in every run.
@@ -52,7 +52,8 @@ def first(small, tmp_path_factory) -> RunFolder:
 def test_the_same_seed_gives_the_same_run_bit_for_bit(small, first, tmp_path):
     second = run(small, tmp_path / "second")
     parameters = [
-        checkpoints.newest(folder.checkpoints).policy_parameters() for folder in (first, second)
+        learner_checkpoints.newest(folder.checkpoints).policy_parameters()
+        for folder in (first, second)
     ]
     assert parameters[0].tobytes() == parameters[1].tobytes()
     for role, table in tables(first).items():
@@ -62,13 +63,14 @@ def test_the_same_seed_gives_the_same_run_bit_for_bit(small, first, tmp_path):
 def test_another_seed_gives_another_run(small, first, tmp_path):
     other = run(dataclasses.replace(small, seed=1), tmp_path / "other")
     mine, others = (
-        checkpoints.newest(folder.checkpoints).policy_parameters() for folder in (first, other)
+        learner_checkpoints.newest(folder.checkpoints).policy_parameters()
+        for folder in (first, other)
     )
     assert not np.array_equal(mine, others)
 
 
 def test_the_run_is_as_long_as_was_asked_for(small, first):
-    counts = checkpoints.newest(first.checkpoints).counts()
+    counts = learner_checkpoints.newest(first.checkpoints).counts()
     # Whole steps of 8 environments; a gradient step for each transition after the first 500, in
     # calls of 10.
     assert small.steps <= counts["actor_steps"] < small.steps + 8
@@ -80,7 +82,10 @@ def test_the_run_is_as_long_as_was_asked_for(small, first):
 def test_metrics_are_those_of_any_engine(first):
     actors, learner, evaluator = tables(first).values()
     assert set(actors["actor"]) == {0, 1}
-    assert actors["episodes"].sum() == checkpoints.newest(first.checkpoints).counts()["episodes"]
+    assert (
+        actors["episodes"].sum()
+        == learner_checkpoints.newest(first.checkpoints).counts()["episodes"]
+    )
     assert learner["learner_steps"].is_monotonic_increasing
     assert len(evaluator) == 20
     assert evaluator["actor_steps"].diff().dropna().between(40, 56).all()
@@ -98,7 +103,7 @@ def test_a_signal_ends_it_with_a_checkpoint(tmp_path):
         experiment(steps=10**8, evaluation_period=10**8), folder, interrupt
     )
     assert result.outcome is Outcome.STOPPED
-    assert checkpoints.newest(folder.checkpoints).counts()["actor_steps"] < 10**6
+    assert learner_checkpoints.newest(folder.checkpoints).counts()["actor_steps"] < 10**6
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -139,12 +144,15 @@ def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_pat
         actors = tables(folder)["actor"]
         assert actors["dropped_episodes"].sum() == 3
         assert (
-            actors["episodes"].sum() == checkpoints.newest(folder.checkpoints).counts()["episodes"]
+            actors["episodes"].sum()
+            == learner_checkpoints.newest(folder.checkpoints).counts()["episodes"]
         )
         events = [json.loads(line) for line in folder.events.read_text().splitlines()]
         assert [(e["event"], e["node"]) for e in events] == [("episode_dropped", "actor-0")] * 3
         assert (tables(folder)["evaluator"]["dropped_episodes"] == 0).all()
-    parameters = [checkpoints.newest(folder.checkpoints).policy_parameters() for folder in folders]
+    parameters = [
+        learner_checkpoints.newest(folder.checkpoints).policy_parameters() for folder in folders
+    ]
     assert parameters[0].tobytes() == parameters[1].tobytes()
 
 
@@ -154,7 +162,7 @@ def test_a_learner_that_diverges_goes_back_once_and_then_is_the_error(tmp_path):
     with pytest.raises(DivergedError, match=r"the losses .*has not helped.*learning_rate"):
         run(dataclasses.replace(small, agent_config=config), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    saved = checkpoints.newest(folder.checkpoints)
+    saved = learner_checkpoints.newest(folder.checkpoints)
     assert np.isfinite(saved.policy_parameters()).all()
     events = [json.loads(line) for line in folder.events.read_text().splitlines()]
     assert [event["event"] for event in events] == ["gradient_steps_skipped", "rolled_back"]

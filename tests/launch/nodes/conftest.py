@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from quinoa.launch.counter import Counter
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.run.run_folder import RunFolder
 
 
 @pytest.fixture

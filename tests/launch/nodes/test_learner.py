@@ -9,11 +9,11 @@ import pytest
 import reverb
 
 from quinoa.agents.divergence import NonFiniteError
-from quinoa.launch import checkpoints
-from quinoa.launch.counter import Counter
+from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes.learner import LearnerNode
 from quinoa.launch.nodes.replay import make_tables
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
 
@@ -62,4 +62,4 @@ def test_what_diverged_is_not_saved_and_ends_the_node(node, counter, tmp_path):
     with pytest.raises(NonFiniteError, match="/v"):
         node.run()
     assert [path.name for path in folder.iterdir()] == [f"{0:012d}"]
-    assert np.isfinite(checkpoints.newest(folder).policy_parameters()).all()
+    assert np.isfinite(learner_checkpoints.newest(folder).policy_parameters()).all()

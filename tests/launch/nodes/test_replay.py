@@ -21,11 +21,11 @@ import reverb
 from quinoa.agents import registry, replay
 from quinoa.agents.actor import Actor
 from quinoa.agents.replay import TABLE, SegmentWriter, segments
-from quinoa.launch import replay_checkpoints
+from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.nodes.replay import ReplayNode
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.checked import CHECKED, read_back, verify
 from tests.launch.helpers import ROOT, experiment, wait_until
 
@@ -35,7 +35,7 @@ import sys, threading, signal
 from pathlib import Path
 from quinoa.launch.experiment import load
 from quinoa.launch.nodes.replay import ReplayNode
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
 folder, stop = RunFolder(Path(sys.argv[1])), threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 node = ReplayNode(load(folder), folder, int(sys.argv[2]), stop)

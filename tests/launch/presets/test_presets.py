@@ -7,8 +7,8 @@ import pytest
 
 from quinoa.agents import registry
 from quinoa.launch import cli, presets
-from quinoa.launch.commands import train_flags
-from quinoa.launch.commands.new_experiment import make_experiment
+from quinoa.launch.commands.options import train_flags
+from quinoa.launch.commands.running.new_experiment import make_experiment
 from quinoa.launch.errors import ExperimentError
 from tests.launch.helpers import ROOT
 

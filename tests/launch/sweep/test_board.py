@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from quinoa.launch.files import write_json
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import write_json
 from quinoa.launch.sweep import board
 from quinoa.launch.sweep.overview import RunRow
 from tests.launch.terminals import Terminal, on_screen

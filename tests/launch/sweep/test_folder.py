@@ -6,7 +6,7 @@ import pytest
 
 from quinoa.launch import presets
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.files import read_json, write_json
+from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep.folder import Planned, State, SweepFolder
 from tests.launch.written_runs import write_run
 

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from quinoa.launch import cli
-from quinoa.launch.counter import ACTOR_STEPS, Counter
-from quinoa.launch.files import read_json, write_json
-from quinoa.launch.process_list import ProcessList
-from quinoa.launch.run_folder import RunFolder
+from quinoa.launch.metrics.counter import ACTOR_STEPS, Counter
+from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep import overview
 from quinoa.launch.sweep.folder import Planned, SweepFolder
 from tests.launch.helpers import experiment

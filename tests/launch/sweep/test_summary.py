@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quinoa.launch import plotting
-from quinoa.launch.files import write_json
+from quinoa.launch.analysis import plots
+from quinoa.launch.storage.files import write_json
 from quinoa.launch.sweep import summary
 from quinoa.launch.sweep.folder import Planned, SweepFolder
 from tests.launch.written_runs import write_run
@@ -72,7 +72,7 @@ def test_the_picture_shows_the_best_of_many(swept, monkeypatch):
     sweep, plan = swept
     monkeypatch.setattr(summary, "_MAX_LINES", 2)
     drawn = []
-    monkeypatch.setattr(plotting, "plot_panels", lambda panels, path: drawn.append(panels))
+    monkeypatch.setattr(plots, "plot_panels", lambda panels, path: drawn.append(panels))
     summary.write(sweep, plan)
     ((panel,),) = drawn
     assert panel.title == "e (best 2 of 3)"

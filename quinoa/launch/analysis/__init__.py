@@ -1,0 +1,1 @@
+"""Runs compared: curves, scores, groups, plots, and what random actions score."""

@@ -1,0 +1,78 @@
+"""Runs beside one another: which of them are drawn, and as what."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from quinoa.launch.analysis import curves, plots, run_groups
+from quinoa.launch.analysis.run_groups import Groups, Run
+from quinoa.launch.errors import RunError
+from quinoa.launch.terminal.numbers import count
+from quinoa.launch.terminal.output import say
+
+# Runs that a note names.
+_NAMED = 3
+
+
+def groups_of(paths: Sequence[str | os.PathLike[str]], by: Sequence[str] | None = None) -> Groups:
+    """The runs at these paths that have been evaluated, by environment and label.
+
+    Args:
+        paths: see `run_groups.find`.
+        by: see `run_groups.group`.
+
+    Raises:
+        RunError: there are none, one is damaged, or they would make more lines than can be told
+            apart.
+    """
+    groups = run_groups.group(_with_evaluations(run_groups.find(paths)), by)
+    most = max(len({label for labels in groups.values() for label in labels}), 1)
+    if most > plots.MAX_LINES:
+        raise RunError(
+            f"{most} lines are more than can be told apart ({plots.MAX_LINES}): choose what "
+            "makes another line by --by=..., or give fewer runs."
+        )
+    return groups
+
+
+def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plots.Panel]:
+    """A subplot an environment, with the evaluations of each label's runs.
+
+    Args:
+        groups: the runs.
+        axis: a key of `curves.AXES`.
+        smooth: see `curves.evaluations`.
+
+    Raises:
+        RunError: a run has no evaluations, or is damaged.
+    """
+    return [
+        plots.Panel(
+            environment,
+            {
+                label: [curves.evaluations(run.folder, axis, smooth) for run in runs]
+                for label, runs in labels.items()
+            },
+        )
+        for environment, labels in groups.items()
+    ]
+
+
+def _with_evaluations(runs: Sequence[Run]) -> Sequence[Run]:
+    """Leaves out, with a note, runs that have not come to their first evaluation.
+
+    All of them, where none has: then there is nothing to draw, and an error says so.
+    """
+    usable = [run for run in runs if len(curves.read_curve(run.folder, "evaluator").x)]
+    if not usable:
+        return runs
+    if without := [str(run.folder.root) for run in runs if run not in usable]:
+        more = f", and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
+        say(
+            f"quinoa: note: {count(len(without), 'run')} without evaluations left out: "
+            f"{', '.join(without[:_NAMED])}{more}.",
+            sys.stderr,
+        )
+    return usable

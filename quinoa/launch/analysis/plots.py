@@ -1,0 +1,283 @@
+"""Learning curves as pictures."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from quinoa.launch.analysis.curves import AXES, Curve, on_one_grid, read_curve
+from quinoa.launch.run.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES = ("-", "--", "-.", ":")
+# Lines that differ in colour or dashes.
+MAX_LINES = len(COLOURS) * len(_DASHES)
+
+_PANEL_INCHES = (5.0, 3.6)
+_MAX_COLUMNS = 3
+
+
+class Panel(NamedTuple):
+    """One subplot.
+
+    Attributes:
+        title: what it is of.
+        lines: by label, the curves of the runs that it summarises.
+    """
+
+    title: str
+    lines: Mapping[str, Sequence[Curve]]
+
+
+class Band(NamedTuple):
+    """A line with a band around it.
+
+    Attributes:
+        x: float64 [T].
+        y: float64 [T].
+        low: float64 [T], None without a band.
+        high: float64 [T], likewise.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+def literal(text: str) -> str:
+    """A text as it is, for matplotlib, which takes what is between two $ for a formula.
+
+    The bytes of a file's name that are no text, which no font has, are replaced.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
+
+
+def fit(text: Any, width: float) -> None:
+    """Has a text of a figure be no wider than so many pixels.
+
+    It breaks between words; where a word alone is wider, it is drawn smaller. A layout that makes
+    room for its lines comes afterwards.
+    """
+
+    def width_of(line: str) -> float:
+        text.set_text(line)
+        return float(text.get_window_extent().width)
+
+    words = text.get_text().split(" ")
+    widest = max(map(width_of, words))
+    if widest > width:
+        # Letters have sizes of whole pixels, so that a text's width is not quite in proportion.
+        text.set_fontsize(text.get_fontsize() * 0.98 * width / widest)
+    lines = words[:1]
+    for word in words[1:]:
+        longer = f"{lines[-1]} {word}"
+        if width_of(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    text.set_text("\n".join(lines))
+
+
+def fit_titles(figure: Any) -> None:
+    """Has the titles of subplots be no wider than these are; see `fit`."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        fit(axes.title, axes.get_window_extent().width)
+
+
+def plot_run(folder: RunFolder, title: str) -> Path:
+    """Draws a run's learning curve into its folder: evaluations, and the actors' returns.
+
+    Returns:
+        The picture's path.
+
+    Raises:
+        RunError: the metrics are damaged.
+    """
+    figure, (axes,) = _new_figure(1)
+    axes.set(title=literal(title), ylabel="return of an episode")
+    _name_x(axes, AXES["steps"])
+    steps, returns = read_curve(folder, "actor")
+    if len(steps):
+        axes.plot(
+            steps, returns, ".", color=COLOURS[5], markersize=3, label="actors, as they learn"
+        )
+    steps, returns = read_curve(folder, "evaluator")
+    axes.plot(steps, returns, "o-", color=COLOURS[0], markersize=4, label="evaluation")
+    axes.legend()
+    return save(figure, folder.learning_curve)
+
+
+def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> Path:
+    """Draws the evaluations of several runs to a file; see `draw_panels`.
+
+    Args:
+        panels: the subplots.
+        path: where the picture goes; the ending says the format.
+        axis: a key of `curves.AXES`.
+
+    Returns:
+        The picture's path.
+    """
+    return save(draw_panels(panels, axis=axis), path)
+
+
+def draw_panels(panels: Sequence[Panel], *, axis: str = "steps") -> Figure:
+    """Draws the evaluations of several runs: a line and a band for each label.
+
+    The line is the median over the runs of a label (its seeds), the band goes from their least to
+    their greatest value (Degrave et al., 2018, Figure 1). Where some of them have ended the band
+    ends, and the median of those that go on is a thin dotted line.
+
+    Args:
+        panels: the subplots; the same label looks the same in all of them.
+        axis: a key of `curves.AXES`.
+    """
+    styles = _styles({label: None for panel in panels for label in panel.lines})
+    figure, all_axes = _new_figure(len(panels))
+    for axes, panel in zip(all_axes, panels, strict=True):
+        axes.set_title(literal(panel.title))
+        _name_x(axes, AXES[axis])
+        for label, curves in panel.lines.items():
+            _draw_runs(axes, curves, styles[label])
+    is_several = any(len(curves) > 1 for panel in panels for curves in panel.lines.values())
+    ylabel = "return (median, min–max)" if is_several else "return of an episode"
+    _finish(figure, all_axes, ylabel, {_counted(label, panels): styles[label] for label in styles})
+    return figure
+
+
+def plot_bands(
+    panels: Mapping[str, Mapping[str, Band]],
+    path: Path,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    level: float,
+) -> Path:
+    """Draws lines that have been summarised already, with their bands.
+
+    Args:
+        panels: by title, the lines by label.
+        path: where the picture goes; the ending says the format.
+        title: of the whole.
+        xlabel: of every subplot.
+        ylabel: of the leftmost ones.
+        level: where a thin grey line goes across.
+
+    Returns:
+        The picture's path.
+    """
+    styles = _styles({label: None for lines in panels.values() for label in lines})
+    figure, all_axes = _new_figure(len(panels))
+    fit(figure.suptitle(literal(title)), figure.bbox.width)
+    for axes, (name, lines) in zip(all_axes, panels.items(), strict=True):
+        axes.set_title(literal(name))
+        _name_x(axes, xlabel)
+        axes.axhline(level, color="0.5", linewidth=1)
+        for label, band in lines.items():
+            axes.plot(band.x, band.y, **styles[label])
+            if band.low is not None:
+                colour = styles[label]["color"]
+                axes.fill_between(band.x, band.low, band.high, color=colour, alpha=0.2, linewidth=0)
+    _finish(figure, all_axes, ylabel, styles)
+    return save(figure, path)
+
+
+def _draw_runs(axes: Any, curves: Sequence[Curve], style: Mapping[str, Any]) -> None:
+    grid, values = on_one_grid(curves)
+    is_everywhere = ~np.isnan(values).any(axis=0)
+    shared, everywhere = grid[is_everywhere], values[:, is_everywhere]
+    axes.plot(shared, np.median(everywhere, axis=0), **style)
+    if len(curves) > 1:
+        low, high = everywhere.min(axis=0), everywhere.max(axis=0)
+        axes.fill_between(shared, low, high, color=style["color"], alpha=0.2, linewidth=0)
+    for part in _parts(~is_everywhere & ~np.isnan(values).all(axis=0)):
+        median = np.nanmedian(values[:, part], axis=0)
+        axes.plot(grid[part], median, color=style["color"], linestyle=":", linewidth=1)
+
+
+def _parts(is_in: np.ndarray) -> list[slice]:
+    """The stretches of places that are in."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_in.astype(int), [0]])))
+    return [slice(start, end) for start, end in edges.reshape(-1, 2)]
+
+
+def _styles(labels: Mapping[str, None]) -> dict[str, dict[str, Any]]:
+    looks = itertools.product(_DASHES, COLOURS)
+    return {
+        label: {"color": colour, "linestyle": dashes}
+        for label, (dashes, colour) in zip(labels, looks, strict=False)
+    }
+
+
+def _counted(label: str, panels: Sequence[Panel]) -> str:
+    """A label with how many runs it has, where that is more than one somewhere."""
+    counts = [len(panel.lines[label]) for panel in panels if label in panel.lines]
+    if max(counts) == 1:
+        return label
+    least, most = min(counts), max(counts)
+    return f"{label} ({most if least == most else f'{least}–{most}'} runs)"
+
+
+def _new_figure(num_panels: int) -> tuple[Any, list[Any]]:
+    from quinoa.launch.analysis.shown_figure import ShownFigure
+
+    columns = min(num_panels, _MAX_COLUMNS)
+    rows = math.ceil(num_panels / columns)
+    size = (7.0, 4.5)
+    if num_panels > 1:
+        size = (_PANEL_INCHES[0] * columns, _PANEL_INCHES[1] * rows)
+    # Without pyplot: no display is looked for, and nothing is kept when it is done.
+    figure = ShownFigure(figsize=size, layout="constrained")
+    all_axes = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
+    for spare in all_axes[num_panels:]:
+        spare.remove()
+    for axes in all_axes[:num_panels]:
+        axes.grid(alpha=0.3)
+    return figure, all_axes[:num_panels]
+
+
+def _name_x(axes: Any, name: str) -> None:
+    """Names what is along an axis, and has large numbers of it written short: 200k, 1M."""
+    from matplotlib.ticker import EngFormatter
+
+    axes.set_xlabel(name)
+    if name != AXES["hours"]:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _finish(
+    figure: Any, all_axes: Sequence[Any], ylabel: str, styles: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Names the axes at the left, and has one legend for all of them below."""
+    from matplotlib.lines import Line2D
+
+    for axes in all_axes:
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel(ylabel)
+    width, height = figure.get_size_inches()
+    # By about the inches that the longest label takes.
+    columns = max(1, min(len(styles), int(width / (0.6 + 0.085 * max(map(len, styles))))))
+    rows = math.ceil(len(styles) / columns)
+    figure.set_size_inches(width, height + 0.22 * rows)
+    handles = [Line2D([], [], **style) for style in styles.values()]
+    figure.legend(handles, list(map(literal, styles)), loc="outside lower center", ncols=columns)
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Writes a figure to a file, whose ending says the format; returns its path."""
+    fit_titles(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    return path

@@ -1,0 +1,1 @@
+"""Checkpoints, whole or absent: of the learner, and of what replay holds."""

@@ -1,0 +1,74 @@
+"""Files, folders and runs whose paths begin with what is typed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.sweep.folder import SweepFolder
+
+# Where runs go unless they are told otherwise.
+_RUNS = "runs/"
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's."""
+    return RunFolder(folder).experiment.is_file()
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is a sweep's."""
+    return SweepFolder(folder).description.is_file()
+
+
+def files(typed: str, endings: Sequence[str] = ("",)) -> list[str]:
+    """Files with one of some endings, and folders, which end in a slash."""
+    return [
+        path
+        for path, entry in _entries(typed)
+        if path.endswith("/") or entry.name.endswith(tuple(endings))
+    ]
+
+
+def folders(typed: str) -> list[str]:
+    """Folders, which end in a slash."""
+    return [path for path, _ in _entries(typed) if path.endswith("/")]
+
+
+def folders_of(typed: str, kinds: Sequence[Callable[[Path], bool]]) -> list[str]:
+    """Runs or sweeps, which have no slash, and other folders, in which some may be.
+
+    Where nothing is typed, those in `runs/` too.
+    """
+    parent = typed[: typed.rfind("/") + 1]
+    if parent and is_run(Path(os.path.expanduser(parent))):
+        # What it holds is no run.
+        return []
+    found = []
+    for path, entry in _entries(typed):
+        if path.endswith("/"):
+            is_one = any(is_kind(Path(entry.path)) for is_kind in kinds)
+            found.append(path.rstrip("/") if is_one else path)
+    if not typed:
+        found += [path for path in folders_of(_RUNS, kinds) if not path.endswith("/")]
+    return found
+
+
+def _entries(typed: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """What begins with what is typed, as one would type it on."""
+    slash = typed.rfind("/") + 1
+    parent, part = typed[:slash], typed[slash:]
+    try:
+        entries = sorted(
+            os.scandir(os.path.expanduser(parent) or "."), key=lambda entry: entry.name
+        )
+    except OSError:
+        # There is no such folder, or nobody may look into it: nothing that could be completed.
+        return
+    for entry in entries:
+        is_hidden = entry.name.startswith(".") and not part.startswith(".")
+        # A shell takes text, a candidate a line.
+        if entry.name.startswith(part) and entry.name.isprintable() and not is_hidden:
+            yield f"{parent}{entry.name}{'/' if entry.is_dir() else ''}", entry

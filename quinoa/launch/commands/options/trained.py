@@ -1,0 +1,66 @@
+"""What the commands that use what a run has learned take: which checkpoint, and where."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from quinoa.launch.commands.base import define_number
+from quinoa.launch.terminal.output import say
+
+if TYPE_CHECKING:
+    from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
+    from quinoa.launch.experiment import Experiment
+    from quinoa.launch.run.run_folder import RunFolder
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines `--checkpoint`."""
+    define_number(
+        values,
+        "checkpoint",
+        None,
+        "Which checkpoint of the run: its learner steps, the name of its folder. Default: the "
+        "newest that is whole.",
+        least=0,
+    )
+
+
+def define_environment(values: flags.FlagValues) -> None:
+    """Defines `--env`."""
+    flags.DEFINE_string(
+        "env",
+        None,
+        "Another environment of the same layout, or the one that the run was trained in, where "
+        "Python gave that as an object: a name, such as file.py:factory. Default: the run's own.",
+        flag_values=values,
+    )
+
+
+def load(values: flags.FlagValues, folder: RunFolder) -> Experiment:
+    """The experiment of a run, in the environment that `--env` names.
+
+    Raises:
+        RunError: the run is damaged.
+        ExperimentError: several packages declare the environment.
+    """
+    from quinoa.environments.given import given
+    from quinoa.launch import experiment
+
+    return experiment.load(folder, None if values.env is None else given(values.env))
+
+
+def take(values: flags.FlagValues, folder: RunFolder) -> Checkpoint:
+    """Finds the checkpoint; says which newer ones are damaged.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    from quinoa.launch.checkpoints import learner_checkpoints
+
+    checkpoint, damaged = learner_checkpoints.chosen(folder.checkpoints, values.checkpoint)
+    for error in damaged:
+        say(f"quinoa: note: {error.what}; taking {checkpoint.path}.", sys.stderr)
+    return checkpoint

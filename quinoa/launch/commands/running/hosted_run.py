@@ -1,0 +1,91 @@
+"""A run in a process of its own, for a program that trains and must stay as it is meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from quinoa.launch.commands.base import UsageError
+from quinoa.launch.commands.options import train_flags
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.machine import lean_imports
+from quinoa.launch.machine.hosted import Channel
+
+if TYPE_CHECKING:
+    from quinoa.environments.given import Given
+
+# What it tells: that the run has begun, with its folder; and `Counter.status`, often.
+STARTED, STATUS = "started", "status"
+
+
+def run(channel: Channel, texts: Sequence[str], environment: Given | None) -> Mapping[str, Any]:
+    """Does what `quinoa train` does with these flags.
+
+    Args:
+        channel: to tell how the run goes.
+        texts: flags as they would be typed.
+        environment: what the user has given as an environment, instead of `--env`.
+
+    Returns:
+        `outcome`, and `failed_node`, `error` and `evaluation_error` where there are any.
+
+    Raises:
+        ExperimentError: it cannot be run as it is described.
+        RunError: the run to go on with is damaged.
+    """
+    # First, or what is imported next would import it whole.
+    lean_imports.import_tensorflow()
+    from quinoa.launch.commands.running import one_run
+
+    values = parsed(texts)
+    try:
+        _, summary = one_run.run(
+            values,
+            channel.inherited,
+            environment=environment,
+            on_start=lambda folder, _: channel.tell(STARTED, str(folder.root)),
+            view=_View(channel),
+        )
+    except UsageError as error:
+        raise ExperimentError(str(error)) from error
+    return {
+        "outcome": summary.result.outcome.value,
+        "failed_node": summary.result.failed_node,
+        "error": summary.result.error,
+        "evaluation_error": summary.evaluation_error,
+    }
+
+
+def parsed(texts: Sequence[str]) -> flags.FlagValues:
+    """The flags of `quinoa train` as these say.
+
+    Raises:
+        ExperimentError: one is unknown, or cannot work.
+    """
+    values = train_flags.define()
+    try:
+        values(["quinoa train", *texts])
+    except flags.Error as error:
+        raise ExperimentError(str(error)) from error
+    return values
+
+
+class _View:
+    """Hands on how the run goes."""
+
+    def __init__(self, channel: Channel):
+        self._channel = channel
+
+    def __enter__(self) -> _View:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        del error
+
+    def show(self, status: Mapping[str, Any]) -> None:
+        self._channel.offer(STATUS, dict(status))
+
+    def say(self, text: str) -> None:
+        """Nothing: who asks the run to end says what comes of that."""

@@ -1,0 +1,192 @@
+"""From flags to an experiment that has yet to begin."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from quinoa.launch import presets
+from quinoa.launch.commands.base import UsageError
+from quinoa.launch.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from quinoa.agents.config import AgentConfig
+    from quinoa.launch.experiment import Experiment
+
+
+def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
+    """What flags say, with sizes chosen; it has yet to be validated.
+
+    A wrong agent or setting is known here, without TensorFlow where the agent is a built-in one.
+
+    Args:
+        values: parsed flags of `quinoa train`; those that a preset has, and nobody gave, are set to
+            its own.
+        inherited: the environment variables that the run's processes are to have.
+
+    Raises:
+        ExperimentError: it cannot be run.
+        UsageError: a setting cannot be understood.
+    """
+    from quinoa.agents import registry
+    from quinoa.agents.config import ConfigError
+    from quinoa.launch.experiment import Experiment, agent_path, environment_path
+    from quinoa.launch.machine import sizing
+
+    try:
+        settings = _taken_from_preset(values) if values.preset is not None else {}
+        name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
+        # First, as what is imported next may go to another folder than a file's name leads from.
+        agent, environment = agent_path(name), environment_path(values.env)
+        config = registry.load_config(name).config
+        _check_preset(values.preset, config, settings)
+        config = registry.override(config, {**settings, **assignments(values.set)})
+        effective = (
+            config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
+        )
+    except (registry.UnknownAgentError, ConfigError) as error:
+        raise ExperimentError(str(error)) from error
+    sizes = sizing.choose(
+        effective,
+        num_actors=values.num_actors,
+        cores=sizing.usable_cores(),
+        gpu=sizing.has_gpu(inherited),
+        environments_per_actor=values.environments_per_actor,
+        steps_per_call=values.steps_per_call,
+        learner_threads=values.learner_threads,
+    )
+    return Experiment(
+        agent=agent,
+        agent_config=config,
+        environment=environment,
+        env_kwargs=env_kwargs(values.env_set),
+        action_repeat=values.action_repeat,
+        num_actors=values.num_actors,
+        environments_per_actor=sizes.environments_per_actor,
+        samples_per_insert=values.samples_per_insert,
+        steps=values.steps,
+        steps_per_call=sizes.steps_per_call,
+        evaluation_period=values.evaluation_period,
+        evaluation_episodes=values.evaluation_episodes,
+        evaluation_sample=values.evaluation_sample,
+        seed=values.seed,
+        checkpoint_period_s=values.checkpoint_period,
+        replay_checkpoint_period_s=values.replay_checkpoint_period,
+        learner_threads=sizes.learner_threads,
+        max_episode_steps=values.max_episode_steps,
+        max_parameter_age=values.max_parameter_age,
+        preset=values.preset,
+    )
+
+
+def check_environment(experiment: Experiment) -> None:
+    """Refuses an environment that there is not, before a simulator is imported.
+
+    Raises:
+        ExperimentError: there is none, with the names nearest to it.
+    """
+    from quinoa import environments
+
+    if experiment.environment_maker is not None:
+        return
+
+    try:
+        environments.check_name(experiment.environment)
+    except (
+        environments.UnknownEnvironmentError,
+        environments.InvalidEnvironmentError,
+    ) as error:
+        raise ExperimentError(str(error)) from error
+
+
+def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
+    """Sets the flags that are not given as the preset has them; returns its agent's settings."""
+    from quinoa.agents import registry
+
+    preset = presets.load(values.preset)
+    if values["agent"].present:
+        own = registry.load_config(preset.flags["agent"])
+        given = registry.load_config(values.agent)
+        if own.config_class is not given.config_class:
+            raise ExperimentError(
+                f"The preset {preset.name} has settings of {own.name}, which {given.name} does not "
+                "have: leave --agent out, or --preset."
+            )
+    # What the run remembers: a file by its whole path.
+    values["preset"].value = preset.name
+    for flag, text in preset.flags.items():
+        if not values[flag].present:
+            try:
+                values[flag].parse(text)
+            except flags.Error as error:
+                raise ExperimentError(f"The preset {preset.name}: {error}") from None
+    return preset.settings
+
+
+def _check_preset(name: str | None, config: AgentConfig, settings: Mapping[str, str]) -> None:
+    """Says of what preset a setting is that cannot work; raises `ExperimentError`."""
+    from quinoa.agents import registry
+    from quinoa.agents.config import ConfigError
+
+    try:
+        registry.override(config, settings)
+    except ConfigError as error:
+        raise ExperimentError(f"The preset {name}: {error}") from error
+
+
+def configured(config: AgentConfig, texts: Sequence[str]) -> AgentConfig:
+    """A configuration with what --set was given.
+
+    Raises:
+        ExperimentError: there is no such field, or it takes no such value.
+        UsageError: one is no `NAME=VALUE`, or a name is there twice.
+    """
+    from quinoa.agents import registry
+    from quinoa.agents.config import ConfigError
+
+    try:
+        return registry.override(config, assignments(texts))
+    except ConfigError as error:
+        raise ExperimentError(str(error)) from error
+
+
+def env_kwargs(texts: Sequence[str]) -> dict[str, Any]:
+    """Arguments for an environment by name, from what --env_set was given.
+
+    Raises:
+        UsageError: one is no `NAME=VALUE`, or a name is there twice.
+    """
+    return {name: _json_or_text(text) for name, text in assignments(texts, "--env_set").items()}
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        # As Python has them, which the values are for.
+        return {"True": True, "False": False, "None": None}[text]
+    except KeyError:
+        pass
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def assignments(texts: Sequence[str], flag: str = "--set") -> dict[str, str]:
+    """Texts by name, from what a flag was given several times, `NAME=VALUE` each.
+
+    Raises:
+        UsageError: one is something else, or a name is there twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{flag} {text!r} cannot be understood: it must be NAME=VALUE.")
+        if name in found:
+            raise UsageError(f"{flag} gives {name!r} twice: {found[name]!r} and {value!r}.")
+        found[name] = value
+    return found

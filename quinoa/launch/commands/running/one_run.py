@@ -1,0 +1,127 @@
+"""From what was asked for to a run that has ended: `quinoa train`, and the same from Python."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from quinoa.launch.commands.base import UsageError
+from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
+from quinoa.launch.commands.running.resumed_experiment import resume_experiment
+from quinoa.launch.engines.base import Settings
+from quinoa.launch.machine.start_folder import StartFolder
+
+if TYPE_CHECKING:
+    from quinoa.environments.given import Given
+    from quinoa.launch.experiment import Experiment
+    from quinoa.launch.run.run_folder import RunFolder
+    from quinoa.launch.train import Summary, View
+
+
+def run(
+    values: flags.FlagValues,
+    inherited: Mapping[str, str],
+    *,
+    environment: Given | None = None,
+    on_start: Callable[[RunFolder, Experiment], object] | None = None,
+    view: View | None = None,
+) -> tuple[RunFolder, Summary]:
+    """Runs what the flags of `quinoa train` say to its end.
+
+    Args:
+        values: parsed flags.
+        inherited: the environment variables for the processes of the run.
+        environment: an object that makes the environment, instead of what `--env` says.
+        on_start: see `quinoa.launch.train.train`.
+        view: likewise.
+
+    Returns:
+        The folder of the run, an absolute path, and what came of it.
+
+    Raises:
+        ExperimentError: it cannot be run; nothing is left of it.
+        RunError: the run to go on with is damaged.
+        UsageError: flags contradict each other, or a setting cannot be understood.
+    """
+    from quinoa.launch import engines, resume
+    from quinoa.launch.run import run_folder
+    from quinoa.launch.watch import wandb_mirror
+
+    start = StartFolder()
+    if values.require_private and not values.private_network:
+        raise UsageError("--require_private and --noprivate_network contradict each other.")
+    if values.preset is not None and values.resume is not None:
+        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
+    if values.change and values.resume is None:
+        raise UsageError("--change says what may change of a run that goes on: give --resume too.")
+    if values.resume_replay and values.resume is None:
+        raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
+    if values.wandb is not None:
+        wandb_mirror.check()
+    # What can be known of it before TensorFlow is imported, which takes seconds.
+    new = None
+    if values.resume is None:
+        new = new_experiment(values, inherited, environment)
+    from quinoa.launch.train import train
+
+    engine = engines.make(
+        values.engine,
+        Settings(
+            inherited,
+            private_network=values.private_network,
+            require_private=values.require_private,
+            hang_timeout_s=values.hang_timeout,
+            folder=start.path,
+        ),
+    )
+    resumed_at = None
+    with contextlib.ExitStack() as holding:
+        if new is None:
+            folder = run_folder.existing(start.absolute(values.resume))
+            holding.enter_context(resume.held(folder))
+            experiment, resumed_at = resume_experiment(values, folder, engine, environment)
+        else:
+            engine.check(new)
+            experiment = new.validate()
+            folder = (
+                run_folder.RunFolder(start.absolute(values.folder))
+                if values.folder
+                else run_folder.fresh(
+                    experiment.environment,
+                    experiment.agent,
+                    experiment.seed,
+                    parent=start.absolute("runs"),
+                )
+            )
+            folder.create()
+            holding.enter_context(resume.held(folder))
+        with wandb_mirror.mirrored(folder, values.wandb):
+            return folder, train(
+                experiment,
+                folder,
+                engine,
+                resumed_at=resumed_at,
+                called_in=start.path,
+                view=view,
+                on_start=on_start,
+            )
+
+
+def new_experiment(
+    values: flags.FlagValues, inherited: Mapping[str, str], environment: Given | None = None
+) -> Experiment:
+    """What flags say, as `make_experiment` has it, in the environment that the user has given."""
+    experiment = make_experiment(values, inherited)
+    if environment is not None and environment.maker is not None:
+        experiment = dataclasses.replace(
+            experiment,
+            environment=environment.name,
+            environment_is_object=True,
+            environment_maker=environment.maker,
+        )
+    check_environment(experiment)
+    return experiment

@@ -1,0 +1,133 @@
+"""From flags and the folder of a run to the experiment that goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from quinoa.environments.given import Given
+from quinoa.launch.commands.base import UsageError
+from quinoa.launch.commands.running.new_experiment import configured, env_kwargs
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.metrics.counter import ACTOR_STEPS
+from quinoa.launch.terminal.output import say
+
+if TYPE_CHECKING:
+    from quinoa.launch.engines.base import Engine
+    from quinoa.launch.experiment import Experiment
+    from quinoa.launch.run.run_folder import RunFolder
+
+# The flags that are fields of an experiment, where the names differ.
+_FIELDS = {
+    "env": "environment",
+    "checkpoint_period": "checkpoint_period_s",
+    "replay_checkpoint_period": "replay_checkpoint_period_s",
+}
+
+
+def resume_experiment(
+    values: flags.FlagValues, folder: RunFolder, engine: Engine, environment: Given | None = None
+) -> tuple[Experiment, int]:
+    """Makes a run's folder ready to go on in.
+
+    Args:
+        values: parsed flags of `quinoa train`.
+        folder: of the run, held by this process.
+        engine: that will run it.
+        environment: an object that makes the environment, where the user has given one.
+
+    Returns:
+        The experiment, and the actor steps that it goes on from.
+
+    Raises:
+        ExperimentError: it cannot go on, or not as the flags say.
+        RunError: the folder is damaged.
+        UsageError: a setting cannot be understood.
+    """
+    from quinoa.launch import resume
+    from quinoa.launch.checkpoints import learner_checkpoints
+    from quinoa.launch.experiment import Experiment, agent_path, environment_path, load
+
+    if values["folder"].present:
+        raise UsageError("--resume goes on in the run's own folder: leave --folder out.")
+    # First, as what is imported next may go to another folder than a file's name leads from.
+    named = {
+        field: path(str(values[flag].value))
+        for flag, field, path in (
+            ("agent", "agent", agent_path),
+            ("env", "environment", environment_path),
+        )
+        if values[flag].present
+    }
+    saved = load(folder)
+    if named.get("agent", saved.agent) != saved.agent:
+        raise ExperimentError(
+            f"{folder.root} is a run of {saved.agent}: start another for another."
+        )
+    names = {field.name for field in dataclasses.fields(Experiment)}
+    given: dict[str, Any] = {
+        _FIELDS.get(flag, flag): values[flag].value
+        for flag in values
+        if values[flag].present and _FIELDS.get(flag, flag) in names
+    }
+    given.update(named)
+    if values["env_set"].present:
+        given["env_kwargs"] = env_kwargs(values.env_set)
+    if environment is None and "environment" in given:
+        environment = Given(given["environment"])
+    wanted = saved if environment is None else saved.given(environment)
+    if saved.environment_is_object:
+        # It is given again, and not changed.
+        saved = wanted
+    config = configured(saved.agent_config, values.set)
+    experiment = dataclasses.replace(wanted, **given, agent_config=config)
+    _check_changes(resume.changes(saved, experiment), values.change, experiment)
+    checkpoint, damaged = learner_checkpoints.newest_whole(folder.checkpoints)
+    counts = learner_checkpoints.counts_at(checkpoint)
+    done = counts[ACTOR_STEPS]
+    if done >= experiment.steps:
+        raise ExperimentError(
+            f"{folder.root} has done its {experiment.steps} steps: for more of them, give --steps "
+            "and --change=steps."
+        )
+    engine.check(experiment)
+    held = _held_by_replay(folder, experiment, engine) if values.resume_replay else 0
+    experiment = experiment.validate(done, held)
+    for line in resume.make_ready(folder, counts, damaged, keep_replay=values.resume_replay):
+        say(f"quinoa: note: {line}", sys.stderr)
+    say(f"Going on from {done} steps.")
+    return experiment, done
+
+
+def _held_by_replay(folder: RunFolder, experiment: Experiment, engine: Engine) -> int:
+    """The transitions that replay is to go on with; raises `ExperimentError` where it cannot."""
+    from quinoa.launch.checkpoints import replay_checkpoints
+
+    checkpoint, damaged = replay_checkpoints.newest_whole(folder)
+    if checkpoint is None:
+        why = f"{damaged[0].what}." if damaged else "nothing of it was saved."
+        say(f"quinoa: note: replay starts empty: {why}", sys.stderr)
+        return 0
+    replay_checkpoints.check_fits(checkpoint, experiment, engine.replay_form)
+    say(f"With up to {checkpoint.transitions} transitions in replay.")
+    return checkpoint.transitions
+
+
+def _check_changes(changes: Mapping[str, str], meant: Sequence[str], wanted: Experiment) -> None:
+    """Raises `ExperimentError` where something would change that must not, or is not meant to."""
+    of_agent = [name for name in changes if hasattr(wanted.agent_config, name)]
+    if of_agent:
+        raise ExperimentError(
+            f"{of_agent[0]}: {changes[of_agent[0]]} is a setting of the agent, which what it has "
+            "learned depends on: start another run for another setting."
+        )
+    if not_meant := [name for name in changes if name not in meant]:
+        lines = "".join(f"\n  {name}: {changes[name]}" for name in not_meant)
+        raise ExperimentError(
+            f"The run was started with other settings:{lines}\nLeave them out, or say that they "
+            f"are meant: --change={','.join(not_meant)}."
+        )

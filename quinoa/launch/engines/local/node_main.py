@@ -1,0 +1,107 @@
+"""The main program of a node's process, started by the local engine (see `NodeProcess.start`).
+
+Does what Launchpad's own entry does (loads the node's function, gives it a worker manager, calls
+it), and besides: dies with the engine, joins the run's network, has a heart that the engine hears,
+lets SIGTERM in once there is somebody to hear it, leaves an error where the engine finds it, and
+its stacks in the log when the engine asks for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from quinoa.launch.engines.local import private_network
+from quinoa.launch.engines.local.processes import STACKS_SIGNAL
+from quinoa.launch.errors import FatalError
+from quinoa.launch.machine import lean_imports, parent, process_environment
+from quinoa.launch.machine.streams import prepare
+from quinoa.launch.nodes import FATAL, RUN_IS_OVER, TOLD_TO_STOP, heartbeat
+from quinoa.launch.terminal import library_warnings
+from quinoa.launch.terminal.output import settle
+
+
+def main() -> int:
+    """Runs the node; returns the exit status."""
+    # What an environment prints is to go to the log, whatever that can hold.
+    prepare()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--data_file", required=True)
+    parser.add_argument("--lp_task_id", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--error_file", type=Path, required=True)
+    parser.add_argument("--heartbeat", type=int)
+    parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--network", default="")
+    parser.add_argument("--tensorflow", action="store_true")
+    arguments, launchpad_flags = parser.parse_known_args()
+
+    parent.die_with(arguments.parent)
+    faulthandler.enable()
+    faulthandler.register(STACKS_SIGNAL)
+    if arguments.heartbeat is not None:
+        heartbeat.attach(arguments.heartbeat)
+    if arguments.nice:
+        os.nice(arguments.nice)
+    try:
+        private_network.join([int(number) for number in arguments.network.split(",") if number])
+        process_environment.quiet_loggers()
+        library_warnings.show()
+        if arguments.tensorflow:
+            # First, or what is imported next would import it whole.
+            lean_imports.import_tensorflow()
+        _run(arguments.data_file, arguments.lp_task_id, launchpad_flags)
+    except BaseException as error:
+        # How an actor says what it ends for. Any other exit is the doing of an agent's code.
+        if isinstance(error, SystemExit) and error.code in (RUN_IS_OVER, TOLD_TO_STOP):
+            return int(error.code)
+        text = "".join(traceback.format_exception(error.with_traceback(_own(error.__traceback__))))
+        # The disk may be full: that it ended for an error is to be seen even so.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+        with contextlib.suppress(OSError):
+            arguments.error_file.write_text(text, encoding="utf-8")
+        return FATAL if isinstance(error, FatalError) else 1
+    return 0
+
+
+def _run(data_file: str, task_id: int, launchpad_flags: list[str]) -> None:
+    import cloudpickle
+    from absl import flags
+    from launchpad.launch import worker_manager_v2
+
+    flags.FLAGS(["node", "--lp_worker_manager_v2", *launchpad_flags])
+    worker_manager_v2.WorkerManager(handle_sigterm=True, register_in_thread=True)
+    # The engine has started this process with SIGTERM held back, for importing what a node needs
+    # takes seconds, and a node that is stopped in that time must still stop in order.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    # Written by the engine for this process, in a folder that only this user can read.
+    with open(data_file, "rb") as file:
+        functions = cloudpickle.load(file)
+    functions[task_id]()
+
+
+def _own(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the node's own code on, without the machinery that called it."""
+    start = trace
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if trace.tb_next is not None and (f"{os.sep}launchpad{os.sep}" in name or name == __file__):
+            start = trace.tb_next
+        trace = trace.tb_next
+    return start
+
+
+if __name__ == "__main__":
+    # Not `sys.exit`: threads of TensorFlow, Reverb and gRPC that are still waiting for something
+    # can hang or crash an interpreter that winds down.
+    status = main()
+    settle()
+    os._exit(status)

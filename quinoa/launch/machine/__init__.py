@@ -1,0 +1,1 @@
+"""This computer and the processes on it: sizes, environment variables, folders, interpreters."""

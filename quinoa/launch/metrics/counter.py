@@ -1,0 +1,217 @@
+"""How far a run is, over all its processes, and what they measured."""
+
+from __future__ import annotations
+
+import collections
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.metrics.rates import Pace, scalars_of
+from quinoa.launch.run import events
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json, write_json
+from quinoa.launch.terminal.output import say
+
+# What is counted.
+ACTOR_STEPS = "actor_steps"
+LEARNER_STEPS = "learner_steps"
+EPISODES = "episodes"
+COUNTS = (ACTOR_STEPS, LEARNER_STEPS, EPISODES)
+
+# The name under which the learner reports, whichever process it is.
+LEARNER_SOURCE = "learner"
+
+# The actors' return shown as progress is the mean over so many of their latest reports.
+_REPORTS_IN_MEAN = 20
+
+# Seconds from one scalar of the run's rates to the next.
+_RATES_S = 5.0
+
+# Seconds for which `close` tries to write what a full disk has not taken, and between two tries.
+_CLOSE_S = 2.0
+_RETRY_S = 0.1
+
+
+class Counter:
+    """Adds up what the processes count, records their metrics, and says when the run is over.
+
+    Each process reports its own totals, and its rows with their numbers, so that a report which
+    is repeated because its answer got lost counts once.
+    """
+
+    def __init__(self, folder: RunFolder, steps: int, start: Mapping[str, int] | None = None):
+        """Starts counting.
+
+        Args:
+            folder: of the run.
+            steps: actor steps after which the run is over.
+            start: the counts to start from, by kind; None is from zero.
+        """
+        self._folder = folder
+        self._steps = steps
+        start = start or {}
+        # A run's second counter writes on where the first one did.
+        is_second = folder.counter.is_file()
+        self._log = MetricsLog(folder, resumed_at=0 if is_second else start.get(ACTOR_STEPS, 0))
+        # The learner's own total counts from the run's beginning; the others' from now.
+        self._totals: dict[str, Mapping[str, int]] = {
+            LEARNER_SOURCE: {LEARNER_STEPS: start.get(LEARNER_STEPS, 0)},
+            "before": {kind: start.get(kind, 0) for kind in (ACTOR_STEPS, EPISODES)},
+        }
+        self._rows_seen: dict[str, int] = collections.defaultdict(int)
+        if is_second:
+            # What processes counted that are gone is in here only.
+            state = read_json(folder.counter)
+            self._totals.update(state["totals"])
+            self._rows_seen.update(state["rows_seen"])
+        self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
+        self._evaluation_return: float | None = None
+        # By its index, what each actor said last; and what the learner did.
+        self._actors: dict[int, Mapping[str, Any]] = {}
+        self._learner: Mapping[str, Any] = {}
+        self._pace = Pace()
+        self._next_rates = time.monotonic() + _RATES_S
+        self._lock = threading.Lock()
+        self._disk_failing_since: float | None = None
+
+    def report(
+        self,
+        source: str,
+        role: str,
+        totals: Mapping[str, int],
+        first_row: int,
+        rows: Sequence[Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        """Takes what one process counted and measured; answers how far the run is.
+
+        Args:
+            source: names the process, and no other one.
+            role: what the process is: names the file of its rows.
+            totals: all that the process has counted since it started, by kind.
+            first_row: the number of the first of `rows`, among all rows of the source.
+            rows: metrics; the columns for time and counts are filled in where they are missing.
+
+        Returns:
+            The counts by kind, and `stop`, whether the run is over.
+        """
+        with self._lock:
+            self._totals[source] = dict(totals)
+            counts = self._counts()
+            for row in rows[max(self._rows_seen[source] - first_row, 0) :]:
+                now = {
+                    "wall_time": time.time(),
+                    ACTOR_STEPS: counts[ACTOR_STEPS],
+                    LEARNER_STEPS: counts[LEARNER_STEPS],
+                }
+                self._record(role, {**now, **row})
+            self._rows_seen[source] = max(self._rows_seen[source], first_row + len(rows))
+            return {**counts, "stop": counts[ACTOR_STEPS] >= self._steps}
+
+    def status(self) -> dict[str, Any]:
+        """How far the run is, and how it goes.
+
+        Returns:
+            The counts; `steps`, at which it ends; `Pace.rates`; and the latest known of these, None
+            where nothing is: `actor_return` (a mean over actors and reports), `evaluation_return`,
+            `replay_size` (transitions), `waiting` (the share of its time that the learner waits for
+            replay) and `parameter_age` (of the actor whose parameters are oldest, in gradient
+            steps). `wall_time` is now.
+        """
+        with self._lock:
+            returns = self._actor_returns
+            return {
+                **self._counts(),
+                "steps": self._steps,
+                **self._pace.rates(),
+                "actor_return": sum(returns) / len(returns) if returns else None,
+                "evaluation_return": self._evaluation_return,
+                "replay_size": self._learner.get("replay_size"),
+                "waiting": self._learner.get("waiting"),
+                "parameter_age": max(
+                    (row["parameter_age"] for row in self._actors.values()), default=None
+                ),
+                "wall_time": time.time(),
+            }
+
+    def save(self) -> bool:
+        """Writes the status and the metrics so far to the run's folder.
+
+        What a full disk does not take waits in memory for the next call (see `RecordFile`); when
+        there is room again, the run's events say how long there was none.
+
+        Returns:
+            Whether all is written.
+        """
+        with self._lock:
+            counts = self._counts()
+            self._pace.see(counts[ACTOR_STEPS], counts[LEARNER_STEPS])
+            self._log_rates(counts[ACTOR_STEPS])
+            is_written = self._log.flush()
+            state = {"totals": dict(self._totals), "rows_seen": dict(self._rows_seen)}
+        try:
+            write_json(self._folder.counter, state)
+            write_json(self._folder.status, self.status())
+        except OSError as error:
+            is_written = False
+            if self._disk_failing_since is None:
+                say(
+                    f"quinoa: note: {self._folder.status} cannot be written ({error.strerror}): "
+                    "make room. The run goes on, and is counted.",
+                    sys.stderr,
+                )
+        self._note_disk(is_written)
+        return is_written
+
+    def close(self) -> None:
+        """Saves, and closes the files; what a next counter would need is not needed any more."""
+        deadline = time.monotonic() + _CLOSE_S
+        while not self.save() and time.monotonic() < deadline:
+            time.sleep(_RETRY_S)
+        self._folder.counter.unlink(missing_ok=True)
+        with self._lock:
+            self._log.close()
+
+    def _note_disk(self, is_written: bool) -> None:
+        """Notes whether the disk takes what it is given."""
+        if not is_written and self._disk_failing_since is None:
+            self._disk_failing_since = time.monotonic()
+        elif is_written and self._disk_failing_since is not None:
+            seconds = time.monotonic() - self._disk_failing_since
+            self._disk_failing_since = None
+            events.append(
+                self._folder.events,
+                "disk_full",
+                "counter",
+                seconds=seconds,
+                lost=self._log.num_lost,
+            )
+
+    def _counts(self) -> dict[str, int]:
+        return {
+            kind: sum(totals.get(kind, 0) for totals in self._totals.values()) for kind in COUNTS
+        }
+
+    def _log_rates(self, actor_steps: int) -> None:
+        """Has TensorBoard show the run's rates, which no process of it knows alone."""
+        if time.monotonic() < self._next_rates:
+            return
+        self._next_rates = time.monotonic() + _RATES_S
+        if rates := scalars_of(self._pace.rates()):
+            self._log.write_scalars(rates, step=actor_steps, wall_time=time.time())
+
+    def _record(self, role: str, row: Mapping[str, Any]) -> None:
+        self._log.write(role, row)
+        value = row.get("episode_return")
+        if role == "actor":
+            if value is not None:
+                self._actor_returns.append(value)
+            if "parameter_age" in row:
+                self._actors[row["actor"]] = row
+        elif role == "learner":
+            self._learner = row
+        elif role == "evaluator":
+            self._evaluation_return = value

@@ -1,0 +1,184 @@
+"""Metrics as CSV files, one a role, and one of the episodes of evaluations; and for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from quinoa.launch.metrics import tensorboard_names
+from quinoa.launch.metrics.event_file import EventFile
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import write_text
+from quinoa.launch.storage.record_file import RecordFile
+
+# What every row says first: when it was, and how far the run was.
+TIME_COLUMNS = ("wall_time", "actor_steps", "learner_steps")
+
+# Where a row has the episodes that it is about, as rows themselves.
+EACH_EPISODE = "each_episode"
+
+
+class MetricsLog:
+    """Writes rows of metrics; a folder that already has files is written on.
+
+    The columns of a file are those of its first row, and stay. Rows are taken at once and written
+    by `flush`; while the disk is full they wait, as `RecordFile` says.
+    """
+
+    def __init__(self, folder: RunFolder, *, resumed_at: int = 0, writer: str = ""):
+        """Opens no file yet.
+
+        Args:
+            folder: of the run.
+            resumed_at: the actor steps that the run goes on from, if it does.
+            writer: names whoever writes while the counter does. TensorBoard reads one file at a
+                time in a folder, so its files have one of their own, of this name.
+        """
+        self._folder = folder
+        self._resumed_at = resumed_at
+        self._tensorboard = folder.tensorboard / writer
+        self._tables: dict[Path, _Table] = {}
+        self._events: EventFile | None = None
+        self._has_layout = False
+
+    def write(self, role: str, row: Mapping[str, Any]) -> None:
+        """Writes one row.
+
+        Args:
+            role: names the file.
+            row: `TIME_COLUMNS` and metrics; None is an empty cell. What it has under
+                `EACH_EPISODE` are rows that go to `RunFolder.evaluations`, with the same
+                `TIME_COLUMNS`.
+
+        Raises:
+            ValueError: the row has other columns than the file.
+        """
+        row = dict(row)
+        times = {name: row[name] for name in TIME_COLUMNS}
+        for episode in row.pop(EACH_EPISODE, ()):
+            self._write_cells(self._folder.evaluations, {**times, **episode})
+        self._write_cells(self._folder.metrics(role), row)
+        if role == "learner" and not self._has_layout:
+            self._has_layout = True
+            layout = tensorboard_names.layout(
+                column for column in row if column not in TIME_COLUMNS
+            )
+            self._event_file().write_layout(
+                layout, step=int(row["actor_steps"]), wall_time=row["wall_time"]
+            )
+        tagged = {
+            tag: value
+            for name, value in row.items()
+            if name not in TIME_COLUMNS
+            and value is not None
+            and (tag := tensorboard_names.tag(role, name)) is not None
+        }
+        self.write_scalars(tagged, step=int(row["actor_steps"]), wall_time=row["wall_time"])
+
+    def write_scalars(self, tagged: Mapping[str, float], *, step: int, wall_time: float) -> None:
+        """Writes scalars by tag for TensorBoard alone."""
+        self._event_file().write(tagged, step=step, wall_time=wall_time)
+
+    def _write_cells(self, path: Path, row: Mapping[str, Any]) -> None:
+        if path not in self._tables:
+            self._tables[path] = _Table(path, list(row))
+        self._tables[path].write(row)
+
+    def _event_file(self) -> EventFile:
+        if self._events is None:
+            self._events = EventFile(self._tensorboard, resumed_at=self._resumed_at)
+        return self._events
+
+    @property
+    def num_lost(self) -> int:
+        """Records for which there was room neither on the disk nor in memory."""
+        return sum(file.num_lost for file in self._files())
+
+    def flush(self) -> bool:
+        """Writes what was taken; returns whether all of it is in the files."""
+        return all([file.flush() for file in self._files()])
+
+    def close(self) -> None:
+        """Writes what was taken; what the disk does not take now is lost."""
+        self.flush()
+        self._tables.clear()
+        self._events = None
+
+    def _files(self) -> Iterable[RecordFile]:
+        yield from (table.file for table in self._tables.values())
+        if self._events is not None:
+            yield self._events.file
+
+
+def truncate(path: Path, actor_steps: int) -> None:
+    """Takes the rows of later steps out of a CSV file of metrics, in one go.
+
+    Lines that were not written to their end go too, and the file where no row is left. One that is
+    not there stays so.
+    """
+    if not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        # A machine that lost power can leave zeros at a file's end.
+        lines = list(csv.reader(line.replace("\0", "") for line in file))
+    header = lines[0] if lines else []
+    kept = []
+    if TIME_COLUMNS[1] in header:
+        column = header.index(TIME_COLUMNS[1])
+        kept = [
+            row
+            for row in lines[1:]
+            if len(row) == len(header) and _at_most(row[column], actor_steps)
+        ]
+    if not kept:
+        path.unlink()
+        return
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *kept])
+    write_text(path, text.getvalue())
+
+
+def _at_most(text: str, limit: int) -> bool:
+    try:
+        return float(text) <= limit
+    except ValueError:
+        return False
+
+
+class _Table:
+    """One CSV file."""
+
+    def __init__(self, path: Path, columns: Sequence[str]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = RecordFile(path, lines=True)
+        # Whoever wrote it before may have been killed within a line.
+        self.file.mend()
+        header = _header(path)
+        self._columns = header or list(columns)
+        if not header:
+            self._write(self._columns)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        if row.keys() != set(self._columns):
+            raise ValueError(
+                f"{self.file.path} has the columns {', '.join(self._columns)}, "
+                f"but this row has {', '.join(row)}."
+            )
+        self._write([row[column] for column in self._columns])
+
+    def _write(self, cells: Sequence[Any]) -> None:
+        line = io.StringIO(newline="")
+        csv.writer(line).writerow(cells)
+        self.file.write(line.getvalue().encode())
+
+
+def _header(path: Path) -> list[str]:
+    """The columns of a CSV file, none where it has none."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            return next(csv.reader(file), [])
+    except FileNotFoundError:
+        return []

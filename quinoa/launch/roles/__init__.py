@@ -1,0 +1,1 @@
+"""What a role of a run does (acting, learning, evaluating), whatever engine runs it."""

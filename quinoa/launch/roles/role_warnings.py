@@ -1,0 +1,79 @@
+"""What a run's log says of things that go wrong and can be lived with."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quinoa.launch.run import node_warnings
+
+if TYPE_CHECKING:
+    from quinoa.environments import EnvironmentFault
+
+# Of the warnings of one kind, the first ones are said, and then one in a hundred.
+_FIRST = 10
+_ONE_IN = 100
+
+
+class WarningLog:
+    """Warns of what befalls a node, on its standard error and in the run's events."""
+
+    def __init__(self, node: str, events: Path | None):
+        """Has nothing to say yet.
+
+        Args:
+            node: the name of the node, such as `actor-0`.
+            events: `RunFolder.events`; None to warn on standard error only.
+        """
+        self._node = node
+        self._events = events
+        self._counts: collections.Counter[str] = collections.Counter()
+        self._is_old = False
+
+    def dropped(self, faults: Sequence[EnvironmentFault]) -> None:
+        """Episodes were dropped, one for each fault."""
+        for fault in faults:
+            self._warn(
+                "episode_dropped",
+                f"an episode was dropped, the others go on: {fault}",
+                kind=fault.kind.value,
+            )
+
+    def truncated(self, num_episodes: int, max_episode_steps: int) -> None:
+        """Episodes were cut off at the limit on their length: said once."""
+        if num_episodes and not self._counts["episode_truncated"]:
+            self._warn(
+                "episode_truncated",
+                f"an episode was cut off after {max_episode_steps} actions, as later ones will be "
+                "(--max_episode_steps); they are counted in the metrics",
+            )
+
+    def parameter_age(self, age: int, max_age: int) -> bool:
+        """Tells whether the parameters acted with are too old; warned of when they become so.
+
+        Args:
+            age: in gradient steps.
+            max_age: the most that is not too old.
+        """
+        is_old = age > max_age
+        if is_old and not self._is_old:
+            self._warn(
+                "parameters_old",
+                f"it acts with parameters that are {age} gradient steps old, more than "
+                f"--max_parameter_age={max_age}",
+                age=age,
+            )
+        self._is_old = is_old
+        return is_old
+
+    def _warn(self, event: str, text: str, **details: object) -> None:
+        self._counts[event] += 1
+        count = self._counts[event]
+        if count > _FIRST and count % _ONE_IN:
+            return
+        number = f" (number {count})" if count > 1 else ""
+        node_warnings.warn(
+            self._events, self._node, event, f"{text}{number}.", count=count, **details
+        )

@@ -1,0 +1,1 @@
+"""Safe files: written whole or by whole records, and locks on folders."""

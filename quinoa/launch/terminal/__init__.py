@@ -1,0 +1,1 @@
+"""What is said on a terminal or in a notebook: text, numbers, progress bars."""

@@ -1,0 +1,1 @@
+"""Using a learned policy: evaluating, playing, exporting, drawing and filming it."""

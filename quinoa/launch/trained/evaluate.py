@@ -1,0 +1,206 @@
+"""How good the policy of a run is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quinoa.launch.errors import RunError
+from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS
+from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.roles.role_warnings import WarningLog
+
+if TYPE_CHECKING:
+    from quinoa.agents.evaluation import EvaluationResult
+    from quinoa.agents.protocol import Agent, Policy
+    from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
+    from quinoa.launch.experiment import Experiment
+    from quinoa.launch.run.run_folder import RunFolder
+
+
+def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
+    """Makes the policy of an experiment with the parameters of a checkpoint.
+
+    Raises:
+        RunError: the checkpoint is damaged, or another experiment's.
+        ExperimentError: the environment cannot be made any more.
+    """
+    from quinoa.agents import initialization, registry
+    from quinoa.agents.learner import unflatten
+
+    parameters = checkpoint.policy_parameters()
+    agent = registry.load(experiment.agent).agent_class
+    with initialization.alone():
+        policy = agent.make_policy(experiment.config, experiment.spec())
+    try:
+        unflatten(policy, parameters)
+    except ValueError as error:
+        raise RunError(f"The checkpoint {checkpoint.path} does not fit the run: {error}") from error
+    return policy
+
+
+def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
+    """Makes the whole agent of an experiment, as it was at a checkpoint.
+
+    Raises:
+        RunError: the checkpoint is damaged, or another experiment's.
+        ExperimentError: the environment cannot be made any more.
+    """
+    from quinoa.agents import registry
+    from quinoa.agents.learner import CheckpointError, Learner
+
+    agent_class = registry.load(experiment.agent).agent_class
+    learner = Learner(agent_class, experiment.config, experiment.spec(), experiment.seed)
+    try:
+        learner.restore(checkpoint.learner_prefix)
+    except CheckpointError as error:
+        raise RunError(str(error)) from error
+    return learner.agent
+
+
+def evaluate_checkpoint(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    num_episodes: int,
+    *,
+    sample: bool = False,
+    should_stop: Callable[[], bool] | None = None,
+    on_episodes: Callable[[int], object] | None = None,
+) -> EvaluationResult:
+    """Evaluates the policy of one checkpoint with the run's own seed.
+
+    See `quinoa.agents.evaluation`.
+
+    Raises:
+        RunError: the checkpoint is damaged, or another experiment's.
+        ExperimentError: the environment cannot be made any more.
+    """
+    policy = load_policy(experiment, checkpoint)
+    return _evaluate(
+        policy,
+        experiment,
+        checkpoint,
+        num_episodes,
+        sample,
+        None,
+        should_stop=should_stop,
+        on_episodes=on_episodes,
+    )
+
+
+def evaluate_seeds(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    num_episodes: int,
+    *,
+    sample: bool = False,
+    seeds: Sequence[int | None] = (None,),
+    on_episodes: Callable[[int], object] | None = None,
+) -> list[EvaluationResult]:
+    """Evaluates the policy of one checkpoint, once for each seed.
+
+    Args:
+        experiment: of the run.
+        checkpoint: of the run.
+        num_episodes: how many for each seed.
+        sample: with sampled actions rather than the mode.
+        seeds: of the environments and the actions; None is the run's own.
+        on_episodes: told the number of episodes that have ended, whenever some have.
+
+    Raises:
+        RunError: the checkpoint is damaged, or another experiment's.
+        ExperimentError: the environment cannot be made any more.
+    """
+    policy = load_policy(experiment, checkpoint)
+    return [
+        _evaluate(
+            policy, experiment, checkpoint, num_episodes, sample, seed, on_episodes=on_episodes
+        )
+        for seed in seeds
+    ]
+
+
+def report(
+    folder: RunFolder,
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    num_episodes: int,
+    *,
+    sample: bool,
+    seeds: Sequence[int | None],
+    results: Sequence[EvaluationResult],
+) -> dict[str, Any]:
+    """What `evaluate_seeds` found, as JSON holds it.
+
+    `mean` and `std` are over all episodes (the latter with N in its denominator), `mean_by_seed`
+    in the order of `settings.seeds`.
+    """
+    counts = checkpoint.counts()
+    returns = np.concatenate([result.returns for result in results])
+    return {
+        "run": str(folder.root.resolve()),
+        "agent": experiment.agent,
+        "environment": experiment.environment,
+        "checkpoint": {
+            "path": str(checkpoint.path.resolve()),
+            "learner_steps": counts.get(LEARNER_STEPS, 0),
+            "actor_steps": counts.get(ACTOR_STEPS, 0),
+        },
+        "settings": {
+            "episodes": num_episodes,
+            "seeds": list(seeds),
+            "sample": sample,
+            "action_repeat": experiment.action_repeat,
+            "max_episode_steps": experiment.max_episode_steps,
+        },
+        "mean": float(returns.mean()),
+        "std": float(returns.std()),
+        "mean_by_seed": [float(result.returns.mean()) for result in results],
+        "episodes": [
+            {"seed": seed, "return": float(value), "length": int(length)}
+            for seed, result in zip(seeds, results, strict=True)
+            for value, length in zip(result.returns, result.lengths, strict=True)
+        ],
+        "dropped_episodes": sum(len(result.faults) for result in results),
+        "truncated_episodes": sum(result.num_truncated for result in results),
+    }
+
+
+def _evaluate(
+    policy: Policy,
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    num_episodes: int,
+    sample: bool,
+    seed: int | None,
+    *,
+    should_stop: Callable[[], bool] | None = None,
+    on_episodes: Callable[[int], object] | None = None,
+) -> EvaluationResult:
+    from quinoa.agents.divergence import NonFiniteError
+    from quinoa.agents.evaluation import evaluate
+
+    role = "final-evaluation" if seed is None else f"evaluation-{seed}"
+    environments = experiment.make_environments(
+        min(num_episodes, MAX_EVALUATION_ENVIRONMENTS), role
+    )
+    try:
+        result = evaluate(
+            policy,
+            environments,
+            num_episodes,
+            seed=experiment.seed_of(role),
+            sample=sample,
+            should_stop=should_stop,
+            on_episodes=on_episodes,
+        )
+    except NonFiniteError as error:
+        raise RunError(f"The policy of {checkpoint.path} cannot act: {error}") from error
+    finally:
+        environments.close()
+    warnings = WarningLog("evaluation", None)
+    warnings.dropped(result.faults)
+    warnings.truncated(result.num_truncated, experiment.max_episode_steps)
+    return result

@@ -1,0 +1,139 @@
+"""Videos as files: MP4, and GIF made of it, by the ffmpeg that imageio-ffmpeg carries."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.launch.storage.files import beside
+
+Frame = npt.NDArray[np.uint8]
+
+
+# x264's constant rate factor, from 0 to 51, the worst: 20 shows no blocks in flat colours and sharp
+# text.
+_CRF = 20
+# A GIF holds its pictures hardly compressed: fewer and smaller ones.
+_GIF_RATE = 12.5
+_GIF_WIDTH = 640
+# Which part of ffmpeg a line is from: "[libx264 @ 0x557f54c90280] ".
+_SPEAKER = re.compile(r"^(\[[^]]* @ [^]]*\] *)+")
+
+
+def write(frames: Iterable[Frame], rate: float, paths: Iterable[Path]) -> None:
+    """Writes a video, one frame at a time, to files that are there whole or not at all.
+
+    Args:
+        frames: uint8 `[H, W, 3]` each, at least one, all of one even height and width.
+        rate: frames a second.
+        paths: where to, each ending in .mp4 or .gif, in a folder that exists.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    paths = list(paths)
+    with contextlib.ExitStack() as holding:
+        folder = Path(
+            holding.enter_context(tempfile.TemporaryDirectory(prefix=".", dir=paths[0].parent))
+        )
+        movie = folder / "video.mp4"
+        _write_mp4(frames, rate, movie)
+        for path in paths:
+            made = movie
+            if path.suffix.lower() == ".gif":
+                made = folder / "video.gif"
+                _make_gif(movie, made, min(rate, _GIF_RATE))
+            # Of the same folder or not: the last step is a renaming.
+            temporary = beside(path)
+            try:
+                shutil.copyfile(made, temporary)
+                os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+def _write_mp4(frames: Iterable[Frame], rate: float, path: Path) -> None:
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError("A video needs at least one frame.")
+    height, width = first.shape[:2]
+    process = subprocess.Popen(
+        [
+            *_command(),
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
+            *("-r", f"{rate:.9f}", "-i", "-", "-an"),
+            *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", str(_CRF)),
+            *("-movflags", "+faststart", str(path)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # Or Ctrl-C would reach it as well.
+        start_new_session=True,
+    )
+    assert process.stdin is not None and process.stderr is not None
+    # A pipe that nobody reads meanwhile would stop it when full.
+    said: list[bytes] = []
+    reader = threading.Thread(target=lambda pipe: said.extend(pipe), args=[process.stderr])
+    reader.start()
+    try:
+        # When it has ended before its time, its own words say why.
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            for frame in itertools.chain([first], frames):
+                pipe.write(np.ascontiguousarray(frame).data)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.wait()
+        reader.join()
+        process.stderr.close()
+    _require_done(process.returncode, b"".join(said).decode(errors="replace"))
+
+
+def _make_gif(movie: Path, path: Path, rate: float) -> None:
+    """In two passes, so that neither the frames nor their colours have to be held at once."""
+    palette = path.with_suffix(".png")
+    scaled = f"fps={rate},scale='min({_GIF_WIDTH},iw)':-2:flags=lanczos"
+    _ffmpeg("-i", str(movie), "-vf", f"{scaled},palettegen", str(palette))
+    _ffmpeg(
+        *("-i", str(movie), "-i", str(palette)),
+        *("-lavfi", f"{scaled}[x];[x][1:v]paletteuse=dither=bayer:bayer_scale=4", str(path)),
+    )
+
+
+def _ffmpeg(*arguments: str) -> None:
+    done = subprocess.run(
+        [*_command(), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    _require_done(done.returncode, done.stderr)
+
+
+def _command() -> list[str]:
+    import imageio_ffmpeg
+
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
+
+
+def _require_done(status: int, said: str) -> None:
+    """Raises `OSError` where ffmpeg failed; what it says first is the cause of all that follows."""
+    if status:
+        lines = [_SPEAKER.sub("", line).strip() for line in said.splitlines()]
+        reason = next((line for line in lines if line), f"exit status {status}")
+        raise OSError(f"ffmpeg: {reason}")

@@ -1,0 +1,179 @@
+"""A run's metrics at Weights & Biases, for who asks for it.
+
+A thread of the main process reads what the run has written to its files, and passes it on under
+the tags that TensorBoard has. So the run does not wait for Weights & Biases, whatever becomes of
+that; and it works where the run's processes have a network of their own. Its own library finds the
+credentials, where `wandb login` has put them; nothing of them is written here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.metrics import tensorboard_names
+from quinoa.launch.metrics.metrics_log import TIME_COLUMNS
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
+from quinoa.launch.terminal.output import say
+
+_ROLES = ("actor", "learner", "evaluator", "supervisor")
+# Seconds from one look at the files to the next, and that the run's end waits for the last of it.
+_PERIOD_S = 5.0
+_START_S = 0.1
+_CLOSE_S = 60.0
+_OFFLINE = ("offline", "dryrun", "disabled")
+
+
+def check() -> None:
+    """Finds out whether there is a library, and an account, without asking the user anything.
+
+    Raises:
+        ExperimentError: there is none; it says what to do.
+    """
+    wandb = _library()
+    if os.environ.get("WANDB_MODE", "online") not in _OFFLINE and not wandb.api.api_key:
+        raise ExperimentError(
+            "--wandb has no account to write to: run wandb login first, or set WANDB_MODE=offline "
+            "to write to the run's folder."
+        )
+
+
+@contextlib.contextmanager
+def mirrored(folder: RunFolder, project: str | None) -> Iterator[None]:
+    """Passes on what a run writes, for as long as the context lasts.
+
+    Whatever fails of it costs one note, and nothing else.
+
+    Args:
+        folder: of the run, which may go on from earlier.
+        project: at Weights & Biases; None does nothing.
+    """
+    if project is None:
+        yield
+        return
+    done = threading.Event()
+    # A daemon: an upload that hangs must not keep the program from ending.
+    thread = threading.Thread(
+        target=_mirror, args=(folder, project, done), name="wandb", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(_CLOSE_S)
+        if thread.is_alive():
+            _note(f"it has not taken the last rows within {_CLOSE_S:.0f} s")
+
+
+class Rows:
+    """The rows that a CSV file gets, each once."""
+
+    def __init__(self, path: Path):
+        """Has read nothing yet; the file need not be there."""
+        self._path = path
+        self._offset = 0
+        self._header: list[str] = []
+
+    def new(self) -> list[dict[str, float]]:
+        """Those that have come whole since the last call, without their empty cells.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        cells = list(csv.reader(whole.decode(errors="replace").splitlines()))
+        if not self._header and cells:
+            self._header = cells.pop(0)
+        rows = (dict(zip(self._header, row, strict=False)) for row in cells)
+        return [{name: float(cell) for name, cell in row.items() if cell} for row in rows]
+
+
+def _mirror(folder: RunFolder, project: str, done: threading.Event) -> None:
+    try:
+        while not folder.experiment.is_file():
+            if done.wait(_START_S):
+                return
+        run = _start(folder, project)
+        files = {role: Rows(folder.metrics(role)) for role in _ROLES}
+        is_over = False
+        while not is_over:
+            is_over = done.wait(_PERIOD_S)
+            _pass_on(run, files)
+        run.finish(quiet=True)
+    except Exception as error:
+        _note(f"{type(error).__name__}: {error}".splitlines()[0])
+
+
+def _start(folder: RunFolder, project: str) -> Any:
+    wandb = _library()
+    run = wandb.init(
+        project=project,
+        name=folder.root.name,
+        dir=str(folder.root),
+        config=read_json(folder.experiment)["experiment"],
+        # What is on the terminal, which code and which machine is our user's to tell.
+        settings=wandb.Settings(
+            silent=True,
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            x_disable_machine_info=True,
+            x_disable_stats=True,
+        ),
+    )
+    run.define_metric("actor_steps", hidden=True)
+    run.define_metric("*", step_metric="actor_steps")
+    return run
+
+
+def _pass_on(run: Any, files: Mapping[str, Rows]) -> None:
+    for role, file in files.items():
+        for row in file.new():
+            tagged = {
+                tag: value
+                for name, value in row.items()
+                if name not in TIME_COLUMNS
+                and (tag := tensorboard_names.tag(role, name)) is not None
+            }
+            run.log({**tagged, "actor_steps": int(row["actor_steps"])})
+
+
+def _library() -> ModuleType:
+    """Imports it, and has it say nothing on the terminal."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    try:
+        import wandb
+    except ImportError as error:
+        raise ExperimentError(
+            "--wandb needs the library of Weights & Biases, which is not installed: "
+            "pip install 'wandb<0.28' 'protobuf<5' (later ones need another protobuf than "
+            "TensorFlow here)."
+        ) from error
+    logging.getLogger("wandb").setLevel(logging.CRITICAL)
+    return wandb
+
+
+def _note(text: str) -> None:
+    say(
+        f"quinoa: note: Weights & Biases: {text}. The run goes on without it; its metrics are in "
+        "its folder.",
+        sys.stderr,
+    )

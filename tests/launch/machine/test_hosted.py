@@ -1,0 +1,122 @@
+"""A function in a process of its own: what is heard of it, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.machine.hosted import SAID, Channel, Hosted, HostError
+
+
+def _heard(hosted: Hosted, timeout_s: float = 60.0) -> list[tuple[str, object]]:
+    events, until = [], time.monotonic() + timeout_s
+    while not hosted.is_over:
+        assert time.monotonic() < until
+        events += hosted.read(0.2)
+    return events
+
+
+def test_events_and_what_is_printed_are_heard_in_order():
+    def function(channel, first):
+        channel.tell("begun", first)
+        print("a line\nand the next", flush=True)
+        channel.tell("done", [1, 2])
+        sys.stdout.write("without an end")
+        return {"value": 3}
+
+    hosted = Hosted(function, "x")
+    events = _heard(hosted)
+    assert [event for event in events if event[0] != SAID] == [("begun", "x"), ("done", [1, 2])]
+    said = [value for name, value in events if name == SAID]
+    assert said == ["a line", "and the next", "without an end"]
+    assert hosted.value() == {"value": 3}
+
+
+def test_a_line_of_any_length_is_heard_whole():
+    length = 10**7
+
+    def function(channel):
+        sys.stdout.write("x" * length)
+
+    assert _heard(Hosted(function)) == [(SAID, "x" * length)]
+
+
+def test_it_is_over_although_a_process_is_left_that_holds_its_pipes():
+    def function(channel):
+        print("started", subprocess.Popen(["sleep", "100"]).pid, flush=True)
+        return 1
+
+    hosted = Hosted(function)
+    events = _heard(hosted, 50)
+    left = psutil.Process(int(str(events[0][1]).split()[1]))
+    try:
+        assert hosted.value() == 1 and left.is_running()
+    finally:
+        left.kill()
+
+
+def test_errors_are_those_of_the_function():
+    def refused(channel):
+        raise ExperimentError("no such thing")
+
+    def wrong(channel):
+        raise ZeroDivisionError("of its own")
+
+    for function, kind, message in (
+        (refused, ExperimentError, "no such thing"),
+        (wrong, HostError, "ZeroDivisionError: of its own"),
+    ):
+        hosted = Hosted(function)
+        _heard(hosted)
+        with pytest.raises(kind, match=message):
+            hosted.value()
+
+
+def test_one_that_is_killed_is_said_to_be_with_what_it_printed():
+    def function(channel):
+        print("last words", flush=True)
+        # An event that is not told to its end.
+        os.write(channel._descriptor, b'{"event": "beg')
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    hosted = Hosted(function)
+    _heard(hosted)
+    with pytest.raises(HostError, match=r"last words\nThe process of the run ended by SIGKILL"):
+        hosted.value()
+
+
+def test_kill_ends_one_that_takes_two_signals():
+    def function(channel):
+        asked = []
+        signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+        channel.tell("ready", None)
+        while len(asked) < 2:
+            time.sleep(0.01)
+
+    hosted = Hosted(function)
+    while not hosted.read(1.0):
+        pass
+    begun = time.monotonic()
+    hosted.kill()
+    assert hosted.is_over and time.monotonic() - begun < 8
+
+
+def test_what_is_offered_never_waits_for_the_reader():
+    reader, writer = os.pipe()
+    try:
+        channel = Channel(writer)
+        for i in range(10_000):
+            channel.offer("status", {"steps": i, "more": "x" * 50})
+        assert os.read(reader, 2**20).startswith(b'{"event": "status", "value": {"steps": 0,')
+        channel.offer("status", "again")
+        assert b"again" in os.read(reader, 2**20)
+    finally:
+        os.close(reader)
+        os.close(writer)

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from acme import specs
+
+from quinoa.agents.protocol import AgentConfig
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.machine import sizing
+
+
+def choose(config=None, **changes):
+    arguments = {"num_actors": 2, "cores": 2, "gpu": False, **changes}
+    return sizing.choose(config or AgentConfig(), **arguments)
+
+
+def test_a_small_machine_needs_few_environments():
+    assert choose() == sizing.Sizes(2, 50, 2)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"gpu": True}, {"cores": 64}, {"config": AgentConfig(samples_per_insert=4.0)}]
+)
+def test_a_faster_learner_and_a_lower_ratio_need_more_environments(changes):
+    assert choose(**changes).environments_per_actor > choose().environments_per_actor
+
+
+def test_more_actors_need_fewer_environments_each():
+    few, many = (choose(gpu=True, num_actors=count) for count in (1, 64))
+    assert few.environments_per_actor > many.environments_per_actor == 2
+
+
+def test_actors_that_no_ratio_holds_share_calls_among_the_most():
+    config = AgentConfig(samples_per_insert=0.0)
+    assert choose(config).environments_per_actor == 64
+    assert choose(config, num_actors=64).environments_per_actor == 64
+
+
+def test_what_is_given_stays():
+    given = {"environments_per_actor": 3, "steps_per_call": 7, "learner_threads": 5}
+    assert choose(gpu=True, **given) == sizing.Sizes(**given)
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_a_hidden_gpu_is_none(hidden):
+    assert not sizing.has_gpu({"CUDA_VISIBLE_DEVICES": hidden})
+
+
+def needs(*, is_one_process, **changes):
+    spec = specs.EnvironmentSpec(
+        observations=specs.Array((17,), np.float32),
+        actions=specs.BoundedArray((6,), np.float32, -1.0, 1.0),
+        rewards=specs.Array((), np.float32),
+        discounts=specs.BoundedArray((), np.float32, 0.0, 1.0),
+    )
+    experiment = Experiment("any", AgentConfig(), "any", **changes)
+    return sizing.needs(experiment, spec, is_one_process=is_one_process)
+
+
+def test_a_run_needs_memory_for_its_processes_and_its_replay():
+    small = needs(is_one_process=True, steps=1_000)
+    large = needs(is_one_process=True, steps=10_000_000)
+    assert (small.cores, large.cores) == (1, 1)
+    # Two observations, an action, reward and discount a transition, and no more than replay holds.
+    assert large.memory - small.memory == (1_000_000 - 1_000) * 4 * (2 * 17 + 6 + 2)
+    many = needs(is_one_process=False, steps=1_000, num_actors=8)
+    assert many.cores == 9
+    assert many.memory > 8 * small.memory
+
+
+def test_as_many_runs_at_once_as_cores_and_memory_bear():
+    demands = [sizing.Needs(1, 1e9), sizing.Needs(2, 3e9)]
+    assert sizing.runs_at_once(demands, cores=16, memory=1e12) == 8
+    assert sizing.runs_at_once(demands, cores=16, memory=16e9) == 4
+    assert sizing.runs_at_once(demands, cores=1, memory=1e9) == 1
+
+
+def test_the_memory_of_a_container_is_what_its_limit_leaves(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizing, "_CGROUP", tmp_path)
+    free = sizing.usable_memory()
+    assert free > 0
+    (tmp_path / "memory.current").write_text("300\n")
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert sizing.usable_memory() == 700
+    (tmp_path / "memory.max").write_text("max\n")
+    assert sizing.usable_memory() > 700

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from quinoa.launch.terminal.redrawn_lines import LiveLines
+from tests.launch.terminals import Terminal, on_screen
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    return Terminal()
+
+
+def test_lines_are_drawn_in_place_of_those_before(terminal):
+    lines = LiveLines(terminal)
+    assert lines.can_redraw
+    lines.draw("one\ntwo")
+    lines.draw("three")
+    lines.stop()
+    assert on_screen(terminal) == ["three"]
+
+
+@pytest.mark.parametrize("leave", [True, False])
+def test_what_is_said_stays_above_them_and_as_it_is(terminal, leave):
+    lines = LiveLines(terminal, leave=leave)
+    lines.draw("below")
+    lines.say("control:fish:swim [bold] failed")
+    assert on_screen(terminal) == ["control:fish:swim [bold] failed", "below"]
+    lines.stop()
+    assert on_screen(terminal) == ["control:fish:swim [bold] failed", *["below"] * leave]
+
+
+def test_what_is_printed_to_a_file_meanwhile_is_in_the_file(terminal, capsys):
+    lines = LiveLines(terminal)
+    lines.draw("below")
+    print("a result")
+    print("a note", file=sys.stderr)
+    lines.stop()
+    assert capsys.readouterr().out == "a result\n"
+    assert on_screen(terminal) == ["a note", "below"]
+
+
+def test_nothing_is_drawn_where_nothing_can_be_redrawn(terminal, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    lines = LiveLines(terminal)
+    assert (lines.can_redraw, lines.height) == (False, 0)
+    lines.draw("below")
+    lines.say("a line")
+    lines.stop()
+    assert terminal.getvalue() == "a line\n"
+
+
+def test_a_terminal_that_is_gone_is_no_error():
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError("Input/output error")
+
+    lines = LiveLines(Gone())
+    lines.draw("below")
+    lines.say("a line")
+    lines.stop()

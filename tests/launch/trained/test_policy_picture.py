@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.experiment import load
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.trained import policy_picture
+from quinoa.launch.trained.evaluate import load_policy
+from quinoa.launch.trained.policy_picture import Drawn, State
+from tests.launch.factories import EPISODE_STEPS
+from tests.launch.helpers import MATCH
+from tests.launch.runs import make_run
+
+HOPPER = "control:hopper:stand"
+
+
+@pytest.fixture(scope="module")
+def hopper(tmp_path_factory) -> RunFolder:
+    return make_run(tmp_path_factory.mktemp("runs") / "hopper", HOPPER, "iq_flow")
+
+
+def draw(folder: RunFolder, path, **options):
+    checkpoint = learner_checkpoints.newest(folder.checkpoints)
+    return policy_picture.draw_policy(load(folder), checkpoint, path, **options)
+
+
+def sample(folder: RunFolder, *, steps=(), states=(), seed=0, num_actions=4000) -> list[Drawn]:
+    experiment = load(folder)
+    policy = load_policy(experiment, learner_checkpoints.newest(folder.checkpoints))
+    return policy_picture._sample(experiment, policy, steps, states, num_actions, seed)
+
+
+def test_draws_pairs_of_dimensions(hopper, tmp_path):
+    path = draw(hopper, tmp_path / "new" / "policy.png", steps=[3])
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("agent", "what"), [("iq_flow", "density"), ("iq", "share of the act")])
+def test_draws_a_single_dimension(tmp_path, agent, what):
+    folder = make_run(tmp_path / "run", MATCH, agent)
+    path = draw(folder, tmp_path / "policy.svg", steps=[0], num_actions=50)
+    assert what in path.read_text()
+
+
+def test_actions_are_the_policys_own_and_follow_from_the_seed(hopper):
+    (first,), (again,), (other,) = (sample(hopper, steps=[2], seed=seed) for seed in (0, 0, 1))
+    assert first.actions.shape == (4000, 4)
+    assert first.num_bins is None
+    np.testing.assert_array_equal(first.actions, again.actions)
+    assert not np.array_equal(first.actions, other.actions)
+    # A flow that has learned nothing is uniform.
+    np.testing.assert_allclose(first.actions.mean(axis=0), 0.0, atol=0.05)
+    np.testing.assert_allclose(first.actions.var(axis=0), 1 / 3, atol=0.03)
+
+
+def test_several_states_are_those_of_one_episode(tmp_path):
+    folder = make_run(tmp_path / "run", MATCH, "iq", moved=True)
+    together = sample(folder, steps=[0, 5], num_actions=200)
+    assert [drawn.label for drawn in together] == ["step 0", "step 5"]
+    for drawn, step in zip(together, (0, 5), strict=True):
+        (alone,) = sample(folder, steps=[step], num_actions=200)
+        np.testing.assert_array_equal(drawn.actions, alone.actions)
+        assert drawn.num_bins == 11
+
+
+def test_a_step_past_the_episodes_end_is_its_last_one_with_a_note(tmp_path, capsys):
+    folder = make_run(tmp_path / "run", MATCH, "iq", moved=True)
+    drawn = sample(folder, steps=[2, EPISODE_STEPS, 100], num_actions=50)
+    assert [of.label for of in drawn] == ["step 2", f"step {EPISODE_STEPS - 1}"]
+    assert capsys.readouterr().err == (
+        "quinoa: note: the episode is over after 10 steps, and has no step 10, 100: its last "
+        "action is drawn instead, at step 9.\n"
+    )
+    (last,) = sample(folder, steps=[EPISODE_STEPS - 1], num_actions=50)
+    np.testing.assert_array_equal(last.actions, drawn[1].actions)
+    assert capsys.readouterr().err == ""
+
+
+def test_states_are_given_by_file(hopper, tmp_path):
+    values = np.random.default_rng(0).normal(size=(2, 15)).astype(np.float32)
+    np.save(tmp_path / "states.npy", values)
+    (tmp_path / "state.json").write_text(json.dumps(values[1].tolist()))
+    several = policy_picture.read_states(tmp_path / "states.npy")
+    (one,) = policy_picture.read_states(tmp_path / "state.json")
+    assert [state.label for state in several] == ["states.npy[0]", "states.npy[1]"]
+    np.testing.assert_array_equal(one.observation, several[1].observation)
+    path = draw(hopper, tmp_path / "policy.svg", states=several, num_actions=50)
+    assert "states.npy[1]" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.npy", None, "No such file"),
+        ("state.txt", "1 2", "must end in .npy or .json"),
+        ("state.json", "{}", "cannot be read"),
+        ("state.json", "[1, [2]]", "cannot be read"),
+        ("state.json", "[1, NaN]", "must be finite numbers"),
+        ("state.json", "[]", "must be finite numbers"),
+        ("state.npy", "no array", "cannot be read"),
+        ("state.npy", "", "cannot be read"),
+    ],
+)
+def test_a_file_that_holds_no_states_is_one_error(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ExperimentError, match=message) as caught:
+        policy_picture.read_states(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_state_of_another_environment_is_one_error(hopper, tmp_path):
+    with pytest.raises(ExperimentError, match="has 15 numbers, and mine 3"):
+        draw(hopper, tmp_path / "policy.png", states=[State("mine", np.zeros(3, np.float32))])
+
+
+def test_a_dimension_that_has_collapsed_is_drawn_without_a_density(tmp_path):
+    actions = np.random.default_rng(0).uniform(-1, 1, (100, 4)).astype(np.float32)
+    actions[:, 1] = 1.0
+    actions[:, 3] = actions[:, 2]
+    policy_picture._draw([Drawn("here", actions, None)], "title", tmp_path / "policy.png")
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["iq on gym:Pendulum-v1", "my_package.my_agents.another_agent on my_package.tasks:balance_it"],
+)
+def test_the_title_fits_and_has_all_words(tmp_path, monkeypatch, names):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: figures.append(figure))
+    title = f"{names}: 1000 actions in each state"
+    actions = np.zeros((10, 1), np.float32)
+    states = [Drawn("a_file_of_states_with_a_long_name_that_goes_on.npy[0]", actions, None)] * 2
+    policy_picture._draw(states, title, tmp_path / "policy.png")
+    (figure,) = figures
+    figure.draw_without_rendering()
+    (shown,) = figure.texts
+    assert shown.get_text().split() == title.split()
+    extent = shown.get_window_extent()
+    assert extent.x0 >= 0 and extent.x1 <= figure.bbox.width
+    for axes in figure.axes:
+        assert axes.get_tightbbox().x1 <= figure.bbox.width
+        # No title lies on another, or on a panel.
+        assert axes.get_tightbbox().y1 <= extent.y0
+
+
+def test_cells_hold_the_share_of_their_actions(tmp_path):
+    from matplotlib.figure import Figure
+
+    # Two of three actions in the corner, one beside the middle.
+    x, y = np.array([-1.0, -1.0, 0.5]), np.array([1.0, 1.0, 0.0])
+    axes = Figure().subplots()
+    policy_picture._draw_cells(axes, x, y, 5, 1.25)
+    image = np.ma.asarray(axes.images[0].get_array())
+    assert image.mask.sum() == 25 - 2
+    shares = image.filled(0.0)
+    assert shares[4, 0] == pytest.approx(2 / 3)
+    assert shares[2, 3] == pytest.approx(1 / 3)
+    assert shares.sum() == pytest.approx(1)
+    np.testing.assert_allclose(policy_picture._shares(x, 5), [2 / 3, 0, 0, 1 / 3, 0])
+
+
+def test_a_run_without_a_checkpoint_is_one_error(tmp_path):
+    folder = make_run(tmp_path / "run", MATCH, "iq")
+    for checkpoint in folder.checkpoints.iterdir():
+        checkpoint.rename(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="no checkpoint"):
+        learner_checkpoints.chosen(folder.checkpoints, None)
