@@ -107,7 +107,7 @@ UNDER_WAY = """
 import time
 from quinoa.launch.engines import signals
 from quinoa.launch.watch.progress import Progress
-from tests.launch.test_progress import GOAL, running
+from tests.launch.watch.test_progress import GOAL, running
 with signals.caught() as stop, Progress(GOAL) as progress:
     with stop.telling(lambda asked: progress.say(f"asked {asked.times}, {asked.again}")):
         while stop.count < 2:

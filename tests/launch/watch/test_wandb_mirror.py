@@ -20,6 +20,7 @@ import pytest
 from quinoa.launch import cli
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import write_text
 from quinoa.launch.watch import wandb_mirror
 from quinoa.launch.watch.wandb_mirror import Rows, mirrored
 from tests.launch.helpers import ROOT, experiment, train_command
@@ -93,7 +94,8 @@ def test_a_run_that_has_not_begun_is_waited_for(folder, library):
     folder.experiment.unlink()
     with mirrored(folder, "project"):
         time.sleep(0.2)
-        folder.experiment.write_text(text)
+        # Whole at once, as a run writes it.
+        write_text(folder.experiment, text)
         time.sleep(0.3)
         write(folder, "learner", "actor_steps,loss\n1,0.5\n")
     assert {"loss/loss": 0.5, "actor_steps": 1} in library.run.rows
