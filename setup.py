@@ -88,7 +88,7 @@ setuptools.setup(
     package_data={
         "quinoa": ["py.typed"],
         "quinoa.launch.presets": ["*.toml"],
-        "quinoa.launch.commands.completion.answers": ["quinoa.*"],
+        "quinoa.launch.commands.completion": ["quinoa.*"],
     },
     python_requires=">=3.10,<3.11",
     install_requires=requirements(),
