@@ -30,11 +30,11 @@ class ActorStep(NamedTuple):
     """What one step of an actor did.
 
     Attributes:
-      num_transitions: N, one of each environment, less those that were dropped.
-      returns: the undiscounted returns of the episodes that ended with this step.
-      lengths: their lengths, in actions.
-      truncated: the environments whose episodes were ended by the limit on their length.
-      faults: what befell the environments; each has cost an episode, which is not in `returns`.
+        num_transitions: N, one of each environment, less those that were dropped.
+        returns: the undiscounted returns of the episodes that ended with this step.
+        lengths: their lengths, in actions.
+        truncated: the environments whose episodes were ended by the limit on their length.
+        faults: what befell the environments; each has cost an episode, which is not in `returns`.
     """
 
     num_transitions: int
@@ -59,12 +59,12 @@ class Actor:
         """Resets the environments.
 
         Args:
-          policy: the policy, its variables created.
-          environments: N environments; `close` closes them.
-          writer: takes every transition, in order; `close` closes it.
-          seed: with the number of the step, all that the actions' randomness comes from.
-          parameters: keeps the policy up to date, and is closed with the actor; None if the policy
-            is the learner's own.
+            policy: the policy, its variables created.
+            environments: N environments; `close` closes them.
+            writer: takes every transition, in order; `close` closes it.
+            seed: with the number of the step, all that the actions' randomness comes from.
+            parameters: keeps the policy up to date, and is closed with the actor; None if the
+                policy is the learner's own.
         """
         self._environments = environments
         self._writer = writer
@@ -77,8 +77,8 @@ class Actor:
         """Takes one action in each environment.
 
         Raises:
-          EnvironmentFault: an environment failed for good, or too many episodes failed.
-          NonFiniteError: too many episodes failed by the policy's own actions.
+            EnvironmentFault: an environment failed for good, or too many episodes failed.
+            NonFiniteError: too many episodes failed by the policy's own actions.
         """
         if self._parameters is not None:
             self._parameters.update()
@@ -117,8 +117,8 @@ def step_environments(environments: EnvironmentBatch, action: FloatArray) -> Bat
     """Steps environments with a policy's actions, float32 [N, A].
 
     Raises:
-      EnvironmentFault: see `EnvironmentBatch.step`.
-      NonFiniteError: the same, but the environments are not to blame.
+        EnvironmentFault: see `EnvironmentBatch.step`.
+        NonFiniteError: the same, but the environments are not to blame.
     """
     try:
         return environments.step(action)
@@ -136,14 +136,14 @@ def action_function(
     """Compiles a policy for one shape of observations.
 
     Args:
-      policy: the policy; its variables may change between calls.
-      observation_shape: [N, O].
-      seed: of the samples.
-      sample: whether to act with samples, or with the mode.
+        policy: the policy; its variables may change between calls.
+        observation_shape: [N, O].
+        seed: of the samples.
+        sample: whether to act with samples, or with the mode.
 
     Returns:
-      A function from observations, float32 [N, O], and the number of the step, from which together
-      with `seed` the sample follows, to actions, float32 [N, A].
+        A function from observations, float32 [N, O], and the number of the step, from which
+        together with `seed` the sample follows, to actions, float32 [N, A].
     """
     by_kind = _compiled.setdefault(policy, {})
     kind = (observation_shape, sample)

@@ -31,10 +31,10 @@ class Bounds:
     None leaves a side open; what is bounded is finite in any case.
 
     Attributes:
-      above: the number is greater.
-      at_least: the number is as great, or greater.
-      below: the number is less.
-      at_most: the number is as great, or less.
+        above: the number is greater.
+        at_least: the number is as great, or greater.
+        below: the number is less.
+        at_most: the number is as great, or less.
     """
 
     above: float | None = None
@@ -118,8 +118,8 @@ class FieldType(NamedTuple):
     """What a field may hold.
 
     Attributes:
-      hint: its type, without `Annotated`.
-      bounds: of the number, or of each where there are several; None where there are none.
+        hint: its type, without `Annotated`.
+        bounds: of the number, or of each where there are several; None where there are none.
     """
 
     hint: Any
@@ -164,7 +164,7 @@ def field_types(config_class: type[AgentConfig]) -> Mapping[str, FieldType]:
     """What each field may hold, by its name, in order.
 
     Raises:
-      ConfigError: an annotation names something that its module does not have.
+        ConfigError: an annotation names something that its module does not have.
     """
     if config_class not in _known:
         _known[config_class] = _read_types(config_class)

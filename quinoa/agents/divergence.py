@@ -24,12 +24,12 @@ def diagnose(learner: Learner, superbatch: Transition) -> str:
     It takes up to K steps' losses and gradients one by one, which takes seconds, and moves nothing.
 
     Args:
-      learner: after the trouble and before anything is restored.
-      superbatch: the batches of the latest steps, leading shape [K, B].
+        learner: after the trouble and before anything is restored.
+        superbatch: the batches of the latest steps, leading shape [K, B].
 
     Returns:
-      Names of variables, of the batch's fields, of losses and of the variables whose gradients are
-      not finite, as text.
+        Names of variables, of the batch's fields, of losses and of the variables whose gradients
+        are not finite, as text.
     """
     found = _listed("the variables", learner.not_finite())
     for k in range(superbatch.reward.shape[0]):

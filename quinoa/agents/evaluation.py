@@ -17,11 +17,11 @@ class EvaluationResult(NamedTuple):
     """The episodes of an evaluation, in order of environment and then time.
 
     Attributes:
-      returns: undiscounted, float64 [num_episodes].
-      lengths: in actions, int64 [num_episodes].
-      num_truncated: how many of them the limit on their length has ended.
-      faults: what befell the environments. Each has cost an episode, in whose place another one
-        was played.
+        returns: undiscounted, float64 [num_episodes].
+        lengths: in actions, int64 [num_episodes].
+        num_truncated: how many of them the limit on their length has ended.
+        faults: what befell the environments. Each has cost an episode, in whose place another one
+            was played.
     """
 
     returns: npt.NDArray[np.float64]
@@ -50,19 +50,19 @@ def evaluate(
     one more). Counting the first episodes to end, wherever they do, would favour short ones.
 
     Args:
-      policy: the policy.
-      environments: N environments, which are reset first and stay open.
-      num_episodes: at least 1. N should divide it, or the last round leaves environments idle.
-      seed: of the actions, where they are sampled.
-      sample: whether to sample actions, or to take the policy's mode.
-      should_stop: asked at every step; when it is true, the evaluation is given up.
-      on_episodes: told the number of episodes that have ended with a step, where any have.
+        policy: the policy.
+        environments: N environments, which are reset first and stay open.
+        num_episodes: at least 1. N should divide it, or the last round leaves environments idle.
+        seed: of the actions, where they are sampled.
+        sample: whether to sample actions, or to take the policy's mode.
+        should_stop: asked at every step; when it is true, the evaluation is given up.
+        on_episodes: told the number of episodes that have ended with a step, where any have.
 
     Raises:
-      ValueError: `num_episodes` is less than 1.
-      EvaluationStopped: `should_stop` was true before the last episode had ended.
-      EnvironmentFault: an environment failed for good, or too many episodes failed.
-      NonFiniteError: too many episodes failed by the policy's own actions.
+        ValueError: `num_episodes` is less than 1.
+        EvaluationStopped: `should_stop` was true before the last episode had ended.
+        EnvironmentFault: an environment failed for good, or too many episodes failed.
+        NonFiniteError: too many episodes failed by the policy's own actions.
     """
     if num_episodes < 1:
         raise ValueError(f"num_episodes must be at least 1, not {num_episodes}.")

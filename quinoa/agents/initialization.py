@@ -19,7 +19,7 @@ def alone(seed: int | None = None) -> Iterator[None]:
     threads that made networks at the same time would each get some of the other's.
 
     Args:
-      seed: sets TensorFlow's global seed; None leaves the generator as it is.
+        seed: sets TensorFlow's global seed; None leaves the generator as it is.
     """
     with _lock:
         if seed is not None:

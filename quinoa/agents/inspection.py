@@ -22,9 +22,9 @@ class Inspection(NamedTuple):
     """N states as an agent sees them.
 
     Attributes:
-      action: float32 [N, A], the policy's mode or a sample.
-      entropy: float32 [N], of the policy, in nats.
-      value: V(s), float32 [N]; None where the agent has none.
+        action: float32 [N, A], the policy's mode or a sample.
+        entropy: float32 [N], of the policy, in nats.
+        value: V(s), float32 [N]; None where the agent has none.
     """
 
     action: FloatArray
@@ -41,14 +41,14 @@ def inspection_function(
     `ENTROPY_SAMPLES` actions elsewhere.
 
     Args:
-      agent: the agent.
-      observation_shape: [N, O].
-      seed: of the samples.
-      sample: whether to act with samples, or with the mode.
+        agent: the agent.
+        observation_shape: [N, O].
+        seed: of the samples.
+        sample: whether to act with samples, or with the mode.
 
     Returns:
-      A function from observations, float32 [N, O], and the number of the step, from which together
-      with `seed` all samples follow.
+        A function from observations, float32 [N, O], and the number of the step, from which
+        together with `seed` all samples follow.
     """
     base_seed = tf.constant([seed % 2**31, 0x15EE], tf.int32)
 

@@ -80,18 +80,18 @@ class Learner(snt.Module):
         """Makes the agent and its optimisers.
 
         Args:
-          agent_class: the agent's class.
-          config: the agent's configuration.
-          spec: the specs of the (canonical) environment.
-          seed: seeds the initial parameters and the learner's random numbers. TensorFlow's global
-            seed is set to it.
-          jit_compile: whether XLA makes one program of the K steps. None is where there is a GPU,
-            which so many small operations would leave idle; on a CPU it is slower.
+            agent_class: the agent's class.
+            config: the agent's configuration.
+            spec: the specs of the (canonical) environment.
+            seed: seeds the initial parameters and the learner's random numbers. TensorFlow's global
+                seed is set to it.
+            jit_compile: whether XLA makes one program of the K steps. None is where there is a GPU,
+                which so many small operations would leave idle; on a CPU it is slower.
 
         Raises:
-          SpecError: the specs are not canonical.
-          ValueError: the agent puts a variable into two parameter groups, or a group's period is
-            not an integer of at least 1.
+            SpecError: the specs are not canonical.
+            ValueError: the agent puts a variable into two parameter groups, or a group's period is
+                not an integer of at least 1.
         """
         super().__init__(name="learner")
         with initialization.alone(seed):
@@ -154,16 +154,16 @@ class Learner(snt.Module):
         done, so that the steps after it have the random numbers that they would have had.
 
         Args:
-          superbatch: K batches, leading shape [K, B].
+            superbatch: K batches, leading shape [K, B].
 
         Returns:
-          float32 [] each, not waited for: the mean over the steps that were not skipped of each
-          loss (`loss` or, where there are several, `loss/NAME`) and of the gradients' norm before
-          clipping (`gradient_norm` or `gradient_norm/NAME`), and the agent's metrics on the last
-          batch of those. NaN, and the last batch, if all were skipped.
+            float32 [] each, not waited for: the mean over the steps that were not skipped of each
+            loss (`loss` or, where there are several, `loss/NAME`) and of the gradients' norm before
+            clipping (`gradient_norm` or `gradient_norm/NAME`), and the agent's metrics on the last
+            batch of those. NaN, and the last batch, if all were skipped.
 
         Raises:
-          ValueError: a parameter group names a loss that the agent does not return.
+            ValueError: a parameter group names a loss that the agent does not return.
         """
         superbatch = tf.nest.map_structure(tf.convert_to_tensor, superbatch)
         if not self._is_initialized:
@@ -198,8 +198,8 @@ class Learner(snt.Module):
         """Does one gradient step, unless a loss or a norm of gradients is not finite.
 
         Returns:
-          The losses and their gradients' norms, float32 [2, number of losses]; whether it was done,
-          bool [].
+            The losses and their gradients' norms, float32 [2, number of losses]; whether it was
+            done, bool [].
         """
         # AutoGraph converts this and what it calls, so that agents may write `if` on tensors. It
         # knows neither := nor zip(strict=True).
@@ -219,8 +219,8 @@ class Learner(snt.Module):
         """What a gradient step on a batch of leading shape [B] would be made from; moves nothing.
 
         Returns:
-          The losses that parameter groups name, float32 [] each; the gradients of each loss by
-          `variables_of` it.
+            The losses that parameter groups name, float32 [] each; the gradients of each loss by
+            `variables_of` it.
         """
         names = self._loss_names()
         with tf.GradientTape(persistent=len(names) > 1) as tape:
@@ -281,10 +281,10 @@ class Learner(snt.Module):
         """Writes agent, targets, optimisers, counters and random state to files `path`.*.
 
         Returns:
-          `path`, for `restore`.
+            `path`, for `restore`.
 
         Raises:
-          OSError: the files cannot be written; some may be there.
+            OSError: the files cannot be written; some may be there.
         """
         try:
             return str(self._checkpoint.write(path))
@@ -300,10 +300,10 @@ class Learner(snt.Module):
         before the checkpoint has been found whole and fit.
 
         Args:
-          path: what `save` was given.
+            path: what `save` was given.
 
         Raises:
-          CheckpointError: files are missing, damaged, or another learner's.
+            CheckpointError: files are missing, damaged, or another learner's.
         """
         try:
             # Read through once before anything is assigned, which also checks every checksum.
@@ -337,10 +337,10 @@ class Learner(snt.Module):
         So no random number comes again, and no number of steps stands for two sets of parameters.
 
         Args:
-          path: see `restore`.
+            path: see `restore`.
 
         Raises:
-          CheckpointError: see `restore`.
+            CheckpointError: see `restore`.
         """
         steps = self.steps
         self.restore(path)
@@ -383,7 +383,7 @@ def unflatten(policy: protocol.Policy, parameters: np.ndarray) -> None:
     """Sets a policy's variables from what `flatten` gave, float32 [P].
 
     Raises:
-      ValueError: the vector has another size than the policy.
+        ValueError: the vector has another size than the policy.
     """
     sizes = [int(np.prod(variable.shape)) for variable in policy.variables]
     if parameters.shape != (sum(sizes),):

@@ -88,14 +88,14 @@ class WeightNormLinear(snt.Module):
         """Makes the layer [B, input_size] → [B, output_size].
 
         Args:
-          input_size: the length of the input vectors.
-          output_size: the length of the output vectors.
-          stddev: of the components of v at the start, 0.05 in Salimans & Kingma. y depends on the
-            direction of v alone, so this changes no function; but Adam moves each component by
-            about its learning rate a step, and so turns directions faster, and more noisily, the
-            smaller they are.
-          zero: start as y = 0 whatever x is, and stay so under `initialize`.
-          name: the module's name.
+            input_size: the length of the input vectors.
+            output_size: the length of the output vectors.
+            stddev: of the components of v at the start, 0.05 in Salimans & Kingma. y depends on the
+                direction of v alone, so this changes no function; but Adam moves each component by
+                about its learning rate a step, and so turns directions faster, and more noisily,
+                the smaller they are.
+            zero: start as y = 0 whatever x is, and stay so under `initialize`.
+            name: the module's name.
         """
         super().__init__(name=name)
         self._zero = zero
@@ -143,15 +143,15 @@ class WeightNormMLP(snt.Module):
         """Makes the network [B, input_size] → [B, layer_sizes[-1]].
 
         Args:
-          input_size: the length of the input vectors.
-          layer_sizes: of the hidden layers and the output.
-          activation: between the layers.
-          stddev: see `WeightNormLinear`.
-          normalize_output: whether the last layer is a `WeightNormLinear` too, or a plain linear
-            one. An output of the former is scaled by one number, its g, which starts at zero and
-            grows by at most the learning rate a step: slow and quiet. An output that must become
-            large needs the latter.
-          name: the module's name.
+            input_size: the length of the input vectors.
+            layer_sizes: of the hidden layers and the output.
+            activation: between the layers.
+            stddev: see `WeightNormLinear`.
+            normalize_output: whether the last layer is a `WeightNormLinear` too, or a plain linear
+                one. An output of the former is scaled by one number, its g, which starts at zero
+                and grows by at most the learning rate a step: slow and quiet. An output that must
+                become large needs the latter.
+            name: the module's name.
         """
         super().__init__(name=name)
         sizes = [input_size, *layer_sizes[:-1]]
@@ -185,7 +185,7 @@ class WeightNormMLP(snt.Module):
         """Initialises each hidden layer on what the layers before it make of this batch.
 
         Returns:
-          The network's output, which is zero.
+            The network's output, which is zero.
         """
         for layer in self._hidden:
             inputs = self._activation(layer.initialize(inputs))

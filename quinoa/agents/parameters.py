@@ -35,8 +35,8 @@ class PublishedParameters:
         """Replaces the parameters.
 
         Args:
-          version: the number of gradient steps that made them.
-          parameters: float32 [P], as `quinoa.agents.learner.flatten` gives them; copied.
+            version: the number of gradient steps that made them.
+            parameters: float32 [P], as `quinoa.agents.learner.flatten` gives them; copied.
         """
         newest = version, np.array(parameters, np.float32)
         newest[1].setflags(write=False)
@@ -68,11 +68,11 @@ class ParameterClient:
         """Starts to poll.
 
         Args:
-          get: takes the version known and returns a newer one with its parameters, float32 [P],
-            or None if there is none. Called from the background thread.
-          policy: whose variables `update` sets.
-          period_s: the pause between two calls, in seconds.
-          tolerance_s: for how long `get` may go on failing, in seconds.
+            get: takes the version known and returns a newer one with its parameters, float32 [P],
+                or None if there is none. Called from the background thread.
+            policy: whose variables `update` sets.
+            period_s: the pause between two calls, in seconds.
+            tolerance_s: for how long `get` may go on failing, in seconds.
         """
         self._get = get
         self._policy = policy
@@ -95,11 +95,11 @@ class ParameterClient:
         """Sets the policy's variables to the newest parameters that have come; never waits.
 
         Returns:
-          Whether there were new ones.
+            Whether there were new ones.
 
         Raises:
-          ParametersUnavailableError: `get` has been failing for longer than `tolerance_s`.
-          ValueError: the parameters do not fit the policy.
+            ParametersUnavailableError: `get` has been failing for longer than `tolerance_s`.
+            ValueError: the parameters do not fit the policy.
         """
         with self._lock:
             newest, self._newest = self._newest, None
@@ -115,14 +115,14 @@ class ParameterClient:
         """Waits until the policy has had parameters from the learner.
 
         Args:
-          should_stop: asked every 0.05 s; ends the wait when it is true.
+            should_stop: asked every 0.05 s; ends the wait when it is true.
 
         Returns:
-          Whether it has; False if `should_stop` or `close` ended the wait.
+            Whether it has; False if `should_stop` or `close` ended the wait.
 
         Raises:
-          ParametersUnavailableError: as in `update`.
-          ValueError: likewise.
+            ParametersUnavailableError: as in `update`.
+            ValueError: likewise.
         """
         while self._version < 0 and not self.update():
             if should_stop is not None and should_stop():

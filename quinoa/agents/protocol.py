@@ -42,7 +42,7 @@ def check_spec(spec: specs.EnvironmentSpec) -> None:
     Agents call it where they are made and where their policies are.
 
     Raises:
-      SpecError: they are not.
+        SpecError: they are not.
     """
     observations, actions = spec.observations, spec.actions
     if not _is_vector(observations):
@@ -70,14 +70,14 @@ class ParameterGroup(NamedTuple):
     """Variables that one loss trains with Adam at one learning rate.
 
     Attributes:
-      loss: the name of the loss, a key of what `Agent.losses` returns.
-      variables: the variables; each belongs to one group only.
-      learning_rate: Adam's step size, or a function without arguments that returns it (float32
-        [], from variables of the agent) at each step.
-      period: the variables move at every gradient step whose number is a multiple of this, at
-        least 1: 2 is the delayed policy update of TD3. The loss, its gradients and their norm are
-        computed at every step all the same, and what they are at the steps between is not added
-        up: Adam sees the gradients of the steps that it takes.
+        loss: the name of the loss, a key of what `Agent.losses` returns.
+        variables: the variables; each belongs to one group only.
+        learning_rate: Adam's step size, or a function without arguments that returns it (float32
+            [], from variables of the agent) at each step.
+        period: the variables move at every gradient step whose number is a multiple of this, at
+            least 1: 2 is the delayed policy update of TD3. The loss, its gradients and their norm
+            are computed at every step all the same, and what they are at the steps between is not
+            added up: Adam sees the gradients of the steps that it takes.
     """
 
     loss: str
@@ -94,19 +94,19 @@ class Policy(snt.Module, abc.ABC):
         """Returns a `tfp.distributions.Distribution` over actions.
 
         Args:
-          observation: float32 [B, O].
+            observation: float32 [B, O].
 
         Returns:
-          A distribution of batch shape [B] and event shape [A] with `sample`, `log_prob` and
-          `mode`, all within [-1, 1]^A and finite everywhere on it.
+            A distribution of batch shape [B] and event shape [A] with `sample`, `log_prob` and
+            `mode`, all within [-1, 1]^A and finite everywhere on it.
         """
 
     def numpy_form(self) -> dict[str, np.ndarray] | None:
         """The policy as arrays that `quinoa.agents.policies.standalone` can act with.
 
         Returns:
-          The arrays by name, none of which needs pickling; None for a class that is not known
-          there.
+            The arrays by name, none of which needs pickling; None for a class that is not known
+            there.
         """
         return None
 
@@ -125,12 +125,12 @@ class Agent(snt.Module, abc.ABC):
         """Subclasses make their networks here, for an environment of this spec.
 
         Args:
-          config: an instance of the class's `Config`.
-          spec: the specs of a canonical environment.
-          name: the module's name.
+            config: an instance of the class's `Config`.
+            spec: the specs of a canonical environment.
+            name: the module's name.
 
         Raises:
-          SpecError: the specs are not canonical.
+            SpecError: the specs are not canonical.
         """
         super().__init__(name=name)
         check_spec(spec)
@@ -151,11 +151,11 @@ class Agent(snt.Module, abc.ABC):
         """Returns what one gradient step minimises.
 
         Args:
-          transitions: a batch, leading shape [B].
-          seed: int32 [2], another one at each step.
+            transitions: a batch, leading shape [B].
+            seed: int32 [2], another one at each step.
 
         Returns:
-          The losses, float32 [] each, by name.
+            The losses, float32 [] each, by name.
         """
 
     @abc.abstractmethod
@@ -170,9 +170,9 @@ class Agent(snt.Module, abc.ABC):
         """Moves targets and whatever else changes between gradient steps.
 
         Args:
-          step: int64 [], the number of gradient steps done, this one included.
-          transitions: the batch of this step.
-          seed: int32 [2], not the one that `losses` had.
+            step: int64 [], the number of gradient steps done, this one included.
+            transitions: the batch of this step.
+            seed: int32 [2], not the one that `losses` had.
         """
         del step, transitions, seed
 
@@ -182,10 +182,10 @@ class Agent(snt.Module, abc.ABC):
         An agent that has Q-functions only may give their mean over actions of its policy.
 
         Args:
-          observation: float32 [B, O].
+            observation: float32 [B, O].
 
         Returns:
-          Float32 [B], in the units of a discounted return; None where the agent has no value.
+            Float32 [B], in the units of a discounted return; None where the agent has no value.
         """
         del observation
         return None
@@ -194,9 +194,9 @@ class Agent(snt.Module, abc.ABC):
         """Names what this agent does on purpose and `quinoa check` takes for a fault in others.
 
         Returns:
-          Any of `ON_PURPOSE`: `ignores_reward`, as imitation does; `pairs_transitions`, where a
-          loss compares transitions of a batch with each other; `residual_gradient`, where
-          gradients go through the value of the next state, as in residual algorithms and PCL.
+            Any of `ON_PURPOSE`: `ignores_reward`, as imitation does; `pairs_transitions`, where a
+            loss compares transitions of a batch with each other; `residual_gradient`, where
+            gradients go through the value of the next state, as in residual algorithms and PCL.
         """
         return ()
 
@@ -204,11 +204,11 @@ class Agent(snt.Module, abc.ABC):
         """Measures the agent on one batch, once for every fused call of gradient steps.
 
         Args:
-          transitions: a batch, leading shape [B].
-          seed: int32 [2].
+            transitions: a batch, leading shape [B].
+            seed: int32 [2].
 
         Returns:
-          Metrics, float32 [] each, by name.
+            Metrics, float32 [] each, by name.
         """
         del transitions, seed
         return {}

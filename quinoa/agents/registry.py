@@ -46,10 +46,10 @@ class LoadedConfig(NamedTuple):
     """What an agent can be told, without the agent.
 
     Attributes:
-      name: the name it was asked for by.
-      about: one line about the agent.
-      config_class: its configuration, a dataclass that derives from `AgentConfig`.
-      config: the preset's configuration, or the defaults.
+        name: the name it was asked for by.
+        about: one line about the agent.
+        config_class: its configuration, a dataclass that derives from `AgentConfig`.
+        config: the preset's configuration, or the defaults.
     """
 
     name: str
@@ -62,10 +62,10 @@ class LoadedAgent(NamedTuple):
     """An agent that is ready to be made.
 
     Attributes:
-      name: the name it was asked for by.
-      agent_class: a subclass of `protocol.Agent`.
-      config_class: its configuration, a dataclass that derives from `AgentConfig`.
-      config: the preset's configuration, or the defaults.
+        name: the name it was asked for by.
+        agent_class: a subclass of `protocol.Agent`.
+        config_class: its configuration, a dataclass that derives from `AgentConfig`.
+        config: the preset's configuration, or the defaults.
     """
 
     name: str
@@ -85,14 +85,14 @@ def load(name: str) -> LoadedAgent:
     """Finds an agent and imports it.
 
     Args:
-      name: a built-in name (see `names`), one that an installed package declares (see
-        `quinoa.environments.plugins`), or an import path `my_package.my_agent` of a module that has
-        `Agent` and `Config`, or `my_package.my_agent:preset` for one of its `PRESETS`; or the same
-        with a file, `my_agent.py` and `my_agent.py:preset`.
+        name: a built-in name (see `names`), one that an installed package declares (see
+            `quinoa.environments.plugins`), or an import path `my_package.my_agent` of a module that
+            has `Agent` and `Config`, or `my_package.my_agent:preset` for one of its `PRESETS`; or
+            the same with a file, `my_agent.py` and `my_agent.py:preset`.
 
     Raises:
-      UnknownAgentError: there is none, with the names nearest to it.
-      InvalidAgentError: there is a module, but it cannot be imported, or lacks something.
+        UnknownAgentError: there is none, with the names nearest to it.
+        InvalidAgentError: there is a module, but it cannot be imported, or lacks something.
     """
     return _by_name(name, _agent)
 
@@ -121,11 +121,11 @@ def import_path(name: str) -> str:
     """What to keep of an agent's name: where it comes from, whatever declares the name.
 
     Returns:
-      The import path of a name that an installed package declares; the absolute path of a file;
-      any other name as it is.
+        The import path of a name that an installed package declares; the absolute path of a file;
+        any other name as it is.
 
     Raises:
-      UnknownAgentError: several packages declare it.
+        UnknownAgentError: several packages declare it.
     """
     plugin = None if _built_in(name) is not None else _plugin(name)
     return user_modules.absolute(name) if plugin is None else plugin.path
@@ -135,7 +135,7 @@ def moved(name: str) -> str:
     """Today's name of an agent in a run that was saved when our packages had no name in common.
 
     Args:
-      name: as that run has it; then, `agents.iq` was the import path of `quinoa.agents.iq`.
+        name: as that run has it; then, `agents.iq` was the import path of `quinoa.agents.iq`.
     """
     return f"quinoa.{name}" if f"quinoa.{name.partition(':')[0]}" in _BUILT_IN else name
 
@@ -198,12 +198,12 @@ def override(config: ConfigT, assignments: Mapping[str, str]) -> ConfigT:
     """Changes fields of a configuration by what was typed on a command line.
 
     Args:
-      config: what to start from; left as it is.
-      assignments: from names of fields to texts, read by the fields' types: `0.1`, `1e6`, `true`,
-        `64,64` for a tuple, `none` where that is allowed.
+        config: what to start from; left as it is.
+        assignments: from names of fields to texts, read by the fields' types: `0.1`, `1e6`, `true`,
+            `64,64` for a tuple, `none` where that is allowed.
 
     Raises:
-      ConfigError: there is no such field, or its text cannot be read, or the value cannot work.
+        ConfigError: there is no such field, or its text cannot be read, or the value cannot work.
     """
     types_ = _field_types(type(config))
     values = {}
@@ -229,7 +229,7 @@ def from_json(config_class: type[ConfigT], fields: Mapping[str, Any]) -> ConfigT
     """Makes the configuration that `to_json` gave `fields` of.
 
     Raises:
-      ConfigError: a field is unknown, missing, of another type, or cannot work.
+        ConfigError: a field is unknown, missing, of another type, or cannot work.
     """
     types_ = _field_types(config_class)
     for name in fields:
@@ -245,11 +245,11 @@ def restored(fields: Mapping[str, Any], types_: Mapping[str, Any]) -> dict[str, 
     """Values that JSON holds, as values of types that a configuration's fields may have.
 
     Args:
-      fields: the values by name.
-      types_: the type for each name.
+        fields: the values by name.
+        types_: the type for each name.
 
     Raises:
-      ConfigError: a value is of another type.
+        ConfigError: a value is of another type.
     """
     values = {}
     for name, value in fields.items():

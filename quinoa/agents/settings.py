@@ -16,13 +16,14 @@ class Setting(NamedTuple):
     """One field of a configuration.
 
     Attributes:
-      name: the field's name.
-      kind: what it may be, in few words: `float`, `int,...`, `true or false`, `one of a, b`.
-      bounds: what a number must be besides, in few words; empty where it may be any.
-      default: of the class.
-      value: of the configuration at hand, which a preset may have changed.
-      about: what it is, a sentence or a few; empty where the source has none, or is not there.
-      owner: the name of the class that has it first: the agent's own, or one that it derives from.
+        name: the field's name.
+        kind: what it may be, in few words: `float`, `int,...`, `true or false`, `one of a, b`.
+        bounds: what a number must be besides, in few words; empty where it may be any.
+        default: of the class.
+        value: of the configuration at hand, which a preset may have changed.
+        about: what it is, a sentence or a few; empty where the source has none, or is not there.
+        owner: the name of the class that has it first: the agent's own, or one that it derives
+            from.
     """
 
     name: str
@@ -38,7 +39,7 @@ def described(config: AgentConfig) -> list[Setting]:
     """The settings of an agent, its own before those of what it derives from.
 
     Args:
-      config: as the agent or its preset has it. Its class can be made from its defaults.
+        config: as the agent or its preset has it. Its class can be made from its defaults.
     """
     config_class = type(config)
     defaults = config_class()

@@ -22,9 +22,10 @@ def smooth(online: Variables, target: Variables, rate: float) -> None:
     """Moves each target by `rate` of the way: θ̄ ← (1 − rate) θ̄ + rate θ (IQ paper, section 6).
 
     Args:
-      online: the variables to follow, θ.
-      target: those that follow, θ̄, as many and of the same shapes; raises `ValueError` otherwise.
-      rate: in [0, 1].
+        online: the variables to follow, θ.
+        target: those that follow, θ̄, as many and of the same shapes; raises `ValueError`
+            otherwise.
+        rate: in [0, 1].
     """
     for source, destination in zip(online, target, strict=True):
         destination.assign_add(rate * (source - destination))
@@ -34,13 +35,13 @@ def periodic(online: Variables, target: Variables, period: int, step: tf.Tensor)
     """Copies when `step` is a multiple of `period` (Algorithm 2, line 8, of the Quinoa paper).
 
     Args:
-      online: the variables to copy.
-      target: those that they are copied to, as many and of the same shapes.
-      period: in gradient steps, at least 1.
-      step: integer [], the number of gradient steps done.
+        online: the variables to copy.
+        target: those that they are copied to, as many and of the same shapes.
+        period: in gradient steps, at least 1.
+        step: integer [], the number of gradient steps done.
 
     Returns:
-      bool [], whether this step copied.
+        bool [], whether this step copied.
     """
     due = tf.equal(tf.math.floormod(step, period), 0)
 

@@ -15,12 +15,12 @@ class Transition(NamedTuple):
     """A batch of transitions (s, a, r, d, s'); every field has the same leading shape [...].
 
     Attributes:
-      observation: s, float32 [..., O].
-      action: a, float32 [..., A], each component in [-1, 1].
-      reward: r, float32 [...].
-      discount: d, float32 [...]: the environment's own discount of s', 0 at a termination and 1
-        at a time limit. The agent's γ is not in it.
-      next_observation: s', float32 [..., O].
+        observation: s, float32 [..., O].
+        action: a, float32 [..., A], each component in [-1, 1].
+        reward: r, float32 [...].
+        discount: d, float32 [...]: the environment's own discount of s', 0 at a termination and 1
+            at a time limit. The agent's γ is not in it.
+        next_observation: s', float32 [..., O].
     """
 
     observation: Array

@@ -21,12 +21,12 @@ def target_q(
     """Returns r + ατ ln π̄(a|s) + γ V̄(s') (Eq. 2); all float32 [B].
 
     Args:
-      reward: r.
-      discount: γ times the environment's discount.
-      next_value: V̄(s'), or V(s') for the residual algorithms.
-      target_log_prob: ln π̄(a|s), under the target policy.
-      tau: τ.
-      alpha: α.
+        reward: r.
+        discount: γ times the environment's discount.
+        next_value: V̄(s'), or V(s') for the residual algorithms.
+        target_log_prob: ln π̄(a|s), under the target policy.
+        tau: τ.
+        alpha: α.
     """
     return reward + alpha * tau * target_log_prob + discount * next_value
 

@@ -23,7 +23,7 @@ class Transform(abc.ABC):
         """Maps x, float32 [N, T].
 
         Returns:
-          y, float32 [N, T], and log|det dy/dx|, float32 [N].
+            y, float32 [N, T], and log|det dy/dx|, float32 [N].
         """
 
     @abc.abstractmethod
@@ -35,10 +35,10 @@ class Couplings(abc.ABC):
     """A kind of coupling, and the coordinates y of the action box in which it works.
 
     Attributes:
-      kind: its name in `quinoa.agents.policies.standalone`.
-      outputs: how many numbers a coupling's network gives for each dimension that is transformed.
-      stddev: of the network's v at the start; see `quinoa.agents.networks.WeightNormLinear`.
-      normalize_output: whether the network's last layer is weight-normalised too.
+        kind: its name in `quinoa.agents.policies.standalone`.
+        outputs: how many numbers a coupling's network gives for each dimension that is transformed.
+        stddev: of the network's v at the start; see `quinoa.agents.networks.WeightNormLinear`.
+        normalize_output: whether the network's last layer is weight-normalised too.
     """
 
     kind: str
@@ -82,8 +82,8 @@ class Affine(Couplings):
         """Makes the kind.
 
         Args:
-          max_log_scale: a coupling stretches by at most exp(±max_log_scale).
-          max_shift: a coupling moves y by at most ±max_shift.
+            max_log_scale: a coupling stretches by at most exp(±max_log_scale).
+            max_shift: a coupling moves y by at most ±max_shift.
         """
         self._max_log_scale = max_log_scale
         self._max_shift = max_shift

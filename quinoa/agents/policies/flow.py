@@ -32,10 +32,10 @@ class Coupling(NamedTuple):
     """One coupling, conditioned on a batch of B states.
 
     Attributes:
-      first: whether the first half of the dimensions is transformed (given the second), or the
-        second (given the first).
-      conditioner: maps the given half, float32 [n B, given] (n times the B states, one time after
-        another), to what is done to the other half.
+        first: whether the first half of the dimensions is transformed (given the second), or the
+            second (given the first).
+        conditioner: maps the given half, float32 [n B, given] (n times the B states, one time after
+            another), to what is done to the other half.
     """
 
     first: bool
@@ -56,11 +56,11 @@ class BoxFlow(tfd.Distribution):
         """Makes the distribution.
 
         Args:
-          couplings: in the order in which sampling applies them.
-          kind: of the couplings.
-          batch_size: B.
-          action_size: A.
-          name: the distribution's name.
+            couplings: in the order in which sampling applies them.
+            kind: of the couplings.
+            batch_size: B.
+            action_size: A.
+            name: the distribution's name.
         """
         parameters = dict(locals())
         self._couplings = couplings
@@ -103,11 +103,11 @@ class BoxFlow(tfd.Distribution):
         """Takes base points through the couplings.
 
         Args:
-          x: float32 [n B, A], base points in the couplings' coordinates: n for each of the B
-            states.
+            x: float32 [n B, A], base points in the couplings' coordinates: n for each of the B
+                states.
 
         Returns:
-          y, float32 [n B, A], the actions in the same coordinates; log|det dy/dx|, float32 [n B].
+            y, float32 [n B, A], the actions in the same coordinates; log|det dy/dx|, float32 [n B].
         """
         log_det = tf.zeros([tf.shape(x)[0]])
         for coupling in self._couplings:
@@ -187,12 +187,12 @@ class FlowPolicy(Policy):
         """Makes the policy, uniform on the box whatever the state, its variables created.
 
         Args:
-          observation_size: O.
-          action_size: A.
-          couplings: of which kind they are.
-          num_couplings: how many; they transform the halves of the action in turn.
-          hidden_sizes: the hidden layers of each coupling's sub-network.
-          name: the module's name.
+            observation_size: O.
+            action_size: A.
+            couplings: of which kind they are.
+            num_couplings: how many; they transform the halves of the action in turn.
+            hidden_sizes: the hidden layers of each coupling's sub-network.
+            name: the module's name.
         """
         super().__init__(name=name)
         self._action_size = action_size

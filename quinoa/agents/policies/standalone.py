@@ -45,7 +45,7 @@ class Policy(abc.ABC):
         """Makes a policy from what its file holds.
 
         Raises:
-          ValueError: it is of a kind that is not known here.
+            ValueError: it is of a kind that is not known here.
         """
         kind = str(arrays["kind"])
         if kind not in _KINDS:

@@ -11,10 +11,10 @@ def implicit_q(
     """Q(s, a) = V(s) + α log(π(a|s) / π̃(a|s)) (Eq. 2; Algorithm 2, lines 3 and 5).
 
     Args:
-      log_prob: log π(a|s), float32 [...].
-      prior_log_prob: log π̃(a|s), float32 [...].
-      value: V(s), float32 [...].
-      alpha: the temperature, float32 [].
+        log_prob: log π(a|s), float32 [...].
+        prior_log_prob: log π̃(a|s), float32 [...].
+        value: V(s), float32 [...].
+        alpha: the temperature, float32 [].
     """
     return value + alpha * (log_prob - prior_log_prob)
 

@@ -27,10 +27,10 @@ def mean_kl(q: tf.Tensor, alpha: tf.Tensor, log_weights: tf.Tensor | None = None
     α → ∞.
 
     Args:
-      q: Q(s, a_i), floating [S, M].
-      alpha: α > 0, of q's dtype [].
-      log_weights: log w_i up to a constant a state, of q's dtype [S, M]; None for actions drawn
-        from π̃.
+        q: Q(s, a_i), floating [S, M].
+        alpha: α > 0, of q's dtype [].
+        log_weights: log w_i up to a constant a state, of q's dtype [S, M]; None for actions drawn
+            from π̃.
     """
     x = (q - tf.reduce_max(q, axis=1, keepdims=True)) / alpha
     log_w = tf.nn.log_softmax(tf.zeros_like(q) if log_weights is None else log_weights)
@@ -53,14 +53,14 @@ def solve(
     where there is no spread. The caller keeps α in bounds of its own.
 
     Args:
-      q: Q(s, a_i), floating [S, M]. Adding a constant to a row changes nothing, and scaling all
-        scales α. NaN or infinity gives NaN.
-      epsilon: ε > 0, the mean KL that π may take from π̃.
-      log_weights: as for `mean_kl`.
-      iterations: evaluations of KL at most, after those at the ends of the bracket.
+        q: Q(s, a_i), floating [S, M]. Adding a constant to a row changes nothing, and scaling all
+            scales α. NaN or infinity gives NaN.
+        epsilon: ε > 0, the mean KL that π may take from π̃.
+        log_weights: as for `mean_kl`.
+        iterations: evaluations of KL at most, after those at the ends of the bracket.
 
     Returns:
-      α, of q's dtype [].
+        α, of q's dtype [].
     """
     dtype = q.dtype
     q = tf.cast(q, tf.float64)

@@ -39,20 +39,20 @@ def superbatches(
     so does padding where it leaves fewer than K·B. Padding itself is never in it.
 
     Args:
-      server_address: of the Reverb server, "host:port"; it is waited for.
-      config: the agent's configuration.
-      spec: the spec of the environment.
-      steps_per_call: K.
-      should_stop: asked before every superbatch, every 0.1 s while there is none, and every second
-        while there is no server; when it is true, the iterator ends.
+        server_address: of the Reverb server, "host:port"; it is waited for.
+        config: the agent's configuration.
+        spec: the spec of the environment.
+        steps_per_call: K.
+        should_stop: asked before every superbatch, every 0.1 s while there is none, and every
+            second while there is no server; when it is true, the iterator ends.
 
     Returns:
-      An iterator of superbatches, float32 tensors of leading shape [K, B]. Where it is left before
-      its end, its `close()` ends what it runs in the background.
+        An iterator of superbatches, float32 tensors of leading shape [K, B]. Where it is left
+        before its end, its `close()` ends what it runs in the background.
 
     Raises:
-      ConnectionError: no server answers, see `wait_for_server`.
-      ValueError: the server's table is made for another environment or configuration.
+        ConnectionError: no server answers, see `wait_for_server`.
+        ValueError: the server's table is made for another environment or configuration.
     """
     information = wait_for_server(reverb.Client(server_address), should_stop)
     if information:

@@ -58,9 +58,9 @@ class MemoryReplay:
         """Inserts transitions, the first one first.
 
         Args:
-          transitions: leading shape [N].
-          valid: bool [N], False for a row that is no transition and is not inserted. None where
-            every row is one.
+            transitions: leading shape [N].
+            valid: bool [N], False for a row that is no transition and is not inserted. None where
+                every row is one.
         """
         rows = segments.pack(transitions)
         if valid is not None:
@@ -90,13 +90,13 @@ class MemoryReplay:
         """Draws K·B transitions uniformly, with replacement, whatever the rate.
 
         Args:
-          steps_per_call: K.
+            steps_per_call: K.
 
         Returns:
-          float32 arrays, leading shape [K, B].
+            float32 arrays, leading shape [K, B].
 
         Raises:
-          RuntimeError: there is nothing to draw from.
+            RuntimeError: there is nothing to draw from.
         """
         if not self._num_inserted:
             raise RuntimeError("The replay is empty; append transitions before sampling.")
@@ -118,8 +118,8 @@ class MemoryReplay:
         """Takes up what `save` wrote, in place of what is held; random numbers go on as here.
 
         Raises:
-          ValueError: it is of another environment, or does not fit into `max_replay_size`.
-          OSError: it cannot be read.
+            ValueError: it is of another environment, or does not fit into `max_replay_size`.
+            OSError: it cannot be read.
         """
         with np.load(folder / _FILE, allow_pickle=False) as saved:
             rows, (num_inserted, num_sampled) = saved["rows"], saved["counts"].tolist()

@@ -27,10 +27,10 @@ def pack(transitions: Transition) -> FloatArray:
     """Makes rows of transitions.
 
     Args:
-      transitions: any leading shape [...].
+        transitions: any leading shape [...].
 
     Returns:
-      float32 [..., W], `valid` 1 in every row.
+        float32 [..., W], `valid` 1 in every row.
     """
     observation_size = np.shape(transitions.observation)[-1]
     action_size = np.shape(transitions.action)[-1]
@@ -45,11 +45,11 @@ def unpack(rows: Any, spec: specs.EnvironmentSpec) -> Transition:
     """Reads transitions from rows.
 
     Args:
-      rows: float32 [..., W], NumPy or TensorFlow.
-      spec: the spec of the environment they come from.
+        rows: float32 [..., W], NumPy or TensorFlow.
+        spec: the spec of the environment they come from.
 
     Returns:
-      Slices of `rows`, leading shape [...]. Rows of padding are not told apart: see `valid`.
+        Slices of `rows`, leading shape [...]. Rows of padding are not told apart: see `valid`.
     """
     observation_size, action_size = spec.observations.shape[0], spec.actions.shape[0]
     reward = observation_size + action_size
@@ -92,16 +92,16 @@ class SegmentBuffer:
         """Adds one transition of each environment.
 
         Args:
-          transitions: leading shape [N].
-          valid: bool [N], False for a row that is no transition: in its place is one of padding,
-            so that all stay in lockstep. None where every row is one.
+            transitions: leading shape [N].
+            valid: bool [N], False for a row that is no transition: in its place is one of padding,
+                so that all stay in lockstep. None where every row is one.
 
         Returns:
-          The segments that this completes, float32 [L, W] each, in the environments' order: N of
-          them (fewer where one has nothing but padding), or none. They are the caller's to keep.
+            The segments that this completes, float32 [L, W] each, in the environments' order: N of
+            them (fewer where one has nothing but padding), or none. They are the caller's to keep.
 
         Raises:
-          ValueError: a field has another shape.
+            ValueError: a field has another shape.
         """
         if [np.shape(field) for field in transitions] != self._field_shapes:
             found = {name: np.shape(field) for name, field in transitions._asdict().items()}
@@ -120,8 +120,8 @@ class SegmentBuffer:
         """Ends the segments that are under way.
 
         Returns:
-          Segments float32 [L, W] padded with rows of zeros, as many as `append` returns, or none
-          if none has begun.
+            Segments float32 [L, W] padded with rows of zeros, as many as `append` returns, or none
+            if none has begun.
         """
         if not self._length:
             return []

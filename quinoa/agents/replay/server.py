@@ -20,14 +20,14 @@ def wait_for_server(
     """Waits until a server answers. Most of what a client does waits for that for ever by itself.
 
     Args:
-      client: of the server.
-      should_stop: asked every second; ends the wait when it is true.
+        client: of the server.
+        should_stop: asked every second; ends the wait when it is true.
 
     Returns:
-      What the server says of its tables, by name; nothing if `should_stop` ended the wait.
+        What the server says of its tables, by name; nothing if `should_stop` ended the wait.
 
     Raises:
-      ConnectionError: it has not answered for 300 s.
+        ConnectionError: it has not answered for 300 s.
     """
     deadline = time.monotonic() + _TIMEOUT_S
     while should_stop is None or not should_stop():

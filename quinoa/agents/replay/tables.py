@@ -66,11 +66,11 @@ def make_table(
     """Makes the table: uniform selection, first-in first-out removal, rates as explained above.
 
     Args:
-      config: the agent's configuration.
-      spec: the spec of the environment.
-      samples_per_insert: how often each transition is trained on, on average; 0 limits neither side
-        but for `min_replay_size`.
-      steps_per_call: K, the gradient steps that one superbatch is for.
+        config: the agent's configuration.
+        spec: the spec of the environment.
+        samples_per_insert: how often each transition is trained on, on average; 0 limits neither
+            side but for `min_replay_size`.
+        steps_per_call: K, the gradient steps that one superbatch is for.
     """
     length = config.segment_length
     min_size = math.ceil(config.min_replay_size / length)

@@ -38,12 +38,12 @@ class SegmentWriter:
         """Connects to the server, which must be up.
 
         Args:
-          client: of the server with the table `TABLE`.
-          num_environments: N.
-          config: the agent's configuration.
-          spec: the spec of the environments.
-          should_stop: asked every 0.1 s while `append` waits; when it is true, `append` returns
-            with its segments still on their way (`close` then waits for them).
+            client: of the server with the table `TABLE`.
+            num_environments: N.
+            config: the agent's configuration.
+            spec: the spec of the environments.
+            should_stop: asked every 0.1 s while `append` waits; when it is true, `append` returns
+                with its segments still on their way (`close` then waits for them).
         """
         self._buffer = SegmentBuffer(num_environments, config.segment_length, spec)
         self._max_pending = num_environments
@@ -60,13 +60,13 @@ class SegmentWriter:
         Returns once no more than N segments wait to be inserted, or when `should_stop()`.
 
         Args:
-          transitions: leading shape [N].
-          valid: bool [N], False for a row that is no transition and is not written. None where
-            every row is one.
+            transitions: leading shape [N].
+            valid: bool [N], False for a row that is no transition and is not written. None where
+                every row is one.
 
         Raises:
-          ValueError: a field has a shape that the environments' spec does not allow.
-          RuntimeError: the writer is closed, or the server has another table than this writer.
+            ValueError: a field has a shape that the environments' spec does not allow.
+            RuntimeError: the writer is closed, or the server has another table than this writer.
         """
         if self._closed:
             raise RuntimeError("This SegmentWriter is closed.")
@@ -80,11 +80,11 @@ class SegmentWriter:
         """Writes the segments under way, padded, and closes the connection.
 
         Args:
-          timeout_s: how long to wait for the server to take what is left. At the end of a run the
-            learner may have stopped, and the rate limiter closed for good.
+            timeout_s: how long to wait for the server to take what is left. At the end of a run the
+                learner may have stopped, and the rate limiter closed for good.
 
         Returns:
-          Whether the server has taken every transition that was appended.
+            Whether the server has taken every transition that was appended.
         """
         if self._closed:
             return True

@@ -11,9 +11,9 @@ def soft_value(q: tf.Tensor, log_prob: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor
     The minimum over the critics is the paper's remedy against values that are too high (section 5).
 
     Args:
-      q: Q_i(s, a), float32 [N, B], of N critics.
-      log_prob: log π(a|s), float32 [B].
-      alpha: α, float32 [].
+        q: Q_i(s, a), float32 [N, B], of N critics.
+        log_prob: log π(a|s), float32 [B].
+        alpha: α, float32 [].
     """
     return tf.reduce_min(q, axis=0) - alpha * log_prob
 
@@ -30,8 +30,8 @@ def critic_loss(q: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """The mean of ½ (Q_i − target)² over the batch, summed over the critics (Eq. 5), float32 [].
 
     Args:
-      q: Q_i(s, a), float32 [N, B].
-      target: float32 [B]; no gradient flows through it.
+        q: Q_i(s, a), float32 [N, B].
+        target: float32 [B]; no gradient flows through it.
     """
     error = tf.math.squared_difference(q, tf.stop_gradient(target))
     return 0.5 * tf.reduce_sum(tf.reduce_mean(error, axis=1))
@@ -41,9 +41,9 @@ def actor_loss(q: tf.Tensor, log_prob: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor
     """The mean of α log π(a|s) − min_i Q_i(s, a) over the batch (Eq. 9), float32 [].
 
     Args:
-      q: Q_i(s, a), float32 [N, B], for a ~ π(·|s) that the policy's parameters move.
-      log_prob: log π(a|s), float32 [B].
-      alpha: α, float32 []; no gradient flows through it.
+        q: Q_i(s, a), float32 [N, B], for a ~ π(·|s) that the policy's parameters move.
+        log_prob: log π(a|s), float32 [B].
+        alpha: α, float32 []; no gradient flows through it.
     """
     return -tf.reduce_mean(soft_value(q, log_prob, tf.stop_gradient(alpha)))
 
@@ -54,8 +54,8 @@ def temperature_loss(alpha: tf.Tensor, log_prob: tf.Tensor, target_entropy: floa
     It falls as α grows where the policy's entropy is below H̄, and as α shrinks where it is above.
 
     Args:
-      alpha: α, float32 [].
-      log_prob: log π(a|s) for a ~ π(·|s), float32 [B]; no gradient flows through it.
-      target_entropy: H̄.
+        alpha: α, float32 [].
+        log_prob: log π(a|s) for a ~ π(·|s), float32 [B]; no gradient flows through it.
+        target_entropy: H̄.
     """
     return -alpha * tf.reduce_mean(tf.stop_gradient(log_prob) + target_entropy)

@@ -29,8 +29,8 @@ def actor_loss(q: tf.Tensor, log_prob: tf.Tensor, entropy_weight: float) -> tf.T
     """The mean of −Q(s, a) + w log π(a|s) over the batch, float32 [].
 
     Args:
-      q: Q(s, a), float32 [B], for a = π(s, η; θ) that the policy's parameters θ move.
-      log_prob: log π(a|s), float32 [B].
-      entropy_weight: w; 0 is the algorithm of the paper.
+        q: Q(s, a), float32 [B], for a = π(s, η; θ) that the policy's parameters θ move.
+        log_prob: log π(a|s), float32 [B].
+        entropy_weight: w; 0 is the algorithm of the paper.
     """
     return tf.reduce_mean(entropy_weight * log_prob - q)

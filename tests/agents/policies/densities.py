@@ -92,13 +92,13 @@ def cell_masses(log_prob: Callable, edges: Array, dims: int, nodes: int = 8) -> 
     ±tanh(7): the strips beyond, where log_prob is what it is at ±tanh(7), get their width times it.
 
     Args:
-      log_prob: from actions [N, dims] to log-densities [N].
-      edges: increasing, from -1 to 1; the same grid in each dimension.
-      dims: 1 or 2.
-      nodes: of the quadrature, an interval and dimension.
+        log_prob: from actions [N, dims] to log-densities [N].
+        edges: increasing, from -1 to 1; the same grid in each dimension.
+        dims: 1 or 2.
+        nodes: of the quadrature, an interval and dimension.
 
     Returns:
-      Probabilities, [len(edges) - 1] * dims.
+        Probabilities, [len(edges) - 1] * dims.
     """
     inner = np.arctanh(np.clip(edges, -np.tanh(7.0), np.tanh(7.0)))
     # Long intervals are cut, so that the quadrature is as fine everywhere.

@@ -14,13 +14,13 @@ def minimise(reward, log_prior, weights, alpha):
     """Minimises the loss over densities on fixed actions and over V, by its gradient.
 
     Args:
-      reward: r(s, a_i), [S, N]: of one step, so that it is Q.
-      log_prior: log π̃(a_i|s), [S, N].
-      weights: of the actions in the integral ∫ da, [N]; 1 where they are discrete.
-      alpha: the temperature.
+        reward: r(s, a_i), [S, N]: of one step, so that it is Q.
+        log_prior: log π̃(a_i|s), [S, N].
+        weights: of the actions in the integral ∫ da, [N]; 1 where they are discrete.
+        alpha: the temperature.
 
     Returns:
-      log π [S, N] and V [S].
+        log π [S, N] and V [S].
     """
     shape = reward.shape
     size = reward.size
