@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.agents.protocol import AgentConfig, ConfigError
+from quinoa.config import parsing
 from quinoa.environments import Layout
 from quinoa.launch.checkpoints import checkpoint_folder, learner_checkpoints
 from quinoa.launch.commands.base import UsageError
@@ -106,11 +107,11 @@ def test_settings(count, agent):
     @on(each, st.lists(known | st.text(max_size=20) | names(fields), max_size=3))
     def check(texts: list[str]) -> None:
         try:
-            changed = registry.override(config, assignments(texts))
+            changed = parsing.override(config, assignments(texts))
         except (ConfigError, UsageError) as error:
             assert "\n" not in str(error).replace(repr("\n"), "")
             return
-        assert registry.from_json(type(config), registry.to_json(changed)) == changed
+        assert parsing.from_json(type(config), parsing.to_json(changed)) == changed
 
 
 def has_declared_types(of: Experiment) -> bool:

@@ -22,11 +22,11 @@ from acme import specs
 
 # For authors of agents, to whom this module is all that they need.
 from quinoa.agents.config import AgentConfig as AgentConfig
-from quinoa.agents.config import Bounds as Bounds
-from quinoa.agents.config import ConfigError as ConfigError
 from quinoa.agents.config import LayerSizes as LayerSizes
-from quinoa.agents.config import require as require
 from quinoa.agents.types import Seed, Transition
+from quinoa.config.fields import Bounds as Bounds
+from quinoa.config.fields import ConfigError as ConfigError
+from quinoa.config.fields import require as require
 
 # What `Agent.on_purpose` may name.
 ON_PURPOSE = frozenset(("ignores_reward", "pairs_transitions", "residual_gradient"))

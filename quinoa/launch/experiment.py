@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quinoa.config import parsing
+from quinoa.config.fields import ConfigError
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.run import provenance
 from quinoa.launch.run.run_folder import RunFolder
@@ -336,12 +338,10 @@ class Experiment:
             resumed_at: the actor steps from which a run goes on that the folder already has.
             called_in: the folder that the program was called in; by default, that it is in now.
         """
-        from quinoa.agents import registry
-
         called_in = called_in or Path.cwd()
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del fields["environment_maker"]
-        fields["agent_config"] = registry.to_json(self.agent_config)
+        fields["agent_config"] = parsing.to_json(self.agent_config)
         fields["env_kwargs"] = dict(self.env_kwargs)
         fields["layout"] = None if self.layout is None else self.layout.to_json()
         described = {"format": _FORMAT, "experiment": fields, **provenance.collect(called_in)}
@@ -366,7 +366,7 @@ def load(folder: RunFolder, environment: Given | None = None) -> Experiment:
         RunError: the file is missing or damaged, or the agent is not to be found any more.
     """
     from quinoa.agents import registry
-    from quinoa.agents.config import AgentConfig, ConfigError
+    from quinoa.agents.config import AgentConfig
     from quinoa.environments import Layout
 
     path = folder.experiment
@@ -378,7 +378,7 @@ def load(folder: RunFolder, environment: Given | None = None) -> Experiment:
         if saved.get("format", 1) < _AGENTS_MOVED:
             fields["agent"] = registry.moved(fields["agent"])
         config_fields = fields.pop("agent_config")
-        config = registry.from_json(
+        config = parsing.from_json(
             registry.load_config(fields["agent"]).config_class, config_fields
         )
         # Runs of before have neither.
@@ -391,7 +391,7 @@ def load(folder: RunFolder, environment: Given | None = None) -> Experiment:
         types = typing.get_type_hints(
             Experiment, localns={"AgentConfig": AgentConfig, "Layout": Layout}
         )
-        loaded = Experiment(**whole, **registry.restored(fields, types))
+        loaded = Experiment(**whole, **parsing.restored(fields, types))
     except registry.UnknownAgentError as error:
         raise RunError(
             f"The agent of {folder.root} cannot be loaded: {error}{_begun_elsewhere(saved)}"

@@ -1,13 +1,9 @@
-import dataclasses
-import json
 import sys
 import types
-import typing
 
 import pytest
 
 from quinoa.agents import iq, protocol, quinoa, registry, sac, svg0
-from quinoa.agents.protocol import AgentConfig, ConfigError
 from quinoa.agents.registry import UnknownAgentError
 
 BUILT_IN = (iq, quinoa, sac, svg0)
@@ -122,143 +118,6 @@ def test_a_config_without_all_defaults_is_refused(write_module):
     with pytest.raises(UnknownAgentError, match="cannot be made from its defaults"):
         registry.load("needy_agent")
     assert vars(registry.load("needy_agent:warm").config)["temperature"] == 9.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Everything(AgentConfig):
-    an_int: int = 1
-    a_float: float = 1.0
-    a_bool: bool = False
-    a_str: str = "a"
-    sizes: tuple[int, ...] = (1, 2)
-    rates: tuple[float, ...] = ()
-    maybe: typing.Optional[float] = None  # noqa: UP045 - both spellings are read
-    maybe_int: int | None = 3
-    choice: typing.Literal["one", "two"] = "one"
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.an_int > 10**7:
-            raise ValueError("an_int is too large")
-
-
-@pytest.mark.parametrize(
-    ("field", "text", "value"),
-    [
-        ("an_int", "7", 7),
-        ("an_int", " -7 ", -7),
-        ("an_int", "1e6", 1_000_000),
-        ("an_int", "1_000", 1000),
-        ("a_float", "3", 3.0),
-        ("a_float", "1e-4", 1e-4),
-        ("a_bool", "true", True),
-        ("a_bool", "False", False),
-        ("a_bool", "1", True),
-        ("a_str", "some text", "some text"),
-        ("sizes", "64,64", (64, 64)),
-        ("sizes", "(64, 64)", (64, 64)),
-        ("sizes", "64", (64,)),
-        ("sizes", "64,", (64,)),
-        ("sizes", "()", ()),
-        ("sizes", "", ()),
-        ("rates", "[0.5,1]", (0.5, 1.0)),
-        ("maybe", "none", None),
-        ("maybe", "0.5", 0.5),
-        ("maybe_int", "None", None),
-        ("choice", "two", "two"),
-        ("discount", "0.5", 0.5),
-    ],
-)
-def test_texts_are_read_by_the_fields_types(field, text, value):
-    start = Everything(maybe=0.1, a_bool=text == "False")
-    changed = registry.override(start, {field: text})
-    assert getattr(changed, field) == value
-    assert type(getattr(changed, field)) is type(value)
-    assert changed == dataclasses.replace(start, **{field: value})
-
-
-@pytest.mark.parametrize(
-    ("field", "text", "message"),
-    [
-        ("an_int", "1.5", "an_int = '1.5' cannot work: it must be an integer"),
-        ("an_int", "many", "must be an integer"),
-        ("an_int", "inf", "must be an integer"),
-        ("an_int", "99999999", "an_int is too large"),
-        ("a_float", "nan", "must be a finite number"),
-        ("a_float", "", "must be a finite number"),
-        ("a_bool", "maybe", "must be true or false"),
-        ("sizes", "64,x", "several of these, separated by commas: an integer"),
-        ("sizes", "64,,64", "separated by commas"),
-        ("maybe", "nothing", "a finite number, or none"),
-        ("choice", "three", "one of one, two"),
-        ("discount", "2", "discount = 2.0 cannot work"),
-        ("batch_sise", "2", "no field 'batch_sise'. Did you mean batch_size"),
-        ("zzzz", "2", "It has discount, "),
-    ],
-)
-def test_each_bad_assignment_gets_one_clear_line(field, text, message):
-    with pytest.raises(ConfigError) as raised:
-        registry.override(Everything(), {field: text})
-    assert message in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_several_assignments_are_checked_together():
-    config = AgentConfig(min_replay_size=10, max_replay_size=20)
-    changed = registry.override(config, {"min_replay_size": "100", "max_replay_size": "200"})
-    assert (changed.min_replay_size, changed.max_replay_size) == (100, 200)
-    assert registry.override(config, {}) == config
-
-
-def test_a_field_of_another_kind_is_refused():
-    @dataclasses.dataclass(frozen=True)
-    class Odd(AgentConfig):
-        layers: dict = dataclasses.field(default_factory=dict)
-
-    with pytest.raises(ConfigError, match="may be an int, float"):
-        registry.override(Odd(), {"layers": "{}"})
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        *(config for module in BUILT_IN for config in module.PRESETS.values()),
-        Everything(),
-        Everything(maybe=0.25, maybe_int=None, rates=(1.5,), sizes=(), choice="two"),
-    ],
-)
-def test_json_round_trip(config):
-    text = json.dumps(registry.to_json(config))
-    assert registry.from_json(type(config), json.loads(text)) == config
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"an_int": 1.5}, "an_int = 1.5 cannot work: it must be an integer"),
-        ({"an_int": True}, "must be an integer"),
-        ({"a_float": "1"}, "must be a finite number"),
-        ({"a_float": True}, "must be a finite number"),
-        ({"a_bool": 1}, "must be true or false"),
-        ({"a_str": None}, "must be a text"),
-        ({"sizes": 3}, "separated by commas"),
-        ({"choice": "three"}, "one of one, two"),
-        ({"discount": 7}, "discount = 7.0 cannot work"),
-        ({"extra": 1}, "no field 'extra'"),
-    ],
-)
-def test_json_that_does_not_fit_is_refused(change, message):
-    fields = registry.to_json(Everything())
-    with pytest.raises(ConfigError) as raised:
-        registry.from_json(Everything, {**fields, **change})
-    assert message in str(raised.value)
-
-
-def test_json_that_lacks_a_field_is_refused():
-    fields = registry.to_json(Everything())
-    del fields["sizes"], fields["a_str"]
-    with pytest.raises(ConfigError, match="lacks a_str, sizes"):
-        registry.from_json(Everything, fields)
 
 
 def test_a_module_without_a_spec_is_no_agent_and_one_clear_error(monkeypatch):

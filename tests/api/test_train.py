@@ -7,6 +7,7 @@ import pytest
 
 import quinoa
 from quinoa.agents import registry
+from quinoa.config import parsing
 from quinoa.environments import CanonicalEnvironment
 from tests.api.own import EPISODE, SMALL, Toy, ToyOfDm
 
@@ -258,7 +259,7 @@ def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):
 def test_an_experiment_is_a_value_that_is_checked_and_trained(tmp_path):
     small = {name: value for name, value in SMALL.items() if name != "progress"}
     experiment = quinoa.Experiment("m_iq", env=Toy, tau=0.02, **small)
-    assert experiment.resolve().config == registry.override(
+    assert experiment.resolve().config == parsing.override(
         registry.load_config("m_iq").config,
         {"tau": "0.02", "min_replay_size": "100", "batch_size": "8", "hidden_sizes": "8"},
     )

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from quinoa.config import parsing
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.run.run_folder import RunFolder
 
@@ -42,9 +43,7 @@ def experiment(**changes: Any) -> Experiment:
 
     small = Experiment(
         agent=registry.DEFAULT_AGENT,
-        agent_config=registry.override(
-            registry.load(registry.DEFAULT_AGENT).config, AGENT_SETTINGS
-        ),
+        agent_config=parsing.override(registry.load(registry.DEFAULT_AGENT).config, AGENT_SETTINGS),
         environment=MATCH,
         num_actors=2,
         environments_per_actor=4,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from quinoa import environments
-from quinoa.agents import registry
+from quinoa.config import parsing
 from quinoa.environments import CanonicalEnvironment, EnvironmentFault
 from quinoa.launch import experiment as experiment_module
 from quinoa.launch.errors import ExperimentError, RunError
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 
 def test_saved_and_loaded_it_is_the_same(folder):
-    config = registry.override(experiment().agent_config, {"hidden_sizes": "7,8,9"})
+    config = parsing.override(experiment().agent_config, {"hidden_sizes": "7,8,9"})
     original = experiment(
         agent_config=config, seed=3, evaluation_period=17, samples_per_insert=None, action_repeat=2
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import AgentConfig, Bounds, LayerSizes
+from quinoa.agents.config import AgentConfig, LayerSizes
+from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)

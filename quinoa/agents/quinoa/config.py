@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import Bounds, LayerSizes, require
+from quinoa.agents.config import LayerSizes
 from quinoa.agents.policies.config import FlowConfig
+from quinoa.config.fields import Bounds, require
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,8 @@ import dataclasses
 import math
 from typing import Annotated
 
-from quinoa.agents.config import AgentConfig, Bounds, LayerSizes
+from quinoa.agents.config import AgentConfig, LayerSizes
+from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)

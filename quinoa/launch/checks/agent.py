@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from acme import specs
 
-from quinoa.agents import protocol, registry
+from quinoa.agents import protocol
+from quinoa.config import parsing
 from quinoa.launch.checks import dependence, improvement, learning, losses, policy
 from quinoa.launch.checks.base import Check, CheckError, described, require
 from quinoa.launch.checks.subject import Subject
@@ -28,14 +29,14 @@ def config_is_kept(subject: Subject) -> str:
     )
     config = subject.config
     try:
-        fields = json.loads(json.dumps(registry.to_json(config), allow_nan=False))
+        fields = json.loads(json.dumps(parsing.to_json(config), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise CheckError(
             f"Config cannot be written as JSON ({error}): make each field a number, text, bool or "
             "tuple of them, and finite"
         ) from error
     try:
-        restored = registry.from_json(config_class, fields)
+        restored = parsing.from_json(config_class, fields)
     except protocol.ConfigError as error:
         raise CheckError(f"Config cannot be read back from JSON: {error}") from error
     require(

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from quinoa.config import descriptions, parsing
+from quinoa.config.fields import ConfigError
 from quinoa.launch.commands.base import OK, Command, expect
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.terminal.output import columns, wrapped
 
 if TYPE_CHECKING:
-    from quinoa.agents.config import AgentConfig
     from quinoa.environments.plugins import Plugin
 
 
@@ -35,14 +36,13 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
 def _show_settings(name: str) -> None:
     """Shows the settings of an agent or a preset; raises `ExperimentError` where there is none."""
-    from quinoa.agents import registry, settings
-    from quinoa.agents.config import ConfigError
+    from quinoa.agents import registry
     from quinoa.launch import presets
 
     preset = presets.load(name) if presets.is_name(name) else None
     try:
         agent = registry.load_config(name if preset is None else preset.flags["agent"])
-        config = registry.override(agent.config, {} if preset is None else preset.settings)
+        config = parsing.override(agent.config, {} if preset is None else preset.settings)
     except (registry.UnknownAgentError, ConfigError) as error:
         where = "" if preset is None else f"The preset {preset.name}: "
         raise ExperimentError(f"{where}{error}") from error
@@ -54,11 +54,11 @@ def _show_settings(name: str) -> None:
         for flag, text in preset.flags.items():
             print(f"  --{flag}={text}")
     owner = None
-    for setting in settings.described(config):
+    for setting in descriptions.described(config):
         if setting.owner is not owner:
             owner = setting.owner
             print(f"\n{wrapped(_about(owner), width)}")
-        value, default = settings.shown(setting.value), settings.shown(setting.default)
+        value, default = descriptions.shown(setting.value), descriptions.shown(setting.default)
         changed = f" (default {default})" if value != default else ""
         kind = f"{setting.kind}, {setting.bounds}" if setting.bounds else setting.kind
         print(wrapped(f"  {setting.name}={value}{changed}  {kind}", width))
@@ -67,7 +67,7 @@ def _show_settings(name: str) -> None:
     print(f"\n{wrapped('To change one: --set NAME=VALUE', width)}")
 
 
-def _about(config_class: type[AgentConfig]) -> str:
+def _about(config_class: type) -> str:
     """The first sentence of a configuration's docstring, or its name where it has none."""
     text = (config_class.__doc__ or "").strip().splitlines()[:1]
     # What a dataclass without a docstring gets.

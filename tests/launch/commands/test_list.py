@@ -1,4 +1,5 @@
-from quinoa.agents import registry, settings
+from quinoa.agents import registry
+from quinoa.config import descriptions
 from quinoa.launch import cli, presets
 from tests.launch.terminals import Terminal
 
@@ -10,7 +11,7 @@ def test_the_settings_of_an_agent_are_shown_within_the_terminal(quinoa, monkeypa
     lines = out.splitlines()
     assert max(map(len, lines)) <= 60
     text = " ".join(out.split())
-    for setting in settings.described(registry.load_config("m_iq").config):
+    for setting in descriptions.described(registry.load_config("m_iq").config):
         assert any(line.startswith(f"  {setting.name}=") for line in lines)
         assert setting.about in text
         assert setting.bounds in text

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quinoa.agents import registry
 from quinoa.agents.learner import Learner
+from quinoa.config import parsing
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import make
 from quinoa.launch.engines.base import Outcome, Settings
@@ -158,7 +158,7 @@ def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_pat
 
 def test_a_learner_that_diverges_goes_back_once_and_then_is_the_error(tmp_path):
     small = experiment(steps=10**6, checkpoint_period_s=1e-9)
-    config = registry.override(small.agent_config, {"learning_rate": "1e30"})
+    config = parsing.override(small.agent_config, {"learning_rate": "1e30"})
     with pytest.raises(DivergedError, match=r"the losses .*has not helped.*learning_rate"):
         run(dataclasses.replace(small, agent_config=config), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
@@ -171,7 +171,7 @@ def test_a_learner_that_diverges_goes_back_once_and_then_is_the_error(tmp_path):
 
 def test_a_full_replay_is_said_once_and_measured(tmp_path):
     small = experiment(steps=1200, replay_checkpoint_period_s=0.0)
-    config = registry.override(small.agent_config, {"max_replay_size": "600"})
+    config = parsing.override(small.agent_config, {"max_replay_size": "600"})
     folder = run(dataclasses.replace(small, agent_config=config), tmp_path / "run")
     learner = pd.read_csv(folder.metrics("learner"))
     assert learner["replay_size"].is_monotonic_increasing

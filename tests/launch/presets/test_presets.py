@@ -6,6 +6,7 @@ import re
 import pytest
 
 from quinoa.agents import registry
+from quinoa.config import parsing
 from quinoa.launch import cli, presets
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running.new_experiment import make_experiment
@@ -47,7 +48,7 @@ def test_a_preset_says_what_is_known_and_its_fields_exist_and_work(name):
         assert hasattr(experiment.agent_config, field)
     # The agent's own preset with these settings, and nothing else.
     plain = registry.load(preset.flags["agent"]).config
-    assert experiment.agent_config == registry.override(plain, preset.settings)
+    assert experiment.agent_config == parsing.override(plain, preset.settings)
 
 
 # One of each agent and suite: validating makes the environment and the agent.

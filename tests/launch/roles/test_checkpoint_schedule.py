@@ -10,6 +10,7 @@ import pytest
 
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
+from quinoa.config import parsing
 from quinoa.launch.checkpoints import checkpoint_folder, learner_checkpoints
 from quinoa.launch.errors import RunError
 from quinoa.launch.roles.checkpoint_schedule import Saver
@@ -20,7 +21,7 @@ from tests.launch.helpers import experiment
 def learner():
     """One whose checkpoint takes about a megabyte."""
     of = experiment()
-    config = registry.override(of.agent_config, {"hidden_sizes": "128,128"})
+    config = parsing.override(of.agent_config, {"hidden_sizes": "128,128"})
     return Learner(registry.load(of.agent).agent_class, config, of.spec(), seed=1)
 
 

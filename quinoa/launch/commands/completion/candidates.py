@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
 
+from quinoa.config import descriptions
+from quinoa.config.fields import field_types
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.commands.base import Command
 from quinoa.launch.commands.completion import paths
@@ -235,15 +237,12 @@ def _named(typed: str, known: Iterable[tuple[str, str]], ending: str) -> Candida
 
 def _settings(line: _Line, typed: str) -> Candidates:
     """`NAME=` of the agent that is given, then `NAME=VALUE` where there are few values."""
-    from quinoa.agents import settings
-    from quinoa.agents.config import field_types
-
     config = _config(line)
     if config is None:
         return _NOTHING
     name, equals, _ = typed.partition("=")
     if not equals:
-        described = settings.described(config)
+        described = descriptions.described(config)
         return _beginning(typed, [(f"{each.name}=", each.about) for each in described])
     kind = field_types(type(config)).get(name)
     if kind is None:

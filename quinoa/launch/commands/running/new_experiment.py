@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from quinoa.config import parsing
+from quinoa.config.fields import ConfigError
 from quinoa.launch import presets
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.errors import ExperimentError
@@ -33,7 +35,6 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         UsageError: a setting cannot be understood.
     """
     from quinoa.agents import registry
-    from quinoa.agents.config import ConfigError
     from quinoa.launch.experiment import Experiment, agent_path, environment_path
     from quinoa.launch.machine import sizing
 
@@ -44,7 +45,7 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         agent, environment = agent_path(name), environment_path(values.env)
         config = registry.load_config(name).config
         _check_preset(values.preset, config, settings)
-        config = registry.override(config, {**settings, **assignments(values.set)})
+        config = parsing.override(config, {**settings, **assignments(values.set)})
         effective = (
             config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
         )
@@ -129,11 +130,8 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
 
 def _check_preset(name: str | None, config: AgentConfig, settings: Mapping[str, str]) -> None:
     """Says of what preset a setting is that cannot work; raises `ExperimentError`."""
-    from quinoa.agents import registry
-    from quinoa.agents.config import ConfigError
-
     try:
-        registry.override(config, settings)
+        parsing.override(config, settings)
     except ConfigError as error:
         raise ExperimentError(f"The preset {name}: {error}") from error
 
@@ -145,11 +143,8 @@ def configured(config: AgentConfig, texts: Sequence[str]) -> AgentConfig:
         ExperimentError: there is no such field, or it takes no such value.
         UsageError: one is no `NAME=VALUE`, or a name is there twice.
     """
-    from quinoa.agents import registry
-    from quinoa.agents.config import ConfigError
-
     try:
-        return registry.override(config, assignments(texts))
+        return parsing.override(config, assignments(texts))
     except ConfigError as error:
         raise ExperimentError(str(error)) from error
 

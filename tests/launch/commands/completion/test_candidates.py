@@ -4,7 +4,8 @@ import pytest
 from absl import flags
 
 from quinoa import environments
-from quinoa.agents import registry, settings
+from quinoa.agents import registry
+from quinoa.config import descriptions
 from quinoa.launch import cli, presets
 from quinoa.launch.commands.completion.candidates import VALUES, complete
 from quinoa.launch.errors import ExperimentError
@@ -111,7 +112,7 @@ def test_presets_and_those_of_ones_own(project):
     ],
 )
 def test_settings_are_those_of_the_agent(project, line, agent):
-    known = [each.name for each in settings.described(registry.load_config(agent).config)]
+    known = [each.name for each in descriptions.described(registry.load_config(agent).config)]
     assert offered(f"{line} --set ") == [f"{name}=" for name in known]
     assert offered(f"{line} --set=") == [f"--set={name}=" for name in known]
 

@@ -1,15 +1,19 @@
-"""The settings of an agent for people to read: what its configuration's class says of each."""
+"""The fields of a configuration for people to read: what its class says of each."""
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import itertools
 import sys
 import typing
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from quinoa.agents.config import AgentConfig, field_types
+from quinoa.config.fields import field_types
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class Setting(NamedTuple):
@@ -22,8 +26,7 @@ class Setting(NamedTuple):
         default: of the class.
         value: of the configuration at hand, which a preset may have changed.
         about: what it is, a sentence or a few; empty where the source has none, or is not there.
-        owner: the name of the class that has it first: the agent's own, or one that it derives
-            from.
+        owner: the class that has it first: the configuration's own, or one that it derives from.
     """
 
     name: str
@@ -32,18 +35,18 @@ class Setting(NamedTuple):
     default: Any
     value: Any
     about: str
-    owner: type[AgentConfig]
+    owner: type
 
 
-def described(config: AgentConfig) -> list[Setting]:
-    """The settings of an agent, its own before those of what it derives from.
+def described(config: DataclassInstance) -> list[Setting]:
+    """The fields, those of the class itself before those of what it derives from.
 
     Args:
-        config: as the agent or its preset has it. Its class can be made from its defaults.
+        config: whose class can be made from its defaults.
     """
     config_class = type(config)
     defaults = config_class()
-    lineage = [base for base in config_class.__mro__ if issubclass(base, AgentConfig)]
+    lineage = [base for base in config_class.__mro__ if dataclasses.is_dataclass(base)]
     sentences = [_sentences(base) for base in lineage]
     found = []
     for name, kind in field_types(config_class).items():
@@ -86,7 +89,7 @@ def _kind(hint: Any, choices: tuple[Any, ...]) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint)
 
 
-def _sentences(config_class: type[AgentConfig]) -> dict[str, str]:
+def _sentences(config_class: type[DataclassInstance]) -> dict[str, str]:
     """The text below each field in the source of a class, by the fields' names."""
     module = sys.modules.get(config_class.__module__)
     try:

@@ -3,8 +3,10 @@ from typing import Annotated, Literal
 
 import pytest
 
-from quinoa.agents import registry, settings
-from quinoa.agents.config import AgentConfig, Bounds, LayerSizes
+from quinoa.agents import registry
+from quinoa.agents.config import AgentConfig, LayerSizes
+from quinoa.config import descriptions
+from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Config(AgentConfig):
 
 
 def by_name(config):
-    return {setting.name: setting for setting in settings.described(config)}
+    return {setting.name: setting for setting in descriptions.described(config)}
 
 
 def test_a_setting_is_what_the_class_says_of_it():
@@ -47,14 +49,14 @@ def test_a_field_of_the_base_keeps_what_the_class_does_not_say_anew():
 
 
 def test_its_own_come_first():
-    names = [setting.name for setting in settings.described(Config())]
+    names = [setting.name for setting in descriptions.described(Config())]
     assert names[:4] == ["rate", "kind", "sizes", "period"]
     assert set(names[4:]) == {field.name for field in dataclasses.fields(AgentConfig)}
 
 
 @pytest.mark.parametrize("name", [name for name, _ in registry.names()])
 def test_every_setting_of_ours_has_a_sentence(name):
-    for setting in settings.described(registry.load_config(name).config):
+    for setting in descriptions.described(registry.load_config(name).config):
         assert setting.about.endswith("."), setting.name
 
 
@@ -68,4 +70,4 @@ def test_a_class_without_a_source_has_no_sentences():
     ("value", "text"), [((8, 8), "8,8"), (True, "true"), (None, "none"), (0.1, "0.1"), ("a", "a")]
 )
 def test_values_are_shown_as_they_are_typed(value, text):
-    assert settings.shown(value) == text
+    assert descriptions.shown(value) == text

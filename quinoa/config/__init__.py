@@ -1,0 +1,1 @@
+"""What can be set: frozen dataclasses whose fields say their type, bounds, default and meaning."""

@@ -1,0 +1,204 @@
+"""Values of a configuration's fields, from texts as people type them and from JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from quinoa.config.fields import ConfigError, field_types
+from quinoa.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
+
+
+def override(config: ConfigT, assignments: Mapping[str, str]) -> ConfigT:
+    """Changes fields of a configuration by what was typed on a command line.
+
+    Args:
+        config: what to start from; left as it is.
+        assignments: from names of fields to texts, read by the fields' types: `0.1`, `1e6`, `true`,
+            `64,64` for a tuple, `none` where that is allowed.
+
+    Raises:
+        ConfigError: there is no such field, or its text cannot be read, or the value cannot work.
+    """
+    types_ = _field_types(type(config))
+    values = {}
+    for name, text in assignments.items():
+        _check_known(name, types_, type(config))
+        try:
+            values[name] = _parse(text.strip(), types_[name])
+        except ConfigError:
+            raise
+        except ValueError:
+            raise ConfigError(
+                f"{name} = {text!r} cannot work: it must be {_describe(types_[name])}."
+            ) from None
+    return _construct(lambda: dataclasses.replace(config, **values))
+
+
+def to_json(config: DataclassInstance) -> dict[str, Any]:
+    """The fields of a configuration as JSON holds them (tuples as lists)."""
+    return json.loads(json.dumps(dataclasses.asdict(config), allow_nan=False))
+
+
+def from_json(config_class: type[ConfigT], fields: Mapping[str, Any]) -> ConfigT:
+    """Makes the configuration that `to_json` gave `fields` of.
+
+    Raises:
+        ConfigError: a field is unknown, missing, of another type, or cannot work.
+    """
+    types_ = _field_types(config_class)
+    for name in fields:
+        _check_known(name, types_, config_class)
+    missing = [name for name in types_ if name not in fields]
+    if missing:
+        raise ConfigError(f"{_name(config_class)} lacks {', '.join(missing)}.")
+    values = restored(fields, types_)
+    return _construct(lambda: config_class(**values))
+
+
+def restored(fields: Mapping[str, Any], types_: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that JSON holds, as values of types that a configuration's fields may have.
+
+    Args:
+        fields: the values by name.
+        types_: the type for each name.
+
+    Raises:
+        ConfigError: a value is of another type.
+    """
+    values = {}
+    for name, value in fields.items():
+        try:
+            values[name] = _restore(value, types_[name])
+        except ConfigError:
+            raise
+        except (ValueError, OverflowError):
+            raise ConfigError(
+                f"{name} = {value!r} cannot work: it must be {_describe(types_[name])}."
+            ) from None
+    return values
+
+
+def _name(config_class: type[DataclassInstance]) -> str:
+    return f"{config_class.__module__}.{config_class.__qualname__}"
+
+
+def _check_known(
+    name: str, types_: Mapping[str, Any], config_class: type[DataclassInstance]
+) -> None:
+    if name not in types_:
+        near = did_you_mean(name, list(types_)) or f" It has {', '.join(types_)}."
+        raise ConfigError(f"{_name(config_class)} has no field {name!r}.{near}")
+
+
+def _construct(make: Any) -> Any:
+    """Calls `make`, so that whatever a configuration objects to is a `ConfigError`."""
+    try:
+        return make()
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _field_types(config_class: type[DataclassInstance]) -> dict[str, Any]:
+    return {name: kind.hint for name, kind in field_types(config_class).items()}
+
+
+def _optional_of(hint: Any) -> Any:
+    """T of Optional[T], else None."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(hint) if member is not type(None)]
+        if len(members) == 1 and len(typing.get_args(hint)) == 2:
+            return members[0]
+    return None
+
+
+def _items_of(hint: Any) -> Any:
+    """T of tuple[T, ...], else None."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return arguments[0]
+    return None
+
+
+_BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def _parse(text: str, hint: Any) -> Any:
+    """Reads a text as a type; raises `ValueError` where it is none."""
+    if (inner := _optional_of(hint)) is not None:
+        return None if text.lower() == "none" else _parse(text, inner)
+    if (item := _items_of(hint)) is not None:
+        if text[:1] + text[-1:] in ("()", "[]"):
+            text = text[1:-1]
+        parts = text.rstrip().removesuffix(",").split(",") if text.strip() else []
+        return tuple(_parse(part.strip(), item) for part in parts)
+    if hint is bool:
+        if text.lower() not in _BOOLS:
+            raise ValueError(text)
+        return _BOOLS[text.lower()]
+    if hint is int:
+        return _to_int(text)
+    if hint is float:
+        return _restore(float(text), float)
+    return _restore(text, hint)
+
+
+def _to_int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)  # 1e6 is meant as an integer.
+        if not number.is_integer():
+            raise ValueError(text) from None
+        return int(number)
+
+
+def _restore(value: Any, hint: Any) -> Any:
+    """Checks what JSON holds against a type; raises `ValueError` where it does not fit."""
+    if (inner := _optional_of(hint)) is not None:
+        return None if value is None else _restore(value, inner)
+    if (item := _items_of(hint)) is not None:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(value)
+        return tuple(_restore(part, item) for part in value)
+    if hint is float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(value)
+        if not math.isfinite(value):
+            raise ValueError(value)
+        return float(value)
+    if hint in (bool, int, str):
+        if type(value) is not hint:
+            raise ValueError(value)
+        return value
+    if typing.get_origin(hint) is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise ValueError(value)
+        return value
+    raise ConfigError(
+        f"A configuration's field may be an int, float, bool, str, Literal, tuple[T, ...] or "
+        f"Optional of one, not {hint}."
+    )
+
+
+def _describe(hint: Any) -> str:
+    if (inner := _optional_of(hint)) is not None:
+        return f"{_describe(inner)}, or none"
+    if (item := _items_of(hint)) is not None:
+        return f"several of these, separated by commas: {_describe(item)}"
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
+    names_ = {int: "an integer", float: "a finite number", bool: "true or false", str: "a text"}
+    return names_.get(hint, str(hint))
