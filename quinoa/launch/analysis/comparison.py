@@ -1,4 +1,4 @@
-"""Runs beside one another: which of them are drawn, and as what."""
+"""Which runs a comparison draws, and as which lines and subplots."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import sys
 from collections.abc import Sequence
 
 from quinoa.launch.analysis import curves, plots, run_groups
-from quinoa.launch.analysis.run_groups import Groups, Run
+from quinoa.launch.analysis.run_groups import ConfiguredRun, Groups
 from quinoa.launch.errors import RunError
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import say
 
-# Runs that a note names.
+# How many runs a note names.
 _NAMED = 3
 
 
 def groups_of(paths: Sequence[str | os.PathLike[str]], by: Sequence[str] | None = None) -> Groups:
-    """The runs at these paths that have been evaluated, by environment and label.
+    """Finds the runs to compare, by environment and label.
 
     Args:
         paths: see `run_groups.find`.
         by: see `run_groups.group`.
 
     Raises:
-        RunError: there are none, one is damaged, or they would make more lines than can be told
-            apart.
+        RunError: there are none, one is damaged, or they make more lines than there are distinct
+            colours and dashes.
     """
     groups = run_groups.group(_with_evaluations(run_groups.find(paths)), by)
     most = max(len({label for labels in groups.values() for label in labels}), 1)
@@ -38,7 +38,7 @@ def groups_of(paths: Sequence[str | os.PathLike[str]], by: Sequence[str] | None 
 
 
 def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plots.Panel]:
-    """A subplot an environment, with the evaluations of each label's runs.
+    """Makes one subplot per environment, with the evaluations of each label's runs.
 
     Args:
         groups: the runs.
@@ -60,10 +60,10 @@ def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plot
     ]
 
 
-def _with_evaluations(runs: Sequence[Run]) -> Sequence[Run]:
-    """Leaves out, with a note, runs that have not come to their first evaluation.
+def _with_evaluations(runs: Sequence[ConfiguredRun]) -> Sequence[ConfiguredRun]:
+    """Leaves out runs without an evaluation, with a note.
 
-    All of them, where none has: then there is nothing to draw, and an error says so.
+    If no run has one, all are returned: reading their curves raises the error that says so.
     """
     usable = [run for run in runs if len(curves.read_curve(run.folder, "evaluator").x)]
     if not usable:

@@ -1,4 +1,4 @@
-"""Learning curves of runs, as numbers."""
+"""Learning curves of runs as arrays, read from their metrics files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from quinoa.launch.storage.files import read_json
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a curve may be drawn over, and the name of that axis.
+# The horizontal axes that a curve can have, with their labels.
 AXES: Mapping[str, str] = {
     "steps": "actor steps (actions)",
     "updates": "gradient steps",
@@ -25,16 +25,16 @@ AXES: Mapping[str, str] = {
 }
 _COLUMNS = {"steps": "actor_steps", "updates": "learner_steps", "hours": "wall_time"}
 
-# The roles that keep metrics.
+# The roles that write a metrics file.
 _ROLES = ("actor", "learner", "evaluator")
 
 
 class Curve(NamedTuple):
-    """Returns of one run, in order.
+    """The episode returns of one run.
 
     Attributes:
-        x: float64 [T], never falling, in the unit of the axis.
-        y: float64 [T], returns of an episode.
+        x: float64 [T], non-decreasing, in the unit of the axis.
+        y: float64 [T], undiscounted episode returns.
     """
 
     x: np.ndarray
@@ -42,13 +42,13 @@ class Curve(NamedTuple):
 
 
 def read_curve(folder: RunFolder, role: str, axis: str = "steps") -> Curve:
-    """The returns of one role, in order; T is 0 where there are none.
+    """Reads the episode returns that one role has logged; T is 0 if it has logged none.
 
     Args:
-        folder: of the run, which may be under way.
+        folder: the run's folder; the run may still be running.
         role: actor or evaluator.
-        axis: a key of `AXES`. Hours are those since the run began, without the time between the end
-            of a run and its going on.
+        axis: a key of `AXES`. Hours count from the start of the run, without the time in which it
+            was stopped before it was resumed.
 
     Raises:
         RunError: a file is damaged.
@@ -63,15 +63,15 @@ def read_curve(folder: RunFolder, role: str, axis: str = "steps") -> Curve:
 
 
 def evaluations(folder: RunFolder, axis: str = "steps", smooth: int = 1) -> Curve:
-    """The evaluations of a run, at least one; where two are at the same place, the later one.
+    """Reads the evaluations of a run; of several at the same x, only the last.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
         axis: see `read_curve`.
-        smooth: evaluations that each value is the mean of, around its own place; 1 leaves them.
+        smooth: the width of a centred moving average, in evaluations; 1 does not smooth.
 
     Raises:
-        RunError: there are none, or the file is damaged.
+        RunError: the run has no evaluations, or the file is damaged.
     """
     import pandas as pd
 
@@ -86,43 +86,50 @@ def evaluations(folder: RunFolder, axis: str = "steps", smooth: int = 1) -> Curv
 
 
 def on_one_grid(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
-    """Brings curves to the same places: all those that any of them has, between lines.
+    """Interpolates curves linearly on one grid: the union of their x.
 
-    It begins where all of them have begun, if there is such a place before one ends.
+    The grid starts where the last curve starts, unless another curve ends before that.
 
     Returns:
-        The places, float64 [T], and the values, float64 [number of curves, T], NaN where a curve
-        has ended or not begun.
+        The grid, float64 [T], and the values, float64 [number of curves, T], NaN before a curve's
+        first x and after its last.
     """
     grid = np.unique(np.concatenate([curve.x for curve in curves]))
-    begun = max(curve.x[0] for curve in curves)
-    if begun <= min(curve.x[-1] for curve in curves):
-        grid = grid[grid >= begun]
+    last_start = max(curve.x[0] for curve in curves)
+    if last_start <= min(curve.x[-1] for curve in curves):
+        grid = grid[grid >= last_start]
     values = [np.interp(grid, curve.x, curve.y, left=np.nan, right=np.nan) for curve in curves]
     return grid, np.stack(values)
 
 
 def hours(folder: RunFolder, wall_time: np.ndarray) -> np.ndarray:
-    """The hours for which a run had run at these times, float64 [T] both.
+    """Converts times to hours of training: the time between a stop and a resume does not count.
+
+    Args:
+        folder: the run's folder.
+        wall_time: float64 [T], in seconds since 1970.
+
+    Returns:
+        float64 [T].
 
     Raises:
         RunError: a file is damaged.
     """
-    begun = np.array(_beginnings(folder))
+    starts = np.array(_start_times(folder))
     written = [table["wall_time"] for role in _ROLES if (table := _read(folder, role)) is not None]
     times = np.sort(np.concatenate(written))
-    # The last thing that was written before each going on is as far as that part went.
-    last = np.searchsorted(times, begun[1:]) - 1
-    ends = np.where(last >= 0, times[last], begun[:-1])
-    lasted = np.maximum(ends - begun[:-1], 0)
-    before = np.concatenate([[0.0], np.cumsum(lasted)])
-    part = np.maximum(np.searchsorted(begun, wall_time, side="right") - 1, 0)
-    seconds: np.ndarray = before[part] + np.maximum(wall_time - begun[part], 0)
+    # A part of the run ends with the last row that was logged before the next part's start.
+    last = np.searchsorted(times, starts[1:]) - 1
+    ends = np.where(last >= 0, times[last], starts[:-1])
+    durations = np.maximum(ends - starts[:-1], 0)
+    before = np.concatenate([[0.0], np.cumsum(durations)])
+    part = np.maximum(np.searchsorted(starts, wall_time, side="right") - 1, 0)
+    seconds: np.ndarray = before[part] + np.maximum(wall_time - starts[part], 0)
     return seconds / 3600
 
 
-def _beginnings(folder: RunFolder) -> list[float]:
-    """When a run began, and when it went on, in seconds since 1970."""
+def _start_times(folder: RunFolder) -> list[float]:
+    """When the run was started and each time it was resumed, in seconds since 1970."""
     path = folder.experiment
     try:
         described = read_json(path)
@@ -137,7 +144,7 @@ def _beginnings(folder: RunFolder) -> list[float]:
 def _read(
     folder: RunFolder, role: str, columns: Sequence[str] = ("wall_time",)
 ) -> pd.DataFrame | None:
-    """Columns of one role's metrics as float64, without a line that is yet to be ended."""
+    """Reads columns of one role's metrics as float64; None if it has logged none."""
     path = folder.metrics(role)
     table = read_table(path)
     try:
@@ -147,10 +154,12 @@ def _read(
 
 
 def read_table(path: Path) -> pd.DataFrame | None:
-    """A file of metrics, without a line that is yet to be ended; None where there is none.
+    """Reads a metrics file, or returns None if it does not exist.
+
+    A last line without its line break is left out: the run may be writing it.
 
     Raises:
-        RunError: it is damaged.
+        RunError: the file is damaged.
     """
     import pandas as pd
 

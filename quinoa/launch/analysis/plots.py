@@ -1,4 +1,4 @@
-"""Learning curves as pictures."""
+"""Draws learning curves."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from quinoa.launch.run.run_folder import RunFolder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
+# Okabe and Ito's palette, distinguishable with any kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", "-.", ":")
-# Lines that differ in colour or dashes.
+# How many lines differ in colour or dashes.
 MAX_LINES = len(COLOURS) * len(_DASHES)
 
 _PANEL_INCHES = (5.0, 3.6)
@@ -30,8 +30,8 @@ class Panel(NamedTuple):
     """One subplot.
 
     Attributes:
-        title: what it is of.
-        lines: by label, the curves of the runs that it summarises.
+        title: its title.
+        lines: by label, the curves of the runs that one line summarises.
     """
 
     title: str
@@ -39,13 +39,13 @@ class Panel(NamedTuple):
 
 
 class Band(NamedTuple):
-    """A line with a band around it.
+    """A line, with a band around it or without.
 
     Attributes:
         x: float64 [T].
         y: float64 [T].
-        low: float64 [T], None without a band.
-        high: float64 [T], likewise.
+        low: float64 [T], the lower edge of the band, or None.
+        high: float64 [T], the upper edge, or None.
     """
 
     x: np.ndarray
@@ -55,18 +55,18 @@ class Band(NamedTuple):
 
 
 def literal(text: str) -> str:
-    """A text as it is, for matplotlib, which takes what is between two $ for a formula.
+    """Escapes a text for matplotlib, which reads what stands between two $ as a formula.
 
-    The bytes of a file's name that are no text, which no font has, are replaced.
+    Bytes of a file name that are not valid text, and so in no font, are replaced.
     """
     return text.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
 
 
 def fit(text: Any, width: float) -> None:
-    """Has a text of a figure be no wider than so many pixels.
+    """Fits a text of a figure into a width, given in pixels.
 
-    It breaks between words; where a word alone is wider, it is drawn smaller. A layout that makes
-    room for its lines comes afterwards.
+    The text is broken between words, and set smaller if a single word is too wide. Call it before
+    the figure's layout makes room for the lines.
     """
 
     def width_of(line: str) -> float:
@@ -76,7 +76,7 @@ def fit(text: Any, width: float) -> None:
     words = text.get_text().split(" ")
     widest = max(map(width_of, words))
     if widest > width:
-        # Letters have sizes of whole pixels, so that a text's width is not quite in proportion.
+        # Glyphs have whole-pixel sizes, so the width is not quite proportional to the font size.
         text.set_fontsize(text.get_fontsize() * 0.98 * width / widest)
     lines = words[:1]
     for word in words[1:]:
@@ -89,14 +89,14 @@ def fit(text: Any, width: float) -> None:
 
 
 def fit_titles(figure: Any) -> None:
-    """Has the titles of subplots be no wider than these are; see `fit`."""
+    """Fits the titles of subplots into the subplots' widths; see `fit`."""
     figure.draw_without_rendering()
     for axes in figure.axes:
         fit(axes.title, axes.get_window_extent().width)
 
 
 def plot_run(folder: RunFolder, title: str) -> Path:
-    """Draws a run's learning curve into its folder: evaluations, and the actors' returns.
+    """Draws a run's evaluations and actors' returns to a file in its folder.
 
     Returns:
         The picture's path.
@@ -123,7 +123,7 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> 
 
     Args:
         panels: the subplots.
-        path: where the picture goes; the ending says the format.
+        path: the picture's file; its ending is the format.
         axis: a key of `curves.AXES`.
 
     Returns:
@@ -135,12 +135,12 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> 
 def draw_panels(panels: Sequence[Panel], *, axis: str = "steps") -> Figure:
     """Draws the evaluations of several runs: a line and a band for each label.
 
-    The line is the median over the runs of a label (its seeds), the band goes from their least to
-    their greatest value (Degrave et al., 2018, Figure 1). Where some of them have ended the band
-    ends, and the median of those that go on is a thin dotted line.
+    The line is the median over the runs of a label (its seeds), the band their minimum to maximum
+    (Degrave et al., 2018, Figure 1). Where only some of the runs have data there is no band, and
+    the median of those is a thin dotted line.
 
     Args:
-        panels: the subplots; the same label looks the same in all of them.
+        panels: the subplots; a label has one colour and dash in all of them.
         axis: a key of `curves.AXES`.
     """
     styles = _styles({label: None for panel in panels for label in panel.lines})
@@ -165,15 +165,15 @@ def plot_bands(
     ylabel: str,
     level: float,
 ) -> Path:
-    """Draws lines that have been summarised already, with their bands.
+    """Draws lines and bands that have been computed already.
 
     Args:
-        panels: by title, the lines by label.
-        path: where the picture goes; the ending says the format.
-        title: of the whole.
-        xlabel: of every subplot.
-        ylabel: of the leftmost ones.
-        level: where a thin grey line goes across.
+        panels: subplot title → label → line.
+        path: the picture's file; its ending is the format.
+        title: the figure's title.
+        xlabel: the label of every subplot's x axis.
+        ylabel: the label of the leftmost subplots' y axes.
+        level: the height of a thin grey horizontal line.
 
     Returns:
         The picture's path.
@@ -196,20 +196,20 @@ def plot_bands(
 
 def _draw_runs(axes: Any, curves: Sequence[Curve], style: Mapping[str, Any]) -> None:
     grid, values = on_one_grid(curves)
-    is_everywhere = ~np.isnan(values).any(axis=0)
-    shared, everywhere = grid[is_everywhere], values[:, is_everywhere]
-    axes.plot(shared, np.median(everywhere, axis=0), **style)
+    in_all = ~np.isnan(values).any(axis=0)
+    shared_grid, shared_values = grid[in_all], values[:, in_all]
+    axes.plot(shared_grid, np.median(shared_values, axis=0), **style)
     if len(curves) > 1:
-        low, high = everywhere.min(axis=0), everywhere.max(axis=0)
-        axes.fill_between(shared, low, high, color=style["color"], alpha=0.2, linewidth=0)
-    for part in _parts(~is_everywhere & ~np.isnan(values).all(axis=0)):
+        low, high = shared_values.min(axis=0), shared_values.max(axis=0)
+        axes.fill_between(shared_grid, low, high, color=style["color"], alpha=0.2, linewidth=0)
+    for part in _stretches(~in_all & ~np.isnan(values).all(axis=0)):
         median = np.nanmedian(values[:, part], axis=0)
         axes.plot(grid[part], median, color=style["color"], linestyle=":", linewidth=1)
 
 
-def _parts(is_in: np.ndarray) -> list[slice]:
-    """The stretches of places that are in."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_in.astype(int), [0]])))
+def _stretches(mask: np.ndarray) -> list[slice]:
+    """The stretches in which a mask, bool [T], is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
     return [slice(start, end) for start, end in edges.reshape(-1, 2)]
 
 
@@ -222,7 +222,7 @@ def _styles(labels: Mapping[str, None]) -> dict[str, dict[str, Any]]:
 
 
 def _counted(label: str, panels: Sequence[Panel]) -> str:
-    """A label with how many runs it has, where that is more than one somewhere."""
+    """A label with its number of runs, if that exceeds one in some subplot."""
     counts = [len(panel.lines[label]) for panel in panels if label in panel.lines]
     if max(counts) == 1:
         return label
@@ -231,15 +231,15 @@ def _counted(label: str, panels: Sequence[Panel]) -> str:
 
 
 def _new_figure(num_panels: int) -> tuple[Any, list[Any]]:
-    from quinoa.launch.analysis.shown_figure import ShownFigure
+    from quinoa.launch.analysis.notebook_figure import NotebookFigure
 
     columns = min(num_panels, _MAX_COLUMNS)
     rows = math.ceil(num_panels / columns)
     size = (7.0, 4.5)
     if num_panels > 1:
         size = (_PANEL_INCHES[0] * columns, _PANEL_INCHES[1] * rows)
-    # Without pyplot: no display is looked for, and nothing is kept when it is done.
-    figure = ShownFigure(figsize=size, layout="constrained")
+    # Not pyplot, which looks for a display and keeps every figure in memory.
+    figure = NotebookFigure(figsize=size, layout="constrained")
     all_axes = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     for spare in all_axes[num_panels:]:
         spare.remove()
@@ -249,7 +249,7 @@ def _new_figure(num_panels: int) -> tuple[Any, list[Any]]:
 
 
 def _name_x(axes: Any, name: str) -> None:
-    """Names what is along an axis, and has large numbers of it written short: 200k, 1M."""
+    """Labels an x axis and abbreviates its large numbers: 200k, 1M."""
     from matplotlib.ticker import EngFormatter
 
     axes.set_xlabel(name)
@@ -260,14 +260,14 @@ def _name_x(axes: Any, name: str) -> None:
 def _finish(
     figure: Any, all_axes: Sequence[Any], ylabel: str, styles: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Names the axes at the left, and has one legend for all of them below."""
+    """Labels the y axes of the leftmost subplots and puts one legend below all of them."""
     from matplotlib.lines import Line2D
 
     for axes in all_axes:
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel(ylabel)
     width, height = figure.get_size_inches()
-    # By about the inches that the longest label takes.
+    # About as many columns as the longest label, at 0.085 inches a letter, leaves room for.
     columns = max(1, min(len(styles), int(width / (0.6 + 0.085 * max(map(len, styles))))))
     rows = math.ceil(len(styles) / columns)
     figure.set_size_inches(width, height + 0.22 * rows)
@@ -276,7 +276,7 @@ def _finish(
 
 
 def save(figure: Any, path: Path) -> Path:
-    """Writes a figure to a file, whose ending says the format; returns its path."""
+    """Writes a figure to a file, whose ending is the format, and returns its path."""
     fit_titles(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

@@ -1,4 +1,4 @@
-"""What random actions get: the zero of a normalised score."""
+"""The score of random actions, which is 0 % of a normalised score."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def random_score(
     max_episode_steps: int = 100_000,
     num_episodes: int = EPISODES,
 ) -> float:
-    """The mean return of episodes with actions uniform in [-1, 1]^A; the same each time.
+    """The mean return of episodes with actions uniform in [-1, 1]^A; deterministic.
 
     Args:
-        environment: a name that `quinoa.environments.make` knows.
-        env_kwargs: keyword arguments for what makes it.
+        environment: a name that `quinoa.environments.make` accepts.
+        env_kwargs: keyword arguments of the environment's constructor.
         action_repeat: environment steps that each action lasts.
         max_episode_steps: actions after which an episode is cut off.
-        num_episodes: how many.
+        num_episodes: how many episodes to average over.
 
     Raises:
         RunError: the environment cannot be made or stepped.
@@ -54,9 +54,9 @@ def random_score(
             returns = np.full(num_episodes, np.nan)
             while np.isnan(returns).any():
                 step = batch.step(rng.uniform(-1, 1, shape).astype(np.float32))
-                # The first episode of each, or short ones would count more often.
-                first = step.last & np.isnan(returns)
-                returns[first] = step.episode_return[first]
+                # Only the first episode of each environment: short ones would count more often.
+                is_first = step.last & np.isnan(returns)
+                returns[is_first] = step.episode_return[is_first]
         finally:
             batch.close()
     except KeyboardInterrupt:
@@ -67,6 +67,6 @@ def random_score(
             "give a file of scores that says theirs, --baseline=FILE."
         ) from error
     finally:
-        # Where its code may have gone; the caller's paths lead from here.
+        # The environment's code may have changed the folder that relative paths start from.
         os.chdir(start)
     return float(returns.mean())

@@ -1,9 +1,8 @@
-"""Which runs belong together: by what they learn, and by what they were told."""
+"""Groups runs by environment, agent and settings."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import os
@@ -14,45 +13,46 @@ from typing import Any
 from quinoa.launch.errors import RunError
 from quinoa.launch.run.run_folder import RunFolder, existing
 from quinoa.launch.storage.files import read_json
+from quinoa.suggestions import did_you_mean
 
-# What `--by` may name besides settings: the run itself.
+# `--by=run` puts each run in a group of its own.
 _RUN = "run"
-# Settings of the experiment that change what is learned, and not only how it is run.
-_TELLING = ("samples_per_insert", "action_repeat")
+# The experiment's settings that change what is learned, not only how the run is executed.
+_LEARNING_SETTINGS = ("samples_per_insert", "action_repeat")
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """A run and what it was told.
+class ConfiguredRun:
+    """A run with its settings.
 
     Attributes:
-        folder: of the run.
-        settings: by name, as JSON has them: the experiment's fields and, among them, the agent's.
-        of_agent: the names of those that are the agent's.
+        folder: the run's folder.
+        settings: the fields of the experiment and of the agent's config by name, as in JSON.
+        agent_settings: the names of those that are the agent's.
     """
 
     folder: RunFolder
     settings: Mapping[str, Any]
-    of_agent: frozenset[str]
+    agent_settings: frozenset[str]
 
     @property
     def agent(self) -> str:
-        """Its name."""
+        """The agent's name."""
         return str(self.settings["agent"])
 
     @property
     def environment(self) -> str:
-        """Its name."""
+        """The environment's name."""
         return str(self.settings["environment"])
 
     def key(self, field: str) -> Hashable:
-        """A setting as something that can be compared, None where the run has none of that name."""
+        """A setting's value in a form that can be compared; None if the run has no such setting."""
         if field == _RUN:
             return str(self.folder.root)
         return json.dumps(self.settings[field]) if field in self.settings else None
 
     def described(self, field: str) -> str | None:
-        """A setting as text, None where the run has none of that name."""
+        """A setting as part of a label; None if the run has no such setting."""
         if field == _RUN:
             return self.folder.root.name
         if field not in self.settings:
@@ -63,15 +63,15 @@ class Run:
         return f"{field}={_text(value)}"
 
 
-# The runs of each label, by environment.
-Groups = Mapping[str, Mapping[str, Sequence[Run]]]
+# Environment → label → runs.
+Groups = Mapping[str, Mapping[str, Sequence[ConfiguredRun]]]
 
 
-def read(folder: RunFolder) -> Run:
-    """Reads what a run was told, without importing what it ran.
+def read(folder: RunFolder) -> ConfiguredRun:
+    """Reads a run's settings; the code of its agent and environment is not imported.
 
     Raises:
-        RunError: that is damaged.
+        RunError: the file is damaged.
     """
     path = folder.experiment
     try:
@@ -87,14 +87,17 @@ def read(folder: RunFolder) -> Run:
         raise RunError(
             f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
         ) from error
-    return Run(folder, settings, frozenset(config))
+    return ConfiguredRun(folder, settings, frozenset(config))
 
 
-def find(paths: Sequence[str | os.PathLike[str]]) -> list[Run]:
-    """The runs at these paths: each that of a run, or a folder of runs, as that of a sweep.
+def find(paths: Sequence[str | os.PathLike[str]]) -> list[ConfiguredRun]:
+    """Finds runs.
+
+    Args:
+        paths: folders of runs, and folders that contain them, such as a sweep's.
 
     Raises:
-        RunError: there is none at one of them, or one is damaged.
+        RunError: a path has no run, or a run is damaged.
     """
     runs = []
     for path in map(Path, paths):
@@ -105,61 +108,62 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> list[Run]:
         else:
             inside = [path]
         runs += [read(existing(folder)) for folder in inside]
-    # Given twice, a run would count twice.
+    # A run that is given twice counts once.
     return list({run.folder.root.resolve(): run for run in runs}.values())
 
 
-def group(runs: Sequence[Run], by: Sequence[str] | None = None) -> Groups:
-    """Groups runs by environment and label, in the order of their names and values.
+def group(runs: Sequence[ConfiguredRun], by: Sequence[str] | None = None) -> Groups:
+    """Groups runs by environment and label, sorted by names and by the settings' values.
 
     Args:
         runs: at least one.
-        by: settings that make another label, besides the agent, which always does; `run` makes one
-            of each run. None is those settings of an agent that differ between its runs on the
-            same environment.
+        by: the settings that, with the agent's name, make a run's label; `run` gives each run a
+            label of its own. By default, an agent's settings that differ between its runs on one
+            environment.
 
     Raises:
         RunError: no run has a setting of that name.
     """
     if by is not None:
         _check_known(by, runs)
-    of_agents: dict[str, list[Run]] = {}
+    by_agent: dict[str, list[ConfiguredRun]] = {}
     for run in runs:
-        of_agents.setdefault(run.agent, []).append(run)
-    groups: dict[str, dict[str, list[Run]]] = {}
-    for agent in sorted(of_agents):
-        same = of_agents[agent]
-        fields = differing(same) if by is None else [field for field in by if field != "agent"]
-        for run in sorted(same, key=lambda run: [_order(run, field) for field in fields]):
+        by_agent.setdefault(run.agent, []).append(run)
+    groups: dict[str, dict[str, list[ConfiguredRun]]] = {}
+    for agent in sorted(by_agent):
+        of_agent = by_agent[agent]
+        fields = differing(of_agent) if by is None else [field for field in by if field != "agent"]
+        for run in sorted(of_agent, key=lambda run: [_order(run, field) for field in fields]):
             parts = [run.described(field) for field in ("agent", *fields)]
             label = ", ".join(part for part in parts if part is not None)
             groups.setdefault(run.environment, {}).setdefault(label, []).append(run)
     return {environment: groups[environment] for environment in sorted(groups)}
 
 
-def differing(runs: Sequence[Run]) -> list[str]:
-    """The settings that what is learned depends on, and that differ on one environment."""
+def differing(runs: Sequence[ConfiguredRun]) -> list[str]:
+    """The settings that affect learning and differ between runs on the same environment."""
     names = {name: None for run in runs for name in run.settings}
     return [
         name
         for name in names
-        if (name in _TELLING or any(name in run.of_agent for run in runs))
+        if (name in _LEARNING_SETTINGS or any(name in run.agent_settings for run in runs))
         and len({(run.environment, run.key(name)) for run in runs})
         > len({run.environment for run in runs})
     ]
 
 
-def _check_known(by: Sequence[str], runs: Sequence[Run]) -> None:
+def _check_known(by: Sequence[str], runs: Sequence[ConfiguredRun]) -> None:
     known = {_RUN, *(name for run in runs for name in run.settings)}
     for field in by:
         if field not in known:
-            matches = difflib.get_close_matches(field, sorted(known), n=1)
-            near = f" Did you mean {matches[0]}?" if matches else ""
-            raise RunError(f"These runs have no setting {field!r} to be told apart by.{near}")
+            raise RunError(
+                f"These runs have no setting {field!r} to be told apart by."
+                f"{did_you_mean(field, sorted(known))}"
+            )
 
 
-def _order(run: Run, field: str) -> tuple[float, str]:
-    """What sorts numbers by value and all else by its text."""
+def _order(run: ConfiguredRun, field: str) -> tuple[float, str]:
+    """A sort key: numbers by value, everything else after them by its text."""
     value = run.settings.get(field)
     number = float(value) if isinstance(value, (int, float)) else math.inf
     return number, str(run.key(field))

@@ -17,13 +17,11 @@ from quinoa.launch.terminal.output import say
 if TYPE_CHECKING:
     import pandas as pd
 
+    from quinoa.launch.analysis.baseline import Scale
     from quinoa.launch.analysis.run_groups import Groups
-    from quinoa.launch.analysis.scores import Scale
 
 _AXES = ("steps", "updates", "hours")
-# Runs that a note names, at most.
-_NAMED = 5
-# What --table takes in place of a file.
+# The value of --table that stands for standard output.
 _STANDARD_OUTPUT = "-"
 
 
@@ -40,7 +38,7 @@ def _flags() -> flags.FlagValues:
         "steps",
         _AXES,
         "Draw over actor steps, gradient steps (updates), or hours of training (without the time "
-        "between the end of a run and its going on).",
+        "between the end of a run and its resumption).",
         flag_values=values,
     )
     flags.DEFINE_list(
@@ -95,9 +93,9 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
 
 def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -> int:
-    """Plots, and writes the table to a stream, or to the file that is asked for."""
+    """Draws the curves, and writes the table to `data`, or to --table's file if that is None."""
     process_environment.set_for_this_process()
-    from quinoa.launch.analysis import comparison, curves, plots, scores
+    from quinoa.launch.analysis import comparison, curves, plots, scores, tables
 
     assert tuple(curves.AXES) == _AXES
     groups = comparison.groups_of(paths, values.by)
@@ -112,10 +110,10 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error
     say(values.out)
     if table is not None and data is not None:
-        scores.say_table(table, data)
+        tables.say_table(table, data)
     elif table is not None:
         try:
-            scores.write_table(table, Path(values.table))
+            tables.write_table(table, Path(values.table))
         except OSError as error:
             raise UsageError(f"{values.table} cannot be written: {error}") from error
         say(values.table)
@@ -123,13 +121,13 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
 
 
 def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame | None:
-    """Draws normalised scores; returns the table of final ones, if one is wanted."""
-    from quinoa.launch.analysis import curves, plots, scores
+    """Draws normalised scores; returns the table of final scores if --table asks for one."""
+    from quinoa.launch.analysis import aggregates, curves, plots
 
-    scores.by_label(groups)
+    aggregates.by_label(groups)
     by_environment = _scales(groups, values)
-    aggregates = scores.aggregate(groups, by_environment, values.x, values.smooth)
-    for label, of_label in aggregates.items():
+    along_training = aggregates.aggregate(groups, by_environment, values.x, values.smooth)
+    for label, of_label in along_training.items():
         most = max(len(labels[label]) for labels in groups.values())
         if most > of_label.num_runs:
             say(
@@ -145,9 +143,9 @@ def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame |
                 None if of_label.low is None else of_label.low[index],
                 None if of_label.high is None else of_label.high[index],
             )
-            for label, of_label in aggregates.items()
+            for label, of_label in along_training.items()
         }
-        for index, name in enumerate(scores.AGGREGATES)
+        for index, name in enumerate(aggregates.AGGREGATES)
     }
     tasks = f"{len(groups)} task{'' if len(groups) == 1 else 's'}"
     plots.plot_bands(
@@ -158,12 +156,12 @@ def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame |
         ylabel="normalised score (%)",
         level=100.0,
     )
-    return scores.aggregate_final(groups, by_environment, values.last) if values.table else None
+    return aggregates.aggregate_final(groups, by_environment, values.last) if values.table else None
 
 
 def _scales(groups: Groups, values: flags.FlagValues) -> dict[str, Scale]:
-    """What is 0 % and 100 % of each environment."""
-    from quinoa.launch.analysis import scores
+    """The returns that are 0 % and 100 % on each environment."""
+    from quinoa.launch.analysis import baseline
     from quinoa.launch.analysis.random_score import random_score
 
     labels = {label for of_environment in groups.values() for label in of_environment}
@@ -175,7 +173,7 @@ def _scales(groups: Groups, values: flags.FlagValues) -> dict[str, Scale]:
                 f"The baseline {values.baseline} is neither a line of these runs ({known}) nor a "
                 "file of scores."
             )
-        given = scores.read_baseline(Path(values.baseline))
+        given = baseline.read_baseline(Path(values.baseline))
     zeros = {}
     for environment, of_environment in groups.items():
         known_zero = given[environment][1] if given and environment in given else None
@@ -190,8 +188,8 @@ def _scales(groups: Groups, values: flags.FlagValues) -> dict[str, Scale]:
             max_episode_steps=settings.get("max_episode_steps", 100_000),
         )
     if given is None:
-        return scores.scales(groups, values.baseline, zeros, values.last)
-    return scores.scales_of_file(list(groups), given, zeros)
+        return baseline.scales(groups, values.baseline, zeros, values.last)
+    return baseline.scales_of_file(list(groups), given, zeros)
 
 
 COMMAND = Command(

@@ -268,7 +268,7 @@ def _go_through(
     retry_failed: bool = False,
 ) -> int:
     """Runs what is left to run, and says what came of all; returns the exit status."""
-    from quinoa.launch.analysis import scores
+    from quinoa.launch.analysis import tables
     from quinoa.launch.sweep import summary
     from quinoa.launch.sweep.folder import State
     from quinoa.launch.sweep.runner import run_all
@@ -285,7 +285,7 @@ def _go_through(
     )
     table, paths = summary.write(sweep, planned)
     say("")
-    scores.say_table(table, sys.stdout)
+    tables.say_table(table, sys.stdout)
     say("")
     for path in paths:
         say(str(start.shown(path)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quinoa.launch.analysis import curves, plots, run_groups, scores
+from quinoa.launch.analysis import curves, plots, run_groups, scores, tables
 from quinoa.launch.errors import RunError
 from quinoa.launch.sweep.folder import Planned, State, SweepFolder
 
@@ -95,7 +95,7 @@ def write(sweep: SweepFolder, plan: Sequence[Planned]) -> tuple[pd.DataFrame, li
     table = settings_table(runs, settings)
     paths = [sweep.runs_table, sweep.table, sweep.table.with_suffix(".csv")]
     for path, of_path in zip(paths, (runs, table, table), strict=True):
-        scores.write_table(of_path, path)
+        tables.write_table(of_path, path)
     have_returns = [
         run_groups.read(sweep.run(planned))
         for planned, value in zip(plan, _in_order(runs, plan), strict=True)
