@@ -18,6 +18,18 @@ class NonFiniteError(RuntimeError):
     """Something that is learned or acted with is NaN or infinite: what."""
 
 
+def finite_parameters(learner: Learner) -> np.ndarray:
+    """The policy's variables as one vector, float32 [P], for actors and checkpoints.
+
+    Raises:
+        NonFiniteError: they, or any other of the learner's variables, are NaN or infinite.
+    """
+    bad = learner.not_finite()
+    if bad:
+        raise NonFiniteError(f"Not finite: {named(bad)}.")
+    return learner.parameters()
+
+
 def diagnose(learner: Learner, superbatch: Transition) -> str:
     """Looks for what is not finite in the variables, and in a step on the first batch that has it.
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
-from quinoa.launch.checkpoints.finite import finite_parameters
 from quinoa.launch.errors import RunError
 from quinoa.launch.metrics.counter import COUNTS, LEARNER_STEPS
 
@@ -78,6 +77,9 @@ def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoin
         OSError: it cannot be written, for a full disk say; nothing is left of it, and what there
             was before stays.
     """
+    # Needs TensorFlow, which those that only look at checkpoints do without.
+    from quinoa.agents.divergence import finite_parameters
+
     parameters = finite_parameters(learner)
     steps = learner.steps
     final = Checkpoint(folder / f"{steps:012d}")

@@ -13,7 +13,7 @@ from quinoa.launch.engines.awake_clock import AwakeClock
 from quinoa.launch.engines.base import Outcome, RunResult
 from quinoa.launch.engines.local.processes import NodeProcess
 from quinoa.launch.engines.restarts import Restarts
-from quinoa.launch.nodes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
+from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.run import events
 from quinoa.launch.terminal.output import say
 

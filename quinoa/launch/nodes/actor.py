@@ -17,8 +17,12 @@ from quinoa.agents.replay import SegmentWriter, wait_for_server
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter, Report
-from quinoa.launch.nodes import RUN_IS_OVER, TOLD_TO_STOP, heartbeat
-from quinoa.launch.nodes.faults import too_many_are_fatal
+from quinoa.launch.nodes import heartbeat
+from quinoa.launch.nodes.exit_codes import (
+    RUN_IS_OVER,
+    TOLD_TO_STOP,
+    too_many_faults_are_fatal,
+)
 from quinoa.launch.roles.metric_rows import ActorRows
 from quinoa.launch.roles.role_warnings import WarningLog
 from quinoa.launch.run.run_folder import RunFolder
@@ -107,7 +111,7 @@ class ActorNode:
         while not should_stop():
             # As of now: once it has acted, the step may wait for replay while the learner goes on.
             learner_steps = reporter.count(LEARNER_STEPS)
-            with too_many_are_fatal():
+            with too_many_faults_are_fatal():
                 step = actor.step()
             age = max(learner_steps - parameters.version, 0)
             rows.add(step, age, is_stale=warnings.parameter_age(age, experiment.max_parameter_age))

@@ -15,7 +15,7 @@ from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
 from quinoa.launch.metrics.counter import ACTOR_STEPS
 from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter, Report
 from quinoa.launch.nodes import heartbeat
-from quinoa.launch.nodes.faults import too_many_are_fatal
+from quinoa.launch.nodes.exit_codes import too_many_faults_are_fatal
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.roles.role_warnings import WarningLog
 from quinoa.launch.run.run_folder import RunFolder
@@ -81,7 +81,7 @@ class EvaluatorNode:
             version, parameters = newest
             unflatten(policy, parameters)
             try:
-                with too_many_are_fatal():
+                with too_many_faults_are_fatal():
                     result = evaluate(
                         policy,
                         environments,

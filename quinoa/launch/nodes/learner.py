@@ -11,10 +11,10 @@ import numpy as np
 import reverb
 
 from quinoa.agents import registry, replay
+from quinoa.agents.divergence import finite_parameters
 from quinoa.agents.learner import Learner
 from quinoa.agents.parameters import PublishedParameters
 from quinoa.launch.checkpoints import learner_checkpoints
-from quinoa.launch.checkpoints.finite import finite_parameters
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
 from quinoa.launch.metrics.reporter import BackgroundReporter, Report, Reporter

@@ -21,7 +21,7 @@ from quinoa.launch.engines.supervision import (
     Node,
     Supervisor,
 )
-from quinoa.launch.nodes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
+from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.run.run_folder import RunFolder
 
 HANG_TIMEOUT_S = 10.0

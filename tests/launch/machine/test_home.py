@@ -17,7 +17,7 @@ from tests.launch.helpers import ROOT
 _NOBODY = 54321
 _AS_NOBODY = ("unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}")
 _ASK = """
-from quinoa.launch import process_environment
+from quinoa.launch.machine import process_environment
 inherited = process_environment.set_for_this_process()
 import getpass, os, pathlib
 import matplotlib

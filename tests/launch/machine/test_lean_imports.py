@@ -3,7 +3,7 @@ import sys
 
 PROGRAM = """
 import sys
-from quinoa.launch import lean_imports
+from quinoa.launch.machine import lean_imports
 lean_imports.import_tensorflow()
 names = ("jax", "pandas", "h5py", "PIL")
 assert not [name for name in names if name in sys.modules]

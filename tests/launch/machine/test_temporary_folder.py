@@ -13,7 +13,7 @@ from tests.launch.disks import fill
 
 KILLED = """
 import os, signal
-from quinoa.launch import temporary_folder
+from quinoa.launch.machine import temporary_folder
 with temporary_folder.made() as folder:
     open(os.path.join(folder, "file"), "w").close()
     os.kill(os.getpid(), signal.SIGKILL)

@@ -28,7 +28,8 @@ def attached(heard, monkeypatch):
 
 def test_a_process_is_heard_by_the_one_that_started_it(heard):
     program = (
-        "import sys; from launch import heartbeat; heartbeat.attach(int(sys.argv[1])); "
+        "import sys; from quinoa.launch.nodes import heartbeat; "
+        "heartbeat.attach(int(sys.argv[1])); "
         "[heartbeat.beat() for _ in range(1000)]"
     )
     command = [sys.executable, "-c", program, str(heard.descriptor)]

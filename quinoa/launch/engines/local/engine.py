@@ -27,7 +27,7 @@ from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import process_environment, temporary_folder
 from quinoa.launch.machine.sizing import usable_cores
-from quinoa.launch.nodes import RUN_IS_OVER, TOLD_TO_STOP
+from quinoa.launch.nodes.exit_codes import RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json

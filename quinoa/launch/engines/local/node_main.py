@@ -23,7 +23,8 @@ from quinoa.launch.engines.local.processes import STACKS_SIGNAL
 from quinoa.launch.errors import FatalError
 from quinoa.launch.machine import lean_imports, parent, process_environment
 from quinoa.launch.machine.streams import prepare
-from quinoa.launch.nodes import FATAL, RUN_IS_OVER, TOLD_TO_STOP, heartbeat
+from quinoa.launch.nodes import heartbeat
+from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.terminal import library_warnings
 from quinoa.launch.terminal.output import settle
 

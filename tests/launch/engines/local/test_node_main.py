@@ -9,7 +9,7 @@ import cloudpickle
 import pytest
 
 from quinoa.launch.machine import interpreter
-from quinoa.launch.nodes import RUN_IS_OVER, TOLD_TO_STOP
+from quinoa.launch.nodes.exit_codes import RUN_IS_OVER, TOLD_TO_STOP
 
 
 def leaving(status: object) -> NoReturn:
