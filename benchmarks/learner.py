@@ -25,6 +25,7 @@ from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes.learner import LearnerNode
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 
 _STEPS_PER_CALL = 50
@@ -158,7 +159,7 @@ def _whole(
 def _time_to_save(learner: Learner) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        learner_checkpoints.save(Path(folder), learner, {})
+        learner_checkpoints.save(Path(folder), learner, Counts())
         return time.perf_counter() - start
 
 

@@ -17,8 +17,8 @@ import pandas as pd
 import psutil
 
 from benchmarks.measure import BenchmarkError
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
-from quinoa.launch.program import ACTOR, LEARNER, REPLAY
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 
@@ -103,7 +103,7 @@ class Training:
     def speed(self, seconds: float, *, after_s: float = 0.0) -> Speed:
         """Watches for a while, after a while."""
         time.sleep(after_s)
-        processes = [self._node(group) for group in (LEARNER, REPLAY)]
+        processes = [self._node(group) for group in (Role.LEARNER, Role.REPLAY)]
         start, used = time.time(), [_processor_seconds(process) for process in processes]
         before = self._status()
         time.sleep(seconds)
@@ -124,7 +124,7 @@ class Training:
 
     def actor_memory(self) -> float:
         """The resident memory of one actor's process, in MB."""
-        return float(self._node(ACTOR).memory_info().rss / 2**20)
+        return float(self._node(Role.ACTOR).memory_info().rss / 2**20)
 
     def close(self) -> None:
         """Stops the run, and waits for its end."""

@@ -76,7 +76,7 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
     assert 3000 <= status["actor_steps"] < 6000
     # One gradient step for each transition after the first 500.
     counts = learner_checkpoints.newest(folder.checkpoints).counts()
-    assert 2000 <= counts["learner_steps"] <= status["actor_steps"] - 400
+    assert 2000 <= counts.learner_steps <= status["actor_steps"] - 400
     assert read_json(folder.result)["outcome"] == "finished"
 
     evaluated = subprocess.run(
@@ -124,7 +124,7 @@ def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
     if not private:
         assert not set(ports) & listening_here()
     counts = learner_checkpoints.newest(root / "checkpoints").counts()
-    assert counts["learner_steps"] >= before
+    assert counts.learner_steps >= before
     assert f"quinoa evaluate {root}" in out
     assert read_json(RunFolder(root).result)["outcome"] == "stopped"
 
@@ -137,7 +137,7 @@ def test_a_signal_before_anything_has_started_still_leaves_a_checkpoint(tmp_path
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
     assert not nodes_of(root)
-    assert learner_checkpoints.newest(root / "checkpoints").counts()["learner_steps"] == 0
+    assert learner_checkpoints.newest(root / "checkpoints").counts().learner_steps == 0
 
 
 def test_a_second_signal_does_not_wait(tmp_path):

@@ -22,6 +22,7 @@ from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.running.new_experiment import assignments
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment, load
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import MATCH, experiment
 
@@ -166,7 +167,9 @@ def test_experiment_file(count, tmp_path):
 def checkpoint(tmp_path_factory) -> learner_checkpoints.Checkpoint:
     of = experiment()
     learner = Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=1)
-    return learner_checkpoints.save(tmp_path_factory.mktemp("saved"), learner, {"actor_steps": 1})
+    return learner_checkpoints.save(
+        tmp_path_factory.mktemp("saved"), learner, Counts(actor_steps=1)
+    )
 
 
 @fuzzed("checkpoint")

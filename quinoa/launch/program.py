@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import launchpad as lp
@@ -10,26 +10,21 @@ from launchpad import address
 
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.metrics.counter import ACTOR_STEPS
+from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 
-REPLAY = "replay"
-COUNTER = "counter"
-LEARNER = "learner"
-ACTOR = "actor"
-EVALUATOR = "evaluator"
-
 # A run is over when all nodes of this group have returned.
-WORKERS = ACTOR
+WORKERS = Role.ACTOR
 # Then, or when it is to end early, the others are told to stop, group by group: those that need
 # others before those that they need.
-STOP_ORDER = ((ACTOR, EVALUATOR), (LEARNER,), (COUNTER, REPLAY))
+STOP_ORDER = ((Role.ACTOR, Role.EVALUATOR), (Role.LEARNER,), (Role.COUNTER, Role.REPLAY))
 
 # The groups whose processes import TensorFlow.
-USE_TENSORFLOW = (REPLAY, LEARNER, ACTOR, EVALUATOR)
+USE_TENSORFLOW = (Role.REPLAY, Role.LEARNER, Role.ACTOR, Role.EVALUATOR)
 
 # What other nodes report to and wait for when they stop.
-HEARERS = (COUNTER, REPLAY)
+HEARERS = (Role.COUNTER, Role.REPLAY)
 
 # Seconds after which a call to another process fails: it is restarting, or gone.
 CALL_TIMEOUT_S = 20
@@ -43,22 +38,22 @@ def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
         folder: of the run.
     """
     _, start = learner_checkpoints.start_of(folder.checkpoints)
-    acting = experiment.going_on(start[ACTOR_STEPS])
+    acting = experiment.going_on(start.actor_steps)
     program = lp.Program(folder.root.name)
-    with program.group(REPLAY):
+    with program.group(Role.REPLAY):
         replay = program.add_node(_ReplayServer(experiment, folder))
-    with program.group(COUNTER):
+    with program.group(Role.COUNTER):
         counter = program.add_node(_courier_node(_make_counter, folder, experiment.steps, start))
-    with program.group(LEARNER):
+    with program.group(Role.LEARNER):
         learner = program.add_node(
             _courier_node(_make_learner, experiment, folder, replay, counter)
         )
-    with program.group(ACTOR):
+    with program.group(Role.ACTOR):
         for index in range(experiment.num_actors):
             program.add_node(
                 lp.PyClassNode(_make_actor, acting, index, folder, replay, learner, counter)
             )
-    with program.group(EVALUATOR):
+    with program.group(Role.EVALUATOR):
         program.add_node(lp.PyClassNode(_make_evaluator, acting, folder, learner, counter))
     return program
 
@@ -88,7 +83,7 @@ class _ReplayServer(lp.ReverbNode):
 # These run in the nodes' own processes, each of which imports no more than it needs.
 
 
-def _make_counter(folder: RunFolder, steps: int, start: Mapping[str, int]) -> Any:
+def _make_counter(folder: RunFolder, steps: int, start: Counts) -> Any:
     from quinoa.launch.nodes.counter import CounterNode
 
     return CounterNode(folder, steps, start, lp.stop_event())

@@ -11,12 +11,10 @@ from typing import Any
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics import metrics_log
-from quinoa.launch.metrics.counter import ACTOR_STEPS
+from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.roles import METRIC_ROLES
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage import lock
-
-# The roles that keep metrics.
-_ROLES = ("actor", "learner", "evaluator")
 
 
 @contextlib.contextmanager
@@ -35,7 +33,7 @@ def held(folder: RunFolder) -> Iterator[None]:
 
 def make_ready(
     folder: RunFolder,
-    counts: Mapping[str, int],
+    counts: Counts,
     damaged: Sequence[DamagedError],
     *,
     keep_replay: bool,
@@ -44,7 +42,7 @@ def make_ready(
 
     Args:
         folder: of the run.
-        counts: at the whole checkpoint, or zeros.
+        counts: of the run at the whole checkpoint; zeros where there is none.
         damaged: those newer than that one.
         keep_replay: have the run go on with what its replay held, where that is saved.
 
@@ -52,9 +50,9 @@ def make_ready(
         A line on each that was set aside.
     """
     lines = [f"{of.what}; it is kept as {of.checkpoint.set_aside()}." for of in damaged]
-    for path in (*map(folder.metrics, _ROLES), folder.evaluations):
+    for path in (*map(folder.metrics, METRIC_ROLES), folder.evaluations):
         # Rows of no step at all are of a run that has not begun.
-        steps = counts[ACTOR_STEPS] if any(counts.values()) else -1
+        steps = counts.actor_steps if counts else -1
         metrics_log.truncate(path, steps)
     if not keep_replay:
         # A replay server that starts takes up what it finds.

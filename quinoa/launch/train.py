@@ -20,7 +20,6 @@ from quinoa.launch.engines.base import Engine, Outcome, RunResult
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.run.process_list import ProcessList
@@ -231,7 +230,7 @@ def _evaluate_final(
     except (EvaluationStopped, KeyboardInterrupt):
         return None
     counts = checkpoint.counts()
-    row = evaluation_row(final, counts[ACTOR_STEPS], counts[LEARNER_STEPS])
+    row = evaluation_row(final, counts.actor_steps, counts.learner_steps)
     log = MetricsLog(folder)
     log.write("evaluator", {"wall_time": time.time(), **row})
     log.close()

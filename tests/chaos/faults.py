@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
-from quinoa.launch.program import ACTOR
+from quinoa.launch.run.roles import Role
 from tests.chaos import environment
 from tests.chaos.subject import REPLAY_CHECKPOINT_PERIOD_S, ROLES, STOP_S, Subject, wait_until
 from tests.launch.helpers import ROOT, listening_ports
@@ -62,7 +62,7 @@ def _kill_and_wait(subject: Subject, names: tuple[str, ...] | list[str]) -> None
     for name in names:
         wait_until(lambda: name in subject.back_since(known), f"{name} is back", subject)  # noqa: B023
         role, _, index = name.partition("-")
-        if role == ACTOR:
+        if role == Role.ACTOR:
             wait_until(
                 lambda: _rows_of_actors(subject)[index] > rows[index],  # noqa: B023
                 f"{name} acts",

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from quinoa.launch.checkpoints import learner_checkpoints
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.chaos import environment

@@ -10,6 +10,7 @@ from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 
 
@@ -32,5 +33,5 @@ def make_run(root: Path, environment: str, agent: str, *, moved: bool = False) -
         rng = np.random.default_rng(0)
         for variable in learner.agent.policy.variables:
             variable.assign_add(0.05 * rng.standard_normal(variable.shape).astype(np.float32))
-    learner_checkpoints.save(folder.checkpoints, learner, {"actor_steps": 10})
+    learner_checkpoints.save(folder.checkpoints, learner, Counts(actor_steps=10))
     return folder

@@ -59,19 +59,19 @@ def test_a_run_goes_on_where_it_ended(run):
     rows = [len(table) for table in tables(run)]
     status, out, err = go_on(run, "--steps=1500", "--change=steps")
     assert status == 0, err
-    assert f"Going on from {before['actor_steps']} steps." in out
+    assert f"Going on from {before.actor_steps} steps." in out
     after = learner_checkpoints.newest(run.checkpoints).counts()
-    assert 1500 <= after["actor_steps"] < 1600
-    assert after["episodes"] > before["episodes"]
+    assert 1500 <= after.actor_steps < 1600
+    assert after.episodes > before.episodes
     # As many gradient steps a transition as before, but for those that fill replay anew.
-    assert before["learner_steps"] < after["learner_steps"] < before["learner_steps"] + 700
+    assert before.learner_steps < after.learner_steps < before.learner_steps + 700
     for table, number in zip(tables(run), rows, strict=True):
         assert len(table) > number
         assert table["actor_steps"].is_monotonic_increasing
         assert table["learner_steps"].is_monotonic_increasing
     assert read_json(run.result)["outcome"] == "finished"
     (resumed,) = read_json(run.experiment)["resumed"]
-    assert resumed["actor_steps"] == before["actor_steps"]
+    assert resumed["actor_steps"] == before.actor_steps
     assert load(run).steps == 1500
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):
     status, _, err = go_on(run, "--steps=1700", "--change=steps")
     assert status == 0, err
     older, newest = learner_checkpoints.all_of(run.checkpoints)
-    steps = older.counts()["actor_steps"]
+    steps = older.counts().actor_steps
     path = newest.path / "policy.npy"
     path.write_bytes(path.read_bytes()[:-4])
     status, out, err = go_on(run)
@@ -146,14 +146,14 @@ def test_without_a_whole_checkpoint_nothing_is_touched(run, damage):
 def test_what_replay_held_is_gone_on_with_if_asked(run):
     before = learner_checkpoints.newest(run.checkpoints).counts()
     (held,) = replay_checkpoints.all_of(run)
-    assert held.transitions == before["actor_steps"]
+    assert held.transitions == before.actor_steps
     # Too few steps to fill a replay anew.
     status, out, err = go_on(run, "--steps=1000", "--change=steps", "--resume_replay")
     assert status == 0, err
     assert f"With up to {held.transitions} transitions in replay." in out
     after = learner_checkpoints.newest(run.checkpoints).counts()
-    assert after["learner_steps"] - before["learner_steps"] == pytest.approx(100, abs=15)
-    assert replay_checkpoints.all_of(run)[-1].transitions == after["actor_steps"]
+    assert after.learner_steps - before.learner_steps == pytest.approx(100, abs=15)
+    assert replay_checkpoints.all_of(run)[-1].transitions == after.actor_steps
     # Without the flag nothing of it is used, or kept.
     status, out, err = go_on(run, "--steps=1600", "--change=steps")
     assert status == 0, err
@@ -207,8 +207,8 @@ def test_a_run_whose_every_process_is_killed_goes_on(tmp_path):
     with started(resumed) as process:
         out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    assert f"Going on from {before['actor_steps']} steps." in out
-    assert learner_checkpoints.newest(folder.checkpoints).counts()["actor_steps"] >= 6000
+    assert f"Going on from {before.actor_steps} steps." in out
+    assert learner_checkpoints.newest(folder.checkpoints).counts().actor_steps >= 6000
     for table in tables(folder):
         assert table["actor_steps"].is_monotonic_increasing
         assert table["learner_steps"].is_monotonic_increasing
@@ -230,14 +230,14 @@ def test_a_run_that_was_killed_goes_on_with_what_its_replay_held(tmp_path):
     spec = load(folder).spec()
     transitions = verify(read_back(held.path, spec))
     # Fewer than would fill a replay anew.
-    steps = f"--steps={before['actor_steps'] + 400}"
+    steps = f"--steps={before.actor_steps + 400}"
     resumed = [*train_command(root)[:4], f"--resume={root}", "--resume_replay", steps]
     with started([*resumed, "--change=steps"]) as process:
         out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert "transitions in replay." in out
     after = learner_checkpoints.newest(folder.checkpoints).counts()
-    assert after["learner_steps"] > before["learner_steps"] + 200
+    assert after.learner_steps > before.learner_steps + 200
     last = verify(read_back(replay_checkpoints.all_of(folder)[-1].path, spec))
     assert len(last) == len(set(last))
     assert set(transitions) < set(last)

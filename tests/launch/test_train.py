@@ -18,8 +18,8 @@ from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Outcome, RunResult, Settings
 from quinoa.launch.engines.local.engine import LocalEngine
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.metrics.counter import ACTOR_STEPS
 from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.train import train
@@ -47,7 +47,7 @@ class Engine:
     def run(self, of, folder, on_status):
         with signals.caught():
             learner = Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=0)
-            learner_checkpoints.save(folder.checkpoints, learner, {ACTOR_STEPS: 10})
+            learner_checkpoints.save(folder.checkpoints, learner, Counts(actor_steps=10))
             log = MetricsLog(folder)
             counts = {"actor_steps": 1, "learner_steps": 1}
             log.write(self.role, {"wall_time": 0.0, **counts, "episode_return": 2.0})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import numpy as np
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.errors import RunError
-from quinoa.launch.metrics.counter import COUNTS, LEARNER_STEPS
+from quinoa.launch.run.counts import Counts
 
 if TYPE_CHECKING:
     from quinoa.agents.learner import Learner
@@ -40,14 +39,14 @@ class Checkpoint(checkpoint_folder.Sealed):
         """What `Learner.restore` reads."""
         return str(self.path / _LEARNER)
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> Counts:
         """The counts of the run when the checkpoint was made.
 
         Raises:
             DamagedError: the file that says so is missing or damaged.
         """
         try:
-            return {str(kind): int(count) for kind, count in self.contents()["counts"].items()}
+            return Counts.from_json(self.contents()["counts"])
         except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
             raise self.damaged(error) from error
 
@@ -64,13 +63,13 @@ class Checkpoint(checkpoint_folder.Sealed):
             raise self.damaged(error) from error
 
 
-def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoint:
+def save(folder: Path, learner: Learner, counts: Counts) -> Checkpoint:
     """Writes a checkpoint, then removes all but the latest `KEPT`.
 
     Args:
         folder: of the run's checkpoints.
         learner: what to save.
-        counts: of the run.
+        counts: of the run; its learner steps are those of `learner`.
 
     Raises:
         NonFiniteError: a variable of the learner is NaN or infinite; nothing is written or removed.
@@ -91,13 +90,14 @@ def save(folder: Path, learner: Learner, counts: Mapping[str, int]) -> Checkpoin
             np.save(file, parameters, allow_pickle=False)
 
     if not final.path.exists():
-        checkpoint_folder.write(final.path, {"counts": {**counts, LEARNER_STEPS: steps}}, fill)
+        counts = dataclasses.replace(counts, learner_steps=steps)
+        checkpoint_folder.write(final.path, {"counts": counts.to_json()}, fill)
     for old in all_of(folder)[:-KEPT]:
         shutil.rmtree(old.path)
     return final
 
 
-def start_of(folder: Path) -> tuple[Checkpoint | None, dict[str, int]]:
+def start_of(folder: Path) -> tuple[Checkpoint | None, Counts]:
     """What a run begins from: its newest checkpoint, if there is one, and the counts at that.
 
     Raises:
@@ -108,14 +108,13 @@ def start_of(folder: Path) -> tuple[Checkpoint | None, dict[str, int]]:
     return checkpoint, counts_at(checkpoint)
 
 
-def counts_at(checkpoint: Checkpoint | None) -> dict[str, int]:
-    """A run's counts of every kind at a checkpoint, or at its beginning if that is None.
+def counts_at(checkpoint: Checkpoint | None) -> Counts:
+    """A run's counts at a checkpoint, or at its beginning if that is None.
 
     Raises:
         DamagedError: the checkpoint does not say.
     """
-    counts = {} if checkpoint is None else checkpoint.counts()
-    return {kind: counts.get(kind, 0) for kind in COUNTS}
+    return Counts() if checkpoint is None else checkpoint.counts()
 
 
 def newest_whole(folder: Path) -> tuple[Checkpoint | None, list[DamagedError]]:

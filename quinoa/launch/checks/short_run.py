@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.checks.base import Check, CheckError, require
 from quinoa.launch.machine import interpreter
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
-
-_ROLE = "supervisor"
 
 
 class Restarts:
@@ -21,9 +20,7 @@ class Restarts:
     hung) to the first sign of life of the one in its place.
     """
 
-    def __init__(
-        self, folder: RunFolder, roles: Sequence[str], counts: Callable[[], Mapping[str, int]]
-    ):
+    def __init__(self, folder: RunFolder, roles: Sequence[str], counts: Callable[[], Counts]):
         """Nothing yet.
 
         Args:
@@ -34,7 +31,7 @@ class Restarts:
         self._counts = counts
         self._restarts = dict.fromkeys(roles, 0)
         self._seconds = dict.fromkeys(roles, 0.0)
-        self._log = MetricsLog(folder, writer=_ROLE)
+        self._log = MetricsLog(folder, writer=Role.SUPERVISOR)
 
     @property
     def total(self) -> int:
@@ -61,15 +58,15 @@ class Restarts:
         counts = self._counts()
         row: dict[str, Any] = {
             "wall_time": time.time(),
-            ACTOR_STEPS: counts.get(ACTOR_STEPS, 0),
-            LEARNER_STEPS: counts.get(LEARNER_STEPS, 0),
+            ACTOR_STEPS: counts.actor_steps,
+            LEARNER_STEPS: counts.learner_steps,
             "restarts": self.total,
             "seconds_lost": self.seconds_lost,
         }
         for each in self._restarts:
             row[f"{each}_restarts"] = self._restarts[each]
             row[f"{each}_seconds_lost"] = self._seconds[each]
-        self._log.write(_ROLE, row)
+        self._log.write(Role.SUPERVISOR, row)
         self._log.flush()
 
     def flush(self) -> None:

@@ -19,13 +19,7 @@ from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Outcome, RunResult, Settings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
-from quinoa.launch.metrics.counter import (
-    ACTOR_STEPS,
-    EPISODES,
-    LEARNER_SOURCE,
-    LEARNER_STEPS,
-    Counter,
-)
+from quinoa.launch.metrics.counter import LEARNER_SOURCE, Counter
 from quinoa.launch.metrics.reporter import Reporter
 from quinoa.launch.roles.checkpoint_schedule import Saver
 from quinoa.launch.roles.divergence_guard import Guard
@@ -33,6 +27,7 @@ from quinoa.launch.roles.metric_rows import ActorRows, LearnerRows, evaluation_r
 from quinoa.launch.roles.replay_watch import Fill
 from quinoa.launch.roles.role_warnings import WarningLog
 from quinoa.launch.run import node_warnings
+from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counts
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 
@@ -116,10 +111,10 @@ class _Run:
         folder: RunFolder,
         counter: Counter,
         checkpoint: learner_checkpoints.Checkpoint | None,
-        start: Mapping[str, int],
+        start: Counts,
         should_stop: Callable[[], bool],
     ):
-        experiment = experiment.going_on(start[ACTOR_STEPS])
+        experiment = experiment.going_on(start.actor_steps)
         config, spec = experiment.config, experiment.spec()
         self._experiment = experiment
         self._should_stop = should_stop
@@ -155,7 +150,7 @@ class _Run:
                 ("evaluator", "evaluator"),
             )
         }
-        self._reporters["learner"].set_total(LEARNER_STEPS, start[LEARNER_STEPS])
+        self._reporters["learner"].set_total(LEARNER_STEPS, start.learner_steps)
         # It has the counts from which `is_over` follows.
         self._reporters["actor"].send()
         self._actor_rows = [ActorRows(index) for index in range(experiment.num_actors)]
@@ -175,7 +170,7 @@ class _Run:
         )
         self._learner_rows = LearnerRows(self._learner, self._guard, self._saver)
         self._learner_metrics: Mapping[str, tf.Tensor] = {}
-        self._learner_steps, self._actor_steps = start[LEARNER_STEPS], start[ACTOR_STEPS]
+        self._learner_steps, self._actor_steps = start.learner_steps, start.actor_steps
         self._next_evaluation = 0
         self._row_period = max(experiment.steps // _NUM_ROWS, 1)
         self._next_row = self._actor_steps + self._row_period
@@ -221,9 +216,9 @@ class _Run:
             actor.close()
         self._evaluation_environments.close()
 
-    def _counts(self) -> dict[str, int]:
+    def _counts(self) -> Counts:
         actor = self._reporters["actor"]
-        return {kind: actor.count(kind) for kind in (ACTOR_STEPS, EPISODES)}
+        return Counts(actor_steps=actor.count(ACTOR_STEPS), episodes=actor.count(EPISODES))
 
     def _act(self) -> None:
         reporter = self._reporters["actor"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import sys
 import threading
 import time
@@ -12,18 +13,14 @@ from typing import Any
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.metrics.rates import Pace, scalars_of
 from quinoa.launch.run import events
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.terminal.output import say
 
-# What is counted.
-ACTOR_STEPS = "actor_steps"
-LEARNER_STEPS = "learner_steps"
-EPISODES = "episodes"
-COUNTS = (ACTOR_STEPS, LEARNER_STEPS, EPISODES)
-
 # The name under which the learner reports, whichever process it is.
-LEARNER_SOURCE = "learner"
+LEARNER_SOURCE = Role.LEARNER.value
 
 # The actors' return shown as progress is the mean over so many of their latest reports.
 _REPORTS_IN_MEAN = 20
@@ -43,30 +40,32 @@ class Counter:
     is repeated because its answer got lost counts once.
     """
 
-    def __init__(self, folder: RunFolder, steps: int, start: Mapping[str, int] | None = None):
+    def __init__(self, folder: RunFolder, steps: int, start: Counts | None = None):
         """Starts counting.
 
         Args:
             folder: of the run.
             steps: actor steps after which the run is over.
-            start: the counts to start from, by kind; None is from zero.
+            start: the counts to start from; None is from zero.
         """
         self._folder = folder
         self._steps = steps
-        start = start or {}
+        start = start or Counts()
         # A run's second counter writes on where the first one did.
         is_second = folder.counter.is_file()
-        self._log = MetricsLog(folder, resumed_at=0 if is_second else start.get(ACTOR_STEPS, 0))
+        self._log = MetricsLog(folder, resumed_at=0 if is_second else start.actor_steps)
         # The learner's own total counts from the run's beginning; the others' from now.
-        self._totals: dict[str, Mapping[str, int]] = {
-            LEARNER_SOURCE: {LEARNER_STEPS: start.get(LEARNER_STEPS, 0)},
-            "before": {kind: start.get(kind, 0) for kind in (ACTOR_STEPS, EPISODES)},
+        self._totals = {
+            LEARNER_SOURCE: Counts(learner_steps=start.learner_steps),
+            "before": dataclasses.replace(start, learner_steps=0),
         }
         self._rows_seen: dict[str, int] = collections.defaultdict(int)
         if is_second:
             # What processes counted that are gone is in here only.
             state = read_json(folder.counter)
-            self._totals.update(state["totals"])
+            self._totals.update(
+                {source: Counts.from_json(totals) for source, totals in state["totals"].items()}
+            )
             self._rows_seen.update(state["rows_seen"])
         self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
         self._evaluation_return: float | None = None
@@ -99,17 +98,17 @@ class Counter:
             The counts by kind, and `stop`, whether the run is over.
         """
         with self._lock:
-            self._totals[source] = dict(totals)
+            self._totals[source] = Counts.from_json(totals)
             counts = self._counts()
             for row in rows[max(self._rows_seen[source] - first_row, 0) :]:
                 now = {
                     "wall_time": time.time(),
-                    ACTOR_STEPS: counts[ACTOR_STEPS],
-                    LEARNER_STEPS: counts[LEARNER_STEPS],
+                    ACTOR_STEPS: counts.actor_steps,
+                    LEARNER_STEPS: counts.learner_steps,
                 }
                 self._record(role, {**now, **row})
             self._rows_seen[source] = max(self._rows_seen[source], first_row + len(rows))
-            return {**counts, "stop": counts[ACTOR_STEPS] >= self._steps}
+            return {**counts.to_json(), "stop": counts.actor_steps >= self._steps}
 
     def status(self) -> dict[str, Any]:
         """How far the run is, and how it goes.
@@ -124,7 +123,7 @@ class Counter:
         with self._lock:
             returns = self._actor_returns
             return {
-                **self._counts(),
+                **self._counts().to_json(),
                 "steps": self._steps,
                 **self._pace.rates(),
                 "actor_return": sum(returns) / len(returns) if returns else None,
@@ -148,10 +147,13 @@ class Counter:
         """
         with self._lock:
             counts = self._counts()
-            self._pace.see(counts[ACTOR_STEPS], counts[LEARNER_STEPS])
-            self._log_rates(counts[ACTOR_STEPS])
+            self._pace.see(counts.actor_steps, counts.learner_steps)
+            self._log_rates(counts.actor_steps)
             is_written = self._log.flush()
-            state = {"totals": dict(self._totals), "rows_seen": dict(self._rows_seen)}
+            state = {
+                "totals": {source: totals.to_json() for source, totals in self._totals.items()},
+                "rows_seen": dict(self._rows_seen),
+            }
         try:
             write_json(self._folder.counter, state)
             write_json(self._folder.status, self.status())
@@ -185,15 +187,13 @@ class Counter:
             events.append(
                 self._folder.events,
                 "disk_full",
-                "counter",
+                Role.COUNTER,
                 seconds=seconds,
                 lost=self._log.num_lost,
             )
 
-    def _counts(self) -> dict[str, int]:
-        return {
-            kind: sum(totals.get(kind, 0) for totals in self._totals.values()) for kind in COUNTS
-        }
+    def _counts(self) -> Counts:
+        return sum(self._totals.values(), Counts())
 
     def _log_rates(self, actor_steps: int) -> None:
         """Has TensorBoard show the run's rates, which no process of it knows alone."""
@@ -206,12 +206,12 @@ class Counter:
     def _record(self, role: str, row: Mapping[str, Any]) -> None:
         self._log.write(role, row)
         value = row.get("episode_return")
-        if role == "actor":
+        if role == Role.ACTOR:
             if value is not None:
                 self._actor_returns.append(value)
             if "parameter_age" in row:
                 self._actors[row["actor"]] = row
-        elif role == "learner":
+        elif role == Role.LEARNER:
             self._learner = row
-        elif role == "evaluator":
+        elif role == Role.EVALUATOR:
             self._evaluation_return = value

@@ -15,7 +15,6 @@ from quinoa.agents.actor import Actor
 from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.replay import SegmentWriter, wait_for_server
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.metrics.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter, Report
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import (
@@ -25,6 +24,7 @@ from quinoa.launch.nodes.exit_codes import (
 )
 from quinoa.launch.roles.metric_rows import ActorRows
 from quinoa.launch.roles.role_warnings import WarningLog
+from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 
 # Seconds from one row of metrics to the next.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes import heartbeat
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 
 # Seconds from one writing of the run's status to the next.
@@ -16,9 +16,7 @@ _PERIOD_S = 0.5
 class CounterNode(Counter):
     """Serves `report` and `status`, and keeps the run's files up to date."""
 
-    def __init__(
-        self, folder: RunFolder, steps: int, start: Mapping[str, int], stop: threading.Event
-    ):
+    def __init__(self, folder: RunFolder, steps: int, start: Counts, stop: threading.Event):
         """See `Counter`; `stop` ends `run`."""
         super().__init__(folder, steps, start)
         self._stop_event = stop

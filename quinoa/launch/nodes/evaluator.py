@@ -12,12 +12,12 @@ from quinoa.agents import registry
 from quinoa.agents.evaluation import EvaluationStopped, evaluate
 from quinoa.agents.learner import unflatten
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
-from quinoa.launch.metrics.counter import ACTOR_STEPS
 from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter, Report
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import too_many_faults_are_fatal
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.roles.role_warnings import WarningLog
+from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 
 # Seconds from one look at the counts to the next.

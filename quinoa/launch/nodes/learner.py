@@ -16,7 +16,7 @@ from quinoa.agents.learner import Learner
 from quinoa.agents.parameters import PublishedParameters
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.metrics.counter import ACTOR_STEPS, EPISODES, LEARNER_SOURCE, LEARNER_STEPS
+from quinoa.launch.metrics.counter import LEARNER_SOURCE
 from quinoa.launch.metrics.reporter import BackgroundReporter, Report, Reporter
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.roles.checkpoint_schedule import Saver
@@ -24,6 +24,7 @@ from quinoa.launch.roles.divergence_guard import Guard
 from quinoa.launch.roles.metric_rows import LearnerRows
 from quinoa.launch.roles.replay_watch import Fill, TableWatch, Waiting
 from quinoa.launch.run import node_warnings
+from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counts
 from quinoa.launch.run.run_folder import RunFolder
 
 # The only node of its kind, as events name it.
@@ -143,8 +144,9 @@ class LearnerNode:
     def _publish(self) -> None:
         self._published.publish(self._learner.steps, finite_parameters(self._learner))
 
-    def _counts(self, reporter: Reporter) -> dict[str, int]:
+    def _counts(self, reporter: Reporter) -> Counts:
         # The counter may not have answered yet.
-        return {
-            kind: max(reporter.count(kind), self._start[kind]) for kind in (ACTOR_STEPS, EPISODES)
-        }
+        return Counts(
+            actor_steps=max(reporter.count(ACTOR_STEPS), self._start.actor_steps),
+            episodes=max(reporter.count(EPISODES), self._start.episodes),
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from quinoa.agents.learner import Learner
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.errors import RunError
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.node_warnings import Warn
 
 
@@ -25,7 +26,7 @@ class Saver:
         learner: Learner,
         folder: Path,
         period_s: float,
-        counts: Callable[[], Mapping[str, int]],
+        counts: Callable[[], Counts],
         warn: Warn,
     ):
         """Writes nothing yet.

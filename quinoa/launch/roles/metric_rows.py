@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.metrics.metrics_log import EACH_EPISODE
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 
 if TYPE_CHECKING:
     from quinoa.agents.actor import ActorStep

@@ -216,7 +216,6 @@ class SweepFolder:
         """How far a run is, by its folder, whoever ran it and however that ended."""
         # Not above: they import NumPy, which `quinoa status` of a run does without.
         from quinoa.launch.checkpoints import learner_checkpoints
-        from quinoa.launch.metrics.counter import ACTOR_STEPS
 
         folder = self.run(planned)
         if planned.name in self.failed():
@@ -234,7 +233,7 @@ class SweepFolder:
             _, counts = learner_checkpoints.start_of(folder.checkpoints)
         except RunError:
             return State.BROKEN_OFF
-        return State.FINISHED if counts[ACTOR_STEPS] >= planned.steps else State.BROKEN_OFF
+        return State.FINISHED if counts.actor_steps >= planned.steps else State.BROKEN_OFF
 
     def failed(self) -> dict[str, str]:
         """Why runs failed, by their names."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.roles.role_warnings import WarningLog
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 
 if TYPE_CHECKING:
     from quinoa.agents.evaluation import EvaluationResult
@@ -145,8 +145,8 @@ def report(
         "environment": experiment.environment,
         "checkpoint": {
             "path": str(checkpoint.path.resolve()),
-            "learner_steps": counts.get(LEARNER_STEPS, 0),
-            "actor_steps": counts.get(ACTOR_STEPS, 0),
+            LEARNER_STEPS: counts.learner_steps,
+            ACTOR_STEPS: counts.actor_steps,
         },
         "settings": {
             "episodes": num_episodes,

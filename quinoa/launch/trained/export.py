@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from quinoa.agents.policies import standalone
 from quinoa.launch.errors import FatalError
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.storage.files import beside, write_json
 from quinoa.launch.trained.evaluate import load_policy
 
@@ -109,8 +109,8 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
             "agent": experiment.agent,
             "environment": experiment.environment,
             "run": folder.root.name,
-            "learner_steps": counts.get(LEARNER_STEPS, 0),
-            "actor_steps": counts.get(ACTOR_STEPS, 0),
+            LEARNER_STEPS: counts.learner_steps,
+            ACTOR_STEPS: counts.actor_steps,
             "policy_class": type(policy).__name__,
             **environment,
             "saved_model_difference": saved_model._asdict(),

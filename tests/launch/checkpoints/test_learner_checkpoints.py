@@ -10,6 +10,7 @@ from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints import checkpoint_folder, learner_checkpoints
 from quinoa.launch.errors import RunError
+from quinoa.launch.run.counts import Counts
 from tests.launch.helpers import experiment
 
 
@@ -36,15 +37,15 @@ def test_saves_restores_and_keeps_the_latest_two(tmp_path, learner):
     for _ in range(4):
         learner.step(superbatch(3))
         checkpoint = learner_checkpoints.save(
-            tmp_path, learner, {"actor_steps": 10 * learner.steps}
+            tmp_path, learner, Counts(actor_steps=10 * learner.steps)
         )
         saved[learner.steps] = learner.parameters()
     # Nothing but the last two: no temporary folder either.
     kept = sorted(saved)[-2:]
     assert sorted(os.listdir(tmp_path)) == [f"{steps:012d}" for steps in kept]
     assert learner_checkpoints.newest(tmp_path) == checkpoint
-    assert checkpoint.counts()["learner_steps"] == kept[-1]
-    assert checkpoint.counts()["actor_steps"] == 10 * kept[-1]
+    assert checkpoint.counts().learner_steps == kept[-1]
+    assert checkpoint.counts().actor_steps == 10 * kept[-1]
     np.testing.assert_array_equal(checkpoint.policy_parameters(), saved[kept[-1]])
 
     of = experiment()
@@ -56,8 +57,8 @@ def test_saves_restores_and_keeps_the_latest_two(tmp_path, learner):
 
 
 def test_saving_twice_at_one_step_is_saving_once(tmp_path, learner):
-    first = learner_checkpoints.save(tmp_path, learner, {})
-    assert learner_checkpoints.save(tmp_path, learner, {}) == first
+    first = learner_checkpoints.save(tmp_path, learner, Counts())
+    assert learner_checkpoints.save(tmp_path, learner, Counts()) == first
     assert len(os.listdir(tmp_path)) == 1
 
 
@@ -72,7 +73,7 @@ def test_what_was_cut_off_is_no_checkpoint(tmp_path, learner):
 @pytest.mark.parametrize("name", ["policy.npy", "checkpoint.json"])
 @pytest.mark.parametrize("damage", ["remove", "cut", "flip", "empty"])
 def test_damage_is_one_error(tmp_path, learner, name, damage):
-    checkpoint = learner_checkpoints.save(tmp_path, learner, {"actor_steps": 1})
+    checkpoint = learner_checkpoints.save(tmp_path, learner, Counts(actor_steps=1))
     path = checkpoint.path / name
     data = bytearray(path.read_bytes())
     if damage == "remove":
@@ -89,7 +90,7 @@ def test_damage_is_one_error(tmp_path, learner, name, damage):
 
 
 def test_every_file_is_checked(tmp_path, learner):
-    checkpoint = learner_checkpoints.save(tmp_path, learner, {"actor_steps": 1})
+    checkpoint = learner_checkpoints.save(tmp_path, learner, Counts(actor_steps=1))
     checkpoint.verify()
     for path in checkpoint.path.iterdir():
         whole = path.read_bytes()
@@ -102,7 +103,7 @@ def test_every_file_is_checked(tmp_path, learner):
 
 
 def test_a_digit_of_a_count_that_changed_is_noticed(tmp_path, learner):
-    checkpoint = learner_checkpoints.save(tmp_path, learner, {"actor_steps": 1234567})
+    checkpoint = learner_checkpoints.save(tmp_path, learner, Counts(actor_steps=1234567))
     path = checkpoint.path / "checkpoint.json"
     path.write_text(path.read_text().replace("1234567", "1234568"))
     with pytest.raises(checkpoint_folder.DamagedError):
@@ -110,17 +111,16 @@ def test_a_digit_of_a_count_that_changed_is_noticed(tmp_path, learner):
 
 
 def test_what_is_set_aside_is_no_checkpoint_any_more_but_there(tmp_path, learner):
-    older = learner_checkpoints.save(tmp_path, learner, {"actor_steps": 1})
+    older = learner_checkpoints.save(tmp_path, learner, Counts(actor_steps=1))
     learner.step(superbatch(3))
-    newer = learner_checkpoints.save(tmp_path, learner, {"actor_steps": 2})
+    newer = learner_checkpoints.save(tmp_path, learner, Counts(actor_steps=2))
     aside = newer.set_aside()
     assert aside.is_dir()
     assert learner_checkpoints.newest(tmp_path) == older
     start, counts = learner_checkpoints.start_of(tmp_path)
     assert start == older
-    assert counts == {"actor_steps": 1, "learner_steps": learner.steps - 3, "episodes": 0}
+    assert counts == Counts(actor_steps=1, learner_steps=learner.steps - 3)
 
 
 def test_a_run_without_checkpoints_starts_at_nothing(tmp_path):
-    counts = {"actor_steps": 0, "learner_steps": 0, "episodes": 0}
-    assert learner_checkpoints.start_of(tmp_path) == (None, counts)
+    assert learner_checkpoints.start_of(tmp_path) == (None, Counts())

@@ -17,6 +17,7 @@ from quinoa.agents.learner import Learner
 from quinoa.launch import cli
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import load
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.storage.files import read_json
 from tests.launch.factories import EPISODE_STEPS
 from tests.launch.helpers import MATCH, ROOT
@@ -103,7 +104,7 @@ def run_of_two(tmp_path):
     agent_class = registry.load(AGENT).agent_class
     learner = Learner(agent_class, experiment.config, experiment.spec(), seed=1)
     learner._steps.assign(9)
-    learner_checkpoints.save(run.checkpoints, learner, {"actor_steps": 70})
+    learner_checkpoints.save(run.checkpoints, learner, Counts(actor_steps=70))
     return run
 
 

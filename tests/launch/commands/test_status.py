@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from quinoa.launch import cli
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
+from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.run import events
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json

@@ -73,18 +73,17 @@ def test_the_run_is_as_long_as_was_asked_for(small, first):
     counts = learner_checkpoints.newest(first.checkpoints).counts()
     # Whole steps of 8 environments; a gradient step for each transition after the first 500, in
     # calls of 10.
-    assert small.steps <= counts["actor_steps"] < small.steps + 8
-    assert counts["actor_steps"] - 500 - 10 < counts["learner_steps"] <= counts["actor_steps"] - 500
+    assert small.steps <= counts.actor_steps < small.steps + 8
+    assert counts.actor_steps - 500 - 10 < counts.learner_steps <= counts.actor_steps - 500
     # Episodes of 10 steps.
-    assert counts["episodes"] == counts["actor_steps"] // 80 * 8
+    assert counts.episodes == counts.actor_steps // 80 * 8
 
 
 def test_metrics_are_those_of_any_engine(first):
     actors, learner, evaluator = tables(first).values()
     assert set(actors["actor"]) == {0, 1}
     assert (
-        actors["episodes"].sum()
-        == learner_checkpoints.newest(first.checkpoints).counts()["episodes"]
+        actors["episodes"].sum() == learner_checkpoints.newest(first.checkpoints).counts().episodes
     )
     assert learner["learner_steps"].is_monotonic_increasing
     assert len(evaluator) == 20
@@ -103,7 +102,7 @@ def test_a_signal_ends_it_with_a_checkpoint(tmp_path):
         experiment(steps=10**8, evaluation_period=10**8), folder, interrupt
     )
     assert result.outcome is Outcome.STOPPED
-    assert learner_checkpoints.newest(folder.checkpoints).counts()["actor_steps"] < 10**6
+    assert learner_checkpoints.newest(folder.checkpoints).counts().actor_steps < 10**6
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -145,7 +144,7 @@ def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_pat
         assert actors["dropped_episodes"].sum() == 3
         assert (
             actors["episodes"].sum()
-            == learner_checkpoints.newest(folder.checkpoints).counts()["episodes"]
+            == learner_checkpoints.newest(folder.checkpoints).counts().episodes
         )
         events = [json.loads(line) for line in folder.events.read_text().splitlines()]
         assert [(e["event"], e["node"]) for e in events] == [("episode_dropped", "actor-0")] * 3

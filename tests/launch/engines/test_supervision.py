@@ -22,6 +22,7 @@ from quinoa.launch.engines.supervision import (
     Supervisor,
 )
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 
 HANG_TIMEOUT_S = 10.0
@@ -85,7 +86,7 @@ def supervise(tmp_path):
 
     def make_one(node: Any) -> Supervisor:
         folder = RunFolder(tmp_path)
-        restarts = Restarts(folder, ["learner", "actor"], lambda: {"actor_steps": 7})
+        restarts = Restarts(folder, ["learner", "actor"], lambda: Counts(actor_steps=7))
         return Supervisor([node], folder.events, restarts, hang_timeout_s=HANG_TIMEOUT_S)
 
     return make_one

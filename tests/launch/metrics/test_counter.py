@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from quinoa.agents.evaluation import EvaluationResult
-from quinoa.launch.metrics.counter import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counter
+from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.metrics.tensorboard_names import ACTING_RATE, UPDATES_PER_STEP
 from quinoa.launch.roles.metric_rows import evaluation_row
+from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counts
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.launch.disks import fill, make_larger
@@ -187,9 +188,9 @@ def test_tensorboard_reads_what_is_written(folder):
 
 
 def test_it_starts_from_where_a_run_goes_on(folder):
-    start = {ACTOR_STEPS: 50, EPISODES: 5, LEARNER_STEPS: 20}
+    start = Counts(actor_steps=50, episodes=5, learner_steps=20)
     counter = Counter(folder, 100, start)
-    assert counter.report("a", "actor", {}, 0, []) == {**start, "stop": False}
+    assert counter.report("a", "actor", {}, 0, []) == {**start.to_json(), "stop": False}
     counter.report("learner", "learner", {LEARNER_STEPS: 21}, 0, [])
     answer = counter.report("a", "actor", {ACTOR_STEPS: 50, EPISODES: 1}, 0, [])
     assert answer == {ACTOR_STEPS: 100, EPISODES: 6, LEARNER_STEPS: 21, "stop": True}

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from quinoa.launch.metrics.counter import ACTOR_STEPS, Counter
+from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.reporter import BackgroundReporter, Reporter
+from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import wait_until
 

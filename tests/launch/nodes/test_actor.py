@@ -10,11 +10,12 @@ import reverb
 from quinoa.agents import registry
 from quinoa.agents.learner import flatten
 from quinoa.launch.errors import FatalError
-from quinoa.launch.metrics.counter import ACTOR_STEPS, LEARNER_STEPS, Counter
+from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes import actor as actor_module
 from quinoa.launch.nodes.actor import ActorNode
 from quinoa.launch.nodes.exit_codes import TOLD_TO_STOP
 from quinoa.launch.nodes.replay import make_tables
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
 

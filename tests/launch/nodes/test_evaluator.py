@@ -8,9 +8,9 @@ import pytest
 from quinoa.agents import registry
 from quinoa.agents.learner import flatten
 from quinoa.launch.errors import FatalError
-from quinoa.launch.metrics.counter import ACTOR_STEPS
 from quinoa.launch.nodes import evaluator as evaluator_module
 from quinoa.launch.nodes.evaluator import EvaluatorNode
+from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment, wait_until
 

@@ -14,6 +14,7 @@ from quinoa.config import parsing
 from quinoa.launch.checkpoints import checkpoint_folder, learner_checkpoints
 from quinoa.launch.errors import RunError
 from quinoa.launch.roles.checkpoint_schedule import Saver
+from quinoa.launch.run.counts import Counts
 from tests.launch.helpers import experiment
 
 
@@ -44,7 +45,7 @@ def saver_of(learner, folder: Path, said: Said, period_s: float = 0.0) -> Saver:
     def warn(event, text, **details):
         said.append((event, text))
 
-    return Saver(learner, folder, period_s, lambda: {"actor_steps": 7}, warn)
+    return Saver(learner, folder, period_s, lambda: Counts(actor_steps=7), warn)
 
 
 def fill(disk: Path, left: int) -> Path:
@@ -67,7 +68,7 @@ def test_the_period_is_kept(tmp_path, learner):
     saver.save()
     assert not saver.is_due
     assert 0 < saver.seconds < 5
-    assert learner_checkpoints.newest(tmp_path).counts()["actor_steps"] == 7
+    assert learner_checkpoints.newest(tmp_path).counts().actor_steps == 7
 
 
 # Too little for the margin; and for what the margin does not know of, as others write as well.
@@ -99,7 +100,7 @@ def test_a_full_disk_leaves_the_one_before_and_no_part(
     other.unlink()
     saver.save()
     assert saver.skipped == 3
-    assert learner_checkpoints.newest(folder).counts()["learner_steps"] == learner.steps
+    assert learner_checkpoints.newest(folder).counts().learner_steps == learner.steps
     learner_checkpoints.newest(folder).verify()
     # From now on it is news again.
     fill(small_disk, left)

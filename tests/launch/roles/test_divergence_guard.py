@@ -8,6 +8,7 @@ from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.roles.divergence_guard import WINDOW_STEPS, DivergedError, Guard
+from quinoa.launch.run.counts import Counts
 from tests.agents.fixtures import make_transitions
 from tests.launch.helpers import experiment
 
@@ -40,7 +41,7 @@ class Watched:
             self.guard.inspect(superbatch(num_bad))
 
     def save(self) -> learner_checkpoints.Checkpoint:
-        return learner_checkpoints.save(self.folder, self.learner, {})
+        return learner_checkpoints.save(self.folder, self.learner, Counts())
 
     def state(self) -> list[np.ndarray]:
         return [variable.numpy() for variable in self.learner._float_variables]

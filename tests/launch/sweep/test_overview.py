@@ -6,7 +6,8 @@ import time
 import pytest
 
 from quinoa.launch import cli
-from quinoa.launch.metrics.counter import ACTOR_STEPS, Counter
+from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json

@@ -13,7 +13,6 @@ from quinoa.environments.given import Given
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.running.new_experiment import configured, env_kwargs
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.metrics.counter import ACTOR_STEPS
 from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def resume_experiment(
     _check_changes(resume.changes(saved, experiment), values.change, experiment)
     checkpoint, damaged = learner_checkpoints.newest_whole(folder.checkpoints)
     counts = learner_checkpoints.counts_at(checkpoint)
-    done = counts[ACTOR_STEPS]
+    done = counts.actor_steps
     if done >= experiment.steps:
         raise ExperimentError(
             f"{folder.root} has done its {experiment.steps} steps: for more of them, give --steps "

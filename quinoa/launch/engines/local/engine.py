@@ -28,7 +28,9 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import process_environment, temporary_folder
 from quinoa.launch.machine.sizing import usable_cores
 from quinoa.launch.nodes.exit_codes import RUN_IS_OVER, TOLD_TO_STOP
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.terminal.output import say
@@ -39,11 +41,11 @@ _STATUS_S = 0.5
 # Seconds that a group of processes has to stop in, before it is killed: all together less than 10,
 # but for a learner that is only starting, and for last checkpoints that take long to write, of the
 # learner or of what replay holds (10 s for a million transitions with both cores busy).
-_GRACE_S = {program.LEARNER: 60.0, program.COUNTER: 3.0, program.REPLAY: 60.0}
+_GRACE_S = {Role.LEARNER: 60.0, Role.COUNTER: 3.0, Role.REPLAY: 60.0}
 _DEFAULT_GRACE_S = 5.0
 # A learner that waits for the evaluator is worse than an evaluation that takes longer; but on a
 # machine with much else to do, the evaluator must get its turn too.
-_NICE = {program.EVALUATOR: 5}
+_NICE = {Role.EVALUATOR: 5}
 
 
 class LocalEngine:
@@ -102,7 +104,7 @@ class LocalEngine:
                         Node(
                             start,
                             may_end=group == program.WORKERS,
-                            progress=learned if group == program.LEARNER else None,
+                            progress=learned if group == Role.LEARNER else None,
                         )
                     )
                 watch = _Watch(nodes, folder, on_status, self._settings.hang_timeout_s)
@@ -120,14 +122,14 @@ class LocalEngine:
             _refuse_open_ports if self._settings.require_private else _note_open_ports
         )
 
-    def _environment(self, group: str, experiment: Experiment) -> dict[str, str]:
-        is_learner = group == program.LEARNER
+    def _environment(self, group: Role, experiment: Experiment) -> dict[str, str]:
+        is_learner = group == Role.LEARNER
         threads = (experiment.learner_threads or usable_cores()) if is_learner else 1
         return process_environment.for_node(
             self._settings.inherited,
             threads=threads,
             gpu=is_learner,
-            one_heap=group in (program.ACTOR, program.EVALUATOR),
+            one_heap=group in (Role.ACTOR, Role.EVALUATOR),
         )
 
 
@@ -147,7 +149,7 @@ def _refuse_open_ports(error: OSError) -> None:
     ) from error
 
 
-def _executables(described: lp.Program, temporary: str) -> list[tuple[str, int, list[str]]]:
+def _executables(described: lp.Program, temporary: str) -> list[tuple[Role, int, list[str]]]:
     """Has Launchpad make each node something that runs.
 
     Args:
@@ -179,7 +181,7 @@ def _executables(described: lp.Program, temporary: str) -> list[tuple[str, int, 
             for index, command in enumerate(commands):
                 # The interpreter and the script are ours; a crash must not wait in a debugger.
                 arguments = [a for a in command.command_as_list[2:] if a != "--pdb_post_mortem"]
-                executables.append((group, index, arguments))
+                executables.append((Role(group), index, arguments))
     finally:
         tempfile.tempdir = before
     return executables
@@ -201,7 +203,7 @@ class _Watch:
         self._status: Mapping[str, Any] = {}
         self._processes = ProcessList(folder)
         roles = list(dict.fromkeys(node.process.group for node in nodes))
-        self._restarts = Restarts(folder, roles, lambda: self._status)
+        self._restarts = Restarts(folder, roles, lambda: Counts.from_json(self._status))
         self._supervisor = Supervisor(
             nodes, folder.events, self._restarts, hang_timeout_s=hang_timeout_s
         )
@@ -276,7 +278,7 @@ def _problem(process: NodeProcess, grace_s: float, hastened: bool) -> RunResult 
     if process.was_killed:
         # With any other nothing is lost but what replay has got since it was last saved: metrics
         # are written all the time.
-        if process.group != program.LEARNER:
+        if process.group != Role.LEARNER:
             return None
         if hastened:
             return RunResult(Outcome.KILLED)
