@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
         return _BARE_CHUNK
 
     with contextlib.closing(_actor(**settings)) as actor:
-        sides = (
+        sides: tuple[Callable[[], float], ...] = (
             lambda: measure.rate(lambda: actor.step().num_transitions, _SECONDS),
             lambda: measure.rate(step_bare, _SECONDS),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -66,7 +66,7 @@ def take_turns(address: str) -> tuple[tuple[float, ...], ...]:
         tf.nest.map_structure(tf.convert_to_tensor, segments.unpack(drawn, spec))
         return count
 
-    sides = (
+    sides: tuple[Callable[[], float], ...] = (
         lambda: measure.rate(from_reverb, _SECONDS),
         lambda: measure.rate(from_array, _SECONDS),
     )

@@ -6,6 +6,7 @@ import time
 
 import dm_env
 import numpy as np
+import numpy.typing as npt
 from dm_env import specs
 
 # Seconds that one step takes.
@@ -28,7 +29,7 @@ class Simulated(dm_env.Environment):
         self._steps_left = _EPISODE_LENGTH
         return dm_env.restart(self._observation())
 
-    def step(self, action: np.ndarray) -> dm_env.TimeStep:
+    def step(self, action: npt.NDArray[np.float32]) -> dm_env.TimeStep:
         """Waits, whatever the action."""
         del action
         if not self._steps_left:
@@ -47,7 +48,7 @@ class Simulated(dm_env.Environment):
         """float32 `[6]`, as cheetah's."""
         return specs.BoundedArray((_ACTION_SIZE,), np.float32, -1.0, 1.0, "action")
 
-    def _observation(self) -> np.ndarray:
+    def _observation(self) -> npt.NDArray[np.float32]:
         return self._random.standard_normal(_OBSERVATION_SIZE, np.float32)
 
 

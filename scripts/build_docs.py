@@ -23,7 +23,7 @@ from typing import Any
 
 import formulas
 from mkdocs.commands.build import build
-from mkdocs.config import load_config
+from mkdocs.config import Config, load_config
 from mkdocs.exceptions import Abort, MkDocsException
 from mkdocs.plugins import BasePlugin
 
@@ -44,7 +44,7 @@ _NO_RUN = re.compile(r"^(```+sh) no-run.*$", re.MULTILINE)
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 
 
-class _MathML(BasePlugin):
+class _MathML(BasePlugin[Config]):
     """Turns the formulae that arithmatex has marked into MathML."""
 
     def on_page_content(self, html: str, **_: Any) -> str:

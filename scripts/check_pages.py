@@ -96,7 +96,8 @@ class Browser:
             if message.get("id") == self._calls:
                 if "error" in message:
                     raise RuntimeError(f"{method}: {message['error']}")
-                return message["result"]
+                result: dict[str, Any] = message["result"]
+                return result
 
     def wait_for(self, method: str) -> None:
         """Waits for an event, unless it has come since `events` was last emptied."""
@@ -123,7 +124,7 @@ class Browser:
         self._socket.close()
 
     def _receive(self) -> dict[str, Any]:
-        message = json.loads(self._socket.recv(timeout=_PATIENCE))
+        message: dict[str, Any] = json.loads(self._socket.recv(timeout=_PATIENCE))
         if "method" in message:
             self.events.append(message)
         return message

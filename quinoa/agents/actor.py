@@ -155,7 +155,9 @@ def action_function(
     def call(observation: FloatArray, step: int, policy: Policy = policy) -> FloatArray:
         # `policy` is held so that its variables live as long as this function.
         del policy
-        return compiled(tf.constant(observation), step_number(step), base_seed).numpy()
+        actions = compiled(tf.constant(observation), step_number(step), base_seed)
+        on_host: FloatArray = actions.numpy()
+        return on_host
 
     return call
 
@@ -188,8 +190,9 @@ def _compile(policy: Policy, observation_shape: tuple[int, ...], sample: bool) -
         return distribution.sample(seed=step_seed)
 
     # The concrete function: no search for a matching trace at each step.
-    return act.get_concrete_function(
+    concrete: _Compiled = act.get_concrete_function(
         tf.TensorSpec(observation_shape, tf.float32),
         tf.TensorSpec([], tf.int32),
         tf.TensorSpec([2], tf.int32),
     )
+    return concrete

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.learner import Learner
@@ -18,7 +19,7 @@ class NonFiniteError(RuntimeError):
     """Something that is learned or acted with is NaN or infinite: what."""
 
 
-def finite_parameters(learner: Learner) -> np.ndarray:
+def finite_parameters(learner: Learner) -> npt.NDArray[np.float32]:
     """The policy's variables as one vector, float32 [P], for actors and checkpoints.
 
     Raises:

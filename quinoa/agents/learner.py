@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import sonnet as snt
 import tensorflow as tf
 from acme import specs
@@ -170,7 +171,8 @@ class Learner(snt.Module):
             self.agent.initialize(tf.nest.map_structure(lambda x: x[0], superbatch))
             self._initialized.assign(True)
             self._is_initialized = True
-        return self._fused_steps(superbatch)
+        metrics: Mapping[str, tf.Tensor] = self._fused_steps(superbatch)
+        return metrics
 
     def _steps_and_metrics(self, superbatch: Transition) -> dict[str, tf.Tensor]:
         num_steps = tf.shape(superbatch.reward)[0]
@@ -273,7 +275,7 @@ class Learner(snt.Module):
         seed = tf.random.experimental.stateless_fold_in(seed, self._steps)
         return tf.random.experimental.stateless_fold_in(seed, purpose)
 
-    def parameters(self) -> np.ndarray:
+    def parameters(self) -> npt.NDArray[np.float32]:
         """Returns the policy's variables as one vector, float32 [P]: what actors act with."""
         return flatten(self.agent.policy)
 
@@ -374,12 +376,12 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0]
 
 
-def flatten(policy: protocol.Policy) -> np.ndarray:
+def flatten(policy: protocol.Policy) -> npt.NDArray[np.float32]:
     """Returns a policy's variables as one vector, float32 [P]."""
     return np.concatenate([variable.numpy().ravel() for variable in policy.variables])
 
 
-def unflatten(policy: protocol.Policy, parameters: np.ndarray) -> None:
+def unflatten(policy: protocol.Policy, parameters: npt.NDArray[np.float32]) -> None:
     """Sets a policy's variables from what `flatten` gave, float32 [P].
 
     Raises:

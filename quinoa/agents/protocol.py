@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import sonnet as snt
 import tensorflow as tf
 from acme import specs
@@ -101,7 +102,7 @@ class Policy(snt.Module, abc.ABC):
             `mode`, all within [-1, 1]^A and finite everywhere on it.
         """
 
-    def numpy_form(self) -> dict[str, np.ndarray] | None:
+    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]] | None:
         """The policy as arrays that `quinoa.agents.policies.standalone` can act with.
 
         Returns:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-Array: TypeAlias = np.ndarray | tf.Tensor | Any
+Array: TypeAlias = npt.NDArray[Any] | tf.Tensor | Any
 Seed: TypeAlias = tf.Tensor  # int32 [2]: a seed for TensorFlow's stateless random operations.
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quinoa.config.fields import ConfigError, field_types
@@ -47,7 +47,8 @@ def override(config: ConfigT, assignments: Mapping[str, str]) -> ConfigT:
 
 def to_json(config: DataclassInstance) -> dict[str, Any]:
     """The fields of a configuration as JSON holds them (tuples as lists)."""
-    return json.loads(json.dumps(dataclasses.asdict(config), allow_nan=False))
+    fields: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), allow_nan=False))
+    return fields
 
 
 def from_json(config_class: type[ConfigT], fields: Mapping[str, Any]) -> ConfigT:
@@ -101,7 +102,7 @@ def _check_known(
         raise ConfigError(f"{_name(config_class)} has no field {name!r}.{near}")
 
 
-def _construct(make: Any) -> Any:
+def _construct(make: Callable[[], ConfigT]) -> ConfigT:
     """Calls `make`, so that whatever a configuration objects to is a `ConfigError`."""
     try:
         return make()

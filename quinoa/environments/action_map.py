@@ -50,4 +50,5 @@ class ActionMap:
         own = own.astype(self.dtype)
         if self.shape != self.low.shape:
             own = own.reshape((*actions.shape[:-1], *self.shape))
-        return own
+        mapped: npt.NDArray[Any] = own
+        return mapped

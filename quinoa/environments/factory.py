@@ -154,7 +154,8 @@ def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
         raise InvalidEnvironmentError(
             f"{name} is of type {type(found).__name__}, not a function that makes an environment."
         )
-    return found
+    maker: Callable[..., Any] = found
+    return maker
 
 
 def _no_module(

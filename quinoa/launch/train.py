@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from quinoa.launch.analysis import plots
 from quinoa.launch.checkpoints import learner_checkpoints
@@ -253,6 +254,6 @@ def _about_stopped_evaluation(asked: signals.Asked) -> str:
     )
 
 
-def describe(returns: np.ndarray) -> str:
+def describe(returns: npt.NDArray[np.float64]) -> str:
     """Mean and standard deviation of returns, as text."""
     return f"{returns.mean():.1f} ± {returns.std():.1f}"

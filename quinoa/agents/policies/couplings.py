@@ -10,6 +10,7 @@ import abc
 import math
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.policies import squash
@@ -63,7 +64,7 @@ class Couplings(abc.ABC):
         """Log |da/dy| of each dimension, of the same shape."""
 
     @abc.abstractmethod
-    def numpy_form(self) -> dict[str, np.ndarray]:
+    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
         """The settings that `quinoa.agents.policies.standalone` needs."""
 
 
@@ -108,7 +109,7 @@ class Affine(Couplings):
         """See the base class."""
         return squash.log_slope(y)
 
-    def numpy_form(self) -> dict[str, np.ndarray]:
+    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
         """See the base class."""
         return {
             "max_log_scale": np.array(self._max_log_scale, np.float32),
@@ -162,7 +163,7 @@ class PiecewiseLinear(Couplings):
         """See the base class."""
         return tf.zeros_like(y)
 
-    def numpy_form(self) -> dict[str, np.ndarray]:
+    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
         """See the base class."""
         return {"num_bins": np.array(self.outputs)}
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
@@ -161,7 +162,7 @@ class BoxFlow(tfd.Distribution):
         return self._kind.to_action(chosen)
 
 
-def _mode_points(action_size: int) -> np.ndarray:
+def _mode_points(action_size: int) -> npt.NDArray[np.float32]:
     """The base points in the box, float32 [64, A]."""
     # 28 MB, which processes that only sample need not hold.
     from scipy.stats import qmc
@@ -214,9 +215,9 @@ class FlowPolicy(Policy):
             )
             self._conditioners.append((first, network))
 
-    def numpy_form(self) -> dict[str, np.ndarray]:
+    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
         """What `quinoa.agents.policies.standalone` makes the same policy of."""
-        form: dict[str, np.ndarray] = {
+        form: dict[str, npt.NDArray[np.float32]] = {
             "kind": np.array(self._kind.kind),
             "action_size": np.array(self._action_size),
             "mode_points": _mode_points(self._action_size),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -37,7 +38,7 @@ class TanhGaussianPolicy(Policy):
             observation_size, [*hidden_sizes, 2 * action_size], name="network"
         )
 
-    def numpy_form(self) -> dict[str, np.ndarray]:
+    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
         """What `quinoa.agents.policies.standalone` makes the same policy of."""
         return {
             "kind": np.array("tanh_gaussian"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -38,7 +39,7 @@ class MultiCategorical(tfd.Distribution):
     @property
     def num_bins(self) -> int:
         """The number n of bins in each dimension."""
-        return self._log_probs.shape[-1]
+        return int(self._log_probs.shape[-1])
 
     def _batch_shape(self) -> tf.TensorShape:
         return self._log_probs.shape[:-2]
@@ -95,7 +96,7 @@ class MultiCategoricalPolicy(Policy):
         outputs = action_size * num_bins
         self._network = networks.mlp(observation_size, [*hidden_sizes, outputs], name="network")
 
-    def numpy_form(self) -> dict[str, np.ndarray]:
+    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
         """What `quinoa.agents.policies.standalone` makes the same policy of."""
         _, action_size, num_bins = self._logits_shape
         return {

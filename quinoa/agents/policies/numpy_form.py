@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
-def layers(prefix: str, pairs: Sequence[tuple[tf.Tensor, tf.Tensor]]) -> dict[str, np.ndarray]:
+def layers(
+    prefix: str, pairs: Sequence[tuple[tf.Tensor, tf.Tensor]]
+) -> dict[str, npt.NDArray[np.float32]]:
     """A network's weights and biases under names of their own, in order."""
     named = {}
     for index, (weights, biases) in enumerate(pairs):

@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 
 def row_width(spec: specs.EnvironmentSpec) -> int:
     """W, the length of a row for an environment of this (canonical) spec."""
-    return 2 * spec.observations.shape[0] + spec.actions.shape[0] + 3
+    return int(2 * spec.observations.shape[0] + spec.actions.shape[0] + 3)
 
 
 def pack(transitions: Transition) -> FloatArray:

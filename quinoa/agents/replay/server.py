@@ -32,7 +32,8 @@ def wait_for_server(
     deadline = time.monotonic() + _TIMEOUT_S
     while should_stop is None or not should_stop():
         try:
-            return client.server_info(_ANSWER_S)
+            tables: Mapping[str, Any] = client.server_info(_ANSWER_S)
+            return tables
         except (reverb.errors.ReverbError, RuntimeError) as error:
             if time.monotonic() >= deadline:
                 raise ConnectionError(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from quinoa.launch.analysis.baseline import Scale
 from quinoa.launch.analysis.curves import Curve, evaluations
@@ -43,10 +44,10 @@ class Aggregates:
         num_runs: the number of runs per task.
     """
 
-    x: np.ndarray
-    values: np.ndarray
-    low: np.ndarray | None
-    high: np.ndarray | None
+    x: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64] | None
+    high: npt.NDArray[np.float64] | None
     num_runs: int
 
 
@@ -139,8 +140,10 @@ def by_label(groups: Groups) -> dict[str, dict[str, Sequence[ConfiguredRun]]]:
 
 
 def _matrix(
-    curves: Mapping[str, Sequence[Curve]], by_environment: Mapping[str, Scale], points: np.ndarray
-) -> np.ndarray:
+    curves: Mapping[str, Sequence[Curve]],
+    by_environment: Mapping[str, Scale],
+    points: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
     """Normalised scores in %, float64 [runs, tasks, T]."""
     num_runs = min(map(len, curves.values()))
     tasks = []
@@ -151,7 +154,7 @@ def _matrix(
     return np.stack(tasks, axis=1)
 
 
-def _aggregated(scores: np.ndarray, points: np.ndarray) -> Aggregates:
+def _aggregated(scores: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> Aggregates:
     """Aggregates scores, float64 [runs, tasks, T]."""
     num_runs = len(scores)
     if num_runs == 1:
@@ -170,7 +173,7 @@ def _aggregated(scores: np.ndarray, points: np.ndarray) -> Aggregates:
     return Aggregates(points, values[""].reshape(shape), low, high, num_runs)
 
 
-def _all_aggregates(scores: np.ndarray) -> np.ndarray:
+def _all_aggregates(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The `AGGREGATES` of scores, float64 [runs, tasks, T]: float64 [3, T]."""
     from rliable import metrics
     from scipy.stats import trim_mean

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.run.run_folder import RunFolder
@@ -37,8 +38,8 @@ class Curve(NamedTuple):
         y: float64 [T], undiscounted episode returns.
     """
 
-    x: np.ndarray
-    y: np.ndarray
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
 
 
 def read_curve(folder: RunFolder, role: str, axis: str = "steps") -> Curve:
@@ -85,7 +86,7 @@ def evaluations(folder: RunFolder, axis: str = "steps", smooth: int = 1) -> Curv
     return Curve(x, y)
 
 
-def on_one_grid(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
+def on_one_grid(curves: Sequence[Curve]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Interpolates curves linearly on one grid: the union of their x.
 
     The grid starts where the last curve starts, unless another curve ends before that.
@@ -102,7 +103,7 @@ def on_one_grid(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     return grid, np.stack(values)
 
 
-def hours(folder: RunFolder, wall_time: np.ndarray) -> np.ndarray:
+def hours(folder: RunFolder, wall_time: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Converts times to hours of training: the time between a stop and a resume does not count.
 
     Args:
@@ -124,7 +125,7 @@ def hours(folder: RunFolder, wall_time: np.ndarray) -> np.ndarray:
     durations = np.maximum(ends - starts[:-1], 0)
     before = np.concatenate([[0.0], np.cumsum(durations)])
     part = np.maximum(np.searchsorted(starts, wall_time, side="right") - 1, 0)
-    seconds: np.ndarray = before[part] + np.maximum(wall_time - starts[part], 0)
+    seconds: npt.NDArray[np.float64] = before[part] + np.maximum(wall_time - starts[part], 0)
     return seconds / 3600
 
 

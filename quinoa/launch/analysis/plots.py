@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from quinoa.launch.analysis.curves import AXES, Curve, on_one_grid, read_curve
 from quinoa.launch.run.run_folder import RunFolder
@@ -48,10 +49,10 @@ class Band(NamedTuple):
         high: float64 [T], the upper edge, or None.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    low: np.ndarray | None = None
-    high: np.ndarray | None = None
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64] | None = None
+    high: npt.NDArray[np.float64] | None = None
 
 
 def literal(text: str) -> str:
@@ -207,7 +208,7 @@ def _draw_runs(axes: Any, curves: Sequence[Curve], style: Mapping[str, Any]) -> 
         axes.plot(grid[part], median, color=style["color"], linestyle=":", linewidth=1)
 
 
-def _stretches(mask: np.ndarray) -> list[slice]:
+def _stretches(mask: npt.NDArray[np.bool_]) -> list[slice]:
     """The stretches in which a mask, bool [T], is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
     return [slice(start, end) for start, end in edges.reshape(-1, 2)]
@@ -230,7 +231,7 @@ def _counted(label: str, panels: Sequence[Panel]) -> str:
     return f"{label} ({most if least == most else f'{least}–{most}'} runs)"
 
 
-def _new_figure(num_panels: int) -> tuple[Any, list[Any]]:
+def _new_figure(num_panels: int) -> tuple[Figure, list[Any]]:
     from quinoa.launch.analysis.notebook_figure import NotebookFigure
 
     columns = min(num_panels, _MAX_COLUMNS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
@@ -50,7 +51,7 @@ class Checkpoint(checkpoint_folder.Sealed):
         except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
             raise self.damaged(error) from error
 
-    def policy_parameters(self) -> np.ndarray:
+    def policy_parameters(self) -> npt.NDArray[np.float32]:
         """The policy's variables as one vector, float32 [P].
 
         Raises:
@@ -58,9 +59,10 @@ class Checkpoint(checkpoint_folder.Sealed):
         """
         data = self.read(_POLICY)
         try:
-            return np.load(io.BytesIO(data), allow_pickle=False)
+            parameters: npt.NDArray[np.float32] = np.load(io.BytesIO(data), allow_pickle=False)
         except ValueError as error:
             raise self.damaged(error) from error
+        return parameters
 
 
 def save(folder: Path, learner: Learner, counts: Counts) -> Checkpoint:

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from quinoa.agents.types import Transition
 from quinoa.launch.checks.base import require
@@ -160,7 +161,11 @@ def no_gradient_goes_through_next_values(subject: Subject) -> str:
     states, zeros = batch.observation, np.zeros_like(batch.observation)
     ones = np.ones_like(batch.discount)
 
-    def at(observation: np.ndarray, next_observation: np.ndarray, discount: float) -> Transition:
+    def at(
+        observation: npt.NDArray[np.float32],
+        next_observation: npt.NDArray[np.float32],
+        discount: float,
+    ) -> Transition:
         return batch._replace(
             observation=observation, next_observation=next_observation, discount=discount * ones
         )

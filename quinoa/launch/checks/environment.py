@@ -14,6 +14,7 @@ from typing import Any
 
 import dm_env
 import numpy as np
+import numpy.typing as npt
 from dm_env import specs
 
 from quinoa import environments
@@ -52,7 +53,7 @@ class Subject:
         seed = self.seeds[0] if seed is None else seed
         return environments.make(self.name, seed, action_repeat=self.action_repeat)
 
-    def actions(self, environment: dm_env.Environment) -> Iterator[np.ndarray]:
+    def actions(self, environment: dm_env.Environment) -> Iterator[npt.NDArray[Any]]:
         """Actions for ever: both ends of each dimension, then random ones, within the bounds."""
         spec = environment.action_spec()
         rng = np.random.default_rng(self.seed)
@@ -266,7 +267,7 @@ def seeds_reproduce(subject: Subject) -> str:
     return ""
 
 
-def _trajectory(subject: Subject, seed: int) -> np.ndarray:
+def _trajectory(subject: Subject, seed: int) -> npt.NDArray[np.float64]:
     """Observation, reward and discount at each of some steps, float64 [T, O + 2]."""
     environment = subject.make(seed)
     try:
@@ -280,7 +281,7 @@ def _trajectory(subject: Subject, seed: int) -> np.ndarray:
         environment.close()
 
 
-def _row(timestep: dm_env.TimeStep) -> np.ndarray:
+def _row(timestep: dm_env.TimeStep) -> npt.NDArray[Any]:
     beside = [timestep.reward or 0.0, 1.0 if timestep.discount is None else timestep.discount]
     return np.concatenate([timestep.observation, beside])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.types import Transition
@@ -73,10 +74,10 @@ def _bandit(subject: Subject, call: int, best: float) -> Transition:
     return batch._replace(reward=reward, discount=np.zeros_like(batch.discount))
 
 
-def _values(variables: list[tf.Variable]) -> list[np.ndarray]:
+def _values(variables: list[tf.Variable]) -> list[npt.NDArray[np.generic]]:
     return [variable.numpy() for variable in variables]
 
 
-def _assign(variables: list[tf.Variable], values: list[np.ndarray]) -> None:
+def _assign(variables: list[tf.Variable], values: list[npt.NDArray[np.generic]]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

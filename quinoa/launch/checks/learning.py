@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.learner import Learner
@@ -84,12 +85,14 @@ def goes_on_from_a_checkpoint(subject: Subject) -> str:
     return ""
 
 
-def _require_same(expected: Sequence[np.ndarray], found: Learner, message: str) -> None:
+def _require_same(
+    expected: Sequence[npt.NDArray[np.generic]], found: Learner, message: str
+) -> None:
     differing = _differing(expected, found)
     require(not differing, message.format(listed(differing)))
 
 
-def _differing(expected: Sequence[np.ndarray], found: Learner) -> list[str]:
+def _differing(expected: Sequence[npt.NDArray[np.generic]], found: Learner) -> list[str]:
     """The variables of a learner's state whose values are not the expected ones."""
     paths = paths_of(found.agent)
     return [

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents import protocol
@@ -147,7 +148,7 @@ def every_variable_is_accounted_for(subject: Subject) -> str:
 
 
 def _require_that_nothing_trained_follows(
-    agent: protocol.Agent, in_groups: set[Any], values: dict[Any, np.ndarray]
+    agent: protocol.Agent, in_groups: set[Any], values: dict[Any, npt.NDArray[Any]]
 ) -> None:
     """`after_step` has moved nothing that a group trains towards another variable.
 

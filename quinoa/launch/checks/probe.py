@@ -58,7 +58,8 @@ class Probe:
             loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         parts = [np.ravel(tf.convert_to_tensor(gradient).numpy()) for gradient in gradients]
-        return np.concatenate(parts).astype(np.float64)
+        flat: Vector = np.concatenate(parts).astype(np.float64)
+        return flat
 
 
 def mixed(chosen: npt.NDArray[np.bool_], ones: Transition, others: Transition) -> Transition:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from acme import specs
 
@@ -36,11 +37,11 @@ class History(NamedTuple):
     """
 
     learner: Learner
-    before: list[np.ndarray]
+    before: list[npt.NDArray[Any]]
     checkpoint: Mapping[str, bytes]
-    at_save: list[np.ndarray]
+    at_save: list[npt.NDArray[Any]]
     metrics: Mapping[str, Any]
-    after: list[np.ndarray]
+    after: list[npt.NDArray[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +124,7 @@ def random_transitions(spec: specs.EnvironmentSpec, *leading: int, seed: int = 0
     """Random transitions of an environment's shapes, a tenth of them terminal; numpy arrays."""
     rng = np.random.default_rng(seed)
 
-    def normal(*shape: int) -> np.ndarray:
+    def normal(*shape: int) -> npt.NDArray[np.float32]:
         return rng.normal(size=shape).astype(np.float32)
 
     (observation_size,), (action_size,) = spec.observations.shape, spec.actions.shape

@@ -79,7 +79,7 @@ class Command(NamedTuple):
     run: Callable[[flags.FlagValues, Sequence[str]], int]
 
 
-class _NumberParser(flags.ArgumentParser):
+class _NumberParser(flags.ArgumentParser[int]):
     """A whole number within bounds; 1e6 and 1_000_000 are such too."""
 
     syntactic_help = "a whole number"

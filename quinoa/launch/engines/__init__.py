@@ -27,4 +27,5 @@ ENGINES = {
 def make(name: str, settings: Settings) -> Engine:
     """Makes the engine of a name, a key of `ENGINES`."""
     module, _, attribute = ENGINES[name].path.partition(":")
-    return getattr(importlib.import_module(module), attribute)(settings)
+    engine_class: type[Engine] = getattr(importlib.import_module(module), attribute)
+    return engine_class(settings)

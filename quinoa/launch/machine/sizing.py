@@ -162,4 +162,4 @@ def _environments(config: AgentConfig, num_actors: int, learner_rate: float) -> 
     left = 1 / wanted - _STEP_S
     if left <= _CALL_S / _MAX_ENVIRONMENTS:
         return _MAX_ENVIRONMENTS
-    return max(_MIN_ENVIRONMENTS, 2 ** math.ceil(math.log2(_CALL_S / left)))
+    return max(_MIN_ENVIRONMENTS, int(2 ** math.ceil(math.log2(_CALL_S / left))))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import reverb
 
 from quinoa.agents import registry
@@ -40,7 +41,7 @@ class ActorNode:
         index: int,
         folder: RunFolder,
         replay_client: reverb.Client,
-        get_parameters: Callable[[int], tuple[int, np.ndarray] | None],
+        get_parameters: Callable[[int], tuple[int, npt.NDArray[np.float32]] | None],
         report: Report,
         stop: threading.Event,
     ):

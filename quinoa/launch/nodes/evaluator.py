@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from quinoa.agents import registry
 from quinoa.agents.evaluation import EvaluationStopped, evaluate
@@ -31,7 +32,7 @@ class EvaluatorNode:
         self,
         experiment: Experiment,
         folder: RunFolder,
-        get_parameters: Callable[[int], tuple[int, np.ndarray] | None],
+        get_parameters: Callable[[int], tuple[int, npt.NDArray[np.float32]] | None],
         report: Report,
         stop: threading.Event,
     ):
@@ -98,7 +99,7 @@ class EvaluatorNode:
         environments.close()
         reporter.close()
 
-    def _newest_parameters(self) -> tuple[int, np.ndarray] | None:
+    def _newest_parameters(self) -> tuple[int, npt.NDArray[np.float32]] | None:
         """Fetches them, however long the learner takes to start; None when told to stop.
 
         Raises:

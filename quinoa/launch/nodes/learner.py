@@ -8,6 +8,7 @@ import threading
 import time
 
 import numpy as np
+import numpy.typing as npt
 import reverb
 
 from quinoa.agents import registry, replay
@@ -80,7 +81,7 @@ class LearnerNode:
         self._published = PublishedParameters()
         self._publish()
 
-    def get_parameters(self, known_version: int) -> tuple[int, np.ndarray] | None:
+    def get_parameters(self, known_version: int) -> tuple[int, npt.NDArray[np.float32]] | None:
         """The newest parameters and their version, the learner's steps; None if already known."""
         return self._published.get(known_version)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.policies import standalone
@@ -169,29 +170,32 @@ def _described_environment(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _check_saved_model(path: Path, original: _Exported, states: np.ndarray) -> Difference:
+def _check_saved_model(
+    path: Path, original: _Exported, states: npt.NDArray[np.float32]
+) -> Difference:
     loaded: Mapping[str, Any] = tf.saved_model.load(str(path)).signatures
     observation, seed = tf.constant(states), tf.constant([7, 11], tf.int32)
 
-    def output(name: str, **inputs: tf.Tensor) -> np.ndarray:
+    def output_of(name: str, **inputs: tf.Tensor) -> npt.NDArray[np.float32]:
         (result,) = loaded[name](**inputs).values()
-        return result.numpy()
+        output: npt.NDArray[np.float32] = result.numpy()
+        return output
 
     drawn = original.sample(observation, seed)
     difference = Difference(
-        _mode_difference(original, states, output("mode", observation=observation)),
+        _mode_difference(original, states, output_of("mode", observation=observation)),
         _greatest(
-            output("log_prob", observation=observation, action=drawn)
+            output_of("log_prob", observation=observation, action=drawn)
             - original.log_prob(observation, drawn).numpy()
         ),
-        _greatest(output("sample", observation=observation, seed=seed) - drawn.numpy()),
+        _greatest(output_of("sample", observation=observation, seed=seed) - drawn.numpy()),
     )
     _require_same(difference, "SavedModel", _ACTION_TOLERANCE)
     return difference
 
 
 def _check_numpy(
-    path: Path, original: _Exported, states: np.ndarray, rng: np.random.Generator
+    path: Path, original: _Exported, states: npt.NDArray[np.float32], rng: np.random.Generator
 ) -> Difference:
     policy = standalone.Policy.load(path)
     observation, seed = tf.constant(states), tf.constant([7, 11], tf.int32)
@@ -206,7 +210,9 @@ def _check_numpy(
     return difference
 
 
-def _mode_difference(original: _Exported, states: np.ndarray, modes: np.ndarray) -> float:
+def _mode_difference(
+    original: _Exported, states: npt.NDArray[np.float32], modes: npt.NDArray[np.float32]
+) -> float:
     """The greatest, leaving out modes that the original gives the same probability as its own."""
     own = original.mode(tf.constant(states))
     apart = np.abs(modes - own.numpy()).max(axis=1)
@@ -219,7 +225,7 @@ def _mode_difference(original: _Exported, states: np.ndarray, modes: np.ndarray)
 def _sample_difference(
     original: _Exported,
     policy: standalone.Policy,
-    states: np.ndarray,
+    states: npt.NDArray[np.float32],
     rng: np.random.Generator,
 ) -> float:
     """Of the means of draws and of their squares, over all states, in standard errors.
@@ -239,7 +245,7 @@ def _sample_difference(
     return greatest
 
 
-def _greatest(differences: np.ndarray) -> float:
+def _greatest(differences: npt.NDArray[Any]) -> float:
     """Of the absolute values; NaN where one of them is."""
     return float(np.abs(differences).max())
 

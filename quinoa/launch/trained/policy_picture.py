@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from quinoa.launch.analysis.plots import COLOURS, fit, literal
 from quinoa.launch.errors import ExperimentError
@@ -39,7 +40,7 @@ class State(NamedTuple):
     """
 
     label: str
-    observation: np.ndarray
+    observation: npt.NDArray[np.float32]
 
 
 class Drawn(NamedTuple):
@@ -52,7 +53,7 @@ class Drawn(NamedTuple):
     """
 
     label: str
-    actions: np.ndarray
+    actions: npt.NDArray[np.float32]
     num_bins: int | None
 
 
@@ -238,7 +239,7 @@ def _draw_pair(axes: Any, drawn: Drawn, i: int, j: int) -> None:
     axes.scatter(x, y, s=3, color="black", alpha=0.4, linewidths=0)
 
 
-def _draw_density(axes: Any, x: np.ndarray, y: np.ndarray) -> None:
+def _draw_density(axes: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> None:
     from scipy.stats import gaussian_kde
 
     if min(np.std(x), np.std(y)) < 1e-3 or abs(np.corrcoef(x, y)[0, 1]) > 0.9999:
@@ -250,7 +251,9 @@ def _draw_density(axes: Any, x: np.ndarray, y: np.ndarray) -> None:
     axes.imshow(density, origin="lower", extent=(-1, 1, -1, 1), cmap="viridis", alpha=0.8)
 
 
-def _draw_cells(axes: Any, x: np.ndarray, y: np.ndarray, num_bins: int, edge: float) -> None:
+def _draw_cells(
+    axes: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], num_bins: int, edge: float
+) -> None:
     """Colours the cells by their share of the actions; those without any stay white."""
     from matplotlib.colors import LogNorm
 
@@ -268,7 +271,7 @@ def _draw_cells(axes: Any, x: np.ndarray, y: np.ndarray, num_bins: int, edge: fl
         axes.axhline(side, color="0.9", linewidth=0.5)
 
 
-def _shares(x: np.ndarray, num_bins: int) -> np.ndarray:
+def _shares(x: npt.NDArray[np.float32], num_bins: int) -> npt.NDArray[np.float64]:
     """The share of the actions in each bin of a grid over [-1, 1], [num_bins]."""
     bins = np.rint((x + 1.0) * 0.5 * (num_bins - 1)).astype(int)
     return np.bincount(bins, minlength=num_bins) / len(x)

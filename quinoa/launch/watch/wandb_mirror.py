@@ -168,7 +168,8 @@ def _library() -> ModuleType:
             "TensorFlow here)."
         ) from error
     logging.getLogger("wandb").setLevel(logging.CRITICAL)
-    return wandb
+    library: ModuleType = wandb
+    return library
 
 
 def _note(text: str) -> None:
