@@ -1,61 +1,121 @@
-"""The walls between the packages: what may know of what."""
+"""Who may import whom: the contract in pyproject.toml fails when it is broken.
+
+Beside it, what import-linter cannot see: names of algorithms in launch/, and private names that are
+imported from elsewhere.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import tomli
 
 from quinoa.agents import registry
+from tests.launch.helpers import ROOT
 
-SOURCES = Path(__file__).parents[1] / "quinoa"
+PACKAGE = ROOT / "quinoa"
+LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 
 def sources(package: str) -> list[Path]:
-    found = sorted((SOURCES / package).rglob("*.py"))
+    found = sorted((PACKAGE / package).rglob("*.py"))
     assert found
     return found
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The full names of all that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} has a relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
 def algorithms() -> set[str]:
     """The packages of algorithms: those in agents/ that have an agent of their own."""
-    return {path.parent.name for path in (SOURCES / "agents").glob("*/agent.py")}
+    return {path.parent.name for path in (PACKAGE / "agents").glob("*/agent.py")}
 
 
-def test_there_are_algorithms_to_look_for():
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """A copy of the package and of the contract, in which a test may break a rule."""
+    folder = tmp_path_factory.mktemp("copy")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, folder / "quinoa", ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def lint(copy: Path) -> tuple[int, str]:
+    """The exit status and the output, as one line, of the check in a copy."""
+    done = subprocess.run(
+        [LINT_IMPORTS, "--no-cache"], cwd=copy, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def test_the_contract_is_kept(copy):
+    status, out = lint(copy)
+    assert status == 0, out
+    assert " 0 broken." in out
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        # From a room of launch/ to one above it.
+        ("launch.storage.files", "from quinoa.launch.run import events", "Rooms of launch/"),
+        # Where it is for types only.
+        (
+            "launch.run.run_folder",
+            "import typing\nif typing.TYPE_CHECKING:\n    import quinoa.launch.experiment",
+            "Rooms of launch/",
+        ),
+        # Where it happens only once a function is called, and between rooms of one floor.
+        (
+            "launch.storage.files",
+            "def load():\n    from quinoa.launch import presets",
+            "Rooms of launch/",
+        ),
+        ("agents.learner", "import quinoa.launch.errors", "Packages import downwards only"),
+        ("environments.registry", "from quinoa.agents import types", "Packages import downwards"),
+        ("launch.train", "from quinoa import session", "Packages import downwards only"),
+        ("launch.train", "from quinoa.agents.iq import loss", "launch/ imports no algorithm"),
+        ("agents.learner", "import quinoa.agents.iq.config", "Algorithms know nothing of one"),
+        ("agents.sac.loss", "import quinoa.agents.iq.loss", "Algorithms know nothing of one"),
+    ],
+)
+def test_an_import_against_the_order_breaks_the_contract(copy, module, line, contract):
+    path = (copy / "quinoa").joinpath(*module.split(".")).with_suffix(".py")
+    before = path.read_text(encoding="utf-8")
+    path.write_text(f"{before}\n\n{line}\n", encoding="utf-8")
+    try:
+        status, out = lint(copy)
+    finally:
+        path.write_text(before, encoding="utf-8")
+    assert status == 1
+    assert re.search(rf"{re.escape(contract)}[^.]* BROKEN", out), out
+    # It names the import, with its line.
+    assert re.search(rf"quinoa\.{re.escape(module)} -> quinoa\.\S+ \(l\.\d+\)", out), out
+
+
+@pytest.mark.parametrize("package", ["", "agents", "launch"])
+def test_a_new_module_must_be_given_its_place(copy, package):
+    path = copy / "quinoa" / package / "cellar.py"
+    path.write_text('"""Nobody knows where it belongs."""\n', encoding="utf-8")
+    try:
+        status, out = lint(copy)
+    finally:
+        path.unlink()
+    assert status == 1
+    assert "cellar" in out
+
+
+def test_the_contract_lists_every_algorithm():
     assert len(algorithms()) >= 2
     assert len(registry.names()) >= 6
-
-
-@pytest.mark.parametrize("package", ["agents", "environments"])
-def test_nothing_below_knows_launch(package):
-    for path in sources(package):
-        assert not [name for name in imports(path) if name.startswith("quinoa.launch")], path
-
-
-def test_environments_know_nothing_of_agents():
-    for path in sources("environments"):
-        assert not [name for name in imports(path) if name.startswith("quinoa.agents")], path
-
-
-def test_launch_imports_no_algorithm():
-    forbidden = tuple(f"quinoa.agents.{algorithm}" for algorithm in algorithms())
-    for path in sources("launch"):
-        found = [name for name in imports(path) if f"{name}.".startswith(forbidden)]
-        assert not found, f"{path} imports {found}"
+    configuration = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = configuration["tool"]["importlinter"]["contracts"]
+    (forbidden,) = (c["forbidden_modules"] for c in contracts if c["type"] == "forbidden")
+    assert set(forbidden) == {f"quinoa.agents.{algorithm}" for algorithm in algorithms()}
 
 
 def test_launch_names_no_algorithm():
@@ -78,13 +138,10 @@ def test_launch_says_quinoa_as_the_name_of_the_program_only():
             assert not (isinstance(name, str) and "quinoa" in name.lower()), path
 
 
-def test_shared_parts_of_agents_know_no_algorithm():
-    """The learner, the actor loop and replay serve all; the registry lists them by name."""
-    shared = [
-        path
-        for path in sources("agents")
-        if path.relative_to(SOURCES / "agents").parts[0] not in algorithms()
-    ]
-    forbidden = tuple(f"quinoa.agents.{algorithm}." for algorithm in algorithms())
-    for path in shared:
-        assert not [name for name in imports(path) if f"{name}.".startswith(forbidden)], path
+def test_no_private_name_is_imported():
+    for path in sources("."):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module != "__future__":
+                names = [*node.module.split("."), *(alias.name for alias in node.names)]
+                private = [name for name in names if name.startswith("_")]
+                assert not private or names[0] != "quinoa", f"{path} imports {private}"
