@@ -11,6 +11,7 @@ from quinoa.agents import iq, learner, protocol, quinoa, sac
 from quinoa.agents.learner import CheckpointError, Learner
 from quinoa.agents.policies import TanhGaussianPolicy
 from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.learners import LearnerPool
 
 K = 4
 
@@ -31,11 +32,24 @@ AGENTS: dict[str, Any] = {
     "sac": (sac.Agent, sac.Config(hidden_sizes=(16,), target_rate=0.2, **SMALL)),
 }
 EVERY = pytest.mark.parametrize("name", AGENTS)
+# Superbatches of K batches, or of one: each other number would be another graph to trace.
+LEARNERS = LearnerPool()
 
 
-def make(name, seed=0, **changes):
+@pytest.fixture(autouse=True)
+def _learners_are_taken_for_one_test():
+    LEARNERS.give_back()
+
+
+def make(name, seed=0, jit_compile=None, **changes):
     agent_class, config = AGENTS[name]
-    return Learner(agent_class, dataclasses.replace(config, **changes), make_spec(), seed)
+    config = dataclasses.replace(config, **changes)
+    return LEARNERS.take(agent_class, config, seed, jit_compile=jit_compile)
+
+
+def plain_and_compiled(name):
+    """The same learner twice, the second of which XLA compiles."""
+    return make(name, jit_compile=False), make(name, jit_compile=True)
 
 
 def superbatch(steps, seed=0):
@@ -65,11 +79,7 @@ def assert_same(one, other):
     "name", ["iq", *(pytest.param(name, marks=pytest.mark.slow) for name in ("iq_flow", "quinoa"))]
 )
 def test_one_program_of_xla_does_the_same_steps(name):
-    agent_class, config = AGENTS[name]
-    plain, compiled = (
-        Learner(agent_class, config, make_spec(), 0, jit_compile=jit_compile)
-        for jit_compile in (False, True)
-    )
+    plain, compiled = plain_and_compiled(name)
     for seed in range(2):
         expected = plain.step(superbatch(K, seed))
         found = compiled.step(superbatch(K, seed))
@@ -82,11 +92,7 @@ def test_one_program_of_xla_does_the_same_steps(name):
 
 @pytest.mark.slow
 def test_one_program_of_xla_does_steps_that_draw_actions_to_within_what_is_drawn():
-    agent_class, config = AGENTS["sac"]
-    plain, compiled = (
-        Learner(agent_class, config, make_spec(), 0, jit_compile=jit_compile).step(superbatch(K))
-        for jit_compile in (False, True)
-    )
+    plain, compiled = (one.step(superbatch(K)) for one in plain_and_compiled("sac"))
     assert compiled.keys() == plain.keys()
     for metric in ("loss/critic", "loss/actor", "loss/alpha", "td_error", "value", "alpha"):
         np.testing.assert_allclose(compiled[metric], plain[metric], rtol=0.3, atol=0.1)
@@ -137,8 +143,9 @@ class TestCheckpoint:
         whole = make("iq")
         whole.step(superbatch(K, seed=1))
         path = whole.save(str(tmp_path / "checkpoint"))
-        # The seed too comes from the checkpoint.
-        second = make("iq", seed=99)
+        # As in another process, which has no graph yet. The seed too comes from the checkpoint.
+        agent_class, config = AGENTS["iq"]
+        second = Learner(agent_class, config, make_spec(), 99)
         assert_different(whole, second)
         second.restore(path)
         assert_same(whole, second)
@@ -308,7 +315,7 @@ class TwoLosses(protocol.Agent):
 
 
 def two_losses(**config):
-    return Learner(TwoLosses, TwoLosses.Config(batch_size=16, **config), make_spec(), 0)
+    return LEARNERS.take(TwoLosses, TwoLosses.Config(batch_size=16, **config))
 
 
 class TestGroups:
@@ -454,45 +461,51 @@ class Rooted(TwoLosses):
         return {**super().losses(transitions, seed), "value": tf.sqrt(squares) + 0.0 * self.slow}
 
 
+# One loss, several, and variables that move in `after_step` and by the first batch.
+SKIPPING = pytest.mark.parametrize("name", ["iq", "sac", "quinoa"])
+
+
 class TestSkippedSteps:
-    @EVERY
+    @SKIPPING
     def test_move_nothing_but_the_count(self, name):
         one = make(name)
         one.step(superbatch(K))
         before = state(one)
-        metrics = one.step(spoilt(superbatch(2, seed=1), 0, 1))
-        assert one.steps == K + 2
-        assert one.skipped_steps == 2
+        metrics = one.step(spoilt(superbatch(K, seed=1), *range(K)))
+        assert one.steps == 2 * K
+        assert one.skipped_steps == K
         for (variable, old), (_, new) in zip(before, state(one), strict=True):
             if variable != one._steps.name:
                 np.testing.assert_array_equal(old, new, err_msg=variable)
         assert all(np.isnan(metrics[key]) for key in of_losses(metrics))
 
-    @EVERY
+    @SKIPPING
     def test_leave_the_steps_around_them_as_they_are(self, name):
         """K in one call are K single ones, and metrics are those of the good ones."""
-        fused, single = make(name), make(name)
+        one = make(name)
         batch = spoilt(superbatch(K), 1, K - 1)
-        metrics = fused.step(batch)
-        of_steps = [single.step(part(batch, k, k + 1)) for k in range(K)]
-        assert_same(fused, single)
-        assert fused.skipped_steps == single.skipped_steps == 2
+        metrics = one.step(batch)
+        fused = state(one)
+        assert one.skipped_steps == 2
+        # As if nothing had been.
+        again = one.step(superbatch(1, seed=1))
+        assert all(np.isfinite(value) for value in again.values())
+        assert one.not_finite() == []
+        # The same object as new.
+        LEARNERS.give_back()
+        one = make(name)
+        of_steps = [one.step(part(batch, k, k + 1)) for k in range(K)]
+        assert one.skipped_steps == 2
+        for (variable, expected), (_, found) in zip(fused, state(one), strict=True):
+            np.testing.assert_array_equal(expected, found, err_msg=variable)
         good = [of for of in of_steps if all(np.isfinite(of[key]) for key in of_losses(of))]
         assert len(good) == K - 2
         for key in of_losses(metrics):
             np.testing.assert_allclose(metrics[key], np.mean([of[key] for of in good]), rtol=1e-5)
         assert all(np.isfinite(value) for value in metrics.values())
-        # As if nothing had been.
-        again = fused.step(superbatch(1, seed=1))
-        assert all(np.isfinite(value) for value in again.values())
-        assert fused.not_finite() == []
 
     def test_in_one_program_of_xla(self):
-        agent_class, config = AGENTS["iq"]
-        plain, compiled = (
-            Learner(agent_class, config, make_spec(), 0, jit_compile=jit_compile)
-            for jit_compile in (False, True)
-        )
+        plain, compiled = plain_and_compiled("iq")
         for one in (plain, compiled):
             one.step(spoilt(superbatch(K), 1))
             assert one.skipped_steps == 1

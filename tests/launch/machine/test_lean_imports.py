@@ -2,9 +2,13 @@ import subprocess
 import sys
 
 PROGRAM = """
-import sys
+import gc, sys
 from quinoa.launch.machine import lean_imports
+passes = []
+gc.callbacks.append(lambda phase, about: passes.append(about["generation"]))
 lean_imports.import_tensorflow()
+assert len(passes) < 20, "The garbage collector is not to work while TensorFlow is imported."
+assert gc.isenabled()
 names = ("jax", "pandas", "h5py", "PIL")
 assert not [name for name in names if name in sys.modules]
 import jax, pandas, h5py, PIL

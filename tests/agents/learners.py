@@ -1,0 +1,52 @@
+"""Learners that tests share, as tracing a learner's graph is what such a test costs."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Hashable
+
+from quinoa.agents.learner import Learner
+from quinoa.agents.protocol import Agent, AgentConfig
+from tests.agents.fixtures import make_spec
+
+
+class LearnerPool:
+    """Gives learners that are as new, with the graphs that earlier tests have traced."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, list[Learner]] = collections.defaultdict(list)
+        self._num_taken: collections.Counter[Hashable] = collections.Counter()
+
+    def take(
+        self,
+        agent_class: type[Agent],
+        config: AgentConfig,
+        seed: int = 0,
+        *,
+        jit_compile: bool | None = None,
+    ) -> Learner:
+        """Returns a learner in the state of a new one, other than those taken since `give_back`.
+
+        Args:
+            agent_class: see `Learner`, as are the others.
+            config: of the agent.
+            seed: of the initial parameters and the learner's random numbers.
+            jit_compile: whether XLA compiles its steps.
+        """
+        key = (agent_class, config, jit_compile)
+        index = self._num_taken[key]
+        self._num_taken[key] += 1
+        new = Learner(agent_class, config, make_spec(), seed, jit_compile=jit_compile)
+        if index == len(self._made[key]):
+            self._made[key].append(new)
+            return new
+        learner = self._made[key][index]
+        for variable, initial in zip(learner.state, new.state, strict=True):
+            variable.assign(initial)
+        learner._skipped.assign(0)
+        learner._is_initialized = False
+        return learner
+
+    def give_back(self) -> None:
+        """Lets every learner be taken again."""
+        self._num_taken.clear()
