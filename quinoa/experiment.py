@@ -98,14 +98,19 @@ class Experiment:
             ExperimentError: it cannot be.
         """
         from quinoa.launch.commands.base import UsageError
-        from quinoa.launch.commands.running import one_run
+        from quinoa.launch.commands.running.new_experiment import (
+            check_environment,
+            make_experiment,
+        )
         from quinoa.launch.machine import in_process
 
         values = hosted_run.parsed(self._texts())
         inherited = dict(os.environ)
         try:
             with in_process.tensorflow_may_be_imported():
-                return one_run.new_experiment(values, inherited, self.environment)
+                experiment = make_experiment(values, inherited, self.environment)
+                check_environment(experiment)
+                return experiment
         except UsageError as error:
             raise ExperimentError(str(error)) from error
 

@@ -221,11 +221,11 @@ class Run:
     @property
     def experiment(self) -> Experiment:
         """What is run, whole."""
-        from quinoa.launch import experiment
+        from quinoa.launch.experiment import saved
         from quinoa.launch.machine import in_process
 
         with in_process.tensorflow_may_be_imported():
-            return experiment.load(self._folder, self.given_environment)
+            return saved.load(self._folder, self.given_environment)
 
     @property
     def config(self) -> dict[str, Any]:

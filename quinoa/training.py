@@ -116,20 +116,13 @@ def resume(
     opened = run if isinstance(run, Run) else Run(run)
     environment = opened.given_environment if env is None else given(env)
     check_options(options)
-    changed = [*change, *(_FIELDS.get(name, name) for name in options)]
+    changed = [*change, *options]
     texts = [f"--resume={opened.path}", f"--engine={engine}"]
     texts += [f"--{name}={as_text(value)}" for name, value in options.items()]
     texts += [f"--resume_replay={str(replay).lower()}"]
     if changed:
         texts.append(f"--change={','.join(changed)}")
     return make_session(texts, environment, engine, callbacks, progress).start(wait=wait)
-
-
-# As `--change` names them.
-_FIELDS = {
-    "checkpoint_period": "checkpoint_period_s",
-    "replay_checkpoint_period": "replay_checkpoint_period_s",
-}
 
 
 def make_session(

@@ -21,7 +21,8 @@ from quinoa.launch.checkpoints import checkpoint_folder, learner_checkpoints
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.running.new_experiment import assignments
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.experiment import Experiment, load
+from quinoa.launch.experiment import Experiment, validation
+from quinoa.launch.experiment.saved import load, save
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import MATCH, experiment
@@ -132,7 +133,7 @@ def has_declared_types(of: Experiment) -> bool:
 @fuzzed("experiment")
 def test_experiment_file(count, tmp_path):
     folder = RunFolder(tmp_path)
-    experiment().save(folder)
+    save(experiment(), folder)
     whole = folder.experiment.read_bytes()
     described = json.loads(whole)
     fields = described["experiment"]
@@ -234,6 +235,6 @@ def test_environment_name(count):
     @on(count, names(tokens))
     def check(name: str) -> None:
         try:
-            experiment(environment=name)._try_environment()
+            validation.try_environment(experiment(environment=name))
         except ExperimentError as error:
             assert str(error)

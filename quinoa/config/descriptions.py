@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import itertools
 import sys
 import typing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from quinoa.config.fields import field_types
+from quinoa.config.fields import fields_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -47,11 +49,10 @@ def described(config: DataclassInstance) -> list[Setting]:
     config_class = type(config)
     defaults = config_class()
     lineage = [base for base in config_class.__mro__ if dataclasses.is_dataclass(base)]
-    sentences = [_sentences(base) for base in lineage]
+    about = sentences(config_class)
     found = []
-    for name, kind in field_types(config_class).items():
-        owner = [base for base in lineage if name in field_types(base)][-1]
-        about = next((of[name] for of in sentences if name in of), "")
+    for name, kind in fields_of(config_class).items():
+        owner = [base for base in lineage if name in fields_of(base)][-1]
         each = "each " if typing.get_origin(kind.hint) is tuple else ""
         bounds = "" if kind.bounds is None else f"{each}{kind.bounds}"
         found.append(
@@ -61,7 +62,7 @@ def described(config: DataclassInstance) -> list[Setting]:
                 bounds,
                 getattr(defaults, name),
                 getattr(config, name),
-                about,
+                about.get(name, ""),
                 owner,
             )
         )
@@ -89,8 +90,17 @@ def _kind(hint: Any, choices: tuple[Any, ...]) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint)
 
 
-def _sentences(config_class: type[DataclassInstance]) -> dict[str, str]:
-    """The text below each field in the source of a class, by the fields' names."""
+def sentences(config_class: type[DataclassInstance]) -> dict[str, str]:
+    """The text below each field in the source of a class or those that it derives from, by name.
+
+    A field whose source has none, or is not there, is left out.
+    """
+    lineage = [base for base in config_class.__mro__ if dataclasses.is_dataclass(base)]
+    return {name: text for base in reversed(lineage) for name, text in _own_sentences(base).items()}
+
+
+@functools.cache
+def _own_sentences(config_class: type) -> Mapping[str, str]:
     module = sys.modules.get(config_class.__module__)
     try:
         tree: ast.AST = ast.parse(inspect.getsource(module))  # type: ignore[arg-type]

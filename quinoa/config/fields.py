@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
+import types
 import typing
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -59,37 +61,88 @@ class Bounds:
         high = self.at_most if self.below is None else self.below
         if low is not None and high is not None:
             left, right = "[" if self.above is None else "(", "]" if self.below is None else ")"
-            return f"in {left}{low:.4g}, {high:.4g}{right}"
+            return f"in {left}{_short(low)}, {_short(high)}{right}"
         if low is not None:
-            return f"at least {low:.4g}" if self.above is None else f"> {low:.4g}"
+            return f"at least {_short(low)}" if self.above is None else f"> {_short(low)}"
         if high is not None:
-            return f"at most {high:.4g}" if self.below is None else f"below {high:.4g}"
+            return f"at most {_short(high)}" if self.below is None else f"below {_short(high)}"
         return "finite"
+
+
+def _short(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.4g}"
 
 
 def require(holds: bool, field: str, value: Any, wanted: str) -> None:
     """Raises `ConfigError` naming the field, its value and what was wanted, unless it holds."""
     if not holds:
-        raise ConfigError(f"{field} = {value!r} cannot work: it must be {wanted}.")
+        raise refusal(field, value, wanted)
+
+
+def refusal(field: str, value: Any, wanted: str) -> ConfigError:
+    """The error of a field that holds something that cannot work."""
+    return ConfigError(f"{field} = {value!r} cannot work: it must be {wanted}.")
 
 
 def check(config: DataclassInstance) -> None:
     """Checks every field of a configuration against its bounds; raises `ConfigError`."""
-    for name, kind in field_types(type(config)).items():
+    for name, field in fields_of(type(config)).items():
         value = getattr(config, name)
-        require(kind.holds(value), name, value, kind.wanted)
+        require(field.holds(value), name, value, field.wanted)
 
 
-class FieldType(NamedTuple):
-    """What a field may hold.
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """How a field is given on a command line, in its `Annotated` type, where that is not plain.
+
+    A field without one has a flag of its own name and default.
 
     Attributes:
-        hint: its type, without `Annotated`.
-        bounds: of the number, or of each where there are several; None where there are none.
+        name: of the flag; None is the field's name.
+        default: of the flag; `...` is the field's. Where it is None and the field holds no None,
+            the program chooses a value when none is given.
+        bounds: of what is given, where they are narrower than the field's own.
     """
 
+    name: str | None = None
+    default: Any = ...
+    bounds: Bounds | None = None
+
+
+# Of a field that is not given on a command line.
+NO_FLAG = Flag("")
+
+# The metadata of a field that nobody sets by a text or a number, and that is none of those which
+# `fields_of` gives. Its type may be there for type checkers alone.
+OPAQUE: Mapping[str, Any] = types.MappingProxyType({"is_opaque": True})
+
+
+class Field(NamedTuple):
+    """One field of a configuration.
+
+    Attributes:
+        name: of the field.
+        hint: its type, without `Annotated`.
+        bounds: of the number, or of each where there are several; None where there are none.
+        default: of the class; `dataclasses.MISSING` where it has none.
+        flag: how it is given on a command line.
+    """
+
+    name: str
     hint: Any
-    bounds: Bounds | None
+    bounds: Bounds | None = None
+    default: Any = dataclasses.MISSING
+    flag: Flag = Flag()
+
+    @property
+    def flag_name(self) -> str:
+        """The name of its flag; empty where it has none."""
+        return self.name if self.flag.name is None else self.flag.name
+
+    @property
+    def flag_default(self) -> Any:
+        """What its flag is when it is not given."""
+        return self.default if self.flag.default is ... else self.flag.default
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -122,44 +175,70 @@ class FieldType(NamedTuple):
 
 
 # Read once for each class, as every configuration that is made is checked by them.
-_known: weakref.WeakKeyDictionary[type[DataclassInstance], Mapping[str, FieldType]]
+_known: weakref.WeakKeyDictionary[type[DataclassInstance], Mapping[str, Field]]
 _known = weakref.WeakKeyDictionary()
 
 
-def field_types(config_class: type[DataclassInstance]) -> Mapping[str, FieldType]:
-    """What each field may hold, by its name, in order.
+def fields_of(config_class: type[DataclassInstance]) -> Mapping[str, Field]:
+    """The fields of a configuration by name, in order, without those that are `OPAQUE`.
 
     Raises:
         ConfigError: an annotation names something that its module does not have.
     """
     if config_class not in _known:
-        _known[config_class] = _read_types(config_class)
+        _known[config_class] = _read(config_class)
     return _known[config_class]
 
 
-def _read_types(config_class: type[DataclassInstance]) -> dict[str, FieldType]:
+def _read(config_class: type[DataclassInstance]) -> dict[str, Field]:
+    fields = [of for of in dataclasses.fields(config_class) if not of.metadata.get("is_opaque")]
+    own = vars(config_class).get("__annotations__", {})
+    annotations = {of.name: own[of.name] for of in fields if of.name in own}
+    plain = _evaluated(config_class, annotations, include_extras=False)
+    annotated = _evaluated(config_class, annotations, include_extras=True)
+    bases = [base for base in config_class.__bases__ if dataclasses.is_dataclass(base)]
+    found: dict[str, Field] = {}
+    for of in fields:
+        inherited = [known for base in bases if (known := fields_of(base).get(of.name))]
+        default = of.default if of.default_factory is dataclasses.MISSING else of.default_factory()
+        if of.name not in annotated:
+            found[of.name] = inherited[0]._replace(default=default)
+            continue
+        hint = annotated[of.name]
+        bounds = [_extra(hint, Bounds), *(known.bounds for known in inherited)]
+        flags = [_extra(hint, Flag), *(known.flag for known in inherited)]
+        found[of.name] = Field(
+            name=of.name,
+            hint=plain[of.name],
+            bounds=next((each for each in bounds if each is not None), None),
+            default=default,
+            flag=next((each for each in flags if each is not None), Flag()),
+        )
+    return found
+
+
+def _evaluated(
+    config_class: type[DataclassInstance], annotations: Mapping[str, Any], *, include_extras: bool
+) -> Mapping[str, Any]:
+    """The types of a class's own annotations, where those are texts."""
+    module = vars(sys.modules.get(config_class.__module__, types.SimpleNamespace()))
+    annotated: Any = types.SimpleNamespace(__annotations__=annotations)
     try:
-        plain = typing.get_type_hints(config_class)
-        annotated = typing.get_type_hints(config_class, include_extras=True)
+        return typing.get_type_hints(annotated, module, include_extras=include_extras)
     except NameError as error:
         raise ConfigError(
             f"The types of {config_class.__qualname__}'s fields cannot be read: {error}; a type "
             "must be there when the program runs, and not for type checkers alone."
         ) from error
-    bases = [base for base in config_class.__bases__ if dataclasses.is_dataclass(base)]
-    found: dict[str, FieldType] = {}
-    for field in dataclasses.fields(config_class):
-        inherited = (field_types(base).get(field.name) for base in bases)
-        candidates = [_bounds(annotated[field.name]), *(of.bounds for of in inherited if of)]
-        bounds = next((each for each in candidates if each is not None), None)
-        found[field.name] = FieldType(plain[field.name], bounds)
-    return found
 
 
-def _bounds(hint: Any) -> Bounds | None:
-    """The `Bounds` somewhere in a type, as in tuple[Annotated[int, Bounds()], ...]."""
+ExtraT = TypeVar("ExtraT")
+
+
+def _extra(hint: Any, kind: type[ExtraT]) -> ExtraT | None:
+    """What a type or a part of it is annotated with: tuple[Annotated[int, Bounds()], ...]."""
     for extra in getattr(hint, "__metadata__", ()):
-        if isinstance(extra, Bounds):
+        if isinstance(extra, kind):
             return extra
-    found = map(_bounds, typing.get_args(hint))
+    found = (_extra(part, kind) for part in typing.get_args(hint))
     return next((each for each in found if each is not None), None)

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from quinoa.config.fields import ConfigError, field_types
+from quinoa.config.fields import ConfigError, Field, fields_of, refusal
 from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,25 +24,30 @@ def override(config: ConfigT, assignments: Mapping[str, str]) -> ConfigT:
 
     Args:
         config: what to start from; left as it is.
-        assignments: from names of fields to texts, read by the fields' types: `0.1`, `1e6`, `true`,
-            `64,64` for a tuple, `none` where that is allowed.
+        assignments: from names of fields to texts, see `parse`.
 
     Raises:
         ConfigError: there is no such field, or its text cannot be read, or the value cannot work.
     """
-    types_ = _field_types(type(config))
+    fields = fields_of(type(config))
     values = {}
     for name, text in assignments.items():
-        _check_known(name, types_, type(config))
-        try:
-            values[name] = _parse(text.strip(), types_[name])
-        except ConfigError:
-            raise
-        except ValueError:
-            raise ConfigError(
-                f"{name} = {text!r} cannot work: it must be {_describe(types_[name])}."
-            ) from None
+        _check_known(name, type(config))
+        values[name] = parse(fields[name], text)
     return _construct(lambda: dataclasses.replace(config, **values))
+
+
+def parse(field: Field, text: str) -> Any:
+    """Reads a text as a field's type has it; the bounds are not checked.
+
+    Args:
+        field: of a configuration.
+        text: `0.1`, `1e6`, `true`, `64,64` for a tuple, `none` where that is allowed.
+
+    Raises:
+        ConfigError: it cannot be read, or the type is none that a text can be read as.
+    """
+    return _converted(field, text, lambda: _parse(text.strip(), field.hint))
 
 
 def to_json(config: DataclassInstance) -> dict[str, Any]:
@@ -51,54 +56,48 @@ def to_json(config: DataclassInstance) -> dict[str, Any]:
     return fields
 
 
-def from_json(config_class: type[ConfigT], fields: Mapping[str, Any]) -> ConfigT:
-    """Makes the configuration that `to_json` gave `fields` of.
+def from_json(config_class: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
+    """Makes the configuration that `to_json` gave `values` of.
 
     Raises:
         ConfigError: a field is unknown, missing, of another type, or cannot work.
     """
-    types_ = _field_types(config_class)
-    for name in fields:
-        _check_known(name, types_, config_class)
-    missing = [name for name in types_ if name not in fields]
+    fields = fields_of(config_class)
+    for name in values:
+        _check_known(name, config_class)
+    missing = [name for name in fields if name not in values]
     if missing:
         raise ConfigError(f"{_name(config_class)} lacks {', '.join(missing)}.")
-    values = restored(fields, types_)
-    return _construct(lambda: config_class(**values))
+    restored = {name: restore(fields[name], value) for name, value in values.items()}
+    return _construct(lambda: config_class(**restored))
 
 
-def restored(fields: Mapping[str, Any], types_: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that JSON holds, as values of types that a configuration's fields may have.
-
-    Args:
-        fields: the values by name.
-        types_: the type for each name.
+def restore(field: Field, value: Any) -> Any:
+    """What JSON holds, as a field's type has it; the bounds are not checked.
 
     Raises:
-        ConfigError: a value is of another type.
+        ConfigError: it is of another type.
     """
-    values = {}
-    for name, value in fields.items():
-        try:
-            values[name] = _restore(value, types_[name])
-        except ConfigError:
-            raise
-        except (ValueError, OverflowError):
-            raise ConfigError(
-                f"{name} = {value!r} cannot work: it must be {_describe(types_[name])}."
-            ) from None
-    return values
+    return _converted(field, value, lambda: _restore(value, field.hint))
+
+
+def _converted(field: Field, given: Any, convert: Callable[[], Any]) -> Any:
+    try:
+        return convert()
+    except ConfigError:
+        raise
+    except (ValueError, OverflowError):
+        raise refusal(field.name, given, described(field)) from None
 
 
 def _name(config_class: type[DataclassInstance]) -> str:
     return f"{config_class.__module__}.{config_class.__qualname__}"
 
 
-def _check_known(
-    name: str, types_: Mapping[str, Any], config_class: type[DataclassInstance]
-) -> None:
-    if name not in types_:
-        near = did_you_mean(name, list(types_)) or f" It has {', '.join(types_)}."
+def _check_known(name: str, config_class: type[DataclassInstance]) -> None:
+    known = fields_of(config_class)
+    if name not in known:
+        near = did_you_mean(name, list(known)) or f" It has {', '.join(known)}."
         raise ConfigError(f"{_name(config_class)} has no field {name!r}.{near}")
 
 
@@ -110,10 +109,6 @@ def _construct(make: Callable[[], ConfigT]) -> ConfigT:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
-
-
-def _field_types(config_class: type[DataclassInstance]) -> dict[str, Any]:
-    return {name: kind.hint for name, kind in field_types(config_class).items()}
 
 
 def _optional_of(hint: Any) -> Any:
@@ -194,12 +189,18 @@ def _restore(value: Any, hint: Any) -> Any:
     )
 
 
-def _describe(hint: Any) -> str:
+def described(field: Field) -> str:
+    """What a field may be, in few words: `a whole number, at least 1`."""
+    kind = _described(field.hint)
+    return kind if field.bounds is None else f"{kind}, {field.bounds}"
+
+
+def _described(hint: Any) -> str:
     if (inner := _optional_of(hint)) is not None:
-        return f"{_describe(inner)}, or none"
+        return f"{_described(inner)}, or none"
     if (item := _items_of(hint)) is not None:
-        return f"several of these, separated by commas: {_describe(item)}"
+        return f"several of these, separated by commas: {_described(item)}"
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"
-    names_ = {int: "an integer", float: "a finite number", bool: "true or false", str: "a text"}
+    names_ = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text"}
     return names_.get(hint, str(hint))

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from quinoa.config.fields import fields_of
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics import metrics_log
@@ -74,9 +75,10 @@ def changes(saved: Experiment, wanted: Experiment) -> dict[str, str]:
 
 
 def _fields(experiment: Experiment) -> Mapping[str, Any]:
-    own = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(experiment)}
-    # In the agent's configuration as the experiment has it.
-    del own["agent_config"], own["samples_per_insert"]
-    # What follows from the environment.
-    del own["environment_is_object"], own["environment_maker"], own["layout"]
+    own = {
+        name: getattr(experiment, name)
+        for name, field in fields_of(Experiment).items()
+        if field.flag_name and name != "agent_config"
+    }
+    # What both have is in the agent's configuration as the experiment has it.
     return {**own, **dataclasses.asdict(experiment.config)}

@@ -20,6 +20,7 @@ from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Engine, Outcome, RunResult
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.roles.metric_rows import evaluation_row
@@ -106,7 +107,7 @@ def train(
     with signals.caught() as stop, contextlib.ExitStack() as ending:
         # First of all, so that whoever looks knows when this process is gone.
         ProcessList(folder)
-        experiment.save(folder, resumed_at=resumed_at, called_in=called_in)
+        save(experiment, folder, resumed_at=resumed_at, called_in=called_in)
         if on_start is not None:
             on_start(folder, experiment)
         view = view or Progress(Goal.of(experiment))

@@ -17,7 +17,8 @@ import pandas as pd
 import psutil
 
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
-from quinoa.launch.experiment import Experiment, load
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.run_folder import RunFolder
 from tests.chaos import environment
 from tests.chaos.subject import NotSurvivedError, Subject

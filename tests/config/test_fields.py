@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 
 from quinoa.agents.config import AgentConfig, LayerSizes
-from quinoa.config.fields import Bounds, ConfigError, field_types
+from quinoa.config.fields import Bounds, ConfigError, fields_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ def test_what_is_within_the_bounds_is_taken():
 
 
 def test_types_are_told_without_their_bounds():
-    hints = {name: kind.hint for name, kind in field_types(Config).items()}
+    hints = {name: kind.hint for name, kind in fields_of(Config).items()}
     assert hints["sizes"] == tuple[int, ...]
     assert hints["period"] == int | None
     assert list(hints)[:2] == ["discount", "batch_size"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from quinoa.agents.evaluation import EvaluationResult
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.run.run_folder import RunFolder
@@ -22,7 +23,7 @@ def two_runs(tmp_path, monkeypatch):
     for seed in (0, 1):
         folder = RunFolder(tmp_path / "runs" / f"run-{seed}")
         folder.create()
-        experiment(seed=seed, samples_per_insert=None).save(folder)
+        save(experiment(seed=seed, samples_per_insert=None), folder)
         log = MetricsLog(folder)
         for steps in (0, 500):
             result = EvaluationResult(np.arange(5.0) + steps + seed, np.full(5, 7))

@@ -10,6 +10,7 @@ from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 
@@ -24,10 +25,12 @@ def make_run(root: Path, environment: str, agent: str, *, moved: bool = False) -
         moved: whether the policy's variables have been moved at random; else nothing is learned.
     """
     loaded = registry.load(agent)
-    experiment = Experiment(agent, loaded.config, environment, steps=10)
+    experiment = Experiment(
+        agent=agent, agent_config=loaded.config, environment=environment, steps=10
+    )
     folder = RunFolder(root)
     folder.create()
-    experiment.save(folder)
+    save(experiment, folder)
     learner = Learner(loaded.agent_class, loaded.config, experiment.spec(), seed=0)
     if moved:
         rng = np.random.default_rng(0)

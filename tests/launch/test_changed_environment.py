@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from quinoa.launch.experiment import load
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.run import run_folder
 
 pytestmark = pytest.mark.usefixtures("same_environment_variables")

@@ -17,7 +17,7 @@ from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.commands import train
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running.new_experiment import make_experiment
-from quinoa.launch.experiment import load
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.environments import packages

@@ -12,7 +12,7 @@ import pytest
 
 from quinoa.launch import cli, resume
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
-from quinoa.launch.experiment import load
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.metrics.metrics_log import truncate
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json

@@ -18,6 +18,7 @@ from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Outcome, RunResult, Settings
 from quinoa.launch.engines.local.engine import LocalEngine
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
@@ -147,7 +148,7 @@ def test_a_run_whose_engine_cannot_start_it_leaves_its_folder_to_a_second_try(
 
 
 def test_a_resumed_run_that_cannot_be_started_stays(folder, monkeypatch, small_disk):
-    experiment().save(folder)
+    save(experiment(), folder)
     fill(small_disk)
     monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
     with pytest.raises(ExperimentError, match="temporary folder"):

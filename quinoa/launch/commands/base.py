@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from absl import flags
 
+from quinoa.config.fields import Bounds, Field
+from quinoa.launch.commands.options import field_flags
 from quinoa.launch.storage.files import require_possible
 from quinoa.launch.terminal.output import say
 
@@ -79,37 +81,12 @@ class Command(NamedTuple):
     run: Callable[[flags.FlagValues, Sequence[str]], int]
 
 
-class _NumberParser(flags.ArgumentParser[int]):
-    """A whole number within bounds; 1e6 and 1_000_000 are such too."""
-
-    syntactic_help = "a whole number"
-
-    def __init__(self, least: int):
-        super().__init__()
-        self._least = least
-
-    def parse(self, argument: str | int) -> int:
-        """Reads it; raises `ValueError`."""
-        try:
-            number = float(argument)
-            # What float rounds, int reads as it is.
-            whole = int(argument) if str(argument).lstrip("+-").isdecimal() else int(number)
-        except (ValueError, OverflowError):
-            whole, number = -1, 0.5
-        if number < self._least or not number.is_integer():
-            raise ValueError(f"it must be a whole number, at least {self._least}")
-        return whole
-
-    def flag_type(self) -> str:
-        """What absl calls it."""
-        return "int"
-
-
 def define_number(
     values: flags.FlagValues, name: str, default: int | None, text: str, *, least: int = 1
 ) -> None:
     """Defines a flag that is a whole number, at least `least`."""
-    flags.DEFINE(_NumberParser(least), name, default, text, values, flags.ArgumentSerializer())
+    parser = field_flags.Parser(Field(name, int, Bounds(at_least=least)))
+    flags.DEFINE(parser, name, default, text, values, flags.ArgumentSerializer())
 
 
 def expect(arguments: Sequence[str], count: int, what: str) -> None:

@@ -35,7 +35,7 @@ def _flags() -> flags.FlagValues:
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "export takes the folder of one run")
     process_environment.set_for_this_process()
-    from quinoa.launch.experiment import load
+    from quinoa.launch.experiment.saved import load
     from quinoa.launch.run import run_folder
 
     start = StartFolder()

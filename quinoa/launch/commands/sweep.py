@@ -16,6 +16,7 @@ from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complai
 from quinoa.launch.commands.options import seeds, train_flags
 from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
 from quinoa.launch.engines.base import Settings
+from quinoa.launch.experiment import DEFAULT_ENVIRONMENT, Experiment
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.storage import lock
@@ -23,7 +24,6 @@ from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import command, say
 
 if TYPE_CHECKING:
-    from quinoa.launch.experiment import Experiment
     from quinoa.launch.machine.sizing import Needs
     from quinoa.launch.sweep.folder import Planned, SweepFolder
 
@@ -45,8 +45,7 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_list(
         "env",
         None,
-        "What is learned, one or several. Default: the preset's, or else "
-        f"{train_flags.DEFAULT_ENVIRONMENT}.",
+        f"What is learned, one or several. Default: the preset's, or else {DEFAULT_ENVIRONMENT}.",
         flag_values=values,
     )
     flags.DEFINE_multi_string(
@@ -187,7 +186,7 @@ def _planned(
     ]
     return plan.plan(
         values.agent or [preset_flags.get("agent", registry.DEFAULT_AGENT)],
-        values.env or [preset_flags.get("env", train_flags.DEFAULT_ENVIRONMENT)],
+        values.env or [preset_flags.get("env", DEFAULT_ENVIRONMENT)],
         space.grid(axes)
         if values.random is None
         else space.sample(axes, values.random, values.random_seed),
@@ -204,6 +203,7 @@ def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[N
     What differs in its seed alone is tried once.
     """
     from quinoa.launch import engines
+    from quinoa.launch.experiment.validation import validate
     from quinoa.launch.machine import sizing
 
     needs: dict[str, Needs] = {}
@@ -217,7 +217,7 @@ def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[N
             continue
         engine = engines.make(engine_name, Settings(inherited))
         engine.check(experiment)
-        experiment = experiment.validate()
+        experiment = validate(experiment)
         needs[alike] = sizing.needs(
             experiment, experiment.spec(), is_one_process=engine.is_one_process
         )

@@ -94,7 +94,7 @@ def hosted(
         ExperimentError: the environment cannot be made or drawn, or a file not written.
         RunError: the run is damaged, or the environment or the policy fails.
     """
-    from quinoa.launch import experiment
+    from quinoa.launch.experiment import saved
     from quinoa.launch.run import run_folder
 
     values = _flags()
@@ -103,7 +103,7 @@ def hosted(
         _check(values)
         start = StartFolder()
         folder = run_folder.existing(start.absolute(root))
-        loaded = experiment.load(folder, environment)
+        loaded = saved.load(folder, environment)
         return list(map(str, _film(values, folder, loaded, channel.inherited, start)))
     except (UsageError, flags.Error) as error:
         raise ExperimentError(str(error)) from error

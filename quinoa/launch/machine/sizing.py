@@ -40,7 +40,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 class Sizes(NamedTuple):
-    """What a run is sized to.
+    """What a run is sized to, by the names of an experiment's fields.
 
     Attributes:
         environments_per_actor: that one policy call serves.
@@ -53,32 +53,20 @@ class Sizes(NamedTuple):
     learner_threads: int
 
 
-def choose(
-    config: AgentConfig,
-    *,
-    num_actors: int,
-    cores: int,
-    gpu: bool,
-    environments_per_actor: int | None = None,
-    steps_per_call: int | None = None,
-    learner_threads: int | None = None,
-) -> Sizes:
-    """Chooses what is not given.
+def choose(config: AgentConfig, *, num_actors: int, cores: int, gpu: bool) -> Sizes:
+    """Chooses the sizes of a run.
 
     Args:
         config: of the agent, with the experiment's settings.
         num_actors: of the run.
         cores: that the run may use.
         gpu: whether the learner has one.
-        environments_per_actor: as given by the user, if it is; so are the next two.
-        steps_per_call: see `Sizes`.
-        learner_threads: see `Sizes`.
     """
     rate = _LEARNER_RATE_ON_GPU if gpu else _LEARNER_RATE_PER_CORE * cores
     return Sizes(
-        environments_per_actor or _environments(config, num_actors, rate),
-        steps_per_call or (_STEPS_PER_CALL_ON_GPU if gpu else _STEPS_PER_CALL),
-        learner_threads or cores,
+        environments_per_actor=_environments(config, num_actors, rate),
+        steps_per_call=_STEPS_PER_CALL_ON_GPU if gpu else _STEPS_PER_CALL,
+        learner_threads=cores,
     )
 
 

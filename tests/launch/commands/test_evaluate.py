@@ -16,7 +16,7 @@ from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.launch import cli
 from quinoa.launch.checkpoints import learner_checkpoints
-from quinoa.launch.experiment import load
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.storage.files import read_json
 from tests.launch.factories import EPISODE_STEPS

@@ -10,7 +10,7 @@ import pytest
 
 from quinoa import environments
 from quinoa.launch.checkpoints import learner_checkpoints
-from quinoa.launch.experiment import load
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.trained.evaluate import load_policy
 from tests.launch.helpers import MATCH

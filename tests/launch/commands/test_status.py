@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from quinoa.launch import cli
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.run import events
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
@@ -46,7 +47,7 @@ def folder(tmp_path):
     """A run that has just been started, by this process."""
     made = RunFolder(tmp_path / "run")
     made.create()
-    experiment().save(made)
+    save(experiment(), made)
     return made
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from quinoa.launch import presets
 from quinoa.launch.commands import sweep as sweep_of_runs
-from quinoa.launch.experiment import load
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.storage import lock
 from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep.folder import State, SweepFolder

@@ -34,11 +34,6 @@ def test_actors_that_no_ratio_holds_share_calls_among_the_most():
     assert choose(config, num_actors=64).environments_per_actor == 64
 
 
-def test_what_is_given_stays():
-    given = {"environments_per_actor": 3, "steps_per_call": 7, "learner_threads": 5}
-    assert choose(gpu=True, **given) == sizing.Sizes(**given)
-
-
 @pytest.mark.parametrize("hidden", ["", "-1"])
 def test_a_hidden_gpu_is_none(hidden):
     assert not sizing.has_gpu({"CUDA_VISIBLE_DEVICES": hidden})
@@ -51,7 +46,7 @@ def needs(*, is_one_process, **changes):
         rewards=specs.Array((), np.float32),
         discounts=specs.BoundedArray((), np.float32, 0.0, 1.0),
     )
-    experiment = Experiment("any", AgentConfig(), "any", **changes)
+    experiment = Experiment(agent="any", agent_config=AgentConfig(), environment="any", **changes)
     return sizing.needs(experiment, spec, is_one_process=is_one_process)
 
 

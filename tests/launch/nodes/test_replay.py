@@ -24,6 +24,7 @@ from quinoa.agents.replay import TABLE, SegmentWriter, segments
 from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.nodes.replay import ReplayNode
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.checked import CHECKED, read_back, verify
@@ -33,7 +34,7 @@ from tests.launch.helpers import ROOT, experiment, wait_until
 _SERVE = """
 import sys, threading, signal
 from pathlib import Path
-from quinoa.launch.experiment import load
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.nodes.replay import ReplayNode
 from quinoa.launch.run.run_folder import RunFolder
 folder, stop = RunFolder(Path(sys.argv[1])), threading.Event()
@@ -71,7 +72,7 @@ def port():
 def made(folder: RunFolder, **changes) -> Experiment:
     of = experiment(environment=CHECKED, **changes)
     folder.root.mkdir(exist_ok=True)
-    of.save(folder)
+    save(of, folder)
     return of
 
 

@@ -11,6 +11,7 @@ from quinoa.launch import cli, presets
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running.new_experiment import make_experiment
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment.validation import validate
 from tests.launch.helpers import ROOT
 
 NAMES = [preset.name for preset in presets.every()]
@@ -54,7 +55,7 @@ def test_a_preset_says_what_is_known_and_its_fields_exist_and_work(name):
 # One of each agent and suite: validating makes the environment and the agent.
 @pytest.mark.parametrize("name", ["dm_control/quinoa_paper", "gym/trust_pcl", "adroit/m_iq"])
 def test_a_preset_can_be_run(name):
-    experiment_of(f"--preset={name}").validate()
+    validate(experiment_of(f"--preset={name}"))
 
 
 @pytest.mark.parametrize("preset", [p for p in presets.every() if p.origin == "measured"])

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from quinoa.launch import cli
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.process_list import ProcessList
@@ -25,7 +26,7 @@ def write_run(folder: RunFolder, steps: int | None) -> None:
     """Writes a run that has done so many steps, or has not said any."""
     folder.create()
     ProcessList(folder)
-    experiment(steps=STEPS).save(folder)
+    save(experiment(steps=STEPS), folder)
     if steps is not None:
         counter = Counter(folder, STEPS)
         counter.report("a", "actor", {ACTOR_STEPS: steps}, 0, [{"actor": 0, "episode_return": 1.5}])

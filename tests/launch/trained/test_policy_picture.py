@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.experiment import load
+from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.trained import policy_picture
 from quinoa.launch.trained.evaluate import load_policy

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.watch.goal import Goal
 from quinoa.launch.watch.progress import Progress, line
 from tests.launch.helpers import experiment
@@ -165,7 +166,7 @@ def test_the_goal_is_that_of_the_experiment_whether_from_itself_or_from_its_file
     from quinoa.launch.storage.files import read_json
 
     of = experiment(samples_per_insert=ratio)
-    of.save(RunFolder(tmp_path))
+    save(of, RunFolder(tmp_path))
     goal = Goal.of(of)
     assert Goal.of_json(read_json(RunFolder(tmp_path).experiment)["experiment"]) == goal
     config = of.config

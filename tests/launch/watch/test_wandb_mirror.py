@@ -19,6 +19,7 @@ import pytest
 
 from quinoa.launch import cli
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment.saved import save
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import write_text
 from quinoa.launch.watch import wandb_mirror
@@ -60,7 +61,7 @@ def library(monkeypatch):
 def folder(tmp_path):
     made = RunFolder(tmp_path / "run")
     made.create()
-    experiment().save(made)
+    save(experiment(), made)
     return made
 
 

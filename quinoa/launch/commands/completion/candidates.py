@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from absl import flags
 
 from quinoa.config import descriptions
-from quinoa.config.fields import field_types
+from quinoa.config.fields import fields_of
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.commands.base import Command
 from quinoa.launch.commands.completion import paths
+from quinoa.launch.commands.options import field_flags
+from quinoa.launch.experiment import Experiment
 from quinoa.launch.run.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -244,7 +246,7 @@ def _settings(line: _Line, typed: str) -> Candidates:
     if not equals:
         described = descriptions.described(config)
         return _beginning(typed, [(f"{each.name}=", each.about) for each in described])
-    kind = field_types(type(config)).get(name)
+    kind = fields_of(type(config)).get(name)
     if kind is None:
         return _NOTHING
     choices = ("true", "false") if kind.hint is bool else kind.choices
@@ -281,7 +283,8 @@ def _config(line: _Line) -> AgentConfig | None:
 
 
 def _changes(line: _Line, typed: str) -> Candidates:
-    return _beginning(typed, [(name, line.values[name].help) for name in line.values])
+    names = [field.flag_name for _, field in field_flags.with_flags(Experiment)]
+    return _beginning(typed, [(name, line.values[name].help) for name in names])
 
 
 def _checkpoints(line: _Line, typed: str) -> Candidates:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-
 from absl import flags
 
 from quinoa.launch import presets
-from quinoa.launch.commands.base import define_number
+from quinoa.launch.commands.options import field_flags
 from quinoa.launch.engines import ENGINES
 from quinoa.launch.engines.base import Settings
-
-DEFAULT_ENVIRONMENT = "control:cartpole:swingup"
+from quinoa.launch.experiment import Experiment
 
 
 def define() -> flags.FlagValues:
     """New flags of `quinoa train`, at their defaults."""
     values = flags.FlagValues()
-
-    number = functools.partial(define_number, values)
     flags.DEFINE_string(
         "preset",
         None,
@@ -27,85 +22,7 @@ def define() -> flags.FlagValues:
         "./FILE.toml or ./FILE.toml:NAME. quinoa list says what each is.",
         flag_values=values,
     )
-    flags.DEFINE_string(
-        "agent",
-        None,
-        "What learns: a name (see quinoa list), or the import path of an agent of your own, "
-        "my_package.my_agent. "
-        "Default: the first that quinoa list shows.",
-        flag_values=values,
-    )
-    flags.DEFINE_string(
-        "env",
-        DEFAULT_ENVIRONMENT,
-        "What it learns: a name (see quinoa list), or package.module:factory for one of your own.",
-        flag_values=values,
-    )
-    flags.DEFINE_multi_string(
-        "env_set",
-        [],
-        "A keyword argument for what makes the environment, NAME=VALUE, the value as JSON has it "
-        "(10, true, [1, 2]), or else a text; may be given several times.",
-        flag_values=values,
-    )
-    flags.DEFINE_multi_string(
-        "set",
-        [],
-        "A setting of the agent, NAME=VALUE, as quinoa list AGENT shows them; may be given several "
-        "times.",
-        flag_values=values,
-    )
-    number(
-        "steps",
-        220_000,
-        "Actor steps after which the run ends: actions over all environments of all actors, each "
-        "of which lasts --action_repeat environment steps.",
-    )
-    number("num_actors", 2, "Actor processes.")
-    number(
-        "environments_per_actor",
-        None,
-        "Environments that each actor steps together. Default: as many as let the actors keep up "
-        "with the learner.",
-    )
-    number("action_repeat", 1, "Environment steps that each action lasts.")
-    flags.DEFINE_float(
-        "samples_per_insert",
-        None,
-        "How often each step is learned from, on average, in place of the agent's own setting; 0 "
-        "holds no ratio, and lets actors and learner go as fast as they can.",
-        lower_bound=0.0,
-        flag_values=values,
-    )
-    number(
-        "steps_per_call",
-        None,
-        "Gradient steps that the learner does in one go. Default: 50, or 200 on a GPU.",
-    )
-    number(
-        "evaluation_period",
-        None,
-        "Actor steps from one evaluation to the next. Default: steps / 20.",
-    )
-    number("evaluation_episodes", 10, "Episodes in each evaluation.")
-    flags.DEFINE_boolean(
-        "evaluation_sample",
-        False,
-        "Evaluate with sampled actions rather than the policy's mode.",
-        flag_values=values,
-    )
-    number(
-        "max_episode_steps",
-        100_000,
-        "Actions after which an episode that has not ended is cut off (as a time limit would).",
-    )
-    number(
-        "max_parameter_age",
-        20_000,
-        "Gradient steps that the parameters of an actor may be behind; it warns when they are more "
-        "than that, and goes on.",
-    )
-    number("seed", 0, "Seed of everything random.", least=0)
+    field_flags.define(values, Experiment)
     flags.DEFINE_string(
         "folder", None, "Where the run goes. Default: a new folder in runs/.", flag_values=values
     )
@@ -154,22 +71,6 @@ def define() -> flags.FlagValues:
         "Seconds without progress after which a process is killed and started again: more than "
         "one step of the environments, or one call of the learner, may ever take.",
         lower_bound=1.0,
-        flag_values=values,
-    )
-    number("learner_threads", None, "Threads of the learner. Default: one for each core.")
-    flags.DEFINE_float(
-        "checkpoint_period",
-        60.0,
-        "Seconds from one checkpoint to the next.",
-        lower_bound=0.1,
-        flag_values=values,
-    )
-    flags.DEFINE_float(
-        "replay_checkpoint_period",
-        300.0,
-        "Seconds from one saving of what replay holds to the next, for when its server dies, and "
-        "for --resume_replay; 0 saves nothing.",
-        lower_bound=0.0,
         flag_values=values,
     )
     flags.DEFINE_string(

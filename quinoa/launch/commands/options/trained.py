@@ -47,9 +47,9 @@ def load(values: flags.FlagValues, folder: RunFolder) -> Experiment:
         ExperimentError: several packages declare the environment.
     """
     from quinoa.environments.given import given
-    from quinoa.launch import experiment
+    from quinoa.launch.experiment import saved
 
-    return experiment.load(folder, None if values.env is None else given(values.env))
+    return saved.load(folder, None if values.env is None else given(values.env))
 
 
 def take(values: flags.FlagValues, folder: RunFolder) -> Checkpoint:

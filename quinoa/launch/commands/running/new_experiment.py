@@ -13,14 +13,18 @@ from quinoa.config import parsing
 from quinoa.config.fields import ConfigError
 from quinoa.launch import presets
 from quinoa.launch.commands.base import UsageError
+from quinoa.launch.commands.options import field_flags
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import Experiment, agent_path, environment_path
 
 if TYPE_CHECKING:
     from quinoa.agents.config import AgentConfig
-    from quinoa.launch.experiment import Experiment
+    from quinoa.environments.given import Given
 
 
-def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> Experiment:
+def make_experiment(
+    values: flags.FlagValues, inherited: Mapping[str, str], environment: Given | None = None
+) -> Experiment:
     """What flags say, with sizes chosen; it has yet to be validated.
 
     A wrong agent or setting is known here, without TensorFlow where the agent is a built-in one.
@@ -29,59 +33,48 @@ def make_experiment(values: flags.FlagValues, inherited: Mapping[str, str]) -> E
         values: parsed flags of `quinoa train`; those that a preset has, and nobody gave, are set to
             its own.
         inherited: the environment variables that the run's processes are to have.
+        environment: an object that makes the environment, instead of what `--env` says.
 
     Raises:
         ExperimentError: it cannot be run.
         UsageError: a setting cannot be understood.
     """
     from quinoa.agents import registry
-    from quinoa.launch.experiment import Experiment, agent_path, environment_path
     from quinoa.launch.machine import sizing
 
     try:
         settings = _taken_from_preset(values) if values.preset is not None else {}
-        name, ratio = values.agent or registry.DEFAULT_AGENT, values.samples_per_insert
+        name = values.agent or registry.DEFAULT_AGENT
         # First, as what is imported next may go to another folder than a file's name leads from.
-        agent, environment = agent_path(name), environment_path(values.env)
+        agent, environment_name = agent_path(name), environment_path(values.env)
         config = registry.load_config(name).config
         _check_preset(values.preset, config, settings)
         config = parsing.override(config, {**settings, **assignments(values.set)})
-        effective = (
-            config if ratio is None else dataclasses.replace(config, samples_per_insert=ratio)
-        )
     except (registry.UnknownAgentError, ConfigError) as error:
         raise ExperimentError(str(error)) from error
-    sizes = sizing.choose(
-        effective,
-        num_actors=values.num_actors,
-        cores=sizing.usable_cores(),
-        gpu=sizing.has_gpu(inherited),
-        environments_per_actor=values.environments_per_actor,
-        steps_per_call=values.steps_per_call,
-        learner_threads=values.learner_threads,
-    )
-    return Experiment(
+    given = field_flags.given(values, Experiment, left_out=True)
+    given.update(
         agent=agent,
         agent_config=config,
-        environment=environment,
+        environment=environment_name,
         env_kwargs=env_kwargs(values.env_set),
-        action_repeat=values.action_repeat,
-        num_actors=values.num_actors,
-        environments_per_actor=sizes.environments_per_actor,
-        samples_per_insert=values.samples_per_insert,
-        steps=values.steps,
-        steps_per_call=sizes.steps_per_call,
-        evaluation_period=values.evaluation_period,
-        evaluation_episodes=values.evaluation_episodes,
-        evaluation_sample=values.evaluation_sample,
-        seed=values.seed,
-        checkpoint_period_s=values.checkpoint_period,
-        replay_checkpoint_period_s=values.replay_checkpoint_period,
-        learner_threads=sizes.learner_threads,
-        max_episode_steps=values.max_episode_steps,
-        max_parameter_age=values.max_parameter_age,
         preset=values.preset,
     )
+    if environment is not None and environment.maker is not None:
+        given.update(
+            environment=environment.name,
+            environment_is_object=True,
+            environment_maker=environment.maker,
+        )
+    experiment = Experiment(**{name: it for name, it in given.items() if it is not None})
+    sizes = sizing.choose(
+        experiment.config,
+        num_actors=experiment.num_actors,
+        cores=sizing.usable_cores(),
+        gpu=sizing.has_gpu(inherited),
+    )
+    chosen = {name: size for name, size in sizes._asdict().items() if given[name] is None}
+    return dataclasses.replace(experiment, **chosen)
 
 
 def check_environment(experiment: Experiment) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -48,6 +47,7 @@ def run(
         UsageError: flags contradict each other, or a setting cannot be understood.
     """
     from quinoa.launch import engines, resume
+    from quinoa.launch.experiment.validation import validate
     from quinoa.launch.run import run_folder
     from quinoa.launch.watch import wandb_mirror
 
@@ -65,7 +65,8 @@ def run(
     # What can be known of it before TensorFlow is imported, which takes seconds.
     new = None
     if values.resume is None:
-        new = new_experiment(values, inherited, environment)
+        new = make_experiment(values, inherited, environment)
+        check_environment(new)
     from quinoa.launch.train import train
 
     engine = engines.make(
@@ -86,7 +87,7 @@ def run(
             experiment, resumed_at = resume_experiment(values, folder, engine, environment)
         else:
             engine.check(new)
-            experiment = new.validate()
+            experiment = validate(new)
             folder = (
                 run_folder.RunFolder(start.absolute(values.folder))
                 if values.folder
@@ -109,19 +110,3 @@ def run(
                 view=view,
                 on_start=on_start,
             )
-
-
-def new_experiment(
-    values: flags.FlagValues, inherited: Mapping[str, str], environment: Given | None = None
-) -> Experiment:
-    """What flags say, as `make_experiment` has it, in the environment that the user has given."""
-    experiment = make_experiment(values, inherited)
-    if environment is not None and environment.maker is not None:
-        experiment = dataclasses.replace(
-            experiment,
-            environment=environment.name,
-            environment_is_object=True,
-            environment_maker=environment.maker,
-        )
-    check_environment(experiment)
-    return experiment

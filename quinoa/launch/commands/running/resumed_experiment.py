@@ -5,27 +5,21 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from quinoa.environments.given import Given
 from quinoa.launch.commands.base import UsageError
+from quinoa.launch.commands.options import field_flags
 from quinoa.launch.commands.running.new_experiment import configured, env_kwargs
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import Experiment, agent_path, environment_path
 from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
     from quinoa.launch.engines.base import Engine
-    from quinoa.launch.experiment import Experiment
     from quinoa.launch.run.run_folder import RunFolder
-
-# The flags that are fields of an experiment, where the names differ.
-_FIELDS = {
-    "env": "environment",
-    "checkpoint_period": "checkpoint_period_s",
-    "replay_checkpoint_period": "replay_checkpoint_period_s",
-}
 
 
 def resume_experiment(
@@ -49,7 +43,8 @@ def resume_experiment(
     """
     from quinoa.launch import resume
     from quinoa.launch.checkpoints import learner_checkpoints
-    from quinoa.launch.experiment import Experiment, agent_path, environment_path, load
+    from quinoa.launch.experiment.saved import load
+    from quinoa.launch.experiment.validation import validate
 
     if values["folder"].present:
         raise UsageError("--resume goes on in the run's own folder: leave --folder out.")
@@ -67,13 +62,7 @@ def resume_experiment(
         raise ExperimentError(
             f"{folder.root} is a run of {saved.agent}: start another for another."
         )
-    names = {field.name for field in dataclasses.fields(Experiment)}
-    given: dict[str, Any] = {
-        _FIELDS.get(flag, flag): values[flag].value
-        for flag in values
-        if values[flag].present and _FIELDS.get(flag, flag) in names
-    }
-    given.update(named)
+    given = {**field_flags.given(values, Experiment, left_out=False), **named}
     if values["env_set"].present:
         given["env_kwargs"] = env_kwargs(values.env_set)
     if environment is None and "environment" in given:
@@ -95,7 +84,7 @@ def resume_experiment(
         )
     engine.check(experiment)
     held = _held_by_replay(folder, experiment, engine) if values.resume_replay else 0
-    experiment = experiment.validate(done, held)
+    experiment = validate(experiment, done, held)
     for line in resume.make_ready(folder, counts, damaged, keep_replay=values.resume_replay):
         say(f"quinoa: note: {line}", sys.stderr)
     say(f"Going on from {done} steps.")
@@ -117,7 +106,15 @@ def _held_by_replay(folder: RunFolder, experiment: Experiment, engine: Engine) -
 
 
 def _check_changes(changes: Mapping[str, str], meant: Sequence[str], wanted: Experiment) -> None:
-    """Raises `ExperimentError` where something would change that must not, or is not meant to."""
+    """Raises `ExperimentError` where something would change that must not, or is not meant to.
+
+    Args:
+        changes: see `resume.changes`.
+        meant: fields, by their names or their flags'.
+        wanted: the experiment as it would be.
+    """
+    fields = {field.flag_name: name for name, field in field_flags.with_flags(Experiment)}
+    meant = [fields.get(name, name) for name in meant]
     of_agent = [name for name in changes if hasattr(wanted.agent_config, name)]
     if of_agent:
         raise ExperimentError(

@@ -1,0 +1,103 @@
+"""Flags that are the fields of a configuration, with the fields' defaults, bounds and texts."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from quinoa.config import descriptions, parsing
+from quinoa.config.fields import ConfigError, Field, fields_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def define(values: flags.FlagValues, config_class: type[DataclassInstance]) -> None:
+    """Defines a flag for each field that has one.
+
+    A field that is itself made of fields, or of values by name, has a flag that may be given
+    several times, `NAME=VALUE` each.
+    """
+    texts = descriptions.sentences(config_class)
+    for name, field in with_flags(config_class):
+        flag, default, text = field.flag_name, field.flag_default, texts.get(name, "")
+        if is_several(field):
+            flags.DEFINE_multi_string(flag, [], text, flag_values=values)
+        elif field.hint is bool:
+            flags.DEFINE_boolean(flag, default, text, flag_values=values)
+        elif field.choices:
+            flags.DEFINE_enum(flag, default, field.choices, text, flag_values=values)
+        elif _base(field.hint) is str:
+            flags.DEFINE_string(flag, default, text, flag_values=values)
+        else:
+            serializer: flags.ArgumentSerializer[Any] = flags.ArgumentSerializer()
+            flags.DEFINE(Parser(field), flag, default, text, values, serializer)
+
+
+def given(
+    values: flags.FlagValues, config_class: type[DataclassInstance], *, left_out: bool
+) -> dict[str, Any]:
+    """What flags say of a configuration's fields, but for those that are given as `NAME=VALUE`.
+
+    Args:
+        values: parsed flags, with those that `define` makes.
+        config_class: of which.
+        left_out: whether to give the defaults of flags that are left out.
+
+    Returns:
+        By the names of the fields.
+    """
+    return {
+        name: values[field.flag_name].value
+        for name, field in with_flags(config_class)
+        if not is_several(field) and (left_out or values[field.flag_name].present)
+    }
+
+
+def with_flags(config_class: type[DataclassInstance]) -> Iterator[tuple[str, Field]]:
+    """The fields of a configuration that have a flag, by name."""
+    return ((name, field) for name, field in fields_of(config_class).items() if field.flag_name)
+
+
+def is_several(field: Field) -> bool:
+    """Whether a field's flag is given as `NAME=VALUE`, several times."""
+    kind = typing.get_origin(field.hint) or field.hint
+    return isinstance(kind, type) and (issubclass(kind, Mapping) or dataclasses.is_dataclass(kind))
+
+
+def _base(hint: Any) -> Any:
+    """T of Optional[T], and any other type itself."""
+    parts = [part for part in typing.get_args(hint) if part is not type(None)]
+    return parts[0] if type(None) in typing.get_args(hint) and len(parts) == 1 else hint
+
+
+class Parser(flags.ArgumentParser[Any]):
+    """Reads a flag's value as its field's type and bounds have it."""
+
+    def __init__(self, field: Field):
+        super().__init__()
+        # What is left out is None already, and nothing to be typed.
+        self._field = field._replace(
+            hint=_base(field.hint), bounds=field.flag.bounds or field.bounds
+        )
+        self.syntactic_help = parsing.described(self._field)
+
+    def parse(self, argument: Any) -> Any:
+        """Reads it; raises `ValueError`."""
+        if not isinstance(argument, str):
+            return argument
+        try:
+            value = parsing.parse(self._field, argument)
+        except ConfigError:
+            value = None
+        if value is None or not self._field.holds(value):
+            raise ValueError(f"it must be {parsing.described(self._field)}")
+        return value
+
+    def flag_type(self) -> str:
+        """What absl calls it."""
+        return str(getattr(self._field.hint, "__name__", self._field.hint))

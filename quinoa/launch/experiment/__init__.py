@@ -1,0 +1,262 @@
+"""What is to be run, whole: an experiment is a value that can be saved, loaded and run again.
+
+Each field of an `Experiment` says all that there is to say of it, once (see
+`quinoa.config.fields`): the flags of `quinoa train`, what --change may name, the options of
+`quinoa.train`, their defaults, bounds and texts, and what a run keeps in its folder follow from it.
+This module needs neither TensorFlow nor NumPy, as the flags are made with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from quinoa.agents.config import AgentConfig
+from quinoa.config.fields import NO_FLAG, OPAQUE, Bounds, ConfigError, Flag, check
+from quinoa.launch.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from acme import specs
+
+    from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
+    from quinoa.environments.given import Given
+
+DEFAULT_ENVIRONMENT = "control:cartpole:swingup"
+
+# Environments that one evaluation steps together, at most.
+MAX_EVALUATION_ENVIRONMENTS = 10
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An agent, an environment, how they are run, and for how long."""
+
+    agent: Annotated[str, Flag(default=None)]
+    """What learns: a name (see quinoa list), or the import path of an agent of your own,
+    my_package.my_agent. Default: the first that quinoa list shows."""
+    environment: Annotated[str, Flag("env", default=DEFAULT_ENVIRONMENT)]
+    """What it learns: a name (see quinoa list), or package.module:factory for one of your own."""
+    env_kwargs: Annotated[Mapping[str, Any], Flag("env_set")] = dataclasses.field(
+        default_factory=dict
+    )
+    """A keyword argument for what makes the environment, NAME=VALUE, the value as JSON has it
+    (10, true, [1, 2]), or else a text; may be given several times."""
+    agent_config: Annotated[AgentConfig, Flag("set")]
+    """A setting of the agent, NAME=VALUE, as quinoa list AGENT shows them; may be given several
+    times."""
+
+    steps: Annotated[int, Bounds(at_least=1)] = 220_000
+    """Actor steps after which the run ends: actions over all environments of all actors, each of
+    which lasts --action_repeat environment steps."""
+    num_actors: Annotated[int, Bounds(at_least=1)] = 2
+    """Actor processes."""
+    environments_per_actor: Annotated[int, Bounds(at_least=1), Flag(default=None)] = 2
+    """Environments that each actor steps together. Default: as many as let the actors keep up with
+    the learner."""
+    action_repeat: Annotated[int, Bounds(at_least=1)] = 1
+    """Environment steps that each action lasts."""
+    samples_per_insert: Annotated[float, Bounds(at_least=0)] | None = None
+    """How often each step is learned from, on average, in place of the agent's own setting; 0 holds
+    no ratio, and lets actors and learner go as fast as they can."""
+    steps_per_call: Annotated[int, Bounds(at_least=1), Flag(default=None)] = 50
+    """Gradient steps that the learner does in one go. Default: 50, or 200 on a GPU."""
+    evaluation_period: Annotated[int, Bounds(at_least=1)] | None = None
+    """Actor steps from one evaluation to the next. Default: steps / 20."""
+    evaluation_episodes: Annotated[int, Bounds(at_least=1)] = 10
+    """Episodes in each evaluation."""
+    evaluation_sample: bool = False
+    """Evaluate with sampled actions rather than the policy's mode."""
+    max_episode_steps: Annotated[int, Bounds(at_least=1)] = 100_000
+    """Actions after which an episode that has not ended is cut off (as a time limit would)."""
+    max_parameter_age: Annotated[int, Bounds(at_least=1)] = 20_000
+    """Gradient steps that the parameters of an actor may be behind; it warns when they are more
+    than that, and goes on."""
+    seed: Annotated[int, Bounds(at_least=0, at_most=2**31 - 1), Flag(bounds=Bounds(at_least=0))] = 0
+    """Seed of everything random."""
+    learner_threads: Annotated[int, Bounds(at_least=1)] | None = None
+    """Threads of the learner. Default: one for each core."""
+    checkpoint_period_s: Annotated[
+        float, Bounds(above=0), Flag("checkpoint_period", bounds=Bounds(at_least=0.1))
+    ] = 60.0
+    """Seconds from one checkpoint to the next."""
+    replay_checkpoint_period_s: Annotated[
+        float, Bounds(at_least=0), Flag("replay_checkpoint_period")
+    ] = 300.0
+    """Seconds from one saving of what replay holds to the next, for when its server dies, and for
+    --resume_replay; 0 saves nothing."""
+
+    preset: Annotated[str | None, NO_FLAG] = None
+    """The name of the preset that the settings were begun from, for the record alone."""
+    environment_is_object: Annotated[bool, NO_FLAG] = False
+    """Whether the environment was given as an object of the user's program, which is not saved with
+    the run."""
+    environment_maker: Callable[..., Any] | None = dataclasses.field(default=None, metadata=OPAQUE)
+    """That object, a function or class that makes the environment; None where it is not known any
+    more."""
+    layout: Layout | None = dataclasses.field(default=None, metadata=OPAQUE)
+    """Of the environment, once one has been made; those made later are held against it."""
+
+    def __post_init__(self) -> None:
+        """Checks each field alone; raises `ExperimentError`."""
+        try:
+            check(self)
+        except ConfigError as error:
+            raise ExperimentError(str(error)) from error
+
+    @property
+    def config(self) -> AgentConfig:
+        """The agent's settings with the experiment's own put in."""
+        if self.samples_per_insert is None:
+            return self.agent_config
+        return dataclasses.replace(self.agent_config, samples_per_insert=self.samples_per_insert)
+
+    @property
+    def steps_between_evaluations(self) -> int:
+        """Actor steps from one evaluation to the next."""
+        return self.evaluation_period or max(self.steps // 20, 1)
+
+    def going_on(self, actor_steps: int) -> Experiment:
+        """The same, but for what actors and environments draw: not again what they have drawn.
+
+        Args:
+            actor_steps: that the run has done.
+        """
+        if not actor_steps:
+            return self
+        return dataclasses.replace(self, seed=self.seed_of("resumed", actor_steps))
+
+    def seed_of(self, role: str, index: int = 0) -> int:
+        """A seed for one node, unlike those of the others; from 0 to 2**31 - 1."""
+        import numpy as np
+
+        key = (*role.encode(), index)
+        return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0] >> 1)
+
+    def given(self, environment: Given) -> Experiment:
+        """The same in an environment that is given anew, and must have the same layout.
+
+        The arguments stay with an environment that was given as an object, and so must be again,
+        and with the very one of the run. Another one has not the parameters that they are for.
+        """
+        name = environment.name if environment.maker else environment_path(environment.name)
+        is_same = self.environment_is_object or name == self.environment
+        return dataclasses.replace(
+            self,
+            environment=name,
+            env_kwargs=self.env_kwargs if is_same else {},
+            environment_is_object=environment.maker is not None,
+            environment_maker=environment.maker,
+        )
+
+    def make_environment(self, seed: int, *, rendered: bool = False) -> CanonicalEnvironment:
+        """Makes one environment.
+
+        Args:
+            seed: of the environment.
+            rendered: whether it is to be drawn.
+
+        Raises:
+            ExperimentError: it cannot be made, or has not the layout that the run began with.
+            NotRenderableError: it is to be drawn, and has no pictures.
+        """
+        from quinoa import environments
+
+        if self.environment_is_object and self.environment_maker is None:
+            raise ExperimentError(
+                f"The environment of this run, {self.environment}, was given as a Python object, "
+                "which a run does not keep: give it again, by env=... in Python or --env=NAME on "
+                "the command line, as --env=file.py:factory."
+            )
+        try:
+            made = environments.make(
+                self.environment,
+                seed,
+                action_repeat=self.action_repeat,
+                rendered=rendered,
+                arguments=self.env_kwargs,
+                maker=self.environment_maker,
+            )
+        except (
+            environments.UnknownEnvironmentError,
+            environments.InvalidEnvironmentError,
+        ) as error:
+            raise ExperimentError(str(error)) from error
+        if self.layout is not None and (
+            difference := self.layout.difference(environments.Layout.of(made))
+        ):
+            made.close()
+            raise ExperimentError(
+                f"The environment {self.environment} is not the one that this run was trained in: "
+                f"{difference}. Use the version that it was trained in, or train anew."
+            )
+        return made
+
+    def make_environments(self, count: int, role: str, index: int = 0) -> EnvironmentBatch:
+        """Makes the environments of one node, each with a seed of its own.
+
+        One that breaks so that it cannot be reset gives way to another, with yet another seed.
+
+        Raises:
+            ExperimentError: see `make_environment`.
+        """
+        import numpy as np
+
+        from quinoa import environments
+
+        seeds = np.random.SeedSequence(self.seed_of(role, index))
+        return environments.EnvironmentBatch(
+            [self.make_environment(seed) for seed in environments.draw_seeds(seeds, count)],
+            make=lambda: self.make_environment(environments.draw_seeds(seeds.spawn(1)[0], 1)[0]),
+            max_episode_steps=self.max_episode_steps,
+        )
+
+    def spec(self) -> specs.EnvironmentSpec:
+        """The specs of the environment in canonical form; makes one if its layout is not known.
+
+        Raises:
+            ExperimentError: see `make_environment`.
+        """
+        return self.known_layout().spec()
+
+    def known_layout(self) -> Layout:
+        """The layout of the environment; makes one if it is not known.
+
+        Raises:
+            ExperimentError: see `make_environment`.
+        """
+        from quinoa import environments
+
+        if self.layout is not None:
+            return self.layout
+        environment = self.make_environment(self.seed)
+        try:
+            return environments.Layout.of(environment)
+        finally:
+            environment.close()
+
+
+def agent_path(name: str) -> str:
+    """The import path of an agent that an installed package declares by a name.
+
+    So a run can be read without what declares the name. Any other name is returned as it is.
+
+    Raises:
+        ExperimentError: several packages declare it.
+    """
+    from quinoa.agents import registry
+
+    try:
+        return registry.import_path(name)
+    except registry.UnknownAgentError as error:
+        raise ExperimentError(str(error)) from error
+
+
+def environment_path(name: str) -> str:
+    """The same for an environment."""
+    from quinoa import environments
+
+    try:
+        return environments.import_path(name)
+    except environments.InvalidEnvironmentError as error:
+        raise ExperimentError(str(error)) from error

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment.validation import validate
+from tests.launch.helpers import experiment
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"environment": "control:cartpole:swingupp"}, "Did you mean control:cartpole:swingup"),
+        ({"environment": "tests.launch.factories:fails_at_once"}, "ZeroDivisionError: the factory"),
+        ({"environment": "tests.launch.factories:fails_in_its_first_step"}, "own error"),
+        ({"environment": "tests.launch.factories:nothing"}, "has no nothing"),
+        ({"agent": "no_such_agent"}, "no agent 'no_such_agent'"),
+        ({"steps": 500}, "ends before the first gradient step"),
+        # 2 actors, 100 environments each, segments of 16 steps.
+        ({"steps": 3200, "environments_per_actor": 100}, "ends before the first gradient step"),
+    ],
+)
+def test_what_cannot_run_is_found_before_it_is_started(changes, message):
+    with pytest.raises(ExperimentError, match=message) as raised:
+        validate(experiment(**changes))
+    assert "\n" not in str(raised.value)
+
+
+def test_what_can_run_is_let_through():
+    validate(experiment(environment="control:cartpole:balance"))
