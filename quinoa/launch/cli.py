@@ -40,8 +40,8 @@ from quinoa.launch.commands.base import (
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.machine.streams import prepare
-from quinoa.launch.terminal import library_warnings
-from quinoa.launch.terminal.output import say, settle, wrapped
+from quinoa.launch.terminal.output import flush, say, show_library_warnings
+from quinoa.launch.terminal.wrapping import wrapped
 from quinoa.suggestions import did_you_mean
 
 _HELP = ("--help", "-h", "-help")
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         # Those of libraries about libraries, which nobody at the terminal can act on.
         warnings.simplefilter("ignore")
-    library_warnings.show()
+    show_library_warnings()
     # Agents and environments of the user's own may lie in the current folder.
     try:
         here = os.getcwd()
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             complain(why, FAILED)
         return FAILED
     finally:
-        settle()
+        flush()
 
 
 def _only_shows(arguments: Sequence[str]) -> bool:

@@ -28,7 +28,7 @@ from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import write_json
 from quinoa.launch.terminal.output import say
-from quinoa.launch.terminal.progress_bar import Tally
+from quinoa.launch.terminal.progress_bar import ProgressBar
 from quinoa.launch.trained.evaluate import evaluate_checkpoint
 from quinoa.launch.watch.goal import Goal
 from quinoa.launch.watch.progress import Progress
@@ -218,8 +218,8 @@ def _evaluate_final(
     checkpoint = learner_checkpoints.newest(folder.checkpoints)
     try:
         with (
-            Tally(FINAL_EPISODES, "episodes of the final evaluation") as tally,
-            stop.telling(lambda asked: tally.say(_about_stopped_evaluation(asked))),
+            ProgressBar(FINAL_EPISODES, "episodes of the final evaluation") as progress,
+            stop.telling(lambda asked: progress.say(_about_stopped_evaluation(asked))),
             stop.second_interrupts(),
         ):
             final = evaluate_checkpoint(
@@ -227,7 +227,7 @@ def _evaluate_final(
                 checkpoint,
                 FINAL_EPISODES,
                 should_stop=lambda: stop.count > 0,
-                on_episodes=tally.add,
+                on_episodes=progress.advance,
             )
     except (EvaluationStopped, KeyboardInterrupt):
         return None

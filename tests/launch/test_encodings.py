@@ -13,7 +13,8 @@ import pytest
 from quinoa.launch import cli
 from quinoa.launch.machine import streams
 from quinoa.launch.terminal import output
-from quinoa.launch.terminal.redrawn_lines import LiveLines, bar_row
+from quinoa.launch.terminal.progress_bar import progress_row
+from quinoa.launch.terminal.redrawn_lines import RedrawnLines
 from tests.launch.helpers import MATCH
 from tests.launch.runs import make_run
 from tests.launch.written_runs import write_run
@@ -75,8 +76,8 @@ def test_a_name_that_is_no_text_is_said_all_the_same(tmp_path):
 def test_bars_are_drawn_in_what_the_terminal_holds():
     with only_ascii(is_terminal=True) as (_, err):
         streams.prepare()
-        lines = LiveLines(sys.stderr)
-        lines.draw(bar_row(1, 2, "  ▁▂▃ ±"))
+        lines = RedrawnLines(sys.stderr)
+        lines.draw(progress_row(1, 2, "▁▂▃ ±"))
         lines.say("1 ± 2")
         lines.stop()
     assert "1 ? 2" in err.text()

@@ -74,7 +74,7 @@ def _evaluate(
     from quinoa.environments import EnvironmentFault
     from quinoa.launch.run import run_folder
     from quinoa.launch.storage.files import write_json
-    from quinoa.launch.terminal.progress_bar import Tally
+    from quinoa.launch.terminal.progress_bar import ProgressBar
     from quinoa.launch.train import describe
     from quinoa.launch.trained.evaluate import evaluate_seeds, report
 
@@ -85,17 +85,17 @@ def _evaluate(
     total = values.episodes * len(chosen)
 
     def lost() -> str:
-        return f"{tally.done} of {total} episodes were played, and none of it is kept."
+        return f"{progress.done} of {total} episodes were played, and none of it is kept."
 
     try:
-        with telling_what_is_lost(lost), Tally(total, "episodes") as tally:
+        with telling_what_is_lost(lost), ProgressBar(total, "episodes") as progress:
             results = evaluate_seeds(
                 experiment,
                 checkpoint,
                 values.episodes,
                 sample=values.sample,
                 seeds=chosen,
-                on_episodes=tally.add,
+                on_episodes=progress.advance,
             )
     except EnvironmentFault as error:
         return complain(str(error), FAILED)

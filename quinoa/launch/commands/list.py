@@ -16,7 +16,7 @@ from quinoa.config.fields import ConfigError
 from quinoa.launch.commands.base import OK, Command, expect
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine import lean_imports, process_environment
-from quinoa.launch.terminal.output import columns, wrapped
+from quinoa.launch.terminal.wrapping import terminal_width, wrapped
 
 if TYPE_CHECKING:
     from quinoa.environments.plugins import Plugin
@@ -46,7 +46,7 @@ def _show_settings(name: str) -> None:
     except (registry.UnknownAgentError, ConfigError) as error:
         where = "" if preset is None else f"The preset {preset.name}: "
         raise ExperimentError(f"{where}{error}") from error
-    width = columns(sys.stdout)
+    width = terminal_width(sys.stdout)
     if preset is None:
         print(wrapped(f"{agent.name}: {agent.about}", width))
     else:
@@ -116,7 +116,7 @@ def _show_plugins(found: Sequence[Plugin], is_taken: Callable[[str], bool]) -> N
 
 def _show(text: str) -> None:
     """Prints a text, broken between words where it is wider than the terminal that it goes to."""
-    print(wrapped(text, columns(sys.stdout)) if sys.stdout.isatty() else text)
+    print(wrapped(text, terminal_width(sys.stdout)) if sys.stdout.isatty() else text)
 
 
 COMMAND = Command(

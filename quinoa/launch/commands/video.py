@@ -133,7 +133,7 @@ def _film(
     """
     from quinoa.environments import EnvironmentFault, NotRenderableError, rendering
     from quinoa.launch.machine import mujoco_renderer
-    from quinoa.launch.terminal.progress_bar import Tally
+    from quinoa.launch.terminal.progress_bar import ProgressBar
     from quinoa.launch.trained import video
 
     checkpoint = trained.take(values, folder)
@@ -158,7 +158,10 @@ def _film(
             if missing is not None and rendering.needs_mujoco_renderer(environments[0]):
                 raise missing
             paths[0].parent.mkdir(parents=True, exist_ok=True)
-            with telling_what_is_lost(lambda: lost), Tally(values.length, "steps") as tally:
+            with (
+                telling_what_is_lost(lambda: lost),
+                ProgressBar(values.length, "steps") as progress,
+            ):
                 video.record(
                     experiment,
                     checkpoint,
@@ -168,7 +171,7 @@ def _film(
                     height=values.size,
                     seed=values.seed,
                     sample=values.sample,
-                    on_step=tally.add,
+                    on_step=progress.advance,
                 )
         finally:
             for environment in environments:

@@ -286,8 +286,8 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     status = _main()
-    from quinoa.launch.terminal.output import settle
+    from quinoa.launch.terminal.output import flush
 
-    settle()
+    flush()
     # As in `node_main`: threads of TensorFlow can hang an interpreter that winds down.
     os._exit(status)

@@ -13,7 +13,8 @@ from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.sweep.overview import OVER, RunRow, num_done, time_left
 from quinoa.launch.terminal.numbers import count, duration
-from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, LiveLines, bar_row
+from quinoa.launch.terminal.progress_bar import progress_row
+from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, RedrawnLines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -126,7 +127,7 @@ class Board:
             runs: all of the sweep, as they are before any is begun.
             stream: where to; by default standard error.
         """
-        self._lines = LiveLines(stream or sys.stderr)
+        self._lines = RedrawnLines(stream or sys.stderr)
         self._num_runs = len(runs)
         self._num_over = sum(run.state in OVER for run in runs)
         self._width = min(max(len(run.name) for run in runs), _MAX_NAME)
@@ -218,7 +219,7 @@ class Board:
         parts: list[RenderableType] = [shown]
         if (more := len(self._runs) - room) > 0:
             parts.append(Text(f"and {more} more"))
-        return Group(*parts, bar_row(self._steps_done(), self._steps_of_all, f"  {self._of_all()}"))
+        return Group(*parts, progress_row(self._steps_done(), self._steps_of_all, self._of_all()))
 
     def _steps_done(self) -> int:
         """Of all runs."""

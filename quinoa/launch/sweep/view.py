@@ -10,8 +10,10 @@ from rich.text import Text
 from quinoa.launch.sweep import board, overview
 from quinoa.launch.sweep.overview import Overview, RunRow
 from quinoa.launch.terminal.numbers import count, duration
-from quinoa.launch.terminal.output import Flowing, command
-from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, bar_row
+from quinoa.launch.terminal.output import command
+from quinoa.launch.terminal.progress_bar import progress_row
+from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE
+from quinoa.launch.terminal.wrapping import WrappedText
 
 # States in the order in which they matter, where there is no room for all runs.
 _ORDER = (
@@ -44,15 +46,15 @@ def draw(sweep: Overview, height: int | None = None) -> RenderableType:
         rows = [row for row in rows if row in chosen]
     parts: list[RenderableType] = [
         Text(f"sweep of {count(len(sweep.rows), 'run')}", "bold"),
-        Flowing(Text(str(sweep.folder.root), "dim")),
-        Flowing(_state(sweep)),
+        WrappedText(Text(str(sweep.folder.root), "dim")),
+        WrappedText(_state(sweep)),
         _bar(sweep),
         Text(),
         board.rows([_line(row) for row in rows]),
     ]
     if more > 0:
         parts.append(Text(f"and {more} more"))
-    return Group(*parts, *map(Flowing, _next(sweep)))
+    return Group(*parts, *map(WrappedText, _next(sweep)))
 
 
 def _rank(row: RunRow) -> int:
@@ -80,10 +82,10 @@ def _state(sweep: Overview) -> Text:
 def _bar(sweep: Overview) -> RenderableType:
     done = overview.num_done(sweep.rows)
     over = sum(row.state in overview.OVER for row in sweep.rows)
-    parts = [f"  {over} of {count(len(sweep.rows), 'run')}"]
+    parts = [f"{over} of {count(len(sweep.rows), 'run')}"]
     if sweep.elapsed_s is not None and not sweep.is_complete:
         parts += [f"{duration(sweep.elapsed_s)} gone", board.left_text(sweep.left_s)]
-    return bar_row(done, sum(row.steps for row in sweep.rows), ", ".join(parts))
+    return progress_row(done, sum(row.steps for row in sweep.rows), ", ".join(parts))
 
 
 def _next(sweep: Overview) -> list[Text]:

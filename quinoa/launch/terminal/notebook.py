@@ -1,4 +1,4 @@
-"""Lines that are redrawn in place, in a notebook."""
+"""Output of a notebook's cell that is redrawn in place."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _PAGE = "<pre style='line-height: 1.3; margin: 0'>{code}</pre>"
 
 
 def is_notebook() -> bool:
-    """Whether this process is the kernel of a notebook, which shows what is displayed."""
+    """Whether this process is the kernel of a notebook."""
     ipython: Any = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return getattr(shell, "kernel", None) is not None
 
 
 class NotebookLines:
-    """A cell's output that is replaced each time it is drawn anew."""
+    """Lines in a cell's output; each draw replaces the last."""
 
     def __init__(self) -> None:
-        """Shows nothing yet."""
+        """Draws nothing yet."""
         self._handle: Any = None
 
     def draw(self, lines: RenderableType) -> None:
-        """Shows these in place of those before."""
+        """Draws these lines in place of the last ones."""
         from IPython.display import HTML, display
 
         shown = HTML(as_html(lines))
@@ -39,7 +39,7 @@ class NotebookLines:
 
 
 def as_html(lines: RenderableType) -> str:
-    """What a terminal would show, as HTML."""
+    """Renders lines as HTML that looks as in a terminal."""
     from rich.console import Console
 
     console = Console(

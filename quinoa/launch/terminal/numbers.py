@@ -1,4 +1,4 @@
-"""Numbers in few letters, for people."""
+"""Numbers as short texts for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def compact(number: float) -> str:
-    """Three digits or so: 999, 1.5k, 63k, 1M."""
+    """A number with about three digits: 999, 1.5k, 63k, 1M."""
     for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if abs(number) >= unit * 0.9995:
             scaled = number / unit
@@ -19,19 +19,22 @@ def compact(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes and seconds: 0:07, 12:03, 1:02:03."""
+    """A time as hours, minutes and seconds: 0:07, 12:03, 1:02:03."""
     minutes, rest = divmod(round(max(seconds, 0.0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def count(number: int, noun: str) -> str:
-    """How many of something: 1 restart, 2 restarts."""
+    """A number with its noun, in the plural if need be: 1 restart, 2 restarts."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Bars from the least value to the greatest; of more than `width`, means of neighbours."""
+    """Values as a row of bars, scaled from the least to the greatest; at most `width` bars.
+
+    More values than that are averaged over neighbours.
+    """
     if not values:
         return ""
     width = min(width, len(values))

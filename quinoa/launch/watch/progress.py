@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from quinoa.launch.terminal.numbers import compact, count, duration, sparkline
 from quinoa.launch.terminal.output import say
-from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, LiveLines, bar_row
+from quinoa.launch.terminal.progress_bar import progress_row
+from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, RedrawnLines
 from quinoa.launch.watch.goal import Goal
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Progress:
         """
         self._goal = goal
         self._stream = stream or sys.stderr
-        self._lines = LiveLines(self._stream)
+        self._lines = RedrawnLines(self._stream)
         self._since = time.monotonic()
         self._next_line = self._since + _LINE_S
         self._returns: list[float] = []
@@ -124,8 +125,8 @@ def progress_bar(
     times = [] if elapsed_s is None else [f"{duration(elapsed_s)} gone"]
     if (left := seconds_left(goal, status)) is not None:
         times.append(f"{duration(left)} left")
-    text = f"  {compact(done)} of {compact(goal.steps)} steps  {', '.join(times)}"
-    return bar_row(done, goal.steps, text)
+    text = f"{compact(done)} of {compact(goal.steps)} steps  {', '.join(times)}"
+    return progress_row(done, goal.steps, text)
 
 
 def returns_text(status: Mapping[str, Any], returns: Sequence[float]) -> Text:

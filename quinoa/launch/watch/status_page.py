@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from quinoa.launch.terminal.numbers import compact, count, duration
-from quinoa.launch.terminal.output import Flowing, command
+from quinoa.launch.terminal.output import command
 from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE
+from quinoa.launch.terminal.wrapping import WrappedText
 from quinoa.launch.watch.progress import progress_bar, rates_text, returns_text
 from quinoa.launch.watch.snapshot import Process, RunView, Saved, State
 
@@ -87,7 +88,7 @@ def _heading(run: RunView) -> RenderableType:
         title.append(f"  by the preset {preset}")
     # A path or a command that is broken cannot be copied.
     return Group(
-        *map(Flowing, [title, Text(str(run.folder.root), "dim"), _state(run), *_next(run)])
+        *map(WrappedText, [title, Text(str(run.folder.root), "dim"), _state(run), *_next(run)])
     )
 
 
@@ -248,7 +249,7 @@ def _events(run: RunView) -> list[RenderableType]:
             f": {what}" if what else "",
         )
         text.truncate(240, overflow="ellipsis")
-        lines.append(Flowing(Text("  ").append_text(text)))
+        lines.append(WrappedText(Text("  ").append_text(text)))
     return lines
 
 

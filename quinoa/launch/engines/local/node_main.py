@@ -25,8 +25,7 @@ from quinoa.launch.machine import lean_imports, parent, process_environment
 from quinoa.launch.machine.streams import prepare
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
-from quinoa.launch.terminal import library_warnings
-from quinoa.launch.terminal.output import settle
+from quinoa.launch.terminal.output import flush, show_library_warnings
 
 
 def main() -> int:
@@ -54,7 +53,7 @@ def main() -> int:
     try:
         private_network.join([int(number) for number in arguments.network.split(",") if number])
         process_environment.quiet_loggers()
-        library_warnings.show()
+        show_library_warnings()
         if arguments.tensorflow:
             # First, or what is imported next would import it whole.
             lean_imports.import_tensorflow()
@@ -104,5 +103,5 @@ if __name__ == "__main__":
     # Not `sys.exit`: threads of TensorFlow, Reverb and gRPC that are still waiting for something
     # can hang or crash an interpreter that winds down.
     status = main()
-    settle()
+    flush()
     os._exit(status)
