@@ -119,7 +119,7 @@ def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
         assert process.returncode == 0, err
     assert not nodes_of(root)
     assert not list(temporary.iterdir())
-    with resume.held(RunFolder(root)):
+    with resume.locked(RunFolder(root)):
         pass
     if not private:
         assert not set(ports) & listening_here()

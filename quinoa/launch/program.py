@@ -37,7 +37,7 @@ def make_program(experiment: Experiment, folder: RunFolder) -> lp.Program:
         experiment: what is run.
         folder: of the run.
     """
-    _, start = learner_checkpoints.start_of(folder.checkpoints)
+    _, start = learner_checkpoints.newest_with_counts(folder.checkpoints)
     acting = experiment.going_on(start.actor_steps)
     program = lp.Program(folder.root.name)
     with program.group(Role.REPLAY):

@@ -19,7 +19,7 @@ from quinoa.launch.storage import lock
 
 
 @contextlib.contextmanager
-def held(folder: RunFolder) -> Iterator[None]:
+def locked(folder: RunFolder) -> Iterator[None]:
     """Keeps others from running in a run's folder at the same time.
 
     The kernel lets go of it when this process is gone, however it went.
@@ -28,7 +28,7 @@ def held(folder: RunFolder) -> Iterator[None]:
         ExperimentError: another process runs in it.
     """
     in_use = f"{folder.root} is in use by a run that goes on: stop that first."
-    with lock.held(folder.root, in_use):
+    with lock.locked(folder.root, in_use):
         yield
 
 

@@ -185,11 +185,11 @@ def test_what_is_for_runs_that_go_on_means_nothing_alone(flag):
 
 
 def test_a_folder_is_one_runs_at_a_time(run):
-    with resume.held(run):
+    with resume.locked(run):
         status, _, err = go_on(run, "--steps=1500", "--change=steps")
     assert status == 2
     assert "is in use by a run that goes on: stop that first." in err
-    with resume.held(run):
+    with resume.locked(run):
         pass
 
 
@@ -282,7 +282,7 @@ def test_actors_do_not_draw_again_what_they_have_drawn():
 
 
 def test_held_needs_a_folder(tmp_path):
-    with pytest.raises(OSError), resume.held(RunFolder(tmp_path / "nowhere")):
+    with pytest.raises(OSError), resume.locked(RunFolder(tmp_path / "nowhere")):
         pass
 
 

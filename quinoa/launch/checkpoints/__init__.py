@@ -1,1 +1,1 @@
-"""Checkpoints, whole or absent: of the learner, and of what replay holds."""
+"""Checkpoints of the learner and of replay, written atomically and verified when read."""

@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all, and that are checked when they are read."""
+"""Folders that are written atomically and verified by checksums when they are read."""
 
 from __future__ import annotations
 
@@ -15,40 +15,49 @@ from typing import Any, TypeVar
 from quinoa.launch.errors import RunError
 from quinoa.launch.storage.files import read_json, write_json
 
-# Says what the others hold, and so is written last.
+# Has the checksums of the other files, and so is written last.
 CONTENTS = "checkpoint.json"
 
 _NAME = re.compile(r"\d+")
-# What a damaged one is called from then on: no checkpoint any more, but there to be looked at.
+# Appended to the name of a damaged checkpoint, which is then ignored but kept for inspection.
 _DAMAGED = ".damaged"
-# Bytes that are left free beside what is written, for all else that the run writes.
+# Bytes that must stay free on the disk besides a checkpoint, for what else the run writes.
 _MARGIN_BYTES = 2**24
 _BLOCK_BYTES = 2**20
 
-SealedT = TypeVar("SealedT", bound="Sealed")
+FolderT = TypeVar("FolderT", bound="VerifiedFolder")
 
 
 class DamagedError(RunError):
-    """A checkpoint is not what was written: which, and in which way."""
+    """A checkpoint's files are not what was written.
 
-    def __init__(self, checkpoint: Sealed, how: Exception):
+    Attributes:
+        checkpoint: the damaged checkpoint.
+        what: what is wrong with it, without advice.
+    """
+
+    def __init__(self, checkpoint: VerifiedFolder, how: Exception):
         self.checkpoint = checkpoint
         self.what = f"The checkpoint {checkpoint.path} is damaged ({how})"
         super().__init__(f"{self.what}; remove it to use the one before.")
 
 
 class NoRoomError(OSError):
-    """The disk has no room for what is to be written."""
+    """The disk has no room for a checkpoint."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Sealed:
-    """One such folder, named by a number: its files, and a JSON object that says their SHA-256."""
+class VerifiedFolder:
+    """A folder, named by a number, of files and a JSON file with their SHA-256 checksums.
+
+    Attributes:
+        path: the folder's path.
+    """
 
     path: Path
 
     def contents(self) -> dict[str, Any]:
-        """The JSON object, as it was written.
+        """Reads the JSON file.
 
         Raises:
             DamagedError: it is missing or damaged.
@@ -60,7 +69,7 @@ class Sealed:
             names = contents["sha256"]
             if not isinstance(names, dict) or any(Path(name).name != name for name in names):
                 raise ValueError(f"{CONTENTS} does not say what its files are")
-        # What cannot be read for another reason may well be whole.
+        # A file that cannot be read for another reason may be undamaged, so that error is raised.
         except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise self.damaged(error) from error
         return contents
@@ -79,28 +88,28 @@ class Sealed:
         return data
 
     def verify(self) -> None:
-        """Reads every file and checks that it is what was written.
+        """Reads every file and compares its checksum.
 
         Raises:
-            DamagedError: one is not, or is missing.
+            DamagedError: a file is damaged or missing.
         """
         for name in self.contents()["sha256"]:
             try:
                 digest = _sha256(self.path / name)
-            # A name that no file can have is a ValueError.
+            # ValueError: a name that no file can have.
             except (FileNotFoundError, ValueError) as error:
                 raise self.damaged(error) from error
             self._check(name, digest)
 
     def set_aside(self) -> Path:
-        """Renames a damaged one, so that the one before is the newest; returns the path."""
+        """Renames a damaged folder, so that it is ignored; returns its new path."""
         aside = self.path.with_name(self.path.name + _DAMAGED)
         shutil.rmtree(aside, ignore_errors=True)
         os.replace(self.path, aside)
         return aside
 
     def damaged(self, error: Exception) -> DamagedError:
-        """The error to raise for what is wrong with it."""
+        """Makes the error that says what is wrong with this folder."""
         return DamagedError(self, error)
 
     def _check(self, name: str, digest: str) -> None:
@@ -109,26 +118,28 @@ class Sealed:
 
 
 def write(final: Path, contents: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
-    """Writes a folder beside its place and renames it, flushed to the disk.
+    """Writes a folder under a temporary name, flushes it to the disk and renames it.
+
+    If `fill` raises, the temporary folder is removed and the error propagates.
 
     Args:
-        final: its path; a number is its name.
-        contents: what its JSON object is to say besides the SHA-256 of its files.
-        fill: writes its files into the folder that it is given.
-
-    Whatever that raises is raised, and then nothing is left of it.
+        final: the folder's path; its name is a number.
+        contents: what its JSON file has besides the checksums.
+        fill: writes the files into the folder that it is given.
     """
     folder = final.parent
-    remove_cut_off(folder)
+    remove_temporary(folder)
     temporary = folder / f".{final.name}.{os.getpid()}.tmp"
     temporary.mkdir(parents=True)
     try:
         fill(temporary)
-        sealed = {
+        with_checksums = {
             **contents,
             "sha256": {path.name: _sha256(path) for path in sorted(temporary.iterdir())},
         }
-        write_json(temporary / CONTENTS, {**sealed, "own_sha256": _digest_of(sealed)})
+        write_json(
+            temporary / CONTENTS, {**with_checksums, "own_sha256": _digest_of(with_checksums)}
+        )
         for path in temporary.iterdir():
             _flush_to_disk(path)
         os.replace(temporary, final)
@@ -138,14 +149,14 @@ def write(final: Path, contents: Mapping[str, Any], fill: Callable[[Path], None]
     _flush_to_disk(folder)
 
 
-def remove_cut_off(folder: Path) -> None:
-    """Removes what a `write` to this folder left that was killed."""
-    for cut_off in folder.glob(".*.tmp"):
-        shutil.rmtree(cut_off, ignore_errors=True)
+def remove_temporary(folder: Path) -> None:
+    """Removes the temporary folders of a `write` into this folder that was killed."""
+    for temporary in folder.glob(".*.tmp"):
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_room(folder: Path, size: int) -> None:
-    """Raises `NoRoomError` where the disk has less room than for `size` bytes and a margin."""
+    """Raises `NoRoomError` if the disk has no room for `size` bytes and a margin."""
     free = shutil.disk_usage(folder).free
     if free < size + _MARGIN_BYTES:
         raise NoRoomError(
@@ -155,7 +166,7 @@ def check_room(folder: Path, size: int) -> None:
 
 
 def paths_in(folder: Path) -> list[Path]:
-    """The paths of a folder's checkpoints, the newest last."""
+    """Lists the paths of a folder's checkpoints, the newest last."""
     if not folder.is_dir():
         return []
     paths = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
@@ -163,18 +174,18 @@ def paths_in(folder: Path) -> list[Path]:
 
 
 def newest_whole(
-    checkpoints: Sequence[SealedT],
-) -> tuple[SealedT | None, list[DamagedError]]:
-    """The newest whose every file is what was written; it changes nothing.
+    checkpoints: Sequence[FolderT],
+) -> tuple[FolderT | None, list[DamagedError]]:
+    """Finds the newest undamaged checkpoint; changes nothing.
 
     Args:
         checkpoints: the newest last.
 
     Returns:
-        It, or None if none is; what is wrong with those newer than it.
+        The checkpoint, or None if all are damaged, and the errors of those newer than it.
 
     Raises:
-        RunError: one cannot be read.
+        RunError: a checkpoint cannot be read.
     """
     damaged: list[DamagedError] = []
     for checkpoint in reversed(checkpoints):
@@ -201,7 +212,7 @@ def _digest_of(contents: Mapping[str, Any]) -> str:
 
 
 def _flush_to_disk(path: Path) -> None:
-    """Without this, a machine that loses power may keep a name and lose what it stands for."""
+    """Flushes a file or folder, so that after a power cut it is not there with other contents."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quinoa.agents.learner import Learner
 
 KEPT = 2
-# Checkpoints that an error names, the nearest to what was asked for.
+# How many checkpoints an error lists: the nearest to the one that was asked for.
 _NAMED = 5
 
 _LEARNER = "learner"
@@ -28,23 +28,23 @@ _POLICY = "policy.npy"
 
 
 @dataclasses.dataclass(frozen=True)
-class Checkpoint(checkpoint_folder.Sealed):
-    """One checkpoint: a folder named by the number of learner steps.
+class Checkpoint(checkpoint_folder.VerifiedFolder):
+    """A checkpoint: a folder named by the number of learner steps.
 
-    It holds the learner whole, the policy's parameters alone (all that acting needs), the counts
-    of the run when it was made, and the SHA-256 of each file.
+    It has the learner's whole state, the policy's parameters by themselves (all that acting needs),
+    the run's counts at that time, and the checksum of each file.
     """
 
     @property
     def learner_prefix(self) -> str:
-        """What `Learner.restore` reads."""
+        """The path prefix that `Learner.restore` takes."""
         return str(self.path / _LEARNER)
 
     def counts(self) -> Counts:
-        """The counts of the run when the checkpoint was made.
+        """Reads the run's counts at the time of the checkpoint.
 
         Raises:
-            DamagedError: the file that says so is missing or damaged.
+            DamagedError: the file with them is missing or damaged.
         """
         try:
             return Counts.from_json(self.contents()["counts"])
@@ -52,7 +52,7 @@ class Checkpoint(checkpoint_folder.Sealed):
             raise self.damaged(error) from error
 
     def policy_parameters(self) -> npt.NDArray[np.float32]:
-        """The policy's variables as one vector, float32 [P].
+        """Reads the policy's variables as one vector, float32 [P].
 
         Raises:
             DamagedError: the file is missing or damaged.
@@ -69,14 +69,14 @@ def save(folder: Path, learner: Learner, counts: Counts) -> Checkpoint:
     """Writes a checkpoint, then removes all but the latest `KEPT`.
 
     Args:
-        folder: of the run's checkpoints.
-        learner: what to save.
-        counts: of the run; its learner steps are those of `learner`.
+        folder: the folder of the run's checkpoints.
+        learner: the learner to save.
+        counts: the run's counts; its learner steps are those of `learner`.
 
     Raises:
-        NonFiniteError: a variable of the learner is NaN or infinite; nothing is written or removed.
-        OSError: it cannot be written, for a full disk say; nothing is left of it, and what there
-            was before stays.
+        NonFiniteError: a variable of the learner is NaN or infinite. Nothing is changed on disk.
+        OSError: the checkpoint cannot be written, on a full disk say. Nothing of it is left, and
+            the earlier ones stay.
     """
     # Needs TensorFlow, which those that only look at checkpoints do without.
     from quinoa.agents.divergence import finite_parameters
@@ -99,8 +99,8 @@ def save(folder: Path, learner: Learner, counts: Counts) -> Checkpoint:
     return final
 
 
-def start_of(folder: Path) -> tuple[Checkpoint | None, Counts]:
-    """What a run begins from: its newest checkpoint, if there is one, and the counts at that.
+def newest_with_counts(folder: Path) -> tuple[Checkpoint | None, Counts]:
+    """The newest checkpoint, or None, and the run's counts at it, or zeros.
 
     Raises:
         DamagedError: that checkpoint is damaged.
@@ -111,22 +111,22 @@ def start_of(folder: Path) -> tuple[Checkpoint | None, Counts]:
 
 
 def counts_at(checkpoint: Checkpoint | None) -> Counts:
-    """A run's counts at a checkpoint, or at its beginning if that is None.
+    """A run's counts at a checkpoint; zeros without one.
 
     Raises:
-        DamagedError: the checkpoint does not say.
+        DamagedError: the checkpoint's counts are missing or damaged.
     """
     return Counts() if checkpoint is None else checkpoint.counts()
 
 
 def newest_whole(folder: Path) -> tuple[Checkpoint | None, list[DamagedError]]:
-    """The newest checkpoint whose every file is what was written; it changes nothing.
+    """Finds the newest undamaged checkpoint; changes nothing.
 
     Returns:
-        The checkpoint, or None if there are none at all; what is wrong with those newer than it.
+        The checkpoint, or None if there are none at all, and the errors of those newer than it.
 
     Raises:
-        RunError: there are checkpoints, and none of them is whole, or one cannot be read.
+        RunError: all checkpoints are damaged, or one cannot be read.
     """
     whole, damaged = checkpoint_folder.newest_whole(all_of(folder))
     if whole is None and damaged:
@@ -137,8 +137,8 @@ def newest_whole(folder: Path) -> tuple[Checkpoint | None, list[DamagedError]]:
     return whole, damaged
 
 
-def take_newest(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint, None if there are none; sets damaged ones aside that are newer.
+def recover_newest(folder: Path) -> Checkpoint | None:
+    """Finds the newest undamaged checkpoint, and sets damaged ones that are newer aside.
 
     Raises:
         RunError: see `newest_whole`.
@@ -150,7 +150,7 @@ def take_newest(folder: Path) -> Checkpoint | None:
 
 
 def newest(folder: Path) -> Checkpoint:
-    """The latest checkpoint.
+    """The newest checkpoint, unverified.
 
     Raises:
         RunError: there is none.
@@ -162,23 +162,22 @@ def newest(folder: Path) -> Checkpoint:
 
 
 def chosen(folder: Path, learner_steps: int | None) -> tuple[Checkpoint, list[DamagedError]]:
-    """The checkpoint to look at: a whole one.
+    """Finds and verifies the checkpoint that a user asks for.
 
     Args:
-        folder: of the run's checkpoints.
-        learner_steps: which; None is the newest that is whole.
+        folder: the folder of the run's checkpoints.
+        learner_steps: the checkpoint's learner steps; None is the newest undamaged one.
 
     Returns:
-        The checkpoint; what is wrong with those newer than it, where it is the newest whole one.
+        The checkpoint, and the errors of damaged newer ones that were passed over.
 
     Raises:
-        RunError: there is none, or it is damaged; the message names those nearest to it.
+        RunError: there is no such checkpoint (the message lists the nearest), or it is damaged.
     """
     if learner_steps is None:
         whole, damaged = newest_whole(folder)
         return whole or newest(folder), damaged
-    # Whichever there are: none at all is the error of `newest`.
-    newest(folder)
+    newest(folder)  # Raises if there are none.
     steps_of = {int(checkpoint.path.name): checkpoint for checkpoint in all_of(folder)}
     if learner_steps not in steps_of:
         near = sorted(steps_of, key=lambda steps: abs(steps - learner_steps))[:_NAMED]

@@ -1,15 +1,15 @@
-"""Checkpoints of what replay holds: at intervals and at the end, checked when read, two kept.
+"""Checkpoints of the replay's contents, written at intervals and at the end; the last two are kept.
 
-A transition is in a checkpoint once, and so it is in replay once when that is taken up. A replay
-need not be as old as the learner that goes on with it:
+A checkpoint has each transition once, and so has a replay that is restored from it. The replay's
+checkpoint may be older or newer than the learner's:
 
-* A replay that is older (its server was started again) lacks what came since its checkpoint. The
-  account of insertions and samples that comes back with it lacks both alike, so that the ratio of
-  updates to transitions holds for all that come after.
-* A replay that is newer (a run that was killed goes on from the learner's last checkpoint) holds
-  transitions that came after that. They are learned from like others; the run's counts and curves
-  go back to the learner's checkpoint, and the actors, which do not draw again what they have drawn,
-  act those steps anew. So no transition is held twice, and no step is counted twice.
+* Older, if only the replay server was restarted: the transitions inserted since are lost. Its
+  counts of insertions and samples are restored with it and both lack the same stretch, so the ratio
+  of updates to transitions holds for what follows.
+* Newer, if a killed run resumes from the learner's last checkpoint: the replay has transitions from
+  after that checkpoint, which are learned from like others. The run's counts and curves go back to
+  the learner's checkpoint, and the actors take those steps again with new random numbers. So no
+  transition is in replay twice, and no step is counted twice.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from quinoa.launch.run import events, node_warnings
 from quinoa.launch.run.run_folder import RunFolder
 
 KEPT = 2
-# What a checkpoint is written in: Reverb's own files, or the rows of a `MemoryReplay`.
-REVERB_FORM = "reverb"
-ROWS_FORM = "rows"
+# The formats of a checkpoint: Reverb's own files, or the rows of a `MemoryReplay`.
+REVERB_FORMAT = "reverb"
+ROWS_FORMAT = "rows"
 
-# The only node of its kind, as events name it.
+# The name of the replay's node in events; a run has one.
 _NODE = "replay-0"
 
 
 @dataclasses.dataclass(frozen=True)
-class ReplayCheckpoint(checkpoint_folder.Sealed):
-    """What replay held at one time, in the form of what wrote it."""
+class ReplayCheckpoint(checkpoint_folder.VerifiedFolder):
+    """The replay's contents at one time."""
 
     @property
     def transitions(self) -> int:
-        """How many it holds, at most; raises `DamagedError`."""
+        """The number of transitions, at most; raises `DamagedError`."""
         return int(self._of(int, "transitions"))
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What it was written for; raises `DamagedError`."""
+        """The settings that it was written with, see `_identity`; raises `DamagedError`."""
         return dict(self._of(dict, "of"))
 
     def _of(self, kind: type, name: str) -> Any:
@@ -59,21 +59,21 @@ class ReplayCheckpoint(checkpoint_folder.Sealed):
 
 
 def all_of(folder: RunFolder) -> list[ReplayCheckpoint]:
-    """All checkpoints of a run's replay, the newest last."""
+    """Lists the checkpoints of a run's replay, the newest last."""
     return [ReplayCheckpoint(path) for path in checkpoint_folder.paths_in(folder.replay)]
 
 
 def newest_whole(folder: RunFolder) -> tuple[ReplayCheckpoint | None, list[DamagedError]]:
-    """See `sealed.newest_whole`."""
+    """See `checkpoint_folder.newest_whole`."""
     return checkpoint_folder.newest_whole(all_of(folder))
 
 
-def taken_up(folder: RunFolder) -> ReplayCheckpoint | None:
-    """The newest whole checkpoint of a replay that starts, None where there is none.
+def recover_newest(folder: RunFolder) -> ReplayCheckpoint | None:
+    """Finds the newest undamaged checkpoint for a replay that starts, or None.
 
     Damaged ones that are newer are set aside, with a warning each.
     """
-    clean(folder)
+    remove_temporary(folder)
     checkpoint, damaged = newest_whole(folder)
     for error in damaged:
         aside = error.checkpoint.set_aside()
@@ -85,42 +85,42 @@ def taken_up(folder: RunFolder) -> ReplayCheckpoint | None:
     return checkpoint
 
 
-def clean(folder: RunFolder) -> None:
-    """Removes what was left of writing a checkpoint by a process that was killed."""
+def remove_temporary(folder: RunFolder) -> None:
+    """Removes the partly written checkpoint of a process that was killed."""
     if folder.replay.is_dir():
-        checkpoint_folder.remove_cut_off(folder.replay)
+        checkpoint_folder.remove_temporary(folder.replay)
 
 
 def check_fits(checkpoint: ReplayCheckpoint, experiment: Experiment, form: str) -> None:
-    """Checks that an experiment can go on with what a checkpoint holds.
+    """Checks that an experiment's replay can be restored from a checkpoint.
 
     Args:
-        checkpoint: whole.
-        experiment: that is to go on.
-        form: of the replay that is to take it up.
+        checkpoint: an undamaged checkpoint.
+        experiment: the experiment that is resumed.
+        form: the format that its replay reads.
 
     Raises:
-        ExperimentError: it cannot; the message says why.
+        ExperimentError: it cannot; the message says which setting differs.
     """
-    held = checkpoint.identity
+    written = checkpoint.identity
     for name, value in _identity(experiment, form).items():
-        if held.get(name) != value:
+        if written.get(name) != value:
             raise ExperimentError(
-                f"What replay held was written with {name} = {held.get(name)!r} (here {value!r}): "
-                "leave --resume_replay out, and replay starts empty."
+                f"What replay held was written with {name} = {written.get(name)!r} (here "
+                f"{value!r}): leave --resume_replay out, and replay starts empty."
             )
 
 
-class Saver:
-    """Writes checkpoints of a replay at intervals, where the disk has room for them."""
+class ReplaySaver:
+    """Writes checkpoints of a replay at intervals, as long as the disk has room."""
 
     def __init__(self, folder: RunFolder, experiment: Experiment, form: str):
         """Writes nothing yet.
 
         Args:
-            folder: of the run.
-            experiment: what is run.
-            form: of the files that will be written.
+            folder: the run's folder.
+            experiment: the run's experiment.
+            form: the format of the checkpoints.
         """
         self._folder = folder
         self._period_s = experiment.replay_checkpoint_period_s
@@ -131,12 +131,12 @@ class Saver:
 
     @property
     def is_on(self) -> bool:
-        """Whether there are to be checkpoints at all."""
+        """Whether the experiment asks for checkpoints of replay."""
         return self._period_s > 0
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for the next."""
+        """Whether the next checkpoint is due."""
         return self.is_on and time.monotonic() - self._last >= self._period_s
 
     def save(
@@ -150,18 +150,18 @@ class Saver:
     ) -> bool:
         """Writes a checkpoint, then removes all but the latest `KEPT`.
 
-        Where that fails, for a full disk say, there is one warning until it works again.
+        If writing fails, on a full disk say, there is one warning until it works again.
 
         Args:
-            inserted: what was ever inserted; a replay where that and `sampled` are as they were
-                the last time is not written again.
-            sampled: what was ever sampled.
-            transitions: that it holds, at most.
-            size: bytes that the files take, about.
-            fill: writes them into the folder that it is given.
+            inserted: the number of insertions so far. Nothing is written if this and `sampled` are
+                the same as at the last checkpoint.
+            sampled: the number of samples so far.
+            transitions: the number of transitions in the replay, at most.
+            size: about how many bytes the files take.
+            fill: writes the files into the folder that it is given.
 
         Returns:
-            Whether it is written, or was already.
+            Whether the replay's present contents are in a checkpoint.
         """
         if (inserted, sampled) == self._last_amounts:
             return True
@@ -201,15 +201,15 @@ class Saver:
 
 
 def _identity(experiment: Experiment, form: str) -> dict[str, Any]:
-    """All that must be the same where a checkpoint is taken up as where it was written."""
+    """The settings in which a replay must agree with the checkpoint that it is restored from."""
     config = experiment.config
     return {
         "form": form,
         "environment": experiment.environment,
-        # Those of runs of before had no arguments, and say nothing of them.
+        # Absent without arguments, as in checkpoints from before there were arguments.
         **({"env_kwargs": dict(experiment.env_kwargs)} if experiment.env_kwargs else {}),
         "action_repeat": experiment.action_repeat,
-        # Reverb has the limits on how fast each side may go from its checkpoint.
+        # Reverb restores its rate limits, which follow from these, from the checkpoint.
         "steps_per_call": experiment.steps_per_call,
         "batch_size": config.batch_size,
         "samples_per_insert": config.samples_per_insert,

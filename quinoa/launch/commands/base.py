@@ -15,7 +15,7 @@ from absl import flags
 
 from quinoa.config.fields import Bounds, Field
 from quinoa.launch.commands.options import field_flags
-from quinoa.launch.storage.files import require_possible
+from quinoa.launch.storage.files import require_writable
 from quinoa.launch.terminal.output import say
 
 # Exit statuses.
@@ -107,7 +107,7 @@ def expect_possible(flag: str, path: Path) -> None:
         UsageError: it could not be.
     """
     try:
-        require_possible(path)
+        require_writable(path)
     except OSError as error:
         raise UsageError(f"--{flag}={path} cannot be written: {error.strerror}.") from error
 

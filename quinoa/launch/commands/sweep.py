@@ -115,7 +115,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
     sweep = SweepFolder(start.absolute(values.resume))
     planned = sweep.load()
-    with _held(sweep):
+    with _locked(sweep):
         return _go_through(
             sweep,
             planned,
@@ -156,7 +156,7 @@ def _begin(
         else run_folder.unused(start.absolute("runs") / time.strftime("sweep-%Y%m%d-%H%M%S"))
     )
     sweep.create()
-    with _held(sweep):
+    with _locked(sweep):
         if preset is not None:
             sweep.keep_preset(preset)
         sweep.save(planned, at_once, settings, start.path)
@@ -253,9 +253,9 @@ def _sized(
     ]
 
 
-def _held(sweep: SweepFolder) -> contextlib.AbstractContextManager[None]:
+def _locked(sweep: SweepFolder) -> contextlib.AbstractContextManager[None]:
     in_use = f"{sweep.root} is in use by a sweep that goes on: stop that first."
-    return lock.held(sweep.root, in_use)
+    return lock.locked(sweep.root, in_use)
 
 
 def _go_through(

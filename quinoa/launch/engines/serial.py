@@ -44,7 +44,7 @@ class SerialEngine:
     and TensorFlow has one thread (as it has under the command line).
     """
 
-    replay_form = replay_checkpoints.ROWS_FORM
+    replay_form = replay_checkpoints.ROWS_FORMAT
     is_one_process = True
 
     def __init__(self, settings: Settings):
@@ -66,7 +66,7 @@ class SerialEngine:
         on_status: Callable[[Mapping[str, Any]], None],
     ) -> RunResult:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
-        checkpoint, start = learner_checkpoints.start_of(folder.checkpoints)
+        checkpoint, start = learner_checkpoints.newest_with_counts(folder.checkpoints)
         counter = Counter(folder, experiment.steps, start)
         ProcessList(folder)
         with signals.caught() as stop:
@@ -124,10 +124,12 @@ class _Run:
             self._learner.restore(checkpoint.learner_prefix)
         self._policy = self._learner.agent.policy
         self._replay = MemoryReplay(config, spec, experiment.seed_of("replay"))
-        contents = replay_checkpoints.taken_up(folder)
+        contents = replay_checkpoints.recover_newest(folder)
         if contents is not None:
             self._replay.restore(contents.path)
-        self._replay_saver = replay_checkpoints.Saver(folder, experiment, SerialEngine.replay_form)
+        self._replay_saver = replay_checkpoints.ReplaySaver(
+            folder, experiment, SerialEngine.replay_form
+        )
         self._superbatch_size = experiment.steps_per_call * config.batch_size
         self._actors = [
             Actor(

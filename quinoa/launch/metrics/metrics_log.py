@@ -155,7 +155,7 @@ class _Table:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = RecordFile(path, lines=True)
         # Whoever wrote it before may have been killed within a line.
-        self.file.mend()
+        self.file.repair()
         header = _header(path)
         self._columns = header or list(columns)
         if not header:

@@ -73,7 +73,7 @@ class LearnerNode:
             self._spec,
             experiment.seed_of("learner"),
         )
-        checkpoint = learner_checkpoints.take_newest(folder.checkpoints)
+        checkpoint = learner_checkpoints.recover_newest(folder.checkpoints)
         if checkpoint is not None:
             self._learner.restore(checkpoint.learner_prefix)
         self._start = learner_checkpoints.counts_at(checkpoint)

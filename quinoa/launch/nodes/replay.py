@@ -44,8 +44,10 @@ class ReplayNode:
         """
         self._length = experiment.config.segment_length
         self._stop_event = stop
-        self._saver = replay_checkpoints.Saver(folder, experiment, replay_checkpoints.REVERB_FORM)
-        checkpoint = replay_checkpoints.taken_up(folder)
+        self._saver = replay_checkpoints.ReplaySaver(
+            folder, experiment, replay_checkpoints.REVERB_FORMAT
+        )
+        checkpoint = replay_checkpoints.recover_newest(folder)
         # Reverb puts a folder in here for each, and would load one that it found when it starts.
         self._written = folder.replay / ".reverb.tmp"
         self._server = reverb.Server(

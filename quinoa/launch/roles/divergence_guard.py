@@ -89,7 +89,7 @@ class Guard:
     def _go_back(self, problem: str, superbatch: Transition) -> None:
         not_finite = divergence.diagnose(self._learner, superbatch)
         problem = f"Learning has diverged: {problem}. Not finite: {not_finite}."
-        checkpoint = learner_checkpoints.take_newest(self._folder)
+        checkpoint = learner_checkpoints.recover_newest(self._folder)
         if checkpoint is None or checkpoint == self._went_back_to:
             tried = (
                 "There is no checkpoint to go back to."

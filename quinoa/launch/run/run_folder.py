@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.storage.files import require_possible
+from quinoa.launch.storage.files import require_writable
 
 # Checkpoints (of a full replay, 160 MB each for observations of 17 numbers), logs and metrics.
 MIN_FREE_BYTES = 10**9
@@ -110,7 +110,7 @@ class RunFolder:
                 "can save nothing: give another."
             )
         try:
-            require_possible(self.root)
+            require_writable(self.root)
             if self.experiment.exists():
                 raise ExperimentError(
                     f"{self.root} already holds a run: give another folder, or remove that one."

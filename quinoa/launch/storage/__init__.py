@@ -1,1 +1,1 @@
-"""Safe files: written whole or by whole records, and locks on folders."""
+"""Crash-safe files: replaced atomically or appended by whole records, and locked folders."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and whether they can be."""
+"""Writes files atomically, and checks beforehand that they can be written."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import os
 from pathlib import Path
 from typing import Any
 
-# Of the 255 bytes that a name may have, those that leave room for what is put around it.
+# The bytes of a name that are kept in a temporary name, which has a prefix and a suffix besides;
+# file systems allow 255 in all.
 _NAME_BYTES = 200
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON so that a reader sees the old file or the new one, never a part."""
+    """Writes JSON atomically: a reader sees the old file or the new one, never a part."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text in the same way, its line ends as they are.
+    """Writes a text atomically, without translating its line ends.
 
     Raises:
-        OSError: it cannot be written; the old file is as it was, and nothing lies beside it.
+        OSError: the file cannot be written; the old one is unchanged and no temporary file is left.
     """
-    temporary = beside(path)
+    temporary = temporary_path(path)
     try:
         temporary.write_text(text, encoding="utf-8", newline="")
         os.replace(temporary, path)
@@ -32,40 +33,40 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def beside(path: Path) -> Path:
-    """Where to write what is renamed to `path` once it is whole; its name is not too long."""
-    # Of a long name, what leaves room for the rest; file systems count bytes.
+def temporary_path(path: Path) -> Path:
+    """A path in the same folder, to write to before it is renamed to `path`."""
+    # File systems limit the bytes of a name, not its letters.
     name = os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])
     return path.with_name(f".{name}.{os.getpid()}.tmp")
 
 
-def require_possible(path: Path) -> None:
-    """Finds out whether a file or folder could be written here, without writing anything.
+def require_writable(path: Path) -> None:
+    """Checks that a file or folder could be created at a path, without creating anything.
 
-    To be asked before work whose result goes there. Folders that are missing could be made.
+    Meant to be called before long work whose result goes there. Parent folders may be missing.
 
     Raises:
-        OSError: it could not: a name is too long, or no folder is there that can be written to.
+        OSError: a name is too long, or the nearest existing parent is not a writable folder.
     """
     path = path.absolute()
-    there = path.parent
-    while not _exists(there):
-        there = there.parent
-    if not there.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
-    longest = max((len(os.fsencode(part)) for part in path.relative_to(there).parts), default=0)
-    # The whole path leaves room for the names of files in a folder.
+    parent = path.parent
+    while not _exists(parent):
+        parent = parent.parent
+    if not parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(parent))
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(parent))
+    longest = max((len(os.fsencode(part)) for part in path.relative_to(parent).parts), default=0)
+    # If a folder is made at the path, the paths of its files must not be too long either.
     if (
-        longest > os.pathconf(there, "PC_NAME_MAX")
-        or len(os.fsencode(path)) > os.pathconf(there, "PC_PATH_MAX") - _NAME_BYTES
+        longest > os.pathconf(parent, "PC_NAME_MAX")
+        or len(os.fsencode(path)) > os.pathconf(parent, "PC_PATH_MAX") - _NAME_BYTES
     ):
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
 
 
 def _exists(path: Path) -> bool:
-    """Whether something is there; nothing can be where a name is too long."""
+    """Whether a path exists; one with too long a name, which raises, cannot."""
     try:
         return path.exists()
     except OSError:
@@ -77,7 +78,7 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it holds something else.
+        ValueError: it is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

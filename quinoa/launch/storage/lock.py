@@ -1,4 +1,4 @@
-"""Folders that one process at a time works in."""
+"""Locks folders, so that one process at a time works in each."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from quinoa.launch.errors import ExperimentError
 
 
 @contextlib.contextmanager
-def held(folder: Path, in_use: str) -> Iterator[None]:
-    """Keeps others that ask for the same from a folder.
-
-    The kernel lets go of it when this process is gone, however it went.
+def locked(folder: Path, in_use: str) -> Iterator[None]:
+    """Locks a folder; the kernel releases the lock when this process ends, even if it is killed.
 
     Args:
-        folder: which exists.
-        in_use: what to say where another process holds it.
+        folder: an existing folder.
+        in_use: the error's message if another process has locked it.
 
     Raises:
-        ExperimentError: another does.
+        ExperimentError: another process has locked it.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -31,7 +29,7 @@ def held(folder: Path, in_use: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise ExperimentError(in_use) from error
         except OSError:
-            # A file system without locks.
+            # The file system has no locks.
             pass
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Files that grow by whole records, and outlast a disk that takes nothing for a while."""
+"""Appends whole records to a file; what cannot be written, on a full disk, is retried later."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from pathlib import Path
 
 from quinoa.launch.terminal.output import say
 
-# What one file may have waiting in memory while its disk is full: days of rows of metrics.
+# How much waits in memory at most while the disk is full: days of rows of metrics.
 MAX_PENDING_BYTES = 16 * 2**20
 
-# How much of a file's end is looked through for the end of its last whole line. None is longer.
+# How much of a file's end is searched for the last line break; no line is longer.
 _TAIL_BYTES = 2**16
 
-# Seconds that one process may keep another from adding to the same file.
+# Seconds that a process waits for another that has locked the file.
 _LOCK_S = 0.5
 
 
 class RecordFile:
-    """Appends records to a file, each of them whole or, as yet, not at all.
+    """Appends records to a file, each of them whole.
 
-    `write` takes a record into memory and `flush` writes what is there. What the disk does not take
-    (it is full, or fails) stays in memory, `MAX_PENDING_BYTES` of it at most, for the next `flush`;
-    a part of a record that was written is taken back. Nothing of this raises.
+    `write` buffers a record in memory and `flush` writes the buffer to the file. If that fails (the
+    disk is full, say), what has not been written stays in the buffer, up to `MAX_PENDING_BYTES`,
+    for the next `flush`, and a partly written record is cut off the file. Neither method raises.
     """
 
     def __init__(self, path: Path, *, lines: bool):
-        """Touches no file yet.
+        """Does not open the file yet.
 
         Args:
-            path: of the file, which may be there.
-            lines: whether records end with a line, and only there: then a cut line that some other
-                process has left at the end is taken out before anything is added, and several
-                processes may add to the file at the same time.
+            path: the file, which may exist.
+            lines: whether each record is one line. If so, an incomplete line at the end of the
+                file, left by a process that was killed, is cut off before a record is appended, and
+                several processes may append at the same time.
         """
         self.path = path
         self._lines = lines
@@ -47,19 +47,19 @@ class RecordFile:
 
     @property
     def num_pending(self) -> int:
-        """Records that wait to be written."""
+        """How many records are in the buffer."""
         return len(self._pending)
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last `flush` could not write all."""
+        """Whether the last `flush` failed."""
         return self._failing_since is not None
 
     def write(self, record: bytes) -> None:
-        """Takes a record for the next `flush`; one that finds no room in memory is lost.
+        """Buffers a record for the next `flush`; it is lost if the buffer is full.
 
         Args:
-            record: with its line's end, if the file is one of lines.
+            record: the record, with its line break if `lines`.
         """
         if self._pending_bytes + len(record) > MAX_PENDING_BYTES:
             self.num_lost += 1
@@ -68,7 +68,7 @@ class RecordFile:
         self._pending_bytes += len(record)
 
     def flush(self) -> bool:
-        """Writes what waits; returns whether all of it is in the file."""
+        """Writes the buffer to the file; returns whether all of it was written."""
         if not self._pending:
             return True
         try:
@@ -92,8 +92,8 @@ class RecordFile:
             )
         return True
 
-    def mend(self) -> None:
-        """Takes out a cut line at the file's end; does nothing to one that is not there.
+    def repair(self) -> None:
+        """Cuts off an incomplete line at the end of the file, if the file exists.
 
         Raises:
             OSError: the file cannot be read or changed.
@@ -103,7 +103,7 @@ class RecordFile:
         except FileNotFoundError:
             return
         try:
-            _end_of_lines(descriptor)
+            _cut_incomplete_line(descriptor)
         finally:
             os.close(descriptor)
 
@@ -112,21 +112,21 @@ class RecordFile:
         descriptor = os.open(self.path, flags, 0o666)
         try:
             _lock(descriptor)
-            end = _end_of_lines(descriptor) if self._lines else os.fstat(descriptor).st_size
+            end = _cut_incomplete_line(descriptor) if self._lines else os.fstat(descriptor).st_size
             data = memoryview(b"".join(self._pending))
             written = 0
             try:
                 while written < len(data):
                     written += os.write(descriptor, data[written:])
             finally:
-                whole = self._forget(written)
+                whole = self._drop(written)
                 if whole < written:
                     os.ftruncate(descriptor, end + whole)
         finally:
             os.close(descriptor)
 
-    def _forget(self, num_bytes: int) -> int:
-        """Drops the records that these bytes have in full; returns how many bytes those are."""
+    def _drop(self, num_bytes: int) -> int:
+        """Drops the records that lie whole in the first bytes of the buffer; returns their size."""
         whole = 0
         while self._pending and whole + len(self._pending[0]) <= num_bytes:
             whole += len(self._pending.popleft())
@@ -135,10 +135,11 @@ class RecordFile:
 
 
 def _lock(descriptor: int) -> None:
-    """Waits for whoever else is adding to the file; closing it lets go.
+    """Locks the file until it is closed, or gives up after `_LOCK_S`.
 
-    Not for ever: the other may have been stopped. Lines that are written at the same time come one
-    after the other even so; only what is taken back of a cut one could be another's.
+    It gives up since the process with the lock may be suspended. Without the lock, lines that are
+    appended at the same time still do not mix (O_APPEND); only cutting off an incomplete line might
+    cut another process's.
     """
     deadline = time.monotonic() + _LOCK_S
     while time.monotonic() < deadline:
@@ -147,12 +148,12 @@ def _lock(descriptor: int) -> None:
             return
         except BlockingIOError:
             time.sleep(_LOCK_S / 100)
-        except OSError:  # A file system without locks.
+        except OSError:  # The file system has no locks.
             return
 
 
-def _end_of_lines(descriptor: int) -> int:
-    """Takes out what follows the last whole line; returns the size that the file has then."""
+def _cut_incomplete_line(descriptor: int) -> int:
+    """Cuts off what follows the last line break; returns the resulting size of the file."""
     size = os.fstat(descriptor).st_size
     start = max(size - _TAIL_BYTES, 0)
     tail = os.pread(descriptor, size - start, start)

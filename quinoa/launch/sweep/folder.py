@@ -230,7 +230,7 @@ class SweepFolder:
             return State(outcome)
         # One that ended within its final evaluation has nothing to go on with.
         try:
-            _, counts = learner_checkpoints.start_of(folder.checkpoints)
+            _, counts = learner_checkpoints.newest_with_counts(folder.checkpoints)
         except RunError:
             return State.BROKEN_OFF
         return State.FINISHED if counts.actor_steps >= planned.steps else State.BROKEN_OFF

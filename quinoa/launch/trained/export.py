@@ -16,7 +16,7 @@ import tensorflow as tf
 from quinoa.agents.policies import standalone
 from quinoa.launch.errors import FatalError
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
-from quinoa.launch.storage.files import beside, write_json
+from quinoa.launch.storage.files import temporary_path, write_json
 from quinoa.launch.trained.evaluate import load_policy
 
 if TYPE_CHECKING:
@@ -92,7 +92,9 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
     states = rng.standard_normal((_STATES, observation_size)).astype(np.float32)
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{beside(out).name}.", dir=out.parent) as temporary:
+    with tempfile.TemporaryDirectory(
+        prefix=f"{temporary_path(out).name}.", dir=out.parent
+    ) as temporary:
         made = Path(temporary) / "export"
         made.mkdir()
         module = _Exported(policy, observation_size, action_size)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.launch.storage.files import beside
+from quinoa.launch.storage.files import temporary_path
 
 Frame = npt.NDArray[np.uint8]
 
@@ -55,7 +55,7 @@ def write(frames: Iterable[Frame], rate: float, paths: Iterable[Path]) -> None:
                 made = folder / "video.gif"
                 _make_gif(movie, made, min(rate, _GIF_RATE))
             # Of the same folder or not: the last step is a renaming.
-            temporary = beside(path)
+            temporary = temporary_path(path)
             try:
                 shutil.copyfile(made, temporary)
                 os.replace(temporary, path)

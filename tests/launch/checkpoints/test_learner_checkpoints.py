@@ -117,10 +117,10 @@ def test_what_is_set_aside_is_no_checkpoint_any_more_but_there(tmp_path, learner
     aside = newer.set_aside()
     assert aside.is_dir()
     assert learner_checkpoints.newest(tmp_path) == older
-    start, counts = learner_checkpoints.start_of(tmp_path)
+    start, counts = learner_checkpoints.newest_with_counts(tmp_path)
     assert start == older
     assert counts == Counts(actor_steps=1, learner_steps=learner.steps - 3)
 
 
 def test_a_run_without_checkpoints_starts_at_nothing(tmp_path):
-    assert learner_checkpoints.start_of(tmp_path) == (None, Counts())
+    assert learner_checkpoints.newest_with_counts(tmp_path) == (None, Counts())

@@ -215,7 +215,7 @@ def test_one_bad_combination_of_many_is_found_before_anything_starts(quinoa, tmp
 
 def test_two_sweeps_in_one_folder_are_one_line(quinoa, tmp_path):
     write_json(tmp_path / "sweep.json", {"at_once": 1, "runs": []})
-    with lock.held(tmp_path, "held"):
+    with lock.locked(tmp_path, "held"):
         status, _, err = quinoa(f"--resume={tmp_path}")
     assert (status, err.count("\n")) == (2, 1)
     assert "is in use by a sweep" in err

@@ -104,7 +104,7 @@ def test_a_cut_line_is_taken_out(tmp_path, found, mended):
     path = tmp_path / "lines"
     path.write_bytes(found)
     file = RecordFile(path, lines=True)
-    file.mend()
+    file.repair()
     assert path.read_bytes() == mended
     # And so is one that somebody leaves later.
     path.write_bytes(found)
@@ -114,7 +114,7 @@ def test_a_cut_line_is_taken_out(tmp_path, found, mended):
 
 
 def test_mending_what_is_not_there_makes_nothing(tmp_path):
-    RecordFile(tmp_path / "lines", lines=True).mend()
+    RecordFile(tmp_path / "lines", lines=True).repair()
     assert not list(tmp_path.iterdir())
 
 

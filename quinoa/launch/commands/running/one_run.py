@@ -83,7 +83,7 @@ def run(
     with contextlib.ExitStack() as holding:
         if new is None:
             folder = run_folder.existing(start.absolute(values.resume))
-            holding.enter_context(resume.held(folder))
+            holding.enter_context(resume.locked(folder))
             experiment, resumed_at = resume_experiment(values, folder, engine, environment)
         else:
             engine.check(new)
@@ -99,7 +99,7 @@ def run(
                 )
             )
             folder.create()
-            holding.enter_context(resume.held(folder))
+            holding.enter_context(resume.locked(folder))
         with wandb_mirror.mirrored(folder, values.wandb):
             return folder, train(
                 experiment,

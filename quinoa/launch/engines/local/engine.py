@@ -51,7 +51,7 @@ _NICE = {Role.EVALUATOR: 5}
 class LocalEngine:
     """Runs an experiment's program as processes of this machine, in the current terminal."""
 
-    replay_form = replay_checkpoints.REVERB_FORM
+    replay_form = replay_checkpoints.REVERB_FORMAT
     is_one_process = False
 
     def __init__(self, settings: Settings):
@@ -112,7 +112,7 @@ class LocalEngine:
             finally:
                 for node in nodes:
                     node.process.kill()
-                replay_checkpoints.clean(folder)
+                replay_checkpoints.remove_temporary(folder)
 
     def _network(self) -> contextlib.AbstractContextManager[Sequence[int]]:
         """What the processes join; nothing where there is no private network."""
