@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shlex
-import signal
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from absl import app, flags, logging
 
 from benchmarks import report
 from benchmarks.measure import BenchmarkError, Comparison
-from quinoa.launch.machine import process_environment
+from quinoa.launch.machine import process_environment, termination
 
 # In the order in which they run.
 _OURS = ("actor", "replay", "learner", "scaling")
@@ -33,9 +32,7 @@ def _main(arguments: list[str]) -> int:
     process_environment.set_for_this_process()
     # MuJoCo tells its version.
     logging.set_verbosity(logging.WARNING)
-    # What is under way is ended by `finally` clauses, which a signal would pass over.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    termination.exit_on_signals()
     comparisons: list[Comparison] = []
     try:
         Path(_OUT.value).mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.measure import BenchmarkError
 from quinoa.launch.engines.local import private_network
-from quinoa.launch.machine import parent, process_environment
+from quinoa.launch.machine import process_environment, termination
 
 # What precedes a stage's answer on its standard output, where libraries may print as well.
 _ANSWER = "answer: "
@@ -147,7 +147,7 @@ def network() -> contextlib.AbstractContextManager[Sequence[int]]:
 
 
 def _main(function: str, arguments: str, cores: str, network: str, parent_id: str) -> None:
-    parent.die_with(int(parent_id))
+    termination.die_with(int(parent_id))
     if json.loads(cores):
         os.sched_setaffinity(0, json.loads(cores))
     private_network.join(json.loads(network))

@@ -34,8 +34,8 @@ _STOP_S = 60.0
 _PROGRAM = """
 import sys
 from quinoa.launch import cli
-from quinoa.launch.engines import parent
-parent.die_with(int(sys.argv[1]))
+from quinoa.launch.machine import termination
+termination.die_with(int(sys.argv[1]))
 sys.exit(cli.main(sys.argv[2:]))
 """
 

@@ -102,12 +102,12 @@ class Experiment:
             check_environment,
             make_experiment,
         )
-        from quinoa.launch.machine import in_process
+        from quinoa.launch.machine import embedded_tensorflow
 
         values = hosted_run.parsed(self._texts())
         inherited = dict(os.environ)
         try:
-            with in_process.tensorflow_may_be_imported():
+            with embedded_tensorflow.tensorflow_may_be_imported():
                 experiment = make_experiment(values, inherited, self.environment)
                 check_environment(experiment)
                 return experiment
@@ -195,12 +195,12 @@ def _settings_of(agent: str | None, preset: str | None) -> list[str]:
     """The names of the settings of an agent, or of the one that a preset or nobody names."""
     from quinoa.agents import registry
     from quinoa.launch import presets
-    from quinoa.launch.machine import in_process
+    from quinoa.launch.machine import embedded_tensorflow
 
     if agent is None:
         agent = registry.DEFAULT_AGENT if preset is None else presets.load(preset).flags["agent"]
     try:
-        with in_process.tensorflow_may_be_imported():
+        with embedded_tensorflow.tensorflow_may_be_imported():
             config = registry.load_config(agent).config
     except registry.UnknownAgentError as error:
         raise ExperimentError(str(error)) from error

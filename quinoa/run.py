@@ -222,9 +222,9 @@ class Run:
     def experiment(self) -> Experiment:
         """What is run, whole."""
         from quinoa.launch.experiment import saved
-        from quinoa.launch.machine import in_process
+        from quinoa.launch.machine import embedded_tensorflow
 
-        with in_process.tensorflow_may_be_imported():
+        with embedded_tensorflow.tensorflow_may_be_imported():
             return saved.load(self._folder, self.given_environment)
 
     @property
@@ -258,9 +258,9 @@ class Run:
         Raises:
             RunError: there is none, or it is damaged.
         """
-        from quinoa.launch.machine import in_process
+        from quinoa.launch.machine import embedded_tensorflow
 
-        in_process.import_tensorflow()
+        embedded_tensorflow.import_tensorflow()
         from quinoa.launch.trained.evaluate import load_policy
         from quinoa.policy import Policy
 
@@ -291,9 +291,9 @@ class Run:
         """
         if episodes < 1:
             raise ValueError(f"episodes = {episodes} cannot work: it must be at least 1.")
-        from quinoa.launch.machine import in_process
+        from quinoa.launch.machine import embedded_tensorflow
 
-        in_process.import_tensorflow()
+        embedded_tensorflow.import_tensorflow()
         from quinoa.launch.trained.evaluate import evaluate_seeds
 
         results = evaluate_seeds(
@@ -360,9 +360,9 @@ class Run:
             ExperimentError: the folder cannot be made.
             RunError: there is no checkpoint, or it is damaged.
         """
-        from quinoa.launch.machine import in_process
+        from quinoa.launch.machine import embedded_tensorflow
 
-        in_process.import_tensorflow()
+        embedded_tensorflow.import_tensorflow()
         from quinoa.launch.commands.export import check_new
         from quinoa.launch.trained import export
 
@@ -397,14 +397,14 @@ class Run:
         return learner_checkpoints.chosen(self._folder.checkpoints, step)[0]
 
     def _hosted(self, function: Callable[..., Any], flags: Sequence[str]) -> Any:
-        from quinoa.launch.machine.hosted import Hosted, HostError
+        from quinoa.launch.machine.child_process import ChildError, ChildProcess
 
-        hosted = Hosted(function, str(self.path), flags, self.given_environment, draws=True)
+        hosted = ChildProcess(function, str(self.path), flags, self.given_environment, draws=True)
         try:
             while not hosted.is_over:
                 hosted.read(1.0)
             return hosted.value()
-        except HostError as error:
+        except ChildError as error:
             raise RunError(str(error)) from None
         finally:
             if not hosted.is_over:

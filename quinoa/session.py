@@ -16,7 +16,7 @@ from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.running import hosted_run
 from quinoa.launch.engines import signals
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.machine.hosted import Hosted, HostError
+from quinoa.launch.machine.child_process import ChildError, ChildProcess
 from quinoa.launch.terminal.output import say
 from quinoa.launch.watch.goal import Goal
 from quinoa.launch.watch.progress import Progress
@@ -153,9 +153,9 @@ class Session:
         self._has_begun.set()
 
     def _run_here(self) -> None:
-        from quinoa.launch.machine import in_process
+        from quinoa.launch.machine import embedded_tensorflow
 
-        in_process.import_tensorflow()
+        embedded_tensorflow.import_tensorflow()
         from quinoa.launch.commands.running import one_run
 
         view = _View(self)
@@ -178,7 +178,7 @@ class Session:
 
     def _run_hosted(self, stop: signals.StopSignals) -> None:
         try:
-            hosted = Hosted(hosted_run.run, list(self.texts), self.environment)
+            hosted = ChildProcess(hosted_run.run, list(self.texts), self.environment)
         except TypeError as error:
             raise ExperimentError(
                 f"The environment cannot be sent to the processes of the local engine ({error}): "
@@ -200,7 +200,7 @@ class Session:
                     self._take(hosted.read(_POLL_S), view)
                     hand_on(stop.count)
             ended = hosted.value()
-        except HostError as error:
+        except ChildError as error:
             if self.run is None and stop.count:
                 raise KeyboardInterrupt("The run was stopped before it had begun.") from None
             raise TrainingError(str(error), self.run) from None
@@ -261,7 +261,7 @@ class _HandsOn:
     same time may arrive as one.
     """
 
-    def __init__(self, hosted: Hosted):
+    def __init__(self, hosted: ChildProcess):
         self._hosted = hosted
         self._told = 0
         self._lock = threading.Lock()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import types
 from pathlib import Path
 
 from absl import app, flags
 
-from quinoa.launch.machine import process_environment
+from quinoa.launch.machine import process_environment, termination
 
 _MINUTES = flags.DEFINE_float("minutes", 15.0, "No fault is begun after so long.", lower_bound=0.0)
 _FAULTS = flags.DEFINE_integer("faults", 10**6, "Nor after so many faults.", lower_bound=1)
@@ -33,23 +30,11 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of which faults come when.")
 _OUT = flags.DEFINE_string("out", "runs/chaos", "Where the table goes.")
 
 
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
-
-
-def _end(number: int, frame: types.FrameType | None) -> None:
-    del frame
-    # A second one would break off what the first one has begun.
-    for also in _ENDS:
-        signal.signal(also, signal.SIG_IGN)
-    sys.exit(128 + number)
-
-
 def _main(arguments: list[str]) -> int:
     del arguments
     process_environment.set_for_this_process()
-    # The run that it has started, and its disk, are ended by `finally` clauses.
-    for number in _ENDS:
-        signal.signal(number, _end)
+    # The run that this starts, and its disk, are ended by `finally` clauses.
+    termination.exit_on_signals()
     # What it imports reads the environment.
     from tests.chaos import script
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -113,7 +112,6 @@ def _watch(console: Console, look: Callable[[], _Shown]) -> _Shown:
     shown = look()
     with (
         contextlib.suppress(KeyboardInterrupt),
-        _interrupted_by_sigterm(),
         _keys() as key,
         Live(shown.draw(console.height), console=console, screen=True, auto_refresh=False) as live,
     ):
@@ -155,16 +153,6 @@ def _keys() -> Iterator[Callable[[float], str]]:
         yield wait
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-@contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Has SIGTERM do what Ctrl-C does, so that the terminal is left as it was."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 COMMAND = Command(

@@ -32,7 +32,7 @@ _LEAST_SIZE, _GREATEST_SIZE = 64, 1080
 if TYPE_CHECKING:
     from quinoa.environments.given import Given
     from quinoa.launch.experiment import Experiment
-    from quinoa.launch.machine.hosted import Channel
+    from quinoa.launch.machine.child_process import Channel
     from quinoa.launch.run.run_folder import RunFolder
 
 

@@ -1,1 +1,1 @@
-"""This computer and the processes on it: sizes, environment variables, folders, interpreters."""
+"""This computer and its processes: sizing, environment variables, folders, child processes."""

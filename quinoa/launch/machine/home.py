@@ -1,4 +1,4 @@
-"""A home folder and a user's name for a process that has neither."""
+"""Gives a process without a home folder and a user name both."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from collections.abc import MutableMapping
 
 from quinoa.launch.machine import temporary_folder
 
-# Where Python looks for the user's name.
+# The variables in which Python looks for the user's name.
 _NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 
 
 def ensure(variables: MutableMapping[str, str]) -> None:
-    """Sets HOME and USER where neither the variables nor the system's list of users has them.
+    """Sets HOME and USER if neither the variables nor the system's user database has them.
 
-    So it is in a container that runs as a number. Libraries that keep a cache or settings at home
-    (matplotlib does) then raise. The folder is private to this process and those that it starts,
-    and is gone with it.
+    That is so in a container that runs under a numeric user id. Libraries with a cache or settings
+    in the home folder, such as matplotlib, would raise. The folder is private to this process and
+    its children, and is removed when this process ends.
 
     Args:
-        variables: of this process and those that it starts.
+        variables: the environment variables to change.
 
     Raises:
-        ExperimentError: no folder can be made.
+        ExperimentError: the folder cannot be created.
     """
     with contextlib.suppress(KeyError):
         pwd.getpwuid(os.getuid())
         return
     if not variables.get("HOME"):
-        until_the_end = contextlib.ExitStack()
-        variables["HOME"] = until_the_end.enter_context(temporary_folder.made())
-        atexit.register(until_the_end.close)
+        at_exit = contextlib.ExitStack()
+        variables["HOME"] = at_exit.enter_context(temporary_folder.create())
+        atexit.register(at_exit.close)
     if not any(variables.get(name) for name in _NAMES):
         variables["USER"] = str(os.getuid())

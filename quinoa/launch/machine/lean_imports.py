@@ -1,8 +1,8 @@
-"""TensorFlow without what it would import on the side.
+"""Imports TensorFlow without its optional dependencies.
 
-TensorFlow 2.12 imports these where they are installed, for conversions that no process of a run
-makes: a fifth of what an actor would take in memory, and half a second of its start. An agent or
-environment that uses one of them imports it afterwards as ever.
+TensorFlow 2.12 imports JAX, pandas, h5py and PIL if they are installed, for conversions that no
+process of a run makes. They would be a fifth of an actor's memory and half a second of its start.
+An agent or environment that uses one of them can still import it afterwards.
 
 The garbage collector rests meanwhile: it would walk through a million new objects time and again,
 none of which is garbage, for another half second.
@@ -23,19 +23,19 @@ _LEFT_OUT = ("jax", "pandas", "h5py", "PIL")
 
 
 def import_tensorflow() -> None:
-    """Imports it, unless it is there."""
+    """Imports TensorFlow, unless it has been imported."""
     install()
     importlib.import_module("tensorflow")
 
 
 def install() -> None:
-    """Has it imported so whenever whoever is the first to import it does."""
+    """Makes the first import of TensorFlow in this process, by any code, a lean one."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow where it is, and changes what happens while it is imported."""
+    """Finds TensorFlow as usual, and hides its optional dependencies while it is imported."""
 
     def find_spec(
         self,
@@ -43,31 +43,31 @@ class _Finder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None,
         target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
-        """Called by Python for each module that is not there yet."""
+        """Called by Python for each module that has not been imported yet."""
         if fullname != "tensorflow":
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
-            def execute_alone(module: types.ModuleType) -> None:
-                with _left_out(), _uncollected():
+            def execute_lean(module: types.ModuleType) -> None:
+                with _hidden(), _uncollected():
                     execute(module)
 
-            spec.loader.exec_module = execute_alone  # type: ignore[method-assign]
+            spec.loader.exec_module = execute_lean  # type: ignore[method-assign]
         return spec
 
 
 @contextlib.contextmanager
-def _left_out() -> Iterator[None]:
-    left_out = [name for name in _LEFT_OUT if name not in sys.modules]
-    for name in left_out:
-        # Makes an import of it fail, which TensorFlow takes as its not being installed.
+def _hidden() -> Iterator[None]:
+    hidden = [name for name in _LEFT_OUT if name not in sys.modules]
+    for name in hidden:
+        # Makes importing it raise ImportError, as if it were not installed.
         sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        for name in left_out:
+        for name in hidden:
             del sys.modules[name]
 
 

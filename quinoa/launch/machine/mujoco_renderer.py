@@ -1,4 +1,4 @@
-"""Which OpenGL draws MuJoCo's pictures on this machine."""
+"""Finds an OpenGL backend with which MuJoCo can render on this machine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from collections.abc import Mapping
 
 VARIABLE = "MUJOCO_GL"
-# What draws without a display, the better first.
-_WAYS = ("egl", "osmesa")
+# The backends that need no display, the faster first.
+_BACKENDS = ("egl", "osmesa")
 _OFF = ("", "disable", "disabled", "off", "false", "0")
-# Half a second of a core, on a machine that may have much else to do.
+# A trial takes half a second of one core, but the machine may be busy.
 _TIMEOUT_S = 180.0
 
-# Draws a red ball, in a process of its own: what does not work may well crash.
+# Renders a red ball. Run in a process of its own, since a backend that does not work may crash it.
 _TRIAL = """
 import mujoco
 
@@ -31,52 +31,54 @@ with mujoco.Renderer(model, 32, 32) as renderer:
 
 
 def find(inherited: Mapping[str, str]) -> str:
-    """Tries what there is; takes a second or two.
+    """Tries the backends; takes a second or two.
 
     Args:
-        inherited: the variables that the user's shell has. Where MUJOCO_GL is one of them, and not
-            to say that nothing is drawn, that alone is tried.
+        inherited: the variables of the user's shell. If MUJOCO_GL names a backend there, only that
+            one is tried.
 
     Returns:
         The value for MUJOCO_GL, which MuJoCo and dm_control read when they are first imported.
 
     Raises:
-        NotRenderableError: nothing works; the message says what to install.
+        NotRenderableError: no backend works; the message says what to install.
     """
-    # Importing it takes seconds, and who asks for `why_wish_fails` alone can do without.
+    # Imported here: it takes seconds, and `why_requested_fails` does not need it.
     from quinoa.environments import NotRenderableError
 
-    wish = inherited.get(VARIABLE, "").lower()
-    ways = _WAYS if wish in _OFF else (wish,)
+    requested = inherited.get(VARIABLE, "").lower()
+    backends = _BACKENDS if requested in _OFF else (requested,)
     failures = []
-    for way in ways:
-        failure = _failure(way, inherited)
+    for backend in backends:
+        failure = _failure(backend, inherited)
         if failure is None:
-            return way
-        failures.append(f"{way}: {failure}")
-    how = f" {VARIABLE} is set to {wish}: unset it to have others tried." if ways != _WAYS else ""
+            return backend
+        failures.append(f"{backend}: {failure}")
+    how = ""
+    if backends != _BACKENDS:
+        how = f" {VARIABLE} is set to {requested}: unset it to have others tried."
     raise NotRenderableError(
         f"MuJoCo cannot draw on this machine ({'; '.join(failures)}).{how} Install EGL or OSMesa "
         "(Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri, or libosmesa6)."
     )
 
 
-def why_wish_fails(inherited: Mapping[str, str]) -> str | None:
-    """Tries what the user's shell says MuJoCo is to draw by, if it says anything.
+def why_requested_fails(inherited: Mapping[str, str]) -> str | None:
+    """Tries the backend that MUJOCO_GL names in the user's shell, if it names one.
 
     Returns:
-        Why that does not work; None if it does, or nothing is asked for.
+        Why it does not work; None if it does, or none is named.
     """
-    wish = inherited.get(VARIABLE, "").lower()
-    return None if wish in _OFF else _failure(wish, inherited)
+    requested = inherited.get(VARIABLE, "").lower()
+    return None if requested in _OFF else _failure(requested, inherited)
 
 
-def _failure(way: str, inherited: Mapping[str, str]) -> str | None:
-    """What goes wrong when this one is to draw; None if nothing does."""
+def _failure(backend: str, inherited: Mapping[str, str]) -> str | None:
+    """Why a backend does not work; None if it does."""
     try:
         trial = subprocess.run(
             [sys.executable, "-c", _TRIAL],
-            env={**inherited, VARIABLE: way},
+            env={**inherited, VARIABLE: backend},
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -84,7 +86,7 @@ def _failure(way: str, inherited: Mapping[str, str]) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return f"no picture within {_TIMEOUT_S:.0f} s"
-    # A crash while the process ends, which some drivers are given to, does no harm.
+    # Some drivers crash when the process exits, which does no harm.
     if trial.stdout.strip() == "drawn":
         return None
     lines = trial.stderr.strip().splitlines()

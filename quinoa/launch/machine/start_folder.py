@@ -1,4 +1,4 @@
-"""The folder that a command was started in."""
+"""The folder that a command was started in, from which its relative paths start."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 
 
 class StartFolder:
-    """Where the paths on a command line lead from.
+    """The folder that the paths on a command line are relative to.
 
-    Agents and environments of the user's own may change the folder that the process is in (to where
-    their assets are, say), and rely on that. So before such code is run, each command makes its
-    paths absolute, and has the processes that it starts begin where it began itself.
+    A user's agents and environments may change the current folder, to that of their assets say, and
+    rely on that. So each command makes its paths absolute before it runs such code, and starts its
+    child processes in the folder that it was started in.
     """
 
     def __init__(self) -> None:
-        """Takes the folder that the process is in now."""
+        """Takes the current folder."""
         self.path = Path.cwd()
 
     def absolute(self, path: str | os.PathLike[str]) -> Path:
-        """A path that was given, as one that holds in any folder."""
+        """A path of the command line as an absolute one."""
         return self.path / path
 
     def shown(self, path: Path) -> Path:
-        """An absolute path as people read it who are still in this folder."""
+        """An absolute path relative to this folder, where it lies within, for messages."""
         return path.relative_to(self.path) if path.is_relative_to(self.path) else path

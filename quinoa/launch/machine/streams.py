@@ -1,4 +1,4 @@
-"""Standard output and error: that they take whatever is said, and data alone where those go."""
+"""Makes standard output and error accept any text, and reserves standard output for data."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from quinoa.launch.terminal.output import abandon
 
 
 def prepare() -> None:
-    """Has standard output and error take whatever is said; to be called first in a process.
+    """Makes standard output and error accept any text; to be called first in a process.
 
-    What their encoding cannot hold is replaced. One that holds only ASCII has no ±, and none holds
-    the bytes of a file's name that are no text. What is lost is a character; an error would lose
-    the result, and end the run that says it. One that is closed is opened to go nowhere, or the
-    next file that anybody opens would get what is printed.
+    Characters that a stream's encoding lacks are replaced: ASCII has no ±, and no encoding has the
+    bytes of a file name that are not valid text. Only a character is lost; an error would lose the
+    result, or end the run that prints it. A closed stream is opened on /dev/null, since otherwise
+    the next file to be opened would get its descriptor and what is printed.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            if nowhere != number:
-                os.dup2(nowhere, number)
-                os.close(nowhere)
-            # It is open for as long as the process lasts.
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            # Stays open until the process ends.
             setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        # A notebook's are no files, and take all text.
+        # A notebook's streams are not files, and accept any text.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 @contextlib.contextmanager
 def output_for_data() -> Iterator[TextIO]:
-    """Keeps standard output for data alone: what else is printed meanwhile goes to standard error.
+    """Reserves standard output for data; everything else that is printed goes to standard error.
 
-    That holds for what `print` and `say` are given, and for what libraries written in C and other
-    processes write to file descriptor 1.
+    That holds for `print` and `say`, and for what C libraries and child processes write to file
+    descriptor 1.
 
     Yields:
-        A stream for the data. They are written to standard output at the end, unless there is an
-        error.
+        A stream for the data, which is written to standard output at the end of the context,
+        unless an error is raised.
 
     Raises:
-        FatalError: they cannot be written.
+        FatalError: the data cannot be written.
     """
     out, data = sys.stdout, io.StringIO()
     with _descriptor_to_standard_error(out), contextlib.redirect_stdout(sys.stderr):
@@ -66,15 +66,15 @@ def output_for_data() -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def _descriptor_to_standard_error(stream: TextIO) -> Iterator[None]:
-    """Has what is written to a stream's file descriptor, by whomever, go to standard error."""
+    """Redirects a stream's descriptor to standard error, for C code and child processes too."""
     stream.flush()
-    with contextlib.ExitStack() as until_the_end:
-        with contextlib.suppress(OSError):  # One of the two is no file, as in a notebook.
+    with contextlib.ExitStack() as restoring:
+        with contextlib.suppress(OSError):  # A stream is not a file, as in a notebook.
             number, to = stream.fileno(), sys.stderr.fileno()
             kept = os.dup(number)
-            until_the_end.callback(os.close, kept)
-            until_the_end.callback(os.dup2, kept, number)
-            # What C has in its buffer is to go where it would have gone at once.
-            until_the_end.callback(ctypes.CDLL(None).fflush, None)
+            restoring.callback(os.close, kept)
+            restoring.callback(os.dup2, kept, number)
+            # C's buffer is flushed before the descriptor is restored.
+            restoring.callback(ctypes.CDLL(None).fflush, None)
             os.dup2(to, number)
         yield

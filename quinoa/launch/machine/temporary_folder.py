@@ -1,4 +1,4 @@
-"""A folder for what a run needs while it lasts, that is gone afterwards however that ended."""
+"""Temporary folders of runs, which are removed even if the run was killed."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from pathlib import Path
 from quinoa.launch.errors import ExperimentError
 
 _PREFIX = "quinoa-run-"
-# The file in it that its process holds a lock on, and by which it is known for what it is.
+# A file in the folder, locked by the process that made it; it marks the folder as ours.
 _LOCK = ".quinoa-lock"
-# More than what TensorFlow writes as it traces, and what a run's nodes are to find as they start.
+# More than TensorFlow writes while tracing, plus the files that a run's nodes read at their start.
 _ROOM_BYTES = 2**20
 
 
 @contextlib.contextmanager
-def made() -> Iterator[str]:
-    """Makes a folder, and removes it at the end of the context.
+def create() -> Iterator[str]:
+    """Creates a folder, and removes it at the end of the context.
 
-    A process that is killed removes nothing. So whoever makes one first removes those of this user
-    that nobody uses any more: the kernel lets go of a lock with the process that held it.
+    A process that is killed cannot remove its folder. So this first removes the user's other such
+    folders that are not locked: the kernel releases a lock when the process that has it ends.
 
     Yields:
         The folder's path.
 
     Raises:
-        ExperimentError: it cannot be made.
+        ExperimentError: the folder cannot be created.
     """
-    with explained():
-        for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-            _remove_if_left(left)
-        # It gets its name once it is locked, or somebody else could take it for one that was left.
-        nameless = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}"))
-        folder = nameless.with_name(nameless.name[1:])
+    with explaining_errors():
+        for other in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            _remove_if_unused(other)
+        # Gets its final name once it is locked, or another process could remove it as unused.
+        unnamed = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}"))
+        folder = unnamed.with_name(unnamed.name[1:])
         try:
-            descriptor = os.open(nameless / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            with contextlib.suppress(OSError):  # A file system without locks.
+            descriptor = os.open(unnamed / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with contextlib.suppress(OSError):  # The file system has no locks.
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.replace(nameless, folder)
+            os.replace(unnamed, folder)
         except OSError:
-            shutil.rmtree(nameless, ignore_errors=True)
+            shutil.rmtree(unnamed, ignore_errors=True)
             raise
     try:
         yield str(folder)
@@ -55,22 +55,22 @@ def made() -> Iterator[str]:
 
 
 def require_room() -> None:
-    """Finds out, before anything is started, whether there is room for temporary files.
+    """Checks that there is room for temporary files.
 
     Raises:
-        ExperimentError: there is not, or the folder cannot be written to.
+        ExperimentError: there is no room, or the folder is not writable.
     """
-    with made() as folder, explained(), Path(folder, "room").open("wb") as file:
+    with create() as folder, explaining_errors(), Path(folder, "room").open("wb") as file:
         try:
             os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
         except OSError as error:
-            # Not every file system can set room aside.
+            # Other errors: the file system cannot reserve space.
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 raise
 
 
 def why_unusable() -> str | None:
-    """What `require_room` would say; None where there is room."""
+    """The error message of `require_room`, or None."""
     try:
         require_room()
     except ExperimentError as error:
@@ -79,11 +79,11 @@ def why_unusable() -> str | None:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Has errors of files that are written to the temporary folder say which that is.
+def explaining_errors() -> Iterator[None]:
+    """Turns an `OSError` within the context into an error that names the temporary folder.
 
     Raises:
-        ExperimentError: in place of an `OSError`.
+        ExperimentError: instead of the `OSError`.
     """
     try:
         yield
@@ -98,8 +98,8 @@ def explained() -> Iterator[None]:
         ) from error
 
 
-def _remove_if_left(folder: Path) -> None:
-    """Removes a folder of this user's that no process holds; any trouble with it is no matter."""
+def _remove_if_unused(folder: Path) -> None:
+    """Removes a folder if it is this user's and no process has it locked; ignores errors."""
     with contextlib.suppress(OSError):
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             return

@@ -141,7 +141,7 @@ def _start(
         # What is left of one that was ended before it had begun.
         folder.remove_if_unused()
     command = interpreter.command(
-        "quinoa.launch.machine.parent",
+        "quinoa.launch.machine.termination",
         str(os.getpid()),
         "quinoa.launch.cli",
         "train",

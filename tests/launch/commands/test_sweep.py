@@ -44,7 +44,7 @@ def children_of(folder) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             is_run = str(folder) in " ".join(process.cmdline())
-            if is_run and "quinoa.launch.machine.parent" in process.cmdline():
+            if is_run and "quinoa.launch.machine.termination" in process.cmdline():
                 found.append(process)
         except psutil.Error:
             continue

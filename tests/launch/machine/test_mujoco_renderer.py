@@ -39,6 +39,6 @@ def test_a_wish_not_to_draw_is_none_here():
 
 
 def test_a_wish_that_does_not_work_is_found_out():
-    assert mujoco_renderer.why_wish_fails({**os.environ, "MUJOCO_GL": "disable"}) is None
-    why = mujoco_renderer.why_wish_fails({**os.environ, "MUJOCO_GL": "glx"})
+    assert mujoco_renderer.why_requested_fails({**os.environ, "MUJOCO_GL": "disable"}) is None
+    why = mujoco_renderer.why_requested_fails({**os.environ, "MUJOCO_GL": "glx"})
     assert why and "\n" not in why

@@ -14,7 +14,7 @@ from tests.launch.disks import fill
 KILLED = """
 import os, signal
 from quinoa.launch.machine import temporary_folder
-with temporary_folder.made() as folder:
+with temporary_folder.create() as folder:
     open(os.path.join(folder, "file"), "w").close()
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -28,7 +28,7 @@ def parent(tmp_path, monkeypatch):
 
 
 def test_it_goes_with_what_is_in_it(parent):
-    with pytest.raises(ZeroDivisionError), temporary_folder.made() as folder:
+    with pytest.raises(ZeroDivisionError), temporary_folder.create() as folder:
         with open(os.path.join(folder, "file"), "w", encoding="ascii"):
             pass
         assert [str(path) for path in parent.iterdir()] == [folder]
@@ -41,14 +41,14 @@ def test_what_a_killed_process_left_goes_with_the_next(parent):
     subprocess.run([sys.executable, "-c", KILLED], env=variables, check=False, timeout=60)
     (left,) = parent.iterdir()
     assert (left / "file").is_file()
-    with temporary_folder.made():
+    with temporary_folder.create():
         assert not left.exists()
 
 
 def test_what_is_in_use_or_somebody_elses_stays(parent):
     (parent / "quinoa-run-of-somebody").mkdir()
     (parent / "quinoa-results").mkdir()
-    with temporary_folder.made() as first, temporary_folder.made() as second:
+    with temporary_folder.create() as first, temporary_folder.create() as second:
         assert os.path.isdir(first)
         assert os.path.isdir(second)
     assert len(list(parent.iterdir())) == 2

@@ -11,7 +11,7 @@ from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine import lean_imports
-from quinoa.launch.machine.hosted import Channel
+from quinoa.launch.machine.child_process import Channel
 
 if TYPE_CHECKING:
     from quinoa.environments.given import Given
@@ -45,7 +45,7 @@ def run(channel: Channel, texts: Sequence[str], environment: Given | None) -> Ma
             values,
             channel.inherited,
             environment=environment,
-            on_start=lambda folder, _: channel.tell(STARTED, str(folder.root)),
+            on_start=lambda folder, _: channel.send(STARTED, str(folder.root)),
             view=_View(channel),
         )
     except UsageError as error:

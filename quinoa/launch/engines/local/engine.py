@@ -80,11 +80,11 @@ class LocalEngine:
         with (
             signals.caught() as stop,
             self._network() as network,
-            temporary_folder.made() as temporary,
+            temporary_folder.create() as temporary,
         ):
             try:
                 described = program.make_program(experiment, folder)
-                with temporary_folder.explained():
+                with temporary_folder.explaining_errors():
                     executables = _executables(described, temporary)
                 for group, index, arguments in executables:
                     start = functools.partial(

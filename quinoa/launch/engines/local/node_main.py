@@ -21,7 +21,7 @@ from types import TracebackType
 from quinoa.launch.engines.local import private_network
 from quinoa.launch.engines.local.processes import STACKS_SIGNAL
 from quinoa.launch.errors import FatalError
-from quinoa.launch.machine import lean_imports, parent, process_environment
+from quinoa.launch.machine import lean_imports, process_environment, termination
 from quinoa.launch.machine.streams import prepare
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--tensorflow", action="store_true")
     arguments, launchpad_flags = parser.parse_known_args()
 
-    parent.die_with(arguments.parent)
+    termination.die_with(arguments.parent)
     faulthandler.enable()
     faulthandler.register(STACKS_SIGNAL)
     if arguments.heartbeat is not None:

@@ -12,31 +12,31 @@ import psutil
 import pytest
 
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.machine.hosted import SAID, Channel, Hosted, HostError
+from quinoa.launch.machine.child_process import PRINTED, Channel, ChildError, ChildProcess
 
 
-def _heard(hosted: Hosted, timeout_s: float = 60.0) -> list[tuple[str, object]]:
+def _heard(child: ChildProcess, timeout_s: float = 60.0) -> list[tuple[str, object]]:
     events, until = [], time.monotonic() + timeout_s
-    while not hosted.is_over:
+    while not child.is_over:
         assert time.monotonic() < until
-        events += hosted.read(0.2)
+        events += child.read(0.2)
     return events
 
 
 def test_events_and_what_is_printed_are_heard_in_order():
     def function(channel, first):
-        channel.tell("begun", first)
+        channel.send("begun", first)
         print("a line\nand the next", flush=True)
-        channel.tell("done", [1, 2])
+        channel.send("done", [1, 2])
         sys.stdout.write("without an end")
         return {"value": 3}
 
-    hosted = Hosted(function, "x")
-    events = _heard(hosted)
-    assert [event for event in events if event[0] != SAID] == [("begun", "x"), ("done", [1, 2])]
-    said = [value for name, value in events if name == SAID]
-    assert said == ["a line", "and the next", "without an end"]
-    assert hosted.value() == {"value": 3}
+    child = ChildProcess(function, "x")
+    events = _heard(child)
+    assert [event for event in events if event[0] != PRINTED] == [("begun", "x"), ("done", [1, 2])]
+    printed = [value for name, value in events if name == PRINTED]
+    assert printed == ["a line", "and the next", "without an end"]
+    assert child.value() == {"value": 3}
 
 
 def test_a_line_of_any_length_is_heard_whole():
@@ -45,7 +45,7 @@ def test_a_line_of_any_length_is_heard_whole():
     def function(channel):
         sys.stdout.write("x" * length)
 
-    assert _heard(Hosted(function)) == [(SAID, "x" * length)]
+    assert _heard(ChildProcess(function)) == [(PRINTED, "x" * length)]
 
 
 def test_it_is_over_although_a_process_is_left_that_holds_its_pipes():
@@ -53,11 +53,11 @@ def test_it_is_over_although_a_process_is_left_that_holds_its_pipes():
         print("started", subprocess.Popen(["sleep", "100"]).pid, flush=True)
         return 1
 
-    hosted = Hosted(function)
-    events = _heard(hosted, 50)
+    child = ChildProcess(function)
+    events = _heard(child, 50)
     left = psutil.Process(int(str(events[0][1]).split()[1]))
     try:
-        assert hosted.value() == 1 and left.is_running()
+        assert child.value() == 1 and left.is_running()
     finally:
         left.kill()
 
@@ -71,12 +71,12 @@ def test_errors_are_those_of_the_function():
 
     for function, kind, message in (
         (refused, ExperimentError, "no such thing"),
-        (wrong, HostError, "ZeroDivisionError: of its own"),
+        (wrong, ChildError, "ZeroDivisionError: of its own"),
     ):
-        hosted = Hosted(function)
-        _heard(hosted)
+        child = ChildProcess(function)
+        _heard(child)
         with pytest.raises(kind, match=message):
-            hosted.value()
+            child.value()
 
 
 def test_one_that_is_killed_is_said_to_be_with_what_it_printed():
@@ -86,26 +86,26 @@ def test_one_that_is_killed_is_said_to_be_with_what_it_printed():
         os.write(channel._descriptor, b'{"event": "beg')
         os.kill(os.getpid(), signal.SIGKILL)
 
-    hosted = Hosted(function)
-    _heard(hosted)
-    with pytest.raises(HostError, match=r"last words\nThe process of the run ended by SIGKILL"):
-        hosted.value()
+    child = ChildProcess(function)
+    _heard(child)
+    with pytest.raises(ChildError, match=r"last words\nThe process of the run ended by SIGKILL"):
+        child.value()
 
 
 def test_kill_ends_one_that_takes_two_signals():
     def function(channel):
         asked = []
         signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
-        channel.tell("ready", None)
+        channel.send("ready", None)
         while len(asked) < 2:
             time.sleep(0.01)
 
-    hosted = Hosted(function)
-    while not hosted.read(1.0):
+    child = ChildProcess(function)
+    while not child.read(1.0):
         pass
     begun = time.monotonic()
-    hosted.kill()
-    assert hosted.is_over and time.monotonic() - begun < 8
+    child.kill()
+    assert child.is_over and time.monotonic() - begun < 8
 
 
 def test_what_is_offered_never_waits_for_the_reader():
