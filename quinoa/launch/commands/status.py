@@ -18,7 +18,7 @@ from quinoa.launch.commands.base import FAILED, OK, Command, expect
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from quinoa.launch.sweep.folder import SweepFolder
+    from quinoa.launch.sweep.sweep_folder import SweepFolder
 
 # Seconds from one look to the next.
 _PERIOD_S = 1.0
@@ -55,7 +55,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "status takes the folder of one run or sweep")
     from rich.console import Console
 
-    from quinoa.launch.sweep.folder import SweepFolder
+    from quinoa.launch.sweep.sweep_folder import SweepFolder
 
     sweep = SweepFolder(Path(arguments[0]))
     look = _of_sweep(sweep) if sweep.description.is_file() else _of_run(arguments[0])
@@ -94,13 +94,15 @@ def _of_run(path: str) -> Callable[[], _Shown]:
 
 def _of_sweep(folder: SweepFolder) -> Callable[[], _Shown]:
     """What looks at a sweep."""
-    from quinoa.launch.sweep import overview, view
+    from quinoa.launch.sweep import overview, status_page
 
-    reader = overview.Reader(folder)
+    reader = overview.OverviewReader(folder)
 
     def look() -> _Shown:
         sweep = reader.read()
-        return _Shown(lambda height: view.draw(sweep, height), not sweep.is_running, sweep.is_well)
+        return _Shown(
+            lambda height: status_page.draw(sweep, height), not sweep.is_running, sweep.is_well
+        )
 
     return look
 

@@ -25,11 +25,11 @@ from quinoa.launch.terminal.output import command, say
 
 if TYPE_CHECKING:
     from quinoa.launch.machine.sizing import Needs
-    from quinoa.launch.sweep.folder import Planned, SweepFolder
+    from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 
-# Flags of train that a sweep has of its own, or that make no sense for many runs.
+# Flags of train that a sweep defines itself, or that make no sense for several runs.
 _NOT_OF_TRAIN = ("agent", "env", "seed", "folder", "resume", "change", "resume_replay")
-# What may be given with --resume.
+# The flags that may be given with --resume.
 _WITH_RESUME = {"resume", "at_once", "retry_failed"}
 
 
@@ -111,7 +111,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         raise UsageError(
             f"A sweep goes on as it was planned: leave {other[0]} out, or start another."
         )
-    from quinoa.launch.sweep.folder import SweepFolder
+    from quinoa.launch.sweep.sweep_folder import SweepFolder
 
     sweep = SweepFolder(start.absolute(values.resume))
     planned = sweep.load()
@@ -127,7 +127,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
 
 def _take_flags(values: flags.FlagValues, arguments: Sequence[str]) -> list[str]:
-    """Takes flags of train that come after `--` for flags; returns the arguments before those."""
+    """Parses the flags after `--`, which are flags of train; returns the other arguments."""
     first = next((i for i, text in enumerate(arguments) if text.startswith("-")), len(arguments))
     try:
         left = values(["quinoa sweep", *arguments[first:]])[1:]
@@ -144,7 +144,7 @@ def _begin(
 ) -> int:
     lean_imports.install()
     from quinoa.launch.run import run_folder
-    from quinoa.launch.sweep.folder import SweepFolder
+    from quinoa.launch.sweep.sweep_folder import SweepFolder
 
     preset = None if values.preset is None else presets.load(values.preset)
     planned = _planned(values, settings, preset)
@@ -165,15 +165,15 @@ def _begin(
 
 def _planned(
     values: flags.FlagValues, settings: Sequence[str], preset: presets.Preset | None
-) -> list[Planned]:
-    """The runs, as yet unchecked."""
+) -> list[PlannedRun]:
+    """Plans the runs, without checking them."""
     from quinoa.agents import registry
     from quinoa.launch.sweep import plan, space
 
-    # Every run is told its agent and environment, so a preset would have no say in them.
+    # Each run gets its agent and environment as flags, which would override a preset's.
     preset_flags: Mapping[str, str] = {}
     if preset is not None:
-        # A file by its whole path, as the sweep may go on from another folder.
+        # The name has a file's absolute path, as the sweep may be resumed from another folder.
         values["preset"].value, preset_flags = preset.name, preset.flags
     steps = values.steps if values["steps"].present else preset_flags.get("steps", values.steps)
     axes = space.parse_axes(settings)
@@ -197,10 +197,10 @@ def _planned(
     )
 
 
-def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[Needs]:
-    """What runs need; raises `ExperimentError` where one cannot be run.
+def _checked(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> list[Needs]:
+    """Checks the runs and returns their needs; raises `ExperimentError` if one cannot be run.
 
-    What differs in its seed alone is tried once.
+    Runs that differ only in their seed are checked once.
     """
     from quinoa.launch import engines
     from quinoa.launch.experiment.validation import validate
@@ -208,7 +208,7 @@ def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[N
 
     needs: dict[str, Needs] = {}
     experiments = [_experiment(run, inherited) for run in planned]
-    # What can be known before TensorFlow is imported.
+    # The checks that need no TensorFlow come first.
     for experiment, _ in experiments:
         check_environment(experiment)
     for experiment, engine_name in experiments:
@@ -224,7 +224,7 @@ def _checked(planned: Sequence[Planned], inherited: Mapping[str, str]) -> list[N
     return list(needs.values())
 
 
-def _experiment(run: Planned, inherited: Mapping[str, str]) -> tuple[Experiment, str]:
+def _experiment(run: PlannedRun, inherited: Mapping[str, str]) -> tuple[Experiment, str]:
     """The experiment of a run and the name of its engine."""
     values = train_flags.define()
     try:
@@ -235,9 +235,9 @@ def _experiment(run: Planned, inherited: Mapping[str, str]) -> tuple[Experiment,
 
 
 def _sized(
-    planned: Sequence[Planned], values: flags.FlagValues, needs: Sequence[Needs]
-) -> tuple[int, list[Planned]]:
-    """How many run at once, and the runs with as many threads as there are cores for."""
+    planned: Sequence[PlannedRun], values: flags.FlagValues, needs: Sequence[Needs]
+) -> tuple[int, list[PlannedRun]]:
+    """How many runs run at a time, and the runs with their share of the cores as threads."""
     from quinoa.launch.machine import sizing
 
     cores = sizing.usable_cores()
@@ -260,18 +260,18 @@ def _locked(sweep: SweepFolder) -> contextlib.AbstractContextManager[None]:
 
 def _go_through(
     sweep: SweepFolder,
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedRun],
     at_once: int,
     inherited: Mapping[str, str],
     start: StartFolder,
     *,
     retry_failed: bool = False,
 ) -> int:
-    """Runs what is left to run, and says what came of all; returns the exit status."""
+    """Runs what is left to run and prints the results; returns the exit status."""
     from quinoa.launch.analysis import tables
     from quinoa.launch.sweep import summary
-    from quinoa.launch.sweep.folder import State
     from quinoa.launch.sweep.runner import run_all
+    from quinoa.launch.sweep.sweep_folder import SweepRunState
 
     root = start.shown(sweep.root)
     say(f"{count(len(planned), 'run')}, {at_once} at once, in {root}")
@@ -290,13 +290,17 @@ def _go_through(
     for path in paths:
         say(str(start.shown(path)))
     states = {run.name: sweep.state(run) for run in planned}
-    if left := [run for run in planned if states[run.name] in (State.WAITING, State.BROKEN_OFF)]:
+    if left := [
+        run
+        for run in planned
+        if states[run.name] in (SweepRunState.WAITING, SweepRunState.INTERRUPTED)
+    ]:
         whose = "its" if len(left) == 1 else "their"
         say(
             f"{len(left)} of {count(len(planned), 'run')} did not come to {whose} end. To go on: "
             f"{command('sweep', f'--resume={root}')}"
         )
-    failed = [run for run in planned if states[run.name] is State.FAILED]
+    failed = [run for run in planned if states[run.name] is SweepRunState.FAILED]
     reasons = sweep.failed()
     for run in failed:
         reason = reasons.get(run.name, "see its log")

@@ -1,4 +1,4 @@
-"""How far a sweep is, read from its folder, for whoever runs it or watches it from outside."""
+"""The state of a sweep and its runs at one moment, read from its folder."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ from quinoa.launch.errors import RunError
 from quinoa.launch.run import process_list
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
-from quinoa.launch.sweep.folder import Planned, State, SweepFolder
+from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunState
 from quinoa.launch.watch import snapshot
 from quinoa.launch.watch.progress import seconds_left
 
-# What has become of a run, in a word; those that are over need not be run again.
+# States of a run. Those in OVER need not be run again.
 WAITING, RUNNING, SILENT, DIED = "waiting", "running", "silent", "died"
-FINISHED, FAILED = State.FINISHED.value, State.FAILED.value
+FINISHED, FAILED = SweepRunState.FINISHED.value, SweepRunState.FAILED.value
 OVER = (FINISHED, FAILED)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunRow:
-    """A run of a sweep.
+    """The state of a run of a sweep.
 
     Attributes:
-        name: of its folder.
-        state: a word: `waiting`, `running`, `silent`, `died`, `finished`, `failed`, `stopped` or
-            `killed`.
-        steps: actor steps at its end.
-        done: of those.
-        value: its return: of its final evaluation, or else the latest known; None before.
-        left_s: until its last step, at its rate of late; None where that is not known.
+        name: the name of its folder.
+        state: `waiting`, `running`, `silent`, `died`, `finished`, `failed`, `stopped` or `killed`.
+        steps: the actor steps at which it ends.
+        done: its actor steps so far.
+        value: the return of its final evaluation or, before that, the latest; None without one.
+        left_s: the time until its last step in seconds, at its recent rate; None if unknown.
     """
 
     name: str
@@ -47,15 +46,15 @@ class RunRow:
 
 @dataclasses.dataclass(frozen=True)
 class Overview:
-    """A sweep at one moment.
+    """The state of a sweep at one moment.
 
     Attributes:
-        folder: of the sweep.
-        rows: its runs, as they are planned.
-        is_alive: whether the process that goes through them is there; None where that is of
-            another machine, or has not said.
-        elapsed_s: since that was started; None where it is not known, or no more there.
-        left_s: until the last step of the last run; None where that is not known.
+        folder: the sweep's folder.
+        rows: its runs, in the order of the plan.
+        is_alive: whether the sweep's process is alive; None if that is on another machine, or
+            unknown.
+        elapsed_s: seconds since that process was started; None if unknown or if it has ended.
+        left_s: seconds until the last step of the last run; None if unknown.
     """
 
     folder: SweepFolder
@@ -66,38 +65,38 @@ class Overview:
 
     @property
     def is_running(self) -> bool:
-        """Whether somebody goes through the runs, as far as can be told."""
+        """Whether a process runs the sweep, as far as is known."""
         if self.is_alive is None:
             return any(row.state == RUNNING for row in self.rows)
         return self.is_alive
 
     @property
     def is_complete(self) -> bool:
-        """Whether no run is left to run."""
+        """Whether all runs are over."""
         return all(row.state in OVER for row in self.rows)
 
     @property
     def is_well(self) -> bool:
-        """Whether no run has failed, has died, or gives no sign of life."""
+        """Whether no run has failed, died or fallen silent."""
         return not any(row.state in (FAILED, DIED, SILENT) for row in self.rows)
 
 
-class Reader:
-    """Reads how far a sweep is, again and again."""
+class OverviewReader:
+    """Reads the state of a sweep, repeatedly."""
 
     def __init__(self, folder: SweepFolder):
-        """Reads what is planned.
+        """Reads the sweep's plan.
 
         Raises:
-            RunError: there is no sweep, or its description is damaged.
+            RunError: there is no sweep, or its plan is damaged.
         """
         self._folder = folder
         self._plan = folder.load()
-        # What has ended stays as it is, until it is tried again.
+        # The rows of runs that have ended, which are read again only if the run is tried again.
         self._ended: dict[str, RunRow] = {}
 
     def read(self) -> Overview:
-        """Reads the files of all runs, which may be written at the same time.
+        """Reads the files of all runs, which may be running.
 
         Raises:
             RunError: a file of the sweep itself is damaged.
@@ -114,7 +113,7 @@ class Reader:
             left_s = time_left(num_done(rows), before, sum(r.steps for r in rows), elapsed_s)
         return Overview(folder, rows, is_alive, elapsed_s, left_s)
 
-    def _row(self, planned: Planned, has_failed: bool, is_alive: bool | None) -> RunRow:
+    def _row(self, planned: PlannedRun, has_failed: bool, is_alive: bool | None) -> RunRow:
         run = self._folder.run(planned)
         if has_failed:
             return _row(planned, FAILED, run, None)
@@ -125,7 +124,7 @@ class Reader:
         try:
             view = snapshot.read(run)
         except RunError:
-            # One run's damage is no reason to say nothing of the others.
+            # A damaged run must not hide the others.
             return _row(planned, self._folder.state(planned).value, run, None)
         if view.result is not None:
             row = _row(planned, str(view.result.get("outcome")), run, view.result)
@@ -136,8 +135,8 @@ class Reader:
             snapshot.State.SILENT: SILENT,
             snapshot.State.DEAD: DIED,
         }[view.state]
-        if state == DIED and self._folder.state(planned) is State.FINISHED:
-            # What has died in its final evaluation has nothing to go on with.
+        if state == DIED and self._folder.state(planned) is SweepRunState.FINISHED:
+            # A run that died during its final evaluation has nothing left to resume.
             state = FINISHED
         row = _row(planned, state, run, None)
         if state != RUNNING or view.status is None:
@@ -145,28 +144,30 @@ class Reader:
         return dataclasses.replace(row, left_s=seconds_left(view.goal, view.status))
 
 
-def begin(folder: SweepFolder, rows: Sequence[RunRow]) -> None:
-    """Notes that this process goes through a sweep's runs, and what is done of them.
+def record_start(folder: SweepFolder, rows: Sequence[RunRow]) -> None:
+    """Records that this process runs a sweep, and how many steps were done before.
 
     Raises:
-        OSError: that cannot be written.
+        OSError: the file cannot be written.
     """
-    noted = {**process_list.this_process(), "began": time.time(), "steps_before": num_done(rows)}
-    write_json(folder.process, noted)
+    record = {**process_list.this_process(), "began": time.time(), "steps_before": num_done(rows)}
+    write_json(folder.process, record)
 
 
 def num_done(rows: Sequence[RunRow]) -> int:
-    """Steps that need not be done any more: a run that has failed is over too."""
+    """The steps that need not be done any more; those of a failed run count as done."""
     return sum(row.steps if row.state in OVER else row.done for row in rows)
 
 
 def time_left(done: int, before: int, total: int, elapsed_s: float) -> float | None:
-    """Seconds until all steps are done, at the mean rate so far; None where there is none yet."""
+    """Seconds until all steps are done, at the mean rate so far; None without a rate yet."""
     gained = done - before
     return (total - done) * elapsed_s / gained if gained > 0 else None
 
 
-def _row(planned: Planned, state: str, run: RunFolder, result: Mapping[str, Any] | None) -> RunRow:
+def _row(
+    planned: PlannedRun, state: str, run: RunFolder, result: Mapping[str, Any] | None
+) -> RunRow:
     status: Mapping[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, TypeError):
         status = dict(read_json(run.status))
@@ -181,7 +182,7 @@ def _row(planned: Planned, state: str, run: RunFolder, result: Mapping[str, Any]
 def _process(folder: SweepFolder) -> Mapping[str, Any]:
     try:
         return dict(read_json(folder.process))
-    except FileNotFoundError:  # Nobody goes through it, or somebody of a version before.
+    except FileNotFoundError:  # No process runs it, or one of an earlier version does.
         return {}
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{folder.process} is damaged ({error}): remove it.") from error

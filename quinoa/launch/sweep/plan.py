@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.sweep.folder import Planned
+from quinoa.launch.sweep.sweep_folder import PlannedRun
 
 _MAX_NAME = 120
 # Settings that a sweep has flags of its own for, and what those are.
@@ -25,7 +25,7 @@ def plan(
     flags: Collection[str],
     given: Sequence[str],
     steps: int,
-) -> list[Planned]:
+) -> list[PlannedRun]:
     """Plans a run for each agent, environment, combination of settings, and seed.
 
     Args:
@@ -42,7 +42,7 @@ def plan(
     """
     typed = {text.lstrip("-").partition("=")[0] for text in given}
     typed |= {text.split("=")[1] for text in given if text.startswith("--set=")}
-    runs: list[Planned] = []
+    runs: list[PlannedRun] = []
     combinations = list(combinations)
     for agent in agents:
         for environment in environments:
@@ -60,7 +60,7 @@ def plan(
                         **combination,
                     }
                     runs.append(
-                        Planned(
+                        PlannedRun(
                             name=_name(len(runs), shown, seed),
                             settings=settings,
                             seed=seed,

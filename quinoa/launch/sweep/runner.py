@@ -1,4 +1,4 @@
-"""Runs what a sweep has planned, several at once, each in a process of its own."""
+"""Runs the planned runs of a sweep, several at a time, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -20,71 +20,73 @@ from quinoa.launch.errors import RunError
 from quinoa.launch.machine import interpreter
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.sweep import overview
-from quinoa.launch.sweep.board import Board
-from quinoa.launch.sweep.folder import Planned, State, SweepFolder
+from quinoa.launch.sweep.progress import SweepProgress
+from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunState
 from quinoa.launch.terminal.numbers import count
 
 _POLL_S = 0.1
-# Asked so often to end, a sweep kills its runs.
+# The number of the signal on which a sweep kills its runs.
 _KILL = 3
-# Seconds that they have to save where the sweep cannot go on.
+# Seconds that runs have to save and end after an error of the sweep itself.
 _GRACE_S = 60.0
 
 
 @dataclasses.dataclass
 class _Child:
-    planned: Planned
+    planned: PlannedRun
     popen: subprocess.Popen[bytes]
 
 
 def run_all(
     sweep: SweepFolder,
-    plan: Sequence[Planned],
+    plan: Sequence[PlannedRun],
     *,
     at_once: int,
     environment: Mapping[str, str],
     folder: Path,
     retry_failed: bool = False,
-    board: Board | None = None,
+    progress: SweepProgress | None = None,
 ) -> bool:
-    """Runs what is not finished, until all have ended or a signal asks to stop.
+    """Runs all runs that have not finished, until they have ended or a signal asks to stop.
 
-    A run that fails is noted, and the others go on. On SIGINT, SIGTERM or SIGHUP those that run are
-    asked to end, which has them save; the second time to hurry; the third time they are killed.
+    If a run fails, that is recorded and the others continue. A first SIGINT, SIGTERM or SIGHUP asks
+    the running ones to save and end, a second one to end at once, and a third one kills them.
 
     Args:
-        sweep: where they are.
+        sweep: the sweep's folder.
         plan: all runs of the sweep.
         at_once: how many run at the same time, at most.
         environment: all environment variables of the runs.
-        folder: that they start in.
-        retry_failed: also try those again that failed.
-        board: shows how far they are; by default on standard error.
+        folder: the folder that the runs start in.
+        retry_failed: whether to run again the runs that failed.
+        progress: shows the runs' progress; by default on standard error.
 
     Returns:
-        Whether it was stopped before the last run had ended. None is left running.
+        Whether the sweep was stopped before the last run had ended. No run is left running.
 
     Raises:
-        OSError: a process cannot be started, or a note cannot be written.
+        OSError: a process cannot be started, or a file of the sweep cannot be written.
     """
-    rows = list(overview.Reader(sweep).read().rows)
+    rows = list(overview.OverviewReader(sweep).read().rows)
     states = {planned.name: sweep.state(planned) for planned in plan}
-    done = {State.FINISHED} if retry_failed else {State.FINISHED, State.FAILED}
+    done = (
+        {SweepRunState.FINISHED} if retry_failed else {SweepRunState.FINISHED, SweepRunState.FAILED}
+    )
     waiting = collections.deque(run for run in plan if states[run.name] not in done)
     to_run = {run.name for run in waiting}
-    # What is tried again is not over any more.
+    # Runs that are tried again count as waiting.
     rows = [
         dataclasses.replace(row, state=overview.WAITING, done=0)
         if row.name in to_run and row.state in overview.OVER
         else row
         for row in rows
     ]
-    overview.begin(sweep, rows)
-    board = board or Board(rows)
+    overview.record_start(sweep, rows)
+    progress = progress or SweepProgress(rows)
     running: list[_Child] = []
     with (
         signals.caught() as stop,
-        stop.telling(lambda asked: board.say(_about_stop(asked, len(running)))),
+        stop.telling(lambda asked: progress.say(_about_stop(asked, len(running)))),
     ):
         asked = 0
         try:
@@ -96,14 +98,14 @@ def run_all(
                 while waiting and len(running) < at_once and not stop.count:
                     planned = waiting.popleft()
                     running.append(_start(sweep, planned, environment, folder))
-                    board.begin(planned.name, planned.steps)
+                    progress.begin(planned.name, planned.steps)
                 for child in [child for child in running if child.popen.poll() is not None]:
                     running.remove(child)
-                    _end(sweep, child, board, was_asked=asked > 0)
-                board.update({each.planned.name: sweep.run(each.planned) for each in running})
+                    _end(sweep, child, progress, was_asked=asked > 0)
+                progress.update({each.planned.name: sweep.run(each.planned) for each in running})
                 time.sleep(_POLL_S)
         finally:
-            # Where something is wrong with the sweep itself.
+            # Runs are left only after an error of the sweep itself.
             for child in running:
                 _signal(child, signal.SIGTERM)
             deadline = time.monotonic() + _GRACE_S
@@ -112,12 +114,12 @@ def run_all(
                     child.popen.wait(max(deadline - time.monotonic(), 0))
                 _signal(child, signal.SIGKILL)
                 child.popen.wait()
-            board.close()
+            progress.close()
         return asked > 0
 
 
 def _about_stop(asked: signals.Asked, num_running: int) -> str:
-    """What is said where the sweep is asked to end."""
+    """The message when a signal asks the sweep to stop."""
     runs = count(num_running, "run")
     if asked.times >= _KILL:
         return f"Killing {runs}."
@@ -133,12 +135,12 @@ def _about_stop(asked: signals.Asked, num_running: int) -> str:
 
 
 def _start(
-    sweep: SweepFolder, planned: Planned, environment: Mapping[str, str], start: Path
+    sweep: SweepFolder, planned: PlannedRun, environment: Mapping[str, str], start: Path
 ) -> _Child:
     folder, log = sweep.run(planned), sweep.log(planned)
     sweep.set_failure(planned, None)
     if not folder.experiment.is_file():
-        # What is left of one that was ended before it had begun.
+        # Left by a process that ended before the run had started.
         folder.remove_if_unused()
     command = interpreter.command(
         "quinoa.launch.machine.termination",
@@ -161,29 +163,29 @@ def _start(
 
 
 def _signal(child: _Child, number: signal.Signals) -> None:
-    """Sends a signal, unless it has ended. The processes of a run end with it, however it ends."""
+    """Signals a run's process, unless it has ended; the run's other processes end with it."""
     child.popen.send_signal(number)
 
 
-def _end(sweep: SweepFolder, child: _Child, board: Board, *, was_asked: bool) -> None:
-    """Notes and shows how a run ended."""
+def _end(sweep: SweepFolder, child: _Child, progress: SweepProgress, *, was_asked: bool) -> None:
+    """Records and shows how a run ended."""
     planned, status = child.planned, child.popen.returncode
     outcome = _outcome(sweep, planned)
-    if status == 0 and outcome == State.FINISHED.value:
+    if status == 0 and outcome == SweepRunState.FINISHED.value:
         with contextlib.suppress(RunError):
             score, _ = final_score(read(sweep.run(planned)))
-            board.end(planned.name, f"finished, return {score:.1f}", is_done=True)
+            progress.end(planned.name, f"finished, return {score:.1f}", is_done=True)
             return
-        board.end(planned.name, "finished", is_done=True)
+        progress.end(planned.name, "finished", is_done=True)
     elif was_asked or (status == 0 and outcome == Outcome.STOPPED.value):
-        board.end(planned.name, "stopped", is_done=False)
+        progress.end(planned.name, "stopped", is_done=False)
     else:
         error = _error(sweep.log(planned), status)
         sweep.set_failure(planned, error)
-        board.end(planned.name, f"failed: {error}", is_done=True)
+        progress.end(planned.name, f"failed: {error}", is_done=True)
 
 
-def _outcome(sweep: SweepFolder, planned: Planned) -> str | None:
+def _outcome(sweep: SweepFolder, planned: PlannedRun) -> str | None:
     try:
         return str(read_json(sweep.run(planned).result)["outcome"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What came of a sweep: tables and a picture."""
+"""The results of a sweep: tables and a picture."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 from quinoa.launch.analysis import curves, plots, run_groups, scores, tables
 from quinoa.launch.errors import RunError
-from quinoa.launch.sweep.folder import Planned, State, SweepFolder
+from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunState
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Lines that a subplot has at most: those of the best.
+# The most lines of a subplot: those of the best combinations.
 _MAX_LINES = 10
 
 
-def runs_table(sweep: SweepFolder, plan: Sequence[Planned]) -> pd.DataFrame:
-    """A row for each run of a sweep, the best first on each environment.
+def runs_table(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> pd.DataFrame:
+    """Makes a table with a row for each run, by falling return within an environment.
 
     Returns:
-        The columns run, a column for each setting that differs, seed, state, return (of the last
-        evaluation, the final one of a run that is finished; empty where there is none), steps (at
-        which that was) and error.
+        The columns run, one for each setting that differs, seed, state, return (of the last
+        evaluation, which is the final one of a finished run; NaN without one), steps (the actor
+        steps at that evaluation) and error.
     """
     import pandas as pd
 
@@ -51,23 +51,22 @@ def runs_table(sweep: SweepFolder, plan: Sequence[Planned]) -> pd.DataFrame:
 
 
 def settings_table(runs: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
-    """A row for each combination of settings, the best first on each environment.
+    """Makes a table with a row for each combination of settings, by falling mean.
 
     Args:
-        runs: of `runs_table`.
-        settings: the columns that are settings.
+        runs: the table of `runs_table`.
+        settings: the columns of it that are settings.
 
     Returns:
-        The settings' columns, finished (of how many runs), mean, std (over seeds, of a sample;
-        empty for one) and steps (the least); of the runs that have a return, whether they are
-        finished or not.
+        The settings' columns, finished ("2 of 3" runs), and mean, std (the sample's; NaN for one
+        run) and steps (the least) over all runs that have a return, finished or not.
     """
     import pandas as pd
 
     rows = []
     for key, same in runs.groupby(list(settings), sort=False, dropna=False):
         has_return = same.dropna(subset=["return"])
-        finished = int((same["state"] == State.FINISHED.value).sum())
+        finished = int((same["state"] == SweepRunState.FINISHED.value).sum())
         rows.append(
             {
                 **dict(zip(settings, key, strict=True)),
@@ -80,7 +79,7 @@ def settings_table(runs: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
     return _sorted(pd.DataFrame(rows), "mean")
 
 
-def write(sweep: SweepFolder, plan: Sequence[Planned]) -> tuple[pd.DataFrame, list[Path]]:
+def write(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> tuple[pd.DataFrame, list[Path]]:
     """Writes the tables and draws the picture.
 
     Returns:
@@ -102,7 +101,7 @@ def write(sweep: SweepFolder, plan: Sequence[Planned]) -> tuple[pd.DataFrame, li
         if not np.isnan(value)
     ]
     if have_returns:
-        # Their names as runs have them; those of flags alone say nothing of what is learned.
+        # Only settings that runs record; other flags do not change what is learned.
         by = [name for name in settings if any(name in run.settings for run in have_returns)]
         paths.append(_draw(run_groups.group(have_returns, by), sweep.picture))
     return table, paths
@@ -120,8 +119,8 @@ def _draw(groups: run_groups.Groups, path: Path) -> Path:
     return plots.plot_panels(panels, path)
 
 
-def _in_order(runs: pd.DataFrame, plan: Sequence[Planned]) -> list[float]:
-    """The returns of the runs as they are planned."""
+def _in_order(runs: pd.DataFrame, plan: Sequence[PlannedRun]) -> list[float]:
+    """The returns of the runs, in the order of the plan."""
     returns = runs.set_index("run")["return"]
     return [float(returns[planned.name]) for planned in plan]
 

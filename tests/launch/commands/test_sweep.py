@@ -17,7 +17,7 @@ from quinoa.launch.commands import sweep as sweep_of_runs
 from quinoa.launch.experiment.saved import load
 from quinoa.launch.storage import lock
 from quinoa.launch.storage.files import read_json, write_json
-from quinoa.launch.sweep.folder import State, SweepFolder
+from quinoa.launch.sweep.sweep_folder import SweepFolder, SweepRunState
 from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT, learner_steps, started, wait_until
 
 FAILS = "tests.launch.factories:fails_later"
@@ -67,7 +67,7 @@ def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path):
     sweep = SweepFolder(folder)
     plan = sweep.load()
     states = [sweep.state(planned) for planned in plan]
-    assert states == [State.FINISHED] * 2 + [State.FAILED] * 2, done.stderr
+    assert states == [SweepRunState.FINISHED] * 2 + [SweepRunState.FAILED] * 2, done.stderr
     assert done.returncode == 1
     assert "2 of 4 runs failed. To try again" in done.stderr.splitlines()[-1]
     assert re.search(r"failed: .*the environment's own error", done.stderr)
@@ -140,7 +140,7 @@ def test_a_signal_has_the_runs_save_and_leaves_nothing_behind(tmp_path, number):
     assert not children_of(folder)
     plan = sweep.load()
     states = [sweep.state(planned) for planned in plan]
-    assert states == [State.BROKEN_OFF, State.BROKEN_OFF, State.WAITING]
+    assert states == [SweepRunState.INTERRUPTED, SweepRunState.INTERRUPTED, SweepRunState.WAITING]
     for planned in plan[:2]:
         assert read_json(sweep.run(planned).result)["outcome"] == "stopped"
         assert list(sweep.run(planned).checkpoints.iterdir())
@@ -161,10 +161,10 @@ def test_a_killed_sweep_takes_its_runs_along_and_goes_on_from_where_they_were(tm
         process.kill()
         assert wait_until(lambda: not children_of(folder))
     (planned,) = sweep.load()
-    assert sweep.state(planned) is State.BROKEN_OFF
+    assert sweep.state(planned) is SweepRunState.INTERRUPTED
     done = run(f"--resume={folder}")
     assert done.returncode == 0, done.stderr
-    assert sweep.state(planned) is State.FINISHED
+    assert sweep.state(planned) is SweepRunState.FINISHED
     assert "Going on from" in sweep.log(planned).read_text()
 
 

@@ -13,7 +13,7 @@ from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep import overview
-from quinoa.launch.sweep.folder import Planned, SweepFolder
+from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 from tests.launch.helpers import experiment
 
 pytestmark = pytest.mark.usefixtures("same_environment_variables")
@@ -38,7 +38,7 @@ def sweep(tmp_path) -> SweepFolder:
     """A sweep that this process goes through, with a run in each state."""
     made = SweepFolder(tmp_path / "sweep")
     made.create()
-    made.save([Planned(name, {"agent": "iq"}, 0, STEPS, ()) for name in NAMES], 2, [], tmp_path)
+    made.save([PlannedRun(name, {"agent": "iq"}, 0, STEPS, ()) for name in NAMES], 2, [], tmp_path)
     runs = {planned.name: made.run(planned) for planned in made.load()}
     for name, steps in (("finished", 1000), ("running", 250), ("died", 100), ("stopped", 500)):
         write_run(runs[name], steps)
@@ -50,7 +50,7 @@ def sweep(tmp_path) -> SweepFolder:
 
 
 def states(sweep: SweepFolder) -> dict[str, str]:
-    return {row.name: row.state for row in overview.Reader(sweep).read().rows}
+    return {row.name: row.state for row in overview.OverviewReader(sweep).read().rows}
 
 
 @pytest.fixture
@@ -66,17 +66,17 @@ def status(sweep, capsys, monkeypatch):
 
 def test_tells_the_state_of_each_run(sweep):
     assert states(sweep) == {name: name for name in NAMES}
-    rows = {row.name: row for row in overview.Reader(sweep).read().rows}
+    rows = {row.name: row for row in overview.OverviewReader(sweep).read().rows}
     assert (rows["finished"].value, rows["running"].value) == (3.0, 1.5)
     assert (rows["running"].done, rows["waiting"].done) == (250, 0)
 
 
 def test_the_time_left_follows_from_the_steps_done_since_it_was_begun(sweep):
-    reader = overview.Reader(sweep)
+    reader = overview.OverviewReader(sweep)
     before = reader.read()
-    # Somebody goes through it, as one of its runs is running.
+    # A process runs it, as one of its runs is running.
     assert (before.is_alive, before.is_running, before.left_s) == (None, True, None)
-    overview.begin(sweep, before.rows)
+    overview.record_start(sweep, before.rows)
     noted = read_json(sweep.process)
     # Of 6000 steps: 2000 of what is over, and 250, 100 and 500.
     assert noted["steps_before"] == 2850
@@ -87,7 +87,7 @@ def test_the_time_left_follows_from_the_steps_done_since_it_was_begun(sweep):
 
 
 def test_status_shows_a_sweep_under_way(sweep, status):
-    overview.begin(sweep, overview.Reader(sweep).read().rows)
+    overview.record_start(sweep, overview.OverviewReader(sweep).read().rows)
     code, out, err = status()
     # Some have failed.
     assert (code, err) == (1, "")
@@ -102,7 +102,7 @@ def test_status_shows_a_sweep_under_way(sweep, status):
 
 
 def test_status_shows_a_sweep_that_nobody_goes_through(sweep, status):
-    overview.begin(sweep, overview.Reader(sweep).read().rows)
+    overview.record_start(sweep, overview.OverviewReader(sweep).read().rows)
     gone = subprocess.Popen(["true"])
     gone.wait()
     write_json(sweep.process, {**read_json(sweep.process), "pid": gone.pid})
@@ -115,7 +115,10 @@ def test_status_shows_a_sweep_that_nobody_goes_through(sweep, status):
 def test_status_shows_a_sweep_that_has_ended(sweep, status):
     names = NAMES[:2]
     sweep.save(
-        [Planned(name, {"agent": "iq"}, 0, STEPS, ()) for name in names], 2, [], sweep.root.parent
+        [PlannedRun(name, {"agent": "iq"}, 0, STEPS, ()) for name in names],
+        2,
+        [],
+        sweep.root.parent,
     )
     sweep.table.write_text("| agent |\n")
     code, out, _ = status("--once")
@@ -139,11 +142,11 @@ def test_a_run_that_is_damaged_does_not_hide_the_others(sweep):
 def test_what_a_low_terminal_has_no_room_for_is_counted(sweep):
     from rich.console import Console
 
-    from quinoa.launch.sweep import view
+    from quinoa.launch.sweep import status_page
 
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(view.draw(overview.Reader(sweep).read(), height=11))
+        console.print(status_page.draw(overview.OverviewReader(sweep).read(), height=11))
     lines = captured.get().splitlines()
     assert "and 3 more" in lines
     # Those that go on, or went wrong, are what is looked for.

@@ -7,7 +7,7 @@ import pytest
 from quinoa.launch.analysis import plots
 from quinoa.launch.storage.files import write_json
 from quinoa.launch.sweep import summary
-from quinoa.launch.sweep.folder import Planned, SweepFolder
+from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 from tests.launch.written_runs import write_run
 
 
@@ -21,7 +21,7 @@ def swept(tmp_path):
         for seed in range(2):
             name = f"{tau}-{seed}"
             settings = {"agent": "some_agent", "env": "e", "tau": tau}
-            plan.append(Planned(name, settings, seed, 20, ()))
+            plan.append(PlannedRun(name, settings, seed, 20, ()))
             if name == "1-1":
                 continue
             folder = write_run(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from quinoa.launch.run.run_folder import RunFolder
-from quinoa.launch.sweep.folder import SweepFolder
+from quinoa.launch.sweep.sweep_folder import SweepFolder
 
 # Where runs go unless they are told otherwise.
 _RUNS = "runs/"

@@ -1,4 +1,4 @@
-"""Where everything of a sweep lies, and what is planned in it."""
+"""The folder of a sweep: the paths of its files, its plan, and the state of its runs."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from quinoa.launch.storage.files import read_json, write_json, write_text
 _PRESET = "--preset="
 
 
-class State(enum.Enum):
-    """How far a run of a sweep is."""
+class SweepRunState(enum.Enum):
+    """The state of a sweep's run."""
 
-    WAITING = "waiting"  # not begun
-    BROKEN_OFF = "broken off"  # begun, and not at its end
+    WAITING = "waiting"  # not started yet
+    INTERRUPTED = "broken off"  # started, and ended before its last step
     FINISHED = "finished"
     FAILED = "failed"
 
 
 @dataclasses.dataclass(frozen=True)
-class Planned:
-    """A run of a sweep.
+class PlannedRun:
+    """A planned run of a sweep.
 
     Attributes:
-        name: of its folder.
-        settings: by name, what it is given that others are given otherwise; agent and env always.
+        name: the name of its folder.
+        settings: by name, its settings that differ between the sweep's runs, and always its agent
+            and env.
         seed: its seed.
-        steps: actor steps at its end.
-        arguments: all the flags of `train` but for the folder.
+        steps: the actor steps at which it ends.
+        arguments: all its flags of `quinoa train` except for the folder.
     """
 
     name: str
@@ -46,58 +47,62 @@ class Planned:
 
 @dataclasses.dataclass(frozen=True)
 class SweepFolder:
-    """The paths of one sweep, which are a folder of runs and files beside them."""
+    """The folder of one sweep, with the folders of its runs and the sweep's own files.
+
+    Attributes:
+        root: the folder's path.
+    """
 
     root: Path
 
     @property
     def description(self) -> Path:
-        """What was planned: the runs and their flags."""
+        """The plan: the runs and their flags."""
         return self.root / "sweep.json"
 
     @property
     def preset_file(self) -> Path:
-        """A copy of the file that its preset is of; none where that is not the user's own."""
+        """A copy of the user's preset file, if the sweep's preset is from one."""
         return self.root / "presets.toml"
 
     @property
     def process(self) -> Path:
-        """Which process goes through the runs, or did last, and what was done before."""
+        """The process that runs the sweep, or ran it last, and the steps done before it started."""
         return self.root / "process.json"
 
     @property
     def failures(self) -> Path:
-        """By the names of the runs that failed, why."""
+        """The reasons of failures, by the runs' names."""
         return self.root / "failures.json"
 
     @property
     def runs_table(self) -> Path:
-        """A row for each run."""
+        """A table with a row for each run."""
         return self.root / "runs.csv"
 
     @property
     def table(self) -> Path:
-        """A row for each combination of settings, over its seeds; .md, for people."""
+        """A table with a row for each combination of settings, over its seeds, as Markdown."""
         return self.root / "table.md"
 
     @property
     def picture(self) -> Path:
-        """The learning curves."""
+        """The picture of the learning curves."""
         return self.root / "learning_curves.png"
 
-    def run(self, planned: Planned) -> RunFolder:
+    def run(self, planned: PlannedRun) -> RunFolder:
         """The folder of a run."""
         return RunFolder(self.root / planned.name)
 
-    def log(self, planned: Planned) -> Path:
-        """What a run printed."""
+    def log(self, planned: PlannedRun) -> Path:
+        """The file with what a run printed."""
         return self.root / "logs" / f"{planned.name}.log"
 
     def create(self) -> None:
-        """Makes the folder, which must be new or empty.
+        """Creates the folder, which must not exist or be empty.
 
         Raises:
-            ExperimentError: it holds something, or cannot be written.
+            ExperimentError: it is not empty, or cannot be written.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -117,29 +122,29 @@ class SweepFolder:
 
     @property
     def log_folder(self) -> Path:
-        """The logs of the runs."""
+        """The folder of the runs' logs."""
         return self.root / "logs"
 
-    def arguments(self, planned: Planned) -> tuple[str, ...]:
-        """What `train` is told for a run to begin, or for one that has begun to go on."""
-        told = [text for text in planned.arguments if not text.startswith(_PRESET)]
+    def arguments(self, planned: PlannedRun) -> tuple[str, ...]:
+        """The flags of `quinoa train` that start a run, or resume one that has been started."""
+        given = [text for text in planned.arguments if not text.startswith(_PRESET)]
         folder = self.run(planned)
         if folder.experiment.is_file():
-            # It has the preset's settings.
-            return (*told, f"--resume={folder.root}")
+            # The run already has the preset's settings.
+            return (*given, f"--resume={folder.root}")
         for text in planned.arguments:
             if text.startswith(_PRESET):
                 name = text.removeprefix(_PRESET)
                 if presets.own_file(name) is not None and self.preset_file.is_file():
                     name = f"{self.preset_file}:{name.rpartition(':')[2]}"
-                told.append(f"{_PRESET}{name}")
-        return (*told, f"--folder={folder.root}")
+                given.append(f"{_PRESET}{name}")
+        return (*given, f"--folder={folder.root}")
 
     def keep_preset(self, preset: presets.Preset) -> None:
-        """Copies the file of a preset of the user's own, who may edit it while the sweep goes on.
+        """Copies the user's preset file, which may be edited while the sweep runs.
 
         Raises:
-            ExperimentError: it was edited after the preset was read, or cannot be copied.
+            ExperimentError: it has been edited since the preset was read, or cannot be copied.
         """
         file = presets.own_file(preset.name)
         if file is None:
@@ -157,15 +162,15 @@ class SweepFolder:
             )
 
     def save(
-        self, plan: Sequence[Planned], at_once: int, settings: Sequence[str], called_in: Path
+        self, plan: Sequence[PlannedRun], at_once: int, settings: Sequence[str], called_in: Path
     ) -> None:
-        """Writes what is planned, with how it came about.
+        """Writes the plan, with the settings and the program version that it comes from.
 
         Args:
             plan: the runs.
             at_once: how many run at the same time.
-            settings: what the sweep goes through, as typed.
-            called_in: the folder that the program was called in.
+            settings: the settings to vary, as typed.
+            called_in: the folder that the program was started in.
         """
         from quinoa.launch.run import provenance
 
@@ -178,17 +183,17 @@ class SweepFolder:
         write_json(self.description, described)
 
     def at_once(self) -> int:
-        """How many of its runs run at the same time, as was chosen at first."""
+        """How many runs run at the same time, as chosen when the sweep was started."""
         try:
             return max(int(read_json(self.description)["at_once"]), 1)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{self.description} is damaged ({error}).") from error
 
-    def load(self) -> list[Planned]:
-        """Reads what is planned.
+    def load(self) -> list[PlannedRun]:
+        """Reads the plan.
 
         Raises:
-            RunError: there is no sweep, or its description is damaged.
+            RunError: there is no sweep, or its plan is damaged.
         """
         if not self.description.is_file():
             raise RunError(
@@ -196,7 +201,7 @@ class SweepFolder:
             )
         try:
             plan = [
-                Planned(
+                PlannedRun(
                     name=_checked_name(run["name"]),
                     settings={str(name): str(text) for name, text in run["settings"].items()},
                     seed=int(run["seed"]),
@@ -212,31 +217,38 @@ class SweepFolder:
             ) from error
         return plan
 
-    def state(self, planned: Planned) -> State:
-        """How far a run is, by its folder, whoever ran it and however that ended."""
-        # Not above: they import NumPy, which `quinoa status` of a run does without.
+    def state(self, planned: PlannedRun) -> SweepRunState:
+        """A run's state, found from its folder alone.
+
+        So it does not matter which process ran it and how that ended.
+        """
+        # Imported here: they import NumPy, which `quinoa status` of a run does not need.
         from quinoa.launch.checkpoints import learner_checkpoints
 
         folder = self.run(planned)
         if planned.name in self.failed():
-            return State.FAILED
+            return SweepRunState.FAILED
         if not folder.experiment.is_file():
-            return State.WAITING
+            return SweepRunState.WAITING
         try:
             outcome = read_json(folder.result)["outcome"]
         except (OSError, ValueError, KeyError, TypeError):
             outcome = None
-        if outcome in (State.FINISHED.value, State.FAILED.value):
-            return State(outcome)
-        # One that ended within its final evaluation has nothing to go on with.
+        if outcome in (SweepRunState.FINISHED.value, SweepRunState.FAILED.value):
+            return SweepRunState(outcome)
+        # A run that ended during its final evaluation has nothing left to resume.
         try:
             _, counts = learner_checkpoints.newest_with_counts(folder.checkpoints)
         except RunError:
-            return State.BROKEN_OFF
-        return State.FINISHED if counts.actor_steps >= planned.steps else State.BROKEN_OFF
+            return SweepRunState.INTERRUPTED
+        return (
+            SweepRunState.FINISHED
+            if counts.actor_steps >= planned.steps
+            else SweepRunState.INTERRUPTED
+        )
 
     def failed(self) -> dict[str, str]:
-        """Why runs failed, by their names."""
+        """The reasons of failures, by the runs' names."""
         try:
             return dict(read_json(self.failures))
         except FileNotFoundError:
@@ -244,8 +256,8 @@ class SweepFolder:
         except (OSError, ValueError, TypeError) as error:
             raise RunError(f"{self.failures} is damaged ({error}): remove it.") from error
 
-    def set_failure(self, planned: Planned, error: str | None) -> None:
-        """Notes why a run failed, or that it is tried again."""
+    def set_failure(self, planned: PlannedRun, error: str | None) -> None:
+        """Records why a run failed; None clears that, when the run is tried again."""
         failures = self.failed()
         before = failures.pop(planned.name, None)
         if error is not None:
@@ -255,7 +267,7 @@ class SweepFolder:
 
 
 def _checked_name(name: Any) -> str:
-    """A run's folder lies in the sweep's."""
+    """Refuses a name that would place a run's folder outside the sweep's."""
     if not isinstance(name, str) or Path(name).name != name:
         raise ValueError(f"{name!r} is no name of a run")
     return name

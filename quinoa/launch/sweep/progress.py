@@ -1,4 +1,4 @@
-"""How far the runs of a sweep are, on the terminal."""
+"""Shows the progress of a sweep's runs on the terminal while it runs them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, RedrawnLines
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-# Seconds between two looks at how far runs are and, where there is no terminal to redraw lines in,
-# from one report to the next.
-_LOOK_S = 0.5
+# Seconds between reading the runs' status and, without a terminal that can redraw lines, between
+# printed reports.
+_READ_S = 0.5
 _REPORT_S = 30.0
 _MAX_NAME = 40
 _BAR_WIDTH = 10
 
 
-class Line(NamedTuple):
-    """What is shown of a run.
+class RunLine(NamedTuple):
+    """The line that shows a run.
 
     Attributes:
-        name: of the run.
-        fraction: of its steps, done; None for nothing.
-        value: its return; None where there is none yet.
-        note: the time left, or what else there is to say.
-        is_bad: whether that is to be seen at once.
+        name: the run's name.
+        fraction: the fraction of its steps that are done; None shows no percentage.
+        value: its return; None if there is none yet.
+        note: the time left, or another remark.
+        is_bad: whether to highlight the note.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Line(NamedTuple):
     is_bad: bool = False
 
 
-def rows(lines: Sequence[Line]) -> RenderableType:
+def run_table(lines: Sequence[RunLine]) -> RenderableType:
     """A line for each run: its name, a bar, its return, and a note."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
-    # Where the terminal is narrow, it is the name that is cut.
+    # On a narrow terminal only the name is cropped.
     table.add_column()
     for _ in range(4):
         table.add_column(no_wrap=True)
@@ -75,57 +75,57 @@ def left_text(seconds: float | None) -> str:
 
 
 def note(left_s: float | None) -> str:
-    """What is said of a run that is running, in few columns: names are to be read too."""
+    """The note of a running run; short, to leave room for names."""
     return "running" if left_s is None else left_text(left_s)
 
 
 @dataclasses.dataclass
-class _Shown:
+class _RunningRun:
     """A run that is running.
 
     Attributes:
-        steps: actor steps at its end.
-        began: when it was started.
-        done: of its steps; None where it has not said yet.
-        value: its return.
-        first: when it was first known how much was done, and how much that was. What a run had
-            done before it went on tells nothing of how fast it is.
+        steps: the actor steps at which it ends.
+        start: when it was started.
+        done: its actor steps so far; None before its first status.
+        value: its return; None if there is none yet.
+        first: the time of its first status, and `done` at that. Steps from before a run was resumed
+            do not count for its rate.
     """
 
     steps: int
-    began: float
+    start: float
     done: int | None = None
     value: float | None = None
     first: tuple[float, int] | None = None
 
     @property
     def fraction(self) -> float | None:
-        """Of its steps, done."""
+        """The fraction of its steps that are done."""
         return None if self.done is None else self.done / self.steps
 
-    def take(self, status: Mapping[str, Any]) -> None:
-        """Takes a `Counter.status` in."""
+    def update(self, status: Mapping[str, Any]) -> None:
+        """Takes over a new `Counter.status`."""
         self.done = min(int(status["actor_steps"]), self.steps)
         self.value = _return(status)
         self.first = self.first or (time.monotonic(), self.done)
 
     def left_s(self) -> float | None:
-        """The time left, by how far it has come since it was first seen."""
+        """The time left in seconds, at its mean rate since its first status; None if unknown."""
         if self.first is None or self.done is None:
             return None
-        since, before = self.first
-        return time_left(self.done, before, self.steps, time.monotonic() - since)
+        first_time, first_done = self.first
+        return time_left(self.done, first_done, self.steps, time.monotonic() - first_time)
 
 
-class Board:
-    """A bar for each run that is running and one for all, or lines now and then."""
+class SweepProgress:
+    """Draws a bar for each running run and one for the sweep; without a terminal, prints lines."""
 
     def __init__(self, runs: Sequence[RunRow], stream: TextIO | None = None):
-        """Shows nothing yet.
+        """Draws nothing yet.
 
         Args:
-            runs: all of the sweep, as they are before any is begun.
-            stream: where to; by default standard error.
+            runs: all runs of the sweep, before any is started.
+            stream: where to draw; by default standard error.
         """
         self._lines = RedrawnLines(stream or sys.stderr)
         self._num_runs = len(runs)
@@ -133,36 +133,36 @@ class Board:
         self._width = min(max(len(run.name) for run in runs), _MAX_NAME)
         self._steps_before = num_done(runs)
         self._steps_of_all = sum(run.steps for run in runs)
-        # Of the runs that are not running.
+        # The steps done of the runs that are not running.
         self._done = {run.name: run.steps if run.state in OVER else run.done for run in runs}
-        self._runs: dict[str, _Shown] = {}
-        self._since = time.monotonic()
-        self._next_look = 0.0
-        self._next_report = self._since + _REPORT_S
+        self._runs: dict[str, _RunningRun] = {}
+        self._start = time.monotonic()
+        self._next_read = 0.0
+        self._next_report = self._start + _REPORT_S
 
     def begin(self, name: str, steps: int) -> None:
-        """Shows a run that has been started.
+        """Adds a run that has been started.
 
         Args:
-            name: of the run.
-            steps: actor steps at its end.
+            name: the run's name.
+            steps: the actor steps at which it ends.
         """
-        self._runs[name] = _Shown(steps, time.monotonic())
+        self._runs[name] = _RunningRun(steps, time.monotonic())
         if self._lines.can_redraw:
             self._lines.draw(self._view())
         else:
             self.say(f"{self._padded(name)}  started")
 
     def update(self, folders: Mapping[str, RunFolder]) -> None:
-        """Shows how far the running ones are, by their folders."""
+        """Reads the running runs' folders, by name, and redraws if it is time to."""
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._next_read:
             return
-        self._next_look = now + _LOOK_S
+        self._next_read = now + _READ_S
         for name, folder in folders.items():
             status = _status(folder)
             if status is not None:
-                self._runs[name].take(status)
+                self._runs[name].update(status)
         if self._lines.can_redraw:
             self._lines.draw(self._view())
         elif now >= self._next_report:
@@ -174,17 +174,17 @@ class Board:
                     self.say(f"{self._padded(name)}  {text}")
 
     def end(self, name: str, text: str, *, is_done: bool) -> None:
-        """Takes a run off, with a line that stays.
+        """Removes a run that has ended, and prints a line about it that stays.
 
         Args:
-            name: of the run.
+            name: the run's name.
             text: how it ended.
-            is_done: whether it need not be run any more.
+            is_done: whether nothing of it is left to run.
         """
         self._num_over += is_done
         run = self._runs.pop(name)
         self._done[name] = run.steps if is_done else run.done or self._done[name]
-        line = f"{self._padded(name)}  {text}, {duration(time.monotonic() - run.began)}"
+        line = f"{self._padded(name)}  {text}, {duration(time.monotonic() - run.start)}"
         if self._lines.can_redraw:
             self.say(line)
             self._lines.draw(self._view())
@@ -196,18 +196,18 @@ class Board:
         self._lines.say(text)
 
     def close(self) -> None:
-        """Leaves the terminal below what is shown."""
+        """Stops redrawing."""
         self._lines.stop()
 
     def _view(self) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
-        # A row for all, one for what is not shown, and one for the cursor.
+        # Without the lines of the sweep's bar, of "and N more" and of the cursor.
         room = max(self._lines.height - 3, 1)
-        shown = rows(
+        shown = run_table(
             [
-                Line(
+                RunLine(
                     name,
                     run.fraction or 0.0,
                     run.value,
@@ -222,15 +222,15 @@ class Board:
         return Group(*parts, progress_row(self._steps_done(), self._steps_of_all, self._of_all()))
 
     def _steps_done(self) -> int:
-        """Of all runs."""
+        """The steps done of all runs."""
         running = {name: run.done for name, run in self._runs.items() if run.done is not None}
         return sum({**self._done, **running}.values())
 
     def _of_all(self) -> str:
-        """How many runs are over, and the time gone and left."""
-        gone_s = time.monotonic() - self._since
-        times = [f"{duration(gone_s)} gone"]
-        left_s = time_left(self._steps_done(), self._steps_before, self._steps_of_all, gone_s)
+        """The number of runs that are over, the time elapsed and the time left, as text."""
+        elapsed_s = time.monotonic() - self._start
+        times = [f"{duration(elapsed_s)} gone"]
+        left_s = time_left(self._steps_done(), self._steps_before, self._steps_of_all, elapsed_s)
         if left_s:
             times.append(left_text(left_s))
         return f"{self._num_over} of {count(self._num_runs, 'run')}, {', '.join(times)}"

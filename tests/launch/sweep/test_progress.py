@@ -8,27 +8,27 @@ import pytest
 
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import write_json
-from quinoa.launch.sweep import board
+from quinoa.launch.sweep import progress
 from quinoa.launch.sweep.overview import RunRow
 from tests.launch.terminals import Terminal, on_screen
 
 
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
-    """A board on a stream, and what shows a run at so many steps on it."""
-    monkeypatch.setattr(board, "_LOOK_S", 0.0)
-    monkeypatch.setattr(board, "_REPORT_S", 0.0)
+    """A progress on a stream, and what shows a run at so many steps on it."""
+    monkeypatch.setattr(progress, "_READ_S", 0.0)
+    monkeypatch.setattr(progress, "_REPORT_S", 0.0)
 
     def make(stream):
         runs = [RunRow(name, "waiting", 100, 0, None, None) for name in ("one", "another")]
-        shown_board = board.Board(runs, stream)
+        shown_progress = progress.SweepProgress(runs, stream)
 
         def show(steps, **status):
             folder = RunFolder(tmp_path)
             write_json(folder.status, {"actor_steps": steps, **status})
-            shown_board.update({"one": folder})
+            shown_progress.update({"one": folder})
 
-        return shown_board, show
+        return shown_progress, show
 
     return make
 
@@ -90,7 +90,7 @@ def test_the_time_left_is_that_of_the_steps_of_all_runs(tmp_path, monkeypatch):
         )
     ]
     stream = Terminal()
-    of_runs = board.Board(runs, stream)
+    of_runs = progress.SweepProgress(runs, stream)
     of_runs.begin("broken_off", 100)
     folder = RunFolder(tmp_path)
     for second, steps in ((1.0, 50), (10.0, 75)):

@@ -1,4 +1,4 @@
-"""What `quinoa status` shows of a sweep."""
+"""The page of a sweep that `quinoa status` shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import collections
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from quinoa.launch.sweep import board, overview
+from quinoa.launch.sweep import overview, progress
 from quinoa.launch.sweep.overview import Overview, RunRow
 from quinoa.launch.terminal.numbers import count, duration
 from quinoa.launch.terminal.output import command
@@ -15,7 +15,7 @@ from quinoa.launch.terminal.progress_bar import progress_row
 from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE
 from quinoa.launch.terminal.wrapping import WrappedText
 
-# States in the order in which they matter, where there is no room for all runs.
+# States by falling importance, for choosing what to show if there is no room for all runs.
 _ORDER = (
     overview.RUNNING,
     overview.SILENT,
@@ -27,16 +27,16 @@ _ORDER = (
     overview.WAITING,
 )
 _BAD = (overview.SILENT, overview.DIED, overview.FAILED)
-# Lines beside those of the runs.
+# How many lines the page has besides those of the runs.
 _OTHER_LINES = 8
 
 
 def draw(sweep: Overview, height: int | None = None) -> RenderableType:
-    """All of it, for 80 columns and more.
+    """Draws the page, at least 80 columns wide.
 
     Args:
-        sweep: read just now.
-        height: lines that there are; by default as many as it takes.
+        sweep: the sweep's present state.
+        height: how many lines there is room for; by default unlimited.
     """
     rows = list(sweep.rows)
     room = len(rows) if height is None else max(height - _OTHER_LINES, 1)
@@ -50,7 +50,7 @@ def draw(sweep: Overview, height: int | None = None) -> RenderableType:
         WrappedText(_state(sweep)),
         _bar(sweep),
         Text(),
-        board.rows([_line(row) for row in rows]),
+        progress.run_table([_line(row) for row in rows]),
     ]
     if more > 0:
         parts.append(Text(f"and {more} more"))
@@ -61,12 +61,12 @@ def _rank(row: RunRow) -> int:
     return _ORDER.index(row.state) if row.state in _ORDER else 0
 
 
-def _line(row: RunRow) -> board.Line:
+def _line(row: RunRow) -> progress.RunLine:
     note = row.state
     if row.state == overview.RUNNING:
-        note = "starting" if not row.done else board.note(row.left_s)
+        note = "starting" if not row.done else progress.note(row.left_s)
     fraction = None if row.state == overview.WAITING else row.done / row.steps
-    return board.Line(row.name, fraction, row.value, note, is_bad=row.state in _BAD)
+    return progress.RunLine(row.name, fraction, row.value, note, is_bad=row.state in _BAD)
 
 
 def _state(sweep: Overview) -> Text:
@@ -76,7 +76,7 @@ def _state(sweep: Overview) -> Text:
         return Text.assemble(("running", f"bold {BLUE}"), f": {numbers}")
     if sweep.is_complete:
         return Text.assemble(("finished", f"bold {BLUE}"), f": {numbers}")
-    return Text.assemble(("nobody goes through it", f"bold {ORANGE}"), f": {numbers}")
+    return Text.assemble(("no process runs it", f"bold {ORANGE}"), f": {numbers}")
 
 
 def _bar(sweep: Overview) -> RenderableType:
@@ -84,12 +84,12 @@ def _bar(sweep: Overview) -> RenderableType:
     over = sum(row.state in overview.OVER for row in sweep.rows)
     parts = [f"{over} of {count(len(sweep.rows), 'run')}"]
     if sweep.elapsed_s is not None and not sweep.is_complete:
-        parts += [f"{duration(sweep.elapsed_s)} gone", board.left_text(sweep.left_s)]
+        parts += [f"{duration(sweep.elapsed_s)} gone", progress.left_text(sweep.left_s)]
     return progress_row(done, sum(row.steps for row in sweep.rows), ", ".join(parts))
 
 
 def _next(sweep: Overview) -> list[Text]:
-    """Where what came of it is, and what goes on with it."""
+    """Where the sweep's results are, and the commands that resume it."""
     lines = []
     root = str(sweep.folder.root)
     if not sweep.is_running:

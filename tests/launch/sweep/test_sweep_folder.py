@@ -7,12 +7,12 @@ import pytest
 from quinoa.launch import presets
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.storage.files import read_json, write_json
-from quinoa.launch.sweep.folder import Planned, State, SweepFolder
+from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunState
 from tests.launch.written_runs import write_run
 
 
 def planned(name="one"):
-    return Planned(name, {"agent": "a", "env": "e", "tau": "0.10"}, 1, 100, ("--seed=1",))
+    return PlannedRun(name, {"agent": "a", "env": "e", "tau": "0.10"}, 1, 100, ("--seed=1",))
 
 
 @pytest.fixture
@@ -56,31 +56,31 @@ def test_no_sweep_and_a_damaged_one_are_one_line(sweep, tmp_path):
 
 def test_a_runs_state_follows_from_what_is_in_its_folder(sweep):
     run = planned()
-    assert sweep.state(run) is State.WAITING
+    assert sweep.state(run) is SweepRunState.WAITING
     sweep.run(run).create()
-    assert sweep.state(run) is State.WAITING
+    assert sweep.state(run) is SweepRunState.WAITING
     folder = write_run(sweep.run(run).root)
-    assert sweep.state(run) is State.BROKEN_OFF
+    assert sweep.state(run) is SweepRunState.INTERRUPTED
     for outcome, state in (
-        ("stopped", State.BROKEN_OFF),
-        ("killed", State.BROKEN_OFF),
-        ("failed", State.FAILED),
-        ("finished", State.FINISHED),
+        ("stopped", SweepRunState.INTERRUPTED),
+        ("killed", SweepRunState.INTERRUPTED),
+        ("failed", SweepRunState.FAILED),
+        ("finished", SweepRunState.FINISHED),
     ):
         write_json(folder.result, {"outcome": outcome})
         assert sweep.state(run) is state
     sweep.set_failure(run, "why")
-    assert sweep.state(run) is State.FAILED
+    assert sweep.state(run) is SweepRunState.FAILED
     assert sweep.failed() == {"one": "why"}
     sweep.set_failure(run, None)
-    assert sweep.state(run) is State.FINISHED
+    assert sweep.state(run) is SweepRunState.FINISHED
 
 
 OWN = '[fast]\nagent = "iq"\nenv = "control:walker:walk"\nset.tau = 0.5\n'
 
 
-def of_preset(name: str) -> Planned:
-    return Planned("one", {"agent": "iq"}, 1, 100, ("--seed=1", f"--preset={name}"))
+def of_preset(name: str) -> PlannedRun:
+    return PlannedRun("one", {"agent": "iq"}, 1, 100, ("--seed=1", f"--preset={name}"))
 
 
 def test_a_run_is_told_of_the_copy_of_a_preset_of_ones_own(sweep, tmp_path):
