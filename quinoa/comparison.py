@@ -1,4 +1,4 @@
-"""Runs beside one another, as a figure."""
+"""Compares runs in a figure."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def compare(
     """Draws the learning curves of runs, as `quinoa plot` does; a notebook shows the figure.
 
     Args:
-        runs: runs, or folders of runs, as that of a sweep. Runs of the same agent and settings
-            become one line, their median, and a band from the least to the greatest.
-        by: settings that make another line, besides the agent: `run` for a line each, `agent` for
-            none. None is the agent's settings that differ.
-        x: what to draw over: `steps`, `updates` or `hours`.
-        smooth: successive evaluations that each value is the mean of.
+        runs: runs, or folders that contain runs, such as a sweep's. Runs of the same agent and
+            settings share one line, their median, with a band from minimum to maximum.
+        by: the settings that, with the agent, distinguish lines: `run` for a line per run, `agent`
+            for the agent alone. By default, the agent's settings that differ.
+        x: the horizontal axis: `steps`, `updates` or `hours`.
+        smooth: the width of a moving average, in evaluations.
         out: a file for the picture; its ending is the format.
 
     Raises:
         RunError: there is nothing to draw, or a run is damaged.
-        ValueError: `x` is none of these, or the ending no format.
+        ValueError: `x` is none of these, or the file's ending is not a format.
         OSError: the file cannot be written.
     """
     from pathlib import Path

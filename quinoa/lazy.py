@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first asked for (PEP 562)."""
+"""Lazily imported attributes of packages (PEP 562)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def attributes(package: str, modules: dict[str, str]) -> Callable[[str], Any]:
-    """Makes the `__getattr__` of a package whose parts take long to import.
+    """Makes the `__getattr__` of a package whose modules are slow to import.
 
         if TYPE_CHECKING:
             from my_package.heavy import Thing
@@ -17,14 +17,14 @@ def attributes(package: str, modules: dict[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: the package's `__name__`.
-        modules: by the name of each attribute, the module that it is imported from.
+        modules: the module that each attribute is imported from, by the attribute's name.
     """
 
     def get(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         found = getattr(importlib.import_module(modules[name]), name)
-        setattr(sys.modules[package], name, found)  # Python asks here for what is missing only.
+        setattr(sys.modules[package], name, found)  # So that Python does not call this again.
         return found
 
     return get

@@ -1,4 +1,4 @@
-"""What there is to train and to train in."""
+"""Lists agents and environments, and makes environments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def list_agents() -> dict[str, str]:
-    """The agents that have names, and a line about each; `quinoa list NAME` shows its settings."""
+    """Lists the named agents, with a line about each; `quinoa list NAME` shows one's settings."""
     from quinoa.agents import registry
     from quinoa.environments import plugins
 
@@ -22,7 +22,7 @@ def list_agents() -> dict[str, str]:
 
 
 def list_environments() -> list[str]:
-    """The environments that have names; any other id of Gymnasium's can be given as well."""
+    """Lists the named environments; other ids of Gymnasium can be used as well."""
     from quinoa import environments
     from quinoa.environments import plugins
 
@@ -36,7 +36,7 @@ def make_env(
     action_repeat: int = 1,
     env_kwargs: Mapping[str, Any] | None = None,
 ) -> CanonicalEnvironment:
-    """Makes an environment as agents see it: a `dm_env.Environment` in canonical form.
+    """Makes an environment in the canonical form that agents use, a `dm_env.Environment`.
 
     Its observations are flat, float32 [O], and its actions float32 [A] in [-1, 1].
 
@@ -44,7 +44,7 @@ def make_env(
         env: a name, a function or class, or an environment; see `Experiment`.
         seed: from 0 to 2**32 - 1.
         action_repeat: how many steps of the environment one step makes.
-        env_kwargs: keyword arguments for what makes it.
+        env_kwargs: keyword arguments of the environment's constructor.
 
     Raises:
         ExperimentError: there is no such environment, or it cannot be made canonical.

@@ -1,4 +1,4 @@
-"""A learned policy, from an environment's own observations to its own actions."""
+"""A learned policy that maps an environment's own observations to its own actions."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 
 class Policy:
-    """The policy of a run: call it with an observation, and it answers with an action.
+    """The policy of a run: called with an observation, it returns an action.
 
         policy = quinoa.load("runs/RUN").policy()
         observation, _ = env.reset()
         action = policy(observation)
 
-    Observations are those that the environment gives, nested as its own are, before anything is
-    made of them; actions are those that it takes, within its bounds. Any thread may call it.
+    Observations are as the environment returns them, before any wrapping; actions are as the
+    environment takes them, within its bounds. Any thread may call it.
     """
 
     def __init__(self, policy: NetworkPolicy, layout: Layout):
-        """Takes a policy's network, and what its environment's numbers mean.
+        """Wraps a policy network.
 
         Args:
-            policy: from flat observations, float32 [B, O], to actions in [-1, 1].
-            layout: of the environment that it was trained in.
+            policy: maps flat observations, float32 [B, O], to actions in [-1, 1].
+            layout: the layout of the environment that it was trained in.
         """
         import tensorflow as tf
 
         self._layout = layout
         self._to_own = layout.action_map
         self._policy = policy
-        # Sampling is stateful in nothing but this number.
+        # The only state of sampling: samples are numbered, and the number is the seed.
         self._draws = 0
         self._lock = threading.Lock()
         observations = tf.TensorSpec([None, layout.observation_size], tf.float32)
@@ -49,19 +49,19 @@ class Policy:
     def __call__(
         self, observation: Any, *, sample: bool = False, seed: int | None = None
     ) -> npt.NDArray[Any]:
-        """What the policy does.
+        """Chooses an action.
 
         Args:
-            observation: as the environment gives it; or B of them, every array of it with a leading
-                dimension [B].
-            sample: whether to draw an action, rather than to take the mode of the policy.
-            seed: of what is drawn; without one, each call draws anew.
+            observation: an observation as the environment returns it, or a batch of B, in which
+                every array has a leading dimension [B].
+            sample: whether to sample an action instead of taking the policy's mode.
+            seed: the seed of the sample; by default every call uses another one.
 
         Returns:
-            An action of the environment's shape and dtype; or B of them, with a leading dimension.
+            An action of the environment's shape and dtype, or a batch of them.
 
         Raises:
-            ValueError: the observation is not of the run's environment, or not finite.
+            ValueError: the observation does not fit the run's environment, or is not finite.
         """
         flat, is_batch = self._layout.flatten(observation)
         if sample:
@@ -74,7 +74,7 @@ class Policy:
     def predict(
         self, observation: Any, state: None = None, *, deterministic: bool = True
     ) -> tuple[npt.NDArray[Any], None]:
-        """The same in the form of Stable-Baselines3: an action, and no state."""
+        """Chooses an action, by the interface of Stable-Baselines3; the returned state is None."""
         del state
         return self(observation, sample=not deterministic), None
 
@@ -86,7 +86,7 @@ class Policy:
             return self._draws % 2**31
 
     def __repr__(self) -> str:
-        """What it takes and gives."""
+        """Shows the shapes of observations and actions."""
         parts = ", ".join(f"{part.name} {list(part.shape)}" for part in self._layout.observation)
         actions = f"{self._layout.action_dtype} {list(self._layout.action_shape)}"
         return f"<Policy: {parts} -> action {actions}>"

@@ -1,4 +1,4 @@
-"""What somebody may have meant who typed a name that there is not."""
+"""Suggests known names that are similar to an unknown one."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-# How alike two names are at least, of 1, where few letters were typed and where many were; and how
-# far behind the most alike another may be.
-_ALIKE_SHORT, _ALIKE = 0.6, 0.8
+# The least similarity of names, from 0 to 1, for a typed name of at most `_SHORT` letters and for a
+# longer one. Names less similar than the best by more than `_MARGIN` are not suggested.
+_MIN_SIMILARITY_SHORT, _MIN_SIMILARITY = 0.6, 0.8
 _SHORT = 5
-_BEHIND = 0.07
-# The same for one word of a name alone, of which there are many.
-_WORD_ALIKE = 0.8
-# Letters of a beginning that says something.
-_SHORTEST = 3
-# Names that have in them what was typed, and names that are spelled like it, at most.
-_MOST_HAVING, _MOST_ALIKE = 6, 3
+_MARGIN = 0.07
+# The least similarity to a single word of a name.
+_MIN_WORD_SIMILARITY = 0.8
+# The fewest letters for which a name that begins with them is suggested.
+_MIN_PREFIX = 3
+# The most suggestions: of names that contain what was typed, and of names with a similar spelling.
+_MAX_CONTAINING, _MAX_SIMILAR = 6, 3
 
 
 def similar(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that are nearest to one, the nearest first; none where none is near.
+    """Finds the known names that are most similar to one, the most similar first.
 
-    Capitals do not count, nor what separates words, and a part of a name will do: `IQ` is near
-    `iq`, and `walker` and `walker-walk` are near `control:walker:walk`. Of names that are merely
-    spelled alike, those are given that are about as near as the nearest.
+    Case and the separators of words do not matter, and parts of names match: `IQ` is similar to
+    `iq`, and `walker` and `walker-walk` to `control:walker:walk`. If no name matches in this way,
+    names with a similar spelling are returned.
 
     Args:
-        name: what was typed.
-        known: the names that there are.
+        name: the name that was typed.
+        known: the known names.
     """
     words = {other: _words(other) for other in known}
     typed, text = _words(name), name.casefold()
@@ -37,29 +37,31 @@ def similar(name: str, known: Iterable[str]) -> list[str]:
     for near in (
         [other for other in words if words[other] == typed],
         [other for other in words if text in re.split("[:/]", other.casefold())],
-        [other for other in words if _has(words[other], typed)],
+        [other for other in words if _contains(words[other], typed)],
     ):
         if near:
-            return near[:_MOST_HAVING]
-    alike = {other: _likeness(typed, words[other]) for other in words}
-    least = _ALIKE_SHORT if len(text) <= _SHORT else _ALIKE
-    if (nearest := max(alike.values(), default=0.0)) >= least:
-        near = [other for other in words if alike[other] >= max(least, nearest - _BEHIND)]
-        return sorted(near, key=lambda other: -alike[other])[:_MOST_ALIKE]
-    if len("".join(typed)) < _SHORTEST:
+            return near[:_MAX_CONTAINING]
+    similarity = {other: _similarity(typed, words[other]) for other in words}
+    least = _MIN_SIMILARITY_SHORT if len(text) <= _SHORT else _MIN_SIMILARITY
+    if (nearest := max(similarity.values(), default=0.0)) >= least:
+        near = [other for other in words if similarity[other] >= max(least, nearest - _MARGIN)]
+        return sorted(near, key=lambda other: -similarity[other])[:_MAX_SIMILAR]
+    if len("".join(typed)) < _MIN_PREFIX:
         return []
-    begun = [other for other in words if "".join(words[other]).startswith("".join(typed))]
-    having = [other for other in words if _likest_word(typed, words[other]) >= _WORD_ALIKE]
-    return (begun or having)[:_MOST_HAVING]
+    beginning = [other for other in words if "".join(words[other]).startswith("".join(typed))]
+    containing = [
+        other for other in words if _word_similarity(typed, words[other]) >= _MIN_WORD_SIMILARITY
+    ]
+    return (beginning or containing)[:_MAX_CONTAINING]
 
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """A question with a space before it, or nothing where no name is near.
+    """A question that suggests similar names, after a space; empty if no name is similar.
 
     Args:
-        name: what was typed.
-        known: the names that there are.
-        prefix: shown before each, such as `--`.
+        name: the name that was typed.
+        known: the known names.
+        prefix: a prefix of each suggestion, such as `--`.
     """
     near = similar(name, known)
     return f" Did you mean {' or '.join(prefix + other for other in near)}?" if near else ""
@@ -69,24 +71,24 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W_]+", name.casefold()))
 
 
-def _has(words: Sequence[str], part: Sequence[str]) -> bool:
-    """Whether words have others among them, in this order and together."""
+def _contains(words: Sequence[str], part: Sequence[str]) -> bool:
+    """Whether `part` is a contiguous subsequence of `words`."""
     starts = range(len(words) - len(part) + 1)
     return any(tuple(words[i : i + len(part)]) == tuple(part) for i in starts)
 
 
-def _likeness(typed: Sequence[str], words: Sequence[str]) -> float:
-    """How alike names are, from 0 to 1: as wholes, or without what the other begins with."""
-    # The first word is the suite or kind, which people leave out.
+def _similarity(typed: Sequence[str], words: Sequence[str]) -> float:
+    """The similarity of names, from 0 to 1: with the known name's first word or without it."""
+    # The first word is the suite or kind, which people may leave out.
     return max(_ratio(" ".join(typed), " ".join(part)) for part in (words, words[1:]))
 
 
-def _likest_word(typed: Sequence[str], words: Sequence[str]) -> float:
-    """How alike what was typed is to the one word of a name that is most like it."""
+def _word_similarity(typed: Sequence[str], words: Sequence[str]) -> float:
+    """The similarity of what was typed to the most similar single word of a name."""
     return max((_ratio(" ".join(typed), word) for word in words), default=0.0)
 
 
 def _ratio(text: str, other: str) -> float:
     matcher = difflib.SequenceMatcher(None, other, text, autojunk=False)
     bound = min(matcher.real_quick_ratio(), matcher.quick_ratio())
-    return matcher.ratio() if bound >= _ALIKE_SHORT else 0.0
+    return matcher.ratio() if bound >= _MIN_SIMILARITY_SHORT else 0.0

@@ -1,4 +1,4 @@
-"""Modules of the user's own: agents and environments, named by import path or by file."""
+"""Imports users' modules, of agents and environments, by import path or by file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _NAME = re.compile(rf"(?P<module>.+\.py|{_DOTTED})(?::(?P<attribute>{_DOTTED}))?")
 
 
-class Named(NamedTuple):
-    """A name in its two parts.
+class ModuleName(NamedTuple):
+    """The name of a module, or of an attribute in it.
 
     Attributes:
         module: an import path `package.module`, or a file that ends in `.py`.
-        attribute: what is meant in it, `name` or `name.name`; None is the module itself.
+        attribute: the attribute, `name` or `name.name`; None for the module itself.
     """
 
     module: str
@@ -32,45 +32,45 @@ class Named(NamedTuple):
 
     @property
     def is_file(self) -> bool:
-        """Whether the module is named by its file."""
+        """Whether the module is given by its file."""
         return self.module.endswith(".py")
 
     @property
     def absolute(self) -> str:
-        """The whole name, a file's by its absolute path, so that it holds in any folder."""
+        """The whole name, with a file's absolute path, which is valid in any current folder."""
         module = os.path.abspath(self.module) if self.is_file else self.module
         return module if self.attribute is None else f"{module}:{self.attribute}"
 
 
-def parse(name: str) -> Named | None:
-    """`package.module`, `package.module:attribute`, `file.py` or `file.py:attribute`.
+def parse(name: str) -> ModuleName | None:
+    """Parses `package.module`, `package.module:attribute`, `file.py` or `file.py:attribute`.
 
     Returns:
-        The parts; None where the name has none of these forms.
+        The parts; None if the name has none of these forms.
     """
     match = _NAME.fullmatch(name)
-    return None if match is None else Named(match["module"], match["attribute"])
+    return None if match is None else ModuleName(match["module"], match["attribute"])
 
 
 def absolute(name: str) -> str:
-    """A name whose file, if it names one, is an absolute path; any other name as it is."""
+    """A name with the absolute path of its file, if it has one; any other name unchanged."""
     named = parse(name)
     return name if named is None else named.absolute
 
 
 def load(module: str) -> types.ModuleType:
-    """Imports a module of the user's own.
+    """Imports a user's module.
 
-    While it is imported, its folder comes first in `sys.path` (the current folder, for an import
-    path), as it would if the user ran it: a package that is installed and happens to have the same
-    name is not what is meant.
+    During the import, its folder (the current folder for an import path) comes first in
+    `sys.path`, as if the user ran it, so that it takes precedence over an installed package of the
+    same name.
 
     Args:
         module: an import path, or a file that ends in `.py`.
 
     Raises:
-        ModuleNotFoundError: there is no such module or file; or one that it imports is missing.
-        Exception: whatever else importing it raises.
+        ModuleNotFoundError: the module, the file or a module that it imports does not exist.
+        Exception: any other error of the import.
     """
     if not module.endswith(".py"):
         with _first(os.getcwd()):
@@ -85,7 +85,7 @@ def load(module: str) -> types.ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
-    # Before it is executed: dataclasses look their module up here.
+    # Registered before it is executed, since dataclasses look up their module here.
     sys.modules[name] = loaded
     try:
         with _first(str(path.parent)):
@@ -93,7 +93,7 @@ def load(module: str) -> types.ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
-    # For what it imports only later on.
+    # So that imports within its functions find modules in its folder.
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     return loaded
@@ -115,7 +115,7 @@ def _file_of(module: types.ModuleType) -> Path | None:
 
 
 def _free_name(path: Path) -> str:
-    """The file's own name, unless another module has that or could be imported by it."""
+    """The file's stem, unless another module has that name or could be imported by it."""
     name = path.stem
     if name.isidentifier() and name not in sys.modules:
         found = importlib.machinery.PathFinder.find_spec(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import sonnet as snt
 import tensorflow as tf
 
@@ -33,6 +35,17 @@ def layers_of(network: snt.nets.MLP) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """The weights, float32 [inputs, outputs], and biases, float32 [outputs], of each layer."""
     layers = [module for module in network.submodules if isinstance(module, snt.Linear)]
     return [(layer.w, layer.b) for layer in layers]
+
+
+def named_arrays(
+    prefix: str, layers: Sequence[tuple[tf.Tensor, tf.Tensor]]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights and biases of layers, named as `quinoa.agents.policies.standalone` reads them."""
+    named = {}
+    for index, (weights, biases) in enumerate(layers):
+        named[f"{prefix}.{index}.w"] = weights.numpy()
+        named[f"{prefix}.{index}.b"] = biases.numpy()
+    return named
 
 
 class Value(snt.Module):

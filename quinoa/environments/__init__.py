@@ -1,6 +1,7 @@
-"""Environments by name, in one form for every agent."""
+"""Environments, made by name and brought into one canonical form for all agents."""
 
-from quinoa.environments.batch import BatchStep, EnvironmentBatch
+from quinoa.environments.batch import EnvironmentBatch
+from quinoa.environments.batch_step import BatchStep
 from quinoa.environments.canonical import CanonicalEnvironment
 from quinoa.environments.errors import (
     EnvironmentFault,
@@ -12,7 +13,9 @@ from quinoa.environments.errors import (
 )
 from quinoa.environments.layout import Layout
 from quinoa.environments.registry import (
+    MAX_SEED,
     check_name,
+    draw_seeds,
     environment_spec,
     import_path,
     is_built_in,
@@ -20,7 +23,6 @@ from quinoa.environments.registry import (
     list_environments,
     make,
 )
-from quinoa.environments.seeds import MAX_SEED, draw_seeds
 
 __all__ = [
     "MAX_SEED",

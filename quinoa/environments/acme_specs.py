@@ -1,4 +1,4 @@
-"""Acme's form of an environment's specs, imported only by who needs it."""
+"""Environment specs as Acme's record; a module of its own, as Acme imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def make_spec(
     rewards: dm_specs.Array,
     discounts: dm_specs.Array,
 ) -> EnvironmentSpec:
-    """The specs in the form that Acme's networks and agents take."""
-    # Acme imports TensorFlow, which only the agents need, and which tells of its CPU options.
+    """Makes the record of specs that Acme's networks and agents take."""
+    # Acme imports TensorFlow, which would log the CPU's options.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     from acme import specs
 

@@ -1,4 +1,4 @@
-"""From actions in [-1, 1] to those that an environment takes."""
+"""Maps actions from [-1, 1] to an environment's own bounds."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class ActionMap:
         low: npt.NDArray[np.float64],
         high: npt.NDArray[np.float64],
     ) -> None:
-        """Takes what the environment's action spec says.
+        """Takes the fields of the environment's action spec.
 
         Args:
-            shape: of the environment's actions, of A elements.
-            dtype: of the environment's actions.
-            low: float64 [A], what -1 stands for.
-            high: float64 [A], what 1 stands for.
+            shape: the shape of the environment's actions, with A elements.
+            dtype: their dtype.
+            low: float64 [A], the lower bounds, to which -1 is mapped.
+            high: float64 [A], the upper bounds, to which 1 is mapped.
         """
         self.shape = shape
         self.dtype = np.dtype(dtype)
@@ -36,7 +36,7 @@ class ActionMap:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """All that the mapping depends on, to be compared."""
+        """Everything that the mapping depends on, for comparing mappings."""
         return (self.shape, self.dtype, tuple(self.low), tuple(self.high))
 
     def __call__(self, actions: npt.NDArray[np.float32]) -> npt.NDArray[Any]:

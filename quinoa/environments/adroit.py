@@ -1,9 +1,9 @@
-"""The Adroit hand's four tasks: `adroit:door`, `hammer`, `pen` and `relocate`.
+"""The Adroit hand's four tasks, `adroit:door`, `hammer`, `pen` and `relocate`.
 
 Rajeswaran et al. (2017), "Learning Complex Dexterous Manipulation with Deep Reinforcement Learning
 and Demonstrations", from gymnasium-robotics, with the dense rewards that the IQ paper trains on.
-An episode is 200 steps long, then truncated; no task terminates by itself. (The authors' pen ends
-an episode that drops it; gymnasium-robotics takes the penalty for that and goes on.)
+Episodes are truncated after 200 steps; no task terminates. (In the authors' version an episode ends
+when the pen is dropped; in gymnasium-robotics that only costs a penalty.)
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ class _Task:
     """One task.
 
     Attributes:
-        id_: Gymnasium's.
-        to_object: what of the observation is the vector from the object to the palm: a slice of
-            it, or the slices of the palm's position and of the object's. None where the reward
-            has no term for it.
+        id_: its Gymnasium id.
+        to_object: where the observation has the vector from the object to the palm: one slice, or
+            the slices of the palm's and the object's positions. None if the reward does not use it.
     """
 
     id_: str
@@ -42,16 +41,16 @@ _TASKS = {
     "relocate": _Task("AdroitHandRelocate-v1", (slice(-9, -6),)),
 }
 
-# The weight of the palm's distance from the object, in the dense reward of each task that has it.
+# The weight of the distance between palm and object in the dense rewards.
 _DISTANCE_WEIGHT = 0.1
 
 
 class AdroitEnvironment(gymnasium_env.GymnasiumEnvironment):
-    """A task whose reward pays for bringing the hand to the object, as its authors have it.
+    """A task with the authors' sign of the distance between the palm and the object in its reward.
 
-    Version 1 of gymnasium-robotics's tasks adds 0.1 times the distance between the palm and the
-    object, where the original subtracts it, and so pays for taking the hand away (its pull request
-    220). A later version is to have the right sign; no release has it yet.
+    Version 1 of gymnasium-robotics's tasks adds 0.1 times that distance, where the original
+    subtracts it, and so rewards moving the hand away from the object. Its pull request 220 corrects
+    that, but no release has it yet.
     """
 
     def __init__(
@@ -60,11 +59,10 @@ class AdroitEnvironment(gymnasium_env.GymnasiumEnvironment):
         """Wraps a task.
 
         Args:
-            environment: the `gymnasium.Env`, owned from here on.
+            environment: the `gymnasium.Env`, which `close` closes.
             seed: as in `GymnasiumEnvironment`.
-            name: what errors call it.
-            to_object: the vector from the object to the palm in an observation, as one slice or
-                as the two whose difference it is.
+            name: its name in error messages.
+            to_object: see `_Task`.
         """
         super().__init__(environment, seed, name)
         self._to_object = to_object
@@ -80,12 +78,12 @@ class AdroitEnvironment(gymnasium_env.GymnasiumEnvironment):
 
 
 def names() -> list[str]:
-    """The tasks, sorted."""
+    """Lists the tasks, sorted."""
     return sorted(_TASKS)
 
 
 def check(name: str) -> None:
-    """Raises `UnknownEnvironmentError` where there is no task of this name."""
+    """Raises `UnknownEnvironmentError` if there is no task of this name."""
     if name not in _TASKS:
         raise UnknownEnvironmentError.suggesting(
             f"adroit:{name}",
@@ -101,16 +99,22 @@ def load(
     rendered: bool = False,
     arguments: Mapping[str, Any] | None = None,
 ) -> dm_env.Environment:
-    """Makes the task of this name, to be rendered or not, with arguments for Gymnasium's `make`.
+    """Makes the task of this name.
+
+    Args:
+        name: the task's name.
+        seed: the seed of its first reset.
+        rendered: whether `render` will be called.
+        arguments: keyword arguments of Gymnasium's `make`.
 
     Raises:
-        UnknownEnvironmentError: there is none.
-        InvalidEnvironmentError: gymnasium-robotics, or what it needs, is not installed.
+        UnknownEnvironmentError: there is no such task.
+        InvalidEnvironmentError: gymnasium-robotics, or a package that it needs, is not installed.
     """
     check(name)
     task = _TASKS[name]
     full_name = f"adroit:{name}"
-    # It announces, as it is imported, what `AdroitEnvironment` mends.
+    # Its notification, printed at its import, is about the sign that `AdroitEnvironment` corrects.
     notifications.pop("gymnasium_robotics", None)
     environment = gymnasium_env.make(
         task.id_, full_name, module="gymnasium_robotics", rendered=rendered, arguments=arguments

@@ -1,69 +1,31 @@
-"""Several environments stepped together, so that one policy call serves them all."""
+"""Steps several environments together, so that they share one policy call."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import dm_env
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.environments.canonical import CanonicalEnvironment, Defect, FloatArray, clipped_actions
+from quinoa.environments.batch_step import BatchStep
+from quinoa.environments.canonical import CanonicalEnvironment, FloatArray, clipped_actions
 from quinoa.environments.errors import EnvironmentFault, FaultKind
 from quinoa.environments.fault_rate import FaultRate
-
-_MID = dm_env.StepType.MID
-_LAST = dm_env.StepType.LAST
-
-# `next_observation`, `reward`, `discount` and `last` of a `BatchStep`.
-_Accepted = tuple[FloatArray, FloatArray, FloatArray, npt.NDArray[np.bool_]]
-
-
-class BatchStep(NamedTuple):
-    """What one step of `N` environments gives. Every array is the caller's to keep.
-
-    Attributes:
-        observation: float32 `[N, O]`, what to act on next. Where an episode has ended it is the
-            first observation of the next one.
-        reward: float32 `[N]`.
-        discount: float32 `[N]`, the environment's own: 0 at a termination and only there.
-        next_observation: float32 `[N, O]`, what the action led to. Where an episode has ended it
-            is that episode's final observation.
-        last: bool `[N]`, whether the episode has ended with this step.
-        episode_return: float64 `[N]`, the undiscounted sum of the rewards of the episode so far,
-            with this step's: where `last`, the return of the episode that has ended.
-        episode_length: int64 `[N]`, the number of actions of the episode so far, likewise. An
-            action that is repeated counts once.
-        valid: bool `[N]`, False where the episode came to grief with this step: it is dropped,
-            `observation` is the first one of the next, and the rest of the row means nothing (but
-            that it is finite). None where every row is a transition, as nearly always.
-        truncated: the rows whose episodes were ended by the batch's own limit.
-        faults: what befell the environments since the step before: at this step, and where they
-            were reset. Each has cost an episode.
-    """
-
-    observation: FloatArray
-    reward: FloatArray
-    discount: FloatArray
-    next_observation: FloatArray
-    last: npt.NDArray[np.bool_]
-    episode_return: npt.NDArray[np.float64]
-    episode_length: npt.NDArray[np.int64]
-    valid: npt.NDArray[np.bool_] | None = None
-    truncated: tuple[int, ...] = ()
-    faults: tuple[EnvironmentFault, ...] = ()
+from quinoa.environments.timestep_checks import Defect
+from quinoa.environments.vectorized_checks import Accepted, VectorizedChecks
 
 
 class EnvironmentBatch:
-    """Steps `N` environments in turn, each starting its next episode as soon as one ends.
+    """Steps `N` environments in turn; each starts its next episode as soon as one ends.
 
-    A reset happens inside the step that ends the episode, so every step is a transition. What the
-    environments return is checked. An environment that breaks its specs or raises loses its
-    episode, which the step reports; it starts the next one, and the others go on. Where even a
-    reset fails, another environment is made in its place. More such faults than `fault_rate`
-    allows are an error. After an exception out of `step` or `reset`, call `reset` to go on.
+    A reset happens inside the step that ends the episode, so every step is a transition. Everything
+    that the environments return is checked. If an environment violates its specs or raises, its
+    episode is dropped, which the step reports, and its next one is started; the other environments
+    are not affected. If a reset fails, the environment is replaced by a new one. More such faults
+    than `fault_rate` allows are an error. After `step` or `reset` has raised, call `reset`.
     """
 
     def __init__(
@@ -76,17 +38,17 @@ class EnvironmentBatch:
         """Takes environments with equal specs.
 
         Args:
-            environments: at least one. They are owned from here on: `close` closes them. One that
-                is no `CanonicalEnvironment` is made one.
-            make: makes an environment in place of one that cannot be reset. With None, that is an
-                error at once.
-            max_episode_steps: actions after which an episode is cut off: its step is `last`, but
-                keeps its discount, for it might have gone on. None is never.
+            environments: at least one. `close` closes them. Those that are no
+                `CanonicalEnvironment` are wrapped in one.
+            make: makes an environment to replace one that cannot be reset; without it, a failed
+                reset is an error.
+            max_episode_steps: the number of actions after which an episode is truncated: that step
+                is `last`, but keeps its discount. None is no limit.
 
         Raises:
-            ValueError: there are none, one is there twice, their specs differ, or the limit is
-                below 1.
-            InvalidEnvironmentError: one of them cannot be made canonical.
+            ValueError: there are no environments, one is given twice, their specs differ, or the
+                limit is below 1.
+            InvalidEnvironmentError: an environment cannot be made canonical.
         """
         if max_episode_steps is not None and max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, not {max_episode_steps}.")
@@ -99,8 +61,8 @@ class EnvironmentBatch:
         self._fault_rate = FaultRate()
         self._faults: list[EnvironmentFault] = []
         self._limit: float = math.inf if max_episode_steps is None else max_episode_steps
-        # Steps until an episode can be that long, at the earliest: a step counts down one number
-        # rather than look at them all.
+        # The fewest steps after which an episode can reach the limit: counting down one number is
+        # cheaper than comparing all lengths at each step.
         self._until_limit = self._limit
         first = self._environments[0]
         for i, environment in enumerate(self._environments):
@@ -120,19 +82,7 @@ class EnvironmentBatch:
         self._equal_bounds = all(
             environment.action_map.key == first.action_map.key for environment in self._environments
         )
-        # What `_accept_together` relies on: the same vectors in every environment, either as they
-        # are (no keys) or in one mapping.
-        self._size = math.prod(self._observation_shape)
-        self._ones = np.ones(count, np.float32)
-        self._keys: list[Any] | None = None
-        self._shapes: list[tuple[int, ...]] | None = None
-        if all(environment.leaves == first.leaves for environment in self._environments) and all(
-            len(leaf.path) == len(first.leaves[0].path) < 2 and len(leaf.shape) == 1
-            for leaf in first.leaves
-        ):
-            self._shapes = [leaf.shape for leaf in first.leaves] * count
-            if first.leaves[0].path:
-                self._keys = [leaf.path[0] for leaf in first.leaves]
+        self._checks = VectorizedChecks(self._environments)
         self._returns = np.zeros(count, np.float64)
         self._lengths = np.zeros(count, np.int64)
         self._running = False
@@ -147,14 +97,14 @@ class EnvironmentBatch:
         return tuple(self._environments)
 
     def reset(self) -> FloatArray:
-        """Starts an episode in every environment, whatever was running.
+        """Starts an episode in every environment, dropping the running ones.
 
         Returns:
             The first observations, float32 `[N, O]`.
 
         Raises:
-            EnvironmentFault: an environment broke its specs, or raised, and none could be made in
-                its place, or there were too many faults (`TooManyFaultsError`).
+            EnvironmentFault: an environment violated its specs or raised and could not be replaced,
+                or there were too many faults (`TooManyFaultsError`).
         """
         self._running = False
         observation = np.empty(self._observation_shape, np.float32)
@@ -168,8 +118,8 @@ class EnvironmentBatch:
         """Applies one action to each environment.
 
         Args:
-            actions: `[N, A]`; clipped to [-1, 1]. One that is not finite is a fault: its
-                environment is not stepped with it.
+            actions: `[N, A]`; clipped to [-1, 1]. An action that is not finite is a fault, and its
+                environment is not stepped.
 
         Raises:
             ValueError: the actions have another shape.
@@ -178,13 +128,13 @@ class EnvironmentBatch:
         """
         if not self._running:
             raise RuntimeError(f"{self._name}: call reset() before step().")
-        # By row, what is wrong with this step.
+        # The faults of this step, by row.
         dropped: dict[int, EnvironmentFault] = {}
         actions = self._checked_actions(actions, dropped)
         self._running = False
 
         timesteps = self._transition_each(self._to_inner_actions(actions), dropped)
-        accepted = None if dropped else self._accept_together(timesteps)
+        accepted = None if dropped else self._checks(timesteps)
         if accepted is None:
             accepted = self._accept_one_by_one(timesteps, dropped)
         next_observation, reward, discount, last = accepted
@@ -206,7 +156,7 @@ class EnvironmentBatch:
         )
         ended = np.count_nonzero(last)
         if ended:
-            self._fault_rate.ended(ended)
+            self._fault_rate.add_ended(ended)
             for i in np.flatnonzero(last):
                 self._start_episode(i, result.observation)
         if dropped:
@@ -218,7 +168,7 @@ class EnvironmentBatch:
         return result
 
     def close(self) -> None:
-        """Closes every environment, whatever comes of that (see `CanonicalEnvironment.close`)."""
+        """Closes every environment; errors are logged (see `CanonicalEnvironment.close`)."""
         self._running = False
         for environment in self._environments:
             environment.close()
@@ -226,7 +176,7 @@ class EnvironmentBatch:
     def _checked_actions(
         self, actions: npt.ArrayLike, dropped: dict[int, EnvironmentFault]
     ) -> FloatArray:
-        """Clips actions; one that is not finite becomes zeros, and is among the faults."""
+        """Clips actions; one that is not finite is replaced by zeros and added to the faults."""
         try:
             return clipped_actions(actions, self._action_shape, self._name)
         except ValueError:
@@ -252,9 +202,10 @@ class EnvironmentBatch:
     def _transition_each(
         self, actions: Sequence[npt.NDArray[Any]], dropped: dict[int, EnvironmentFault]
     ) -> list[dm_env.TimeStep | None]:
-        """Steps the environments that are not dropped; None in place of a step that there is not.
+        """Steps the environments that are not dropped, and drops those that raise.
 
-        Those that raise are dropped.
+        Returns:
+            The time steps, None for a dropped environment.
         """
         timesteps: list[dm_env.TimeStep | None] = []
         if not dropped:
@@ -278,55 +229,14 @@ class EnvironmentBatch:
                 dropped[i] = self._fault(i, error)
         return timesteps
 
-    def _accept_together(self, timesteps: list[dm_env.TimeStep | None]) -> _Accepted | None:
-        """Does what `_accept_one_by_one` does with a few calls for the whole batch.
-
-        Returns:
-            None if anything at all is unusual, good or bad; nothing is told apart here.
-        """
-        if self._shapes is None:
-            return None
-        count = len(timesteps)
-        try:
-            step_types, rewards, discounts, observations = zip(*timesteps, strict=True)
-            last = np.zeros(count, np.bool_)
-            if step_types.count(_MID) < count:
-                last[:] = [step_type == _LAST for step_type in step_types]
-                if step_types.count(_MID) + np.count_nonzero(last) < count:
-                    return None
-            if discounts.count(1.0) == count:
-                discount = self._ones.copy()
-            else:
-                discount = np.array(discounts, np.float32)
-                # A comparison with NaN is false.
-                if not (discount.min() >= 0 and discount.max() <= 1):
-                    return None
-            parts: list[Any]
-            if self._keys is None:
-                parts = list(observations)
-            else:
-                parts = [observation[key] for observation in observations for key in self._keys]
-            if [part.shape for part in parts] != self._shapes:
-                return None
-            # One array for both, so that both are converted and checked at once.
-            parts.append(np.array(rewards, np.float32))
-            values = np.empty(self._size + count, np.float32)
-            np.concatenate(parts, out=values, casting="same_kind")
-        except (AttributeError, LookupError, TypeError, ValueError):
-            return None
-        if not np.isfinite(values).all():
-            return None
-        next_observation = values[: self._size].reshape(self._observation_shape)
-        return next_observation, values[self._size :], discount, last
-
     def _accept_one_by_one(
         self,
         timesteps: Sequence[dm_env.TimeStep | None],
         dropped: dict[int, EnvironmentFault],
-    ) -> _Accepted:
-        """Checks what the environments returned; those that broke their specs are dropped.
+    ) -> Accepted:
+        """Checks the time steps one by one, and drops environments that violated their specs.
 
-        The rows of those dropped are zeros.
+        The rows of dropped environments are zeros.
         """
         count = len(timesteps)
         next_observation = np.zeros(self._observation_shape, np.float32)
@@ -350,17 +260,17 @@ class EnvironmentBatch:
     def _truncate(
         self, last: npt.NDArray[np.bool_], dropped: dict[int, EnvironmentFault]
     ) -> tuple[int, ...]:
-        """Ends the episodes that are as long as they may be; returns their rows."""
-        goes_on = ~last
-        goes_on[list(dropped)] = False
-        truncated = goes_on & (self._lengths >= self._limit)
+        """Ends the episodes that have reached the limit; returns their rows."""
+        is_running = ~last
+        is_running[list(dropped)] = False
+        truncated = is_running & (self._lengths >= self._limit)
         last |= truncated
-        goes_on &= ~truncated
-        self._until_limit = self._limit - int(np.max(self._lengths, where=goes_on, initial=0))
+        is_running &= ~truncated
+        self._until_limit = self._limit - int(np.max(self._lengths, where=is_running, initial=0))
         return tuple(np.flatnonzero(truncated).tolist())
 
     def _drop(self, dropped: dict[int, EnvironmentFault], step: BatchStep) -> BatchStep:
-        """Starts the next episodes of the dropped rows, and marks them."""
+        """Starts the next episodes of the dropped rows, and marks the rows as invalid."""
         valid = np.ones(len(self._environments), np.bool_)
         for i, fault in sorted(dropped.items()):
             valid[i] = False
@@ -369,7 +279,7 @@ class EnvironmentBatch:
         return step._replace(valid=valid)
 
     def _start_episode(self, i: int, observation: FloatArray) -> None:
-        """Resets an environment, or one that is made in its place, and writes into its row."""
+        """Resets an environment, or replaces it if that fails, and writes the row's observation."""
         try:
             self._reset_row(i, observation)
         except EnvironmentFault as fault:
@@ -380,7 +290,7 @@ class EnvironmentBatch:
             self._reset_row(i, observation)
 
     def _replace(self, i: int, make: Callable[[], dm_env.Environment]) -> None:
-        """Makes another environment in the place of one that cannot go on."""
+        """Replaces an environment that cannot be reset by a new one."""
         old = self._environments[i]
         old.close()
         try:
@@ -396,7 +306,7 @@ class EnvironmentBatch:
 
     def _reset_row(self, i: int, observation: FloatArray) -> None:
         self._returns[i] = 0
-        self._lengths[i] = -1  # A fault is then told to be at the reset.
+        self._lengths[i] = -1  # So that a fault is reported as one of the reset.
         try:
             self._environments[i].reset_into(observation[i])
         except KeyboardInterrupt:
@@ -407,7 +317,7 @@ class EnvironmentBatch:
 
     def _count(self, fault: EnvironmentFault) -> None:
         self._faults.append(fault)
-        self._fault_rate.faulted(fault)
+        self._fault_rate.add_fault(fault)
 
     def _fault(self, i: int, error: BaseException) -> EnvironmentFault:
         fault = self._environments[i].fault(error, int(self._lengths[i]) + 1)
@@ -423,7 +333,7 @@ def _canonical(environment: dm_env.Environment) -> CanonicalEnvironment:
 
 
 def _alike(one: CanonicalEnvironment, other: CanonicalEnvironment) -> bool:
-    """Whether one can stand in a batch where the other stood."""
+    """Whether one can replace the other in a batch."""
     return (
         one.observation_spec() == other.observation_spec()
         and one.action_spec() == other.action_spec()

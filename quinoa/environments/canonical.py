@@ -1,7 +1,7 @@
-"""One form for every environment: flat float32 observations, actions in [-1, 1].
+"""One form for all environments: flat float32 observations, actions in [-1, 1].
 
-Agents, replay and evaluation are written once, against this form, so whatever differs between
-suites (nested observations, action ranges, dtypes, how an episode ends) is settled here.
+Agents, replay and evaluation are written for this form, so all differences between suites (nested
+observations, action ranges, dtypes, how an episode ends) are resolved here.
 """
 
 from __future__ import annotations
@@ -25,29 +25,20 @@ from quinoa.environments.spec_checks import (
     checked_leaves,
     structure_mismatch,
 )
+from quinoa.environments.timestep_checks import Defect, checked_timestep, unpacked
 from quinoa.environments.user_code import described, shortened
 
 FloatArray = npt.NDArray[np.float32]
 
-# Looked up once: an enumeration's members are slow to reach, and this is done at every step.
+# Looked up once: members of an enumeration are slow to access, and this is done at every step.
 _FIRST = dm_env.StepType.FIRST
 _MID = dm_env.StepType.MID
 _LAST = dm_env.StepType.LAST
 
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
-
 _LOG = logging.getLogger(__name__)
 
-# The names of the environments of which it has been said that their close() fails.
-_said_of: set[str] = set()
-
-
-class Defect(Exception):
-    """What is wrong with an environment's step; where is for `fault` to add."""
-
-    def __init__(self, message: str, kind: FaultKind = FaultKind.SPEC) -> None:
-        super().__init__(message)
-        self.kind = kind
+# The names of environments whose failing close() has been logged.
+_logged: set[str] = set()
 
 
 class CanonicalEnvironment(dm_env.Environment):
@@ -56,15 +47,15 @@ class CanonicalEnvironment(dm_env.Environment):
     * Observation: one float32 vector `[O]`. A nested observation (mappings, lists and tuples of
       arrays) is flattened in the order of its spec; a scalar becomes one element.
     * Action: float32 `[A]` in [-1, 1], mapped affinely to the bounds of the inner environment.
-      What lies outside is clipped.
+      Values outside are clipped.
     * Reward and discount: float32 scalars, the discount in [0, 1]. Both are those of the inner
       environment: by dm_env's convention a termination is a `LAST` step with discount 0, a time
       limit a `LAST` step with discount 1.
-    * With `action_repeat` above 1 an action is applied that often, or until the episode ends. Its
-      rewards are summed and its discounts multiplied.
+    * With `action_repeat` above 1, an action is applied that many times, or until the episode ends.
+      The rewards are summed and the discounts multiplied.
 
-    What the inner environment returns is checked at every step, so that no bad value reaches
-    replay. Every array that is returned is the caller's: none is written again. Wrapping a
+    Everything that the inner environment returns is checked at every step, so that no invalid value
+    reaches replay. Returned arrays belong to the caller and are never written to again. Wrapping a
     canonical environment again changes nothing.
     """
 
@@ -78,12 +69,12 @@ class CanonicalEnvironment(dm_env.Environment):
         """Wraps an environment after checking its specs.
 
         Args:
-            environment: the inner environment. It is owned from here on: `close` closes it.
-            name: what errors call it; by default its own name if canonical, else its class's.
+            environment: the inner environment, which `close` closes.
+            name: its name in error messages; by default its own if canonical, else its class's.
             action_repeat: how many inner steps one step makes, at least 1.
 
         Raises:
-            InvalidEnvironmentError: it is no environment, or its specs cannot be made canonical.
+            InvalidEnvironmentError: it is not an environment, or its specs are not supported.
             ValueError: `action_repeat` is not a positive integer.
         """
         check_action_repeat(action_repeat)
@@ -129,7 +120,7 @@ class CanonicalEnvironment(dm_env.Environment):
 
     @property
     def name(self) -> str:
-        """What errors call this environment."""
+        """The environment's name in error messages."""
         return self._name
 
     @property
@@ -187,7 +178,7 @@ class CanonicalEnvironment(dm_env.Environment):
             return self.reset()
         clipped = clipped_actions(action, self._action_spec.shape, self._name)
         inner_action = self._action_map(clipped)
-        # Until the step is known to be good: a faulty environment must not be stepped on.
+        # Reset again unless this step succeeds: a faulty environment must not be stepped further.
         self._needs_reset = True
         self._episode_step += 1
         observation = np.empty(self._observation_spec.shape, np.float32)
@@ -205,24 +196,24 @@ class CanonicalEnvironment(dm_env.Environment):
     def close(self) -> None:
         """Closes the inner environment.
 
-        What that raises is logged as a warning, once for all environments of this name: by then
-        they have done what they were for.
+        An error is only logged as a warning, once for all environments of this name, as they are
+        not needed any more.
         """
         try:
             self._inner.close()
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if self._name not in _said_of:
-                _said_of.add(self._name)
+            if self._name not in _logged:
+                _logged.add(self._name)
                 _LOG.warning(
                     "%s: its close() fails, which changes nothing else: %s",
                     self._name,
                     described(error),
                 )
 
-    # The parts of `reset` and `step`, for `EnvironmentBatch`, which does for all its environments
-    # at once what is cheaper so. They raise `Defect`, or whatever the inner environment raises.
+    # The parts of `reset` and `step`, for `EnvironmentBatch`, which does some of the work for all
+    # its environments at once. They raise `Defect`, or whatever the inner environment raises.
 
     @property
     def transition(self) -> Callable[[npt.NDArray[Any]], dm_env.TimeStep]:
@@ -231,7 +222,7 @@ class CanonicalEnvironment(dm_env.Environment):
 
     @property
     def action_map(self) -> ActionMap:
-        """From actions in [-1, 1] to those of the inner environment."""
+        """The mapping from [-1, 1] to the inner environment's actions."""
         return self._action_map
 
     @property
@@ -241,10 +232,10 @@ class CanonicalEnvironment(dm_env.Environment):
 
     def reset_into(self, observation: FloatArray) -> None:
         """Resets the inner environment and writes its observation into `observation` `[O]`."""
-        step_type, _, _, inner_observation = _unpacked(self._inner.reset(), "reset()")
+        step_type, _, _, inner_observation = unpacked(self._inner.reset(), "reset()")
         if step_type is not _FIRST:
             raise Defect(f"reset() returned a {step_type!r} step, not a FIRST one")
-        # Once an episode is enough: the leaves are looked at at every step.
+        # Once per episode is enough: the leaves are checked at every step.
         mismatch = structure_mismatch(self._inner_observation_spec, inner_observation)
         if mismatch:
             raise Defect(mismatch)
@@ -258,12 +249,12 @@ class CanonicalEnvironment(dm_env.Environment):
         Returns:
             The reward, the discount, and whether the episode has ended.
         """
-        step_type, reward, discount, inner_observation = _checked_timestep(timestep)
+        step_type, reward, discount, inner_observation = checked_timestep(timestep)
         self._write(inner_observation, observation)
         return reward, discount, step_type is _LAST
 
     def fault(self, error: BaseException, episode_step: int) -> EnvironmentFault:
-        """What to raise for an error at this step of an episode, 0 being its reset."""
+        """Makes the fault to raise for an error at a step of an episode; step 0 is the reset."""
         where = f"step {episode_step} of its episode" if episode_step else "its reset"
         what, kind = described(error), FaultKind.RAISED
         if isinstance(error, Defect):
@@ -274,7 +265,7 @@ class CanonicalEnvironment(dm_env.Environment):
         total_reward = 0.0
         total_discount = 1.0
         for _ in range(self._action_repeat):
-            step_type, reward, discount, observation = _checked_timestep(
+            step_type, reward, discount, observation = checked_timestep(
                 self._inner.step(inner_action)
             )
             total_reward += reward
@@ -320,15 +311,15 @@ def check_action_repeat(action_repeat: int) -> None:
 
 
 def clipped_actions(actions: npt.ArrayLike, shape: tuple[int, ...], name: str) -> FloatArray:
-    """Actions of the given shape as a float32 array, clipped to [-1, 1].
+    """Checks actions and clips them to [-1, 1]; the result is float32.
 
     Raises:
-        ValueError: they have another shape, or are not finite.
+        ValueError: the actions have another shape than `shape`, or are not finite.
     """
     array = np.asarray(actions, np.float32)
     if array.shape != shape:
         raise ValueError(f"{name} takes actions of shape {shape}, not {array.shape}.")
-    # NaN is never at most 1, and so it ends up below as well.
+    # False for NaN, which is handled below.
     if np.maximum.reduce(np.abs(array), axis=None) <= 1:
         return array
     if not np.isfinite(array).all():
@@ -337,46 +328,3 @@ def clipped_actions(actions: npt.ArrayLike, shape: tuple[int, ...], name: str) -
             f"{name} was given an action that is not finite: {array[tuple(index)]} at {index}."
         )
     return np.clip(array, np.float32(-1), np.float32(1))
-
-
-def _checked_timestep(timestep: dm_env.TimeStep) -> tuple[dm_env.StepType, float, float, Any]:
-    """The step's type, reward, discount and observation, the middle two checked."""
-    step_type, reward, discount, observation = _unpacked(timestep, "step()")
-    if step_type is not _MID and step_type is not _LAST:
-        raise Defect(f"step() returned a {step_type!r} step within an episode")
-    try:
-        reward = float(reward)
-        discount = float(discount)
-    except (TypeError, ValueError):
-        raise Defect(
-            f"the reward {reward!r} and the discount {discount!r} must both be numbers"
-        ) from None
-    # Written so that NaN, which is neither above nor below anything, fails as well.
-    if not -_FLOAT32_MAX <= reward <= _FLOAT32_MAX:
-        raise Defect(f"the reward is {reward}, not a finite float32", FaultKind.NOT_FINITE)
-    if not 0.0 <= discount <= 1.0:
-        kind = FaultKind.SPEC if math.isfinite(discount) else FaultKind.NOT_FINITE
-        raise Defect(f"the discount is {discount}, outside [0, 1]", kind)
-    return step_type, reward, discount, observation
-
-
-def _unpacked(timestep: Any, what: str) -> tuple[dm_env.StepType, Any, Any, Any]:
-    """The fields of a time step that `what` returned, the first of them checked.
-
-    A number that equals a step type is as good as that: those that come over a wire are such, and
-    dm_env's own `first()`, `mid()` and `last()` take them.
-    """
-    try:
-        step_type, reward, discount, observation = timestep
-        if not isinstance(step_type, dm_env.StepType):
-            step_type = dm_env.StepType(step_type)
-    except (TypeError, ValueError):
-        if isinstance(timestep, dm_env.TimeStep):
-            raise Defect(
-                f"{what} returned a step of the type {timestep.step_type!r}, which is no "
-                "dm_env.StepType"
-            ) from None
-        raise Defect(
-            f"{what} returned a {type(timestep).__name__}, not a dm_env.TimeStep"
-        ) from None
-    return step_type, reward, discount, observation

@@ -1,4 +1,4 @@
-"""The dm_control suite: `control:<domain>:<task>`."""
+"""The dm_control suite's environments, named `control:<domain>:<task>`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import dm_env
 from quinoa.environments import mujoco_log
 from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
 
-# How a domain of the suite declares a task, in its source.
+# How the source of a domain declares a task.
 _TASK = re.compile(r"^@SUITE\.add\(.*\)\n(?:@.*\n)*def (\w+)", re.MULTILINE)
 
-# The tasks that cannot be made canonical, and why.
+# The tasks that cannot be made canonical, with the reasons.
 UNSUPPORTED: dict[str, str] = {
     "lqr:lqr_2_1": "its actions are forces without bounds",
     "lqr:lqr_6_2": "its actions are forces without bounds",
@@ -26,7 +26,7 @@ UNSUPPORTED: dict[str, str] = {
 
 
 def names() -> list[str]:
-    """Every task of the suite that is supported, as `<domain>:<task>`, sorted."""
+    """Lists the supported tasks of the suite, as `<domain>:<task>`, sorted."""
     return sorted(name for name in _all_names() if name not in UNSUPPORTED)
 
 
@@ -59,9 +59,9 @@ def load(name: str, seed: int, arguments: Mapping[str, Any] | None = None) -> dm
     """Loads the task `<domain>:<task>`; raises what `check` does.
 
     Args:
-        name: of the task.
-        seed: of its random numbers.
-        arguments: for the function that makes the task, such as `time_limit` in seconds.
+        name: `<domain>:<task>`.
+        seed: the seed of its random numbers.
+        arguments: keyword arguments of the task's constructor, such as `time_limit` in seconds.
     """
     check(name)
     domain, task = name.split(":")
@@ -73,7 +73,7 @@ def load(name: str, seed: int, arguments: Mapping[str, Any] | None = None) -> dm
 
 @functools.lru_cache(maxsize=1)
 def _all_names() -> frozenset[str]:
-    """Every task of the suite, read in its source, as importing it takes a while."""
+    """All tasks of the suite, read from its source, as importing it is slow."""
     package = importlib.util.find_spec("dm_control")
     if package is None or not package.submodule_search_locations:
         return frozenset()
@@ -86,7 +86,7 @@ def _all_names() -> frozenset[str]:
 
 
 def _suite() -> Any:
-    # The observations are states, never pixels. Without this dm_control looks for a display.
+    # Observations are states, never pixels; by default dm_control would look for a display.
     os.environ.setdefault("MUJOCO_GL", "disable")
     from dm_control import suite
 
@@ -95,15 +95,15 @@ def _suite() -> Any:
 
 
 def _without_renderer(physics: Any) -> None:
-    """Lets a task that asks for `physics.contexts` run where nothing can be rendered.
+    """Lets a task that reads `physics.contexts` run without a renderer.
 
     At every reset quadruped-escape copies its new terrain to the renderer "if we have a rendering
-    context". The property that it asks makes one, and raises where there is no renderer. The
-    terrain that is simulated is in the model by then, so the physics is the same without.
+    context". But the property that it checks creates a context, and raises without a renderer. The
+    simulated terrain is already in the model, so the physics does not change.
     """
     try:
         _ = physics.contexts
-    except Exception:  # Each of the rendering backends has an error of its own.
+    except Exception:  # Each rendering backend has its own error.
         physics.__class__ = type(
             "HeadlessPhysics", (type(physics),), {"contexts": property(lambda self: None)}
         )

@@ -5,43 +5,43 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from quinoa import suggestions
+from quinoa.suggestions import did_you_mean
 
 
 class UnknownEnvironmentError(ValueError):
-    """No environment has the name that was asked for."""
+    """No environment has this name."""
 
     @classmethod
     def suggesting(
         cls, name: str, known: Sequence[str], otherwise: str = ""
     ) -> UnknownEnvironmentError:
-        """An error that suggests the known names similar to `name`, or says `otherwise`."""
-        hint = suggestions.did_you_mean(name, known) or f" {otherwise}"
+        """Makes an error that suggests the known names similar to `name`, or else `otherwise`."""
+        hint = did_you_mean(name, known) or f" {otherwise}"
         return cls(f"There is no environment {name!r}.{hint}".rstrip())
 
 
 class InvalidEnvironmentError(ValueError):
-    """The environment exists, but it cannot be made here or cannot be made canonical."""
+    """The environment exists, but cannot be made here, or not made canonical."""
 
 
 class NotRenderableError(ValueError):
-    """The environment cannot be drawn: it has no pictures, or not on this machine."""
+    """The environment cannot be rendered, or not on this machine."""
 
 
 class FaultKind(enum.Enum):
-    """What an episode came to grief by."""
+    """Why an episode failed."""
 
-    NOT_FINITE = "not_finite"  # a number out of the environment is NaN or infinite
-    SPEC = "spec"  # what the environment returned is not what its specs say
+    NOT_FINITE = "not_finite"  # a number from the environment is NaN or infinite
+    SPEC = "spec"  # what the environment returned violates its specs
     RAISED = "raised"  # the environment raised
-    ACTION = "action"  # the action is NaN or infinite, and the environment not to blame
+    ACTION = "action"  # the policy's action is NaN or infinite
 
 
 class EnvironmentFault(RuntimeError):
-    """An episode cannot go on: it names the environment, the step and the value.
+    """An episode failed; the message names the environment, the step and the value.
 
     Attributes:
-        kind: what happened.
+        kind: why it failed.
     """
 
     def __init__(self, message: str, kind: FaultKind = FaultKind.RAISED) -> None:
@@ -50,4 +50,4 @@ class EnvironmentFault(RuntimeError):
 
 
 class TooManyFaultsError(EnvironmentFault):
-    """Too many episodes came to grief; it quotes the latest fault, whose kind it has."""
+    """Too many episodes failed; the message and the kind are the latest fault's."""

@@ -1,8 +1,7 @@
-"""Environments of the user's own: `package.module:factory`, `file.py:factory`, or the object."""
+"""Makes users' environments by `package.module:factory`, `file.py:factory`, or the function."""
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import inspect
 import os
@@ -16,19 +15,20 @@ from quinoa import user_modules
 from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
 from quinoa.environments.user_code import described
+from quinoa.suggestions import did_you_mean
 
 
 def is_factory_name(name: str) -> bool:
-    """Whether the name has the form `package.module:factory` or `file.py:factory`."""
+    """Whether a name has the form `package.module:factory` or `file.py:factory`."""
     named = user_modules.parse(name)
     return named is not None and named.attribute is not None
 
 
 def check(name: str, known: Callable[[], Sequence[str]]) -> None:
-    """Checks that the outermost package of the module, or its file, is there; imports nothing.
+    """Checks that the module's top-level package, or the file, exists, without importing it.
 
     Raises:
-        UnknownEnvironmentError: it is not.
+        UnknownEnvironmentError: it does not exist.
     """
     named = user_modules.parse(name)
     assert named is not None
@@ -51,19 +51,19 @@ def load(
     known: Callable[[], Sequence[str]],
     rendered: bool = False,
 ) -> dm_env.Environment:
-    """Calls the factory of a name; see `call`.
+    """Imports a factory and calls it; see `call`.
 
     Args:
         name: `package.module:factory`, or `file.py:factory`.
-        seed: for the factory.
-        arguments: for the factory.
-        known: lists other environments' names, of which the name may be a slip.
-        rendered: whether the environment is to be drawn.
+        seed: the environment's seed.
+        arguments: keyword arguments of the factory.
+        known: lists other environments' names, in case the name is a misspelling of one.
+        rendered: whether the environment will be rendered.
 
     Raises:
-        UnknownEnvironmentError: there is no such module, or nothing of that name in it.
-        InvalidEnvironmentError: importing the module fails, the factory cannot be called so, or
-            what it returns is no environment.
+        UnknownEnvironmentError: there is no such module, or it has no such attribute.
+        InvalidEnvironmentError: the module cannot be imported, the factory cannot be called with
+            these arguments, or it does not return an environment.
     """
     return call(_find(name, known), name, seed, arguments or {}, rendered=rendered)
 
@@ -76,41 +76,41 @@ def call(
     *,
     rendered: bool = False,
 ) -> dm_env.Environment:
-    """Makes an environment with a function or class of the user's own.
+    """Calls a user's function or class that makes an environment.
 
-    It is called with the arguments, and with `seed=seed` if it takes that. What the factory itself
-    raises is passed on unchanged, for `make` to say.
+    It is called with the arguments, and with `seed=seed` if it takes that. Errors that the factory
+    itself raises propagate unchanged.
 
     Args:
-        factory: makes a `dm_env.Environment` or a `gymnasium.Env`, of which the latter gets the
-            seed with its first reset.
-        name: what errors call it.
-        seed: for the environment.
-        arguments: keyword arguments.
-        rendered: whether the environment is to be drawn: a class of Gymnasium's is then made with
-            `render_mode="rgb_array"`, if it takes that.
+        factory: makes a `dm_env.Environment` or a `gymnasium.Env`. The latter gets the seed at its
+            first reset.
+        name: its name in error messages.
+        seed: the environment's seed.
+        arguments: keyword arguments of the factory.
+        rendered: whether the environment will be rendered. If so, a factory that takes
+            `render_mode` is called with "rgb_array".
 
     Raises:
-        InvalidEnvironmentError: the factory cannot be called so, or what it returns is no
-            environment, or another's space.
+        InvalidEnvironmentError: the factory cannot be called with these arguments, or it does not
+            return an environment, or one with unsupported spaces.
     """
     given = dict(arguments)
-    if rendered and "render_mode" not in given and _names(factory, "render_mode"):
+    if rendered and "render_mode" not in given and _has_parameter(factory, "render_mode"):
         given["render_mode"] = "rgb_array"
     environment = _called(factory, name, seed, given)
     return adapt(environment, name, seed)
 
 
 def adapt(environment: Any, name: str, seed: int) -> dm_env.Environment:
-    """An environment of either kind as a `dm_env.Environment`.
+    """Makes a `dm_env.Environment` of an environment of either kind.
 
     Args:
         environment: a `dm_env.Environment`, or a `gymnasium.Env`.
-        name: what errors call it.
-        seed: of the first reset, for Gymnasium's.
+        name: its name in error messages.
+        seed: the seed of the first reset of a `gymnasium.Env`.
 
     Raises:
-        InvalidEnvironmentError: it is neither, or has spaces that are not supported.
+        InvalidEnvironmentError: it is neither, or its spaces are not supported.
     """
     if isinstance(environment, dm_env.Environment):
         return environment
@@ -143,10 +143,9 @@ def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
     owner = f"the module {module_name}"
     for attribute in named.attribute.split("."):
         if not hasattr(found, attribute):
-            near = difflib.get_close_matches(attribute, dir(found), n=3)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
             raise UnknownEnvironmentError(
-                f"There is no environment {name!r}: {owner} has no {attribute}.{hint}"
+                f"There is no environment {name!r}: {owner} has no {attribute}."
+                f"{did_you_mean(attribute, dir(found))}"
             )
         found = getattr(found, attribute)
         owner = attribute
@@ -172,10 +171,10 @@ def _no_module(
 def _called(factory: Callable[..., Any], name: str, seed: int, arguments: dict[str, Any]) -> Any:
     try:
         signature = inspect.signature(factory)
-    except ValueError:  # Some functions written in C do not tell theirs.
+    except ValueError:  # Some functions written in C have no signature.
         return factory(**arguments)
-    takes_seed = _names(factory, "seed") or (
-        # Any keyword will do for a function; others hand it on to what may not know it.
+    takes_seed = _has_parameter(factory, "seed") or (
+        # A function with **kwargs takes it; a class may pass kwargs on to one that does not.
         inspect.isroutine(factory)
         and any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     )
@@ -194,8 +193,8 @@ def _called(factory: Callable[..., Any], name: str, seed: int, arguments: dict[s
     return factory(**arguments)
 
 
-def _names(factory: Callable[..., Any], parameter: str) -> bool:
-    """Whether a parameter of this name is among a callable's own."""
+def _has_parameter(factory: Callable[..., Any], parameter: str) -> bool:
+    """Whether a callable has a parameter of this name (not counting **kwargs)."""
     try:
         found = inspect.signature(factory).parameters.get(parameter)
     except ValueError:
@@ -204,7 +203,7 @@ def _names(factory: Callable[..., Any], parameter: str) -> bool:
 
 
 def _takes_one_more(signature: inspect.Signature, arguments: Mapping[str, Any]) -> bool:
-    """Whether one argument by position is all that is missing: a seed of another name."""
+    """Whether one positional argument is missing, which then is the seed under another name."""
     try:
         signature.bind(0, **arguments)
     except TypeError:

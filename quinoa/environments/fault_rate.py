@@ -1,4 +1,4 @@
-"""How many faults among the episodes are too many to go on with."""
+"""Decides when too many episodes have failed."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import collections
 
 from quinoa.environments.errors import EnvironmentFault, TooManyFaultsError
 
-# Of so many episodes, the latest ones, so many may come to grief. Fewer at the beginning are not
-# too many either, whatever their share: an environment that fails always is soon at the limit.
+# At most MAX_FAULTS of the last WINDOW episodes may fail. At the start of a run, too, only the
+# number counts and not the share: an environment that always fails soon exceeds it.
 WINDOW = 100
 MAX_FAULTS = WINDOW // 10
 
 
 class FaultRate:
-    """Counts the faults among the latest episodes."""
+    """Counts the failed episodes among the last `WINDOW`."""
 
     def __init__(self) -> None:
         self._recent: collections.deque[bool] = collections.deque(maxlen=WINDOW)
 
-    def ended(self, count: int) -> None:
-        """Counts episodes that have ended as they should."""
+    def add_ended(self, count: int) -> None:
+        """Counts episodes that have ended properly."""
         self._recent.extend([False] * count)
 
-    def faulted(self, fault: EnvironmentFault) -> None:
-        """Counts an episode that came to grief.
+    def add_fault(self, fault: EnvironmentFault) -> None:
+        """Counts an episode that has failed.
 
         Raises:
-            TooManyFaultsError: it is one too many.
+            TooManyFaultsError: too many have failed.
         """
         self._recent.append(True)
         count = sum(self._recent)

@@ -1,4 +1,4 @@
-"""What a user gives as an environment: a name, or an object of their program."""
+"""What a program gives as `env`: a name, a function or class, or an environment."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from quinoa.environments.errors import InvalidEnvironmentError
 
 
 class Given(NamedTuple):
-    """An environment as it was given.
+    """An environment that a program gave.
 
     Attributes:
-        name: that `quinoa.environments.make` knows; what to call it, where there is a `maker`.
-        maker: a function or class that makes it; None where its name is enough.
-        is_ready: whether it was given as an environment that was made already.
+        name: a name that `quinoa.environments.make` accepts or, with a `maker`, its name in
+            messages.
+        maker: a function or class that makes it; None if the name is enough.
+        is_ready: whether an environment object was given, of which copies are used.
     """
 
     name: str
@@ -29,14 +30,14 @@ class Given(NamedTuple):
 
 
 def given(env: Any) -> Given:
-    """Says what an environment was given as.
+    """Interprets what a program gave as `env`.
 
     Args:
-        env: a name; a class of environments, or a function that makes one, with or without
-            `seed`; or an environment, of dm_env or Gymnasium.
+        env: a name, a function or class that makes an environment, or an environment of dm_env or
+            Gymnasium.
 
     Raises:
-        InvalidEnvironmentError: it is nothing of these.
+        InvalidEnvironmentError: it is none of these.
     """
     if isinstance(env, str):
         return _named(env)
@@ -56,14 +57,14 @@ def _named(name: str) -> Given:
     spec = gymnasium_env.registered(id_) if scheme == "gym" else None
     if spec is None or gymnasium_env.is_registered_everywhere(spec):
         return Given(name)
-    # Registered by the user's program, which other processes have not run.
+    # Registered by the user's program, and so not in the processes of a run.
     return Given(name, _Registered(spec))
 
 
 def _import_path(env: Callable[..., Any]) -> str | None:
-    """`package.module:name`, if other processes find the very object by it."""
+    """`package.module:name`, if importing that gives this very object in other processes."""
     module, name = getattr(env, "__module__", None), getattr(env, "__qualname__", None)
-    # A script would run a second time if it was imported.
+    # Importing the main script would run it a second time.
     if not (isinstance(module, str) and isinstance(name, str)) or module == "__main__":
         return None
     try:
@@ -77,19 +78,19 @@ def _import_path(env: Callable[..., Any]) -> str | None:
 
 
 def _label(env: Callable[..., Any]) -> str:
-    """What to call a function or class: its name, or of what type it is."""
+    """The name of a function or class in messages; that of its type if it has none."""
     name = str(getattr(env, "__qualname__", type(env).__name__))
     return name.rpartition("<locals>.")[2].replace("<lambda>", "lambda")
 
 
 class _Copies:
-    """Makes copies of an environment that is ready, which itself stays as it is."""
+    """Makes copies of an environment, which itself is not used."""
 
     def __init__(self, environment: Any):
         self.environment = environment
 
     def __call__(self, seed: int) -> Any:
-        """A copy; one of Gymnasium's is seeded at its first reset, as `seed` cannot be here."""
+        """Makes a copy. `seed` is not used; a `gymnasium.Env` is seeded at its first reset."""
         del seed
         try:
             return copy.deepcopy(self.environment)
@@ -102,13 +103,13 @@ class _Copies:
 
 
 class _Registered:
-    """Makes an environment that the user's program has registered with Gymnasium."""
+    """Makes an environment that the user's program registered with Gymnasium."""
 
     def __init__(self, spec: Any):
         self._spec = spec
 
     def __call__(self, render_mode: str | None = None, **arguments: Any) -> Any:
-        """What `gymnasium.make` gives for it."""
+        """Calls `gymnasium.make`."""
         import gymnasium
 
         if render_mode is not None:

@@ -1,4 +1,4 @@
-"""Gymnasium's environments: `gym:<id>`."""
+"""Gymnasium's environments, named `gym:<id>`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,18 @@ import dm_env
 from dm_env import specs
 
 from quinoa import user_modules
-from quinoa.environments import mujoco_log, timestep
+from quinoa.environments import gymnasium_spaces, mujoco_log
 from quinoa.environments.errors import (
     InvalidEnvironmentError,
     NotRenderableError,
     UnknownEnvironmentError,
 )
+from quinoa.environments.rendering import positive_seconds
 
-# How Gymnasium registers an id of its own that a class makes, in its source.
+# How Gymnasium's source registers one of its own ids that a class makes.
 _REGISTERED = re.compile(r'register\(\s*id="([^"]+)",\s*entry_point="([^"]+)"')
 
-# Registered MuJoCo ids that today's MuJoCo cannot run, and why.
+# Registered MuJoCo ids that the installed MuJoCo cannot run, with the reasons.
 UNSUPPORTED: dict[str, str] = {"Pusher-v4": "Gymnasium runs it on MuJoCo below 3 only"}
 
 
@@ -43,9 +44,9 @@ class GymnasiumEnvironment(dm_env.Environment):
         """Wraps a `gymnasium.Env`.
 
         Args:
-            environment: the environment. It is owned from here on: `close` closes it.
-            seed: seeds its first reset; the later ones go on from there.
-            name: what errors call it.
+            environment: the environment, which `close` closes.
+            seed: the seed of its first reset; later resets continue its random numbers.
+            name: its name in error messages.
 
         Raises:
             InvalidEnvironmentError: its spaces are not supported.
@@ -68,9 +69,9 @@ class GymnasiumEnvironment(dm_env.Environment):
             name="action",
         )
         self._space = environment.observation_space
-        self._observation_spec = _observation_spec(self._space, name)
+        self._observation_spec = gymnasium_spaces.observation_spec(self._space, name)
         self._is_box = isinstance(self._space, spaces.Box)
-        self._categories = dict(_categories(self._space, ()))
+        self._categories = dict(gymnasium_spaces.categories(self._space))
 
     def reset(self) -> dm_env.TimeStep:
         """Starts an episode."""
@@ -106,31 +107,31 @@ class GymnasiumEnvironment(dm_env.Environment):
 
     @property
     def categories(self) -> Mapping[tuple[Any, ...], tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Of each part of the observation that is made one-hot: see `layout.Part`.
+        """The parts of the observation that become one-hot vectors; see `layout.Part`.
 
         Returns:
-            By its path, how many values each of its integers can have, and the least of each.
+            By path, the number of values and the least value of each of the part's integers.
         """
         return self._categories
 
     @property
     def needs_mujoco_renderer(self) -> bool:
-        """Whether it is MuJoCo that draws it."""
+        """Whether MuJoCo renders it."""
         return hasattr(self._environment.unwrapped, "mujoco_renderer")
 
     def control_timestep(self) -> float | None:
-        """Seconds that one step simulates, if the environment says."""
-        own = timestep.seconds(getattr(self._environment.unwrapped, "dt", None))
+        """The simulated seconds of one step, if the environment gives them."""
+        own = positive_seconds(getattr(self._environment.unwrapped, "dt", None))
         if own is not None:
             return own
-        frames_per_second = timestep.seconds(self._environment.metadata.get("render_fps"))
-        return None if frames_per_second is None else timestep.seconds(1.0 / frames_per_second)
+        frames_per_second = positive_seconds(self._environment.metadata.get("render_fps"))
+        return None if frames_per_second is None else positive_seconds(1.0 / frames_per_second)
 
     def render(self) -> Any:
-        """A picture, uint8 `[H, W, 3]`; for an environment that was loaded to be rendered.
+        """Renders a picture, uint8 `[H, W, 3]`; the environment must have been made for it.
 
         Raises:
-            NotRenderableError: it draws none, or what draws it is not installed.
+            NotRenderableError: the package that renders it is not installed.
         """
         import gymnasium
 
@@ -140,28 +141,28 @@ class GymnasiumEnvironment(dm_env.Environment):
             raise NotRenderableError(str(error)) from error
 
     def _convert(self, observation: Any) -> Any:
-        return observation if self._is_box else _convert(self._space, observation)
+        return observation if self._is_box else gymnasium_spaces.convert(self._space, observation)
 
 
 def is_gymnasium(environment: Any) -> bool:
-    """Whether it is a `gymnasium.Env`; imports nothing that nobody has imported."""
+    """Whether an object is a `gymnasium.Env`; does not import Gymnasium."""
     gymnasium = sys.modules.get("gymnasium")
     return gymnasium is not None and isinstance(environment, gymnasium.Env)
 
 
 def registered(id_: str) -> Any:
-    """What this process knows of an id of Gymnasium's; None where it is not registered."""
+    """Gymnasium's spec of an id in this process, or None; does not import Gymnasium."""
     gymnasium = sys.modules.get("gymnasium")
     return None if gymnasium is None else gymnasium.registry.get(id_)
 
 
 def is_registered_everywhere(spec: Any) -> bool:
-    """Whether an id is registered wherever Gymnasium is imported: it is one of its own."""
+    """Whether an id is Gymnasium's own, and so registered in every process that imports it."""
     return str(spec.entry_point).startswith("gymnasium.envs.")
 
 
 def names() -> list[str]:
-    """The ids of Gymnasium's MuJoCo environments that run on today's MuJoCo, sorted."""
+    """The ids of Gymnasium's MuJoCo environments that run on the installed MuJoCo, sorted."""
     return sorted(
         id_
         for id_, entry_point in own_ids().items()
@@ -171,10 +172,10 @@ def names() -> list[str]:
 
 @functools.lru_cache(maxsize=1)
 def own_ids() -> Mapping[str, str]:
-    """The ids that Gymnasium registers itself, and what makes each, without importing it.
+    """The ids that Gymnasium registers itself and their entry points, read without importing it.
 
-    Those that it has only to say that they are no more, as the MuJoCo tasks of version 2 and 3, are
-    not among them.
+    Ids that it registers only to raise that they were removed, such as the MuJoCo tasks of versions
+    2 and 3, are left out.
     """
     package = importlib.util.find_spec("gymnasium")
     if package is None or not package.submodule_search_locations:
@@ -184,9 +185,9 @@ def own_ids() -> Mapping[str, str]:
 
 
 def check(id_: str) -> None:
-    """Checks that an environment has this id, as far as can be known before its module is imported.
+    """Checks that an environment may have this id, without importing a module that it names.
 
-    Gymnasium is imported where the id is not one of its own, as other packages may register some.
+    Gymnasium is imported if the id is not its own, as other packages may have registered it.
 
     Raises:
         UnknownEnvironmentError: no environment is registered under exactly this id.
@@ -213,12 +214,12 @@ def load(
 
     Args:
         id_: the id.
-        seed: of its first reset.
-        rendered: whether `render` is to draw it.
-        arguments: for what makes it.
+        seed: the seed of its first reset.
+        rendered: whether `render` will be called.
+        arguments: keyword arguments of its constructor.
 
     Raises:
-        NotRenderableError: it is to be rendered, and has no pictures.
+        NotRenderableError: it is to be rendered, and cannot be.
         UnknownEnvironmentError: no environment is registered under exactly this id.
         InvalidEnvironmentError: it needs a package that is not installed, or its spaces are not
             supported.
@@ -226,7 +227,7 @@ def load(
     gymnasium = _gymnasium()
     name = f"gym:{id_}"
     if ":" in id_:
-        # The module registers its environments as it is imported.
+        # The module registers its environments when it is imported.
         module, id_ = id_.rsplit(":", 1)
         try:
             user_modules.load(module)
@@ -255,32 +256,35 @@ def make(
     """Makes the `gymnasium.Env` that is registered under an id.
 
     Args:
-        id_: the id, which exists.
-        name: what errors call it.
-        module: registers it as it is imported.
-        rendered: whether its `render` is to give pictures.
-        arguments: for what makes it.
+        id_: a registered id.
+        name: its name in error messages.
+        module: a module to import first, which registers the id.
+        rendered: whether `render` will be called.
+        arguments: keyword arguments of its constructor.
 
     Raises:
-        NotRenderableError: it is to be rendered, and has no pictures.
+        NotRenderableError: it is to be rendered, and cannot be.
         InvalidEnvironmentError: it needs a package that is not installed.
     """
     gymnasium = _gymnasium()
     try:
         if module is not None:
             importlib.import_module(module)
-        # Given a spec rather than an id, Gymnasium does not announce that a newer version exists.
+        # With a spec instead of an id, Gymnasium does not warn that a newer version exists.
         spec = dataclasses.replace(gymnasium.registry[id_])
-        # Its checker's checks are ours, and its warnings for someone who writes the environment.
+        # Its environment checker repeats our checks, and warns about matters of the environment's
+        # author.
         return gymnasium.make(
-            spec, disable_env_checker=True, **{**(arguments or {}), **_to_draw(spec, rendered)}
+            spec,
+            disable_env_checker=True,
+            **{**(arguments or {}), **_render_arguments(spec, rendered)},
         )
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
         raise InvalidEnvironmentError(f"{name} cannot be made here: {error}") from error
 
 
-def _to_draw(spec: Any, rendered: bool) -> dict[str, str]:
-    """What an environment that is to be rendered is made with."""
+def _render_arguments(spec: Any, rendered: bool) -> dict[str, str]:
+    """The constructor's arguments for an environment that is to be rendered."""
     if not rendered:
         return {}
     from gymnasium.envs.registration import load_env_creator
@@ -288,14 +292,14 @@ def _to_draw(spec: Any, rendered: bool) -> dict[str, str]:
     creator = spec.entry_point
     if isinstance(creator, str):
         creator = load_env_creator(creator)
-    # A function that makes the environment does not say.
+    # A function that makes the environment has no metadata.
     modes = getattr(creator, "metadata", {}).get("render_modes", ["rgb_array"])
     if "rgb_array" not in modes:
         raise NotRenderableError(f"gym:{spec.id} has no pictures: its render_modes lack rgb_array.")
     if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        # What pygame draws is read back and never shown; looking for a screen, it complains.
+        # pygame's pictures are never shown on a screen, and it would fail to find one.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    # It opens a sound card with it, of which machines without one have much to say.
+    # pygame also opens a sound card, which logs errors on machines without one.
     os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
     return {"render_mode": "rgb_array"}
 
@@ -306,48 +310,3 @@ def _gymnasium() -> Any:
 
     mujoco_log.install()
     return gymnasium
-
-
-def _observation_spec(space: Any, name: str) -> Any:
-    from gymnasium import spaces
-
-    if isinstance(space, spaces.Box):
-        return specs.Array(space.shape, space.dtype)
-    if isinstance(space, spaces.Dict):
-        return {key: _observation_spec(part, name) for key, part in space.items()}
-    if isinstance(space, spaces.Tuple):
-        return tuple(_observation_spec(part, name) for part in space)
-    if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)):
-        flat = spaces.flatten_space(space)
-        return specs.Array(flat.shape, flat.dtype)
-    raise InvalidEnvironmentError(
-        f"{name}: observations from the space {space} cannot be made one vector."
-    )
-
-
-def _categories(space: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    from gymnasium import spaces
-
-    if isinstance(space, spaces.Dict):
-        for key, part in space.items():
-            yield from _categories(part, (*path, key))
-    elif isinstance(space, spaces.Tuple):
-        for index, part in enumerate(space):
-            yield from _categories(part, (*path, index))
-    elif isinstance(space, spaces.Discrete):
-        yield path, ((int(space.n),), (int(space.start),))
-    elif isinstance(space, spaces.MultiDiscrete):
-        sizes = tuple(map(int, space.nvec.ravel()))
-        yield path, (sizes, tuple(map(int, space.start.ravel())))
-
-
-def _convert(space: Any, value: Any) -> Any:
-    from gymnasium import spaces
-
-    if isinstance(space, spaces.Box):
-        return value
-    if isinstance(space, spaces.Dict):
-        return {key: _convert(part, value[key]) for key, part in space.items()}
-    if isinstance(space, spaces.Tuple):
-        return tuple(_convert(part, item) for part, item in zip(space, value, strict=True))
-    return spaces.flatten(space, value)

@@ -1,8 +1,8 @@
-"""What the numbers of an environment mean: the parts of an observation, the bounds of actions.
+"""The layout of an environment's observations and actions.
 
-A policy is of use with the environment that it was trained in, or one of the same layout: another
-order of the same numbers fits its networks and means something else. So a run keeps the layout of
-its environment, and what is made for it later is held against that.
+A policy works in the environment that it was trained in and in others of the same layout. If the
+same numbers come in another order, they fit its networks but mean something else. So a run stores
+the layout of its environment, and environments made for it later are compared with that.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """One array of an observation as the environment gives it.
+    """One array of an environment's own observation.
 
     Attributes:
-        path: the keys and indices that lead to it; empty where the observation is one array.
-        shape: of the array, or, of categories, of their one-hot form.
-        categories: how many values each of its integers can have, where it is made one-hot (a
-            space of Gymnasium's that is `Discrete` or `MultiDiscrete`); else nothing.
+        path: the keys and indices that lead to it; empty if the observation is one array.
+        shape: the array's shape or, if it becomes one-hot, that of the one-hot form.
+        categories: if it becomes one-hot (as Gymnasium's `Discrete` and `MultiDiscrete` spaces do),
+            the number of values of each of its integers; else empty.
         starts: the least value of each of these integers.
     """
 
@@ -48,7 +48,7 @@ class Part:
 
     @property
     def size(self) -> int:
-        """How many numbers of the flat observation it is."""
+        """How many numbers of the flat observation it makes."""
         return math.prod(self.shape)
 
 
@@ -57,11 +57,11 @@ class Layout:
     """The layout of an environment.
 
     Attributes:
-        observation: its parts, in the order in which they make the flat observation.
-        action_shape: of an action as the environment takes it, of A elements.
-        action_dtype: its NumPy dtype, as `float32`.
-        low: the least action, A numbers.
-        high: the greatest action, A numbers.
+        observation: the observation's parts, in the order of the flat observation.
+        action_shape: the shape of the environment's own actions, with A elements.
+        action_dtype: the name of their NumPy dtype, such as `float32`.
+        low: the lower bounds of actions, A numbers.
+        high: the upper bounds of actions, A numbers.
     """
 
     observation: tuple[Part, ...]
@@ -72,7 +72,7 @@ class Layout:
 
     @classmethod
     def of(cls, environment: CanonicalEnvironment) -> Layout:
-        """The layout of an environment that has been made."""
+        """The layout of an environment."""
         inner: Any = environment.inner
         categories: Mapping[Any, Any] = getattr(inner, "categories", {})
         actions = environment.action_map
@@ -93,10 +93,10 @@ class Layout:
 
     @classmethod
     def from_json(cls, value: Any) -> Layout:
-        """Reads what `to_json` gave.
+        """Reads the JSON of `to_json`.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: it is not a layout's.
         """
         try:
             action = value["action"]
@@ -120,7 +120,7 @@ class Layout:
             raise ValueError(f"no layout of an environment ({error})") from error
 
     def to_json(self) -> dict[str, Any]:
-        """The layout as JSON holds it."""
+        """The layout as a JSON-able object."""
         parts = []
         for part in self.observation:
             described: dict[str, Any] = {"path": list(part.path), "shape": list(part.shape)}
@@ -137,12 +137,12 @@ class Layout:
 
     @property
     def observation_size(self) -> int:
-        """O, the numbers of a flat observation."""
+        """The size of a flat observation, O."""
         return sum(part.size for part in self.observation)
 
     @property
     def action_map(self) -> ActionMap:
-        """From actions in [-1, 1] to the environment's own."""
+        """The mapping from [-1, 1] to the environment's own actions."""
         return ActionMap(
             self.action_shape, self.action_dtype, np.array(self.low), np.array(self.high)
         )
@@ -159,7 +159,7 @@ class Layout:
         )
 
     def difference(self, other: Layout) -> str:
-        """What another layout has that this one has not, in words; nothing where they are equal."""
+        """Describes the first difference from another layout; empty if they are equal."""
         ours, theirs = self.observation, other.observation
         if ours != theirs:
             mine, its = [part.name for part in ours], [part.name for part in theirs]
@@ -182,24 +182,24 @@ class Layout:
         return ""
 
     def flatten(self, observation: Any) -> tuple[npt.NDArray[np.float32], bool]:
-        """Makes raw observations flat.
+        """Flattens an environment's own observations.
 
         Args:
-            observation: as the environment gives it, nested like its own; or B of them at once,
-                every array of it with a leading dimension [B].
+            observation: an observation, nested as the environment returns it, or a batch of B
+                observations, in which every array has a leading dimension [B].
 
         Returns:
-            Float32 [B, O], with B = 1 for a single observation; and whether it was a batch.
+            Float32 [B, O], where B is 1 for a single observation, and whether it was a batch.
 
         Raises:
-            ValueError: a part is missing, of another shape, or not finite.
+            ValueError: a part is missing, has another shape, or is not finite.
         """
         columns, counts = [], set()
         for part in self.observation:
             array = _array(observation, part)
             shape = (len(part.categories),) if part.categories else part.shape
             if part.categories and array.shape[-1:] != shape and len(part.categories) == 1:
-                array = array[..., np.newaxis]  # A Discrete space's single integer.
+                array = array[..., np.newaxis]  # The single integer of a Discrete space.
             batch = array.ndim == len(shape) + 1
             if array.shape[array.ndim - len(shape) :] != shape or array.ndim > len(shape) + 1:
                 raise ValueError(f"{part.name} has the shape {array.shape}, not {shape}.")
@@ -240,5 +240,5 @@ def _one_hot(rows: npt.NDArray[Any], part: Part) -> npt.NDArray[np.float32]:
 
 
 def _short(bounds: tuple[float, ...]) -> str:
-    """Equal bounds as one number."""
+    """Bounds as text; one number if all are equal."""
     return f"{bounds[0]:g}" if len(set(bounds)) == 1 else f"[{', '.join(f'{b:g}' for b in bounds)}]"

@@ -1,9 +1,8 @@
-"""Keeps MuJoCo's notices about how its models are written off the terminal and off the disk.
+"""Drops MuJoCo's warnings about deprecated attributes in model files.
 
-MuJoCo reports a deprecated attribute in a model file whenever it compiles one. The models are
-those of dm_control and Gymnasium, so there is nothing that our user could do. Without a handler
-MuJoCo also writes each of them to a file, MUJOCO_LOG.TXT, in the current folder. Its other
-warnings, such as an unstable simulation, are kept.
+MuJoCo repeats them whenever it compiles a model. The models are dm_control's and Gymnasium's, so
+users cannot act on them. Without a handler MuJoCo also writes each warning to a file MUJOCO_LOG.TXT
+in the current folder. Other warnings, such as of an unstable simulation, are logged.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ _DEPRECATION = "is deprecated and will be removed in a future release"
 
 
 def install() -> None:
-    """Installs the handler, once a process; an existing one (dm_control's, say) stays."""
-    # dm_control sends MuJoCo's warnings to absl.
+    """Installs the handler once per process; keeps an existing one, such as dm_control's."""
+    # dm_control's handler logs MuJoCo's warnings with absl.
     absl_logging.get_absl_logger().addFilter(_is_not_deprecation)
 
     import mujoco

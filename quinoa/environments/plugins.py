@@ -1,4 +1,4 @@
-"""What installed packages offer by name: agents and environments declared as entry points.
+"""Finds agents and environments that installed packages declare as entry points.
 
 A package declares, say in its pyproject.toml,
 
@@ -8,7 +8,7 @@ A package declares, say in its pyproject.toml,
     [project.entry-points."quinoa.environments"]
     my_task = "my_package.my_module:my_factory"
 
-and each name then stands for its import path. Nothing is imported before it is asked for.
+and each name then stands for its import path. Nothing is imported until it is needed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Plugin(NamedTuple):
     """One entry point.
 
     Attributes:
-        name: what it is asked for by.
+        name: its name.
         path: the import path that the name stands for.
         package: the distribution that declares it.
     """
@@ -42,20 +42,20 @@ class AmbiguousNameError(ValueError):
 
 
 def installed(group: str) -> tuple[Plugin, ...]:
-    """All entry points of a group (`AGENTS` or `ENVIRONMENTS`), in the order of their names."""
+    """Lists the entry points of a group (`AGENTS` or `ENVIRONMENTS`), sorted by name."""
     return _installed(group, tuple(sys.path))
 
 
 def names(group: str) -> list[str]:
-    """The names of a group, each once."""
+    """Lists the names of a group, each once."""
     return list(dict.fromkeys(plugin.name for plugin in installed(group)))
 
 
 def find(group: str, name: str) -> Plugin | None:
-    """The entry point of a name, None where no package declares it.
+    """Finds the entry point of a name, or None.
 
     Raises:
-        AmbiguousNameError: more than one does.
+        AmbiguousNameError: several packages declare it.
     """
     found = [plugin for plugin in installed(group) if plugin.name == name]
     if len(found) > 1:
@@ -67,8 +67,8 @@ def find(group: str, name: str) -> Plugin | None:
     return found[0] if found else None
 
 
-# Names are looked up often, by the path that packages are found on, and reading what all of them
-# declare takes a tenth of a second.
+# Cached by the search path: names are looked up often, and reading the declarations of all packages
+# takes a tenth of a second.
 @functools.lru_cache(maxsize=8)
 def _installed(group: str, path: tuple[str, ...]) -> tuple[Plugin, ...]:
     found: dict[tuple[str, str], Plugin] = {}
@@ -76,13 +76,13 @@ def _installed(group: str, path: tuple[str, ...]) -> tuple[Plugin, ...]:
         try:
             entry_points = [entry for entry in distribution.entry_points if entry.group == group]
         except Exception:
-            # A package whose file cannot be read: not ours to mend, and none of ours to miss.
+            # The package's metadata cannot be read; it has no plugin of ours then.
             continue
         for entry in entry_points:
             package = distribution.metadata["Name"] or "a package without a name"
             normalized = re.sub(r"[-_.]+", "-", package).lower()
-            # Extras, which nobody needs here, follow in brackets.
+            # Cut off extras, which follow in brackets and are not needed.
             value = entry.value.partition("[")[0].strip()
-            # Of a package that is there twice, as is one that is developed, Python takes the first.
+            # A package that is developed may be found twice; Python imports the first.
             found.setdefault((normalized, entry.name), Plugin(entry.name, value, package))
     return tuple(sorted(found.values()))

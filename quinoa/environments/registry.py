@@ -1,4 +1,4 @@
-"""Environments by name."""
+"""Makes environments by name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import dm_env
+import numpy as np
 
 from quinoa import user_modules
 from quinoa.environments import (
@@ -23,11 +24,13 @@ from quinoa.environments.errors import (
     NotRenderableError,
     UnknownEnvironmentError,
 )
-from quinoa.environments.seeds import MAX_SEED
 from quinoa.environments.user_code import described
 
 if TYPE_CHECKING:
     from acme import specs
+
+# Seeds fit a C int, since many simulators take no larger ones.
+MAX_SEED = 2**31 - 1
 
 
 def make(
@@ -41,28 +44,28 @@ def make(
 ) -> CanonicalEnvironment:
     """Makes an environment in canonical form (see `CanonicalEnvironment`).
 
-    The same name and seed give the same trajectory for the same actions. (For a factory of the
-    user's own that holds if it takes and uses the seed.)
+    The same name and seed give the same trajectory for the same actions. (For a user's
+    factory this holds if it takes and uses the seed.)
 
     Args:
         name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
             `adroit:<task>` (the Adroit hand), a name that an installed package declares
             (`quinoa.environments.plugins`), or `package.module:factory` or `file.py:factory`, a
-            function or class of the user's own that makes a `dm_env.Environment` or a
-            `gymnasium.Env`; it is called with `seed=` if it takes that.
+            user's function or class that makes a `dm_env.Environment` or a `gymnasium.Env`; it is
+            called with `seed=` if it takes that.
         seed: from 0 to 2**31 - 1 (`MAX_SEED`).
         action_repeat: how many steps of the named environment one step makes.
-        rendered: whether `quinoa.environments.rendering` is to draw it; some are then made
-            differently.
-        arguments: keyword arguments for what makes the environment: the function or class,
+        rendered: whether `quinoa.environments.rendering` will render it; some environments must
+            know when they are made.
+        arguments: keyword arguments of the environment's constructor: the function or class,
             Gymnasium's `make`, or the task of the control suite.
-        maker: the function or class itself, where the name does not say where it is.
+        maker: the function or class itself, if it cannot be imported by the name.
 
     Raises:
-        NotRenderableError: it is to be drawn, and has no pictures.
+        NotRenderableError: it is to be rendered, and cannot be.
         UnknownEnvironmentError: no environment has this name; the error names similar ones.
-        InvalidEnvironmentError: there is one, but it cannot be made here or made canonical, or
-            whatever else making it raises (which is the cause).
+        InvalidEnvironmentError: the environment cannot be made here or made canonical, or making it
+            raised another error (which is the cause).
         ValueError: the seed or `action_repeat` is out of range.
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
@@ -77,7 +80,9 @@ def make(
         try:
             return CanonicalEnvironment(environment, name=name, action_repeat=action_repeat)
         except BaseException:
-            with contextlib.suppress(Exception, SystemExit):  # What is wrong with it is said below.
+            with contextlib.suppress(
+                Exception, SystemExit
+            ):  # The first error is the one to report.
                 environment.close()
             raise
     except (
@@ -94,13 +99,13 @@ def make(
 
 
 def check_name(name: str) -> None:
-    """Refuses a name that no environment can have, before anything that takes long is imported.
+    """Checks quickly that an environment can have this name, without importing simulators.
 
-    Modules of the user's are looked for and not imported, so `make` may refuse the name still.
+    A user's module is located but not imported, so `make` may still refuse the name.
 
     Raises:
         UnknownEnvironmentError: no environment has this name; the error names similar ones.
-        InvalidEnvironmentError: there is one that cannot be made here.
+        InvalidEnvironmentError: the environment cannot be made here.
     """
     scheme, _, rest = name.partition(":")
     if scheme == "control":
@@ -114,9 +119,9 @@ def check_name(name: str) -> None:
 
 
 def list_environments() -> list[str]:
-    """The names that `make` knows: the tasks of dm_control and Adroit, and Gymnasium's MuJoCo ids.
+    """Lists the tasks of dm_control and Adroit and Gymnasium's MuJoCo ids, as names for `make`.
 
-    Any other id that is registered with Gymnasium can be made as well, if its spaces allow.
+    Other ids that are registered with Gymnasium can be made too, if their spaces are supported.
     """
     return [
         *(f"control:{name}" for name in control.names()),
@@ -126,7 +131,7 @@ def list_environments() -> list[str]:
 
 
 def environment_spec(environment: dm_env.Environment) -> specs.EnvironmentSpec:
-    """The specs of an environment, in the form that Acme's networks and agents take."""
+    """An environment's specs as Acme's record, which agents take."""
     return acme_specs.make_spec(
         observations=environment.observation_spec(),
         actions=environment.action_spec(),
@@ -135,15 +140,20 @@ def environment_spec(environment: dm_env.Environment) -> specs.EnvironmentSpec:
     )
 
 
+def draw_seeds(sequence: np.random.SeedSequence, count: int) -> list[int]:
+    """Draws seeds from 0 to `MAX_SEED`; the same sequence gives the same seeds."""
+    return [int(seed) for seed in sequence.generate_state(count) >> 1]
+
+
 def import_path(name: str) -> str:
-    """What to keep of an environment's name: where it comes from, whatever declares the name.
+    """The form of an environment's name to store, which does not depend on installed packages.
 
     Returns:
-        The import path of a name that an installed package declares; the absolute path of a file;
-        any other name as it is.
+        For a name that an installed package declares, its import path; for a file, its absolute
+        path; any other name unchanged.
 
     Raises:
-        InvalidEnvironmentError: several packages declare it.
+        InvalidEnvironmentError: several packages declare the name.
     """
     if is_built_in(name):
         return name
@@ -155,12 +165,12 @@ def import_path(name: str) -> str:
 
 
 def is_built_in(name: str) -> bool:
-    """Whether a name is of this project's own kinds, which nothing that is installed changes."""
+    """Whether a name is of a built-in kind, whose meaning installed packages cannot change."""
     return name.partition(":")[0] in ("adroit", "control", "gym")
 
 
 def known_names() -> list[str]:
-    """All names that can be known: also other ids of Gymnasium, and what packages declare."""
+    """Lists all known names, with Gymnasium's other ids and what installed packages declare."""
     own = (f"gym:{id_}" for id_ in gymnasium_env.own_ids())
     return [*list_environments(), *own, *plugins.names(plugins.ENVIRONMENTS)]
 
@@ -177,7 +187,7 @@ def _load(name: str, seed: int, rendered: bool, arguments: Mapping[str, Any]) ->
 
 
 def _factory_path(name: str) -> str:
-    """The factory's path that a name is or stands for; raises what `check_name` does."""
+    """The import path of the factory that a name stands for; raises as `check_name` does."""
     path = import_path(name)
     if factory.is_factory_name(path):
         return path

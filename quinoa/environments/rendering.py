@@ -1,33 +1,34 @@
-"""Pictures of environments, for people: agents never see them.
+"""Renders pictures of environments for people; agents never see them.
 
-An environment is drawn by the first of these that it has:
+An environment is rendered by the first of these that it has:
 
-* a method `render()` that returns a picture, uint8 `[H, W, 3]`: Gymnasium's, and what an
-  environment of the user's own may have;
+* a method `render()` that returns a picture, uint8 `[H, W, 3]`, as Gymnasium's environments have
+  it, and users' environments may;
 * `physics`, as dm_control's environments have it.
 """
 
 from __future__ import annotations
 
+import math
+import numbers
 from typing import Any
 
 import dm_env
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.environments import timestep
 from quinoa.environments.canonical import CanonicalEnvironment
 from quinoa.environments.errors import NotRenderableError
 from quinoa.environments.user_code import described
 
 Picture = npt.NDArray[np.uint8]
 
-# Of a picture that dm_control draws.
+# Width by height of the pictures that dm_control renders.
 _ASPECT = 4 / 3
 
 
 def needs_mujoco_renderer(environment: dm_env.Environment) -> bool:
-    """Whether it is MuJoCo that draws it, which needs OpenGL."""
+    """Whether MuJoCo renders an environment, which needs OpenGL."""
     inner = _inner(environment)
     if hasattr(inner, "render"):
         return bool(getattr(inner, "needs_mujoco_renderer", False))
@@ -35,7 +36,7 @@ def needs_mujoco_renderer(environment: dm_env.Environment) -> bool:
 
 
 def check(environment: dm_env.Environment, name: str) -> None:
-    """Raises `NotRenderableError`, with this name, for an environment that has no pictures."""
+    """Raises `NotRenderableError`, with this name, if an environment cannot be rendered."""
     inner = _inner(environment)
     if not (hasattr(inner, "render") or hasattr(inner, "physics")):
         raise NotRenderableError(
@@ -44,18 +45,18 @@ def check(environment: dm_env.Environment, name: str) -> None:
 
 
 def render(environment: dm_env.Environment, height: int, max_width: int | None = None) -> Picture:
-    """Draws an environment as it is now.
+    """Renders an environment's present state.
 
     Args:
-        environment: one that `check` has passed, and that has been reset.
-        height: of the picture, in pixels; the width follows from the environment.
-        max_width: of the picture; one that would be wider is drawn with a smaller height.
+        environment: an environment that `check` accepts and that has been reset.
+        height: the picture's height in pixels; its width follows from the environment.
+        max_width: its greatest width; a picture that would be wider gets a smaller height.
 
     Returns:
-        The picture, uint8 `[H, W, 3]`, where H is `height` but for `max_width`.
+        The picture, uint8 `[H, W, 3]`.
 
     Raises:
-        NotRenderableError: it fails to draw, or what `render()` returned is no picture.
+        NotRenderableError: rendering failed, or `render()` did not return a picture.
     """
     inner = _inner(environment)
     if not hasattr(inner, "render"):
@@ -77,14 +78,22 @@ def render(environment: dm_env.Environment, height: int, max_width: int | None =
 
 
 def step_seconds(environment: dm_env.Environment) -> float | None:
-    """Seconds that one action lasts in the simulation; None where the environment does not say.
+    """The simulated seconds that one action lasts; None if the environment does not give them.
 
-    An environment says so by a method `control_timestep()`, as dm_control's do.
+    An environment gives them by a method `control_timestep()`, as dm_control's do.
     """
-    said = getattr(_inner(environment), "control_timestep", None)
-    seconds = timestep.seconds(said() if callable(said) else said)
+    given = getattr(_inner(environment), "control_timestep", None)
+    seconds = positive_seconds(given() if callable(given) else given)
     repeat = environment.action_repeat if isinstance(environment, CanonicalEnvironment) else 1
     return None if seconds is None else seconds * repeat
+
+
+def positive_seconds(value: object) -> float | None:
+    """A time step in seconds; None if the value is not a positive, finite number."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return None
+    number = float(value)
+    return number if 0.0 < number < math.inf else None
 
 
 def _inner(environment: dm_env.Environment) -> Any:
@@ -96,10 +105,10 @@ def _inner(environment: dm_env.Environment) -> Any:
 def _render_physics(physics: Any, height: int) -> Picture:
     width = round(height * _ASPECT)
     screen = physics.model.vis.global_
-    # Read when the first picture is drawn.
+    # MuJoCo reads these when it renders its first picture.
     screen.offheight = max(screen.offheight, height)
     screen.offwidth = max(screen.offwidth, width)
-    # The models' first camera follows what moves; where there is none, MuJoCo's free one.
+    # The first camera of dm_control's models follows the body; -1 is MuJoCo's free camera.
     camera = 0 if physics.model.ncam else -1
     picture: Picture = physics.render(height=height, width=width, camera_id=camera)
     return picture

@@ -1,4 +1,4 @@
-"""What an environment's specs must be, and how a nested observation becomes a flat one."""
+"""Checks an environment's specs, and lays out its nested observation as one vector."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ from dm_env import specs
 
 from quinoa.environments.errors import InvalidEnvironmentError
 
-# MuJoCo's mjMAXVAL, which dm_control gives as the bounds of an actuator that has none.
+# MuJoCo's mjMAXVAL, which dm_control reports as the bounds of an unbounded actuator.
 _UNBOUNDED = 1e10
 
 
 class Leaf(NamedTuple):
-    """One array of the inner observation, and where it lies in the flat one."""
+    """One array of the inner observation.
+
+    Attributes:
+        path: the keys and indices that lead to it.
+        label: its name in error messages.
+        position: where it lies in the flat observation: an index for a scalar, else a slice.
+        shape: its shape.
+    """
 
     path: tuple[Any, ...]
     label: str
@@ -25,7 +32,11 @@ class Leaf(NamedTuple):
 
 
 def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
-    """An action spec that [-1, 1] can be mapped to; else raises `InvalidEnvironmentError`."""
+    """Returns the action spec if [-1, 1] can be mapped to it; else raises.
+
+    Raises:
+        InvalidEnvironmentError: the actions are not one bounded array of floats.
+    """
     if not isinstance(spec, specs.Array):
         raise InvalidEnvironmentError(
             f"{name}: its actions must be one array, but its action spec is a "
@@ -53,10 +64,10 @@ def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
 
 
 def checked_leaves(name: str, observation_spec: Any) -> tuple[tuple[Leaf, ...], int]:
-    """The arrays of an observation, and how many numbers they have.
+    """The arrays of an observation, and the size of the flat observation.
 
     Raises:
-        InvalidEnvironmentError: they are no vectors of numbers.
+        InvalidEnvironmentError: a part is not an array of numbers, or is an image.
     """
     leaves = []
     start = 0
@@ -91,7 +102,7 @@ def _flattened_spec(spec: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tup
 
 
 def structure_mismatch(spec: Any, value: Any, label: str = "the observation") -> str:
-    """What parts a nested observation has too many or too few of, or an empty string."""
+    """How a nested observation's structure differs from its spec; empty if it does not."""
     if isinstance(spec, Mapping):
         if not isinstance(value, Mapping):
             return f"{label} must be a mapping, not a {type(value).__name__}"
@@ -109,7 +120,7 @@ def structure_mismatch(spec: Any, value: Any, label: str = "the observation") ->
 
 
 def check_scalar(name: str, kind: str, spec: Any) -> None:
-    """Raises `InvalidEnvironmentError` unless a spec is of one number."""
+    """Raises `InvalidEnvironmentError` unless a spec is a scalar's."""
     if not isinstance(spec, specs.Array) or spec.shape != () or spec.dtype.kind not in "fiu":
         raise InvalidEnvironmentError(
             f"{name}: its {kind} must be one number, but its {kind} spec is {spec!r}."

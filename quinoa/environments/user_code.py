@@ -1,30 +1,45 @@
-"""What code of the user's own raises, said in one line.
+"""Describes errors of users' code in one line.
 
-That may be anything: sys.exit() in an environment raises SystemExit, and asyncio a CancelledError,
-neither of which is an `Exception`. Let through, the first would end a process with status 0, as if
-all were done. So whoever calls such code catches `BaseException`, and lets `KeyboardInterrupt`
-alone pass, which is the user at the terminal.
+Such code may raise anything: sys.exit() in an environment raises SystemExit, and asyncio a
+CancelledError, neither of which is an `Exception`. If it were not caught, SystemExit could end a
+process with status 0, as if all were well. So callers of users' code catch `BaseException`, except
+for `KeyboardInterrupt`, which comes from the user at the terminal.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import textwrap
 
-from quinoa.environments import drawing
-
-# Characters of somebody else's error that a message quotes.
+# The most characters that a message quotes of another error.
 _MAX_MESSAGE = 500
+# Values of MUJOCO_GL with which MuJoCo and dm_control do not render.
+_OFF = ("disable", "disabled", "off", "false", "0")
+# Matches what they and Gymnasium raise when they are to render nevertheless.
+_ABOUT_RENDERING = re.compile(r"OpenGL|MUJOCO_GL|GLContext|gl_context|rendering backend")
+# MuJoCo reads the variable when it is first imported.
+_HINT = (
+    "it draws, and MUJOCO_GL=disable, which quinoa sets where the shell sets nothing, turns that "
+    "off: set MUJOCO_GL=egl, or osmesa"
+)
 
 
 def described(error: BaseException) -> str:
-    """The error's type and what it says, in one line.
-
-    And what to do, where it draws and MuJoCo is not to.
-    """
+    """The error's type and message in one line, with advice if rendering is turned off."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return shortened(drawing.with_hint(text))
+    return shortened(with_rendering_hint(text))
 
 
 def shortened(text: str) -> str:
-    """A message in one line, of a length that can be read."""
+    """A message in one line of at most 500 characters."""
     return textwrap.shorten(text, _MAX_MESSAGE, placeholder=" ...")
+
+
+def with_rendering_hint(text: str) -> str:
+    """An error's message, with advice if the error is about rendering and that is turned off."""
+    is_off = os.environ.get("MUJOCO_GL", "").lower() in _OFF
+    if not is_off or _HINT in text or not _ABOUT_RENDERING.search(text):
+        return text
+    # The advice comes first, since a long message is cut at its end.
+    return f"{_HINT} ({text})"

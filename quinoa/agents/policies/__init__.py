@@ -1,7 +1,7 @@
-"""Policies: TFP distributions over the action box [-1, 1]^A on Sonnet networks.
+"""Policies: TFP distributions over the action box [-1, 1]^A, parametrised by Sonnet networks.
 
-Each is `policy(observation [B, O]) -> tfp.distributions.Distribution` with batch shape [B] and
-event shape [A], whose `sample`, `log_prob` and `mode` are finite everywhere on the box, edges
+Each is called as `policy(observation [B, O]) -> tfp.distributions.Distribution`, of batch shape [B]
+and event shape [A], whose `sample`, `log_prob` and `mode` are finite everywhere on the box, edges
 included.
 """
 

@@ -1,4 +1,4 @@
-"""What a flow policy can be told, apart from the flow itself, which needs TensorFlow."""
+"""The settings of a flow policy; a module of its own, as the flow imports TensorFlow."""
 
 from __future__ import annotations
 

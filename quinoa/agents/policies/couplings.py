@@ -1,6 +1,6 @@
-"""What a coupling of a flow may do to its half of the dimensions, given the other half.
+"""The transforms of a flow's couplings, which change half of the dimensions given the other half.
 
-Real NVP's affine couplings (Dinh et al., 2017), which the Quinoa paper takes, and piecewise-linear
+Real NVP's affine couplings (Dinh et al., 2017), which the Quinoa paper uses, and piecewise-linear
 ones (Müller et al., 2019, "Neural Importance Sampling", section 4.1).
 """
 
@@ -17,7 +17,7 @@ from quinoa.agents.policies import squash
 
 
 class Transform(abc.ABC):
-    """A monotonic map of each of T dimensions, for N points."""
+    """A monotonic map in each of T dimensions, for N points."""
 
     @abc.abstractmethod
     def push(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -33,12 +33,13 @@ class Transform(abc.ABC):
 
 
 class Couplings(abc.ABC):
-    """A kind of coupling, and the coordinates y of the action box in which it works.
+    """A kind of coupling, with the coordinates y of the action box that it works in.
 
     Attributes:
         kind: its name in `quinoa.agents.policies.standalone`.
-        outputs: how many numbers a coupling's network gives for each dimension that is transformed.
-        stddev: of the network's v at the start; see `quinoa.agents.networks.WeightNormLinear`.
+        outputs: the number of network outputs per transformed dimension.
+        stddev: the initial standard deviation of v in the network's layers; see
+            `quinoa.agents.networks.WeightNormLinear`.
         normalize_output: whether the network's last layer is weight-normalised too.
     """
 
@@ -49,11 +50,11 @@ class Couplings(abc.ABC):
 
     @abc.abstractmethod
     def transform(self, outputs: tf.Tensor) -> Transform:
-        """What a network's outputs stand for, float32 [N, T · `outputs`]; 0 is the identity."""
+        """The transform of a network's outputs, float32 [N, T · `outputs`]; 0 is the identity."""
 
     @abc.abstractmethod
     def to_action(self, y: tf.Tensor) -> tf.Tensor:
-        """The actions that have these coordinates, of the same shape."""
+        """The actions at the coordinates y, of the same shape."""
 
     @abc.abstractmethod
     def from_action(self, action: tf.Tensor) -> tf.Tensor:
@@ -65,26 +66,26 @@ class Couplings(abc.ABC):
 
     @abc.abstractmethod
     def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The settings that `quinoa.agents.policies.standalone` needs."""
+        """The kind's settings as arrays, for `quinoa.agents.policies.standalone`."""
 
 
 class Affine(Couplings):
-    """y → exp(log-scale) y + shift, of y = atanh(a)."""
+    """x → exp(log-scale) x + shift, in the coordinates y = atanh(a)."""
 
     kind = "real_nvp"
     outputs = 2
-    # Log-densities must be quiet: where the optimiser's own noise moves them by more than the
-    # advantages do, a KL constraint holds back the noise alone. With 0.05 the noise was tens of
+    # Log-densities must have little noise: if the optimiser's noise changes them by more than the
+    # advantages do, a KL constraint limits nothing but that noise. With 0.05 the noise was tens of
     # times larger (BUILD_NOTES.md).
     stddev = 1.0
     normalize_output = True
 
     def __init__(self, *, max_log_scale: float, max_shift: float):
-        """Makes the kind.
+        """Sets the bounds of a single coupling.
 
         Args:
-            max_log_scale: a coupling stretches by at most exp(±max_log_scale).
-            max_shift: a coupling moves y by at most ±max_shift.
+            max_log_scale: a coupling scales y by exp(-max_log_scale) to exp(max_log_scale).
+            max_shift: a coupling shifts y by at most ±max_shift.
         """
         self._max_log_scale = max_log_scale
         self._max_shift = max_shift
@@ -133,18 +134,18 @@ class _AffineTransform(Transform):
 class PiecewiseLinear(Couplings):
     """The inverse cumulative distribution of n equal bins in [-1, 1], of y = a.
 
-    Given the other half, the density of each dimension is a histogram: what a multicategorical
-    policy has, as a density, and with the dimensions depending on one another.
+    Given the other half, the density of each dimension is a histogram. So it is like a
+    multicategorical policy, but with a density and with dependent dimensions.
     """
 
     kind = "piecewise_linear"
-    # As in Salimans & Kingma (2016), but for a last layer that is not normalised: one that is grows
-    # by the learning rate a step, and the log-probabilities of bins must come to tens of nats.
+    # As in Salimans & Kingma (2016), but the last layer is not normalised: a normalised one would
+    # grow by only the learning rate per step, and log-probabilities must reach tens of nats.
     stddev = 0.05
     normalize_output = False
 
     def __init__(self, *, num_bins: int):
-        """Makes the kind, of n = `num_bins` bins a dimension."""
+        """Sets the number of bins per dimension, n."""
         self.outputs = num_bins
 
     def transform(self, outputs: tf.Tensor) -> Transform:
@@ -169,7 +170,7 @@ class PiecewiseLinear(Couplings):
 
 
 class _Histogram(Transform):
-    """Of the probabilities softmax(logits), float32 [N, T, n]."""
+    """The map of bins with the probabilities softmax(logits), float32 [N, T, n]."""
 
     def __init__(self, logits: tf.Tensor):
         self._num_bins = logits.shape[-1]
@@ -182,7 +183,7 @@ class _Histogram(Transform):
         starts = self._before[..., 1:] <= u[..., None]
         index = tf.reduce_sum(tf.cast(starts, tf.int32), axis=-1)
         below, prob, log_prob = self._at(index)
-        # A bin so unlikely that its probability is lost beside the sum of those before it.
+        # Guards against a bin whose probability is lost to rounding in the cumulative sum.
         within = tf.clip_by_value((u - below) / tf.maximum(prob, 1e-30), 0.0, 1.0)
         y = (tf.cast(index, tf.float32) + within) * (2.0 / self._num_bins) - 1.0
         return y, -self._log_det(log_prob)
@@ -195,7 +196,7 @@ class _Histogram(Transform):
         return 2.0 * u - 1.0, self._log_det(log_prob)
 
     def _at(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Of the bins [N, T]: the probability before them, theirs, and its logarithm."""
+        """For bins [N, T]: the cumulative probability before each, its own, and the log of that."""
         one_hot = tf.one_hot(index, self._num_bins)
         return tuple(
             tf.reduce_sum(one_hot * values, axis=-1)
@@ -203,5 +204,5 @@ class _Histogram(Transform):
         )
 
     def _log_det(self, log_prob: tf.Tensor) -> tf.Tensor:
-        """Of `pull`: the density is the probability over the bin's width, 1/n of the range."""
+        """log|det| of `pull`: density is probability over a bin's width, 1/n of the range."""
         return tf.reduce_sum(log_prob + math.log(self._num_bins), axis=-1)

@@ -1,8 +1,8 @@
 """The flow policy: couplings on the action box (Quinoa paper, section 3; Dinh et al., 2017).
 
-The base distribution is uniform on (-1, 1)^A. Couplings conditioned on the state reshape it, in the
-coordinates of their kind: Real NVP's affine ones work on y = atanh(a), where it is a logistic of
-scale 1/2. Couplings that are the identity at the start make the first policy exactly uniform.
+The base distribution is uniform on (-1, 1)^A. Couplings conditioned on the state transform it, in
+the coordinates of their kind: Real NVP's affine ones in y = atanh(a), where the base is a logistic
+distribution of scale 1/2. Couplings are initially the identity, so the initial policy is uniform.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
-from quinoa.agents.policies import numpy_form
 from quinoa.agents.policies.config import FlowConfig
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
 from quinoa.agents.protocol import Policy
 
-# Base points among whose images `mode` looks for the densest; the first is the centre.
+# `mode` returns the densest of the images of this many base points; the first is the centre.
 _MODE_CANDIDATES = 64
-# In nats.
+# Log-densities closer than this, in nats, count as equal.
 _EQUALLY_DENSE = 1e-3
 
 
@@ -33,10 +32,10 @@ class Coupling(NamedTuple):
     """One coupling, conditioned on a batch of B states.
 
     Attributes:
-        first: whether the first half of the dimensions is transformed (given the second), or the
-            second (given the first).
-        conditioner: maps the given half, float32 [n B, given] (n times the B states, one time after
-            another), to what is done to the other half.
+        first: whether it transforms the first half of the dimensions given the second, or the
+            second given the first.
+        conditioner: maps the given half, float32 [n B, given] (the B states repeated n times), to
+            the transform of the other half.
     """
 
     first: bool
@@ -44,7 +43,7 @@ class Coupling(NamedTuple):
 
 
 class BoxFlow(tfd.Distribution):
-    """Couplings on the uniform distribution on the box; event shape [A]."""
+    """The uniform distribution on the box, transformed by couplings; event shape [A]."""
 
     def __init__(
         self,
@@ -57,8 +56,8 @@ class BoxFlow(tfd.Distribution):
         """Makes the distribution.
 
         Args:
-            couplings: in the order in which sampling applies them.
-            kind: of the couplings.
+            couplings: the couplings, in the order in which sampling applies them.
+            kind: the couplings' kind.
             batch_size: B.
             action_size: A.
             name: the distribution's name.
@@ -92,7 +91,7 @@ class BoxFlow(tfd.Distribution):
         return tf.constant([self._action_size])
 
     def _split(self, values: tf.Tensor, coupling: Coupling) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the transformed and the given half."""
+        """Splits values into the half that a coupling transforms and the half that is given."""
         first, second = values[:, : self._half], values[:, self._half :]
         return (first, second) if coupling.first else (second, first)
 
@@ -101,10 +100,10 @@ class BoxFlow(tfd.Distribution):
         return tf.concat(halves, axis=-1)
 
     def push(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes base points through the couplings.
+        """Applies the couplings to base points.
 
         Args:
-            x: float32 [n B, A], base points in the couplings' coordinates: n for each of the B
+            x: float32 [n B, A], base points in the couplings' coordinates, n for each of the B
                 states.
 
         Returns:
@@ -141,20 +140,20 @@ class BoxFlow(tfd.Distribution):
         return tf.reshape(self._log_density(x, y, log_det), tf.shape(action)[:-1])
 
     def _log_density(self, x: tf.Tensor, y: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
-        """Of the actions at y, whose base points are x, with log|det dx/dy|."""
-        # The base's density is 1/2 a dimension in the box: at the identity both slopes cancel,
-        # which leaves the first policy uniform to the last bit.
+        """The log-density of the actions at y, given their base points x and log|det dx/dy|."""
+        # The base's density is 1/2 per dimension in the box. At the identity both slopes cancel
+        # exactly, so that the initial policy is uniform to the last bit.
         slopes = tf.reduce_sum(self._kind.log_slope(x) - self._kind.log_slope(y), axis=-1)
         return slopes + log_det - self._action_size * math.log(2.0)
 
     def _mode(self) -> tf.Tensor:
-        """The densest of the images of fixed base points, a low-discrepancy set in the box."""
+        """The densest of the images of fixed base points: a low-discrepancy set in the box."""
         points = tf.constant(_mode_points(self._action_size))
         x = tf.repeat(self._kind.from_action(points), self._batch_size, axis=0)
         y, log_det = self.push(x)
         densities = self._log_density(x, y, -log_det)
         densities = tf.reshape(densities, [_MODE_CANDIDATES, self._batch_size])
-        # The first of those that are equally dense but for rounding, as points of one bin are.
+        # The first of those whose densities differ by rounding alone, as points of one bin do.
         densest = densities > tf.reduce_max(densities, axis=0) - _EQUALLY_DENSE
         first = tf.argmax(tf.cast(densest, tf.int32), axis=0, output_type=tf.int32)
         images = tf.reshape(y, [_MODE_CANDIDATES, self._batch_size, self._action_size])
@@ -164,16 +163,16 @@ class BoxFlow(tfd.Distribution):
 
 def _mode_points(action_size: int) -> npt.NDArray[np.float32]:
     """The base points in the box, float32 [64, A]."""
-    # 28 MB, which processes that only sample need not hold.
+    # Imported here: it takes 28 MB, which processes that only sample do not need.
     from scipy.stats import qmc
 
     points = 2.0 * qmc.Sobol(action_size, scramble=False).random(_MODE_CANDIDATES) - 1.0
-    # The set begins in a corner of the box; what comes next is its centre.
+    # The set's first point is a corner of the box, the second its centre.
     return np.clip(np.roll(points, -1, axis=0), -0.999, 0.999).astype(np.float32)
 
 
 class FlowPolicy(Policy):
-    """Couplings whose sub-networks all see the state (Quinoa paper, section 3)."""
+    """A flow whose couplings' networks all take the state as input (Quinoa paper, section 3)."""
 
     def __init__(
         self,
@@ -185,14 +184,14 @@ class FlowPolicy(Policy):
         hidden_sizes: Sequence[int],
         name: str = "policy",
     ):
-        """Makes the policy, uniform on the box whatever the state, its variables created.
+        """Makes the policy, initially uniform in every state, and creates its variables.
 
         Args:
             observation_size: O.
             action_size: A.
-            couplings: of which kind they are.
-            num_couplings: how many; they transform the halves of the action in turn.
-            hidden_sizes: the hidden layers of each coupling's sub-network.
+            couplings: the couplings' kind.
+            num_couplings: how many couplings; they transform the halves of the action alternately.
+            hidden_sizes: the hidden layers of each coupling's network.
             name: the module's name.
         """
         super().__init__(name=name)
@@ -203,7 +202,7 @@ class FlowPolicy(Policy):
         for index in range(num_couplings):
             first = index % 2 == 1
             transformed = half if first else action_size - half
-            if transformed == 0:  # One action dimension: there is no first half.
+            if transformed == 0:  # With one action dimension there is no first half.
                 continue
             network = networks.WeightNormMLP(
                 action_size - transformed + observation_size,
@@ -216,7 +215,7 @@ class FlowPolicy(Policy):
             self._conditioners.append((first, network))
 
     def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
-        """What `quinoa.agents.policies.standalone` makes the same policy of."""
+        """The policy as arrays, from which `quinoa.agents.policies.standalone` makes it again."""
         form: dict[str, npt.NDArray[np.float32]] = {
             "kind": np.array(self._kind.kind),
             "action_size": np.array(self._action_size),
@@ -225,7 +224,7 @@ class FlowPolicy(Policy):
             **self._kind.numpy_form(),
         }
         for index, (_, network) in enumerate(self._conditioners):
-            form.update(numpy_form.layers(f"coupling_{index}", network.layers()))
+            form.update(networks.named_arrays(f"coupling_{index}", network.layers()))
         return form
 
     def __call__(self, observation: tf.Tensor) -> BoxFlow:
@@ -248,7 +247,7 @@ class FlowPolicy(Policy):
                 if given.shape[0] is None or given.shape[0] != observation.shape[0]:
                     copies = tf.shape(given)[0] // tf.shape(observation)[0]
                     states = tf.tile(observation, [copies, 1])
-                # The given half is shown as the action it stands for, so that inputs are bounded.
+                # The network takes the given half as actions, so that its inputs are bounded.
                 inputs = tf.concat([self._kind.to_action(given), states], axis=-1)
                 return self._kind.transform(call(network, inputs))
 

@@ -1,4 +1,4 @@
-"""The tanh-Gaussian policy: a diagonal Gaussian squashed into the box (SAC's)."""
+"""The tanh-Gaussian policy: a diagonal Gaussian squashed into the action box, as in SAC."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
-from quinoa.agents.policies import numpy_form, squash
+from quinoa.agents.policies import squash
 from quinoa.agents.protocol import Policy
 
-# The Gaussian before the squashing stays where float32 tells squashed actions apart (|y| < 7, see
-# squash): wider or further out, its density there would be that of the clipping. A deviation of 0.9
-# is nearly uniform on the box already, and tanh(4) is 0.9993.
+# The bounds of the Gaussian's mean and log standard deviation keep it within |y| < 7, where float32
+# can distinguish squashed actions (see squash); beyond, its density would be that of clipping. They
+# do not limit the policy: a deviation of 0.9 is nearly uniform on the box, and tanh(4) is 0.9993.
 _MAX_MEAN = 4.0
 _MIN_LOG_STDDEV = -3.5
 _MAX_LOG_STDDEV = 0.5
 
 
 class TanhGaussianPolicy(Policy):
-    """A ReLU network whose outputs are the mean and log-deviation of tanh(N(μ, σ²))."""
+    """tanh(N(μ, σ²)), where a ReLU network gives the mean and the log standard deviation."""
 
     def __init__(
         self,
@@ -32,20 +32,20 @@ class TanhGaussianPolicy(Policy):
         hidden_sizes: Sequence[int],
         name: str = "policy",
     ):
-        """Makes the policy for observations [B, observation_size], its variables created."""
+        """Makes the policy for observations [B, observation_size], and creates its variables."""
         super().__init__(name=name)
         self._network = networks.mlp(
             observation_size, [*hidden_sizes, 2 * action_size], name="network"
         )
 
     def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
-        """What `quinoa.agents.policies.standalone` makes the same policy of."""
+        """The policy as arrays, from which `quinoa.agents.policies.standalone` makes it again."""
         return {
             "kind": np.array("tanh_gaussian"),
             "max_mean": np.array(_MAX_MEAN, np.float32),
             "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),
             "max_log_stddev": np.array(_MAX_LOG_STDDEV, np.float32),
-            **numpy_form.layers("network", networks.layers_of(self._network)),
+            **networks.named_arrays("network", networks.layers_of(self._network)),
         }
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:

@@ -13,7 +13,6 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
-from quinoa.agents.policies import numpy_form
 from quinoa.agents.protocol import Policy
 
 
@@ -57,7 +56,7 @@ class MultiCategorical(tfd.Distribution):
         return -1.0 + tf.cast(bins, self.dtype) * (2.0 / (self.num_bins - 1))
 
     def _to_bin(self, action: tf.Tensor) -> tf.Tensor:
-        """The nearest bin, so that rounding on the way through replay does no harm."""
+        """The nearest bin, so that rounding errors of stored actions do not matter."""
         position = (action + 1.0) * (0.5 * (self.num_bins - 1))
         bins = tf.cast(tf.round(position), tf.int32)
         return tf.clip_by_value(bins, 0, self.num_bins - 1)
@@ -67,7 +66,7 @@ class MultiCategorical(tfd.Distribution):
         return self._to_action(bins)
 
     def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
-        # A product with one-hot rows: its gradient is dense, and faster than a gather's scatter.
+        # One-hot products: their dense gradient is faster than the scatter of a gather.
         chosen = tf.one_hot(self._to_bin(action), self.num_bins, dtype=self.dtype)
         return tf.reduce_sum(chosen * self._log_probs, axis=[-2, -1])
 
@@ -79,7 +78,7 @@ class MultiCategorical(tfd.Distribution):
 
 
 class MultiCategoricalPolicy(Policy):
-    """A ReLU network whose outputs are the logits of a `MultiCategorical`."""
+    """A `MultiCategorical` whose logits are the outputs of a ReLU network."""
 
     def __init__(
         self,
@@ -90,20 +89,20 @@ class MultiCategoricalPolicy(Policy):
         num_bins: int,
         name: str = "policy",
     ):
-        """Makes the policy for observations [B, observation_size], its variables created."""
+        """Makes the policy for observations [B, observation_size], and creates its variables."""
         super().__init__(name=name)
         self._logits_shape = [-1, action_size, num_bins]
         outputs = action_size * num_bins
         self._network = networks.mlp(observation_size, [*hidden_sizes, outputs], name="network")
 
     def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
-        """What `quinoa.agents.policies.standalone` makes the same policy of."""
+        """The policy as arrays, from which `quinoa.agents.policies.standalone` makes it again."""
         _, action_size, num_bins = self._logits_shape
         return {
             "kind": np.array("multicategorical"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),
-            **numpy_form.layers("network", networks.layers_of(self._network)),
+            **networks.named_arrays("network", networks.layers_of(self._network)),
         }
 
     def __call__(self, observation: tf.Tensor) -> MultiCategorical:

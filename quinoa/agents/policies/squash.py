@@ -1,4 +1,4 @@
-"""The tanh between R and the action interval, kept finite at the interval's edges."""
+"""Tanh from R to the action interval, with finite values at the interval's ends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-# |y| beyond which tanh(y) has too few neighbours in float32 to be told apart: 1 - tanh(7) = 1.7e-6
-# is 28 steps of float32. Actions beyond tanh(7) are read as tanh(7).
+# Beyond this |y|, float32 resolves tanh(y) too coarsely: 1 - tanh(7) = 1.7e-6 is only 28 steps of
+# float32. Actions beyond tanh(7) are read as tanh(7).
 MAX_ATANH = 7.0
 MAX_ACTION = math.tanh(MAX_ATANH)
 
@@ -23,7 +23,7 @@ def atanh(action: tf.Tensor) -> tf.Tensor:
 
 
 def tanh(y: tf.Tensor) -> tf.Tensor:
-    """Squashes y into the interval, clipped so that `atanh` returns what `log_prob` sees."""
+    """Squashes y into the interval, clipped to ±7 first so that `atanh` is the inverse."""
     return tf.tanh(tf.clip_by_value(y, -MAX_ATANH, MAX_ATANH))
 
 
@@ -35,13 +35,13 @@ def log_slope(y: tf.Tensor) -> tf.Tensor:
 class Squashed(tfd.Distribution):
     """tanh of a distribution on R^A: batch shape [B], event shape [A], support the box.
 
-    The density is a function of the action's value alone. (TFP's `TransformedDistribution` would
-    remember where its own samples came from, beyond the clipping, and give those another density
-    than the same actions read back from replay.)
+    The density depends on the action's value alone. (TFP's `TransformedDistribution` caches the y
+    of its own samples, which may lie beyond the clipping, and gives those another density than the
+    same actions have when they are read from replay.)
     """
 
     def __init__(self, distribution: tfd.Distribution, name: str = "Squashed"):
-        """Makes the distribution from the one before the squashing, of the same shapes."""
+        """Makes the distribution of tanh(y), where `distribution` is that of y."""
         parameters = dict(locals())
         self._distribution = distribution
         super().__init__(
@@ -69,29 +69,29 @@ class Squashed(tfd.Distribution):
         return tanh(self._distribution.sample(n, seed=seed))
 
     def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
-        return self._log_prob_before(atanh(action))
+        return self._log_prob_of_unsquashed(atanh(action))
 
     def _sample_and_log_prob(
         self, sample_shape: Sequence[int] | tf.Tensor, seed: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Samples and their log-densities, which `log_prob` would know to a few digits less.
+        """Samples, with log-densities that are more precise than those of `log_prob`.
 
-        Near the edge of the box float32 holds few digits of 1 − |a|, and so of atanh(a); here the y
-        that was drawn is at hand. What is beyond the clipping has the density of the action that it
-        is clipped to, as in `log_prob`.
+        Near the edge of the box float32 has few digits of 1 − |a|, and so of atanh(a); here the
+        sampled y itself is used. A y beyond the clipping gets the density of the clipped action, as
+        in `log_prob`.
         """
         y = self._distribution.sample(sample_shape, seed=seed)
         y = tf.clip_by_value(y, -MAX_ATANH, MAX_ATANH)
-        return tf.tanh(y), self._log_prob_before(y)
+        return tf.tanh(y), self._log_prob_of_unsquashed(y)
 
-    def _log_prob_before(self, y: tf.Tensor) -> tf.Tensor:
-        """The log-density of the action tanh(y), of y before the squashing."""
+    def _log_prob_of_unsquashed(self, y: tf.Tensor) -> tf.Tensor:
+        """The log-density of the action tanh(y)."""
         return self._distribution.log_prob(y) - tf.reduce_sum(log_slope(y), axis=-1)
 
     def _mode(self) -> tf.Tensor:
-        """The image of the mode before the squashing.
+        """Tanh of the mode of y.
 
-        The field calls it the mode, though the density itself, which the slope of tanh divides,
-        peaks elsewhere: for a wide Gaussian at the edges of the box.
+        The literature calls this the mode, although the density of actions, which is that of y
+        divided by the slope of tanh, peaks elsewhere: at the box's edges for a wide Gaussian.
         """
         return tanh(self._distribution.mode())

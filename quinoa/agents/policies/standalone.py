@@ -1,4 +1,4 @@
-"""A trained policy that needs NumPy and nothing else: this file, and `policy.npz` beside it.
+"""A trained policy that needs only NumPy: this file, and `policy.npz` beside it.
 
     import numpy as np
     from policy import Policy
@@ -9,8 +9,8 @@
     log_prob = policy.log_prob(observation, action)
 
 Observations are float32, [O] or [B, O]; actions are float32 in [-1, 1], [A] or [B, A].
-`policy.json` says what the numbers of an observation are, in order, and which range of the
-environment's own actions [-1, 1] stands for.
+`policy.json` lists the numbers of an observation in order, and the range of the environment's own
+actions that [-1, 1] is mapped to.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from typing import Any
 
 import numpy as np
 
-Array = Any  # float32, of the shape that is said.
+Array = Any  # float32, of the shape in the docstring.
 
-# |y| beyond which tanh(y) has too few neighbours in float32 to be told apart.
+# Beyond this |y|, float32 resolves tanh(y) too coarsely.
 _MAX_ATANH = 7.0
-# Nats by which log-densities may differ from rounding alone.
+# Log-densities closer than this, in nats, count as equal.
 _EQUALLY_DENSE = 1e-3
 
 
 class Policy(abc.ABC):
-    """π(·|s)."""
+    """A policy π(·|s)."""
 
     @staticmethod
     def load(path: str | os.PathLike[str] = "policy.npz") -> Policy:
-        """Reads a policy from its file, in which nothing is pickled."""
+        """Reads a policy from its file; nothing in it is unpickled."""
         with np.load(path, allow_pickle=False) as file:
             return Policy.from_arrays(dict(file))
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, Array]) -> Policy:
-        """Makes a policy from what its file holds.
+        """Makes a policy from the arrays of its file.
 
         Raises:
-            ValueError: it is of a kind that is not known here.
+            ValueError: this file does not know the policy's kind.
         """
         kind = str(arrays["kind"])
         if kind not in _KINDS:
@@ -54,17 +54,17 @@ class Policy(abc.ABC):
         return policy
 
     def mode(self, observation: Array) -> Array:
-        """The action to take when nothing is to be left to chance."""
+        """The deterministic action for each observation."""
         states = _checked(observation)
         return self._mode(np.atleast_2d(states)).reshape(*states.shape[:-1], -1)
 
     def sample(self, observation: Array, rng: np.random.Generator) -> Array:
-        """Draws an action for each observation."""
+        """Samples an action for each observation."""
         states = _checked(observation)
         return self._sample(np.atleast_2d(states), rng).reshape(*states.shape[:-1], -1)
 
     def log_prob(self, observation: Array, action: Array) -> Array:
-        """Log π(a|s) in nats: of a density, or of a mass where actions are from a finite set."""
+        """Log π(a|s) in nats: of a density, or of a mass if the set of actions is finite."""
         states = _checked(observation)
         actions = np.atleast_2d(np.asarray(action, np.float32))
         return self._log_prob(np.atleast_2d(states), actions).reshape(states.shape[:-1])
@@ -101,7 +101,7 @@ class _MultiCategorical(Policy):
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         log_probs = self._log_probs(states)
-        # The largest of the log-probabilities with Gumbel noise is a draw from them.
+        # Gumbel-max trick: the largest of log-probabilities plus Gumbel noise is a sample.
         return self._to_action((log_probs + rng.gumbel(size=log_probs.shape)).argmax(axis=-1))
 
     def _log_prob(self, states: Array, actions: Array) -> Array:
@@ -142,11 +142,11 @@ class _TanhGaussian(Policy):
 
 
 class _Flow(Policy):
-    """Couplings on the uniform distribution on the box.
+    """The uniform distribution on the box, transformed by couplings.
 
-    A coupling is a network, and what is done to one half of the dimensions with what it says of the
-    other half: a pair of functions, there and back, each of which gives the points and the log of
-    its determinant.
+    A coupling transforms one half of the dimensions, with parameters that a network computes from
+    the other half. Its transform is a pair of functions, forward and inverse, each of which returns
+    the new points and the log of its determinant.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -159,37 +159,37 @@ class _Flow(Policy):
 
     @abc.abstractmethod
     def _transform(self, outputs: Array) -> tuple[Any, Any]:
-        """What a network's outputs stand for: `push` and `pull` of [N, T]."""
+        """Makes the transform, (`push`, `pull`) of [N, T], of a network's outputs."""
 
     @abc.abstractmethod
     def _to_action(self, y: Array) -> Array:
-        """The actions at the coordinates that the couplings work in."""
+        """The actions at the coordinates y."""
 
     @abc.abstractmethod
     def _from_action(self, action: Array) -> Array:
-        """The coordinates of actions."""
+        """The coordinates y of actions."""
 
     @abc.abstractmethod
     def _log_slope(self, y: Array) -> Array:
         """Log |da/dy| of each dimension."""
 
-    def _through(self, points: Array, states: Array, *, back: bool) -> tuple[Array, Array]:
+    def _apply(self, points: Array, states: Array, *, inverse: bool) -> tuple[Array, Array]:
         half = self._action_size // 2
         log_det = np.zeros(len(points), np.float32)
-        for first, layers in reversed(self._couplings) if back else self._couplings:
+        for first, layers in reversed(self._couplings) if inverse else self._couplings:
             left, right = points[:, :half], points[:, half:]
             moved, given = (left, right) if first else (right, left)
             inputs = np.concatenate([self._to_action(given), states], axis=-1)
-            moved, change = self._transform(_forward(layers, inputs, _elu))[back](moved)
+            moved, change = self._transform(_forward(layers, inputs, _elu))[inverse](moved)
             points = np.concatenate([moved, given] if first else [given, moved], axis=-1)
             log_det = log_det + change
         return points, log_det
 
     def _mode(self, states: Array) -> Array:
-        """The densest of the images of fixed points; the first of those that are all but equal."""
+        """The densest of the images of fixed points; the first of those that count as equal."""
         count, number = len(states), len(self._mode_points)
         x = np.repeat(self._mode_points, count, axis=0)
-        y, log_det = self._through(x, np.tile(states, (number, 1)), back=False)
+        y, log_det = self._apply(x, np.tile(states, (number, 1)), inverse=False)
         densities = self._log_density(x, y, -log_det).reshape(number, count)
         first = (densities > densities.max(axis=0) - np.float32(_EQUALLY_DENSE)).argmax(axis=0)
         return self._to_action(y.reshape(number, count, -1)[first, np.arange(count)])
@@ -197,11 +197,11 @@ class _Flow(Policy):
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         shape = (len(states), self._action_size)
         uniform = rng.uniform(-1.0, 1.0, shape).astype(np.float32)
-        return self._to_action(self._through(self._from_action(uniform), states, back=False)[0])
+        return self._to_action(self._apply(self._from_action(uniform), states, inverse=False)[0])
 
     def _log_prob(self, states: Array, actions: Array) -> Array:
         y = self._from_action(actions)
-        x, log_det = self._through(y, states, back=True)
+        x, log_det = self._apply(y, states, inverse=True)
         return self._log_density(x, y, log_det)
 
     def _log_density(self, x: Array, y: Array, log_det: Array) -> Array:
@@ -210,7 +210,7 @@ class _Flow(Policy):
 
 
 class _RealNVP(_Flow):
-    """Affine couplings, of y = atanh(a)."""
+    """Affine couplings, in the coordinates y = atanh(a)."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._max_shift, self._max_log_scale = arrays["max_shift"], arrays["max_log_scale"]
@@ -237,7 +237,7 @@ class _RealNVP(_Flow):
 
 
 class _PiecewiseLinear(_Flow):
-    """Histograms of n equal bins in each dimension, of y = a."""
+    """Histograms with n equal bins in each dimension, in the coordinates y = a."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._num_bins = int(arrays["num_bins"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from quinoa.environments import drawing
+from quinoa.environments import user_code
 
 SubjectT = TypeVar("SubjectT")
 
@@ -105,7 +105,7 @@ def described(error: BaseException) -> str:
     message = lines[-1] if lines and "in user code" in lines[0] else " ".join(lines)
     if not message.startswith(type(error).__name__):
         message = f"{type(error).__name__}: {message}"
-    message = drawing.with_hint(message)
+    message = user_code.with_rendering_hint(message)
     if len(message) > _MAX_MESSAGE:
         message = f"{message[:_MAX_MESSAGE]} ..."
     where = _where(error)

@@ -1,0 +1,73 @@
+"""Observation spaces of Gymnasium as dm_env specs, and their values as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dm_env import specs
+
+from quinoa.environments.errors import InvalidEnvironmentError
+
+
+def observation_spec(space: Any, name: str) -> Any:
+    """The dm_env spec of a space, as nested as the space.
+
+    Args:
+        space: the observation space. Discrete parts become one-hot vectors.
+        name: the environment's name in error messages.
+
+    Raises:
+        InvalidEnvironmentError: the space is not supported.
+    """
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Box):
+        return specs.Array(space.shape, space.dtype)
+    if isinstance(space, spaces.Dict):
+        return {key: observation_spec(part, name) for key, part in space.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(observation_spec(part, name) for part in space)
+    if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)):
+        flat = spaces.flatten_space(space)
+        return specs.Array(flat.shape, flat.dtype)
+    raise InvalidEnvironmentError(
+        f"{name}: observations from the space {space} cannot be made one vector."
+    )
+
+
+def categories(
+    space: Any, path: tuple[Any, ...] = ()
+) -> Iterator[tuple[tuple[Any, ...], tuple[tuple[int, ...], tuple[int, ...]]]]:
+    """The parts of a space that become one-hot vectors.
+
+    Yields:
+        The path of each part, with the number of values and the least value of each of its
+        integers.
+    """
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Dict):
+        for key, part in space.items():
+            yield from categories(part, (*path, key))
+    elif isinstance(space, spaces.Tuple):
+        for index, part in enumerate(space):
+            yield from categories(part, (*path, index))
+    elif isinstance(space, spaces.Discrete):
+        yield path, ((int(space.n),), (int(space.start),))
+    elif isinstance(space, spaces.MultiDiscrete):
+        sizes = tuple(map(int, space.nvec.ravel()))
+        yield path, (sizes, tuple(map(int, space.start.ravel())))
+
+
+def convert(space: Any, value: Any) -> Any:
+    """An observation in the form of `observation_spec`."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Box):
+        return value
+    if isinstance(space, spaces.Dict):
+        return {key: convert(part, value[key]) for key, part in space.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(convert(part, item) for part, item in zip(space, value, strict=True))
+    return spaces.flatten(space, value)
