@@ -1,4 +1,4 @@
-"""Checks an agent or an environment of one's own."""
+"""`quinoa check`: checks a user's agent or environment."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from quinoa.launch.checks.base import Finding
     from quinoa.launch.checks.short_run import Subject as ShortRun
 
-# Small, quick, and with two dimensions of action, in which shapes that are wrong show.
+# Small and fast, and with two action dimensions, so that wrong shapes show.
 DEFAULT_ENVIRONMENT = "control:point_mass:easy"
 
 
@@ -65,15 +65,15 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "check takes one agent or environment (see quinoa check --help)")
     inherited = process_environment.set_for_this_process()
     lean_imports.install()
-    # A file's absolute path: it is loaded again and again, wherever its code goes meanwhile.
+    # A file's absolute path, as it is loaded repeatedly and its code may change the folder.
     (name,) = map(user_modules.absolute, arguments)
-    began = time.monotonic()
+    start_time = time.monotonic()
     with telling_what_is_lost(lambda: "what has not been checked yet is not known to hold."):
         if is_environment(name):
             count, failed = _check_environment(name, values, inherited, start)
         else:
             count, failed = _check_agent(name, values, inherited, start)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start_time
     if failed:
         say(f"{failed} of {count} checks failed ({seconds:.0f} s).")
         return FAILED
@@ -82,10 +82,10 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
 
 def is_environment(name: str) -> bool:
-    """Whether a name means an environment, by what is there; otherwise it may mean an agent.
+    """Whether a name is an environment's; otherwise it may be an agent's.
 
     Raises:
-        ExperimentError: it means both.
+        ExperimentError: it is both.
     """
     from quinoa import environments
     from quinoa.environments import plugins
@@ -108,7 +108,7 @@ def is_environment(name: str) -> bool:
     except KeyboardInterrupt:
         raise
     except BaseException:
-        # Making an environment of it says why it cannot be.
+        # The environment's checks will report the error.
         return True
     return attribute not in getattr(module, "PRESETS", {})
 
@@ -120,7 +120,7 @@ def _check_agent(
     from quinoa.agents import registry
 
     try:
-        # That there is none is known without TensorFlow, which takes seconds.
+        # Refuses an unknown agent before TensorFlow is imported, which takes seconds.
         registry.load_config(name)
     except registry.InvalidAgentError:
         # There is one, and the first check says what is wrong with it.
@@ -196,7 +196,7 @@ def _check_environment(
 
 
 def _and_run(count: int, failed: int, subject: ShortRun) -> tuple[int, int]:
-    """Runs what has passed all checks so far, if it is to run at all; returns the counts."""
+    """Adds a short run to the checks, if all others passed and a run is wanted."""
     from quinoa.launch.checks import short_run
     from quinoa.launch.checks.base import find_out
 
@@ -222,7 +222,7 @@ def _spec_of(name: str, values: flags.FlagValues) -> specs.EnvironmentSpec:
 
 
 def show(finding: Finding) -> None:
-    """Says in one line what came of a check."""
+    """Prints the result of a check in one line."""
     if finding.error is not None:
         say(f"FAILED  {finding.name}: {finding.error}")
     elif finding.remark:

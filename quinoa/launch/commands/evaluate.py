@@ -1,4 +1,4 @@
-"""Plays episodes with what a run has learned."""
+"""`quinoa evaluate`: plays episodes with the policy of a run."""
 
 from __future__ import annotations
 
@@ -23,19 +23,14 @@ from quinoa.launch.commands.base import (
 from quinoa.launch.commands.options import seeds, trained
 from quinoa.launch.machine import process_environment
 from quinoa.launch.machine.start_folder import StartFolder
-from quinoa.launch.machine.streams import output_for_data
+from quinoa.launch.machine.streams import STANDARD_OUTPUT, data_stream
 from quinoa.launch.terminal.output import say
-
-# What --json takes in place of a file.
-_STANDARD_OUTPUT = "-"
 
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     define_number(values, "episodes", 10, "Episodes to play, for each seed.")
-    flags.DEFINE_boolean(
-        "sample", False, "Sample actions rather than take the policy's mode.", flag_values=values
-    )
+    trained.define_sample(values)
     flags.DEFINE_string(
         "seeds",
         None,
@@ -58,18 +53,16 @@ def _flags() -> flags.FlagValues:
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "evaluate takes the folder of one run")
     chosen: list[int | None] = [None] if values.seeds is None else [*seeds.parse(values.seeds)]
-    if values.json == _STANDARD_OUTPUT:
-        with output_for_data() as data:
-            return _evaluate(values, arguments[0], chosen, data)
-    if values.json is not None:
+    if values.json not in (None, STANDARD_OUTPUT):
         _check_writable(Path(values.json))
-    return _evaluate(values, arguments[0], chosen, None)
+    with data_stream(values.json) as data:
+        return _evaluate(values, arguments[0], chosen, data)
 
 
 def _evaluate(
     values: flags.FlagValues, run: str, chosen: Sequence[int | None], data: TextIO | None
 ) -> int:
-    """Evaluates, and writes the result as JSON to a stream, or to the file that is asked for."""
+    """Evaluates, and writes the result as JSON to `data`, or to --json's file if that is None."""
     process_environment.set_for_this_process()
     from quinoa.environments import EnvironmentFault
     from quinoa.launch.run import run_folder
@@ -81,7 +74,7 @@ def _evaluate(
     start = StartFolder()
     folder = run_folder.existing(start.absolute(run))
     experiment = trained.load(values, folder)
-    checkpoint = trained.take(values, folder)
+    checkpoint = trained.chosen_checkpoint(values, folder)
     total = values.episodes * len(chosen)
 
     def lost() -> str:
@@ -128,7 +121,7 @@ def _evaluate(
 
 
 def _check_writable(path: Path) -> None:
-    """Before any episode is played; makes nothing."""
+    """Checks before any episode is played that --json's file can be written."""
     expect_possible("json", path)
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"--json={path} cannot be written: give a file in a folder that exists.")

@@ -1,4 +1,4 @@
-"""Takes a run's policy out of this project."""
+"""`quinoa export`: exports a run's policy to files that need no part of this project."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     start = StartFolder()
     folder = run_folder.existing(start.absolute(arguments[0]))
     experiment = load(folder)
-    checkpoint = trained.take(values, folder)
+    checkpoint = trained.chosen_checkpoint(values, folder)
     out = Path(values.out) if values.out else Path(f"{folder.root.resolve().name}-policy")
     expect_possible("out", out)
     to = start.absolute(out)
     check_new(to)
-    # It imports TensorFlow, and so comes after all that may be wrong.
+    # It imports TensorFlow, and so comes after everything that can be refused quickly.
     from quinoa.launch.trained.export import ARRAYS, DESCRIPTION, SAVED_MODEL, SOURCE, export
 
     try:
@@ -70,7 +70,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
 
 def check_new(out: Path) -> None:
-    """Raises `ExperimentError` where something is in the place of the folder to be made."""
+    """Raises `ExperimentError` if the folder to create exists and is not empty."""
     if out.is_dir() and any(out.iterdir()):
         raise ExperimentError(f"{out} is not empty: give a new folder.")
     if out.exists() and not out.is_dir():

@@ -1,4 +1,4 @@
-"""Draws the learning curves of runs."""
+"""`quinoa plot`: draws the learning curves of runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from absl import flags
 
 from quinoa.launch.commands.base import OK, Command, UsageError, define_number, expect_possible
 from quinoa.launch.machine import process_environment
-from quinoa.launch.machine.streams import output_for_data
+from quinoa.launch.machine.streams import STANDARD_OUTPUT, data_stream
 from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from quinoa.launch.analysis.run_groups import Groups
 
 _AXES = ("steps", "updates", "hours")
-# The value of --table that stands for standard output.
-_STANDARD_OUTPUT = "-"
 
 
 def _flags() -> flags.FlagValues:
@@ -84,12 +82,10 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     if values.baseline and not values.normalize:
         raise UsageError("--baseline is for --normalize: give that too.")
     expect_possible("out", Path(values.out))
-    if values.table == _STANDARD_OUTPUT:
-        with output_for_data() as data:
-            return _plot(values, arguments, data)
-    if values.table is not None:
+    if values.table not in (None, STANDARD_OUTPUT):
         expect_possible("table", Path(values.table))
-    return _plot(values, arguments, None)
+    with data_stream(values.table) as data:
+        return _plot(values, arguments, data)
 
 
 def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -> int:

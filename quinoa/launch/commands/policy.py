@@ -1,4 +1,4 @@
-"""Draws actions of a run's policy in given states."""
+"""`quinoa policy`: draws samples of a run's policy in given states."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     states = [] if values.observation is None else read_states(start.absolute(values.observation))
     if max(len(states), len(steps)) > MAX_STATES:
         raise UsageError(f"One picture has room for {MAX_STATES} states at most: give fewer.")
-    checkpoint = trained.take(values, folder)
+    checkpoint = trained.chosen_checkpoint(values, folder)
     try:
         path = draw_policy(
             experiment,

@@ -1,4 +1,4 @@
-"""Films the policy of a run."""
+"""`quinoa video`: records episodes of a run's policy."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     number = functools.partial(define_number, values)
     number("episodes", 4, f"Episodes to film, side by side: {_MAX_EPISODES} at most.")
-    flags.DEFINE_boolean(
-        "sample", False, "Sample actions rather than take the policy's mode.", flag_values=values
-    )
+    trained.define_sample(values)
     number("length", 1000, "Actions after which episodes that are not over are left.")
     number(
         "size",
@@ -71,7 +69,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
     start = StartFolder()
     folder = run_folder.existing(start.absolute(arguments[0]))
-    for path in _film(values, folder, trained.load(values, folder), inherited, start):
+    for path in _record(values, folder, trained.load(values, folder), inherited, start):
         say(str(start.shown(path)))
     return OK
 
@@ -79,19 +77,19 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 def hosted(
     channel: Channel, root: str, texts: Sequence[str], environment: Given | None
 ) -> list[str]:
-    """Does what `quinoa video` does, for a program of the user's.
+    """Does what `quinoa video` does, in a child process of a user's program.
 
     Args:
-        channel: of the program.
+        channel: the connection to the program.
         root: the run's folder.
-        texts: flags as they would be typed.
-        environment: given anew, where the run does not keep its own.
+        texts: flags as on the command line.
+        environment: the environment, if the run does not record one that can be made again.
 
     Returns:
         The paths of the files.
 
     Raises:
-        ExperimentError: the environment cannot be made or drawn, or a file not written.
+        ExperimentError: the environment cannot be made or rendered, or a file not be written.
         RunError: the run is damaged, or the environment or the policy fails.
     """
     from quinoa.launch.experiment import saved
@@ -104,7 +102,7 @@ def hosted(
         start = StartFolder()
         folder = run_folder.existing(start.absolute(root))
         loaded = saved.load(folder, environment)
-        return list(map(str, _film(values, folder, loaded, channel.inherited, start)))
+        return list(map(str, _record(values, folder, loaded, channel.inherited, start)))
     except (UsageError, flags.Error) as error:
         raise ExperimentError(str(error)) from error
     except FatalError as error:
@@ -118,33 +116,33 @@ def _check(values: flags.FlagValues) -> None:
         raise UsageError(f"--size={values.size}: it must be {_GREATEST_SIZE} pixels at most.")
 
 
-def _film(
+def _record(
     values: flags.FlagValues,
     folder: RunFolder,
     experiment: Experiment,
     inherited: Mapping[str, str],
     start: StartFolder,
 ) -> list[Path]:
-    """Films a run; returns the files, by absolute paths.
+    """Records the videos of a run; returns the absolute paths of the files.
 
     Raises:
         FatalError: the environment or the policy fails.
-        UsageError: the environment cannot be drawn, or a file not written.
+        UsageError: the environment cannot be rendered, or a file not be written.
     """
     from quinoa.environments import EnvironmentFault, NotRenderableError, rendering
     from quinoa.launch.machine import mujoco_renderer
     from quinoa.launch.terminal.progress_bar import ProgressBar
     from quinoa.launch.trained import video
 
-    checkpoint = trained.take(values, folder)
+    checkpoint = trained.chosen_checkpoint(values, folder)
     out = values.out or folder.videos / checkpoint.path.name
     paths = [start.absolute(path) for path in _paths(Path(out))]
     for path in paths:
         expect_possible("out", path)
     from quinoa.agents.divergence import NonFiniteError
 
-    # MuJoCo reads it when it is imported, which the environment does; whether the environment needs
-    # it is known when there is one.
+    # MuJoCo reads the variable when the environment imports it. Whether the environment needs it is
+    # known only when the environment has been made.
     missing: NotRenderableError | None = None
     try:
         os.environ[mujoco_renderer.VARIABLE] = mujoco_renderer.find(inherited)
@@ -181,7 +179,7 @@ def _film(
     except NotRenderableError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        # What ffmpeg says has many lines, and what is wrong is in the last one.
+        # ffmpeg's message has several lines, of which the last is the error.
         why = error.strerror or (str(error).strip() or "no reason is given").splitlines()[-1]
         raise UsageError(f"{start.shown(paths[0])} cannot be written: {why}.") from error
     return paths

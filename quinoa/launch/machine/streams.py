@@ -37,6 +37,26 @@ def prepare() -> None:
             stream.reconfigure(errors="replace")
 
 
+# The value of a flag for a data file that stands for standard output.
+STANDARD_OUTPUT = "-"
+
+
+@contextlib.contextmanager
+def data_stream(file: str | None) -> Iterator[TextIO | None]:
+    """Yields the stream for a command's data if it goes to standard output, else None.
+
+    See `output_for_data`.
+
+    Args:
+        file: the flag's value: a file, `STANDARD_OUTPUT`, or None without data.
+    """
+    if file != STANDARD_OUTPUT:
+        yield None
+        return
+    with output_for_data() as data:
+        yield data
+
+
 @contextlib.contextmanager
 def output_for_data() -> Iterator[TextIO]:
     """Reserves standard output for data; everything else that is printed goes to standard error.

@@ -1,7 +1,8 @@
-"""Settings of `quinoa train` that belong together, by name: a file a suite, in this folder.
+"""Presets: named sets of flags and settings of `quinoa train`.
 
-A file `SUITE.toml` holds a table a preset, `SUITE/NAME` on the command line. So does one of the
-user's own, `./FILE.toml:NAME` there, in which `about` and `origin` may be left out:
+This folder has a file `SUITE.toml` per suite, with a table per preset, which is named `SUITE/NAME`
+on the command line. A user's own file has the same form; its presets are named `./FILE.toml:NAME`,
+and `about` and `origin` may be left out:
 
     [NAME]
     about = "what it is, in a line"
@@ -23,8 +24,8 @@ from typing import Any, NamedTuple
 from quinoa.launch.errors import ExperimentError
 from quinoa.suggestions import did_you_mean
 
-# What a preset may say beside the agent's settings: what is learned, for how long and how it is
-# evaluated. How many processes there are is the machine's affair.
+# The flags that a preset may set, beside the agent's settings: what is learned, for how long, and
+# how it is evaluated. The number of processes depends on the machine instead.
 FLAGS = (
     "agent",
     "env",
@@ -35,7 +36,7 @@ FLAGS = (
     "evaluation_sample",
 )
 
-# Where a preset comes from, and what is said of it.
+# The origins of presets, with what is printed about them.
 ORIGINS = {
     "paper": "the paper's, not measured here",
     "measured": "ours, measured: docs/results.md",
@@ -50,12 +51,12 @@ class Preset(NamedTuple):
     """One preset.
 
     Attributes:
-        name: `SUITE/NAME`, or `/PATH/FILE.toml:NAME` of one of the user's own.
-        about: one line about it; may be empty for one of the user's own.
-        origin: a key of `ORIGINS`; may be empty for one of the user's own.
-        flags: texts for flags of `quinoa train`, by their names, which are among `FLAGS`; always
-            an agent and an environment.
-        settings: texts for fields of the agent's configuration, by their names.
+        name: `SUITE/NAME`, or `/PATH/FILE.toml:NAME` for a user's own.
+        about: one line about it; may be empty for a user's own.
+        origin: a key of `ORIGINS`; may be empty for a user's own.
+        flags: the values of flags of `quinoa train` as text, by name; the names are among `FLAGS`,
+            and agent and env are always there.
+        settings: the values of the agent's settings as text, by name.
     """
 
     name: str
@@ -66,37 +67,38 @@ class Preset(NamedTuple):
 
     @property
     def description(self) -> str:
-        """What it is and where it comes from, in one line."""
+        """Its `about` and origin in one line."""
         origin = ORIGINS[self.origin] if self.origin else "your own"
         return f"{self.about} ({origin})" if self.about else origin
 
 
 def every() -> list[Preset]:
-    """All presets, suite by suite, in their files' order."""
+    """Lists the built-in presets by suite, in the order of their files."""
     return list(_by_name().values())
 
 
 def is_name(name: str) -> bool:
-    """Whether a name is of the form of a preset's, and not of an agent's."""
+    """Whether a name has the form of a preset's and not of an agent's."""
     return _OWN_FILE.fullmatch(name) is not None or name.partition("/")[0] in {
         path.stem for path in _FOLDER.glob("*.toml")
     }
 
 
 def own_file(name: str) -> Path | None:
-    """The file of the user's own that a preset's name names; None for one of this folder."""
+    """The user's file that a preset's name refers to; None for a built-in preset."""
     own = _OWN_FILE.fullmatch(name)
     return None if own is None else Path(os.path.abspath(own["path"]))
 
 
 def load(name: str) -> Preset:
-    """The preset of this name.
+    """Loads a preset.
 
     Args:
-        name: `SUITE/NAME`, `FILE.toml:NAME`, or `FILE.toml` where that holds one alone.
+        name: `SUITE/NAME`, `FILE.toml:NAME`, or `FILE.toml` if that has a single preset.
 
     Raises:
-        ExperimentError: there is none, with the names nearest to it, or its file has a mistake.
+        ExperimentError: there is no such preset (the message suggests similar names), or its file
+            has an error.
     """
     if (own := _OWN_FILE.fullmatch(name)) is not None:
         return _chosen(Path(os.path.abspath(own["path"])), own["name"])
@@ -120,10 +122,10 @@ def _by_name() -> dict[str, Preset]:
 
 
 def in_file(path: Path) -> list[Preset]:
-    """All presets of a file of the user's own, in its order.
+    """Reads all presets of a user's file, in its order.
 
     Raises:
-        ExperimentError: it cannot be read, or holds something else than presets.
+        ExperimentError: the file cannot be read, or a table is not a preset.
     """
     import tomli
 
@@ -143,16 +145,18 @@ def _chosen(path: Path, name: str | None) -> Preset:
     by_name = {preset.name.rpartition(":")[2]: preset for preset in in_file(path)}
     if name is None and len(by_name) == 1:
         return next(iter(by_name.values()))
-    of = f"{path} holds {', '.join(by_name)}"
+    contents = f"{path} holds {', '.join(by_name)}"
     if name is None:
-        raise ExperimentError(f"{of}: say which is meant, --preset={path}:NAME.")
+        raise ExperimentError(f"{contents}: say which is meant, --preset={path}:NAME.")
     if name not in by_name:
-        raise ExperimentError(f"There is no preset {name!r}: {of}.{did_you_mean(name, by_name)}")
+        raise ExperimentError(
+            f"There is no preset {name!r}: {contents}.{did_you_mean(name, by_name)}"
+        )
     return by_name[name]
 
 
 def _check(full_name: str, name: str, table: Any) -> None:
-    """Checks a table of the user's own; raises `ExperimentError`."""
+    """Checks a table of a user's file; raises `ExperimentError`."""
     if not isinstance(table, dict):
         raise ExperimentError(
             f"{full_name} stands outside of any preset: put it into a table [NAME]."
@@ -190,7 +194,7 @@ def _preset(name: str, table: dict[str, Any]) -> Preset:
 
 
 def _text(value: Any) -> str:
-    """A value as one would type it on the command line."""
+    """A value as text for the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

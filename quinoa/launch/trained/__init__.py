@@ -1,1 +1,1 @@
-"""Using a learned policy: evaluating, playing, exporting, drawing and filming it."""
+"""Uses of a learned policy: evaluation, playback, export, pictures and videos."""

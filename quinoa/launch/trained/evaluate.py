@@ -1,4 +1,4 @@
-"""How good the policy of a run is."""
+"""Loads the policy of a checkpoint, and evaluates it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
-    """Makes the policy of an experiment with the parameters of a checkpoint.
+    """Makes the policy of an experiment, with the parameters of a checkpoint.
 
     Raises:
-        RunError: the checkpoint is damaged, or another experiment's.
+        RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: the environment cannot be made any more.
     """
     from quinoa.agents import initialization, registry
@@ -42,10 +42,10 @@ def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
 
 
 def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
-    """Makes the whole agent of an experiment, as it was at a checkpoint.
+    """Makes the agent of an experiment, with all variables of a checkpoint.
 
     Raises:
-        RunError: the checkpoint is damaged, or another experiment's.
+        RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: the environment cannot be made any more.
     """
     from quinoa.agents import registry
@@ -69,12 +69,18 @@ def evaluate_checkpoint(
     should_stop: Callable[[], bool] | None = None,
     on_episodes: Callable[[int], object] | None = None,
 ) -> EvaluationResult:
-    """Evaluates the policy of one checkpoint with the run's own seed.
+    """Evaluates the policy of a checkpoint, with a seed that follows from the run's.
 
-    See `quinoa.agents.evaluation`.
+    Args:
+        experiment: the run's experiment.
+        checkpoint: the checkpoint.
+        num_episodes: how many episodes to play.
+        sample: whether to sample actions instead of taking the mode.
+        should_stop: asked at each step whether to stop; see `quinoa.agents.evaluation`.
+        on_episodes: called with the number of episodes that have just ended.
 
     Raises:
-        RunError: the checkpoint is damaged, or another experiment's.
+        RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: the environment cannot be made any more.
     """
     policy = load_policy(experiment, checkpoint)
@@ -99,18 +105,18 @@ def evaluate_seeds(
     seeds: Sequence[int | None] = (None,),
     on_episodes: Callable[[int], object] | None = None,
 ) -> list[EvaluationResult]:
-    """Evaluates the policy of one checkpoint, once for each seed.
+    """Evaluates the policy of a checkpoint, once for each seed.
 
     Args:
-        experiment: of the run.
-        checkpoint: of the run.
-        num_episodes: how many for each seed.
-        sample: with sampled actions rather than the mode.
-        seeds: of the environments and the actions; None is the run's own.
-        on_episodes: told the number of episodes that have ended, whenever some have.
+        experiment: the run's experiment.
+        checkpoint: the checkpoint.
+        num_episodes: how many episodes to play for each seed.
+        sample: whether to sample actions instead of taking the mode.
+        seeds: seeds of the environments and actions; None is one that follows from the run's.
+        on_episodes: called with the number of episodes that have just ended.
 
     Raises:
-        RunError: the checkpoint is damaged, or another experiment's.
+        RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: the environment cannot be made any more.
     """
     policy = load_policy(experiment, checkpoint)
@@ -132,10 +138,10 @@ def report(
     seeds: Sequence[int | None],
     results: Sequence[EvaluationResult],
 ) -> dict[str, Any]:
-    """What `evaluate_seeds` found, as JSON holds it.
+    """The results of `evaluate_seeds`, with their settings, as a JSON-able object.
 
-    `mean` and `std` are over all episodes (the latter with N in its denominator), `mean_by_seed`
-    in the order of `settings.seeds`.
+    `mean` and `std` (the population's, dividing by N) are over all episodes, `mean_by_seed` is in
+    the order of `settings.seeds`.
     """
     counts = checkpoint.counts()
     returns = np.concatenate([result.returns for result in results])

@@ -1,4 +1,4 @@
-"""The policy of a run as files that need no part of this project, checked against the original."""
+"""Exports a policy to files that need no part of this project, and compares them with it."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ if TYPE_CHECKING:
 SAVED_MODEL = "saved_model"
 ARRAYS, SOURCE, DESCRIPTION = "policy.npz", "policy.py", "policy.json"
 
-# Random states on which what is exported is held against the original.
+# The number of random states on which the exported policy is compared with the original.
 _STATES = 256
-# By how much actions, in [-1, 1], and log-probabilities, in nats, may differ: sums of float32 are
-# not the same in another order.
+# How much actions, in [-1, 1], and log-probabilities, in nats, may differ: float32 sums depend on
+# their order.
 _ACTION_TOLERANCE = 1e-4
 _LOG_PROB_TOLERANCE = 1e-3
-# Of the samples' means: of _STATES states so many actions each, and standard errors.
+# How many samples per state the means are compared over, and by how many standard errors they may
+# differ.
 _SAMPLES = 500
 _STANDARD_ERRORS = 6.0
 
 
 class Difference(NamedTuple):
-    """The greatest difference of an exported policy from the original, over random states.
+    """The greatest differences of an exported policy from the original, over random states.
 
     Attributes:
-        mode: of the actions that `mode` gives, but for states where another one is just as dense.
-        log_prob: of the log-probabilities of actions that the original draws, in nats.
-        sample: of the actions drawn with the same seed; or, of a policy whose random numbers are
-            others, of the means of draws and of their squares, in standard errors.
+        mode: the difference of modes, except where two actions are equally probable.
+        log_prob: the difference of log-probabilities of the original's samples, in nats.
+        sample: the difference of samples with the same seed. If the exported policy has other
+            random numbers, that of the means of samples and of their squares, in standard errors.
     """
 
     mode: float
@@ -55,12 +56,12 @@ class Difference(NamedTuple):
 
 
 class Export(NamedTuple):
-    """What was exported.
+    """An exported policy.
 
     Attributes:
-        folder: where it is.
-        saved_model: the difference of the SavedModel.
-        numpy: the difference of the NumPy policy; None where its form is not known.
+        folder: the folder of its files.
+        saved_model: the SavedModel's difference from the original.
+        numpy: the NumPy policy's difference; None if the policy has no NumPy form.
         policy_class: the name of the policy's class.
     """
 
@@ -71,17 +72,17 @@ class Export(NamedTuple):
 
 
 def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, out: Path) -> Export:
-    """Writes a policy to a new folder, whole or not at all.
+    """Writes a policy to a new folder, atomically.
 
     Args:
-        folder: of the run.
-        experiment: of the run.
-        checkpoint: of the run.
-        out: the folder to make; there must be nothing of that name, or an empty folder.
+        folder: the run's folder.
+        experiment: the run's experiment.
+        checkpoint: the checkpoint whose policy to export.
+        out: the folder to create; it must not exist, or be empty.
 
     Raises:
-        RunError: the checkpoint is damaged, or another experiment's.
-        FatalError: what was exported is not the same policy as the original.
+        RunError: the checkpoint is damaged, or does not fit the experiment.
+        FatalError: the exported policy differs from the original.
         OSError: the folder cannot be written.
     """
     policy = load_policy(experiment, checkpoint)
@@ -97,11 +98,11 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
     ) as temporary:
         made = Path(temporary) / "export"
         made.mkdir()
-        module = _Exported(policy, observation_size, action_size)
+        module = _PolicyModule(policy, observation_size, action_size)
         module.save(made / SAVED_MODEL)
         saved_model = _check_saved_model(made / SAVED_MODEL, module, states)
         numpy = None
-        # A class that derives from one whose form is known may have changed what it does.
+        # Only the class's own numpy_form: a derived class may compute something else.
         arrays = policy.numpy_form() if "numpy_form" in vars(type(policy)) else None
         if arrays is not None:
             np.savez(made / ARRAYS, **arrays)
@@ -124,8 +125,8 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
     return Export(out, saved_model, numpy, type(policy).__name__)
 
 
-class _Exported(tf.Module):
-    """A policy's three functions, for any number of states B."""
+class _PolicyModule(tf.Module):
+    """A policy's three functions, for batches of any size B."""
 
     def __init__(self, policy: Policy, observation_size: int, action_size: int):
         super().__init__()
@@ -146,7 +147,7 @@ class _Exported(tf.Module):
         )
 
     def save(self, path: Path) -> None:
-        """Writes the SavedModel; raises `OSError` where it cannot."""
+        """Writes the SavedModel; raises `OSError` if that fails."""
         signatures = {name: getattr(self, name) for name in ("mode", "sample", "log_prob")}
         try:
             tf.saved_model.save(self, str(path), signatures=signatures)
@@ -155,7 +156,7 @@ class _Exported(tf.Module):
 
 
 def _described_environment(experiment: Experiment) -> dict[str, Any]:
-    """What a policy's numbers mean outside: each part of an observation, and the actions' range."""
+    """Describes the parts of an observation and the range of actions, for users of the export."""
     layout = experiment.known_layout()
     observation = [
         {
@@ -173,7 +174,7 @@ def _described_environment(experiment: Experiment) -> dict[str, Any]:
 
 
 def _check_saved_model(
-    path: Path, original: _Exported, states: npt.NDArray[np.float32]
+    path: Path, original: _PolicyModule, states: npt.NDArray[np.float32]
 ) -> Difference:
     loaded: Mapping[str, Any] = tf.saved_model.load(str(path)).signatures
     observation, seed = tf.constant(states), tf.constant([7, 11], tf.int32)
@@ -197,7 +198,7 @@ def _check_saved_model(
 
 
 def _check_numpy(
-    path: Path, original: _Exported, states: npt.NDArray[np.float32], rng: np.random.Generator
+    path: Path, original: _PolicyModule, states: npt.NDArray[np.float32], rng: np.random.Generator
 ) -> Difference:
     policy = standalone.Policy.load(path)
     observation, seed = tf.constant(states), tf.constant([7, 11], tf.int32)
@@ -213,26 +214,27 @@ def _check_numpy(
 
 
 def _mode_difference(
-    original: _Exported, states: npt.NDArray[np.float32], modes: npt.NDArray[np.float32]
+    original: _PolicyModule, states: npt.NDArray[np.float32], modes: npt.NDArray[np.float32]
 ) -> float:
-    """The greatest, leaving out modes that the original gives the same probability as its own."""
+    """The greatest difference of modes; one that is equally probable counts as equal."""
     own = original.mode(tf.constant(states))
-    apart = np.abs(modes - own.numpy()).max(axis=1)
+    difference = np.abs(modes - own.numpy()).max(axis=1)
     of_own, of_other = (original.log_prob(tf.constant(states), a).numpy() for a in (own, modes))
-    is_as_good = np.abs(of_own - of_other) <= _LOG_PROB_TOLERANCE
-    apart[is_as_good & (apart > _ACTION_TOLERANCE)] = 0.0
-    return _greatest(apart)
+    equally_probable = np.abs(of_own - of_other) <= _LOG_PROB_TOLERANCE
+    difference[equally_probable & (difference > _ACTION_TOLERANCE)] = 0.0
+    return _greatest(difference)
 
 
 def _sample_difference(
-    original: _Exported,
+    original: _PolicyModule,
     policy: standalone.Policy,
     states: npt.NDArray[np.float32],
     rng: np.random.Generator,
 ) -> float:
-    """Of the means of draws and of their squares, over all states, in standard errors.
+    """The greatest difference of the means of samples and of their squares, in standard errors.
 
-    By quarters of the states, so that what differs in some is not lost in the mean over all.
+    The means are over quarters of the states, so that a difference in some states is not lost in
+    the mean over all.
     """
     greatest = 0.0
     for index, some in enumerate(np.split(states, 4)):
@@ -248,14 +250,14 @@ def _sample_difference(
 
 
 def _greatest(differences: npt.NDArray[Any]) -> float:
-    """Of the absolute values; NaN where one of them is."""
+    """The greatest absolute value; NaN if there is a NaN."""
     return float(np.abs(differences).max())
 
 
 def _require_same(difference: Difference, what: str, sample_tolerance: float) -> None:
     limits = Difference(_ACTION_TOLERANCE, _LOG_PROB_TOLERANCE, sample_tolerance)
     for name, found, limit in zip(Difference._fields, difference, limits, strict=True):
-        # A comparison with NaN is false.
+        # Comparisons with NaN are false.
         if not found <= limit:
             raise FatalError(
                 f"The {what} is not the policy that it was made of: {name} differs by {found:.2g}, "

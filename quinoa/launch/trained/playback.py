@@ -1,4 +1,4 @@
-"""Episodes of an agent, a step at a time, to be looked at."""
+"""Plays episodes of an agent step by step, with its values and entropies."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 
-class Moment(NamedTuple):
+class PlaybackStep(NamedTuple):
     """N episodes after a number of steps.
 
     Attributes:
-        step: how many actions have been taken in the episodes that are not over.
-        running: bool [N], whether the episode goes on.
-        lengths: int64 [N], actions of each episode so far.
-        returns: float64 [N], undiscounted, so far.
-        entropy: float32 [N], of the policy where each episode is, in nats.
-        value: V(s), float32 [N]; None where the agent has none.
-        last: whether nothing comes after it.
+        step: the number of actions taken so far in the running episodes.
+        running: bool [N], whether the episode is running, that is, has not ended.
+        lengths: int64 [N], the actions taken so far.
+        returns: float64 [N], the undiscounted rewards so far.
+        entropy: float32 [N], the policy's entropy in the present state, in nats.
+        value: float32 [N], V of the present state; None if the agent has no V.
+        last: whether this is the last step.
     """
 
     step: int
@@ -44,17 +44,17 @@ def play(
     length: int,
     seed: int,
     sample: bool = False,
-) -> Iterator[Moment]:
-    """Plays one episode in each environment, side by side.
+) -> Iterator[PlaybackStep]:
+    """Plays one episode in each environment, all in parallel.
 
-    While a moment is being looked at, the environments are in the states that it tells of.
+    While a step is yielded, the environments are in the states that it describes.
 
     Args:
-        agent: who plays.
-        environments: N of them; they stay open.
-        length: actions after which those that are not over are left.
-        seed: of the actions.
-        sample: whether actions are sampled, or the policy's mode.
+        agent: the agent whose policy acts.
+        environments: N environments; they are not closed.
+        length: the number of actions after which running episodes are left.
+        seed: the seed of sampled actions.
+        sample: whether to sample actions instead of taking the mode.
 
     Raises:
         EnvironmentFault: an environment failed.
@@ -71,7 +71,7 @@ def play(
     for step in range(length + 1):
         inspection = inspect(observation, step)
         last = step == length or not running.any()
-        yield Moment(
+        yield PlaybackStep(
             step,
             running.copy(),
             lengths.copy(),

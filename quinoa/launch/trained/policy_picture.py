@@ -1,4 +1,4 @@
-"""Actions of a policy in given states as a picture, as in Figure 2 of the Quinoa paper."""
+"""Draws samples of a policy in given states, as Figure 2 of the Quinoa paper does."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
     from quinoa.launch.experiment import Experiment
 
-# States in one picture, at most.
+# The most states in one picture.
 MAX_STATES = 8
-# Points of the density's grid a side.
+# Points per side of the density's grid.
 _GRID = 80
 _COLOUR = COLOURS[0]
 # The side of one panel, in inches.
 _PANEL = 4.0
 
 
-class State(NamedTuple):
-    """A state to draw the policy in.
+class LabelledState(NamedTuple):
+    """A state in which to sample the policy.
 
     Attributes:
-        label: what the picture calls it.
+        label: its label in the picture.
         observation: float32 [O].
     """
 
@@ -43,13 +43,13 @@ class State(NamedTuple):
     observation: npt.NDArray[np.float32]
 
 
-class Drawn(NamedTuple):
-    """Actions of a policy in one state.
+class SampledActions(NamedTuple):
+    """Samples of a policy in one state.
 
     Attributes:
-        label: of the state.
+        label: the state's label.
         actions: float32 [number, A].
-        num_bins: of each dimension, where actions are from a grid over [-1, 1]; else None.
+        num_bins: the bins per dimension if actions lie on a grid over [-1, 1]; else None.
     """
 
     label: str
@@ -63,30 +63,30 @@ def draw_policy(
     path: Path,
     *,
     steps: Sequence[int] = (),
-    states: Sequence[State] = (),
+    states: Sequence[LabelledState] = (),
     num_actions: int = 1000,
     seed: int = 0,
 ) -> Path:
-    """Draws actions of a run's policy in states, dimension against dimension, a row for each state.
+    """Draws sampled actions as scatter plots of pairs of dimensions, with a row for each state.
 
-    Dimensions are paired as they come: the first against the second, the third against the fourth,
-    and an odd last one against the first. Colour is a kernel density estimate of the points; of a
-    policy whose actions are from a grid, each cell has the colour of its share of the actions.
+    Dimensions are paired in order: the first with the second, the third with the fourth, and an odd
+    last one with the first. The colour is a kernel density estimate; if actions lie on a grid, each
+    cell is coloured by its share of the actions.
 
     Args:
-        experiment: of the run.
-        checkpoint: of the run.
-        path: where the picture goes; the ending says the format.
-        steps: states: those after so many steps of an episode that the policy plays with sampled
-            actions; where the episode ends before, its last in which there is an action, with a
+        experiment: the run's experiment.
+        checkpoint: the checkpoint whose policy to sample.
+        path: the picture's file; its ending is the format.
+        steps: states to draw: those after these numbers of steps of an episode with sampled
+            actions. If the episode ends earlier, its last state with an action is drawn, with a
             note.
-        states: states that are given, drawn after those.
-        num_actions: how many actions to draw in each.
-        seed: of the environment and the actions.
+        states: further states to draw.
+        num_actions: how many actions to sample in each state.
+        seed: the seed of the environment and the actions.
 
     Raises:
-        RunError: the checkpoint is damaged, or another experiment's.
-        ExperimentError: a state that is given does not fit the environment.
+        RunError: the checkpoint is damaged, or does not fit the experiment.
+        ExperimentError: a given state does not fit the environment.
     """
     policy = load_policy(experiment, checkpoint)
     drawn = _sample(experiment, policy, steps, states, num_actions, seed)
@@ -98,11 +98,11 @@ def draw_policy(
     )
 
 
-def read_states(path: Path) -> list[State]:
-    """Reads states from a file: [O] or [S, O], `.npy` or a list in `.json`.
+def read_states(path: Path) -> list[LabelledState]:
+    """Reads states from a `.npy` file, or from lists in a `.json` file: [O] or [S, O].
 
     Raises:
-        ExperimentError: the file is missing, holds something else, or too many states.
+        ExperimentError: the file is missing, or is not of that form.
     """
     try:
         if path.suffix.lower() == ".npy":
@@ -122,19 +122,19 @@ def read_states(path: Path) -> list[State]:
         )
     values = np.atleast_2d(values)
     if len(values) == 1:
-        return [State(path.name, values[0])]
-    return [State(f"{path.name}[{i}]", value) for i, value in enumerate(values)]
+        return [LabelledState(path.name, values[0])]
+    return [LabelledState(f"{path.name}[{i}]", value) for i, value in enumerate(values)]
 
 
 def _sample(
     experiment: Experiment,
     policy: Policy,
     steps: Sequence[int],
-    states: Sequence[State],
+    states: Sequence[LabelledState],
     num_actions: int,
     seed: int,
-) -> list[Drawn]:
-    """Plays to the states and draws actions in each."""
+) -> list[SampledActions]:
+    """Plays an episode up to the steps, and samples actions in each state."""
     import tensorflow as tf
 
     from quinoa.agents.actor import action_function
@@ -151,11 +151,13 @@ def _sample(
         repeated = np.repeat(state.observation[None], num_actions, axis=0)
         actions = action_function(policy, repeated.shape, seed=seed, sample=True)(repeated, 0)
         bins = getattr(policy(tf.constant(state.observation[None])), "num_bins", None)
-        drawn.append(Drawn(state.label, actions, bins))
+        drawn.append(SampledActions(state.label, actions, bins))
     return drawn
 
 
-def _played(experiment: Experiment, policy: Policy, steps: Sequence[int], seed: int) -> list[State]:
+def _played(
+    experiment: Experiment, policy: Policy, steps: Sequence[int], seed: int
+) -> list[LabelledState]:
     from quinoa.agents.actor import action_function
 
     if not steps:
@@ -185,10 +187,10 @@ def _played(experiment: Experiment, policy: Policy, steps: Sequence[int], seed: 
             observation = result.observation
     finally:
         environments.close()
-    return [State(f"step {step}", found[step]) for step in sorted(found)]
+    return [LabelledState(f"step {step}", found[step]) for step in sorted(found)]
 
 
-def _draw(drawn: Sequence[Drawn], title: str, path: Path) -> Path:
+def _draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
     from matplotlib.figure import Figure
 
     size = drawn[0].actions.shape[1]
@@ -202,9 +204,9 @@ def _draw(drawn: Sequence[Drawn], title: str, path: Path) -> Path:
         for index, (axes, (i, j)) in enumerate(zip(row, pairs, strict=True)):
             _draw_pair(axes, of_state, i, j)
             if len(drawn) > 1 and index == 0:
-                # Its panel's own width is less by what is beside it.
+                # The labels beside the panel take a fifth of its width.
                 fit(axes.set_title(literal(of_state.label), loc="left"), 0.8 * _PANEL * figure.dpi)
-    # Of all cells, whose colours mean the same in each panel.
+    # One colour bar, as the colours of cells mean the same in all panels.
     images = [axes.images[0] for axes in grid.flat if axes.images]
     if images and drawn[0].num_bins is not None:
         figure.colorbar(images[0], ax=grid, label="share of the actions", shrink=0.8)
@@ -213,7 +215,7 @@ def _draw(drawn: Sequence[Drawn], title: str, path: Path) -> Path:
     return path
 
 
-def _draw_pair(axes: Any, drawn: Drawn, i: int, j: int) -> None:
+def _draw_pair(axes: Any, drawn: SampledActions, i: int, j: int) -> None:
     edge = 1.04 if drawn.num_bins is None else 1.0 + 1.0 / (drawn.num_bins - 1)
     axes.set_xlim(-edge, edge)
     axes.set_xlabel(f"action dimension {i + 1}")
@@ -243,7 +245,7 @@ def _draw_density(axes: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.float
     from scipy.stats import gaussian_kde
 
     if min(np.std(x), np.std(y)) < 1e-3 or abs(np.corrcoef(x, y)[0, 1]) > 0.9999:
-        # A collapsed dimension has no density over the plane; the points tell it all.
+        # A collapsed dimension has no density over the plane; only the points are drawn.
         return
     side = np.linspace(-1, 1, _GRID)
     grid = np.stack(np.meshgrid(side, side)).reshape(2, -1)
@@ -254,7 +256,7 @@ def _draw_density(axes: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.float
 def _draw_cells(
     axes: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], num_bins: int, edge: float
 ) -> None:
-    """Colours the cells by their share of the actions; those without any stay white."""
+    """Colours cells by their share of the actions; empty cells stay white."""
     from matplotlib.colors import LogNorm
 
     counts, sides, _ = np.histogram2d(x, y, bins=num_bins, range=[[-edge, edge], [-edge, edge]])
@@ -263,7 +265,7 @@ def _draw_cells(
         origin="lower",
         extent=(-edge, edge, -edge, edge),
         cmap="Blues",
-        # One action is to be seen beside a thousand, and beside white.
+        # A scale on which one action in a thousand still differs from white.
         norm=LogNorm(vmin=0.2 / len(x), vmax=1.0),
     )
     for side in sides[1:-1]:

@@ -1,4 +1,4 @@
-"""Videos of what a run has learned."""
+"""Records videos of a policy's episodes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
     from quinoa.launch.experiment import Experiment
 
-# Frames a second, at most; where the environment does not say how long a step lasts, so many steps.
+# The most frames per second, and the steps per second if the environment does not give a step's
+# duration.
 MAX_RATE = 30.0
-# And at least: of steps that last longer than a second, one is shown a second.
+# The fewest frames per second: steps that last longer than a second are shown for one second.
 MIN_RATE = 1.0
 
 
 def make_environments(experiment: Experiment, count: int, seed: int) -> list[CanonicalEnvironment]:
-    """Makes the environments to be filmed.
+    """Makes the environments to record.
 
     Raises:
-        NotRenderableError: they have no pictures.
+        NotRenderableError: they cannot be rendered.
         ExperimentError: they cannot be made any more.
     """
     from quinoa import environments
@@ -58,24 +59,24 @@ def record(
     sample: bool = False,
     on_step: Callable[[], object] | None = None,
 ) -> None:
-    """Plays one episode in each environment and films them, in the time of the simulation.
+    """Plays one episode in each environment and records them, at the speed of simulated time.
 
     Args:
-        experiment: of the run.
-        checkpoint: of the run.
-        environments: what `make_environments` made; they stay open.
-        paths: of the video's files; their endings are the formats.
-        length: steps after which episodes that are not over are left.
-        height: of the picture of each episode, in pixels.
-        seed: of the actions, where they are sampled.
-        sample: whether they are, or the policy's mode is taken.
+        experiment: the run's experiment.
+        checkpoint: the checkpoint whose agent plays.
+        environments: environments from `make_environments`; they are not closed.
+        paths: the video's files; their endings are the formats.
+        length: the number of steps after which running episodes are left.
+        height: the height of each episode's picture in pixels.
+        seed: the seed of sampled actions.
+        sample: whether to sample actions instead of taking the mode.
         on_step: called after each step.
 
     Raises:
-        RunError: the checkpoint is damaged, or another experiment's.
+        RunError: the checkpoint is damaged, or does not fit the experiment.
         EnvironmentFault: an environment failed.
-        NonFiniteError: the policy cannot act.
-        NotRenderableError: what an environment draws is no picture.
+        NonFiniteError: the policy's actions are not finite.
+        NotRenderableError: an environment did not render a picture.
         OSError: a file cannot be written.
     """
     agent = load_agent(experiment, checkpoint)
@@ -100,13 +101,13 @@ def record(
 
 
 def timing(environment: CanonicalEnvironment) -> tuple[int, float]:
-    """How many steps a frame stands for, and how many frames a second show the simulated time."""
+    """The steps per frame, and the frames per second at the speed of simulated time."""
     from quinoa.environments import rendering
 
     seconds = rendering.step_seconds(environment)
     if not seconds:
         return 1, MAX_RATE
-    # However short a step is, this is a finite number of them.
+    # The bound keeps this finite for extremely short steps.
     every = max(round(1.0 / max(seconds * MAX_RATE, 1e-9)), 1)
     return every, max(min(1.0 / (seconds * every), 60.0), MIN_RATE)
 
@@ -131,7 +132,7 @@ def _frames(
     def picture(environment: CanonicalEnvironment) -> Frame:
         return rendering.render(environment, height, max_width)
 
-    for moment in play(agent, environments, length=length, seed=seed, sample=sample):
+    for step in play(agent, environments, length=length, seed=seed, sample=sample):
         if on_step is not None:
             on_step()
         if video is None:
@@ -146,15 +147,15 @@ def _frames(
                 title,
                 [(each.shape[0], each.shape[1]) for each in pictures],
                 length=length,
-                has_value=moment.value is not None,
+                has_value=step.value is not None,
             )
-        video.see(moment)
-        if moment.step % every and not moment.last:
+        video.add_values(step)
+        if step.step % every and not step.last:
             continue
         yield video.compose(
-            moment,
+            step,
             [
-                picture(environment) if video.is_needed(i) else None
+                picture(environment) if video.needs_picture(i) else None
                 for i, environment in enumerate(environments)
             ],
         )

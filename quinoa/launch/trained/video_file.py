@@ -1,4 +1,4 @@
-"""Videos as files: MP4, and GIF made of it, by the ffmpeg that imageio-ffmpeg carries."""
+"""Writes videos as MP4, and as GIF made of that, with imageio-ffmpeg's ffmpeg."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from quinoa.launch.storage.files import temporary_path
 Frame = npt.NDArray[np.uint8]
 
 
-# x264's constant rate factor, from 0 to 51, the worst: 20 shows no blocks in flat colours and sharp
-# text.
+# x264's constant rate factor, from 0 to 51 (the worst). At 20, flat colours show no blocks and text
+# is sharp.
 _CRF = 20
-# A GIF holds its pictures hardly compressed: fewer and smaller ones.
+# A GIF compresses little, so it gets fewer and smaller frames.
 _GIF_RATE = 12.5
 _GIF_WIDTH = 640
-# Which part of ffmpeg a line is from: "[libx264 @ 0x557f54c90280] ".
-_SPEAKER = re.compile(r"^(\[[^]]* @ [^]]*\] *)+")
+# The prefix of a line of ffmpeg that names its component: "[libx264 @ 0x557f54c90280] ".
+_COMPONENT = re.compile(r"^(\[[^]]* @ [^]]*\] *)+")
 
 
 def write(frames: Iterable[Frame], rate: float, paths: Iterable[Path]) -> None:
-    """Writes a video, one frame at a time, to files that are there whole or not at all.
+    """Writes a video frame by frame, to files that are replaced atomically.
 
     Args:
-        frames: uint8 `[H, W, 3]` each, at least one, all of one even height and width.
-        rate: frames a second.
-        paths: where to, each ending in .mp4 or .gif, in a folder that exists.
+        frames: uint8 `[H, W, 3]` each, at least one, all of the same even height and width.
+        rate: frames per second.
+        paths: the files, each ending in .mp4 or .gif, in existing folders.
 
     Raises:
         OSError: a file cannot be written.
     """
     paths = list(paths)
-    with contextlib.ExitStack() as holding:
+    with contextlib.ExitStack() as exiting:
         folder = Path(
-            holding.enter_context(tempfile.TemporaryDirectory(prefix=".", dir=paths[0].parent))
+            exiting.enter_context(tempfile.TemporaryDirectory(prefix=".", dir=paths[0].parent))
         )
         movie = folder / "video.mp4"
         _write_mp4(frames, rate, movie)
@@ -54,7 +54,7 @@ def write(frames: Iterable[Frame], rate: float, paths: Iterable[Path]) -> None:
             if path.suffix.lower() == ".gif":
                 made = folder / "video.gif"
                 _make_gif(movie, made, min(rate, _GIF_RATE))
-            # Of the same folder or not: the last step is a renaming.
+            # Copied first, as the path may be in another folder, so that the last step is a rename.
             temporary = temporary_path(path)
             try:
                 shutil.copyfile(made, temporary)
@@ -80,16 +80,16 @@ def _write_mp4(frames: Iterable[Frame], rate: float, path: Path) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        # Or Ctrl-C would reach it as well.
+        # Otherwise Ctrl-C would reach ffmpeg directly.
         start_new_session=True,
     )
     assert process.stdin is not None and process.stderr is not None
-    # A pipe that nobody reads meanwhile would stop it when full.
-    said: list[bytes] = []
-    reader = threading.Thread(target=lambda pipe: said.extend(pipe), args=[process.stderr])
+    # Read in a thread: ffmpeg would block when the pipe of its messages is full.
+    messages: list[bytes] = []
+    reader = threading.Thread(target=lambda pipe: messages.extend(pipe), args=[process.stderr])
     reader.start()
     try:
-        # When it has ended before its time, its own words say why.
+        # If ffmpeg has ended early, its messages say why.
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             for frame in itertools.chain([first], frames):
                 pipe.write(np.ascontiguousarray(frame).data)
@@ -100,11 +100,11 @@ def _write_mp4(frames: Iterable[Frame], rate: float, path: Path) -> None:
         process.wait()
         reader.join()
         process.stderr.close()
-    _require_done(process.returncode, b"".join(said).decode(errors="replace"))
+    _require_done(process.returncode, b"".join(messages).decode(errors="replace"))
 
 
 def _make_gif(movie: Path, path: Path, rate: float) -> None:
-    """In two passes, so that neither the frames nor their colours have to be held at once."""
+    """Makes a GIF in two passes, palette first, so that the frames need not be kept in memory."""
     palette = path.with_suffix(".png")
     scaled = f"fps={rate},scale='min({_GIF_WIDTH},iw)':-2:flags=lanczos"
     _ffmpeg("-i", str(movie), "-vf", f"{scaled},palettegen", str(palette))
@@ -131,9 +131,9 @@ def _command() -> list[str]:
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
 
 
-def _require_done(status: int, said: str) -> None:
-    """Raises `OSError` where ffmpeg failed; what it says first is the cause of all that follows."""
+def _require_done(status: int, messages: str) -> None:
+    """Raises `OSError` if ffmpeg failed, with its first message, which is the cause."""
     if status:
-        lines = [_SPEAKER.sub("", line).strip() for line in said.splitlines()]
+        lines = [_COMPONENT.sub("", line).strip() for line in messages.splitlines()]
         reason = next((line for line in lines if line), f"exit status {status}")
         raise OSError(f"ffmpeg: {reason}")

@@ -1,4 +1,4 @@
-"""The frames of a video: episodes in a grid, and below them charts that grow with them."""
+"""Composes the frames of a video: a grid of episodes, and charts of their values below."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ import numpy.typing as npt
 from quinoa.launch.analysis.plots import COLOURS
 
 if TYPE_CHECKING:
-    from quinoa.launch.trained.playback import Moment
+    from quinoa.launch.trained.playback import PlaybackStep
 
 Frame = npt.NDArray[np.uint8]
 
 _WHITE, _BLACK, _GREY = (255, 255, 255), (0, 0, 0), (90, 90, 90)
-# Pixels.
+# Sizes in pixels.
 _TITLE, _CAPTION, _GAP = 28, 22, 4
 _CHART_HEIGHT, _LEAST_CHART_WIDTH = 150, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 10, 38
 _DPI = 100
-# Of a frame: half of what x264 takes, and as much as anybody's screen has.
+# The greatest width of a frame: half of x264's limit, and wider than any screen.
 _MAX_WIDTH = 8192
-# How bright the picture of an episode that is over stays.
+# The brightness of the picture of an episode that has ended.
 _OVER = 0.5
-# Steps that a chart shows at first.
+# The initial length of a chart's axis, in steps.
 _FIRST_STEPS = 100
 
 
 def num_columns(count: int) -> int:
-    """Of the grid of so many episodes."""
+    """The number of columns of a grid of `count` episodes."""
     return math.ceil(math.sqrt(count))
 
 
 def max_picture_width(count: int) -> int:
-    """The most pixels in width that there is room for in the picture of one of so many episodes."""
+    """The greatest width, in pixels, of each picture in a grid of `count` episodes."""
     return (_MAX_WIDTH - _GAP) // num_columns(count) - _GAP
 
 
 class VideoFrames:
-    """Puts together frames of one size, all of it even."""
+    """Composes frames of one size, whose height and width are even."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class VideoFrames:
 
         Args:
             title: a line at the top.
-            picture_sizes: height and width of the picture of each episode.
-            length: the most steps that there can be.
-            has_value: whether there is a chart of V(s) too.
-            entropy_label: of the entropy's chart.
+            picture_sizes: the height and width of each episode's picture.
+            length: the greatest number of steps.
+            has_value: whether there is a chart of V(s).
+            entropy_label: the label of the entropy's chart.
         """
         count = len(picture_sizes)
         self._columns = num_columns(count)
@@ -82,21 +82,21 @@ class VideoFrames:
         """Height and width of every frame."""
         return self._height, self._width
 
-    def see(self, moment: Moment) -> None:
-        """Takes the numbers of a moment into the charts."""
-        values = [] if moment.value is None else [moment.value]
-        self._charts.add(moment.step, moment.running, [*values, moment.entropy])
+    def add_values(self, step: PlaybackStep) -> None:
+        """Adds the values of a step to the charts."""
+        values = [] if step.value is None else [step.value]
+        self._charts.add(step.step, step.running, [*values, step.entropy])
 
-    def is_needed(self, index: int) -> bool:
-        """Whether the picture of this episode is still asked for: it is not over for good."""
+    def needs_picture(self, index: int) -> bool:
+        """Whether `compose` needs a new picture of an episode, as its end has not been drawn."""
         return not self._over[index]
 
-    def compose(self, moment: Moment, pictures: Sequence[Frame | None]) -> Frame:
-        """The frame of a moment that has been seen.
+    def compose(self, step: PlaybackStep, pictures: Sequence[Frame | None]) -> Frame:
+        """Composes the frame of a step whose values have been added.
 
         Args:
-            moment: the moment.
-            pictures: uint8 [H, W, 3] of each episode; None for those that are not needed.
+            step: the step.
+            pictures: uint8 [H, W, 3] of each episode, None where no picture is needed.
 
         Returns:
             The frame, uint8 [height, width, 3].
@@ -106,11 +106,11 @@ class VideoFrames:
         image = self._base.copy()
         draw = ImageDraw.Draw(image)
         for i, picture in enumerate(pictures):
-            over = not moment.running[i]
+            over = not step.running[i]
             if picture is not None:
                 self._pictures[i] = (picture * _OVER).astype(np.uint8) if over else picture
             self._over[i] = over
-            self._draw_cell(image, draw, i, moment)
+            self._draw_cell(image, draw, i, step)
         frame = np.array(image)
         frame[self._charts_top : self._charts_top + self._charts.height] = self._charts.draw()
         return frame
@@ -127,7 +127,7 @@ class VideoFrames:
         draw.text((self._width / 2, _TITLE / 2), title, fill=_BLACK, font=font, anchor="mm")
         return image
 
-    def _draw_cell(self, image: Any, draw: Any, i: int, moment: Moment) -> None:
+    def _draw_cell(self, image: Any, draw: Any, i: int, step: PlaybackStep) -> None:
         from PIL import Image
 
         row, column = divmod(i, self._columns)
@@ -135,8 +135,8 @@ class VideoFrames:
         y = _TITLE + row * (self._cell_height + _GAP)
         middle = y + _CAPTION / 2
         draw.rectangle((x, middle - 5, x + 10, middle + 5), fill=COLOURS[i % len(COLOURS)])
-        over = "" if moment.running[i] else " (over)"
-        length, value = moment.lengths[i], moment.returns[i]
+        over = "" if step.running[i] else " (over)"
+        length, value = step.lengths[i], step.returns[i]
         for size, text in (
             (13, f"episode {i + 1}{over}   step {length}   return {value:.1f}"),
             (12, f"step {length}, return {value:.1f}{over}"),
@@ -155,8 +155,8 @@ class VideoFrames:
 class _Charts:
     """A chart for each quantity, with a line for each episode.
 
-    What stays the same from frame to frame, which is nearly all of it, is drawn once; limits grow
-    in large steps.
+    The background, which is most of a chart, is drawn once and reused; the axes' limits grow in
+    large steps, so that it seldom changes.
     """
 
     def __init__(self, labels: Sequence[str], num_lines: int, width: int, length: int):
@@ -191,7 +191,7 @@ class _Charts:
             axes.grid(alpha=0.3)
             axes.set_xlim(0, min(_FIRST_STEPS, length))
             colours = [COLOURS[i % len(COLOURS)] for i in range(num_lines)]
-            # Drawn anew in each frame, on what is not.
+            # Lines are drawn in each frame, on the stored background.
             options: dict[str, Any] = {"animated": True, "clip_on": True}
             self._lines.append(
                 [axes.plot([], [], color=c, linewidth=1.3, **options)[0] for c in colours]
@@ -206,22 +206,22 @@ class _Charts:
         self._background: Any = None
 
     def add(self, step: int, running: npt.NDArray[np.bool_], values: Sequence[Any]) -> None:
-        """Takes a step's values, [N] for each chart; those of episodes that are over do not count.
+        """Adds a step's values, [N] for each chart, of the running episodes only.
 
-        The state that an episode ends in has neither a value nor an entropy.
+        The values and entropies of an episode's final state have no meaning.
         """
         for i in np.flatnonzero(running):
             self._steps[i].append(step)
             for of_chart, new in zip(self._values, values, strict=True):
                 of_chart[i].append(float(new[i]))
         for index, new in enumerate(values):
-            self._make_room(index, np.asarray(new)[running])
+            self._grow_limits(index, np.asarray(new)[running])
         while step > self._axes[0].get_xlim()[1]:
             for axes in self._axes:
                 axes.set_xlim(0, min(2 * axes.get_xlim()[1], self._length))
             self._background = None
 
-    def _make_room(self, index: int, new: npt.NDArray[np.float32]) -> None:
+    def _grow_limits(self, index: int, new: npt.NDArray[np.float32]) -> None:
         new = new[np.isfinite(new)]
         if not new.size:
             return
@@ -243,7 +243,7 @@ class _Charts:
         self._background = None
 
     def draw(self) -> Frame:
-        """The charts as a picture, uint8 [height, width, 3]."""
+        """Draws the charts as a picture, uint8 [height, width, 3]."""
         if self._background is None:
             self._canvas.draw()
             self._background = self._canvas.copy_from_bbox(self._canvas.figure.bbox)
@@ -261,7 +261,7 @@ class _Charts:
 
 
 def _even(size: int) -> int:
-    """The video's colours have half its resolution, and so its sizes must be even."""
+    """Rounds up to an even size: a video's colours have half its resolution."""
     return size + size % 2
 
 

@@ -101,14 +101,14 @@ def test_status_shows_a_sweep_under_way(sweep, status):
     assert max(map(len, (of_all, *rows))) <= 80
 
 
-def test_status_shows_a_sweep_that_nobody_goes_through(sweep, status):
+def test_status_shows_a_sweep_that_no_process_runs(sweep, status):
     overview.record_start(sweep, overview.OverviewReader(sweep).read().rows)
     gone = subprocess.Popen(["true"])
     gone.wait()
     write_json(sweep.process, {**read_json(sweep.process), "pid": gone.pid})
     code, out, _ = status()
     assert code == 1
-    assert "nobody goes through it: " in out
+    assert "no process runs it: " in out
     assert out.endswith(f"To go on with it: quinoa sweep --resume={sweep.root}\n")
 
 

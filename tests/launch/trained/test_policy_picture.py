@@ -12,7 +12,7 @@ from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.trained import policy_picture
 from quinoa.launch.trained.evaluate import load_policy
-from quinoa.launch.trained.policy_picture import Drawn, State
+from quinoa.launch.trained.policy_picture import LabelledState, SampledActions
 from tests.launch.factories import EPISODE_STEPS
 from tests.launch.helpers import MATCH
 from tests.launch.runs import make_run
@@ -30,7 +30,9 @@ def draw(folder: RunFolder, path, **options):
     return policy_picture.draw_policy(load(folder), checkpoint, path, **options)
 
 
-def sample(folder: RunFolder, *, steps=(), states=(), seed=0, num_actions=4000) -> list[Drawn]:
+def sample(
+    folder: RunFolder, *, steps=(), states=(), seed=0, num_actions=4000
+) -> list[SampledActions]:
     experiment = load(folder)
     policy = load_policy(experiment, learner_checkpoints.newest(folder.checkpoints))
     return policy_picture._sample(experiment, policy, steps, states, num_actions, seed)
@@ -117,14 +119,16 @@ def test_a_file_that_holds_no_states_is_one_error(tmp_path, name, content, messa
 
 def test_a_state_of_another_environment_is_one_error(hopper, tmp_path):
     with pytest.raises(ExperimentError, match="has 15 numbers, and mine 3"):
-        draw(hopper, tmp_path / "policy.png", states=[State("mine", np.zeros(3, np.float32))])
+        draw(
+            hopper, tmp_path / "policy.png", states=[LabelledState("mine", np.zeros(3, np.float32))]
+        )
 
 
 def test_a_dimension_that_has_collapsed_is_drawn_without_a_density(tmp_path):
     actions = np.random.default_rng(0).uniform(-1, 1, (100, 4)).astype(np.float32)
     actions[:, 1] = 1.0
     actions[:, 3] = actions[:, 2]
-    policy_picture._draw([Drawn("here", actions, None)], "title", tmp_path / "policy.png")
+    policy_picture._draw([SampledActions("here", actions, None)], "title", tmp_path / "policy.png")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,9 @@ def test_the_title_fits_and_has_all_words(tmp_path, monkeypatch, names):
     monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: figures.append(figure))
     title = f"{names}: 1000 actions in each state"
     actions = np.zeros((10, 1), np.float32)
-    states = [Drawn("a_file_of_states_with_a_long_name_that_goes_on.npy[0]", actions, None)] * 2
+    states = [
+        SampledActions("a_file_of_states_with_a_long_name_that_goes_on.npy[0]", actions, None)
+    ] * 2
     policy_picture._draw(states, title, tmp_path / "policy.png")
     (figure,) = figures
     figure.draw_without_rendering()

@@ -1,4 +1,4 @@
-"""What the commands that use what a run has learned take: which checkpoint, and where."""
+"""Flags of the commands that use a learned policy."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ def define(values: flags.FlagValues) -> None:
     )
 
 
+def define_sample(values: flags.FlagValues) -> None:
+    """Defines `--sample`."""
+    flags.DEFINE_boolean(
+        "sample", False, "Sample actions rather than take the policy's mode.", flag_values=values
+    )
+
+
 def define_environment(values: flags.FlagValues) -> None:
     """Defines `--env`."""
     flags.DEFINE_string(
@@ -40,7 +47,7 @@ def define_environment(values: flags.FlagValues) -> None:
 
 
 def load(values: flags.FlagValues, folder: RunFolder) -> Experiment:
-    """The experiment of a run, in the environment that `--env` names.
+    """Loads the experiment of a run, with the environment that `--env` names.
 
     Raises:
         RunError: the run is damaged.
@@ -52,11 +59,11 @@ def load(values: flags.FlagValues, folder: RunFolder) -> Experiment:
     return saved.load(folder, None if values.env is None else given(values.env))
 
 
-def take(values: flags.FlagValues, folder: RunFolder) -> Checkpoint:
-    """Finds the checkpoint; says which newer ones are damaged.
+def chosen_checkpoint(values: flags.FlagValues, folder: RunFolder) -> Checkpoint:
+    """Finds the checkpoint that `--checkpoint` names, and notes damaged newer ones.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: there is no such checkpoint, or it is damaged.
     """
     from quinoa.launch.checkpoints import learner_checkpoints
 
