@@ -21,9 +21,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import draw_rooms
 import formulas
 from mkdocs.commands.build import build
-from mkdocs.config import Config, load_config
+from mkdocs.config import load_config
+from mkdocs.config.base import Config
 from mkdocs.exceptions import Abort, MkDocsException
 from mkdocs.plugins import BasePlugin
 
@@ -37,14 +39,20 @@ _PICTURES = {".gif", ".mp4", ".png", ".svg"}
 _TEXTS = {"", ".csv", ".ipynb", ".in", ".json", ".md", ".py", ".sh", ".toml", ".txt"}
 _SUFFIXES = {*_TEXTS, *_PICTURES, ".css", ".js", ".woff2"}
 _FOLDERS = ("benchmarks", "docs", "quinoa", "scripts", "tests")
-_SECTIONS = ("tutorials", "commands", "algorithms")
+_SECTIONS = ("tutorials", "commands", "algorithms", "decisions")
 
 # What tells tests to leave commands out, which MkDocs would take for no fence at all.
 _NO_RUN = re.compile(r"^(```+sh) no-run.*$", re.MULTILINE)
+# Where docs/architecture.md has the picture of launch/'s rooms.
+_ROOMS = re.compile(r"^<!-- rooms: .*-->$", re.MULTILINE)
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 
 
-class _MathML(BasePlugin[Config]):
+class _NoSettings(Config):
+    """What `mkdocs.yml` may say of a plugin: nothing."""
+
+
+class _MathML(BasePlugin[_NoSettings]):
     """Turns the formulae that arithmatex has marked into MathML."""
 
     def on_page_content(self, html: str, **_: Any) -> str:
@@ -101,6 +109,7 @@ def _gather(source: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == ".md":
                 text = _NO_RUN.sub(r"\1", path.read_text(encoding="utf-8"))
+                text = _ROOMS.sub(lambda _: draw_rooms.for_page(), text)
                 copy.write_text(text, encoding="utf-8")
             else:
                 shutil.copy(path, copy)

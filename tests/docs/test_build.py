@@ -22,6 +22,11 @@ def test_the_documentation_builds_without_a_warning_and_whole(tmp_path):
     for page in fences.pages():
         html = out / page.relative_to(ROOT).with_suffix(".html")
         assert (html if page.name != "README.md" else out / "index.html").is_file(), page
+    architecture = (out / "docs" / "architecture.html").read_text()
+    assert architecture.count('<svg class="rooms"') == 2
+    links = set(re.findall(r'href="\.\./api/(quinoa\.launch[^"]+)"', architecture))
+    assert {"quinoa.launch.cli.html", "quinoa.launch.terminal.html"} <= links
+    assert all((out / "api" / link).is_file() for link in links)
     reference = (out / "api" / "quinoa.agents.iq.loss.html").read_text()
     # The docstring and the source.
     assert "Eq. 2" in reference
@@ -38,8 +43,10 @@ def test_a_formula_that_cannot_be_shown_and_a_link_to_nowhere_are_errors(tmp_pat
     root = tmp_path / "tree"
     for folder in ("docs", "scripts"):
         shutil.copytree(ROOT / folder, root / folder)
-    for folder in ("agents", "environments", "launch", "benchmarks", "tests"):
+    for folder in ("benchmarks", "quinoa", "tests"):
         (root / folder).mkdir()
+    # Its picture is drawn from the package.
+    (root / "docs" / "architecture.md").unlink()
     for file in ("mkdocs.yml", "README.md"):
         shutil.copy(ROOT / file, root)
     wrong = "# Wrong\n\n$$\\nosuchcommand{x}$$ and [a page](nowhere.md)\n"
