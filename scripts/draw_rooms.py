@@ -6,9 +6,6 @@ The floors are the layers of the contract in pyproject.toml. The arrows are the 
 finds, lazy ones and those for types included; an arrow is left out where other arrows already lead
 there. An import that does not lead downwards is an error. `scripts/build_docs.py` puts the picture
 into docs/architecture.md.
-
-The layout is that of Sugiyama et al. (1981): an arrow over several floors gets a bend on each, the
-order on a floor is improved by the barycentre of the neighbours, and then the places are.
 """
 
 from __future__ import annotations
@@ -17,7 +14,6 @@ import argparse
 import ast
 import dataclasses
 import html
-import random
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,13 +21,12 @@ from pathlib import Path
 
 import grimp
 import tomli
+from layered_layout import Layout, Place, layout
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = "quinoa.launch"
 # Who reads a built page finds the reference of a module there.
 _REFERENCE = "../api/{module}.html"
-_ATTEMPTS = 60
-_SWEEPS = 12
 
 _STYLE = """
 .rooms { color-scheme: light dark; font-family: var(--md-text-font-family, sans-serif); }
@@ -86,8 +81,6 @@ class Form:
 
 WIDE = Form(width=700, room=200, name=14, idea=10.5, gap=40)
 NARROW = Form(width=360, room=96, name=11.5, idea=0, gap=34)
-_SPACE = 12  # between neighbours on a floor
-_BEND = 6  # the width of an arrow that passes a floor
 
 
 def read_house(root: Path = ROOT) -> House:
@@ -152,26 +145,11 @@ def _needed(imports: Mapping[str, set[str]], level: Mapping[str, int]) -> Iterab
                 yield room, other
 
 
-# A place on a floor: a room, or the bend of an arrow (its ends) as it passes.
-_Place = str | tuple[str, str]
-
-
 def draw(house: House, form: Form) -> str:
     """The picture as an SVG element, coloured by the page's own variables where it has them."""
     level = {room: number for number, floor in enumerate(house.floors) for room in floor}
-    ways: dict[tuple[str, str], list[_Place]] = {
-        (upper, lower): [upper, *[(upper, lower)] * (level[lower] - level[upper] - 1), lower]
-        for upper, lower in house.arrows
-    }
-    lines: list[tuple[int, _Place, _Place]] = [
-        (level[upper] + step, way[step], way[step + 1])
-        for (upper, _), way in ways.items()
-        for step in range(len(way) - 1)
-    ]
-    floors = _in_order(house, level, lines)
-    widths = _widths(floors, form)
-    places = _places(floors, widths, lines, form)
-    heights = [_height(house, floor, widths, form) for floor in house.floors]
+    placed = layout(house.floors, house.arrows, width=form.width, largest=form.room)
+    heights = [_height(house, floor, placed.widths, form) for floor in house.floors]
     tops, y = [], 6.0
     for height in heights:
         tops.append(y)
@@ -188,168 +166,29 @@ def draw(house: House, form: Form) -> str:
             f'<rect class="floor" x="0" y="{top - 5:.0f}" width="{form.width}"'
             f' height="{height + 10:.0f}" rx="4"/>'
         )
-    parts += _arrows(ways, level, places, widths, tops, heights)
+    parts += _arrows(placed, level, tops, heights)
     for room, number in level.items():
-        parts.append(
-            _room(
-                house, room, places[number, room], tops[number], widths[room], heights[number], form
-            )
-        )
+        box = (placed.x[number, room], tops[number], placed.widths[room], heights[number])
+        parts.append(_room(room, house.ideas[room], box, form))
     return "\n".join([*parts, "</svg>"])
-
-
-def _in_order(
-    house: House, level: Mapping[str, int], lines: Sequence[tuple[int, _Place, _Place]]
-) -> list[list[_Place]]:
-    """Rooms and bends, floor by floor, in an order in which few lines cross."""
-    floors: list[list[_Place]] = [list(floor) for floor in house.floors]
-    for upper, lower in house.arrows:
-        for number in range(level[upper] + 1, level[lower]):
-            floors[number].append((upper, lower))
-    # Whoever builds the page sees the same picture.
-    chance = random.Random(0)
-    best, fewest = floors, float("inf")
-    for _ in range(_ATTEMPTS):
-        found = [chance.sample(floor, len(floor)) for floor in floors]
-        for sweep in range(_SWEEPS):
-            downwards = sweep % 2 == 0
-            for number in range(len(found)) if downwards else reversed(range(len(found))):
-                _sort(found, number, lines, downwards)
-            if (crossings := _crossings(found, lines)) < fewest:
-                best, fewest = [list(floor) for floor in found], crossings
-    return best
-
-
-def _neighbours(
-    number: int, place: _Place, lines: Sequence[tuple[int, _Place, _Place]], above: bool
-) -> list[_Place]:
-    if above:
-        return [upper for at, upper, lower in lines if at == number - 1 and lower == place]
-    return [lower for at, upper, lower in lines if at == number and upper == place]
-
-
-def _sort(
-    floors: list[list[_Place]],
-    number: int,
-    lines: Sequence[tuple[int, _Place, _Place]],
-    above: bool,
-) -> None:
-    """Sorts a floor by where the neighbours of its places are on the floor above or below."""
-    other = number - 1 if above else number + 1
-    if not 0 <= other < len(floors):
-        return
-
-    def middle(place: _Place) -> float:
-        found = [floors[other].index(n) for n in _neighbours(number, place, lines, above)]
-        if not found:
-            return floors[number].index(place) / len(floors[number])
-        return sum(found) / len(found) / max(1, len(floors[other]) - 1)
-
-    floors[number].sort(key=middle)
-
-
-def _crossings(
-    floors: Sequence[Sequence[_Place]], lines: Sequence[tuple[int, _Place, _Place]]
-) -> int:
-    count = 0
-    for number in range(len(floors) - 1):
-        ends = sorted(
-            (floors[number].index(upper), floors[number + 1].index(lower))
-            for at, upper, lower in lines
-            if at == number
-        )
-        count += sum(a[0] < b[0] and a[1] > b[1] for i, a in enumerate(ends) for b in ends[i + 1 :])
-    return count
-
-
-def _widths(floors: Sequence[Sequence[_Place]], form: Form) -> dict[_Place, float]:
-    """How wide each place is: as many rooms as a floor has share its width."""
-    widths: dict[_Place, float] = {}
-    for floor in floors:
-        rooms = [place for place in floor if isinstance(place, str)]
-        spent = _SPACE * (len(floor) + 1) + _BEND * (len(floor) - len(rooms))
-        share = min(form.room, (form.width - spent) / len(rooms))
-        widths |= {place: share if isinstance(place, str) else _BEND for place in floor}
-    return widths
-
-
-def _places(
-    floors: Sequence[Sequence[_Place]],
-    widths: Mapping[_Place, float],
-    lines: Sequence[tuple[int, _Place, _Place]],
-    form: Form,
-) -> dict[tuple[int, _Place], float]:
-    """The middle of each place: as near to its neighbours' as the order on its floor allows."""
-    at = {}
-    for number, floor in enumerate(floors):
-        for place, x in _apart(floor, {p: form.width / 2 for p in floor}, widths, form).items():
-            at[number, place] = x
-    for sweep in range(100):
-        for number in range(len(floors)) if sweep % 2 else reversed(range(len(floors))):
-            wanted, weights = {}, {}
-            for place in floors[number]:
-                # Where an arrow passes floor after floor, it should be straight.
-                pulls = [
-                    (at[there, other], 1 + 3 * isinstance(place, tuple) + 6 * (place == other))
-                    for there, above in ((number - 1, True), (number + 1, False))
-                    for other in _neighbours(number, place, lines, above)
-                ]
-                weights[place] = sum(weight for _, weight in pulls)
-                wanted[place] = sum(x * weight for x, weight in pulls) / weights[place]
-            for place, x in _apart(floors[number], wanted, widths, form, weights).items():
-                at[number, place] = x
-    return at
-
-
-def _apart(
-    floor: Sequence[_Place],
-    wanted: Mapping[_Place, float],
-    widths: Mapping[_Place, float],
-    form: Form,
-    weights: Mapping[_Place, float] | None = None,
-) -> dict[_Place, float]:
-    """The places nearest to the wanted ones, by weighted least squares, that do not overlap."""
-    offset, offsets = 0.0, []
-    for i, place in enumerate(floor):
-        offset += (widths[floor[i - 1]] + widths[place]) / 2 + _SPACE if i else 0.0
-        offsets.append(offset)
-    # Less their offsets, places that keep their order are a sequence that does not fall: the mean
-    # of neighbours that would is the best value for both (pool adjacent violators).
-    blocks: list[tuple[float, float, int]] = []
-    for place, offset in zip(floor, offsets, strict=True):
-        mass = weights[place] if weights else 1.0
-        total, count = mass * (wanted[place] - offset), 1
-        while blocks and blocks[-1][0] / blocks[-1][1] > total / mass:
-            before = blocks.pop()
-            total, mass, count = total + before[0], mass + before[1], count + before[2]
-        blocks.append((total, mass, count))
-    values = [total / mass for total, mass, count in blocks for _ in range(count)]
-    least = _SPACE + widths[floor[0]] / 2
-    most = form.width - _SPACE - widths[floor[-1]] / 2 - offsets[-1]
-    return {
-        place: min(max(value, least), most) + offset
-        for place, value, offset in zip(floor, values, offsets, strict=True)
-    }
 
 
 def _wrapped(idea: str, width: float, form: Form) -> list[str]:
     return textwrap.wrap(idea, int((width - 10) / (0.55 * form.idea))) if form.idea else []
 
 
-def _height(
-    house: House, floor: Sequence[str], widths: Mapping[_Place, float], form: Form
-) -> float:
+def _height(house: House, floor: Sequence[str], widths: Mapping[Place, float], form: Form) -> float:
     lines = max(len(_wrapped(house.ideas[room], widths[room], form)) for room in floor)
     return 1.9 * form.name + 1.25 * form.idea * lines + (6 if lines else 0)
 
 
-def _room(
-    house: House, room: str, x: float, top: float, width: float, height: float, form: Form
-) -> str:
-    lines = _wrapped(house.ideas[room], width, form)
-    idea = html.escape(house.ideas[room])
+def _room(room: str, idea: str, box: tuple[float, float, float, float], form: Form) -> str:
+    """A room as a link; its box is given by its middle, top, width and height."""
+    x, top, width, height = box
+    lines = _wrapped(idea, width, form)
     parts = [
-        f'<a href="{_REFERENCE.format(module=f"{LAUNCH}.{room}")}"><title>{idea}</title>',
+        f'<a href="{_REFERENCE.format(module=f"{LAUNCH}.{room}")}">'
+        f"<title>{html.escape(idea)}</title>",
         f'<rect class="box" x="{x - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}"'
         f' height="{height:.1f}" rx="5"/>',
         f'<text class="name" font-size="{form.name}" x="{x:.1f}"'
@@ -366,14 +205,13 @@ def _room(
 
 
 def _arrows(
-    ways: Mapping[tuple[str, str], Sequence[_Place]],
+    placed: Layout,
     level: Mapping[str, int],
-    places: Mapping[tuple[int, _Place], float],
-    widths: Mapping[_Place, float],
     tops: Sequence[float],
     heights: Sequence[float],
 ) -> list[str]:
     """The arrows, straight past a floor and bent between two."""
+    ways, places = placed.ways, placed.x
     next_x = {arrow: places[level[arrow[0]] + 1, way[1]] for arrow, way in ways.items()}
     last_x = {arrow: places[level[arrow[1]] - 1, way[-2]] for arrow, way in ways.items()}
 
@@ -382,7 +220,7 @@ def _arrows(
     ) -> float:
         """Where an arrow touches a room: side by side with the room's others, in their order."""
         others = sorted((a for a in ways if a[end] == room), key=lambda a: towards[a])
-        step = min(16.0, (widths[room] - 16) / len(others))
+        step = min(16.0, (placed.widths[room] - 16) / len(others))
         middle = places[level[room], room]
         return middle + (others.index(arrow) - (len(others) - 1) / 2) * step
 
