@@ -76,7 +76,7 @@ class Affine(Couplings):
     outputs = 2
     # Log-densities must have little noise: if the optimiser's noise changes them by more than the
     # advantages do, a KL constraint limits nothing but that noise. With 0.05 the noise was tens of
-    # times larger (BUILD_NOTES.md).
+    # times larger (docs/decisions/quinoa_search.md).
     stddev = 1.0
     normalize_output = True
 

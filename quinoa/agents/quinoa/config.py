@@ -12,7 +12,7 @@ from quinoa.config.fields import Bounds, require
 
 @dataclasses.dataclass(frozen=True)
 class Config(FlowConfig):
-    """Settings of Quinoa. BUILD_NOTES.md says how the defaults were found."""
+    """Settings of Quinoa; docs/decisions/quinoa_search.md says how the defaults were found."""
 
     dual: Literal["state", "batch", "none"] = "state"
     """The dual that α comes from when π̃ moves: its inner expectation over actions in each `state`
@@ -85,7 +85,7 @@ PRESETS = {
     "quinoa": Config(),
     # Couplings whose densities are histograms, a prior that forgets sooner, a policy that may go
     # further in a period, and steps that are neither clipped nor made smaller: what learns in six
-    # dimensions (BUILD_NOTES.md).
+    # dimensions (docs/decisions/quinoa_search.md).
     "quinoa_piecewise": Config(
         coupling="piecewise_linear",
         num_couplings=2,
@@ -97,6 +97,6 @@ PRESETS = {
     ),
     # As near to Algorithm 2 and section 4 as the settings go: π̃ ← π and copies of V. What stays
     # our own: α moves with π̃ rather than at each step, within bounds; its dual has several actions
-    # a state; V's output layer is not normalised (BUILD_NOTES.md says why).
+    # a state; V's output layer is not normalised (docs/decisions/quinoa_search.md).
     "quinoa_paper": Config(prior_power=1.0, value_period=1000, learning_rate_half_life=0),
 }
