@@ -8,11 +8,10 @@ import functools
 import inspect
 import itertools
 import sys
-import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from quinoa.config.fields import fields_of
+from quinoa.config.fields import fields_of, items_of, optional_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -51,14 +50,14 @@ def described(config: DataclassInstance) -> list[Setting]:
     lineage = [base for base in config_class.__mro__ if dataclasses.is_dataclass(base)]
     about = sentences(config_class)
     found = []
-    for name, kind in fields_of(config_class).items():
+    for name, field in fields_of(config_class).items():
         owner = [base for base in lineage if name in fields_of(base)][-1]
-        each = "each " if typing.get_origin(kind.hint) is tuple else ""
-        bounds = "" if kind.bounds is None else f"{each}{kind.bounds}"
+        each = "each " if items_of(field.hint) else ""
+        bounds = "" if field.bounds is None else f"{each}{field.bounds}"
         found.append(
             Setting(
                 name,
-                _kind(kind.hint, kind.choices),
+                _kind(field.hint, field.choices),
                 bounds,
                 getattr(defaults, name),
                 getattr(config, name),
@@ -81,12 +80,10 @@ def _kind(hint: Any, choices: tuple[Any, ...]) -> str:
         return f"one of {', '.join(map(str, choices))}"
     if hint is bool:
         return "true or false"
-    parts = typing.get_args(hint)
-    if typing.get_origin(hint) is tuple and parts[1:] == (...,):
-        return f"{_kind(parts[0], ())},..."
-    if type(None) in parts:
-        (other,) = (part for part in parts if part is not type(None))
-        return f"{_kind(other, ())} or none"
+    if (item := items_of(hint)) is not None:
+        return f"{_kind(item, ())},..."
+    if (inner := optional_of(hint)) is not None:
+        return f"{_kind(inner, ())} or none"
     return hint.__name__ if isinstance(hint, type) else str(hint)
 
 

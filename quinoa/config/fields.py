@@ -117,6 +117,23 @@ NO_FLAG = Flag("")
 OPAQUE: Mapping[str, Any] = types.MappingProxyType({"is_opaque": True})
 
 
+def optional_of(hint: Any) -> Any:
+    """T of Optional[T]; None of another type."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(hint) if member is not type(None)]
+        if len(members) == 1 and len(typing.get_args(hint)) == 2:
+            return members[0]
+    return None
+
+
+def items_of(hint: Any) -> Any:
+    """T of tuple[T, ...]; None of another type."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return arguments[0]
+    return None
+
+
 class Field(NamedTuple):
     """One field of a configuration.
 
@@ -156,7 +173,7 @@ class Field(NamedTuple):
         if self.bounds is None or value is None:
             return True
         try:
-            return all(map(self.bounds.holds, value if self._is_several else (value,)))
+            return all(map(self.bounds.holds, value if items_of(self.hint) else (value,)))
         except TypeError:  # No number, or nothing that has parts.
             return False
 
@@ -167,11 +184,7 @@ class Field(NamedTuple):
             return f"one of {', '.join(map(str, self.choices))}"
         if self.bounds is None:
             return ""
-        return f"numbers, each {self.bounds}" if self._is_several else str(self.bounds)
-
-    @property
-    def _is_several(self) -> bool:
-        return typing.get_origin(self.hint) is tuple
+        return f"numbers, each {self.bounds}" if items_of(self.hint) else str(self.bounds)
 
 
 # Read once for each class, as every configuration that is made is checked by them.

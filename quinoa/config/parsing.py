@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from quinoa.config.fields import ConfigError, Field, fields_of, refusal
+from quinoa.config.fields import ConfigError, Field, fields_of, items_of, optional_of, refusal
 from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -111,31 +110,14 @@ def _construct(make: Callable[[], ConfigT]) -> ConfigT:
         raise ConfigError(str(error)) from error
 
 
-def _optional_of(hint: Any) -> Any:
-    """T of Optional[T], else None."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        members = [member for member in typing.get_args(hint) if member is not type(None)]
-        if len(members) == 1 and len(typing.get_args(hint)) == 2:
-            return members[0]
-    return None
-
-
-def _items_of(hint: Any) -> Any:
-    """T of tuple[T, ...], else None."""
-    arguments = typing.get_args(hint)
-    if typing.get_origin(hint) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return arguments[0]
-    return None
-
-
 _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def _parse(text: str, hint: Any) -> Any:
     """Reads a text as a type; raises `ValueError` where it is none."""
-    if (inner := _optional_of(hint)) is not None:
+    if (inner := optional_of(hint)) is not None:
         return None if text.lower() == "none" else _parse(text, inner)
-    if (item := _items_of(hint)) is not None:
+    if (item := items_of(hint)) is not None:
         if text[:1] + text[-1:] in ("()", "[]"):
             text = text[1:-1]
         parts = text.rstrip().removesuffix(",").split(",") if text.strip() else []
@@ -163,9 +145,9 @@ def _to_int(text: str) -> int:
 
 def _restore(value: Any, hint: Any) -> Any:
     """Checks what JSON holds against a type; raises `ValueError` where it does not fit."""
-    if (inner := _optional_of(hint)) is not None:
+    if (inner := optional_of(hint)) is not None:
         return None if value is None else _restore(value, inner)
-    if (item := _items_of(hint)) is not None:
+    if (item := items_of(hint)) is not None:
         if not isinstance(value, (list, tuple)):
             raise ValueError(value)
         return tuple(_restore(part, item) for part in value)
@@ -196,9 +178,9 @@ def described(field: Field) -> str:
 
 
 def _described(hint: Any) -> str:
-    if (inner := _optional_of(hint)) is not None:
+    if (inner := optional_of(hint)) is not None:
         return f"{_described(inner)}, or none"
-    if (item := _items_of(hint)) is not None:
+    if (item := items_of(hint)) is not None:
         return f"several of these, separated by commas: {_described(item)}"
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"

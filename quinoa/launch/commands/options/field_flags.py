@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from quinoa.config import descriptions, parsing
-from quinoa.config.fields import ConfigError, Field, fields_of
+from quinoa.config.fields import ConfigError, Field, fields_of, optional_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -31,7 +31,7 @@ def define(values: flags.FlagValues, config_class: type[DataclassInstance]) -> N
             flags.DEFINE_boolean(flag, default, text, flag_values=values)
         elif field.choices:
             flags.DEFINE_enum(flag, default, field.choices, text, flag_values=values)
-        elif _base(field.hint) is str:
+        elif (optional_of(field.hint) or field.hint) is str:
             flags.DEFINE_string(flag, default, text, flag_values=values)
         else:
             serializer: flags.ArgumentSerializer[Any] = flags.ArgumentSerializer()
@@ -69,12 +69,6 @@ def is_several(field: Field) -> bool:
     return isinstance(kind, type) and (issubclass(kind, Mapping) or dataclasses.is_dataclass(kind))
 
 
-def _base(hint: Any) -> Any:
-    """T of Optional[T], and any other type itself."""
-    parts = [part for part in typing.get_args(hint) if part is not type(None)]
-    return parts[0] if type(None) in typing.get_args(hint) and len(parts) == 1 else hint
-
-
 class Parser(flags.ArgumentParser[Any]):
     """Reads a flag's value as its field's type and bounds have it."""
 
@@ -82,7 +76,7 @@ class Parser(flags.ArgumentParser[Any]):
         super().__init__()
         # What is left out is None already, and nothing to be typed.
         self._field = field._replace(
-            hint=_base(field.hint), bounds=field.flag.bounds or field.bounds
+            hint=optional_of(field.hint) or field.hint, bounds=field.flag.bounds or field.bounds
         )
         self.syntactic_help = parsing.described(self._field)
 
