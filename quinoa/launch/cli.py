@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import errno
 import os
 import re
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 
@@ -88,34 +90,76 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain("the current folder is gone: change to another one.", BAD_INPUT)
     if here not in sys.path:
         sys.path.append(here)
+    name, *rest = arguments or ["help"]
+    with _errors_are_said(arguments) as exit_:
+        if name in (*_HELP, "help"):
+            say(_overview())
+            exit_.status = OK if arguments else BAD_INPUT
+        elif name == "--version":
+            from quinoa.launch.run import provenance
+
+            print(f"quinoa {provenance.version()}")
+        elif name == _COMPLETE:
+            from quinoa.launch.commands.completion.answers import answer
+
+            for line in answer(_COMMANDS, rest):
+                print(line)
+        else:
+            _check_command(name)
+            command = _COMMANDS[name]
+            values = command.flags()
+            if _asks_for_help(rest):
+                text = _help(name, command, values)
+                # A pager gets a page, and a terminal what fits it.
+                say(text if sys.stdout.isatty() else wrapped(text, _PAGE))
+            else:
+                exit_.status = command.run(values, _parse(name, values, rest))
+    return exit_.status
+
+
+@dataclasses.dataclass
+class _Exit:
+    """How the program ends."""
+
+    status: int = OK
+
+
+@contextlib.contextmanager
+def _errors_are_said(arguments: Sequence[str]) -> Iterator[_Exit]:
+    """Within, an error ends what is done with a line on standard error, and gives the status."""
+    exit_ = _Exit()
     try:
         with sigterm_interrupts():
-            status = _dispatch(arguments)
+            yield exit_
         sys.stdout.flush()
-        return status
     except (UsageError, ExperimentError, RunError) as error:
-        return complain(str(error), BAD_INPUT)
+        exit_.status = complain(str(error), BAD_INPUT)
     except FatalError as error:
-        return complain(str(error), FAILED)
+        exit_.status = complain(str(error), FAILED)
     except KeyboardInterrupt as error:
         is_terminated = isinstance(error, Terminated)
         how = "ended by SIGTERM" if is_terminated else "interrupted"
         what = f": {error}" if str(error) else "."
-        return complain(f"{how}{what}", TERMINATED if is_terminated else INTERRUPTED)
+        exit_.status = complain(f"{how}{what}", TERMINATED if is_terminated else INTERRUPTED)
     # sys.exit() in code of the user's own too, which is no end that a command comes to by itself.
     except BaseException as error:
-        if isinstance(error, BrokenPipeError) and _only_shows(arguments):
-            # Whoever read our output has seen enough.
-            return OK
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            return complain(f"{error.filename}: {error.strerror}.", BAD_INPUT)
-        say(traceback.format_exc().rstrip(), sys.stderr)
-        # Where TensorFlow cannot write temporary files, what fails says nothing of that.
-        if isinstance(error, Exception) and (why := temporary_folder.why_unusable()) is not None:
-            complain(why, FAILED)
-        return FAILED
+        exit_.status = _status_of(error, arguments)
     finally:
         flush()
+
+
+def _status_of(error: BaseException, arguments: Sequence[str]) -> int:
+    """Says what an error is that no command raises on purpose; returns the exit status."""
+    if isinstance(error, BrokenPipeError) and _only_shows(arguments):
+        # Whoever read our output has seen enough.
+        return OK
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return complain(f"{error.filename}: {error.strerror}.", BAD_INPUT)
+    say(traceback.format_exc().rstrip(), sys.stderr)
+    # Where TensorFlow cannot write temporary files, what fails says nothing of that.
+    if isinstance(error, Exception) and (why := temporary_folder.why_unusable()) is not None:
+        complain(why, FAILED)
+    return FAILED
 
 
 def _only_shows(arguments: Sequence[str]) -> bool:
@@ -131,34 +175,12 @@ def _asks_for_help(arguments: Sequence[str]) -> bool:
     return any(argument in _HELP for argument in arguments)
 
 
-def _dispatch(arguments: Sequence[str]) -> int:
-    if not arguments or arguments[0] in (*_HELP, "help"):
-        say(_overview())
-        return OK if arguments else BAD_INPUT
-    name, *rest = arguments
-    if name == "--version":
-        from quinoa.launch.run import provenance
-
-        print(f"quinoa {provenance.version()}")
-        return OK
-    if name == _COMPLETE:
-        from quinoa.launch.commands.completion.answers import answer
-
-        for line in answer(_COMMANDS, rest):
-            print(line)
-        return OK
+def _check_command(name: str) -> None:
+    """Raises `UsageError` where there is no command of a name."""
     if name not in _COMMANDS:
         kind = "flag" if name.startswith("-") else "command"
         near = did_you_mean(name, [*_COMMANDS, *_FLAGS])
         raise UsageError(f"there is no {kind} {name}.{near} See quinoa --help.")
-    command = _COMMANDS[name]
-    values = command.flags()
-    if _asks_for_help(rest):
-        text = _help(name, command, values)
-        # A pager gets a page, and a terminal what fits it.
-        say(text if sys.stdout.isatty() else wrapped(text, _PAGE))
-        return OK
-    return command.run(values, _parse(name, values, rest))
 
 
 def _parse(name: str, values: flags.FlagValues, arguments: Sequence[str]) -> list[str]:
