@@ -98,9 +98,11 @@ class Experiment:
     """Of the environment, once one has been made; those made later are held against it."""
 
     def __post_init__(self) -> None:
-        """Checks each field alone; raises `ExperimentError`."""
+        """Checks each field alone, and the agent's settings; raises `ExperimentError`."""
         try:
             check(self)
+            # Made anew, it is checked by the agent's own class.
+            _ = self.config
         except ConfigError as error:
             raise ExperimentError(str(error)) from error
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Annotated
 
 import numpy as np
 import pytest
 
 from quinoa import environments
+from quinoa.agents.config import AgentConfig
+from quinoa.config.fields import Bounds
 from quinoa.environments import CanonicalEnvironment, EnvironmentFault
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
@@ -64,6 +67,16 @@ def test_environments_get_seeds_that_a_c_int_holds(monkeypatch):
     assert all(isinstance(seed, int) and 0 <= seed < 2**31 for seed in seeds)
     # They use what there is.
     assert max(seeds) > 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Narrow(AgentConfig):
+    samples_per_insert: Annotated[float, Bounds(at_least=0, at_most=2)] = 1.0
+
+
+def test_what_the_agents_own_class_refuses_is_refused():
+    with pytest.raises(ExperimentError, match=r"samples_per_insert = 3.0 .* in \[0, 2\]"):
+        experiment(agent_config=Narrow(), samples_per_insert=3.0)
 
 
 def test_every_node_has_a_seed_of_its_own():
