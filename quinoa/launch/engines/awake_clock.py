@@ -1,18 +1,18 @@
-"""The time that this process has been awake to see pass."""
+"""A clock that stands still while this process is stopped or the machine sleeps."""
 
 from __future__ import annotations
 
 import time
 
-# Seconds from one look to the next that count in full. What is longer was not this process's own:
-# it was stopped, or the machine slept, and so did the processes that it watches over.
+# The most seconds that count from one look to the next. In a longer gap this process was stopped,
+# or the machine slept, and the processes that it supervises could give no signs of life either.
 MAX_GAP_S = 2.0
 
 
 class AwakeClock:
-    """Seconds, of which a gap between two looks counts `MAX_GAP_S` at most.
+    """Counts seconds, of each gap between two looks `MAX_GAP_S` at most.
 
-    Goes by the kernel's monotonic clock: one who sets the time of day does it no harm.
+    It uses the kernel's monotonic clock, which does not change when the time of day is set.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class AwakeClock:
         self._last = time.monotonic()
 
     def look(self) -> float:
-        """The seconds so far; to be asked more often than every `MAX_GAP_S`."""
+        """The seconds so far; to be called more often than every `MAX_GAP_S`."""
         now = time.monotonic()
         self._seconds += min(now - self._last, MAX_GAP_S)
         self._last = now

@@ -1,4 +1,4 @@
-"""How often each role of a run had to be started again, and for how long it was missed."""
+"""How often processes of each role were started again, and how long that took."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from quinoa.launch.run.run_folder import RunFolder
 class Restarts:
     """Counts restarts since the run was started or resumed, and records them as metrics.
 
-    A row for each: `restarts` and `seconds_lost` over all roles, and for each role, where a role's
-    seconds are those from a failure of one of its processes (or the last sign of life of one that
-    hung) to the first sign of life of the one in its place.
+    Each restart gives a row of `restarts` and `seconds_lost`, over all roles and for each role. The
+    seconds lost are those from a failure of a process (or the last sign of life of one that hung)
+    to the first sign of life of the process that was started in its place.
     """
 
     def __init__(self, folder: RunFolder, roles: Sequence[str], counts: Callable[[], Counts]):
-        """Nothing yet.
+        """Has counted no restarts yet.
 
         Args:
             folder: of the run.
-            roles: all that there are.
-            counts: the run's counts as last known.
+            roles: all roles of the run's nodes.
+            counts: returns the last known counts of the run.
         """
         self._counts = counts
         self._restarts = dict.fromkeys(roles, 0)
@@ -35,17 +35,17 @@ class Restarts:
 
     @property
     def total(self) -> int:
-        """Restarts of all roles."""
+        """The number of restarts, over all roles."""
         return sum(self._restarts.values())
 
     @property
     def by_role(self) -> dict[str, int]:
-        """Restarts of each role that had any."""
+        """The number of restarts of each role that had any."""
         return {role: number for role, number in self._restarts.items() if number}
 
     @property
     def seconds_lost(self) -> float:
-        """Of all roles."""
+        """The seconds lost, over all roles."""
         return sum(self._seconds.values())
 
     def add(self, role: str) -> None:
@@ -53,7 +53,7 @@ class Restarts:
         self._restarts[role] += 1
 
     def add_seconds(self, role: str, seconds: float) -> None:
-        """Counts what was lost by a restart that is done, and writes a row."""
+        """Adds the seconds lost by a restart, once they are known, and writes a row."""
         self._seconds[role] += seconds
         counts = self._counts()
         row: dict[str, Any] = {

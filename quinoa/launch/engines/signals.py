@@ -1,4 +1,4 @@
-"""What asks a run to end: signals, a terminal that is closed, a parent that is gone."""
+"""Requests that a run end: signals, a terminal that is closed, a parent process that is gone."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Asked(NamedTuple):
-    """That a run has been asked to end.
+    """A request that a run end.
 
     Attributes:
-        times: how often by now.
-        again: what asks once more, for whoever did: `Ctrl-C` or the name of a signal.
+        times: how many requests there have been by now.
+        again: how the user can ask once more: `Ctrl-C`, or the name of a signal.
     """
 
     times: int
@@ -28,13 +28,13 @@ class Asked(NamedTuple):
 class StopSignals:
     """Counts how often the run has been asked to end.
 
-    Whoever sends SIGINT or SIGTERM twice is in a hurry. A terminal that is closed is not: it brings
-    SIGHUP, from the kernel and from the shell, and the end of the process that started this one,
-    which all count as one.
+    SIGINT or SIGTERM, sent twice, mean that the user is in a hurry. A terminal that is closed does
+    not: it brings SIGHUP, from the kernel and from the shell, and the end of the parent process,
+    which all count as one request.
     """
 
     def __init__(self) -> None:
-        """Nobody has asked yet."""
+        """Has counted no requests yet."""
         self._num_asked = 0
         self._hung_up = False
         self._parent = os.getppid() if _belongs_to_parent() else None
@@ -45,9 +45,9 @@ class StopSignals:
         self._interrupts = False
 
     def ask(self) -> None:
-        """Asks the run to end, as a signal would, but tells nobody: whoever asks so is a program.
+        """Asks the run to end, from any thread, as a signal would.
 
-        Any thread may.
+        No message is shown for it (see `telling`), as a program asks, not a user.
         """
         with self._lock:
             self._num_asked += 1
@@ -56,7 +56,7 @@ class StopSignals:
 
     @property
     def count(self) -> int:
-        """How often."""
+        """The number of requests."""
         is_orphan = self._parent is not None and os.getppid() != self._parent
         return max(self._num_asked, int(self._hung_up or is_orphan))
 
@@ -73,11 +73,11 @@ class StopSignals:
 
     @contextlib.contextmanager
     def telling(self, tell: Callable[[Asked], object]) -> Iterator[None]:
-        """Within, has a function called at once when the run is asked to end.
+        """Within the context, calls a function at once whenever the run is asked to end.
 
         Args:
-            tell: is called by another thread, whatever this one is at. What came before, and nobody
-                was told, it is told now.
+            tell: called by another thread, so that a long call in this one does not delay it. It is
+                called now for a request that came before and was not told of.
         """
         with self._lock:
             before, self._tell = self._tell, tell
@@ -90,7 +90,7 @@ class StopSignals:
 
     @contextlib.contextmanager
     def second_interrupts(self) -> Iterator[None]:
-        """Within, being asked a second time raises `KeyboardInterrupt`, wherever this thread is."""
+        """Within the context, a second request raises `KeyboardInterrupt` in the main thread."""
         self._interrupts = True
         try:
             yield
@@ -98,7 +98,7 @@ class StopSignals:
             self._interrupts = False
 
     def hear(self, descriptor: int) -> None:
-        """Reads the numbers of signals as the kernel delivers them, up to the end of the pipe."""
+        """Reads the numbers of signals from a pipe as the kernel delivers them, up to its end."""
         while numbers := os.read(descriptor, 64):
             for number in numbers:
                 is_ours = number in _SIGNALS and signal.getsignal(number) is self
@@ -111,7 +111,7 @@ class StopSignals:
 
     def _tell_news(self, *, hung_up: bool = False) -> None:
         with self._lock:
-            # The handler runs when the main thread comes to it, which may be before or after this.
+            # The signal handler, which runs in the main thread, may run before this or after it.
             count = max(self._num_heard, self._num_asked, int(hung_up or self._hung_up))
             if self._tell is None or count <= self._num_told:
                 return
@@ -120,9 +120,9 @@ class StopSignals:
 
 
 def _belongs_to_parent() -> bool:
-    """Whether this process is to end with the one that started it.
+    """Whether this process is to end when its parent process ends.
 
-    Not if it was started to outlive that one: with `nohup`, `setsid`, or by a system's own manager.
+    It is not if it was started to outlive its parent: by `nohup`, `setsid` or a service manager.
     """
     is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return not is_nohup and os.getsid(0) != os.getpid()
@@ -130,11 +130,11 @@ def _belongs_to_parent() -> bool:
 
 @contextlib.contextmanager
 def caught() -> Iterator[StopSignals]:
-    """Has signals counted instead of obeyed, in the main thread.
+    """Within the context, counts signals instead of ending the process; for the main thread.
 
-    Within another such context, all is counted there: both have the same `StopSignals`. A signal
-    that this process was started to ignore, as `nohup` does with SIGHUP, stays ignored. In another
-    thread, which gets no signals, `StopSignals.ask` alone asks the run to end.
+    A context within another has the same `StopSignals` as the outer one. A signal that this process
+    was started to ignore, as `nohup` does with SIGHUP, stays ignored. Other threads get no signals;
+    there only `StopSignals.ask` asks the run to end.
     """
     if threading.current_thread() is not threading.main_thread():
         with _of_this_thread() as signals:
@@ -177,7 +177,7 @@ def _of_this_thread() -> Iterator[StopSignals]:
 
 @contextlib.contextmanager
 def _heard(signals: StopSignals) -> Iterator[None]:
-    """Has a thread hear of signals at once: the main one may be in the midst of a long call."""
+    """Has a thread read signals at once, as the main thread may be in a long call."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     thread = threading.Thread(target=signals.hear, args=(reader,), name="signals", daemon=True)

@@ -1,4 +1,4 @@
-"""Keeping a run's processes up: which are started again when they fail, how soon, and how often."""
+"""Supervision: which processes are started again when they fail, how soon, and how often."""
 
 from __future__ import annotations
 
@@ -11,38 +11,44 @@ from pathlib import Path
 
 from quinoa.launch.engines.awake_clock import AwakeClock
 from quinoa.launch.engines.base import Outcome, RunResult
-from quinoa.launch.engines.local.processes import NodeProcess
+from quinoa.launch.engines.process import Start
 from quinoa.launch.engines.restarts import Restarts
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.run import events
+from quinoa.launch.run.roles import Role
 from quinoa.launch.terminal.output import say
 
-# So many failures of one node within so many seconds end the run: it would go on failing. So do
-# as many of which none got further than the one before: for the learner, to another checkpoint, for
-# any other, to a first sign of life.
+# So many failures of one node within so many seconds end the run, as it would fail again. So do as
+# many in a row without progress between them: of the learner, another checkpoint; of any other
+# node, a first sign of life.
 MAX_FAILURES = 3
 WITHIN_S = 60.0
-# A process that somebody else killed says nothing of the node; but so many in a row do, of the
-# machine.
+# That a process was killed by something else is no fault of the node; so many in a row are a fault
+# of the machine.
 MAX_KILLED = 10
 _KILLED = (TOLD_TO_STOP, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 # Seconds until a node is started again, by its failures within `WITHIN_S`; the last for any more.
 _DELAYS_S = (0.0, 1.0, 2.0, 4.0)
 
-# Seconds that a process may take to its first sign of life: imports on a busy machine take most of
-# a minute, and what restores a large state more.
+# Seconds that a process may take to its first sign of life: on a busy machine imports take most of
+# a minute, and restoring a large state takes longer.
 START_TIMEOUT_S = 300.0
 
-# Seconds from one try to the next to write what a full disk did not take.
+# Seconds between two attempts to write what a full disk did not take.
 _FLUSH_S = 1.0
 
 
 class Node:
-    """A node of a run, and the process that it has at present."""
+    """A node of a run, and its current process.
+
+    Attributes:
+        may_end: whether the node may end by itself before the run does.
+        process: the current process, which may have ended.
+    """
 
     def __init__(
         self,
-        start: Callable[[], NodeProcess],
+        start: Start,
         *,
         may_end: bool,
         progress: Callable[[], object] | None = None,
@@ -50,23 +56,24 @@ class Node:
         """Starts its process.
 
         Args:
-            start: starts one.
-            may_end: whether it is done when its process ends with `RUN_IS_OVER`. A process that
-                ends in any other way, or of any other node, has failed.
-            progress: tells how far it is, as something that can be compared: a node that fails
-                where it failed before has not got on. By default, how many of its processes have
-                come to a first sign of life.
+            start: starts a process of the node.
+            may_end: whether the node is done when its process ends with `RUN_IS_OVER`. A process
+                that ends in any other way has failed, and so has one of a node that may not end.
+            progress: returns a value that changes when the node gets further; if it is the same at
+                two failures, there was no progress between them. By default, the number of
+                processes of the node that have given a sign of life.
         """
         self._start = start
-        self._may_end = may_end
+        self.may_end = may_end
         self._num_lives = 0
         self._progress = progress or (lambda: self._num_lives)
-        # When it failed, and whether it had been killed.
+        # When it failed, and whether something else had killed it.
         self._failures: collections.deque[tuple[float, bool]] = collections.deque(maxlen=MAX_KILLED)
         self._here: object = object()
         self._failures_here: list[bool] = []
         self._restart_at: float | None = None
-        # Since when the run has had to do without it, and by which clock it last gave a sign.
+        # The time of the failure from which it is not back yet, and the awake time of its last sign
+        # of life.
         self._missed_since: float | None = None
         self._beats = 0
         self._beat_at: float | None = None
@@ -74,8 +81,13 @@ class Node:
         self.process = start()
 
     @property
+    def role(self) -> Role:
+        """What the node does."""
+        return self.process.role
+
+    @property
     def described(self) -> dict[str, object]:
-        """What `ProcessList` says of it."""
+        """The node's entry in the `ProcessList`."""
         if self.is_done:
             state = "done"
         elif self.is_down or self.process.exit_code is not None:
@@ -84,7 +96,7 @@ class Node:
             state = "running" if self._beats else "starting"
         return {
             "name": self.process.name,
-            "role": self.process.group,
+            "role": self.process.role,
             "pid": self.process.pid,
             "state": state,
             "restarts": self._restarts,
@@ -92,37 +104,37 @@ class Node:
 
     @property
     def is_done(self) -> bool:
-        """Whether it has done what it was for."""
-        return self._may_end and self.process.exit_code == RUN_IS_OVER
+        """Whether it has ended by itself, as the run is over."""
+        return self.may_end and self.process.exit_code == RUN_IS_OVER
 
     @property
     def is_down(self) -> bool:
-        """Whether it has failed and is yet to be started again."""
+        """Whether it has failed and has not been started again yet."""
         return self._restart_at is not None
 
     @property
     def has_failed(self) -> bool:
-        """Whether its process has just been found to have ended, and was not to."""
+        """Whether its process has ended when it should not have, which has not been handled yet."""
         return not self.is_down and not self.is_done and self.process.exit_code is not None
 
     @property
     def was_killed(self) -> bool:
-        """Whether somebody else has ended its process, by a signal."""
+        """Whether its process was ended by a signal that the supervisor did not send."""
         code = self.process.exit_code
-        # Told to stop, a node that may end by itself says which of the two it was; others return.
-        return code in _KILLED or (code == 0 and not self._may_end)
+        # At SIGTERM, a node that may end by itself exits with `TOLD_TO_STOP`; others exit with 0.
+        return code in _KILLED or (code == 0 and not self.may_end)
 
     def listen(self, awake_s: float, now: float) -> float | None:
-        """Listens for a sign of life.
+        """Looks for a sign of life.
 
         Args:
-            awake_s: by an `AwakeClock`.
-            now: by the monotonic clock.
+            awake_s: seconds of an `AwakeClock`.
+            now: seconds of the monotonic clock.
 
         Returns:
-            The seconds for which it was missed, if this is its first sign since it failed.
+            The seconds since its failure, if this is the first sign of life after one.
         """
-        beats = self.process.heartbeat.count
+        beats = self.process.beats
         if self._beat_at is None:
             self._beat_at = awake_s
         if beats == self._beats:
@@ -136,19 +148,22 @@ class Node:
         return missed_s
 
     def hangs_for(self, awake_s: float, hang_timeout_s: float) -> float | None:
-        """The seconds without a sign of life, if they are too many."""
+        """The seconds without a sign of life if they are too many, else None."""
         assert self._beat_at is not None  # It has been listened to.
         silent_s = awake_s - self._beat_at
         limit_s = hang_timeout_s if self._beats else max(hang_timeout_s, START_TIMEOUT_S)
         return silent_s if silent_s >= limit_s else None
 
     def plan_restart(self, now: float, *, killed: bool, silent_s: float) -> float | None:
-        """After a failure: returns the seconds until it is started again, or None to give up.
+        """Plans the restart after a failure.
 
         Args:
-            now: by the monotonic clock.
-            killed: whether somebody else ended its process.
-            silent_s: for how long it had given no sign of life by then, if that is the failure.
+            now: seconds of the monotonic clock.
+            killed: whether something else killed its process.
+            silent_s: seconds without a sign of life, if that is the failure.
+
+        Returns:
+            The seconds until it is started again; None if it has failed too often.
         """
         if self._missed_since is None:
             self._missed_since = now - silent_s
@@ -165,7 +180,7 @@ class Node:
 
     def restart(self) -> None:
         """Starts it again after a failure."""
-        # What is left of its children and of the process itself.
+        # This ends children that its process has left.
         self.process.kill()
         self.process = self._start()
         self._restarts += 1
@@ -173,7 +188,7 @@ class Node:
         self._beats, self._beat_at = 0, None
 
     def is_due(self, now: float) -> bool:
-        """Whether it is to be started again now."""
+        """Whether the time of its planned restart has come."""
         return self._restart_at is not None and now >= self._restart_at
 
 
@@ -182,18 +197,18 @@ def _are_too_many(killed: Sequence[bool]) -> bool:
 
 
 class Supervisor:
-    """Starts nodes again that fail or hang, until one of them fails too often."""
+    """Starts nodes again when they fail or hang, until one of them fails too often."""
 
     def __init__(
         self, nodes: Sequence[Node], log: Path, restarts: Restarts, *, hang_timeout_s: float
     ):
-        """Takes nodes that run.
+        """Takes nodes that have been started.
 
         Args:
             nodes: of the run.
-            log: `RunFolder.events`, which gets a line on each failure, each restart, and each
-                first sign of life after that.
-            restarts: counts them.
+            log: `RunFolder.events`, which gets a line for each failure, each restart, and each
+                first sign of life after a restart.
+            restarts: counts the restarts.
             hang_timeout_s: seconds without a sign of life after which a process has failed.
         """
         self._nodes = nodes
@@ -204,7 +219,7 @@ class Supervisor:
         self._next_flush = time.monotonic()
 
     def tend(self) -> RunResult | None:
-        """Looks at every node once; returns a result when one has failed too often."""
+        """Looks at every node once; returns the run's result when a node has failed too often."""
         now, awake_s = time.monotonic(), self._clock.look()
         for node in self._nodes:
             result = None
@@ -216,7 +231,7 @@ class Supervisor:
                 try:
                     self._restart(node)
                 except OSError as error:
-                    # No memory or no process to be had: as if it had started and failed.
+                    # No memory or no process to be had: the node has failed at its start.
                     result = self._fail(node, now, f"{node.process.name}: {error}")
             if result is not None:
                 return result
@@ -227,7 +242,7 @@ class Supervisor:
         return None
 
     def restart(self, nodes: Sequence[Node]) -> None:
-        """Starts those of these nodes again, at once, that have failed or wait for a restart."""
+        """Starts again, at once, each of these nodes that has failed or waits for its restart."""
         for node in nodes:
             if node.is_down or node.has_failed:
                 self._restart(node)
@@ -235,7 +250,7 @@ class Supervisor:
     def _listen(self, node: Node, now: float, awake_s: float) -> RunResult | None:
         missed_s = node.listen(awake_s, now)
         if missed_s is not None:
-            self._restarts.add_seconds(node.process.group, missed_s)
+            self._restarts.add_seconds(node.role, missed_s)
             self._record("back", node, seconds_lost=round(missed_s, 3))
         silent_s = node.hangs_for(awake_s, self._hang_timeout_s)
         if silent_s is None:
@@ -247,7 +262,7 @@ class Supervisor:
 
     def _restart(self, node: Node) -> None:
         node.restart()
-        self._restarts.add(node.process.group)
+        self._restarts.add(node.role)
         self._record("restarted", node)
 
     def _fail(

@@ -9,12 +9,11 @@ from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
-import reverb
 
 from quinoa.agents import registry
 from quinoa.agents.actor import Actor
 from quinoa.agents.parameters import ParameterClient
-from quinoa.agents.replay import SegmentWriter, wait_for_server
+from quinoa.agents.replay import SegmentWriter
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter, Report
 from quinoa.launch.nodes import heartbeat
@@ -23,6 +22,7 @@ from quinoa.launch.nodes.exit_codes import (
     TOLD_TO_STOP,
     too_many_faults_are_fatal,
 )
+from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.roles.metric_rows import ActorRows
 from quinoa.launch.roles.role_warnings import WarningLog
 from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS
@@ -40,7 +40,7 @@ class ActorNode:
         experiment: Experiment,
         index: int,
         folder: RunFolder,
-        replay_client: reverb.Client,
+        replay: ReplayPeer,
         get_parameters: Callable[[int], tuple[int, npt.NDArray[np.float32]] | None],
         report: Report,
         stop: threading.Event,
@@ -51,7 +51,7 @@ class ActorNode:
             experiment: what is run.
             index: of this actor, from 0.
             folder: of the run.
-            replay_client: of the replay server.
+            replay: the replay server.
             get_parameters: `LearnerNode.get_parameters`.
             report: `Counter.report`.
             stop: ends `run`.
@@ -59,7 +59,7 @@ class ActorNode:
         self._experiment = experiment
         self._index = index
         self._folder = folder
-        self._replay_client = replay_client
+        self._replay = replay
         self._get_parameters = get_parameters
         self._report = report
         self._stop_event = stop
@@ -90,15 +90,16 @@ class ActorNode:
             return self._stop_event.is_set() or reporter.stop
 
         parameters = ParameterClient(self._get_parameters, policy, tolerance_s=PATIENCE_S)
-        if not (
-            parameters.wait_for_first(should_stop)
-            and wait_for_server(self._replay_client, should_stop)
-        ):
+        replay_client = None
+        if parameters.wait_for_first(should_stop):
+            replay_client = self._replay.connect(should_stop)
+        if replay_client is None:
             parameters.close()
             environments.close()
             _end(reporter)
+        should_stop = self._replay.failing_where_moved(replay_client, should_stop)
         writer = SegmentWriter(
-            self._replay_client, len(environments), config, spec, should_stop=should_stop
+            replay_client, len(environments), config, spec, should_stop=should_stop
         )
         actor = Actor(
             policy,

@@ -1,7 +1,7 @@
-"""A process's sign of life: a number in memory that it shares with whoever watches over it.
+"""Signs of life of a process: a number in memory that it shares with the process that started it.
 
-The number goes up wherever the process gets on, or waits for what it may wait for. Memory rather
-than a file: a beat costs a tenth of a microsecond, needs no room on a disk and leaves nothing.
+The process increments the number whenever it makes progress, or waits for something that may take
+its time. A beat costs a tenth of a microsecond, needs no room on a disk and leaves no file behind.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 _SIZE = 8
 
-# What this process beats on; nothing where nobody watches.
+# The number that this process increments; None where no other process reads it.
 _count: memoryview | None = None
 
 
 class Heartbeat:
-    """The watcher's side of one process's heart."""
+    """The number of one process, as the process that started it reads it."""
 
     def __init__(self) -> None:
-        """Makes it, at 0.
+        """Allocates the number, which is 0.
 
         Raises:
             OSError: there is no memory, or no file descriptor, to be had.
@@ -35,23 +35,23 @@ class Heartbeat:
 
     @property
     def count(self) -> int:
-        """How often it has beaten; another number than before is a sign of life."""
+        """How many signs of life there have been; any change is one."""
         return int.from_bytes(self._memory[:], "little")
 
     def close(self) -> None:
-        """Gives the memory back; there is nothing to read any more."""
+        """Frees the memory; `count` cannot be read any more."""
         self._memory.close()
         os.close(self.descriptor)
 
 
 def attach(descriptor: int) -> None:
-    """Has this process beat on what it has inherited as this file descriptor, and closes that.
+    """Has `beat` of this process increment the number of a `Heartbeat`, and closes the descriptor.
 
     Args:
-        descriptor: `Heartbeat.descriptor` in the process that started this one.
+        descriptor: `Heartbeat.descriptor` of the process that started this one, inherited.
 
     Raises:
-        OSError: it is no such thing.
+        OSError: it is not such a descriptor.
     """
     global _count
     _count = memoryview(mmap.mmap(descriptor, _SIZE)).cast("Q")
@@ -59,16 +59,16 @@ def attach(descriptor: int) -> None:
 
 
 def beat() -> None:
-    """Gives a sign of life, from whichever thread; does nothing where nobody watches."""
+    """Gives a sign of life, from any thread; does nothing where no other process reads it."""
     if _count is not None:
         _count[0] += 1
 
 
 def beating(ask: Callable[[], bool]) -> Callable[[], bool]:
-    """The same question, and a sign of life whenever it is asked.
+    """The same function, which also gives a sign of life at each call.
 
     Args:
-        ask: such as `should_stop`, which every loop asks that waits for something.
+        ask: such as `should_stop`, which every loop that waits for something calls.
     """
 
     def ask_and_beat() -> bool:

@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import numpy.typing as npt
-import reverb
 
 from quinoa.agents import registry, replay
 from quinoa.agents.divergence import finite_parameters
@@ -20,6 +19,7 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import LEARNER_SOURCE
 from quinoa.launch.metrics.reporter import BackgroundReporter, Report, Reporter
 from quinoa.launch.nodes import heartbeat
+from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.roles.checkpoint_schedule import Saver
 from quinoa.launch.roles.divergence_guard import Guard
 from quinoa.launch.roles.metric_rows import LearnerRows
@@ -44,7 +44,7 @@ class LearnerNode:
         self,
         experiment: Experiment,
         folder: RunFolder,
-        replay_client: reverb.Client,
+        replay_peer: ReplayPeer,
         report: Report,
         stop: threading.Event,
     ):
@@ -53,7 +53,7 @@ class LearnerNode:
         Args:
             experiment: what is run.
             folder: of the run.
-            replay_client: of the replay server.
+            replay_peer: the replay server.
             report: `Counter.report`.
             stop: ends `run`.
 
@@ -63,7 +63,7 @@ class LearnerNode:
         """
         self._experiment = experiment
         self._folder = folder
-        self._replay_client = replay_client
+        self._replay = replay_peer
         self._report = report
         self._stop_event = stop
         self._spec = experiment.spec()
@@ -101,12 +101,15 @@ class LearnerNode:
             waiting.look()
             return self._stop_event.is_set()
 
-        superbatches = replay.superbatches(
-            self._replay_client.server_address,
-            experiment.config,
-            self._spec,
-            steps_per_call=experiment.steps_per_call,
-            should_stop=heartbeat.beating(should_stop),
+        superbatches = self._replay.drawn(
+            lambda address, ends: replay.superbatches(
+                address,
+                experiment.config,
+                self._spec,
+                steps_per_call=experiment.steps_per_call,
+                should_stop=ends,
+            ),
+            heartbeat.beating(should_stop),
         )
         guard = Guard(learner, self._folder.checkpoints, self._warn)
         saver = Saver(
@@ -117,7 +120,7 @@ class LearnerNode:
             self._warn,
         )
         rows = LearnerRows(learner, guard, saver)
-        table = TableWatch(self._replay_client, experiment.config.segment_length, fill)
+        table = TableWatch(self._replay, experiment.config.segment_length, fill)
         # Both end what they run in the background.
         with contextlib.closing(table), contextlib.closing(superbatches):
             steps, published, superbatch = learner.steps, time.monotonic(), None

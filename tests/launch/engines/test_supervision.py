@@ -1,4 +1,4 @@
-"""When nodes are started again, with processes that end as they are told to."""
+"""When nodes are started again: with plain objects in place of processes."""
 
 from __future__ import annotations
 
@@ -24,41 +24,9 @@ from quinoa.launch.engines.supervision import (
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
+from tests.launch.engines.fakes import FakeProcess
 
 HANG_TIMEOUT_S = 10.0
-
-
-class Heart:
-    count = 0
-
-
-class Process:
-    """One that ends, and beats, when it is told to."""
-
-    group = "actor"
-    name = "actor-0"
-    pid = 7
-
-    def __init__(self):
-        self.exit_code = None
-        self.killed = False
-        self.left_stacks = False
-        self.heartbeat = Heart()
-
-    def leave_stacks(self):
-        assert not self.killed
-        self.left_stacks = True
-
-    def kill(self):
-        if not self.killed and self.exit_code is None:
-            self.exit_code = -signal.SIGKILL
-        self.killed = True
-
-    def failure(self):
-        return "Traceback\nValueError: of its own"
-
-    def with_log(self, reason):
-        return f"the log\n{reason}"
 
 
 @pytest.fixture
@@ -95,7 +63,7 @@ def supervise(tmp_path):
 @pytest.fixture
 def make(supervise):
     def make_one(may_end=False):
-        node: Any = Node(Process, may_end=may_end)  # type: ignore[arg-type]
+        node: Any = Node(FakeProcess, may_end=may_end)
         return node, supervise(node)
 
     return make_one
@@ -111,7 +79,7 @@ def events(tmp_path):
 
 def fail(node, supervisor, exit_code=1):
     """Lets the node's process live, and fail."""
-    node.process.heartbeat.count += 1
+    node.process.beats += 1
     assert supervisor.tend() is None
     node.process.exit_code = exit_code
     return supervisor.tend()
@@ -123,7 +91,7 @@ def test_one_that_fails_is_started_again_at_once(make, clock, tmp_path, capsys):
     first = node.process
     first.exit_code = 1
     assert supervisor.tend() is None
-    assert first.killed
+    assert first.is_gone
     assert node.process is not first
     assert "actor-0 is started again: ValueError: of its own" in capsys.readouterr().err
     failed, restarted = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
@@ -135,7 +103,7 @@ def test_a_node_says_what_it_is_at(make, clock):
     node, supervisor = make()
     described = {"name": "actor-0", "role": "actor", "pid": 7}
     assert node.described == {**described, "state": "starting", "restarts": 0}
-    node.process.heartbeat.count += 1
+    node.process.beats += 1
     supervisor.tend()
     assert node.described == {**described, "state": "running", "restarts": 0}
     node.process.exit_code = 1
@@ -185,7 +153,7 @@ def test_one_that_fails_again_and_again_ends_the_run_with_its_error(make, clock)
 
 def test_one_that_does_not_get_on_is_given_up_however_long_that_takes(clock, supervise):
     steps = [0]
-    node: Any = Node(Process, may_end=False, progress=lambda: steps[0])  # type: ignore[arg-type]
+    node: Any = Node(FakeProcess, may_end=False, progress=lambda: steps[0])
     supervisor = supervise(node)
     for _ in range(5):
         node.process.exit_code = 1
@@ -208,7 +176,7 @@ def test_a_start_that_fails_is_a_failure_too(clock, supervise):
     def start():
         if fails[0]:
             raise BlockingIOError("no process to be had")
-        return Process()
+        return FakeProcess()
 
     node: Any = Node(start, may_end=False)
     supervisor = supervise(node)
@@ -277,16 +245,16 @@ def test_one_that_others_kill_is_started_again_more_often_with_growing_delays(
 def test_one_that_gives_no_sign_of_life_is_killed_and_started_again(make, clock, events, capsys):
     node, supervisor = make()
     for _ in range(5):
-        node.process.heartbeat.count += 1
+        node.process.beats += 1
         assert clock.pass_by(HANG_TIMEOUT_S - 1, supervisor) is None
     hung = node.process
     assert clock.pass_by(2.0, supervisor) is None
-    assert hung.left_stacks
-    assert hung.killed
+    assert "leave_stacks" in hung.calls
+    assert hung.is_gone
     assert node.process is not hung
     assert "actor-0 made no progress for 10 s, and was killed." in capsys.readouterr().err
     clock.pass_by(3.0, supervisor)
-    node.process.heartbeat.count += 1
+    node.process.beats += 1
     supervisor.tend()
     failed, restarted, back = events()
     assert failed["reason"] == "actor-0 made no progress for 10 s, and was killed."
@@ -299,21 +267,21 @@ def test_a_start_may_take_longer_than_a_step(make, clock):
     node, supervisor = make()
     first = node.process
     assert clock.pass_by(START_TIMEOUT_S - 1, supervisor) is None
-    assert not first.killed
+    assert not first.is_gone
     clock.pass_by(2, supervisor)
-    assert first.killed
+    assert first.is_gone
 
 
 def test_a_supervisor_that_was_stopped_itself_blames_nobody(make, clock):
     node, supervisor = make()
-    node.process.heartbeat.count += 1
+    node.process.beats += 1
     clock.pass_by(2.0, supervisor)
     clock.now += 1000 * HANG_TIMEOUT_S
     assert clock.pass_by(HANG_TIMEOUT_S - 3 - MAX_GAP_S, supervisor) is None
-    assert not node.process.killed
+    assert not node.process.is_gone
     clock.pass_by(4, supervisor)
     assert node.process.exit_code is None  # That of the next one.
-    assert node.process.heartbeat.count == 0
+    assert node.process.beats == 0
 
 
 def test_restarts_are_metrics(make, clock, tmp_path):
@@ -321,7 +289,7 @@ def test_restarts_are_metrics(make, clock, tmp_path):
     for seconds in (3.0, 5.0):
         fail(node, supervisor)
         clock.pass_by(seconds, supervisor)
-        node.process.heartbeat.count += 1
+        node.process.beats += 1
         supervisor.tend()
     with RunFolder(tmp_path).metrics("supervisor").open() as file:
         rows = list(csv.DictReader(file))

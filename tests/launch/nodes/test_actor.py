@@ -13,9 +13,12 @@ from quinoa.launch.errors import FatalError
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes import actor as actor_module
 from quinoa.launch.nodes.actor import ActorNode
+from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.exit_codes import TOLD_TO_STOP
+from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.nodes.replay import make_tables
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
@@ -49,7 +52,7 @@ def act(tmp_path):
             of,
             1,
             folder,
-            reverb.Client(f"localhost:{server.port}"),
+            ReplayPeer(FixedAddresses({Role.REPLAY: f"localhost:{server.port}"})),
             lambda known: (version, parameters) if known < 0 else None,
             counter.report,
             Stop(looks),

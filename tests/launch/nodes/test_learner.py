@@ -11,8 +11,11 @@ import reverb
 from quinoa.agents.divergence import NonFiniteError
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.learner import LearnerNode
+from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.nodes.replay import make_tables
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
@@ -24,8 +27,8 @@ def made(counter: Counter, tmp_path) -> Iterator[LearnerNode]:
     server = reverb.Server(make_tables(of))
     stop = threading.Event()
     stop.set()
-    client = reverb.Client(f"localhost:{server.port}")
-    yield LearnerNode(of, RunFolder(tmp_path), client, counter.report, stop)
+    peer = ReplayPeer(FixedAddresses({Role.REPLAY: f"localhost:{server.port}"}))
+    yield LearnerNode(of, RunFolder(tmp_path), peer, counter.report, stop)
     server.stop()
 
 

@@ -1,9 +1,9 @@
-"""The main program of a node's process, started by the local engine (see `NodeProcess.start`).
+"""The main program of a node's process, which the local engine starts (see `LocalProcess.start`).
 
-Does what Launchpad's own entry does (loads the node's function, gives it a worker manager, calls
-it), and besides: dies with the engine, joins the run's network, has a heart that the engine hears,
-lets SIGTERM in once there is somebody to hear it, leaves an error where the engine finds it, and
-its stacks in the log when the engine asks for them.
+It does what Launchpad's own entry does (loads the node's function, makes a worker manager, calls
+the function), and besides: it ends when the engine ends, joins the run's network, gives signs of
+life to the engine, takes SIGTERM only once the node can stop in order, writes its error where the
+engine finds it, and its threads' stacks to the log when the engine asks for them.
 """
 
 from __future__ import annotations
@@ -34,14 +34,13 @@ def main() -> int:
     prepare()
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--data_file", required=True)
-    parser.add_argument("--lp_task_id", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--error_file", type=Path, required=True)
     parser.add_argument("--heartbeat", type=int)
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--network", default="")
     parser.add_argument("--tensorflow", action="store_true")
-    arguments, launchpad_flags = parser.parse_known_args()
+    arguments = parser.parse_args()
 
     termination.die_with(arguments.parent)
     faulthandler.enable()
@@ -57,9 +56,9 @@ def main() -> int:
         if arguments.tensorflow:
             # First, or what is imported next would import it whole.
             lean_imports.import_tensorflow()
-        _run(arguments.data_file, arguments.lp_task_id, launchpad_flags)
+        _run(arguments.data_file)
     except BaseException as error:
-        # How an actor says what it ends for. Any other exit is the doing of an agent's code.
+        # By these statuses an actor says why it ends. Code of an agent may exit with any other.
         if isinstance(error, SystemExit) and error.code in (RUN_IS_OVER, TOLD_TO_STOP):
             return int(error.code)
         text = "".join(traceback.format_exception(error.with_traceback(_own(error.__traceback__))))
@@ -72,24 +71,24 @@ def main() -> int:
     return 0
 
 
-def _run(data_file: str, task_id: int, launchpad_flags: list[str]) -> None:
+def _run(data_file: str) -> None:
     import cloudpickle
     from absl import flags
     from launchpad.launch import worker_manager_v2
 
-    flags.FLAGS(["node", "--lp_worker_manager_v2", *launchpad_flags])
+    flags.FLAGS(["node", "--lp_worker_manager_v2"])
     worker_manager_v2.WorkerManager(handle_sigterm=True, register_in_thread=True)
-    # The engine has started this process with SIGTERM held back, for importing what a node needs
-    # takes seconds, and a node that is stopped in that time must still stop in order.
+    # The engine has started this process with SIGTERM blocked: importing what a node needs takes
+    # seconds, and a node that is stopped in that time must still stop in order.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     # Written by the engine for this process, in a folder that only this user can read.
     with open(data_file, "rb") as file:
-        functions = cloudpickle.load(file)
-    functions[task_id]()
+        (function,) = cloudpickle.load(file)
+    function()
 
 
 def _own(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the node's own code on, without the machinery that called it."""
+    """The part of a traceback that begins with the node's own code."""
     start = trace
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename

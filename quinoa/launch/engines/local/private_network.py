@@ -1,9 +1,9 @@
-"""A network of the run's own, that nothing outside the run can reach.
+"""A private network for a run, which nothing outside the run can reach.
 
-Courier and Reverb listen on every interface of the machine, without asking who calls, and Courier
-unpickles what it is sent: whoever reaches a port can run code as the user. Neither can be told to
-listen on the loopback interface alone, but Linux can give processes a network that has nothing
-else. The other users of the machine cannot reach that one either.
+Courier and Reverb listen on every interface of the machine without authentication, and Courier
+unpickles what it is sent: anyone who reaches a port can run code as the user. Neither can be told
+to listen on the loopback interface alone. But Linux can give processes a network namespace that
+has only a loopback interface, which no other user of the machine can reach either.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _READY = b"ready"
 
 
 class UnavailableError(OSError):
-    """This machine does not let this user make networks."""
+    """This machine does not let this user make network namespaces."""
 
 
 @contextlib.contextmanager
 def made() -> Iterator[Sequence[int]]:
-    """Makes a network that lasts as long as this context or any process that has joined it.
+    """Makes a network, which exists until this context and all processes that joined it have ended.
 
     Yields:
-        What `join` takes in a process that has inherited these file descriptors.
+        File descriptors for `join`, in a process that inherits them.
 
     Raises:
         UnavailableError: the kernel, or the container that this runs in, does not allow it.
     """
-    # Another process makes it, because one with several threads may not, and hands it over.
+    # Another process makes it, as a process with several threads may not.
     maker = subprocess.Popen(
         interpreter.command(__name__), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -70,7 +70,7 @@ def made() -> Iterator[Sequence[int]]:
 
 @contextlib.contextmanager
 def made_if_possible(note: Callable[[UnavailableError], None]) -> Iterator[Sequence[int]]:
-    """Like `made`; where that is not allowed, calls `note` and yields nothing to join."""
+    """Like `made`; where networks are not allowed, calls `note` and yields no descriptors."""
     with contextlib.ExitStack() as stack:
         network: Sequence[int] = ()
         try:
@@ -81,10 +81,10 @@ def made_if_possible(note: Callable[[UnavailableError], None]) -> Iterator[Seque
 
 
 def join(descriptors: Sequence[int]) -> None:
-    """Puts this process, which must have one thread, into the network.
+    """Moves this process, which must have only one thread, into the network.
 
     Raises:
-        OSError: it cannot be.
+        OSError: the kernel does not allow it.
     """
     for descriptor in descriptors:
         _call("setns", descriptor, 0)
@@ -92,7 +92,7 @@ def join(descriptors: Sequence[int]) -> None:
 
 
 def _make() -> None:
-    """Makes the network in this process, tells the parent, and waits until that has it."""
+    """Makes the network in this process, tells the parent, and waits until that has opened it."""
     kinds = [b"net"]
     user, group = os.getuid(), os.getgid()
     try:

@@ -1,4 +1,4 @@
-"""Processes of nodes: started, watched, and stopped without leaving any behind."""
+"""Processes of nodes on this machine: started, watched, and ended without leaving any behind."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.machine import interpreter
 from quinoa.launch.nodes.heartbeat import Heartbeat
+from quinoa.launch.nodes.topology import KINDS
+from quinoa.launch.run.roles import Role
 from quinoa.launch.terminal.output import say
 
 _LOG_TAIL_LINES = 20
-_POLL_S = 0.02
-# What has a node write where it stands to its log, and the seconds that it has for that.
+# The signal at which a node writes its threads' stacks to its log, and the seconds it has for that.
 STACKS_SIGNAL = signal.SIGUSR1
 _STACKS_S = 0.5
 
 
 @dataclasses.dataclass
-class NodeProcess:
-    """One node's process.
+class LocalProcess:
+    """A node's process on this machine: see `Process`.
 
     Attributes:
-        group: the label of the node's group in the program.
-        name: of the node: the group and its index there.
-        log: the file that has what it prints.
-        heartbeat: goes up while it gets on, until `kill`.
-        was_killed: whether `kill` found it alive.
+        role: what the node does.
+        name: of the node.
+        log: the file that has what the process prints.
+        was_killed: whether `kill` found it running.
     """
 
-    group: str
+    role: Role
     name: str
     log: Path
-    heartbeat: Heartbeat
+    _heartbeat: Heartbeat
     _error_file: Path
     _popen: subprocess.Popen[bytes]
     was_killed: bool = False
@@ -47,33 +48,29 @@ class NodeProcess:
     @classmethod
     def start(
         cls,
-        group: str,
-        name: str,
-        arguments: Sequence[str],
+        executable: NodeExecutable,
         *,
         environment: Mapping[str, str],
         network: Sequence[int],
         nice: int,
-        tensorflow: bool,
         logs: Path,
         folder: Path,
-    ) -> NodeProcess:
-        """Starts a node.
+    ) -> LocalProcess:
+        """Starts the process of a node.
 
         Args:
-            group: see the class.
-            name: see the class.
-            arguments: Launchpad's, for the entry of a process.
+            executable: what it runs.
             environment: all environment variables of the process.
-            network: what `private_network.join` takes, or nothing.
-            nice: how much less than others it may have of a busy processor.
-            tensorflow: whether the node uses TensorFlow.
+            network: what `private_network.join` takes; empty for the network of this process.
+            nice: the process's niceness above this one's, so that on a busy machine others come
+                first.
             logs: the folder of the run's logs, an absolute path.
-            folder: that it starts in.
+            folder: the folder that the process starts in.
 
         Raises:
             OSError: there is no process, or no memory, to be had.
         """
+        name = executable.name
         log = logs / f"{name}.log"
         error_file = logs / f"{name}.error"
         # Of the process before this one, if there was one.
@@ -84,13 +81,13 @@ class NodeProcess:
             on_failure.callback(heartbeat.close)
             command = interpreter.command(
                 "quinoa.launch.engines.local.node_main",
-                *arguments,
+                f"--data_file={executable.file}",
                 f"--parent={os.getpid()}",
                 f"--error_file={error_file}",
                 f"--heartbeat={heartbeat.descriptor}",
                 f"--nice={nice}",
                 f"--network={','.join(map(str, network))}",
-                *(["--tensorflow"] if tensorflow else []),
+                *(["--tensorflow"] if KINDS[executable.role].uses_tensorflow else []),
                 folder=folder,
             )
             # SIGTERM is inherited as held back, until the node can stop in order: see `node_main`.
@@ -111,16 +108,21 @@ class NodeProcess:
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
             on_failure.pop_all()
-        return cls(group, name, log, heartbeat, error_file, popen)
+        return cls(executable.role, name, log, heartbeat, error_file, popen)
 
     @property
     def pid(self) -> int:
-        """Its number, which is also that of its group."""
+        """Its number, which is also that of its process group."""
         return self._popen.pid
 
     @property
+    def beats(self) -> int:
+        """See `Process`."""
+        return self._heartbeat.count
+
+    @property
     def exit_code(self) -> int | None:
-        """The exit status, minus the number of the signal that ended it, or None."""
+        """See `Process`."""
         if self._popen.returncode is not None:
             return self._popen.returncode
         # Its number stays taken until `kill`, which sends a signal to its group by that number.
@@ -130,21 +132,21 @@ class NodeProcess:
         return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def terminate(self) -> None:
-        """Asks it to stop."""
+        """See `Process`."""
         if self._popen.returncode is None:
             os.kill(self._popen.pid, signal.SIGTERM)
 
     def leave_stacks(self) -> None:
-        """Has it write to its log where each of its threads stands, if it can still do that."""
+        """See `Process`."""
         if self._popen.returncode is None:
             os.kill(self._popen.pid, STACKS_SIGNAL)
             time.sleep(_STACKS_S)
 
     def kill(self) -> None:
-        """Ends it and all that it started; does nothing the second time."""
+        """See `Process`."""
         if self._popen.returncode is not None:
             return
-        self.heartbeat.close()
+        self._heartbeat.close()
         self.was_killed = self.exit_code is None
         # Its own children are in its group, and may outlive it.
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -152,8 +154,8 @@ class NodeProcess:
         self._popen.wait()
 
     def failure(self) -> str:
-        """What is known of why it ended: its error, or the end of its log."""
-        # It may have found no room on the disk.
+        """See `Process`."""
+        # There may be none, as where the disk is full.
         if error := _text_of(self._error_file):
             return error
         code = self.exit_code
@@ -166,17 +168,8 @@ class NodeProcess:
         return self.with_log(reason)
 
     def with_log(self, reason: str) -> str:
-        """A reason, after the end of the log."""
+        """See `Process`."""
         return "\n".join([*_text_of(self.log).splitlines()[-_LOG_TAIL_LINES:], reason])
-
-
-def wait(processes: Sequence[NodeProcess], timeout_s: float, give_up: Callable[[], bool]) -> None:
-    """Waits until all have ended, or the time is up, or `give_up()`."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline and not give_up():
-        if all(process.exit_code is not None for process in processes):
-            return
-        time.sleep(_POLL_S)
 
 
 @contextlib.contextmanager

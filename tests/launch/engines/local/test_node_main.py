@@ -32,7 +32,6 @@ def test_only_a_node_itself_says_that_it_is_done(given, status, tmp_path):
     command = interpreter.command(
         "quinoa.launch.engines.local.node_main",
         f"--data_file={data}",
-        "--lp_task_id=0",
         f"--parent={os.getpid()}",
         f"--error_file={error}",
     )

@@ -1,4 +1,4 @@
-"""Processes as the local engine handles them, with programs that need no Launchpad."""
+"""Processes of the local engine, with programs that need no Launchpad."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cloudpickle
 import psutil
 import pytest
 
-from quinoa.launch.engines.local import processes
-from quinoa.launch.engines.local.processes import NodeProcess
+from quinoa.launch.engines.executables import NodeExecutable
+from quinoa.launch.engines.local.processes import LocalProcess
+from quinoa.launch.engines.process import Process, wait
+from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.heartbeat import Heartbeat
+from quinoa.launch.run.roles import Role
 from tests.launch.helpers import wait_until
 
 OBEDIENT = "import time; print('up', flush=True); time.sleep(100)"
@@ -25,9 +29,9 @@ WITH_CHILD = "import subprocess; print(subprocess.Popen(['sleep', '100']).pid, f
 @pytest.fixture
 def node(tmp_path, monkeypatch):
     """Starts nodes that run a piece of Python."""
-    started: list[NodeProcess] = []
+    started: list[LocalProcess] = []
 
-    def start(code: str) -> NodeProcess:
+    def start(code: str) -> LocalProcess:
         log = tmp_path / f"{len(started)}.log"
         with log.open("wb") as file:
             popen = subprocess.Popen(
@@ -36,8 +40,10 @@ def node(tmp_path, monkeypatch):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        name = f"node-{len(started)}"
-        process = NodeProcess("node", name, log, Heartbeat(), tmp_path / f"{name}.error", popen)
+        name = f"actor-{len(started)}"
+        process = LocalProcess(
+            Role.ACTOR, name, log, Heartbeat(), tmp_path / f"{name}.error", popen
+        )
         started.append(process)
         return process
 
@@ -46,7 +52,7 @@ def node(tmp_path, monkeypatch):
         process.kill()
 
 
-def is_up(process: NodeProcess) -> bool:
+def is_up(process: LocalProcess) -> bool:
     return bool(process.log.read_text())
 
 
@@ -74,11 +80,11 @@ def test_waits_for_those_that_obey_and_not_for_those_that_do_not(node):
     for process in (obedient, deaf):
         process.terminate()
     start = time.monotonic()
-    processes.wait([obedient], 20, lambda: False)
+    wait([obedient], 20, lambda: False)
     assert time.monotonic() - start < 15
-    processes.wait([deaf], 0.2, lambda: False)
+    wait([deaf], 0.2, lambda: False)
     assert deaf.exit_code is None
-    processes.wait([deaf], 100, lambda: True)
+    wait([deaf], 100, lambda: True)
     deaf.kill()
     assert deaf.was_killed
     assert deaf.exit_code == -signal.SIGKILL
@@ -98,7 +104,7 @@ def test_takes_the_children_of_a_process_with_it(node):
 
 def test_what_is_told_of_a_failure_is_its_error(node, tmp_path):
     failed = node("import sys; sys.exit(1)")
-    (tmp_path / "node-0.error").write_text("Traceback ...\nValueError: no\n")
+    (tmp_path / "actor-0.error").write_text("Traceback ...\nValueError: no\n")
     assert failed.failure() == "Traceback ...\nValueError: no"
 
 
@@ -106,26 +112,28 @@ def test_without_an_error_it_is_the_end_of_the_log_and_how_it_ended(node):
     failed = node("import os\nfor i in range(99): print(i, flush=True)\nos.abort()")
     assert wait_until(lambda: failed.exit_code is not None, 20)
     lines = failed.failure().splitlines()
-    assert lines[-2:] == ["98", "node-0 was ended by SIGABRT."]
+    assert lines[-2:] == ["98", "actor-0 was ended by SIGABRT."]
     assert len(lines) < 30
     early = node("pass")
     assert wait_until(lambda: early.exit_code is not None, 20)
-    assert early.failure() == "node-1 ended with status 0, and was not to end yet."
+    assert early.failure() == "actor-1 ended with status 0, and was not to end yet."
+
+
+def start_counter(function: Path, tmp_path: Path, folder: Path) -> LocalProcess:
+    """A counter's process, which needs no TensorFlow, that runs a function from a file."""
+    return LocalProcess.start(
+        NodeExecutable(Role.COUNTER, 0, function),
+        environment=dict(os.environ),
+        network=(),
+        nice=0,
+        logs=tmp_path,
+        folder=folder,
+    )
 
 
 def test_starting_a_node_leaves_signals_as_they_were(tmp_path):
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    process = NodeProcess.start(
-        "node",
-        "node-0",
-        ["--data_file=/nowhere", "--lp_task_id=0"],
-        environment=dict(os.environ),
-        network=(),
-        nice=0,
-        tensorflow=False,
-        logs=tmp_path,
-        folder=tmp_path,
-    )
+    process = start_counter(Path("/nowhere"), tmp_path, tmp_path)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
     try:
         assert wait_until(lambda: process.exit_code is not None, 60)
@@ -135,24 +143,24 @@ def test_starting_a_node_leaves_signals_as_they_were(tmp_path):
         process.kill()
 
 
-def test_a_node_starts_in_the_folder_that_it_is_told(tmp_path):
+def work() -> None:
+    """What the node below does: shows where it is, and gives signs of life."""
+    open("made", "w").close()
+    for _ in range(3):
+        heartbeat.beat()
+
+
+def test_a_node_starts_in_the_folder_that_it_is_told_and_is_heard(tmp_path):
     folder = tmp_path / "started in"
     folder.mkdir()
-    (folder / "data").write_bytes(cloudpickle.dumps([lambda: open("made", "w").close()]))
-    process = NodeProcess.start(
-        "node",
-        "node-0",
-        ["--data_file=data", "--lp_task_id=0"],
-        environment=dict(os.environ),
-        network=(),
-        nice=0,
-        tensorflow=False,
-        logs=tmp_path,
-        folder=folder,
-    )
+    (folder / "data").write_bytes(cloudpickle.dumps([work]))
+    process = start_counter(Path("data"), tmp_path, folder)
+    as_the_supervisor_sees_it: Process = process
     try:
         assert wait_until(lambda: process.exit_code is not None, 60)
         assert process.exit_code == 0, process.failure()
+        assert as_the_supervisor_sees_it.beats == 3
     finally:
         process.kill()
+    assert process.name == "counter-0"
     assert (folder / "made").exists()

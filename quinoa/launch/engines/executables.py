@@ -1,0 +1,61 @@
+"""What the process of each node runs, as files that a process on any machine can read."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quinoa.launch.run.roles import Role
+
+if TYPE_CHECKING:
+    import launchpad as lp
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeExecutable:
+    """What the process of one node runs.
+
+    Attributes:
+        role: what the node does.
+        index: of the node among those of its role, from 0.
+        file: has the function that the process calls, pickled by cloudpickle.
+    """
+
+    role: Role
+    index: int
+    file: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the node in logs, events and the list of processes."""
+        return f"{self.role}-{self.index}"
+
+
+def write(program: lp.Program, folder: Path) -> list[NodeExecutable]:
+    """Writes what each node of a program runs.
+
+    Args:
+        program: of `make_program`.
+        folder: an empty folder, which only this user can read: whoever could write to it could run
+            code as this user.
+
+    Returns:
+        One executable for each node, in the program's order.
+
+    Raises:
+        OSError: a file cannot be written.
+        RuntimeError: something that the nodes need cannot be pickled.
+    """
+    # Not above: a node's process, which imports this too, must import TensorFlow before Launchpad.
+    import launchpad as lp
+    from launchpad.launch import serialization
+
+    executables = []
+    for label, nodes in program.groups.items():
+        for index, node in enumerate(nodes):
+            node.launch_context.initialize(lp.LaunchType.LOCAL_MULTI_PROCESSING, launch_config=None)
+            executable = NodeExecutable(Role(label), index, folder / f"{label}-{index}.pickle")
+            serialization.serialize_functions(str(executable.file), label, [node.function])
+            executables.append(executable)
+    return executables

@@ -1,0 +1,230 @@
+"""Real servers that move to another port, and real clients that find them again."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import courier
+import numpy as np
+import pytest
+import reverb
+
+from quinoa.agents import registry, replay
+from quinoa.agents.actor import Actor
+from quinoa.agents.replay import SegmentWriter
+from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.metrics.reporter import BackgroundReporter
+from quinoa.launch.nodes import addresses as addresses_module
+from quinoa.launch.nodes.peers import Peers, RemoteMethod, ReplayPeer, ServiceMovedError
+from quinoa.launch.nodes.replay import make_tables
+from quinoa.launch.run.counts import ACTOR_STEPS
+from quinoa.launch.run.roles import Role
+from quinoa.launch.run.run_folder import RunFolder
+from tests.launch.helpers import experiment, wait_until
+from tests.launch.nodes.test_addresses import MovingAddresses
+
+# Seconds in which a call must be answered, so that one to a server that is gone ends soon.
+TIMEOUT_S = 1.0
+
+
+@contextlib.contextmanager
+def serving(addresses: MovingAddresses, role: Role, **methods: Any) -> Iterator[None]:
+    """A Courier server at a port of its own, which becomes the role's address."""
+    server = courier.Server()
+    for name, method in methods.items():
+        server.Bind(name, method)
+    server.Start()
+    addresses.now[role] = f"localhost:{server.port}"
+    try:
+        yield
+    finally:
+        server.Stop()
+        server.Join()
+
+
+def test_a_courier_server_that_moves_is_found_again():
+    addresses = MovingAddresses()
+    call: RemoteMethod[[int], int]
+    call = RemoteMethod(addresses, Role.LEARNER, "double", timeout_s=TIMEOUT_S)
+    with serving(addresses, Role.LEARNER, double=lambda number: 2 * number):
+        assert call(3) == 6
+        first = addresses.now[Role.LEARNER]
+    with serving(addresses, Role.LEARNER, double=lambda number: 20 * number):
+        assert addresses.now[Role.LEARNER] != first
+        # The client asks where the server was, and fails; the next one is made for where it is.
+        with pytest.raises(Exception, match=r"(?i)deadline|unavailable|connect"):
+            call(3)
+        assert call(3) == 60
+
+
+def test_a_method_that_raises_is_called_again_as_if_nothing_had_been():
+    addresses = MovingAddresses()
+    answers: Iterator[ValueError | int] = iter([ValueError("not now"), 7])
+
+    def answer() -> int:
+        found = next(answers)
+        if isinstance(found, ValueError):
+            raise found
+        return found
+
+    call: RemoteMethod[[], int] = RemoteMethod(addresses, Role.LEARNER, "answer")
+    with serving(addresses, Role.LEARNER, answer=answer):
+        with pytest.raises(Exception, match="not now"):
+            call()
+        assert call() == 7
+
+
+def test_a_counter_that_moves_gets_every_report_once(tmp_path):
+    addresses = MovingAddresses()
+    report: RemoteMethod[..., Any] = RemoteMethod(
+        addresses, Role.COUNTER, "report", timeout_s=TIMEOUT_S
+    )
+    folder = RunFolder(tmp_path)
+    first = Counter(folder, steps=10**6)
+    with serving(addresses, Role.COUNTER, report=first.report):
+        reporter = BackgroundReporter(report, "actor", period_s=0.01)
+        reporter.add(ACTOR_STEPS, 5)
+        reporter.record({"actor": 0, "episode_return": 1.0})
+        assert wait_until(lambda: reporter.count(ACTOR_STEPS) == 5, 20)
+        assert wait_until(lambda: not reporter._rows, 20)
+    # As a process does that ends before it is told to stop: what a next one needs stays.
+    first.save()
+    reporter.add(ACTOR_STEPS, 2)
+    reporter.record({"actor": 0, "episode_return": 2.0})
+    second = Counter(folder, steps=10**6)
+    with serving(addresses, Role.COUNTER, report=second.report):
+        assert wait_until(lambda: reporter.count(ACTOR_STEPS) == 7, 20)
+        reporter.close()
+    second.close()
+    returns = [row.split(",") for row in folder.metrics("actor").read_text().splitlines()]
+    column = returns[0].index("episode_return")
+    assert [float(row[column]) for row in returns[1:]] == [1.0, 2.0]
+    assert second.status()[ACTOR_STEPS] == 7
+
+
+def test_a_node_reaches_no_service_but_those_that_it_is_said_to_call():
+    peers = Peers.of(Role.EVALUATOR, MovingAddresses(replay="localhost:1"))
+    with pytest.raises(LookupError, match="not known to call the replay"):
+        peers.replay.server_info(1)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Addresses are asked for all the time."""
+    monkeypatch.setattr(addresses_module, "_ASK_S", 0.0)
+
+
+class Replay:
+    """A replay server of the small experiment that moves from port to port."""
+
+    def __init__(self) -> None:
+        self.of = experiment(samples_per_insert=0.0)
+        self.addresses = MovingAddresses()
+        self.peer = ReplayPeer(self.addresses)
+        self.server: reverb.Server | None = None
+        self.move()
+
+    def move(self) -> None:
+        self.stop()
+        self.server = reverb.Server(make_tables(self.of))
+        self.addresses.now[Role.REPLAY] = f"localhost:{self.server.port}"
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.stop()
+            self.server = None
+
+    def write(self, steps: int) -> None:
+        """Acts for so many steps of 4 environments, from a connection of its own."""
+        client = self.peer.connect(lambda: False)
+        assert client is not None
+        actor = self.actor(client)
+        for _ in range(steps):
+            actor.step()
+        actor.close()
+
+    def actor(self, client: reverb.Client) -> Actor:
+        config, spec = self.of.config, self.of.spec()
+        writer = SegmentWriter(
+            client,
+            4,
+            config,
+            spec,
+            should_stop=self.peer.failing_where_moved(client, lambda: False),
+        )
+        policy = registry.load(self.of.agent).agent_class.make_policy(config, spec)
+        return Actor(
+            policy, self.of.make_environments(4, "actor", 0), writer, seed=1, parameters=None
+        )
+
+
+@pytest.fixture
+def moving(quick):
+    made = Replay()
+    yield made
+    made.stop()
+
+
+def test_a_reverb_server_that_moves_is_looked_at_and_connected_to_where_it_is(moving):
+    assert moving.peer.server_info(1)
+    moving.move()
+    with pytest.raises((RuntimeError, reverb.errors.ReverbError)):
+        moving.peer.server_info(1)
+    assert moving.peer.server_info(5)
+    client = moving.peer.connect(lambda: False)
+    assert client.server_address == moving.addresses.now[Role.REPLAY]
+
+
+def test_a_server_is_waited_for_where_it_comes_up(moving):
+    moving.stop()
+    looks: list[bool] = []
+
+    def should_stop() -> bool:
+        looks.append(True)
+        if len(looks) == 3:
+            moving.move()
+        return len(looks) > 60
+
+    client = moving.peer.connect(should_stop)
+    assert client is not None
+    assert client.server_info(1)
+
+
+def test_superbatches_go_on_from_where_the_server_has_moved(moving):
+    stop = threading.Event()
+    draw = functools.partial(_draw, moving)
+    moving.write(200)
+    superbatches = moving.peer.drawn(draw, stop.is_set)
+    assert next(superbatches).reward.shape == (2, 64)
+    moving.move()
+    threading.Timer(0.5, moving.write, (200,)).start()
+    # One that was drawn ahead may still come from the old one.
+    for _ in range(4):
+        assert np.isfinite(next(superbatches).reward).all()
+    information = moving.server.localhost_client().server_info(5)
+    assert information[replay.TABLE].rate_limiter_info.sample_stats.completed > 0
+    stop.set()
+    assert next(superbatches, None) is None
+
+
+def _draw(moving: Replay, address: str, ends: Any) -> Any:
+    return replay.superbatches(
+        address, moving.of.config, moving.of.spec(), steps_per_call=2, should_stop=ends
+    )
+
+
+def test_a_writer_fails_where_the_server_has_moved(moving):
+    """Were it to send anew what was on its way, that might be there twice."""
+    client = moving.peer.connect(lambda: False)
+    actor = moving.actor(client)
+    for _ in range(20):
+        actor.step()
+    before = moving.addresses.now[Role.REPLAY]
+    moving.move()
+    with pytest.raises(ServiceMovedError, match=f"has moved from {before} to localhost"):
+        for _ in range(1000):
+            actor.step()
