@@ -175,7 +175,9 @@ def _planned(
     if preset is not None:
         # The name has a file's absolute path, as the sweep may be resumed from another folder.
         values["preset"].value, preset_flags = preset.name, preset.flags
-    steps = values.steps if values["steps"].present else preset_flags.get("steps", values.steps)
+    steps = str(values.steps)
+    if not values["steps"].present:
+        steps = preset_flags.get("steps", steps)
     axes = space.parse_axes(settings)
     of_train = [name for name in train_flags.define() if name not in _NOT_OF_TRAIN]
     given = [
@@ -193,7 +195,7 @@ def _planned(
         seeds.parse(values.seeds),
         flags=of_train,
         given=given,
-        steps=int(float(steps)),
+        steps=steps,
     )
 
 

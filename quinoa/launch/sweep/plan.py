@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from quinoa.config import parsing
+from quinoa.config.fields import ConfigError, fields_of
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import Experiment
 from quinoa.launch.sweep.sweep_folder import PlannedRun
 
 _MAX_NAME = 120
@@ -24,7 +27,7 @@ def plan(
     *,
     flags: Collection[str],
     given: Sequence[str],
-    steps: int,
+    steps: str,
 ) -> list[PlannedRun]:
     """Plans a run for each agent, environment, combination of settings, and seed.
 
@@ -35,7 +38,7 @@ def plan(
         seeds: of each.
         flags: the flags of `train` that a combination may set.
         given: flags that all runs have, as typed.
-        steps: of all runs, where a combination does not say.
+        steps: of all runs, as typed, where a combination does not say.
 
     Raises:
         ExperimentError: a setting is also given for all, or has a flag of the sweep's own.
@@ -64,7 +67,7 @@ def plan(
                             name=_name(len(runs), shown, seed),
                             settings=settings,
                             seed=seed,
-                            steps=int(float(combination.get("steps", steps))),
+                            steps=_parse_steps(combination.get("steps", steps)),
                             arguments=(
                                 *(f"--agent={agent}", f"--env={environment}", f"--seed={seed}"),
                                 *given,
@@ -73,6 +76,15 @@ def plan(
                         )
                     )
     return runs
+
+
+def _parse_steps(text: str) -> int:
+    """Reads a number of steps as it is typed; raises `ExperimentError` where it is none."""
+    try:
+        steps: int = parsing.parse(fields_of(Experiment)["steps"], text)
+    except ConfigError as error:
+        raise ExperimentError(str(error)) from error
+    return steps
 
 
 def _check(combination: Mapping[str, str], typed: Collection[str]) -> None:

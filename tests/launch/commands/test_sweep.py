@@ -189,6 +189,8 @@ def quinoa(quinoa, monkeypatch, tmp_path):
         (["--env=control:cheeta:run"], "Did you mean control:cheetah:run?"),
         (["--steps=1000"], "ends before the first gradient step"),
         (["num_actors=1,0"], "num_actors=0: it must be a whole number"),
+        (["steps=1000,many"], "steps = 'many' cannot work: it must be a whole number"),
+        (["steps=nan,1000"], "steps = 'nan' cannot work: it must be a whole number"),
         (["--", "--num_actor=3"], "num_actor"),
         (["--retry_failed"], "give --resume too"),
         (["--resume=nowhere"], "/nowhere: it holds no sweep.json"),

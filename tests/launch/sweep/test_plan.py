@@ -9,7 +9,7 @@ FLAGS = ("steps", "num_actors", "set")
 
 
 def make(combinations=({},), *, agents=("a",), environments=("e",), seeds=(0,), given=()):
-    return plan(agents, environments, combinations, seeds, flags=FLAGS, given=given, steps=100)
+    return plan(agents, environments, combinations, seeds, flags=FLAGS, given=given, steps="100")
 
 
 def test_plans_every_agent_environment_combination_and_seed():

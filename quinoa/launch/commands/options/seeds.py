@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from quinoa.config.fields import fields_of
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import Experiment
 
-# What `Experiment.seed` may be is below this one.
-_END = 2**31
+_SEED = fields_of(Experiment)["seed"]
 # Far more than anybody waits for; a slip of the keyboard is not to fill the memory.
 _MAX_SEEDS = 100_000
 _PART = re.compile(r"([0-9]+)(?::([0-9]+))?")
@@ -28,8 +29,8 @@ def parse(text: str) -> list[int]:
         end = first + 1 if match[2] is None else int(match[2])
         if first >= end:
             raise ExperimentError(_cannot(text, f"{part} is empty, for {end} is not in it"))
-        if end > _END:
-            raise ExperimentError(_cannot(text, "they must be from 0 to 2**31 - 1"))
+        if not _SEED.holds(end - 1):
+            raise ExperimentError(_cannot(text, f"they must be {_SEED.wanted}"))
         if len(seeds) + end - first > _MAX_SEEDS:
             raise ExperimentError(_cannot(text, f"they are more than {_MAX_SEEDS}"))
         seeds += range(first, end)
