@@ -30,6 +30,14 @@ def test_every_link_and_picture_of_a_page_exists(page):
         assert (page.parent / target).resolve().is_file(), f"{page}: {target}"
 
 
+@pytest.mark.parametrize("page", fences.pages(), ids=fences.name)
+def test_every_file_of_the_source_that_a_page_names_exists(page):
+    """Placeholders in capitals stand for what a reader adds."""
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:benchmarks|quinoa|scripts|tests)/[\w./*]+)`", text):
+        assert re.search(r"[A-Z]{4}", path) or list(ROOT.glob(path.rstrip("/"))), path
+
+
 def test_every_page_can_be_found_from_the_map():
     """From docs/index.md, or from the index of a folder that it links to."""
     index = ROOT / "docs" / "index.md"
