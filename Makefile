@@ -41,7 +41,7 @@ bench-peers: setup ## The same beside Acme and Stable-Baselines3, in environment
 	@PYTHON310='$(or $(PYTHON310),$(PYTHON))' PYTHON311='$(PYTHON311)' scripts/peers.sh
 	@$(RUN)/python -m benchmarks --only=against_peers --out=runs/benchmarks-peers
 
-chaos: setup ## Do to a run what befalls runs, and see what it survives (about 15 minutes)
+chaos: setup ## Inject faults into a run, and report what it survives (about 15 minutes)
 	@$(RUN)/python -m tests.chaos
 
 lint: setup ## Check format, lint and types

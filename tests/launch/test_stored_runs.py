@@ -92,6 +92,16 @@ def test_status_shows_a_sweep_and_its_runs(quinoa):
         assert line in out
 
 
+def test_a_finished_sweep_is_resumed_without_running_anything(stored):
+    folder = stored / "sweep"
+    before = pd.read_csv(folder / "runs.csv")
+    done = command("sweep", f"--resume={folder}")
+    assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "runs.csv"), before)
+    for run in (folder / "000-tau=0.01-s0", folder / "001-tau=0.03-s0"):
+        assert not read_json(RunFolder(run).experiment).get("resumed")
+
+
 def test_plot_draws_them_together_and_makes_a_table(quinoa, tmp_path):
     out, table = tmp_path / "curves.png", tmp_path / "table.csv"
     folders = [str(STORED / "local"), str(STORED / "sweep")]
