@@ -139,7 +139,8 @@ def _write_reference(folder: Path) -> None:
 
 def _nav(source: Path) -> list[Any]:
     def pages(folder: Path) -> Iterable[str]:
-        return (str(path.relative_to(source)) for path in sorted(folder.glob("*.md")))
+        found = sorted(folder.glob("*.md"), key=lambda path: (path.name != "index.md", path))
+        return (str(path.relative_to(source)) for path in found)
 
     nav: list[Any] = [{"Quinoa": "README.md"}, "docs/index.md", "docs/installation.md"]
     for section in _SECTIONS:
