@@ -80,10 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     prepare()
     if not sys.warnoptions:
-        # Those of libraries about libraries, which nobody at the terminal can act on.
+        # Libraries' warnings about other libraries, which users cannot act on.
         warnings.simplefilter("ignore")
     show_library_warnings()
-    # Agents and environments of the user's own may lie in the current folder.
+    # The current folder may have the user's agents and environments.
     try:
         here = os.getcwd()
     except FileNotFoundError:
@@ -141,7 +141,7 @@ def _errors_are_said(arguments: Sequence[str]) -> Iterator[_Exit]:
         how = "ended by SIGTERM" if is_terminated else "interrupted"
         what = f": {error}" if str(error) else "."
         exit_.status = complain(f"{how}{what}", TERMINATED if is_terminated else INTERRUPTED)
-    # sys.exit() in code of the user's own too, which is no end that a command comes to by itself.
+    # SystemExit too, which only a user's code raises here.
     except BaseException as error:
         exit_.status = _status_of(error, arguments)
     finally:

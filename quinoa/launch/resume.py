@@ -27,7 +27,7 @@ def locked(folder: RunFolder) -> Iterator[None]:
     Raises:
         ExperimentError: another process runs in it.
     """
-    in_use = f"{folder.root} is in use by a run that goes on: stop that first."
+    in_use = f"{folder.root} is in use by a run that is still running: stop that first."
     with lock.locked(folder.root, in_use):
         yield
 

@@ -53,22 +53,6 @@ def test_a_task_is_flat_within_the_box_and_cut_off_at_200_with_discount_1(task):
         assert environment.step(np.zeros(actions)).first()
 
 
-@pytest.mark.parametrize("task", SIZES)
-def test_same_seed_same_trajectory(task):
-    def trajectory(seed):
-        with environments.make(f"adroit:{task}", seed) as environment:
-            rng = np.random.default_rng(7)
-            out = [environment.reset().observation]
-            for t in range(40):
-                action = rng.uniform(-1, 1, environment.action_spec().shape)
-                step = environment.reset() if t == 20 else environment.step(action)
-                out.append(step.observation)
-            return np.array(out)
-
-    np.testing.assert_array_equal(trajectory(4), trajectory(4))
-    assert not np.array_equal(trajectory(4), trajectory(5))
-
-
 def _distance(task, raw):
     """Between the palm and the object, by MuJoCo's own data."""
     data = raw.data

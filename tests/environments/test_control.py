@@ -86,22 +86,6 @@ def test_agrees_with_dm_control():
         np.testing.assert_allclose(step.observation, flat, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["control:cheetah:run", "control:ball_in_cup:catch"])
-def test_same_seed_same_trajectory(name):
-    def trajectory(seed):
-        environment = environments.make(name, seed)
-        size = environment.action_spec().shape
-        rng = np.random.default_rng(7)
-        out = [environment.reset().observation]
-        for t in range(60):
-            step = environment.reset() if t == 30 else environment.step(rng.uniform(-1, 1, size))
-            out.append(step.observation)
-        return np.array(out)
-
-    np.testing.assert_array_equal(trajectory(4), trajectory(4))
-    assert not np.array_equal(trajectory(4), trajectory(5))
-
-
 def test_a_time_limit_keeps_the_discount():
     environment = environments.make("control:cartpole:balance", 0, action_repeat=10)
     environment.reset()

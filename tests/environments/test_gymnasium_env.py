@@ -157,22 +157,6 @@ def test_pendulum_is_truncated_at_200_with_discount_1():
     assert {float(step.discount) for step in steps} == {1.0}
 
 
-@pytest.mark.parametrize("name", ["gym:Pendulum-v1", "gym:HalfCheetah-v5"])
-def test_same_seed_same_trajectory(name):
-    def trajectory(seed):
-        with environments.make(name, seed) as environment:
-            rng = np.random.default_rng(7)
-            out = [environment.reset().observation]
-            for t in range(40):
-                action = rng.uniform(-1, 1, environment.action_spec().shape)
-                step = environment.reset() if t == 20 else environment.step(action)
-                out.append(step.observation)
-            return np.array(out)
-
-    np.testing.assert_array_equal(trajectory(4), trajectory(4))
-    assert not np.array_equal(trajectory(4), trajectory(5))
-
-
 def test_its_own_ids_are_those_that_it_registers_a_class_for():
     """They are read in its source."""
     registered = {

@@ -136,3 +136,29 @@ def test_whatever_making_one_raises_is_one_error_with_its_cause(factory, message
 def test_ctrl_c_ends_the_making_of_one():
     with pytest.raises(KeyboardInterrupt):
         environments.make(f"{HERE}:interrupted", 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "control:cheetah:run",
+        "control:ball_in_cup:catch",
+        "gym:Pendulum-v1",
+        "gym:HalfCheetah-v5",
+        *(name for name in environments.list_environments() if name.startswith("adroit:")),
+    ],
+)
+def test_same_seed_same_trajectory(name):
+    def trajectory(seed):
+        with environments.make(name, seed) as environment:
+            rng = np.random.default_rng(7)
+            out = [environment.reset().observation]
+            for t in range(40):
+                action = rng.uniform(-1, 1, environment.action_spec().shape)
+                # Of a second episode too, whose start follows from the same seed.
+                step = environment.reset() if t == 20 else environment.step(action)
+                out.append(step.observation)
+            return np.array(out)
+
+    np.testing.assert_array_equal(trajectory(4), trajectory(4))
+    assert not np.array_equal(trajectory(4), trajectory(5))

@@ -188,7 +188,7 @@ def test_a_folder_is_one_runs_at_a_time(run):
     with resume.locked(run):
         status, _, err = go_on(run, "--steps=1500", "--change=steps")
     assert status == 2
-    assert "is in use by a run that goes on: stop that first." in err
+    assert "is in use by a run that is still running: stop that first." in err
     with resume.locked(run):
         pass
 

@@ -77,7 +77,7 @@ def recover_newest(folder: RunFolder) -> ReplayCheckpoint | None:
     checkpoint, damaged = newest_whole(folder)
     for error in damaged:
         aside = error.checkpoint.set_aside()
-        text = f"{error.what}; it is kept as {aside}, and what replay held is taken from before it."
+        text = f"{error.what}; it is kept as {aside}, and replay is restored from the one before."
         node_warnings.warn(folder.events, _NODE, "replay_damaged", text)
     if checkpoint is not None:
         transitions = checkpoint.transitions
@@ -106,7 +106,7 @@ def check_fits(checkpoint: ReplayCheckpoint, experiment: Experiment, form: str) 
     for name, value in _identity(experiment, form).items():
         if written.get(name) != value:
             raise ExperimentError(
-                f"What replay held was written with {name} = {written.get(name)!r} (here "
+                f"The replay checkpoint was written with {name} = {written.get(name)!r} (here "
                 f"{value!r}): leave --resume_replay out, and replay starts empty."
             )
 

@@ -1,4 +1,4 @@
-"""What a command is, and what commands share."""
+"""Defines what a command is, with helpers for all commands."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 class UsageError(ValueError):
-    """The command line cannot be understood."""
+    """The command line is invalid."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which does what Ctrl-C does."""
+    """SIGTERM was received; handled like Ctrl-C."""
 
 
 @contextlib.contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Within, SIGTERM raises `Terminated`, so that what has been changed is put back.
+    """Makes SIGTERM raise `Terminated`, so that cleanup code runs.
 
-    Where it has been told to do something else, and in other threads than the main one, nothing is
-    changed.
+    Does nothing outside the main thread, or if SIGTERM has another handler already.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -56,7 +55,7 @@ def sigterm_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def telling_what_is_lost(lost: Callable[[], str]) -> Iterator[None]:
-    """Within, Ctrl-C has the command's last line say what has come of it."""
+    """Adds to Ctrl-C's `KeyboardInterrupt` a message that says what is lost."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -67,11 +66,11 @@ class Command(NamedTuple):
     """One command of the program.
 
     Attributes:
-        usage: what follows its name.
-        about: one line about it.
-        details: what else its help says.
+        usage: its arguments, for the help.
+        about: its description in one line.
+        details: the rest of its help.
         flags: makes its flags.
-        run: runs it with parsed flags and the arguments that are no flags.
+        run: runs it with the parsed flags and the other arguments; returns the exit status.
     """
 
     usage: str
@@ -90,21 +89,21 @@ def define_number(
 
 
 def expect(arguments: Sequence[str], count: int, what: str) -> None:
-    """Checks how many arguments there are.
+    """Checks the number of arguments.
 
     Raises:
-        UsageError: another number than `count`; it begins with `what`.
+        UsageError: there are not `count`; the message begins with `what`.
     """
     if len(arguments) != count:
         given = f", not {' '.join(arguments)}" if arguments else ""
         raise UsageError(f"{what}{given}.")
 
 
-def expect_possible(flag: str, path: Path) -> None:
-    """Checks that what a flag names could be written, before the work whose result goes there.
+def expect_writable(flag: str, path: Path) -> None:
+    """Checks that a flag's file can be written, before the work whose result goes there.
 
     Raises:
-        UsageError: it could not be.
+        UsageError: it cannot be.
     """
     try:
         require_writable(path)
@@ -113,6 +112,6 @@ def expect_possible(flag: str, path: Path) -> None:
 
 
 def complain(message: str, status: int) -> int:
-    """Says what is wrong; returns the exit status given."""
+    """Prints an error; returns the given exit status."""
     say(f"quinoa: {message}", sys.stderr)
     return status

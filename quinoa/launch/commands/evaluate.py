@@ -17,7 +17,7 @@ from quinoa.launch.commands.base import (
     complain,
     define_number,
     expect,
-    expect_possible,
+    expect_writable,
     telling_what_is_lost,
 )
 from quinoa.launch.commands.options import seeds, trained
@@ -122,7 +122,7 @@ def _evaluate(
 
 def _check_writable(path: Path) -> None:
     """Checks before any episode is played that --json's file can be written."""
-    expect_possible("json", path)
+    expect_writable("json", path)
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"--json={path} cannot be written: give a file in a folder that exists.")
 

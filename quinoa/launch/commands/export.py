@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.launch.commands.base import OK, Command, UsageError, expect, expect_possible
+from quinoa.launch.commands.base import OK, Command, UsageError, expect, expect_writable
 from quinoa.launch.commands.options import trained
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine import process_environment
@@ -43,7 +43,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     experiment = load(folder)
     checkpoint = trained.chosen_checkpoint(values, folder)
     out = Path(values.out) if values.out else Path(f"{folder.root.resolve().name}-policy")
-    expect_possible("out", out)
+    expect_writable("out", out)
     to = start.absolute(out)
     check_new(to)
     # It imports TensorFlow, and so comes after everything that can be refused quickly.

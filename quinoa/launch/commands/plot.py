@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from absl import flags
 
-from quinoa.launch.commands.base import OK, Command, UsageError, define_number, expect_possible
+from quinoa.launch.commands.base import OK, Command, UsageError, define_number, expect_writable
 from quinoa.launch.machine import process_environment
 from quinoa.launch.machine.streams import STANDARD_OUTPUT, data_stream
 from quinoa.launch.terminal.output import say
@@ -81,9 +81,9 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         raise UsageError("--normalize needs a --baseline: a line's name, or a file of scores.")
     if values.baseline and not values.normalize:
         raise UsageError("--baseline is for --normalize: give that too.")
-    expect_possible("out", Path(values.out))
+    expect_writable("out", Path(values.out))
     if values.table not in (None, STANDARD_OUTPUT):
-        expect_possible("table", Path(values.table))
+        expect_writable("table", Path(values.table))
     with data_stream(values.table) as data:
         return _plot(values, arguments, data)
 

@@ -16,7 +16,7 @@ from quinoa.launch.commands.base import (
     complain,
     define_number,
     expect,
-    expect_possible,
+    expect_writable,
 )
 from quinoa.launch.commands.options import trained
 from quinoa.launch.errors import ExperimentError
@@ -58,7 +58,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     steps = _steps(values.step)
     if values.observation is not None and values["step"].present:
         raise UsageError("--step and --observation both say the state: give one of them.")
-    expect_possible("out", Path(values.out))
+    expect_writable("out", Path(values.out))
     process_environment.set_for_this_process()
     from quinoa.environments import EnvironmentFault
     from quinoa.launch.run import run_folder

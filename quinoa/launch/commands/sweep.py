@@ -1,4 +1,4 @@
-"""Trains many times, with settings and seeds that differ."""
+"""`quinoa sweep`: trains many times, with different settings and seeds."""
 
 from __future__ import annotations
 
@@ -81,8 +81,7 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "resume",
         None,
-        "The folder of a sweep to go on with: what is finished is left, what was broken off goes "
-        "on.",
+        "The folder of a sweep to resume: finished runs are left, others are resumed or started.",
         flag_values=values,
     )
     flags.DEFINE_boolean(
@@ -104,12 +103,12 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     inherited = process_environment.set_for_this_process()
     if values.resume is None:
         if values.retry_failed:
-            raise UsageError("--retry_failed is for a sweep that goes on: give --resume too.")
+            raise UsageError("--retry_failed is for a sweep that is resumed: give --resume too.")
         return _begin(values, [*values.grid, *settings], inherited, start)
     given = [f"--{name}" for name in values if values[name].present and name not in _WITH_RESUME]
     if other := [*given, *settings]:
         raise UsageError(
-            f"A sweep goes on as it was planned: leave {other[0]} out, or start another."
+            f"A sweep is resumed as it was planned: leave {other[0]} out, or start another."
         )
     from quinoa.launch.sweep.sweep_folder import SweepFolder
 
@@ -256,7 +255,7 @@ def _sized(
 
 
 def _locked(sweep: SweepFolder) -> contextlib.AbstractContextManager[None]:
-    in_use = f"{sweep.root} is in use by a sweep that goes on: stop that first."
+    in_use = f"{sweep.root} is in use by a sweep that is still running: stop that first."
     return lock.locked(sweep.root, in_use)
 
 
@@ -299,7 +298,7 @@ def _go_through(
     ]:
         whose = "its" if len(left) == 1 else "their"
         say(
-            f"{len(left)} of {count(len(planned), 'run')} did not come to {whose} end. To go on: "
+            f"{len(left)} of {count(len(planned), 'run')} did not come to {whose} end. To resume: "
             f"{command('sweep', f'--resume={root}')}"
         )
     failed = [run for run in planned if states[run.name] is SweepRunState.FAILED]

@@ -64,7 +64,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     if summary.final is None:
         say(f"To evaluate what it has learned: {command('evaluate', str(root))}")
     if result.outcome in (Outcome.STOPPED, Outcome.KILLED):
-        say(f"To go on with it: {command('train', f'--resume={root}')}")
+        say(f"To resume it: {command('train', f'--resume={root}')}")
     if summary.evaluation_error is not None:
         return complain(f"the final evaluation failed: {summary.evaluation_error}", FAILED)
     return FAILED if result.outcome is Outcome.KILLED else OK

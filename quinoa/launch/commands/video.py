@@ -16,7 +16,7 @@ from quinoa.launch.commands.base import (
     UsageError,
     define_number,
     expect,
-    expect_possible,
+    expect_writable,
     telling_what_is_lost,
 )
 from quinoa.launch.commands.options import trained
@@ -138,7 +138,7 @@ def _record(
     out = values.out or folder.videos / checkpoint.path.name
     paths = [start.absolute(path) for path in _paths(Path(out))]
     for path in paths:
-        expect_possible("out", path)
+        expect_writable("out", path)
     from quinoa.agents.divergence import NonFiniteError
 
     # MuJoCo reads the variable when the environment imports it. Whether the environment needs it is

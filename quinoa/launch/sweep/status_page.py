@@ -96,7 +96,7 @@ def _next(sweep: Overview) -> list[Text]:
         if sweep.folder.table.is_file():
             lines.append(Text(f"Its table: {sweep.folder.table}"))
         if not sweep.is_complete:
-            lines.append(Text(f"To go on with it: {command('sweep', f'--resume={root}')}"))
+            lines.append(Text(f"To resume it: {command('sweep', f'--resume={root}')}"))
         elif any(row.state == overview.FAILED for row in sweep.rows):
             retry = command("sweep", f"--resume={root}", "--retry_failed")
             lines.append(Text(f"To try again what failed: {retry}"))

@@ -108,8 +108,8 @@ class SweepFolder:
             self.root.mkdir(parents=True, exist_ok=True)
             if self.description.exists():
                 raise ExperimentError(
-                    f"{self.root} already holds a sweep: go on with --resume={self.root}, or give "
-                    "another folder."
+                    f"{self.root} already holds a sweep: resume it by --resume={self.root}, or "
+                    "give another folder."
                 )
             if any(self.root.iterdir()):
                 raise ExperimentError(f"{self.root} is not empty: give a new folder.")

@@ -1,1 +1,1 @@
-"""What is said on a terminal or in a notebook: text, numbers, progress bars."""
+"""Output on a terminal or in a notebook: text, numbers, progress bars."""

@@ -145,7 +145,7 @@ def _next(run: RunView) -> list[Text]:
     if run.state is State.DEAD and run.learned is None:
         return [Text(f"It had saved nothing yet. To start it again: {go_on}")]
     if run.state is State.DEAD or outcome in ("stopped", "killed", "failed"):
-        return [Text(f"To go on with it: {go_on}")]
+        return [Text(f"To resume it: {go_on}")]
     if outcome == "finished" and run.result is not None and not run.result.get("final_returns"):
         return [evaluate]
     return []

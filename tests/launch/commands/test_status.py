@@ -223,7 +223,7 @@ def test_a_run_that_was_stopped_names_the_command_that_goes_on(trained, status, 
     code, out, _ = status(copy)
     assert code == 0
     assert f"\n{outcome}\n" in out
-    assert f"To go on with it: quinoa train '--resume={copy.root}'\n" in out
+    assert f"To resume it: quinoa train '--resume={copy.root}'\n" in out
 
 
 def test_a_run_that_hangs_and_one_of_another_machine(running, status):

@@ -136,7 +136,7 @@ def test_a_signal_has_the_runs_save_and_leaves_nothing_behind(tmp_path, number):
         os.killpg(process.pid, number)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert "3 of 3 runs did not come to their end. To go on" in out
+    assert "3 of 3 runs did not come to their end. To resume" in out
     assert not children_of(folder)
     plan = sweep.load()
     states = [sweep.state(planned) for planned in plan]

@@ -109,7 +109,7 @@ def test_status_shows_a_sweep_that_no_process_runs(sweep, status):
     code, out, _ = status()
     assert code == 1
     assert "no process runs it: " in out
-    assert out.endswith(f"To go on with it: quinoa sweep --resume={sweep.root}\n")
+    assert out.endswith(f"To resume it: quinoa sweep --resume={sweep.root}\n")
 
 
 def test_status_shows_a_sweep_that_has_ended(sweep, status):

@@ -30,7 +30,7 @@ def test_a_plan_is_read_as_it_was_written(sweep):
 
 
 def test_a_folder_that_is_taken_is_an_error(sweep, tmp_path):
-    with pytest.raises(ExperimentError, match="already holds a sweep: go on with --resume"):
+    with pytest.raises(ExperimentError, match="already holds a sweep: resume it by --resume"):
         sweep.create()
     with pytest.raises(ExperimentError, match="is not empty"):
         SweepFolder(tmp_path).create()

@@ -1,4 +1,4 @@
-"""Prints what turns completion on in a shell."""
+"""`quinoa completion`: prints the script that enables completion in a shell."""
 
 from __future__ import annotations
 

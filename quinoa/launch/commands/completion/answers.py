@@ -1,7 +1,7 @@
-"""Completion of command lines in a shell: its scripts, and what they ask the program.
+"""Completion of command lines in a shell: the scripts, and the program's answers to them.
 
-A script asks `quinoa __complete SHELL ...` at each press of the Tab key, so it never has to be made
-again: it knows the agents, presets, environments and runs of that moment.
+At each press of the Tab key a script runs `quinoa __complete SHELL ...`. So it is never outdated,
+and completes the agents, presets, environments and runs of the moment.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from quinoa.launch.commands.completion import candidates
 from quinoa.launch.commands.completion.candidates import Candidates
 from quinoa.launch.commands.completion.line import split
 
-# Where the script of zsh cuts what is typed.
+# The letters at which the script for zsh splits a word.
 _ZSH_BREAKS = "/=,:"
 
 
 def script(shell: str) -> str:
-    """What turns completion on in bash, zsh or fish."""
+    """The script that enables completion in bash, zsh or fish."""
     return (Path(__file__).parent / f"quinoa.{shell}").read_text(encoding="utf-8")
 
 
 def answer(commands: Mapping[str, Command], arguments: Sequence[str]) -> list[str]:
-    """What a script asked for, as it takes that.
+    """Answers a script, in the form that it reads.
 
     Args:
-        commands: of the program, by name.
-        arguments: what it gives: `bash LINE BREAKS`, the line up to the cursor and what ends a word
-            for bash; or `zsh WORD... LAST` and `fish WORD... LAST`, the words after the program's
-            name, and the one at the cursor as it is typed, quotes and all.
+        commands: the program's commands, by name.
+        arguments: the script's arguments: `bash LINE BREAKS`, the line up to the cursor and the
+            letters that end a word for bash; or `zsh WORD... LAST` and `fish WORD... LAST`, the
+            words after the program's name, and the one at the cursor as typed, with its quotes.
 
     Returns:
-        Lines. For bash: `paths` or `words`, then the candidates, each from the last break on. For
-        the others: a candidate each, with a tab and what it is; for zsh from the last break on too.
+        Lines. For bash: `paths` or `words`, then the candidates from their last break on. For zsh
+        and fish: each candidate (for zsh from its last break on), a tab and its description.
 
     Raises:
-        ExperimentError: a file of presets that is being completed has a mistake.
-        UsageError: it gives something else.
+        ExperimentError: a preset file that is being completed has an error.
+        UsageError: the arguments are not of that form.
     """
     if len(arguments) < 2 or (arguments[0] == "bash" and len(arguments) != 3):
         raise UsageError("__complete is for the scripts that quinoa completion prints.")
@@ -57,6 +57,6 @@ def answer(commands: Mapping[str, Command], arguments: Sequence[str]) -> list[st
 
 
 def _for_bash(found: Candidates, start: int) -> list[str]:
-    # It puts the slash after a folder itself.
+    # bash appends the slash of a folder itself.
     texts = [each.text[start:] for each in found.listed]
     return [text.rstrip("/") or text for text in texts] if found.are_paths else texts

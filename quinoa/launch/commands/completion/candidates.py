@@ -1,4 +1,4 @@
-"""What may stand at the cursor, by the words before it."""
+"""Finds the words that may stand at the cursor, from the words before it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from quinoa.launch.run.run_folder import RunFolder
 if TYPE_CHECKING:
     from quinoa.agents.config import AgentConfig
 
-# Words in place of a command.
+# The flags that may stand in place of a command.
 _PROGRAM_FLAGS = {"--help": "what commands there are", "--version": "which version this is"}
 _FLAG = re.compile(r"--?(?P<name>\w+)(?P<equals>=(?P<value>.*))?", re.DOTALL)
-# Letters of what is said of a candidate, at most.
+# The most letters of a candidate's description.
 _ABOUT = 100
 
 
@@ -33,8 +33,8 @@ class Candidate(NamedTuple):
     """A word that may stand at the cursor.
 
     Attributes:
-        text: the whole word. One that ends in `=`, `:` or `/` has more to come.
-        about: what it is, in a line; may be empty.
+        text: the whole word. One that ends in `=`, `:` or `/` is to be continued.
+        about: its description in one line; may be empty.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Candidates(NamedTuple):
 
     Attributes:
         listed: the words.
-        are_paths: whether they are files and folders.
+        are_paths: whether they are paths of files and folders.
     """
 
     listed: Sequence[Candidate]
@@ -54,14 +54,14 @@ class Candidates(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """A command line: the name of the command, its flags, and the words after its name."""
+    """A command line: the command's name, its flags, and the words after the name."""
 
     name: str
     values: flags.FlagValues
     words: Sequence[str]
 
     def given(self, flag: str) -> str | None:
-        """What a flag is given last; None where it is not."""
+        """The last value that a flag is given, or None."""
         found = None
         for index, word in enumerate(self.words):
             match = _FLAG.fullmatch(word)
@@ -93,20 +93,20 @@ class _Line(NamedTuple):
 
 
 _NOTHING = Candidates(())
-# Takes the line, and the word or the value so far.
+# Completes a word or value, as far as it is typed, in a line.
 _Completer = Callable[[_Line, str], Candidates]
 
 
 def complete(commands: Mapping[str, Command], words: Sequence[str], last: str) -> Candidates:
-    """What may stand at the cursor.
+    """Finds the words that may stand at the cursor.
 
     Args:
-        commands: of the program, by name.
-        words: those between the program's name and the cursor's word.
+        commands: the program's commands, by name.
+        words: the words between the program's name and the cursor's word.
         last: the cursor's word, as far as it is typed.
 
     Raises:
-        ExperimentError: a file of presets that is being completed has a mistake.
+        ExperimentError: a preset file that is being completed has an error.
     """
     if not words:
         known = {name: command.about for name, command in commands.items()}
@@ -135,7 +135,7 @@ def _beginning(typed: str, known: Iterable[tuple[str, str]]) -> Candidates:
 
 
 def _first(text: str) -> str:
-    """The first sentence of a text, cut where it is long."""
+    """The first sentence of a text, cut if it is long."""
     sentence = re.split(r"[.;](?=\s|$)", " ".join(text.split()))[0]
     return sentence if len(sentence) <= _ABOUT else f"{sentence[: _ABOUT - 3].rstrip()}..."
 
@@ -151,7 +151,7 @@ def _prefixed(before: str, found: Candidates) -> Candidates:
 
 
 def _flags(line: _Line, last: str) -> Candidates:
-    """Flags, but for those that are given already and can be given once."""
+    """Flags, without those that are given already and may be given only once."""
     known = {}
     for name in line.values:
         flag = line.values[name]
@@ -186,7 +186,7 @@ def _value(line: _Line, name: str, typed: str) -> Candidates:
 
 
 def _argument(line: _Line, command: Command, typed: str) -> Candidates:
-    """What is no flag, as the first word of a command's usage has it."""
+    """Arguments, by the first word of the command's usage."""
     usage = command.usage.partition(" ")[0].strip("[]")
     if line.arguments() and not usage.endswith("..."):
         return _NOTHING
@@ -198,7 +198,7 @@ def _argument(line: _Line, command: Command, typed: str) -> Candidates:
     if usage.islower():
         return _beginning(typed, [(kind, "") for kind in kinds])
     found = [ARGUMENTS[kind](line, typed) for kind in kinds]
-    # Names before files, which are offered where no name begins so.
+    # Files are offered only if no name matches.
     named = [each for of in found for each in of.listed if not of.are_paths]
     return Candidates(named) if named else next((of for of in found if of.listed), _NOTHING)
 
@@ -232,13 +232,13 @@ def _presets(line: _Line, typed: str) -> Candidates:
 
 
 def _named(typed: str, known: Iterable[tuple[str, str]], ending: str) -> Candidates:
-    """Names; where none begins so, files of one's own that have an ending."""
+    """Names or, if none matches, files with an ending."""
     found = _beginning(typed, known)
     return found if found.listed else _of_paths(paths.files(typed, [ending]))
 
 
 def _settings(line: _Line, typed: str) -> Candidates:
-    """`NAME=` of the agent that is given, then `NAME=VALUE` where there are few values."""
+    """`NAME=` of the agent's settings, then `NAME=VALUE` of a setting with few values."""
     config = _config(line)
     if config is None:
         return _NOTHING
@@ -254,7 +254,7 @@ def _settings(line: _Line, typed: str) -> Candidates:
 
 
 def _axes(line: _Line, typed: str) -> Candidates:
-    """The same of what a sweep goes through, which may be a flag of `train` too."""
+    """The same for a sweep, which may also vary flags of `train`."""
     from quinoa.launch.commands.options import train_flags
     from quinoa.launch.sweep import plan
 
@@ -265,9 +265,9 @@ def _axes(line: _Line, typed: str) -> Candidates:
 
 
 def _config(line: _Line) -> AgentConfig | None:
-    """The configuration of the agent that a line is about; None where it is not a built-in one.
+    """The configuration of the line's agent; None unless it is a built-in one.
 
-    To find out about another, its module would have to be imported, which may do anything.
+    Another agent's module would have to be imported, which may do anything.
     """
     from quinoa.agents import registry
     from quinoa.launch import presets
@@ -277,7 +277,7 @@ def _config(line: _Line) -> AgentConfig | None:
         name = line.arguments()[0]
     elif name is None and preset is not None:
         name = presets.load(preset).flags["agent"]
-    # A sweep may have several.
+    # A sweep may have several agents; the first counts.
     name = registry.DEFAULT_AGENT if name is None else name.partition(",")[0]
     return registry.load_config(name).config if name in dict(registry.names()) else None
 
@@ -288,7 +288,7 @@ def _changes(line: _Line, typed: str) -> Candidates:
 
 
 def _checkpoints(line: _Line, typed: str) -> Candidates:
-    """The learner steps of the checkpoints of the run that is given."""
+    """The checkpoints of the line's run, by their learner steps."""
     runs = line.arguments()
     if not runs:
         return _NOTHING
@@ -313,7 +313,7 @@ def _anything(line: _Line, typed: str) -> Candidates:
     return _NOTHING
 
 
-# Of flags that are neither numbers nor switches nor one of a few words, which say all themselves.
+# The completers of flags. Numbers, switches and enumerations need none.
 VALUES: Mapping[str, _Completer] = {
     "agent": _agents,
     "env": _environments,
@@ -335,7 +335,7 @@ VALUES: Mapping[str, _Completer] = {
     "step": _anything,
     "wandb": _anything,
 }
-# Of what a command's usage has in capitals first.
+# The completers of arguments, by the capitals in a command's usage.
 ARGUMENTS: Mapping[str, _Completer] = {
     "AGENT": _agents,
     "ENVIRONMENT": _environments,

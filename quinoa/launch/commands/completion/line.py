@@ -1,11 +1,11 @@
-"""Command lines as shells read them, as far as they are typed."""
+"""Splits partly typed command lines as shells do."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 _SPACES = " \t\n"
-# What a backslash takes its meaning from within double quotes.
+# The letters that a backslash escapes within double quotes.
 _ESCAPED_IN_QUOTES = '"\\$`'
 
 
@@ -13,9 +13,9 @@ class Typed(NamedTuple):
     """A command line up to the cursor.
 
     Attributes:
-        words: those that are whole, without quotes.
-        last: the one at the cursor, which may be empty, without quotes.
-        start: the letters of `last` that the shell leaves as they are when it completes.
+        words: the complete words, without quotes.
+        last: the word at the cursor, without quotes; may be empty.
+        start: how many letters of `last` the shell does not replace when it completes.
     """
 
     words: tuple[str, ...]
@@ -24,12 +24,12 @@ class Typed(NamedTuple):
 
 
 def split(text: str, breaks: str) -> Typed:
-    """Splits a line that may end within quotes.
+    """Splits a line, which may end within quotes.
 
     Args:
         text: the line, or one word.
-        breaks: letters at which the shell begins anew what it completes, where they are not quoted
-            (COMP_WORDBREAKS of bash). Quotes among them do so too.
+        breaks: the letters after which the shell completes separately, unless they are quoted
+            (COMP_WORDBREAKS of bash). They may include quotes.
     """
     words: list[str] = []
     last, start, quote, is_word = "", 0, "", False

@@ -1,4 +1,4 @@
-"""Files, folders and runs whose paths begin with what is typed."""
+"""Completes the paths of files, folders, runs and sweeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.sweep.sweep_folder import SweepFolder
 
-# Where runs go unless they are told otherwise.
+# The default folder of runs.
 _RUNS = "runs/"
 
 
@@ -24,7 +24,7 @@ def is_sweep(folder: Path) -> bool:
 
 
 def files(typed: str, endings: Sequence[str] = ("",)) -> list[str]:
-    """Files with one of some endings, and folders, which end in a slash."""
+    """Lists files with these endings, and folders, which end in a slash."""
     return [
         path
         for path, entry in _entries(typed)
@@ -33,18 +33,18 @@ def files(typed: str, endings: Sequence[str] = ("",)) -> list[str]:
 
 
 def folders(typed: str) -> list[str]:
-    """Folders, which end in a slash."""
+    """Lists folders, which end in a slash."""
     return [path for path, _ in _entries(typed) if path.endswith("/")]
 
 
 def folders_of(typed: str, kinds: Sequence[Callable[[Path], bool]]) -> list[str]:
-    """Runs or sweeps, which have no slash, and other folders, in which some may be.
+    """Lists runs or sweeps, without a slash, and other folders, which may contain some.
 
-    Where nothing is typed, those in `runs/` too.
+    If nothing is typed, it lists those in `runs/` too.
     """
     parent = typed[: typed.rfind("/") + 1]
     if parent and is_run(Path(os.path.expanduser(parent))):
-        # What it holds is no run.
+        # The folders in a run are not runs.
         return []
     found = []
     for path, entry in _entries(typed):
@@ -57,7 +57,7 @@ def folders_of(typed: str, kinds: Sequence[Callable[[Path], bool]]) -> list[str]
 
 
 def _entries(typed: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """What begins with what is typed, as one would type it on."""
+    """The files and folders whose paths begin with what is typed."""
     slash = typed.rfind("/") + 1
     parent, part = typed[:slash], typed[slash:]
     try:
@@ -65,10 +65,10 @@ def _entries(typed: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
             os.scandir(os.path.expanduser(parent) or "."), key=lambda entry: entry.name
         )
     except OSError:
-        # There is no such folder, or nobody may look into it: nothing that could be completed.
+        # The folder does not exist or cannot be read, so nothing can be completed.
         return
     for entry in entries:
         is_hidden = entry.name.startswith(".") and not part.startswith(".")
-        # A shell takes text, a candidate a line.
+        # A name with a line break or another control character cannot be a candidate.
         if entry.name.startswith(part) and entry.name.isprintable() and not is_hidden:
             yield f"{parent}{entry.name}{'/' if entry.is_dir() else ''}", entry
