@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quinoa.environments.errors import InvalidEnvironmentError
-from quinoa.environments.given import Given, given
+from quinoa.environments.source import EnvironmentSource, environment_source
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running import hosted_run
 from quinoa.launch.errors import ExperimentError
@@ -65,7 +65,7 @@ class Experiment:
         """
         self.agent = agent
         try:
-            self.environment = None if env is None else given(env)
+            self.environment = None if env is None else environment_source(env)
         except InvalidEnvironmentError as error:
             raise ExperimentError(str(error)) from error
         self.env_kwargs = dict(env_kwargs or {})
@@ -149,7 +149,7 @@ class Experiment:
         texts += [f"--{name}={as_text(value)}" for name, value in self.options.items()]
         return [*texts, *(f"--set={name}={as_text(it)}" for name, it in self.settings.items())]
 
-    def _fit_to(self, environment: Given) -> None:
+    def _fit_to(self, environment: EnvironmentSource) -> None:
         """One environment that is ready is one environment, unless more are asked for."""
         import dm_env
 

@@ -50,11 +50,11 @@ def make_env(
         ExperimentError: there is no such environment, or it cannot be made canonical.
     """
     from quinoa import environments
-    from quinoa.environments.given import given
+    from quinoa.environments.source import environment_source
     from quinoa.launch.errors import ExperimentError
 
     try:
-        found = given(env)
+        found = environment_source(env)
         return environments.make(
             found.name,
             seed,

@@ -20,7 +20,7 @@ from quinoa.launch.run.run_folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
     from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
     from quinoa.launch.experiment import Experiment
     from quinoa.policy import Policy
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Environments that runs of this process were trained in and that a run does not keep, by the
 # folders of the runs.
-_objects: dict[Path, Given] = {}
+_objects: dict[Path, EnvironmentSource] = {}
 _objects_lock = threading.Lock()
 
 
@@ -98,7 +98,7 @@ class Run:
         self,
         path: str | os.PathLike[str],
         *,
-        environment: Given | None = None,
+        environment: EnvironmentSource | None = None,
         session: Session | None = None,
     ):
         """Opens the folder of a run; `quinoa.load` is the way to do that.
@@ -434,9 +434,9 @@ def load(path: str | os.PathLike[str], *, env: Any = None) -> Run:
         ExperimentError: `env` is no environment.
     """
     from quinoa.environments.errors import InvalidEnvironmentError
-    from quinoa.environments.given import given
+    from quinoa.environments.source import environment_source
 
     try:
-        return Run(path, environment=None if env is None else given(env))
+        return Run(path, environment=None if env is None else environment_source(env))
     except InvalidEnvironmentError as error:
         raise ExperimentError(str(error)) from error

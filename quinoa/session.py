@@ -22,7 +22,7 @@ from quinoa.launch.watch.goal import Goal
 from quinoa.launch.watch.progress import Progress
 
 if TYPE_CHECKING:
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
     from quinoa.launch.experiment import Experiment as Resolved
     from quinoa.launch.run.run_folder import RunFolder
     from quinoa.run import Run
@@ -58,7 +58,7 @@ class Session:
     """
 
     texts: Sequence[str]
-    environment: Given | None
+    environment: EnvironmentSource | None
     callbacks: Sequence[Callback]
     progress: bool
     in_this_process: bool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quinoa.callbacks import Callback
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
     from quinoa.experiment import Experiment
     from quinoa.run import Run
     from quinoa.session import Session
@@ -109,12 +109,12 @@ def resume(
         RunError: its folder is damaged.
         TrainingError: see `train`.
     """
-    from quinoa.environments.given import given
+    from quinoa.environments.source import environment_source
     from quinoa.experiment import as_text, check_options
     from quinoa.run import Run
 
     opened = run if isinstance(run, Run) else Run(run)
-    environment = opened.given_environment if env is None else given(env)
+    environment = opened.given_environment if env is None else environment_source(env)
     check_options(options)
     changed = [*change, *options]
     texts = [f"--resume={opened.path}", f"--engine={engine}"]
@@ -127,7 +127,7 @@ def resume(
 
 def make_session(
     texts: Sequence[str],
-    environment: Given | None,
+    environment: EnvironmentSource | None,
     engine: str,
     callbacks: Callback | Sequence[Callback],
     progress: bool,

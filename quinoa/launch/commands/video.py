@@ -30,7 +30,7 @@ _MAX_EPISODES = 16
 _LEAST_SIZE, _GREATEST_SIZE = 64, 1080
 
 if TYPE_CHECKING:
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
     from quinoa.launch.experiment import Experiment
     from quinoa.launch.machine.child_process import Channel
     from quinoa.launch.run.run_folder import RunFolder
@@ -75,7 +75,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
 
 def hosted(
-    channel: Channel, root: str, texts: Sequence[str], environment: Given | None
+    channel: Channel, root: str, texts: Sequence[str], environment: EnvironmentSource | None
 ) -> list[str]:
     """Does what `quinoa video` does, in a child process of a user's program.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from acme import specs
 
     from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
 
 DEFAULT_ENVIRONMENT = "control:cartpole:swingup"
 
@@ -135,7 +135,7 @@ class Experiment:
         key = (*role.encode(), index)
         return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0] >> 1)
 
-    def given(self, environment: Given) -> Experiment:
+    def given(self, environment: EnvironmentSource) -> Experiment:
         """The same in an environment that is given anew, and must have the same layout.
 
         The arguments stay with an environment that was given as an object, and so must be again,

@@ -16,7 +16,7 @@ from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json, write_text
 
 if TYPE_CHECKING:
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
 
 # Of what `save` writes; files of before it was counted say none. From the second on, agents have
 # the import paths that they have now.
@@ -59,7 +59,7 @@ def save(
         write_text(folder.source_diff(resumed_at), diff)
 
 
-def load(folder: RunFolder, environment: Given | None = None) -> Experiment:
+def load(folder: RunFolder, environment: EnvironmentSource | None = None) -> Experiment:
     """Reads what `save` wrote.
 
     Args:

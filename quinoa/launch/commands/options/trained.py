@@ -53,10 +53,10 @@ def load(values: flags.FlagValues, folder: RunFolder) -> Experiment:
         RunError: the run is damaged.
         ExperimentError: several packages declare the environment.
     """
-    from quinoa.environments.given import given
+    from quinoa.environments.source import environment_source
     from quinoa.launch.experiment import saved
 
-    return saved.load(folder, None if values.env is None else given(values.env))
+    return saved.load(folder, None if values.env is None else environment_source(values.env))
 
 
 def chosen_checkpoint(values: flags.FlagValues, folder: RunFolder) -> Checkpoint:

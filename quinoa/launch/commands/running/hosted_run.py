@@ -14,13 +14,15 @@ from quinoa.launch.machine import lean_imports
 from quinoa.launch.machine.child_process import Channel
 
 if TYPE_CHECKING:
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
 
 # What it tells: that the run has begun, with its folder; and `Counter.status`, often.
 STARTED, STATUS = "started", "status"
 
 
-def run(channel: Channel, texts: Sequence[str], environment: Given | None) -> Mapping[str, Any]:
+def run(
+    channel: Channel, texts: Sequence[str], environment: EnvironmentSource | None
+) -> Mapping[str, Any]:
     """Does what `quinoa train` does with these flags.
 
     Args:

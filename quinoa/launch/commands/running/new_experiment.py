@@ -19,11 +19,13 @@ from quinoa.launch.experiment import Experiment, agent_path, environment_path
 
 if TYPE_CHECKING:
     from quinoa.agents.config import AgentConfig
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
 
 
 def make_experiment(
-    values: flags.FlagValues, inherited: Mapping[str, str], environment: Given | None = None
+    values: flags.FlagValues,
+    inherited: Mapping[str, str],
+    environment: EnvironmentSource | None = None,
 ) -> Experiment:
     """What flags say, with sizes chosen; it has yet to be validated.
 

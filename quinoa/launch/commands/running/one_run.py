@@ -15,7 +15,7 @@ from quinoa.launch.engines.base import Settings
 from quinoa.launch.machine.start_folder import StartFolder
 
 if TYPE_CHECKING:
-    from quinoa.environments.given import Given
+    from quinoa.environments.source import EnvironmentSource
     from quinoa.launch.experiment import Experiment
     from quinoa.launch.run.run_folder import RunFolder
     from quinoa.launch.train import Summary, View
@@ -25,7 +25,7 @@ def run(
     values: flags.FlagValues,
     inherited: Mapping[str, str],
     *,
-    environment: Given | None = None,
+    environment: EnvironmentSource | None = None,
     on_start: Callable[[RunFolder, Experiment], object] | None = None,
     view: View | None = None,
 ) -> tuple[RunFolder, Summary]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from quinoa.environments.given import Given
+from quinoa.environments.source import EnvironmentSource
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.options import field_flags
 from quinoa.launch.commands.running.new_experiment import configured, env_kwargs
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def resume_experiment(
-    values: flags.FlagValues, folder: RunFolder, engine: Engine, environment: Given | None = None
+    values: flags.FlagValues,
+    folder: RunFolder,
+    engine: Engine,
+    environment: EnvironmentSource | None = None,
 ) -> tuple[Experiment, int]:
     """Makes a run's folder ready to go on in.
 
@@ -66,7 +69,7 @@ def resume_experiment(
     if values["env_set"].present:
         given["env_kwargs"] = env_kwargs(values.env_set)
     if environment is None and "environment" in given:
-        environment = Given(given["environment"])
+        environment = EnvironmentSource(given["environment"])
     wanted = saved if environment is None else saved.given(environment)
     if saved.environment_is_object:
         # It is given again, and not changed.

@@ -1,4 +1,4 @@
-"""What a program gives as `env`: a name, a function or class, or an environment."""
+"""Where an environment comes from: a name, a function or class, or an environment object."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import InvalidEnvironmentError
 
 
-class Given(NamedTuple):
-    """An environment that a program gave.
+class EnvironmentSource(NamedTuple):
+    """How to make an environment that a user gave.
 
     Attributes:
         name: a name that `quinoa.environments.make` accepts or, with a `maker`, its name in
@@ -29,8 +29,8 @@ class Given(NamedTuple):
     is_ready: bool = False
 
 
-def given(env: Any) -> Given:
-    """Interprets what a program gave as `env`.
+def environment_source(env: Any) -> EnvironmentSource:
+    """Finds out how to make the environment that a user gave as `env`.
 
     Args:
         env: a name, a function or class that makes an environment, or an environment of dm_env or
@@ -42,23 +42,23 @@ def given(env: Any) -> Given:
     if isinstance(env, str):
         return _named(env)
     if isinstance(env, dm_env.Environment) or gymnasium_env.is_gymnasium(env):
-        return Given(type(env).__name__, _Copies(env), is_ready=True)
+        return EnvironmentSource(type(env).__name__, _Copies(env), is_ready=True)
     if callable(env):
         path = _import_path(env)
-        return Given(path) if path is not None else Given(_label(env), env)
+        return EnvironmentSource(path) if path is not None else EnvironmentSource(_label(env), env)
     raise InvalidEnvironmentError(
         f"env = {env!r} cannot work: it must be a name, a function or class that makes an "
         "environment, or an environment of dm_env or Gymnasium."
     )
 
 
-def _named(name: str) -> Given:
+def _named(name: str) -> EnvironmentSource:
     scheme, _, id_ = name.partition(":")
     spec = gymnasium_env.registered(id_) if scheme == "gym" else None
     if spec is None or gymnasium_env.is_registered_everywhere(spec):
-        return Given(name)
+        return EnvironmentSource(name)
     # Registered by the user's program, and so not in the processes of a run.
-    return Given(name, _Registered(spec))
+    return EnvironmentSource(name, _Registered(spec))
 
 
 def _import_path(env: Callable[..., Any]) -> str | None:
