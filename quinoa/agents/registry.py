@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from quinoa import user_modules
 from quinoa.agents.config import AgentConfig
 from quinoa.environments import plugins
-from quinoa.environments.user_code import described
+from quinoa.environments.user_code import FailedImportError, MissingModuleError, load_module
 from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -192,22 +192,16 @@ def names() -> list[tuple[str, str]]:
 
 def _import(module: str) -> types.ModuleType:
     try:
-        return user_modules.load(module)
-    except ModuleNotFoundError as error:
-        if module.endswith(".py") and error.name == module:
+        return load_module(module)
+    except MissingModuleError as error:
+        if module.endswith(".py"):
             raise UnknownAgentError(f"{error}, to load an agent from.") from error
-        if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
-            raise UnknownAgentError(
-                f"There is no module {error.name!r} to load the agent {module!r} from: run this "
-                "from the folder that has it, or put that folder on PYTHONPATH."
-            ) from error
-        raise InvalidAgentError(f"Agent {module!r} cannot be imported: {error}") from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise InvalidAgentError(
-            f"Agent {module!r} cannot be imported: {described(error)}"
+        raise UnknownAgentError(
+            f"There is no module {error.name!r} to load the agent {module!r} from: run this from "
+            "the folder that has it, or put that folder on PYTHONPATH."
         ) from error
+    except FailedImportError as error:
+        raise InvalidAgentError(f"Agent {module!r} cannot be imported: {error}") from error
 
 
 def _is_module(name: str) -> bool:

@@ -14,7 +14,7 @@ import dm_env
 from quinoa import user_modules
 from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
-from quinoa.environments.user_code import described
+from quinoa.environments.user_code import FailedImportError, MissingModuleError, load_module
 from quinoa.suggestions import did_you_mean
 
 
@@ -127,19 +127,13 @@ def _find(name: str, known: Callable[[], Sequence[str]]) -> Callable[..., Any]:
     assert named is not None and named.attribute is not None
     module_name = named.module
     try:
-        found: Any = user_modules.load(module_name)
-    except ModuleNotFoundError as error:
-        if named.is_file and error.name == module_name:
+        found: Any = load_module(module_name)
+    except MissingModuleError as error:
+        if named.is_file:
             raise UnknownEnvironmentError(f"There is no environment {name!r}: {error}.") from None
-        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
-            raise _no_module(name, error.name, known) from None
+        raise _no_module(name, str(error.name), known) from None
+    except FailedImportError as error:
         raise InvalidEnvironmentError(f"{name}: importing {module_name} failed: {error}") from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise InvalidEnvironmentError(
-            f"{name}: importing {module_name} failed: {described(error)}"
-        ) from error
     owner = f"the module {module_name}"
     for attribute in named.attribute.split("."):
         if not hasattr(found, attribute):

@@ -1,4 +1,4 @@
-"""Describes errors of users' code in one line.
+"""Imports users' code, and describes its errors in one line.
 
 Such code may raise anything: sys.exit() in an environment raises SystemExit, and asyncio a
 CancelledError, neither of which is an `Exception`. If it were not caught, SystemExit could end a
@@ -11,6 +11,9 @@ from __future__ import annotations
 import os
 import re
 import textwrap
+import types
+
+from quinoa import user_modules
 
 # The most characters that a message quotes of another error.
 _MAX_MESSAGE = 500
@@ -23,6 +26,37 @@ _HINT = (
     "it draws, and MUJOCO_GL=disable, which quinoa sets where the shell sets nothing, turns that "
     "off: set MUJOCO_GL=egl, or osmesa"
 )
+
+
+class MissingModuleError(ImportError):
+    """There is no such module, or no such file."""
+
+
+class FailedImportError(ImportError):
+    """The module exists, and importing it fails; the message says why."""
+
+
+def load_module(module: str) -> types.ModuleType:
+    """Imports a user's module, as `user_modules.load` does, and tells its errors apart.
+
+    Args:
+        module: an import path, or a file that ends in `.py`.
+
+    Raises:
+        MissingModuleError: there is no such module or file; `name` is the part that is missing.
+        FailedImportError: the import raised any other error, which is the cause.
+    """
+    try:
+        return user_modules.load(module)
+    except ModuleNotFoundError as error:
+        # A missing package that the module is in, or the module itself.
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise MissingModuleError(str(error), name=error.name) from error
+        raise FailedImportError(str(error)) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise FailedImportError(described(error)) from error
 
 
 def described(error: BaseException) -> str:
