@@ -30,16 +30,6 @@ _START_S = 300.0
 _STOP_S = 60.0
 
 
-# `quinoa`, but it dies with the benchmark, however that goes: it has no end of its own.
-_PROGRAM = """
-import sys
-from quinoa.launch import cli
-from quinoa.launch.machine import termination
-termination.die_with(int(sys.argv[1]))
-sys.exit(cli.main(sys.argv[2:]))
-"""
-
-
 class RunError(BenchmarkError):
     """A run ended, or did not begin."""
 
@@ -72,8 +62,9 @@ class Training:
         self._log = (root / "output").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-c", _PROGRAM, str(os.getpid())),
-                *("train", f"--folder={self.folder.root}"),
+                # Has the run stop when the benchmark ends, even if that is killed.
+                *(sys.executable, "-m", "quinoa.launch.machine.termination", str(os.getpid())),
+                *("quinoa.launch.cli", "train", f"--folder={self.folder.root}"),
                 *(f"--steps={_STEPS}", "--evaluation_episodes=1", *flags),
             ],
             stdin=subprocess.DEVNULL,

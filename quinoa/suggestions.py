@@ -45,7 +45,9 @@ def similar(name: str, known: Iterable[str]) -> list[str]:
     least = _MIN_SIMILARITY_SHORT if len(text) <= _SHORT else _MIN_SIMILARITY
     if (nearest := max(similarity.values(), default=0.0)) >= least:
         near = [other for other in words if similarity[other] >= max(least, nearest - _MARGIN)]
-        return sorted(near, key=lambda other: -similarity[other])[:_MAX_SIMILAR]
+        # Of equally similar ones, those that are also similar in case and as a whole come first.
+        near.sort(key=lambda other: (-similarity[other], -_ratio(name, other)))
+        return near[:_MAX_SIMILAR]
     if len("".join(typed)) < _MIN_PREFIX:
         return []
     beginning = [other for other in words if "".join(words[other]).startswith("".join(typed))]

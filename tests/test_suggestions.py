@@ -36,6 +36,8 @@ PRESETS = ["gym/fast", "gym/m_fast", "hand/fast", "hand/slow"]
         ("wlaker", ENVIRONMENTS, ["control:walker:run", "control:walker:walk"]),
         ("learning_rat", ["learning_rate", "discount"], ["learning_rate"]),
         ("trian", ["train", "status"], ["train"]),
+        # Of equally near ones, first that of the same case and without further words.
+        ("mach", ["Match", "my_match", "match"], ["match", "Match", "my_match"]),
         # Nothing is near.
         ("nonsense", ENVIRONMENTS, []),
         ("x", ["xylophone"], []),
