@@ -151,7 +151,7 @@ def _errors_are_said(arguments: Sequence[str]) -> Iterator[_Exit]:
 def _status_of(error: BaseException, arguments: Sequence[str]) -> int:
     """Says what an error is that no command raises on purpose; returns the exit status."""
     if isinstance(error, BrokenPipeError) and _only_shows(arguments):
-        # Whoever read our output has seen enough.
+        # The reader of the pipe, such as `head`, has closed it.
         return OK
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return complain(f"{error.filename}: {error.strerror}.", BAD_INPUT)
