@@ -15,8 +15,9 @@ from quinoa.launch import cli, engines
 from quinoa.launch.analysis import plots
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
-from quinoa.launch.engines.base import Outcome, RunResult, Settings
+from quinoa.launch.engines.base import Outcome, ProcessContext, RunResult
 from quinoa.launch.engines.local.engine import LocalEngine
+from quinoa.launch.engines.local.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.metrics_log import MetricsLog
@@ -141,7 +142,7 @@ def test_a_run_whose_engine_cannot_start_it_leaves_its_folder_to_a_second_try(
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(small_disk))
         with pytest.raises(ExperimentError, match=r"temporary folder .* TMPDIR"):
-            train(experiment(), folder, LocalEngine(Settings({})))
+            train(experiment(), folder, LocalEngine(ProcessContext({}), LocalSettings()))
     assert not folder.root.exists()
     folder.create()
     assert train(experiment(), folder, Engine(FINISHED)).final is not None
@@ -152,7 +153,7 @@ def test_a_resumed_run_that_cannot_be_started_stays(folder, monkeypatch, small_d
     fill(small_disk)
     monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
     with pytest.raises(ExperimentError, match="temporary folder"):
-        train(experiment(), folder, LocalEngine(Settings({})), resumed_at=0)
+        train(experiment(), folder, LocalEngine(ProcessContext({}), LocalSettings()), resumed_at=0)
     assert folder.experiment.is_file()
     assert folder.checkpoints.is_dir()
 

@@ -15,7 +15,7 @@ from quinoa.launch import presets
 from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
 from quinoa.launch.commands.options import seeds, train_flags
 from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
-from quinoa.launch.engines.base import Settings
+from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.experiment import DEFAULT_ENVIRONMENT, Experiment
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
@@ -216,7 +216,7 @@ def _checked(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> lis
         alike = repr((dataclasses.replace(experiment, seed=0), engine_name))
         if alike in needs:
             continue
-        engine = engines.make(engine_name, Settings(inherited))
+        engine = engines.make(engine_name, ProcessContext(inherited))
         engine.check(experiment)
         experiment = validate(experiment)
         needs[alike] = sizing.needs(

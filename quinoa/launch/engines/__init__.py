@@ -3,29 +3,54 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from quinoa.launch.engines.base import Engine, Settings
+from quinoa.launch.engines.base import Engine, ProcessContext
+from quinoa.launch.engines.local.settings import LocalSettings
+from quinoa.launch.engines.settings import EngineSettings
 
 
-class _Entry(NamedTuple):
+class EngineEntry(NamedTuple):
+    """An engine as it is known before it is imported, which takes seconds.
+
+    Attributes:
+        path: of its class, `module:class`.
+        about: a few words about it, for `--help`.
+        settings: the class of its settings.
+    """
+
     path: str
     about: str
+    settings: type[EngineSettings]
 
 
-# By name; an engine's module is imported when it is made.
-ENGINES = {
-    "local": _Entry(
-        "quinoa.launch.engines.local.engine:LocalEngine", "many processes on this machine"
+# By name.
+ENGINES: Mapping[str, EngineEntry] = {
+    "local": EngineEntry(
+        "quinoa.launch.engines.local.engine:LocalEngine",
+        "many processes on this machine",
+        LocalSettings,
     ),
-    "serial": _Entry(
-        "quinoa.launch.engines.serial:SerialEngine", "one process, repeatable bit for bit"
+    "serial": EngineEntry(
+        "quinoa.launch.engines.serial:SerialEngine",
+        "one process, repeatable bit for bit",
+        EngineSettings,
     ),
 }
 
 
-def make(name: str, settings: Settings) -> Engine:
-    """Makes the engine of a name, a key of `ENGINES`."""
-    module, _, attribute = ENGINES[name].path.partition(":")
-    engine_class: type[Engine] = getattr(importlib.import_module(module), attribute)
-    return engine_class(settings)
+def make(name: str, context: ProcessContext, settings: EngineSettings | None = None) -> Engine:
+    """Makes an engine.
+
+    Args:
+        name: a key of `ENGINES`.
+        context: what the processes of its runs start with.
+        settings: of the engine's own class; its defaults where there are none.
+    """
+    entry = ENGINES[name]
+    module, _, attribute = entry.path.partition(":")
+    engine: Engine = getattr(importlib.import_module(module), attribute)(
+        context, settings or entry.settings()
+    )
+    return engine

@@ -42,39 +42,29 @@ class RunResult:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """What an engine is made with.
+class ProcessContext:
+    """What the processes of a run start with, whatever engine starts them.
 
     Attributes:
-        inherited: the environment variables for the processes that it starts.
-        private_network: keep those processes' ports to themselves, where the kernel allows it.
-        require_private: run nothing where it does not.
-        hang_timeout_s: seconds without progress after which one of those processes is killed and
-            started again.
-        folder: that they start in; by default the one that this process is in when it says so,
-            which is to be before code of the user's own is run.
+        environment: their environment variables, to which an engine adds its own.
+        folder: the folder that they start in. The default is the current folder of this process,
+            so this is to be made before code of the user can change that.
     """
 
-    inherited: Mapping[str, str]
-    private_network: bool = True
-    require_private: bool = False
-    hang_timeout_s: float = 120.0
+    environment: Mapping[str, str]
     folder: Path = dataclasses.field(default_factory=Path.cwd)
 
 
 class Engine(Protocol):
-    """Runs experiments.
+    """Runs experiments. It is made with a `ProcessContext` and its own `EngineSettings`.
 
     Attributes:
-        replay_form: of the checkpoints of replay that it writes and can take up.
+        replay_form: the format of the replay checkpoints that it writes and can load.
         is_one_process: whether everything of a run is in the process that calls `run`.
     """
 
     replay_form: str
     is_one_process: bool
-
-    def __init__(self, settings: Settings):
-        """Starts nothing."""
 
     def check(self, experiment: Experiment) -> None:
         """Raises `ExperimentError` where this engine cannot run it; says what to change."""
@@ -89,9 +79,9 @@ class Engine(Protocol):
 
         Args:
             experiment: what to run; it has been validated.
-            folder: made for the run; metrics, checkpoints and logs go there.
-            on_status: called often with `Counter.status`, and `restarts`, how many there were.
+            folder: the run's folder, for its metrics, checkpoints and logs.
+            on_status: called often with `Counter.status` and the number of `restarts`.
 
         Returns:
-            How it ended; nothing that was started is left running.
+            How the run ended. Nothing that was started is left running.
         """

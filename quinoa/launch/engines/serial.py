@@ -16,7 +16,8 @@ from quinoa.agents.replay import MemoryReplay
 from quinoa.environments.user_code import described
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.engines import signals
-from quinoa.launch.engines.base import Outcome, RunResult, Settings
+from quinoa.launch.engines.base import Outcome, ProcessContext, RunResult
+from quinoa.launch.engines.settings import EngineSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
 from quinoa.launch.metrics.counter import LEARNER_SOURCE, Counter
@@ -47,9 +48,9 @@ class SerialEngine:
     replay_form = replay_checkpoints.ROWS_FORMAT
     is_one_process = True
 
-    def __init__(self, settings: Settings):
-        """Takes nothing from the settings, which are of processes."""
-        del settings
+    def __init__(self, context: ProcessContext, settings: EngineSettings):
+        """Starts nothing yet; it starts no processes, and has no settings."""
+        del context, settings
 
     def check(self, experiment: Experiment) -> None:
         """See `Engine.check`."""

@@ -14,7 +14,7 @@ from quinoa.agents.learner import Learner
 from quinoa.config import parsing
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import make
-from quinoa.launch.engines.base import Outcome, Settings
+from quinoa.launch.engines.base import Outcome, ProcessContext
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.roles.divergence_guard import DivergedError
 from quinoa.launch.run.run_folder import RunFolder
@@ -27,7 +27,7 @@ CLOCK_COLUMNS = ["wall_time", "steps_per_second", "checkpoint_seconds"]
 def run(of: Experiment, root, on_status=lambda status: None) -> RunFolder:
     folder = RunFolder(root)
     folder.create()
-    result = make("serial", Settings({})).run(of, folder, on_status)
+    result = make("serial", ProcessContext({})).run(of, folder, on_status)
     assert result.outcome is Outcome.FINISHED
     return folder
 
@@ -98,7 +98,7 @@ def test_a_signal_ends_it_with_a_checkpoint(tmp_path):
         signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    result = make("serial", Settings({})).run(
+    result = make("serial", ProcessContext({})).run(
         experiment(steps=10**8, evaluation_period=10**8), folder, interrupt
     )
     assert result.outcome is Outcome.STOPPED
@@ -112,7 +112,7 @@ def test_a_failure_is_its_own_error_and_leaves_no_threads(tmp_path):
     before = threading.active_count()
     failing = experiment(environment="tests.launch.factories:fails_later")
     with pytest.raises(RuntimeError, match="the environment's own error"):
-        make("serial", Settings({})).run(failing, folder, lambda status: None)
+        make("serial", ProcessContext({})).run(failing, folder, lambda status: None)
     assert threading.active_count() == before
 
 
@@ -125,7 +125,7 @@ def test_code_that_exits_is_a_failure_whatever_its_status(small, tmp_path, monke
 
     monkeypatch.setattr(Learner, "step", leave)
     with pytest.raises(RuntimeError, match="ended before its last step by SystemExit: 0"):
-        make("serial", Settings({})).run(small, folder, lambda status: None)
+        make("serial", ProcessContext({})).run(small, folder, lambda status: None)
 
 
 def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_path):

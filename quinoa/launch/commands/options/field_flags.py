@@ -25,6 +25,9 @@ def define(values: flags.FlagValues, config_class: type[DataclassInstance]) -> N
     texts = descriptions.sentences(config_class)
     for name, field in with_flags(config_class):
         flag, default, text = field.flag_name, field.flag_default, texts.get(name, "")
+        if flag in values:
+            # Of another class that derives the field from the same one, as engines do.
+            continue
         if is_several(field):
             flags.DEFINE_multi_string(flag, [], text, flag_values=values)
         elif field.hint is bool:

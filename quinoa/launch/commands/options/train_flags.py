@@ -7,7 +7,6 @@ from absl import flags
 from quinoa.launch import presets
 from quinoa.launch.commands.options import field_flags
 from quinoa.launch.engines import ENGINES
-from quinoa.launch.engines.base import Settings
 from quinoa.launch.experiment import Experiment
 
 
@@ -52,27 +51,8 @@ def define() -> flags.FlagValues:
         "; ".join(f"{name}: {entry.about}" for name, entry in ENGINES.items()) + ".",
         flag_values=values,
     )
-    flags.DEFINE_boolean(
-        "private_network",
-        True,
-        "Give the run's processes a network of their own, so that nobody else reaches their ports. "
-        "Turn it off for environments that need the network.",
-        flag_values=values,
-    )
-    flags.DEFINE_boolean(
-        "require_private",
-        False,
-        "Run nothing where no such network can be made, rather than say so and go on.",
-        flag_values=values,
-    )
-    flags.DEFINE_float(
-        "hang_timeout",
-        Settings.hang_timeout_s,
-        "Seconds without progress after which a process is killed and started again: more than "
-        "one step of the environments, or one call of the learner, may ever take.",
-        lower_bound=1.0,
-        flag_values=values,
-    )
+    for entry in ENGINES.values():
+        field_flags.define(values, entry.settings)
     flags.DEFINE_string(
         "wandb",
         None,

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from quinoa.config.fields import ConfigError
 from quinoa.launch.commands.base import UsageError
+from quinoa.launch.commands.options import field_flags
 from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
 from quinoa.launch.commands.running.resumed_experiment import resume_experiment
-from quinoa.launch.engines.base import Settings
+from quinoa.launch.engines import ENGINES
+from quinoa.launch.engines.base import ProcessContext
+from quinoa.launch.engines.settings import EngineSettings
 from quinoa.launch.machine.start_folder import StartFolder
 
 if TYPE_CHECKING:
@@ -52,8 +56,7 @@ def run(
     from quinoa.launch.watch import wandb_mirror
 
     start = StartFolder()
-    if values.require_private and not values.private_network:
-        raise UsageError("--require_private and --noprivate_network contradict each other.")
+    settings = _engine_settings(values)
     if values.preset is not None and values.resume is not None:
         raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
     if values.change and values.resume is None:
@@ -70,14 +73,7 @@ def run(
     from quinoa.launch.train import train
 
     engine = engines.make(
-        values.engine,
-        Settings(
-            inherited,
-            private_network=values.private_network,
-            require_private=values.require_private,
-            hang_timeout_s=values.hang_timeout,
-            folder=start.path,
-        ),
+        values.engine, ProcessContext(inherited, start.path), settings[values.engine]
     )
     resumed_at = None
     with contextlib.ExitStack() as holding:
@@ -110,3 +106,18 @@ def run(
                 view=view,
                 on_start=on_start,
             )
+
+
+def _engine_settings(values: flags.FlagValues) -> dict[str, EngineSettings]:
+    """What flags say of the settings of each engine, by its name; all of them are checked.
+
+    Raises:
+        UsageError: settings contradict each other.
+    """
+    try:
+        return {
+            name: entry.settings(**field_flags.given(values, entry.settings, left_out=True))
+            for name, entry in ENGINES.items()
+        }
+    except ConfigError as error:
+        raise UsageError(str(error)) from error

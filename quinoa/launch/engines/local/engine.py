@@ -14,11 +14,12 @@ import portpicker
 from quinoa.launch import program
 from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.engines import executables, lifecycle, signals
-from quinoa.launch.engines.base import RunResult, Settings
+from quinoa.launch.engines.base import ProcessContext, RunResult
 from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
 from quinoa.launch.engines.local import private_network
 from quinoa.launch.engines.local.processes import LocalProcess
+from quinoa.launch.engines.local.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import process_environment, temporary_folder
@@ -40,8 +41,9 @@ class LocalEngine:
     replay_form = replay_checkpoints.REVERB_FORMAT
     is_one_process = False
 
-    def __init__(self, settings: Settings):
+    def __init__(self, context: ProcessContext, settings: LocalSettings):
         """Starts nothing yet."""
+        self._context = context
         self._settings = settings
 
     def check(self, experiment: Experiment) -> None:
@@ -81,7 +83,7 @@ class LocalEngine:
                     network=network,
                     nice=_NICE.get(executable.role, 0),
                     logs=folder.logs,
-                    folder=self._settings.folder,
+                    folder=self._context.folder,
                 )
 
             return lifecycle.run(
@@ -104,7 +106,7 @@ class LocalEngine:
         is_learner = role == Role.LEARNER
         threads = (experiment.learner_threads or usable_cores()) if is_learner else 1
         return process_environment.for_node(
-            self._settings.inherited,
+            self._context.environment,
             threads=threads,
             gpu=is_learner,
             one_heap=role in (Role.ACTOR, Role.EVALUATOR),

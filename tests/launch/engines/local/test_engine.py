@@ -1,8 +1,9 @@
 import pytest
 
-from quinoa.launch.engines.base import Settings
+from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.local import private_network
 from quinoa.launch.engines.local.engine import LocalEngine
+from quinoa.launch.engines.local.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
 from tests.launch.helpers import experiment
 
@@ -16,13 +17,13 @@ def no_networks(monkeypatch):
 
 
 def test_a_private_network_that_is_required_and_not_to_be_had_is_one_clear_error(no_networks):
-    engine = LocalEngine(Settings({}, require_private=True))
+    engine = LocalEngine(ProcessContext({}), LocalSettings(require_private=True))
     with pytest.raises(ExperimentError, match=r"Operation not permitted.*--require_private"):
         engine.check(experiment())
 
 
 def test_where_it_is_not_required_it_is_said_once_and_the_run_goes_on(no_networks, capsys):
-    engine = LocalEngine(Settings({}))
+    engine = LocalEngine(ProcessContext({}), LocalSettings())
     engine.check(experiment())
     assert capsys.readouterr().err == ""
     with engine._network() as network:

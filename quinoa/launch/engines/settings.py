@@ -1,0 +1,30 @@
+"""The settings of engines: each engine declares its own, as fields that flags are made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+from quinoa.config.fields import Bounds, Flag, check
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineSettings:
+    """The settings of an engine that has none; those that have some derive their own class.
+
+    Each field has a flag of `quinoa train`, which follows from the field (see
+    `quinoa.config.fields`). An engine ignores the flags of the settings that it does not have.
+    """
+
+    def __post_init__(self) -> None:
+        """Checks each field against its bounds; raises `ConfigError`."""
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class SupervisedSettings(EngineSettings):
+    """The settings of engines whose processes a `Supervisor` keeps running."""
+
+    hang_timeout_s: Annotated[float, Bounds(at_least=1), Flag("hang_timeout")] = 120.0
+    """Seconds without progress after which a process is killed and started again: more than one
+    step of the environments, or one call of the learner, may ever take."""
