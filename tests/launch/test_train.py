@@ -78,7 +78,7 @@ def block_result(folder: RunFolder) -> None:
 
 
 def run_command(monkeypatch, capsys, root, engine, environment=MATCH) -> tuple[int, str, str]:
-    monkeypatch.setattr(engines, "make", lambda name, settings: engine)
+    monkeypatch.setattr(engines, "make", lambda name, context, settings: engine)
     # What the command does to the variables and flags of its process is tested elsewhere.
     monkeypatch.setattr("quinoa.launch.machine.process_environment.set_for_this_process", dict)
     status = cli.main(train_command(root, environment=environment)[3:])
