@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup train test test-slow docs bench bench-peers chaos lint format clean
 
+# FAST=1: the short tests of what has changed, and no lint.
+override FAST := $(filter-out 0,$(FAST))
 # GPU=1: TensorFlow with CUDA, in an environment of its own.
 override GPU := $(filter-out 0,$(GPU))
 VENV := $(if $(GPU),.venv-gpu,.venv)
@@ -25,8 +27,8 @@ setup: ## Make the environment, unless it is up to date
 train: setup ## Train: make train [AGENT=..] [ENV=..] [STEPS=..] [ACTORS=..] [SEED=..]
 	$(RUN)/quinoa train$(TRAIN_FLAGS)
 
-test: lint ## Check format, lint and types; run the tests
-	@$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: $(if $(FAST),setup,lint) ## Check format, lint and types; run the tests. FAST=1: those of what has changed
+	@$(RUN)/python $(if $(FAST),scripts/changed_tests.py,-m pytest -n 2 --dist loadfile --no-loadscope-reorder)
 
 test-slow: setup ## Run the tests that take long
 	@$(RUN)/python -m pytest -m slow

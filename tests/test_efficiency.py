@@ -17,6 +17,7 @@ from quinoa.agents.replay import TABLE, SegmentWriter, make_table, segments
 from quinoa.environments import EnvironmentBatch, environment_spec, make
 from tests.agents.fixtures import make_spec, make_transitions
 from tests.agents.replay.helpers import serve, settled_size
+from tests.agents.test_learner import AGENTS as SMALL_AGENTS
 
 NUM_ENVIRONMENTS = 8
 SEGMENT_LENGTH = 16
@@ -73,12 +74,13 @@ def test_one_item_holds_a_segment_and_one_row_a_transition():
     assert segments.valid(rows).all()
 
 
-@AGENTS
-@pytest.mark.parametrize("steps_per_call", [1, 20])
-def test_one_graph_call_does_all_gradient_steps_of_a_superbatch(agent, steps_per_call, monkeypatch):
-    config = agent.Config(batch_size=4)
-    learner = Learner(agent.Agent, config, make_spec(), seed=0)
-    superbatch = make_transitions(steps_per_call, 4)
+@pytest.mark.parametrize(
+    ("name", "steps_per_call"), [("iq", 1), ("iq", 20), ("quinoa", 20), ("sac", 20)]
+)
+def test_one_graph_call_does_all_gradient_steps_of_a_superbatch(name, steps_per_call, monkeypatch):
+    agent_class, config = SMALL_AGENTS[name]
+    learner = Learner(agent_class, config, make_spec(), seed=0)
+    superbatch = make_transitions(steps_per_call, config.batch_size)
     learner.step(superbatch)
     calls = Calls(monkeypatch)
     for _ in range(3):

@@ -10,6 +10,7 @@ from quinoa.agents import registry
 from quinoa.config import parsing
 from quinoa.environments import CanonicalEnvironment
 from tests.api.own import EPISODE, SMALL, Toy, ToyOfDm
+from tests.launch.helpers import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -240,20 +241,31 @@ def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):
             env=Toy, engine="serial", folder=tmp_path / name, seed=seed, wait=False, **SMALL
         )
 
-    runs = [train("a", 1), train("b", 1), train("c", 2)]
+    runs = [train("a", 1), train("b", 2)]
     assert all(run.wait(timeout=200).outcome == "finished" for run in runs)
     alone = []
-    thread = threading.Thread(target=lambda: alone.append(train("d", 1).wait()))
+    thread = threading.Thread(target=lambda: alone.append(train("c", 1).wait()))
     thread.start()
     thread.join(200)
     parameters = [
-        quinoa.load(tmp_path / name)._checkpoint(None).policy_parameters() for name in "abcd"
+        quinoa.load(tmp_path / name)._checkpoint(None).policy_parameters() for name in "abc"
     ]
-    np.testing.assert_array_equal(parameters[0], parameters[1])
-    np.testing.assert_array_equal(parameters[0], parameters[3])
-    assert (parameters[0] != parameters[2]).any()
+    np.testing.assert_array_equal(parameters[0], parameters[2])
+    assert (parameters[0] != parameters[1]).any()
     with pytest.raises(quinoa.RunError, match="not a run of this process"):
         quinoa.load(runs[0].path).stop()
+
+
+def test_a_run_goes_on_beside_the_program_and_ends_when_it_is_told(tmp_path):
+    small = {**SMALL, "steps": 10**7}
+    run = quinoa.train(env=Toy, engine="serial", folder=tmp_path / "run", wait=False, **small)
+    with pytest.raises(TimeoutError):
+        run.wait(timeout=0.1)
+    assert wait_until(lambda: run.status().get("actor_steps", 0) > 0)
+    assert run.status()["state"] == "running" and run.outcome is None
+    run.stop()
+    assert run.wait(timeout=120).outcome == "stopped"
+    assert run.checkpoints
 
 
 def test_an_experiment_is_a_value_that_is_checked_and_trained(tmp_path):

@@ -5,10 +5,13 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from tests.docs import fences
 from tests.launch.helpers import ROOT
 
 
+@pytest.mark.long
 def test_the_documentation_builds_without_a_warning_and_whole(tmp_path):
     out = tmp_path / "docs"
     done = subprocess.run(

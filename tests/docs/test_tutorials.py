@@ -63,6 +63,7 @@ def test_its_code_has_fewer_than_a_hundred_lines(page):
     assert 30 < len(code.text.splitlines()) < 100
 
 
+@pytest.mark.long
 @PAGES
 def test_every_command_does_what_it_says(page, project, capsys):
     done = []

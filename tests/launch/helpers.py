@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,9 @@ def train_command(folder: Path, *flags: str, environment: str = MATCH) -> list[s
 
 
 @contextlib.contextmanager
-def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def started(
+    command: list[str], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A process as a terminal would start it, ended at the end of the context in any case."""
     # What runs the tests may have been started by `nohup`, and what it starts would ignore SIGHUP.
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -81,7 +83,8 @@ def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
         # Nothing of what this test process was told reaches it by way of the environment.
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=cwd,
+            env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

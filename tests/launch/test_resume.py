@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import signal
 
 import pandas as pd
@@ -38,12 +39,19 @@ def serial(root, *flags: str) -> tuple[int, str, str]:
     return command(*train_command(root, "--engine=serial", *flags)[3:])
 
 
-@pytest.fixture
-def run(tmp_path) -> RunFolder:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> RunFolder:
     """A run that is over, of the serial engine."""
-    status, _, err = serial(tmp_path / "run", "--steps=900", "--seed=5")
+    root = tmp_path_factory.mktemp("finished") / "run"
+    status, _, err = serial(root, "--steps=900", "--seed=5")
     assert status == 0, err
-    return RunFolder(tmp_path / "run")
+    return RunFolder(root)
+
+
+@pytest.fixture
+def run(finished, tmp_path) -> RunFolder:
+    """A copy of it that a test may change."""
+    return RunFolder(shutil.copytree(finished.root, tmp_path / "run"))
 
 
 def tables(folder: RunFolder) -> list[pd.DataFrame]:
@@ -168,11 +176,11 @@ def test_a_replay_that_was_not_saved_or_is_damaged_is_empty(run):
     status, _, err = go_on(run, "--steps=1600", "--change=steps", "--resume_replay")
     assert status == 0, err
     assert f"replay starts empty: The checkpoint {held.path} is damaged" in err
-    status, _, err = serial(run.root / "unsaved", "--steps=900", "--replay_checkpoint_period=0")
+    status, _, err = serial(run.root / "unsaved", "--steps=600", "--replay_checkpoint_period=0")
     assert status == 0, err
     unsaved = RunFolder(run.root / "unsaved")
     assert not unsaved.replay.exists()
-    status, _, err = go_on(unsaved, "--steps=1600", "--change=steps", "--resume_replay")
+    status, _, err = go_on(unsaved, "--steps=1200", "--change=steps", "--resume_replay")
     assert status == 0, err
     assert "note: replay starts empty: nothing of it was saved." in err
 

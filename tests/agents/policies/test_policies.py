@@ -1,5 +1,6 @@
 """What holds for every policy: a distribution over the box, finite on all of it."""
 
+import functools
 import itertools
 import math
 
@@ -18,7 +19,10 @@ SEEDS = pytest.mark.parametrize("seed", range(2))
 NUM_SAMPLES = 20_000
 
 
-def masses(policy, state, dims):
+@functools.cache
+def masses(kind, dims, seed, state_seed):
+    """Of the policy of a seed in the state of another: the cells' edges, and their masses."""
+    policy, state = densities.make_policy(kind, dims, seed=seed), densities.observation(state_seed)
     edges = np.linspace(-1.0, 1.0, 25 if dims == 1 else 9)
     return edges, densities.cell_masses(densities.log_prob_at(policy, state), edges, dims)
 
@@ -33,7 +37,7 @@ def draw(policy, state, n=NUM_SAMPLES, seed=7):
 def test_density_integrates_to_one(kind, dims, seed):
     policy = densities.make_policy(kind, dims, seed=seed)
     state = densities.observation(seed)
-    _, mass = masses(policy, state, dims)
+    _, mass = masses(kind, dims, seed, seed)
     # Samples beyond tanh(7) are moved to it, and what density they would have had is not seen.
     on_edge = np.abs(draw(policy, state)).max(axis=1) >= np.float32(squash.MAX_ACTION) - 1e-7
     clipped = on_edge.mean() + 3.0 * math.sqrt(on_edge.mean() / NUM_SAMPLES)
@@ -45,8 +49,7 @@ def test_density_integrates_to_one(kind, dims, seed):
 def test_densities_of_the_other_tests_are_far_from_uniform(kind, dims):
     """Else they would say nothing that the initial policy's do not."""
     for seed in range(4):
-        policy = densities.make_policy(kind, dims, seed=seed)
-        _, mass = masses(policy, densities.observation(seed), dims)
+        _, mass = masses(kind, dims, seed, seed)
         uniform = 1.0 / mass.size
         assert mass.max() > 1.5 * uniform
         assert mass.min() < 0.5 * uniform
@@ -58,11 +61,11 @@ def test_densities_of_the_other_tests_are_far_from_uniform(kind, dims):
 def test_samples_agree_with_density(kind, dims, seed):
     policy = densities.make_policy(kind, dims, seed=seed)
     state = densities.observation(seed)
-    edges, mass = masses(policy, state, dims)
+    edges, mass = masses(kind, dims, seed, seed)
     counts, _ = np.histogramdd(draw(policy, state), [edges] * dims)
     assert densities.p_value(counts, mass) > 1e-3
     # The test sees a density that is another one.
-    _, other = masses(densities.make_policy(kind, dims, seed=seed + 10), state, dims)
+    _, other = masses(kind, dims, seed + 10, seed)
     assert densities.p_value(counts, other) < 1e-6
 
 

@@ -27,7 +27,11 @@ def test_the_built_in_agents_pass(name):
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
-@pytest.mark.parametrize("agent_class", [agents.Good, agents.Delayed, agents.FixedNetwork])
+def test_a_network_that_is_fixed_needs_no_group_and_no_target():
+    losses.every_variable_is_accounted_for(subject(agents.FixedNetwork))
+
+
+@pytest.mark.parametrize("agent_class", [agents.Good, agents.Delayed])
 def test_a_good_agent_passes(agent_class):
     findings: list[base.Finding] = []
     count, failed = base.go_through(agent.CHECKS, subject(agent_class), findings.append)

@@ -51,7 +51,8 @@ def children_of(folder) -> list[psutil.Process]:
     return found
 
 
-def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path):
+@pytest.mark.long
+def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path, quinoa, monkeypatch):
     folder = tmp_path / "sweep"
     done = run(
         f"--env={MATCH},{FAILS}",
@@ -82,11 +83,13 @@ def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path):
     # Finished ones are left alone, and failed ones too unless asked for.
     before = [sweep.run(planned).result.stat().st_mtime_ns for planned in plan[:2]]
     logs = [sweep.log(planned).stat().st_size for planned in plan]
-    again = run(f"--resume={folder}")
-    assert again.returncode == 1
+    # In this process, and from the folder in which this module has its name.
+    monkeypatch.chdir(ROOT)
+    status, _, _ = quinoa("sweep", f"--resume={folder}")
+    assert status == 1
     assert [sweep.log(planned).stat().st_size for planned in plan] == logs
-    retried = run(f"--resume={folder}", "--retry_failed", "--at_once=2")
-    assert retried.returncode == 1, retried.stderr
+    status, _, err = quinoa("sweep", f"--resume={folder}", "--retry_failed", "--at_once=2")
+    assert status == 1, err
     after = [sweep.log(planned).stat().st_size for planned in plan]
     assert after[:2] == logs[:2]
     assert all(new > old for new, old in zip(after[2:], logs[2:], strict=True))
@@ -115,6 +118,7 @@ def test_a_presets_agent_task_and_steps_hold_where_flags_do_not_say(given, expec
     assert (config["tau"], config["target_rate"]) == (0.5, 0.02)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
@@ -169,8 +173,8 @@ def test_a_killed_sweep_takes_its_runs_along_and_goes_on_from_where_they_were(tm
 
 
 @pytest.fixture
-def quinoa(quinoa, monkeypatch, tmp_path):
-    """Runs a sweep in this process; gives its status, output and errors."""
+def sweep_here(quinoa, monkeypatch, tmp_path):
+    """Runs a sweep in this process, from an empty folder; gives its status, output and errors."""
     monkeypatch.chdir(tmp_path)
     return functools.partial(quinoa, "sweep")
 
@@ -200,31 +204,31 @@ def quinoa(quinoa, monkeypatch, tmp_path):
     ],
 )
 def test_what_cannot_be_run_is_one_line_and_nothing_is_started(
-    quinoa, tmp_path, arguments, message
+    sweep_here, tmp_path, arguments, message
 ):
-    status, _, err = quinoa(*arguments)
+    status, _, err = sweep_here(*arguments)
     assert (status, err.count("\n")) == (2, 1)
     assert message in err
     assert not list(tmp_path.iterdir())
 
 
-def test_one_bad_combination_of_many_is_found_before_anything_starts(quinoa, tmp_path):
-    status, _, err = quinoa(f"--env={MATCH}", "tau=0.1,0.2,-1", *SETTINGS, "--steps=700")
+def test_one_bad_combination_of_many_is_found_before_anything_starts(sweep_here, tmp_path):
+    status, _, err = sweep_here(f"--env={MATCH}", "tau=0.1,0.2,-1", *SETTINGS, "--steps=700")
     assert (status, err.count("\n")) == (2, 1)
     assert "tau = -1.0 cannot work" in err
     assert not list(tmp_path.iterdir())
 
 
-def test_two_sweeps_in_one_folder_are_one_line(quinoa, tmp_path):
+def test_two_sweeps_in_one_folder_are_one_line(sweep_here, tmp_path):
     write_json(tmp_path / "sweep.json", {"at_once": 1, "runs": []})
     with lock.locked(tmp_path, "held"):
-        status, _, err = quinoa(f"--resume={tmp_path}")
+        status, _, err = sweep_here(f"--resume={tmp_path}")
     assert (status, err.count("\n")) == (2, 1)
     assert "is in use by a sweep" in err
 
 
-def test_help_shows_its_own_flags_first_and_those_of_train(quinoa):
-    status, out, _ = quinoa("--help")
+def test_help_shows_its_own_flags_first_and_those_of_train(sweep_here):
+    status, out, _ = sweep_here("--help")
     assert status == 0
     assert out.index("--grid=") < out.index("--samples_per_insert=")
     assert "--[no]resume_replay" not in out

@@ -9,6 +9,7 @@ gc.callbacks.append(lambda phase, about: passes.append(about["generation"]))
 lean_imports.import_tensorflow()
 assert len(passes) < 20, "The garbage collector is not to work while TensorFlow is imported."
 assert gc.isenabled()
+assert gc.get_freeze_count() > 100_000
 names = ("jax", "pandas", "h5py", "PIL")
 assert not [name for name in names if name in sys.modules]
 import jax, pandas, h5py, PIL
