@@ -1,9 +1,9 @@
-"""What is to be run, whole: an experiment is a value that can be saved, loaded and run again.
+"""An experiment: everything that defines a run, as a value that can be saved, loaded and run again.
 
-Each field of an `Experiment` says all that there is to say of it, once (see
-`quinoa.config.fields`): the flags of `quinoa train`, what --change may name, the options of
-`quinoa.train`, their defaults, bounds and texts, and what a run keeps in its folder follow from it.
-This module needs neither TensorFlow nor NumPy, as the flags are made with it.
+A field of `Experiment` declares its type, bounds, default and meaning (see `quinoa.config.fields`).
+The flags of `quinoa train` and `quinoa sweep`, what --change may name, the options of
+`quinoa.train`, and what a run's folder stores of the experiment are derived from the fields.
+This module imports neither TensorFlow nor NumPy, as every `--help` imports it.
 """
 
 from __future__ import annotations
@@ -87,28 +87,27 @@ class Experiment:
     --resume_replay; 0 saves nothing."""
 
     preset: Annotated[str | None, NO_FLAG] = None
-    """The name of the preset that the settings were begun from, for the record alone."""
+    """The name of the preset that the settings come from, for the record only."""
     environment_is_object: Annotated[bool, NO_FLAG] = False
-    """Whether the environment was given as an object of the user's program, which is not saved with
-    the run."""
+    """Whether the environment was given as a Python object, which is not saved with the run."""
     environment_maker: Callable[..., Any] | None = dataclasses.field(default=None, metadata=OPAQUE)
-    """That object, a function or class that makes the environment; None where it is not known any
-    more."""
+    """That object, a function or class that makes the environment; None in a loaded run until it is
+    given again."""
     layout: Layout | None = dataclasses.field(default=None, metadata=OPAQUE)
-    """Of the environment, once one has been made; those made later are held against it."""
+    """The layout of the environment, once one has been made. Later ones must have the same."""
 
     def __post_init__(self) -> None:
-        """Checks each field alone, and the agent's settings; raises `ExperimentError`."""
+        """Checks the fields and the agent's settings; raises `ExperimentError`."""
         try:
             check(self)
-            # Made anew, it is checked by the agent's own class.
+            # The agent's class checks the settings with the experiment's own among them.
             _ = self.config
         except ConfigError as error:
             raise ExperimentError(str(error)) from error
 
     @property
     def config(self) -> AgentConfig:
-        """The agent's settings with the experiment's own put in."""
+        """The agent's settings, with those that the experiment overrides."""
         if self.samples_per_insert is None:
             return self.agent_config
         return dataclasses.replace(self.agent_config, samples_per_insert=self.samples_per_insert)
@@ -119,27 +118,27 @@ class Experiment:
         return self.evaluation_period or max(self.steps // 20, 1)
 
     def going_on(self, actor_steps: int) -> Experiment:
-        """The same, but for what actors and environments draw: not again what they have drawn.
+        """The experiment of a run that resumes: actors and environments get new random numbers.
 
         Args:
-            actor_steps: that the run has done.
+            actor_steps: the steps that the run has done; 0 changes nothing.
         """
         if not actor_steps:
             return self
         return dataclasses.replace(self, seed=self.seed_of("resumed", actor_steps))
 
     def seed_of(self, role: str, index: int = 0) -> int:
-        """A seed for one node, unlike those of the others; from 0 to 2**31 - 1."""
+        """The seed of one node, from 0 to 2**31 - 1; every role and index has its own."""
         import numpy as np
 
         key = (*role.encode(), index)
         return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0] >> 1)
 
     def given(self, environment: EnvironmentSource) -> Experiment:
-        """The same in an environment that is given anew, and must have the same layout.
+        """The experiment in an environment that the user gives again; the layout must be the same.
 
-        The arguments stay with an environment that was given as an object, and so must be again,
-        and with the very one of the run. Another one has not the parameters that they are for.
+        `env_kwargs` are kept for the run's own environment: that of the same name, or the object
+        where it was given as one. Another environment may not take these arguments.
         """
         name = environment.name if environment.maker else environment_path(environment.name)
         is_same = self.environment_is_object or name == self.environment
@@ -156,11 +155,11 @@ class Experiment:
 
         Args:
             seed: of the environment.
-            rendered: whether it is to be drawn.
+            rendered: whether it must be able to render.
 
         Raises:
-            ExperimentError: it cannot be made, or has not the layout that the run began with.
-            NotRenderableError: it is to be drawn, and has no pictures.
+            ExperimentError: it cannot be made, or its layout is not the run's.
+            NotRenderableError: it must be able to render, and cannot.
         """
         from quinoa import environments
 
@@ -195,9 +194,9 @@ class Experiment:
         return made
 
     def make_environments(self, count: int, role: str, index: int = 0) -> EnvironmentBatch:
-        """Makes the environments of one node, each with a seed of its own.
+        """Makes the environments of one node, each with its own seed.
 
-        One that breaks so that it cannot be reset gives way to another, with yet another seed.
+        One that cannot be reset any more is replaced by a new one with a new seed.
 
         Raises:
             ExperimentError: see `make_environment`.
@@ -241,10 +240,11 @@ class Experiment:
 def agent_path(name: str) -> str:
     """The import path of an agent that an installed package declares by a name.
 
-    So a run can be read without what declares the name. Any other name is returned as it is.
+    A run stores this, so that it can be loaded when the declaration is gone. Any other name is
+    returned unchanged.
 
     Raises:
-        ExperimentError: several packages declare it.
+        ExperimentError: several packages declare the name.
     """
     from quinoa.agents import registry
 
@@ -255,7 +255,7 @@ def agent_path(name: str) -> str:
 
 
 def environment_path(name: str) -> str:
-    """The same for an environment."""
+    """The import path of an environment that an installed package declares; see `agent_path`."""
     from quinoa import environments
 
     try:

@@ -1,4 +1,4 @@
-"""Experiments in the folders of their runs, with what they were run by."""
+"""Saving an experiment in its run's folder, with versions and source state, and loading it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from quinoa.launch.storage.files import read_json, write_json, write_text
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
 
-# Of what `save` writes; files of before it was counted say none. From the second on, agents have
-# the import paths that they have now.
+# The number of the file's format; the oldest files have none. Since format 2, agents have today's
+# import paths.
 _FORMAT = _AGENTS_MOVED = 2
 
 
@@ -30,15 +30,15 @@ def save(
     resumed_at: int | None = None,
     called_in: Path | None = None,
 ) -> None:
-    """Writes the experiment to the run's folder, with what it was run by.
+    """Writes the experiment to the run's folder, with the versions that run it.
 
-    What the sources differ in from their git revision goes to a file of its own.
+    Changes of the sources since their git revision are written to a file beside it.
 
     Args:
-        experiment: that is run.
-        folder: of the run.
-        resumed_at: the actor steps from which a run goes on that the folder already has.
-        called_in: the folder that the program was called in; by default, that it is in now.
+        experiment: what is run.
+        folder: the run's folder.
+        resumed_at: the actor steps from which a run in this folder resumes; None for a new run.
+        called_in: the folder that the program was started in; by default, the current one.
     """
     called_in = called_in or Path.cwd()
     fields = {
@@ -63,11 +63,12 @@ def load(folder: RunFolder, environment: EnvironmentSource | None = None) -> Exp
     """Reads what `save` wrote.
 
     Args:
-        folder: of the run.
-        environment: given anew, where the run does not keep its own, or another is to be used.
+        folder: the run's folder.
+        environment: the environment to use, where the run has not saved its own, or another one is
+            wanted.
 
     Raises:
-        RunError: the file is missing or damaged, or the agent is not to be found any more.
+        RunError: the file is missing or damaged, or the agent cannot be found any more.
     """
     from quinoa.agents import registry
     from quinoa.environments import Layout
@@ -82,7 +83,7 @@ def load(folder: RunFolder, environment: EnvironmentSource | None = None) -> Exp
             fields["agent"] = registry.moved(fields["agent"])
         config_class = registry.load_config(fields["agent"]).config_class
         config = parsing.from_json(config_class, fields.pop("agent_config"))
-        # Runs of before have neither.
+        # Old runs have neither.
         env_kwargs, layout = dict(fields.pop("env_kwargs", {})), fields.pop("layout", None)
         known = fields_of(Experiment)
         loaded = Experiment(
@@ -105,9 +106,9 @@ def load(folder: RunFolder, environment: EnvironmentSource | None = None) -> Exp
 
 
 def _begun_elsewhere(saved: Mapping[str, Any]) -> str:
-    """A sentence on the folder that a run was begun in, where that is not the current one.
+    """A sentence on the folder that a run was started in, where it is not the current folder.
 
-    What is there of the user's own is found from there.
+    The user's own modules can be found from there.
     """
     folder = saved.get("working_folder")
     path = folder.get("path") if isinstance(folder, dict) else None

@@ -1,4 +1,4 @@
-"""Whether an experiment can run, found out before anything is started."""
+"""Checks that an experiment can run, before anything is started."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 def validate(experiment: Experiment, steps_done: int = 0, transitions_held: int = 0) -> Experiment:
-    """Finds out whether this can run, before anything is started: takes a few seconds.
+    """Checks that an experiment can run; takes a few seconds.
 
-    Makes one environment and steps it, and makes the agent for it.
+    Makes an environment and steps it once, and makes the agent for it.
 
     Args:
         experiment: what is to be run.
-        steps_done: of a run that goes on.
-        transitions_held: in replay when it does.
+        steps_done: the actor steps that a resumed run has done.
+        transitions_held: the transitions that a resumed run has in replay.
 
     Returns:
-        The same experiment, with the layout of its environment.
+        The experiment with the layout of its environment.
 
     Raises:
-        ExperimentError: it cannot; the message says what to change.
+        ExperimentError: it cannot run; the message says what to change.
     """
     config = experiment.config
     # Replay gets an environment's steps a segment at a time.

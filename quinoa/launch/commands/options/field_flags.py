@@ -1,4 +1,4 @@
-"""Flags that are the fields of a configuration, with the fields' defaults, bounds and texts."""
+"""Flags from the fields of a configuration: their names, types, defaults, bounds and texts."""
 
 from __future__ import annotations
 
@@ -44,15 +44,17 @@ def define(values: flags.FlagValues, config_class: type[DataclassInstance]) -> N
 def given(
     values: flags.FlagValues, config_class: type[DataclassInstance], *, left_out: bool
 ) -> dict[str, Any]:
-    """What flags say of a configuration's fields, but for those that are given as `NAME=VALUE`.
+    """The values of a configuration's fields, as parsed flags have them.
+
+    Fields whose flags are given as `NAME=VALUE` are left out, as reading them takes more.
 
     Args:
         values: parsed flags, with those that `define` makes.
-        config_class: of which.
-        left_out: whether to give the defaults of flags that are left out.
+        config_class: the class of the configuration.
+        left_out: whether to include the defaults of flags that were not given.
 
     Returns:
-        By the names of the fields.
+        The values by the names of the fields.
     """
     return {
         name: values[field.flag_name].value
@@ -77,7 +79,7 @@ class Parser(flags.ArgumentParser[Any]):
 
     def __init__(self, field: Field):
         super().__init__()
-        # What is left out is None already, and nothing to be typed.
+        # A flag that is not given is None without being parsed, and nobody types it.
         self._field = field._replace(
             hint=optional_of(field.hint) or field.hint, bounds=field.flag.bounds or field.bounds
         )

@@ -1,4 +1,4 @@
-"""The flags that an experiment is made of, and those of how it is run."""
+"""The flags of `quinoa train`: an experiment's fields, the engines' settings, and the run's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quinoa.launch.experiment import Experiment
 
 
 def define() -> flags.FlagValues:
-    """New flags of `quinoa train`, at their defaults."""
+    """Makes the flags of `quinoa train`, with their defaults."""
     values = flags.FlagValues()
     flags.DEFINE_string(
         "preset",

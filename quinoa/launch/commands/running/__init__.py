@@ -1,1 +1,1 @@
-"""From the flags of `quinoa train` to a run that has ended, for the command and for Python."""
+"""Running an experiment from its flags, for `quinoa train` and for Python."""

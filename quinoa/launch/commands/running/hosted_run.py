@@ -1,4 +1,4 @@
-"""A run in a process of its own, for a program that trains and must stay as it is meanwhile."""
+"""A run in a process of its own, for Python programs that train: `quinoa.train`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from quinoa.launch.machine.child_process import Channel
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
 
-# What it tells: that the run has begun, with its folder; and `Counter.status`, often.
+# The kinds of messages: the run has started, with its folder; and `Counter.status`, often.
 STARTED, STATUS = "started", "status"
 
 
@@ -26,16 +26,16 @@ def run(
     """Does what `quinoa train` does with these flags.
 
     Args:
-        channel: to tell how the run goes.
+        channel: takes messages on how the run goes.
         texts: flags as they would be typed.
-        environment: what the user has given as an environment, instead of `--env`.
+        environment: the environment that the user has given, instead of `--env`.
 
     Returns:
         `outcome`, and `failed_node`, `error` and `evaluation_error` where there are any.
 
     Raises:
-        ExperimentError: it cannot be run as it is described.
-        RunError: the run to go on with is damaged.
+        ExperimentError: the experiment cannot be run.
+        RunError: the run to resume is damaged.
     """
     # First, or what is imported next would import it whole.
     lean_imports.import_tensorflow()
@@ -61,10 +61,10 @@ def run(
 
 
 def parsed(texts: Sequence[str]) -> flags.FlagValues:
-    """The flags of `quinoa train` as these say.
+    """Parses flags of `quinoa train`.
 
     Raises:
-        ExperimentError: one is unknown, or cannot work.
+        ExperimentError: a flag is unknown, or its value cannot work.
     """
     values = train_flags.define()
     try:
@@ -75,7 +75,7 @@ def parsed(texts: Sequence[str]) -> flags.FlagValues:
 
 
 class _View:
-    """Hands on how the run goes."""
+    """Sends the status of the run to the program that started it."""
 
     def __init__(self, channel: Channel):
         self._channel = channel
@@ -90,4 +90,4 @@ class _View:
         self._channel.offer(STATUS, dict(status))
 
     def say(self, text: str) -> None:
-        """Nothing: who asks the run to end says what comes of that."""
+        """Does nothing: the program that stops the run tells its user so."""

@@ -1,4 +1,4 @@
-"""From flags to an experiment that has yet to begin."""
+"""A new experiment, from the flags of `quinoa train`."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ def make_experiment(
     inherited: Mapping[str, str],
     environment: EnvironmentSource | None = None,
 ) -> Experiment:
-    """What flags say, with sizes chosen; it has yet to be validated.
+    """Makes an experiment from flags, and chooses the sizes that are not given.
 
-    A wrong agent or setting is known here, without TensorFlow where the agent is a built-in one.
+    Wrong agents and settings are found here, without TensorFlow where the agent is a built-in one.
+    `validate` finds the rest.
 
     Args:
-        values: parsed flags of `quinoa train`; those that a preset has, and nobody gave, are set to
-            its own.
-        inherited: the environment variables that the run's processes are to have.
-        environment: an object that makes the environment, instead of what `--env` says.
+        values: parsed flags of `quinoa train`. Those that were not given are set to the preset's
+            values, if there is a preset.
+        inherited: the environment variables for the run's processes.
+        environment: an object that makes the environment, instead of what `--env` names.
 
     Raises:
-        ExperimentError: it cannot be run.
+        ExperimentError: the experiment cannot be run.
         UsageError: a setting cannot be understood.
     """
     from quinoa.agents import registry
@@ -80,16 +81,15 @@ def make_experiment(
 
 
 def check_environment(experiment: Experiment) -> None:
-    """Refuses an environment that there is not, before a simulator is imported.
+    """Checks that the environment's name is known, without importing a simulator.
 
     Raises:
-        ExperimentError: there is none, with the names nearest to it.
+        ExperimentError: there is no such environment; the message has the nearest names.
     """
     from quinoa import environments
 
     if experiment.environment_maker is not None:
         return
-
     try:
         environments.check_name(experiment.environment)
     except (
@@ -100,7 +100,7 @@ def check_environment(experiment: Experiment) -> None:
 
 
 def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
-    """Sets the flags that are not given as the preset has them; returns its agent's settings."""
+    """Sets flags that were not given to the preset's values; returns its settings of the agent."""
     from quinoa.agents import registry
 
     preset = presets.load(values.preset)
@@ -112,7 +112,7 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
                 f"The preset {preset.name} has settings of {own.name}, which {given.name} does not "
                 "have: leave --agent out, or --preset."
             )
-    # What the run remembers: a file by its whole path.
+    # The run stores this: a file by its absolute path.
     values["preset"].value = preset.name
     for flag, text in preset.flags.items():
         if not values[flag].present:
@@ -124,7 +124,7 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
 
 
 def _check_preset(name: str | None, config: AgentConfig, settings: Mapping[str, str]) -> None:
-    """Says of what preset a setting is that cannot work; raises `ExperimentError`."""
+    """Raises `ExperimentError`, with the preset's name, where one of its settings cannot work."""
     try:
         parsing.override(config, settings)
     except ConfigError as error:
@@ -132,11 +132,11 @@ def _check_preset(name: str | None, config: AgentConfig, settings: Mapping[str, 
 
 
 def configured(config: AgentConfig, texts: Sequence[str]) -> AgentConfig:
-    """A configuration with what --set was given.
+    """A configuration with the assignments of `--set`.
 
     Raises:
-        ExperimentError: there is no such field, or it takes no such value.
-        UsageError: one is no `NAME=VALUE`, or a name is there twice.
+        ExperimentError: a field does not exist, or cannot have the value.
+        UsageError: an assignment is not `NAME=VALUE`, or a name is given twice.
     """
     try:
         return parsing.override(config, assignments(texts))
@@ -145,17 +145,17 @@ def configured(config: AgentConfig, texts: Sequence[str]) -> AgentConfig:
 
 
 def env_kwargs(texts: Sequence[str]) -> dict[str, Any]:
-    """Arguments for an environment by name, from what --env_set was given.
+    """The environment's keyword arguments, from the assignments of `--env_set`.
 
     Raises:
-        UsageError: one is no `NAME=VALUE`, or a name is there twice.
+        UsageError: an assignment is not `NAME=VALUE`, or a name is given twice.
     """
     return {name: _json_or_text(text) for name, text in assignments(texts, "--env_set").items()}
 
 
 def _json_or_text(text: str) -> Any:
     try:
-        # As Python has them, which the values are for.
+        # People write them as in Python, where the values go.
         return {"True": True, "False": False, "None": None}[text]
     except KeyError:
         pass
@@ -166,10 +166,10 @@ def _json_or_text(text: str) -> Any:
 
 
 def assignments(texts: Sequence[str], flag: str = "--set") -> dict[str, str]:
-    """Texts by name, from what a flag was given several times, `NAME=VALUE` each.
+    """The values of a flag that was given several times, `NAME=VALUE` each, by name.
 
     Raises:
-        UsageError: one is something else, or a name is there twice.
+        UsageError: an assignment is not `NAME=VALUE`, or a name is given twice.
     """
     found: dict[str, str] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""From what was asked for to a run that has ended: `quinoa train`, and the same from Python."""
+"""One run from its flags to its end, for `quinoa train` and for Python."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(
     on_start: Callable[[RunFolder, Experiment], object] | None = None,
     view: View | None = None,
 ) -> tuple[RunFolder, Summary]:
-    """Runs what the flags of `quinoa train` say to its end.
+    """Runs the experiment that the flags of `quinoa train` describe, to its end.
 
     Args:
         values: parsed flags.
@@ -43,11 +43,11 @@ def run(
         view: likewise.
 
     Returns:
-        The folder of the run, an absolute path, and what came of it.
+        The run's folder, an absolute path, and a summary of the run.
 
     Raises:
-        ExperimentError: it cannot be run; nothing is left of it.
-        RunError: the run to go on with is damaged.
+        ExperimentError: the experiment cannot be run; its folder is removed again.
+        RunError: the run to resume is damaged.
         UsageError: flags contradict each other, or a setting cannot be understood.
     """
     from quinoa.launch import engines, resume
@@ -65,7 +65,7 @@ def run(
         raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
     if values.wandb is not None:
         wandb_mirror.check()
-    # What can be known of it before TensorFlow is imported, which takes seconds.
+    # First what can be checked without TensorFlow, whose import takes seconds.
     new = None
     if values.resume is None:
         new = make_experiment(values, inherited, environment)

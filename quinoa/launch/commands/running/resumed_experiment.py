@@ -1,4 +1,4 @@
-"""From flags and the folder of a run to the experiment that goes on."""
+"""The experiment of a run that resumes, from the run's folder and the flags of `quinoa train`."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def resume_experiment(
     engine: Engine,
     environment: EnvironmentSource | None = None,
 ) -> tuple[Experiment, int]:
-    """Makes a run's folder ready to go on in.
+    """Prepares a run's folder so that the run can resume in it.
 
     Args:
         values: parsed flags of `quinoa train`.
-        folder: of the run, held by this process.
-        engine: that will run it.
+        folder: the run's folder, locked by this process.
+        engine: what will run it.
         environment: an object that makes the environment, where the user has given one.
 
     Returns:
-        The experiment, and the actor steps that it goes on from.
+        The experiment, and the actor steps that it resumes from.
 
     Raises:
-        ExperimentError: it cannot go on, or not as the flags say.
+        ExperimentError: it cannot resume, or not as the flags say.
         RunError: the folder is damaged.
         UsageError: a setting cannot be understood.
     """
@@ -95,7 +95,7 @@ def resume_experiment(
 
 
 def _held_by_replay(folder: RunFolder, experiment: Experiment, engine: Engine) -> int:
-    """The transitions that replay is to go on with; raises `ExperimentError` where it cannot."""
+    """How many transitions replay resumes with; raises `ExperimentError` where it cannot."""
     from quinoa.launch.checkpoints import replay_checkpoints
 
     checkpoint, damaged = replay_checkpoints.newest_whole(folder)
