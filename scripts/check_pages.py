@@ -27,11 +27,11 @@ from websockets.sync.client import connect
 
 ROOT = Path(__file__).resolve().parents[1]
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_PATIENCE = 60.0  # seconds
+_TIMEOUT_S = 60.0  # seconds
 
 # What a page says of itself once it is loaded. Material sets a scrolling box around each table and
 # block of code; whatever is still wider than the screen moves the whole page sideways.
-_LOOK = """
+_INSPECTION = """
 (async () => {
   document.querySelectorAll("img").forEach(image => { image.loading = "eager"; });
   await Promise.all([...document.images].map(image => image.decode().catch(() => null)));
@@ -83,7 +83,7 @@ class Browser:
     """One page of a Chromium without a window, driven by its debugging protocol."""
 
     def __init__(self, address: str):
-        self._socket = connect(address, max_size=None, open_timeout=_PATIENCE)
+        self._socket = connect(address, max_size=None, open_timeout=_TIMEOUT_S)
         self._calls = 0
         self.events: list[dict[str, Any]] = []
 
@@ -124,7 +124,7 @@ class Browser:
         self._socket.close()
 
     def _receive(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(self._socket.recv(timeout=_PATIENCE))
+        message: dict[str, Any] = json.loads(self._socket.recv(timeout=_TIMEOUT_S))
         if "method" in message:
             self.events.append(message)
         return message
@@ -157,7 +157,7 @@ def open_browser(executable: str) -> Iterator[Browser]:
 
 
 def _connect(port_file: Path, process: subprocess.Popen[bytes]) -> Browser:
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT_S
     while not (port_file.is_file() and len(port_file.read_text().splitlines()) == 2):
         if process.poll() is not None or time.monotonic() > until:
             raise RuntimeError(f"The browser did not start (status {process.returncode}).")
@@ -172,7 +172,7 @@ def _connect(port_file: Path, process: subprocess.Popen[bytes]) -> Browser:
     return browser
 
 
-def look(browser: Browser, page: Path, screen: Screen, picture: Path | None = None) -> list[str]:
+def inspect(browser: Browser, page: Path, screen: Screen, picture: Path | None = None) -> list[str]:
     """What is wrong with a page on a screen; `picture` is where to keep what it looks like."""
     browser.call(
         "Emulation.setDeviceMetricsOverride",
@@ -188,13 +188,13 @@ def look(browser: Browser, page: Path, screen: Screen, picture: Path | None = No
     browser.events.clear()
     browser.call("Page.navigate", url=page.resolve().as_uri())
     browser.wait_for("Page.loadEventFired")
-    seen = browser.evaluate(_LOOK)
+    seen = browser.evaluate(_INSPECTION)
     faults = []
     if seen["extra"] > 0:
         faults.append(f"{seen['extra']} pixels wider than the screen")
     faults += [f"reaches out of the screen: {html}" for html in seen["outside"]]
     faults += [f"a broken picture: {source}" for source in seen["broken"]]
-    faults += list(_heard(browser.events))
+    faults += list(_faults_of(browser.events))
     if picture is not None:
         data = browser.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         picture.parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +202,7 @@ def look(browser: Browser, page: Path, screen: Screen, picture: Path | None = No
     return faults
 
 
-def _heard(events: list[dict[str, Any]]) -> Iterator[str]:
+def _faults_of(events: list[dict[str, Any]]) -> Iterator[str]:
     for event in events:
         what = event["params"]
         if event["method"] == "Network.requestWillBeSent":
@@ -219,24 +219,24 @@ def _heard(events: list[dict[str, Any]]) -> Iterator[str]:
 
 def search(browser: Browser, page: Path) -> list[str]:
     """What is wrong with the search of a page that is opened from the disk."""
-    look(browser, page, SCREENS[0])
+    inspect(browser, page, SCREENS[0])
     browser.events.clear()
     browser.evaluate(_OPEN_SEARCH)
     browser.type("replay")
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT_S
     while not (found := browser.evaluate(_FOUND)) and time.monotonic() < until:
         time.sleep(0.1)
-    faults = list(_heard(browser.events))
+    faults = list(_faults_of(browser.events))
     return faults if found else [*faults, "the search finds nothing"]
 
 
 def main() -> int:
-    """Looks at the pages; returns the exit status."""
+    """Inspects the pages; returns the exit status."""
     parser = argparse.ArgumentParser(description="Opens the built pages in a browser.")
     parser.add_argument("--pages", type=Path, default=ROOT / "build" / "docs")
     parser.add_argument("--pictures", type=Path, help="where to keep what each page looks like")
     parser.add_argument(
-        "names", nargs="*", help="pages to look at, such as index.html; all if none"
+        "names", nargs="*", help="pages to inspect, such as index.html; all if none"
     )
     flags = parser.parse_args()
     executable = find_browser()
@@ -245,7 +245,7 @@ def main() -> int:
         return 2
     pages = [flags.pages / name for name in flags.names] or sorted(flags.pages.rglob("*.html"))
     if not pages or not all(page.is_file() for page in pages):
-        print(f"{flags.pages} does not hold these pages: run make docs.", file=sys.stderr)
+        print(f"{flags.pages} does not contain these pages: run make docs.", file=sys.stderr)
         return 2
     wrong = 0
     with open_browser(executable) as browser:
@@ -253,7 +253,7 @@ def main() -> int:
             name = page.relative_to(flags.pages)
             for screen in SCREENS:
                 picture = flags.pictures and flags.pictures / f"{name}.{screen.name}.png"
-                for fault in look(browser, page, screen, picture):
+                for fault in inspect(browser, page, screen, picture):
                     wrong += 1
                     print(f"{name} ({screen.name}): {fault}", flush=True)
         for fault in search(browser, pages[0]):

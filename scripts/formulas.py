@@ -1,8 +1,8 @@
 """LaTeX formulae as MathML that browsers set as LaTeX would.
 
-latex2mathml knows the commands; browsers know the layout, from the operators and their spaces. What
-lies between is mended here: letters of one argument without braces, the spaces around functions
-such as log, accents, limits below a sum, and numbers set apart.
+latex2mathml translates the commands, and browsers lay the operators out with their spaces. This
+module corrects what neither does right: letters of one argument without braces, the spaces around
+functions such as log, accents, limits below a sum, and numbers of equations.
 """
 
 from __future__ import annotations

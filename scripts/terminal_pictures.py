@@ -1,4 +1,4 @@
-"""Draws what `quinoa train` and `quinoa status` show of a run that goes on, for the documentation.
+"""Draws what `quinoa train` and `quinoa status` show of an active run, for the documentation.
 
 python scripts/terminal_pictures.py RUN: writes docs/train.svg and docs/status.svg.
 """
@@ -26,7 +26,7 @@ def main() -> None:
     folder = run_folder.existing(sys.argv[1])
     loads = Loads()
     draw(snapshot.read(folder), loads)
-    # What a process uses is measured between two looks.
+    # What a process uses is measured between two readings.
     time.sleep(2.0)
     run = snapshot.read(folder)
     if run.status is None or run.state is not snapshot.State.RUNNING:
