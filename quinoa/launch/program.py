@@ -58,8 +58,8 @@ def make_program(experiment: Experiment, folder: RunFolder, addresses: Addresses
     add(Role.COUNTER, service(Role.COUNTER, _make_counter, folder, experiment.steps, start))
     add(Role.LEARNER, service(Role.LEARNER, _make_learner, experiment, folder, addresses))
     for index in range(experiment.num_actors):
-        add(Role.ACTOR, lp.PyClassNode(_make_actor, acting, index, folder, addresses))
-    add(Role.EVALUATOR, lp.PyClassNode(_make_evaluator, acting, folder, addresses))
+        add(Role.ACTOR, lp.PyClassNode(_make_actor, acting, index, addresses))
+    add(Role.EVALUATOR, lp.PyClassNode(_make_evaluator, acting, addresses))
     return program
 
 
@@ -99,16 +99,13 @@ def _make_learner(experiment: Experiment, folder: RunFolder, addresses: Addresse
     return LearnerNode(experiment, folder, peers.replay, peers.report, lp.stop_event())
 
 
-def _make_actor(
-    experiment: Experiment, index: int, folder: RunFolder, addresses: Addresses
-) -> ActorNode:
+def _make_actor(experiment: Experiment, index: int, addresses: Addresses) -> ActorNode:
     from quinoa.launch.nodes.actor import ActorNode
 
     peers = Peers.of(Role.ACTOR, addresses)
     return ActorNode(
         experiment,
         index,
-        folder,
         peers.replay,
         peers.get_parameters,
         peers.report,
@@ -116,10 +113,8 @@ def _make_actor(
     )
 
 
-def _make_evaluator(
-    experiment: Experiment, folder: RunFolder, addresses: Addresses
-) -> EvaluatorNode:
+def _make_evaluator(experiment: Experiment, addresses: Addresses) -> EvaluatorNode:
     from quinoa.launch.nodes.evaluator import EvaluatorNode
 
     peers = Peers.of(Role.EVALUATOR, addresses)
-    return EvaluatorNode(experiment, folder, peers.get_parameters, peers.report, lp.stop_event())
+    return EvaluatorNode(experiment, peers.get_parameters, peers.report, lp.stop_event())

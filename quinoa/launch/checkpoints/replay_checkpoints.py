@@ -78,7 +78,7 @@ def recover_newest(folder: RunFolder) -> ReplayCheckpoint | None:
     for error in damaged:
         aside = error.checkpoint.set_aside()
         text = f"{error.what}; it is kept as {aside}, and replay is restored from the one before."
-        node_warnings.warn(folder.events, _NODE, "replay_damaged", text)
+        node_warnings.of(folder.events, _NODE)("replay_damaged", text)
     if checkpoint is not None:
         transitions = checkpoint.transitions
         events.append(folder.events, "replay_taken_up", _NODE, transitions=transitions)
@@ -197,7 +197,7 @@ class ReplaySaver:
             return
         self._is_failing = True
         text = f"what replay holds is not saved for now: {error}."
-        node_warnings.warn(self._folder.events, _NODE, "replay_not_saved", text)
+        node_warnings.of(self._folder.events, _NODE)("replay_not_saved", text)
 
 
 def _identity(experiment: Experiment, form: str) -> dict[str, Any]:

@@ -7,13 +7,14 @@ import dataclasses
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.metrics.rates import Pace, scalars_of
 from quinoa.launch.run import events
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
+from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
@@ -36,8 +37,8 @@ _RETRY_S = 0.1
 class Counter:
     """Adds up what the processes count, records their metrics, and says when the run is over.
 
-    Each process reports its own totals, and its rows with their numbers, so that a report which
-    is repeated because its answer got lost counts once.
+    Each process reports its own totals, and its rows and events with their numbers, so that a
+    report which is repeated because its answer was lost counts once.
     """
 
     def __init__(self, folder: RunFolder, steps: int, start: Counts | None = None):
@@ -60,6 +61,9 @@ class Counter:
             "before": dataclasses.replace(start, learner_steps=0),
         }
         self._rows_seen: dict[str, int] = collections.defaultdict(int)
+        self._events_seen: dict[str, int] = collections.defaultdict(int)
+        # A counter before this one may have written events and not have answered that it did.
+        self._events_before = events.lines(folder.events)
         if is_second:
             # What processes counted that are gone is in here only.
             state = read_json(folder.counter)
@@ -77,38 +81,29 @@ class Counter:
         self._lock = threading.Lock()
         self._disk_failing_since: float | None = None
 
-    def report(
-        self,
-        source: str,
-        role: str,
-        totals: Mapping[str, int],
-        first_row: int,
-        rows: Sequence[Mapping[str, Any]],
-    ) -> dict[str, Any]:
-        """Takes what one process counted and measured; answers how far the run is.
-
-        Args:
-            source: names the process, and no other one.
-            role: what the process is: names the file of its rows.
-            totals: all that the process has counted since it started, by kind.
-            first_row: the number of the first of `rows`, among all rows of the source.
-            rows: metrics; the columns for time and counts are filled in where they are missing.
-
-        Returns:
-            The counts by kind, and `stop`, whether the run is over.
-        """
+    def report(self, report: Report) -> Answer:
+        """Takes what one process counted, measured and warned of; answers how far the run is."""
         with self._lock:
-            self._totals[source] = Counts.from_json(totals)
+            self._totals[report.source] = report.totals
             counts = self._counts()
-            for row in rows[max(self._rows_seen[source] - first_row, 0) :]:
+            sender = report.sender
+            for row in report.rows[max(self._rows_seen[sender] - report.first_row, 0) :]:
                 now = {
                     "wall_time": time.time(),
                     ACTOR_STEPS: counts.actor_steps,
                     LEARNER_STEPS: counts.learner_steps,
                 }
-                self._record(role, {**now, **row})
-            self._rows_seen[source] = max(self._rows_seen[source], first_row + len(rows))
-            return {**counts.to_json(), "stop": counts.actor_steps >= self._steps}
+                self._record(report.role, {**now, **row})
+            self._rows_seen[sender] = max(
+                self._rows_seen[sender], report.first_row + len(report.rows)
+            )
+            for line in report.events[max(self._events_seen[sender] - report.first_event, 0) :]:
+                if line not in self._events_before:
+                    events.append_line(self._folder.events, line)
+            self._events_seen[sender] = max(
+                self._events_seen[sender], report.first_event + len(report.events)
+            )
+            return Answer(counts, is_over=counts.actor_steps >= self._steps)
 
     def status(self) -> dict[str, Any]:
         """How far the run is, and how it goes.
@@ -149,7 +144,7 @@ class Counter:
             counts = self._counts()
             self._pace.see(counts.actor_steps, counts.learner_steps)
             self._log_rates(counts.actor_steps)
-            is_written = self._log.flush()
+            is_written = all([self._log.flush(), events.flush(self._folder.events)])
             state = {
                 "totals": {source: totals.to_json() for source, totals in self._totals.items()},
                 "rows_seen": dict(self._rows_seen),

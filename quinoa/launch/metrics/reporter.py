@@ -1,85 +1,117 @@
-"""How whatever counts or measures something tells the counter."""
+"""How a process that counts or measures something tells the counter."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+import types
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Report = Callable[..., Mapping[str, Any]]
+from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.reports import Answer, Report, Send
 
 # Seconds that another process may be out of reach before that is an error. One that has died is
 # noticed by the engine; this is for one that hangs, and must outlast a start on a busy machine.
 PATIENCE_S = 300.0
-
 
 # Seconds between two looks for a first answer.
 _WAIT_S = 0.02
 
 
 class Reporter:
-    """Gathers totals and rows of metrics until `send`, and knows the run's counts as of then."""
+    """Gathers counts, rows of metrics and events until `send`; knows the run's counts as of then.
 
-    def __init__(self, report: Report, role: str, *, source: str | None = None):
+    What was given to it before the counter answered is sent again with the next report, under the
+    same numbers: it is written once, however often an answer is lost or the counter is restarted.
+    """
+
+    def __init__(self, send: Send, role: str, *, source: str | None = None):
         """Has nothing to send yet.
 
         Args:
-            report: `Counter.report`, or a remote call of it.
-            role: what this is: names the file of its rows.
-            source: names this reporter; by default something that no other one has, that of a
-                restarted process neither, so that its counts add to those from before.
+            send: `Counter.report`, or a remote call of it.
+            role: what this process does; names the file of its rows.
+            source: whose totals these are, where a process that is started again takes up the
+                count of the one before. By default the source is new, and its counts add to those
+                of the process before.
         """
-        self._report = report
+        self._send = send
         self._role = role
-        self._source = source or f"{role}-{uuid.uuid4().hex}"
+        self._sender = f"{role}-{uuid.uuid4().hex}"
+        self._source = source or self._sender
         self._lock = threading.Lock()
-        self._totals: dict[str, int] = {}
-        self._first_row = 0
+        self._actor_steps = self._episodes = self._learner_steps = 0
         self._rows: list[dict[str, Any]] = []
-        self._answer: Mapping[str, Any] = {}
+        self._events: list[str] = []
+        self._first_row = self._first_event = 0
+        self._answer: Answer | None = None
+        self._counts = Counts()
 
     @property
     def stop(self) -> bool:
         """Whether the run is over."""
-        return bool(self._answer.get("stop", False))
+        return self._answer is not None and self._answer.is_over
 
-    def count(self, kind: str) -> int:
-        """The run's count of one kind; 0 before the first report."""
-        return int(self._answer.get(kind, 0))
+    @property
+    def counts(self) -> Counts:
+        """The run's counts; all 0 before the first answer."""
+        return self._counts
 
-    def add(self, kind: str, increment: int) -> None:
-        """Adds to this reporter's own total of one kind."""
+    def add(self, actor_steps: int, episodes: int = 0) -> None:
+        """Adds to this process's own counts."""
         with self._lock:
-            self._totals[kind] = self._totals.get(kind, 0) + increment
+            self._actor_steps += actor_steps
+            self._episodes += episodes
 
-    def set_total(self, kind: str, total: int) -> None:
-        """Sets this reporter's own total of one kind."""
-        with self._lock:
-            self._totals[kind] = total
+    def set_learner_steps(self, total: int) -> None:
+        """Sets this process's own count of gradient steps."""
+        self._learner_steps = total
 
     def record(self, row: Mapping[str, Any]) -> None:
         """Has a row of metrics written."""
         with self._lock:
             self._rows.append(dict(row))
 
+    def add_event(self, line: str) -> None:
+        """Has a line, as `events.line` makes it, added to the run's events."""
+        with self._lock:
+            self._events.append(line)
+
     def send(self) -> None:
         """Reports, and takes the answer."""
         with self._lock:
-            totals, first_row, rows = dict(self._totals), self._first_row, list(self._rows)
-        self._answer = self._report(self._source, self._role, totals, first_row, rows)
+            report = Report(
+                self._sender,
+                self._source,
+                self._role,
+                Counts(self._actor_steps, self._learner_steps, self._episodes),
+                tuple(self._rows),
+                self._first_row,
+                tuple(self._events),
+                self._first_event,
+            )
+        answer = self._send(report)
+        self._answer, self._counts = answer, answer.counts
         with self._lock:
-            self._first_row += len(rows)
-            del self._rows[: len(rows)]
+            self._first_row += len(report.rows)
+            del self._rows[: len(report.rows)]
+            self._first_event += len(report.events)
+            del self._events[: len(report.events)]
 
 
 class BackgroundReporter(Reporter):
-    """Sends from a thread of its own, so that whoever counts never waits for the counter."""
+    """Sends from a thread of its own, so that what counts and measures never waits for the counter.
+
+    As a context it is closed at its end. Where that is an error, what is left is sent if the
+    counter can be reached, and the error stays as it is.
+    """
 
     def __init__(
         self,
-        report: Report,
+        send: Send,
         role: str,
         *,
         source: str | None = None,
@@ -89,19 +121,32 @@ class BackgroundReporter(Reporter):
         """Starts reporting.
 
         Args:
-            report: see `Reporter`.
+            send: see `Reporter`.
             role: see `Reporter`.
             source: see `Reporter`.
-            period_s: seconds from one report to the next.
+            period_s: seconds from one report to the next; an event is sent at once.
             patience_s: seconds of failing reports after which `stop` raises.
         """
-        super().__init__(report, role, source=source)
+        super().__init__(send, role, source=source)
         self._period_s = period_s
         self._patience_s = patience_s
         self._error: Exception | None = None
-        self._closed = threading.Event()
+        self._is_closed = False
+        self._due = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> BackgroundReporter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        with contextlib.nullcontext() if error is None else contextlib.suppress(ConnectionError):
+            self.close()
 
     @property
     def stop(self) -> bool:
@@ -112,6 +157,11 @@ class BackgroundReporter(Reporter):
         """
         self._check()
         return super().stop
+
+    def add_event(self, line: str) -> None:
+        """See `Reporter.add_event`. It is sent at once: this process may be about to end."""
+        super().add_event(line)
+        self._due.set()
 
     def wait_for_answer(self, should_stop: Callable[[], bool]) -> bool:
         """Waits until the counter has answered once; until then every count is 0.
@@ -125,10 +175,11 @@ class BackgroundReporter(Reporter):
         Raises:
             ConnectionError: the counter has been out of reach for too long.
         """
-        while not self._answer:
+        while self._answer is None:
             self._check()
-            if should_stop() or self._closed.wait(_WAIT_S):
+            if should_stop() or self._is_closed:
                 return False
+            time.sleep(_WAIT_S)
         return True
 
     def close(self) -> None:
@@ -137,7 +188,8 @@ class BackgroundReporter(Reporter):
         Raises:
             ConnectionError: the counter did not take it.
         """
-        self._closed.set()
+        self._is_closed = True
+        self._due.set()
         self._thread.join()
         self._check()
         try:
@@ -153,7 +205,11 @@ class BackgroundReporter(Reporter):
 
     def _run(self) -> None:
         last_answer = time.monotonic()
-        while not self._closed.wait(self._period_s):
+        while True:
+            self._due.wait(self._period_s)
+            self._due.clear()
+            if self._is_closed:
+                return
             try:
                 self.send()
                 last_answer = time.monotonic()

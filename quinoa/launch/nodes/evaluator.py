@@ -4,49 +4,44 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents import registry
-from quinoa.agents.evaluation import EvaluationStopped, evaluate
 from quinoa.agents.learner import unflatten
-from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
-from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter, Report
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import too_many_faults_are_fatal
-from quinoa.launch.roles.metric_rows import evaluation_row
-from quinoa.launch.roles.role_warnings import WarningLog
-from quinoa.launch.run.counts import ACTOR_STEPS
-from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.nodes.peers import GetParameters
+from quinoa.launch.roles.evaluating import Evaluating
+from quinoa.launch.run.reports import Send
+from quinoa.launch.run.roles import Role
 
 # Seconds from one look at the counts to the next.
 _PERIOD_S = 0.2
 
 
 class EvaluatorNode:
-    """Evaluates whenever the actors have come past another multiple of the period."""
+    """Evaluates whenever the actors have passed another multiple of the period."""
 
     def __init__(
         self,
         experiment: Experiment,
-        folder: RunFolder,
-        get_parameters: Callable[[int], tuple[int, npt.NDArray[np.float32]] | None],
-        report: Report,
+        get_parameters: GetParameters,
+        report: Send,
         stop: threading.Event,
     ):
         """Makes nothing yet.
 
         Args:
             experiment: what is run.
-            folder: of the run.
             get_parameters: `LearnerNode.get_parameters`.
             report: `Counter.report`.
             stop: ends `run`.
         """
         self._experiment = experiment
-        self._folder = folder
         self._get_parameters = get_parameters
         self._report = report
         self._stop_event = stop
@@ -58,46 +53,31 @@ class EvaluatorNode:
             FatalError: the environments fail too often.
             NonFiniteError: the policy's actions are NaN or infinite too often; see `ActorNode`.
         """
+        with BackgroundReporter(self._report, Role.EVALUATOR) as reporter:
+            self._run(reporter)
+
+    def _run(self, reporter: BackgroundReporter) -> None:
         experiment = self._experiment
-        reporter = BackgroundReporter(self._report, "evaluator")
-        environments = experiment.make_environments(
-            min(experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS), "evaluator"
-        )
         agent = registry.load(experiment.agent).agent_class
         policy = agent.make_policy(experiment.config, experiment.spec())
+        evaluating = Evaluating(experiment, policy, reporter)
         reporter.wait_for_answer(self._stop_event.is_set)
-        period = experiment.steps_between_evaluations
-        warnings = WarningLog("evaluator-0", self._folder.events)
-        due = 0
-        while not self._stop_event.wait(_PERIOD_S):
-            heartbeat.beat()
-            actor_steps = reporter.count(ACTOR_STEPS)
-            # `stop` raises when the counter is gone.
-            if reporter.stop or actor_steps < due:
-                continue
-            due = (actor_steps // period + 1) * period
-            newest = self._newest_parameters()
-            if newest is None:
-                break
-            version, parameters = newest
-            unflatten(policy, parameters)
-            try:
-                with too_many_faults_are_fatal():
-                    result = evaluate(
-                        policy,
-                        environments,
-                        experiment.evaluation_episodes,
-                        seed=experiment.seed_of("evaluation", actor_steps),
-                        sample=experiment.evaluation_sample,
-                        should_stop=heartbeat.beating(self._stop_event.is_set),
-                    )
-            except EvaluationStopped:
-                break
-            warnings.dropped(result.faults)
-            warnings.truncated(result.num_truncated, experiment.max_episode_steps)
-            reporter.record(evaluation_row(result, actor_steps, version))
-        environments.close()
-        reporter.close()
+        with too_many_faults_are_fatal():
+            while not self._stop_event.wait(_PERIOD_S):
+                heartbeat.beat()
+                actor_steps = reporter.counts.actor_steps
+                # `stop` raises when the counter is gone.
+                if reporter.stop or not evaluating.is_due(actor_steps):
+                    continue
+                newest = self._newest_parameters()
+                if newest is None:
+                    break
+                version, parameters = newest
+                unflatten(policy, parameters)
+                should_stop = heartbeat.beating(self._stop_event.is_set)
+                if not evaluating.turn(actor_steps, version, should_stop):
+                    break
+        evaluating.close()
 
     def _newest_parameters(self) -> tuple[int, npt.NDArray[np.float32]] | None:
         """Fetches them, however long the learner takes to start; None when told to stop.

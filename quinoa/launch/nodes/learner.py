@@ -5,31 +5,25 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-import time
 
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents import registry, replay
+from quinoa.agents import replay
 from quinoa.agents.divergence import finite_parameters
-from quinoa.agents.learner import Learner
 from quinoa.agents.parameters import PublishedParameters
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import LEARNER_SOURCE
-from quinoa.launch.metrics.reporter import BackgroundReporter, Report, Reporter
+from quinoa.launch.metrics.reporter import BackgroundReporter, Reporter
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.peers import ReplayPeer
-from quinoa.launch.roles.checkpoint_schedule import Saver
-from quinoa.launch.roles.divergence_guard import Guard
-from quinoa.launch.roles.metric_rows import LearnerRows
-from quinoa.launch.roles.replay_watch import Fill, TableWatch, Waiting
-from quinoa.launch.run import node_warnings
-from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counts
+from quinoa.launch.nodes.table_watch import TableWatch
+from quinoa.launch.roles.learning import Learning, make_learner
+from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.reports import Send
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
-
-# The only node of its kind, as events name it.
-_NAME = "learner-0"
 
 # Seconds from one publication of parameters to the next, and from one row of metrics to the next.
 # Both fetch values from the device, which waits for it. Actors ask four times a second.
@@ -45,10 +39,10 @@ class LearnerNode:
         experiment: Experiment,
         folder: RunFolder,
         replay_peer: ReplayPeer,
-        report: Report,
+        report: Send,
         stop: threading.Event,
     ):
-        """Makes the agent, or has it as it was last saved, and publishes its parameters.
+        """Makes the learner, as it was last saved if it was, and publishes its parameters.
 
         Args:
             experiment: what is run.
@@ -66,18 +60,10 @@ class LearnerNode:
         self._replay = replay_peer
         self._report = report
         self._stop_event = stop
-        self._spec = experiment.spec()
-        self._learner = Learner(
-            registry.load(experiment.agent).agent_class,
-            experiment.config,
-            self._spec,
-            experiment.seed_of("learner"),
-        )
         checkpoint = learner_checkpoints.recover_newest(folder.checkpoints)
-        if checkpoint is not None:
-            self._learner.restore(checkpoint.learner_prefix)
+        self._spec = experiment.spec()
+        self._learner = make_learner(experiment, self._spec, checkpoint)
         self._start = learner_checkpoints.counts_at(checkpoint)
-        self._warn = node_warnings.of(folder.events, _NAME)
         self._published = PublishedParameters()
         self._publish()
 
@@ -92,13 +78,23 @@ class LearnerNode:
             DivergedError: learning has diverged, and going back has not helped.
             RunError: what it has learned last cannot be saved.
         """
-        experiment, learner = self._experiment, self._learner
-        reporter = BackgroundReporter(self._report, "learner", source=LEARNER_SOURCE)
-        reporter.set_total(LEARNER_STEPS, learner.steps)
-        waiting, fill = Waiting(self._warn), Fill(self._warn)
+        with BackgroundReporter(self._report, Role.LEARNER, source=LEARNER_SOURCE) as reporter:
+            self._run(reporter)
+
+    def _run(self, reporter: BackgroundReporter) -> None:
+        experiment = self._experiment
+        learning = Learning(
+            experiment,
+            self._learner,
+            self._folder,
+            reporter,
+            counts=functools.partial(self._counts, reporter),
+            publish=self._publish,
+            publish_period_s=_PUBLISH_S,
+        )
 
         def should_stop() -> bool:
-            waiting.look()
+            learning.wait.look()
             return self._stop_event.is_set()
 
         superbatches = self._replay.drawn(
@@ -111,39 +107,18 @@ class LearnerNode:
             ),
             heartbeat.beating(should_stop),
         )
-        guard = Guard(learner, self._folder.checkpoints, self._warn)
-        saver = Saver(
-            learner,
-            self._folder.checkpoints,
-            experiment.checkpoint_period_s,
-            functools.partial(self._counts, reporter),
-            self._warn,
-        )
-        rows = LearnerRows(learner, guard, saver)
-        table = TableWatch(self._replay, experiment.config.segment_length, fill)
+        table = TableWatch(self._replay, experiment.config.segment_length, learning.fill)
         # Both end what they run in the background.
         with contextlib.closing(table), contextlib.closing(superbatches):
-            steps, published, superbatch = learner.steps, time.monotonic(), None
-            for superbatch in waiting.timed(superbatches):
-                metrics = learner.step(superbatch)
-                steps += experiment.steps_per_call
-                reporter.set_total(LEARNER_STEPS, steps)
-                now = time.monotonic()
-                if now - published >= _PUBLISH_S:
-                    guard.inspect(superbatch)
-                    self._publish()
-                    published = now
-                    if rows.seconds >= _REPORT_S:
-                        reporter.record(rows.take(metrics, waiting.seconds, fill.size))
-                    if saver.is_due and guard.may_save:
-                        saver.save()
+            for superbatch in learning.wait.timed(superbatches):
+                if learning.turn(superbatch):
+                    if learning.seconds_since_row >= _REPORT_S:
+                        learning.record()
+                    learning.save_if_due()
                 # A superbatch that is ready must not keep a stop waiting.
                 if self._stop_event.is_set():
                     break
-        if superbatch is not None:
-            guard.inspect(superbatch)
-        saver.save_last()
-        reporter.close()
+        learning.end()
 
     def _publish(self) -> None:
         self._published.publish(self._learner.steps, finite_parameters(self._learner))
@@ -151,6 +126,6 @@ class LearnerNode:
     def _counts(self, reporter: Reporter) -> Counts:
         # The counter may not have answered yet.
         return Counts(
-            actor_steps=max(reporter.count(ACTOR_STEPS), self._start.actor_steps),
-            episodes=max(reporter.count(EPISODES), self._start.episodes),
+            actor_steps=max(reporter.counts.actor_steps, self._start.actor_steps),
+            episodes=max(reporter.counts.episodes, self._start.episodes),
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from quinoa.launch.nodes.addresses import Addresses, AddressesFor, MoveWatch
 from quinoa.launch.nodes.topology import KINDS
+from quinoa.launch.run.reports import Answer, Report, Send
 from quinoa.launch.run.roles import Role
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import reverb
 
-    from quinoa.launch.metrics.reporter import Report
 
 # Seconds after which a call to another process fails: it is being started again, or is gone.
 CALL_TIMEOUT_S = 20.0
@@ -49,7 +49,7 @@ class Peers:
         replay: the replay server.
     """
 
-    report: Report
+    report: Send
     get_parameters: GetParameters
     replay: ReplayPeer
 
@@ -63,7 +63,7 @@ class Peers:
             addresses: of the run.
         """
         mine = AddressesFor(addresses, KINDS[role].calls)
-        report: RemoteMethod[..., Mapping[str, Any]] = RemoteMethod(mine, Role.COUNTER, "report")
+        report: RemoteMethod[[Report], Answer] = RemoteMethod(mine, Role.COUNTER, "report")
         get_parameters: RemoteMethod[[int], tuple[int, npt.NDArray[np.float32]] | None]
         get_parameters = RemoteMethod(mine, Role.LEARNER, "get_parameters")
         return cls(report, get_parameters, ReplayPeer(mine))

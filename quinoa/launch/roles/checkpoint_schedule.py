@@ -13,7 +13,7 @@ from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.node_warnings import Warn
 
 
-class Saver:
+class CheckpointSchedule:
     """Writes checkpoints at intervals. One that the disk does not take is left out, not an error.
 
     Attributes:

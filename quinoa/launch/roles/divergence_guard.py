@@ -20,7 +20,7 @@ class DivergedError(FatalError):
     """Learning has diverged and going back has not helped, or there was nothing to go back to."""
 
 
-class Guard:
+class DivergenceGuard:
     """Watches over what a learner does, and has it go back where it does too badly.
 
     It has diverged where a variable is not finite, or where more than `MAX_SKIPPED` of the steps of

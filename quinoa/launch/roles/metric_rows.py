@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from quinoa.agents.actor import ActorStep
     from quinoa.agents.evaluation import EvaluationResult
     from quinoa.agents.learner import Learner
-    from quinoa.launch.roles.checkpoint_schedule import Saver
-    from quinoa.launch.roles.divergence_guard import Guard
+    from quinoa.launch.roles.checkpoint_schedule import CheckpointSchedule
+    from quinoa.launch.roles.divergence_guard import DivergenceGuard
 
 
 class Rate:
@@ -108,17 +108,17 @@ class ActorRows:
 class LearnerRows:
     """Makes rows of what a learner measures and what happens to it."""
 
-    def __init__(self, learner: Learner, guard: Guard, saver: Saver):
+    def __init__(self, learner: Learner, guard: DivergenceGuard, checkpoints: CheckpointSchedule):
         """Starts the first row.
 
         Args:
             learner: whose rows they are.
             guard: of that learner.
-            saver: of that learner.
+            checkpoints: of that learner.
         """
         self._learner = learner
         self._guard = guard
-        self._saver = saver
+        self._checkpoints = checkpoints
         self._rate = Rate(learner.steps)
         self._before = self._totals(0.0)
 
@@ -156,8 +156,8 @@ class LearnerRows:
             "waited_s": waited_s,
             "skipped_steps": self._learner.skipped_steps,
             "rollbacks": self._guard.rollbacks,
-            "skipped_checkpoints": self._saver.skipped,
-            "checkpoint_seconds": self._saver.seconds,
+            "skipped_checkpoints": self._checkpoints.skipped,
+            "checkpoint_seconds": self._checkpoints.seconds,
         }
 
 

@@ -1,25 +1,18 @@
-"""What the learner gets from replay: how long it waits for it, and how full replay is."""
+"""What the learner sees of replay: how long it waits for it, and how full it is."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 
-import reverb
-
-from quinoa.agents.replay import TABLE
 from quinoa.agents.types import Transition
 from quinoa.launch.run.node_warnings import Warn
 
 # Seconds that the learner waits for one superbatch before it says so.
 STARVED_S = 60.0
-# Seconds from one look at the server's table to the next, and for which its answer is waited for.
-_PERIOD_S = 5.0
-_TIMEOUT_S = 5
 
 
-class Waiting:
+class ReplayWait:
     """Measures how long superbatches are waited for.
 
     Attributes:
@@ -69,7 +62,7 @@ class Waiting:
             )
 
 
-class Fill:
+class ReplayFill:
     """How full replay is, and one note when it begins to evict.
 
     Attributes:
@@ -92,40 +85,3 @@ class Fill:
                 f"replay holds {size} transitions, all that it may (max_replay_size); from now on "
                 "the oldest give way to new ones.",
             )
-
-
-class TableWatch:
-    """Looks at the table of a Reverb server, every 5 s from a thread of its own."""
-
-    def __init__(self, client: reverb.Client, segment_length: int, fill: Fill):
-        """Starts to look.
-
-        Args:
-            client: of the server.
-            segment_length: transitions in one item; padding counts as such.
-            fill: takes what is found.
-        """
-        self._client = client
-        self._segment_length = segment_length
-        self._fill = fill
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="table-watch", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Ends looking; a look under way at a server that is gone is not waited for."""
-        self._closed.set()
-        self._thread.join(1.0)
-
-    def _run(self) -> None:
-        while True:
-            try:
-                table = self._client.server_info(_TIMEOUT_S)[TABLE]
-            except (reverb.errors.ReverbError, RuntimeError):
-                # It is being started again, and whoever needs it says so if that takes too long.
-                self._fill.size = None
-            else:
-                length = self._segment_length
-                self._fill.see(table.current_size * length, table.max_size * length)
-            if self._closed.wait(_PERIOD_S):
-                return

@@ -1,13 +1,12 @@
-"""What a run's log says of things that go wrong and can be lived with."""
+"""Warnings of what goes wrong where a policy acts, and need not end the run."""
 
 from __future__ import annotations
 
 import collections
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quinoa.launch.run import node_warnings
+from quinoa.launch.run import events, node_warnings
 
 if TYPE_CHECKING:
     from quinoa.environments import EnvironmentFault
@@ -17,23 +16,23 @@ _FIRST = 10
 _ONE_IN = 100
 
 
-class WarningLog:
-    """Warns of what befalls a node, on its standard error and in the run's events."""
+class RoleWarnings:
+    """Warns of an actor's or an evaluator's troubles, on standard error and in the run's events."""
 
-    def __init__(self, node: str, events: Path | None):
+    def __init__(self, node: str, record: events.Record | None):
         """Has nothing to say yet.
 
         Args:
             node: the name of the node, such as `actor-0`.
-            events: `RunFolder.events`; None to warn on standard error only.
+            record: takes lines for the run's events, such as `Reporter.add_event`; None to warn on
+                standard error only.
         """
-        self._node = node
-        self._events = events
+        self._warn_of = node_warnings.warner(node, record)
         self._counts: collections.Counter[str] = collections.Counter()
         self._is_old = False
 
     def dropped(self, faults: Sequence[EnvironmentFault]) -> None:
-        """Episodes were dropped, one for each fault."""
+        """Warns of episodes that were dropped, one for each fault."""
         for fault in faults:
             self._warn(
                 "episode_dropped",
@@ -42,7 +41,7 @@ class WarningLog:
             )
 
     def truncated(self, num_episodes: int, max_episode_steps: int) -> None:
-        """Episodes were cut off at the limit on their length: said once."""
+        """Warns, once, of episodes that were cut off at the limit on their length."""
         if num_episodes and not self._counts["episode_truncated"]:
             self._warn(
                 "episode_truncated",
@@ -51,7 +50,7 @@ class WarningLog:
             )
 
     def parameter_age(self, age: int, max_age: int) -> bool:
-        """Tells whether the parameters acted with are too old; warned of when they become so.
+        """Tells whether the parameters acted with are too old, and warns when they become so.
 
         Args:
             age: in gradient steps.
@@ -74,6 +73,4 @@ class WarningLog:
         if count > _FIRST and count % _ONE_IN:
             return
         number = f" (number {count})" if count > 1 else ""
-        node_warnings.warn(
-            self._events, self._node, event, f"{text}{number}.", count=count, **details
-        )
+        self._warn_of(event, f"{text}{number}.", count=count, **details)

@@ -9,7 +9,7 @@ import numpy as np
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS
-from quinoa.launch.roles.role_warnings import WarningLog
+from quinoa.launch.roles.role_warnings import RoleWarnings
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _evaluate(
         raise RunError(f"The policy of {checkpoint.path} cannot act: {error}") from error
     finally:
         environments.close()
-    warnings = WarningLog("evaluation", None)
+    warnings = RoleWarnings("evaluation", None)
     warnings.dropped(result.faults)
     warnings.truncated(result.num_truncated, experiment.max_episode_steps)
     return result

@@ -20,11 +20,11 @@ from quinoa.launch import cli
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.run import events
-from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
 from tests.launch.helpers import experiment, train_command
+from tests.launch.reports import report
 from tests.launch.terminals import session
 
 
@@ -71,11 +71,11 @@ def running(folder):
         "steps_per_second": 50.0,
         "parameter_age": 20,
     }
-    counter.report("a", "actor", {ACTOR_STEPS: 750}, 0, [row])
+    report(counter, "a", actor_steps=750, rows=[row])
     learned = {"replay_size": 640, "waiting": 0.25}
-    counter.report("learner", "learner", {LEARNER_STEPS: 400}, 0, [learned])
+    report(counter, "learner", "learner", learner_steps=400, rows=[learned])
     evaluated = [{"episode_return": value} for value in (1.0, 9.0)]
-    counter.report("e", "evaluator", {}, 0, evaluated)
+    report(counter, "e", "evaluator", rows=evaluated)
     counter.save()
     events.append(folder.events, "failed", "actor-1", reason="NodeError: it broke")
     events.append(folder.events, "restarted", "actor-1")
@@ -329,7 +329,7 @@ def test_a_live_view_is_renewed_until_q_or_ctrl_c(running, end):
     command = [sys.executable, "-m", "quinoa.launch.cli", "status", str(running.root)]
     with session(command) as shown, contextlib.closing(counter):
         assert "750 of 1.5k" in shown.read_until("750 of 1.5k")
-        counter.report("b", "actor", {ACTOR_STEPS: 300}, 0, [])
+        report(counter, "b", actor_steps=300)
         counter.save()
         assert "1.1k of 1.5k" in shown.read_until("1.1k of 1.5k")
         during = termios.tcgetattr(shown.terminal)

@@ -12,10 +12,13 @@ from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.metrics.tensorboard_names import ACTING_RATE, UPDATES_PER_STEP
 from quinoa.launch.roles.metric_rows import evaluation_row
-from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS, Counts
+from quinoa.launch.run import events
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
+from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.launch.disks import fill, make_larger
+from tests.launch.reports import report
 
 
 @pytest.fixture
@@ -31,28 +34,28 @@ def counter(folder):
 
 
 def test_adds_up_what_the_sources_report(counter):
-    counter.report("a", "actor", {ACTOR_STEPS: 10, EPISODES: 1}, 0, [])
-    counter.report("b", "actor", {ACTOR_STEPS: 5}, 0, [])
-    counter.report("learner", "learner", {LEARNER_STEPS: 3}, 0, [])
-    answer = counter.report("a", "actor", {ACTOR_STEPS: 30, EPISODES: 2}, 0, [])
-    assert answer == {ACTOR_STEPS: 35, EPISODES: 2, LEARNER_STEPS: 3, "stop": False}
+    report(counter, "a", actor_steps=10, episodes=1)
+    report(counter, "b", actor_steps=5)
+    report(counter, "learner", "learner", learner_steps=3)
+    answer = report(counter, "a", actor_steps=30, episodes=2)
+    assert answer == Answer(Counts(actor_steps=35, episodes=2, learner_steps=3))
 
 
 def test_says_stop_at_the_last_step_and_not_before(counter):
-    assert not counter.report("a", "actor", {ACTOR_STEPS: 99}, 0, [])["stop"]
-    assert counter.report("a", "actor", {ACTOR_STEPS: 100}, 0, [])["stop"]
+    assert not report(counter, "a", actor_steps=99).is_over
+    assert report(counter, "a", actor_steps=100).is_over
     # The learner's steps do not end a run.
-    assert counter.report("learner", "learner", {LEARNER_STEPS: 10**6}, 0, [])["stop"]
+    assert report(counter, "learner", "learner", learner_steps=10**6).is_over
 
 
 def test_a_report_that_is_repeated_counts_once(counter, folder):
     rows = [{"x": 1.0}, {"x": 2.0}]
     for _ in range(3):
-        counter.report("a", "actor", {ACTOR_STEPS: 10}, 0, rows)
+        report(counter, "a", actor_steps=10, rows=rows)
     # The answer to the first two got lost; they come again with the next one.
-    counter.report("a", "actor", {ACTOR_STEPS: 20}, 0, [*rows, {"x": 3.0}])
-    counter.report("a", "actor", {ACTOR_STEPS: 20}, 3, [{"x": 4.0}])
-    counter.report("b", "actor", {ACTOR_STEPS: 1}, 0, [{"x": 5.0}])
+    report(counter, "a", actor_steps=20, rows=[*rows, {"x": 3.0}])
+    report(counter, "a", actor_steps=20, rows=[{"x": 4.0}], first_row=3)
+    report(counter, "b", actor_steps=1, rows=[{"x": 5.0}])
     counter.save()
     table = pd.read_csv(folder.metrics("actor"))
     assert table["x"].tolist() == [1, 2, 3, 4, 5]
@@ -60,14 +63,14 @@ def test_a_report_that_is_repeated_counts_once(counter, folder):
 
 
 def test_a_counter_that_is_new_takes_rows_of_an_old_source(counter, folder):
-    counter.report("a", "actor", {ACTOR_STEPS: 10}, 7, [{"x": 1.0}])
+    report(counter, "a", actor_steps=10, rows=[{"x": 1.0}], first_row=7)
     counter.save()
     assert pd.read_csv(folder.metrics("actor"))["x"].tolist() == [1]
 
 
 def test_rows_have_time_and_counts_and_may_give_their_own(counter, folder):
-    counter.report("learner", "learner", {LEARNER_STEPS: 40}, 0, [{"loss": 0.5}])
-    counter.report("e", "evaluator", {}, 0, [{LEARNER_STEPS: 20, "episode_return": 1.5}])
+    report(counter, "learner", "learner", learner_steps=40, rows=[{"loss": 0.5}])
+    report(counter, "e", "evaluator", rows=[{LEARNER_STEPS: 20, "episode_return": 1.5}])
     counter.save()
     assert pd.read_csv(folder.metrics("learner"))["learner_steps"].tolist() == [40]
     row = pd.read_csv(folder.metrics("evaluator")).iloc[0]
@@ -79,8 +82,8 @@ def test_status_is_saved_with_returns(counter, folder):
     assert counter.status()["actor_return"] is None
     for value in (1.0, 3.0, None):
         row = {"episode_return": value}
-        counter.report(f"a{value}", "actor", {}, 0, [row])
-    counter.report("e", "evaluator", {}, 0, [{"episode_return": 7.0}])
+        report(counter, f"a{value}", rows=[row])
+    report(counter, "e", "evaluator", rows=[{"episode_return": 7.0}])
     counter.save()
     saved = read_json(folder.status)
     assert saved["actor_return"] == 2.0
@@ -94,9 +97,9 @@ def test_status_says_how_the_run_goes(counter, folder):
     counter.save()
     for index, age in ((0, 5), (1, 70), (1, 30)):
         row = {"actor": index, "episode_return": None, "parameter_age": age}
-        counter.report(f"a{index}{age}", "actor", {ACTOR_STEPS: 10}, 0, [row])
+        report(counter, f"a{index}{age}", actor_steps=10, rows=[row])
     learned = {"replay_size": 40, "waiting": 0.25}
-    counter.report("learner", "learner", {LEARNER_STEPS: 15}, 0, [learned])
+    report(counter, "learner", "learner", learner_steps=15, rows=[learned])
     counter.save()
     saved = read_json(folder.status)
     assert (saved["replay_size"], saved["waiting"], saved["parameter_age"]) == (40, 0.25, 30)
@@ -108,8 +111,8 @@ def test_tensorboard_has_the_rates_of_the_run_as_a_whole(folder, monkeypatch):
     monkeypatch.setattr("quinoa.launch.metrics.counter._RATES_S", 0.0)
     counter = Counter(folder, 100)
     counter.save()
-    counter.report("a", "actor", {ACTOR_STEPS: 10}, 0, [])
-    counter.report("learner", "learner", {LEARNER_STEPS: 5}, 0, [])
+    report(counter, "a", actor_steps=10)
+    report(counter, "learner", "learner", learner_steps=5)
     counter.save()
     counter.close()
     assert scalars(folder, UPDATES_PER_STEP)[0] == 0.5
@@ -120,7 +123,7 @@ def test_each_episode_of_an_evaluation_is_a_row_of_its_own(counter, folder):
     result = EvaluationResult(np.array([1.5, 2.5]), np.array([3, 4]))
     for actor_steps in (10, 20):
         row = evaluation_row(result, actor_steps, 5)
-        counter.report(f"e{actor_steps}", "evaluator", {}, 0, [row])
+        report(counter, f"e{actor_steps}", "evaluator", rows=[row])
     counter.save()
     table = pd.read_csv(folder.evaluations)
     assert table["actor_steps"].tolist() == [10, 10, 20, 20]
@@ -134,7 +137,7 @@ def test_each_episode_of_an_evaluation_is_a_row_of_its_own(counter, folder):
 def test_many_threads_lose_nothing(counter, folder):
     def report_all(name: str) -> None:
         for i in range(50):
-            counter.report(name, "actor", {ACTOR_STEPS: i + 1}, i, [{"x": float(i)}])
+            report(counter, name, actor_steps=i + 1, rows=[{"x": float(i)}], first_row=i)
 
     threads = [threading.Thread(target=report_all, args=(str(i),)) for i in range(8)]
     for thread in threads:
@@ -190,44 +193,119 @@ def test_tensorboard_reads_what_is_written(folder):
 def test_it_starts_from_where_a_run_goes_on(folder):
     start = Counts(actor_steps=50, episodes=5, learner_steps=20)
     counter = Counter(folder, 100, start)
-    assert counter.report("a", "actor", {}, 0, []) == {**start.to_json(), "stop": False}
-    counter.report("learner", "learner", {LEARNER_STEPS: 21}, 0, [])
-    answer = counter.report("a", "actor", {ACTOR_STEPS: 50, EPISODES: 1}, 0, [])
-    assert answer == {ACTOR_STEPS: 100, EPISODES: 6, LEARNER_STEPS: 21, "stop": True}
+    assert report(counter, "a") == Answer(start)
+    report(counter, "learner", "learner", learner_steps=21)
+    answer = report(counter, "a", actor_steps=50, episodes=1)
+    assert answer == Answer(Counts(actor_steps=100, episodes=6, learner_steps=21), is_over=True)
     counter.close()
 
 
 def test_a_second_counter_knows_what_the_first_was_told(folder):
     first = Counter(folder, 100)
     row = {"episode_return": None}
-    first.report("gone", "actor", {ACTOR_STEPS: 30}, 0, [row])
-    first.report("learner", "learner", {LEARNER_STEPS: 7}, 0, [])
+    report(first, "gone", actor_steps=30, rows=[row])
+    report(first, "learner", "learner", learner_steps=7)
     first.save()
     second = Counter(folder, 100)
     # The answer had got lost: the row is reported again, and is written once.
-    answer = second.report("gone", "actor", {ACTOR_STEPS: 30}, 0, [row, row])
-    assert answer == {ACTOR_STEPS: 30, EPISODES: 0, LEARNER_STEPS: 7, "stop": False}
-    assert second.report("new", "actor", {ACTOR_STEPS: 1}, 0, [])[ACTOR_STEPS] == 31
+    answer = report(second, "gone", actor_steps=30, rows=[row, row])
+    assert answer == Answer(Counts(actor_steps=30, learner_steps=7))
+    assert report(second, "new", actor_steps=1).counts.actor_steps == 31
     second.close()
     assert len(pd.read_csv(folder.metrics("actor"), skip_blank_lines=False)) == 2
     assert not folder.counter.exists()
+
+
+def test_a_learner_that_is_started_again_has_its_first_rows_written(counter, folder):
+    for sender, steps in (("learner-1", 10), ("learner-2", 5)):
+        for number in range(3):
+            rows = [{"x": float(steps + number)}]
+            counter.report(
+                Report(sender, "learner", "learner", Counts(learner_steps=steps), rows, number)
+            )
+    # Its totals, on the other hand, take the place of those of the one before.
+    assert counter.status()[LEARNER_STEPS] == 5
+    counter.save()
+    assert pd.read_csv(folder.metrics("learner"))["x"].tolist() == [10, 11, 12, 5, 6, 7]
+
+
+def warnings_of(node: str, count: int) -> list[str]:
+    """Lines of which the first says 1, and so on."""
+    return [events.line("warned", node, count=number + 1) for number in range(count)]
+
+
+def recorded(folder: RunFolder) -> list[tuple[str, int]]:
+    """Which nodes' warnings are in the log."""
+    lines = map(json.loads, folder.events.read_text().splitlines())
+    return [(line["node"], line["count"]) for line in lines if line["event"] == "warned"]
+
+
+def test_events_are_written_at_once_and_each_once(counter, folder):
+    first, second, third = warnings_of("actor-0", 3)
+    for _ in range(2):
+        report(counter, "a", events=[first, second])
+        assert folder.events.read_text().splitlines() == [first, second]
+    # The answers to the first two got lost; they come again with the next one.
+    report(counter, "a", events=[first, second, third])
+    report(counter, "b", "evaluator", events=warnings_of("evaluator-0", 1))
+    (fourth,) = warnings_of("actor-0", 1)
+    report(counter, "a", events=[fourth], first_event=3)
+    assert recorded(folder) == [
+        ("actor-0", 1),
+        ("actor-0", 2),
+        ("actor-0", 3),
+        ("evaluator-0", 1),
+        ("actor-0", 1),
+    ]
+
+
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_a_second_counter_loses_no_event_and_writes_none_again(folder, is_saved):
+    one, two, three = warnings_of("actor-0", 3)
+    first = Counter(folder, 100)
+    first.report(Report("a", "a", "actor", events=[one]))
+    if is_saved:
+        first.save()
+    # It is killed here, before the answer to this comes, or once it is written and has come.
+    first.report(Report("a", "a", "actor", events=[two], first_event=1))
+    second = Counter(folder, 100)
+    second.report(Report("a", "a", "actor", events=[two, three], first_event=1))
+    second.report(Report("a", "a", "actor", events=[three], first_event=2))
+    second.close()
+    assert recorded(folder) == [("actor-0", 1), ("actor-0", 2), ("actor-0", 3)]
+
+
+def test_an_event_that_found_no_room_is_written_when_there_is(small_disk, capsys):
+    folder = RunFolder(small_disk)
+    counter = Counter(folder, steps=100)
+    report(counter, "a", events=warnings_of("actor-0", 1))
+    ballast = fill(small_disk)
+    later = [events.line("warned", "actor-1", count=1, text="x" * 10_000)]
+    report(counter, "b", events=later)
+    assert not counter.save()
+    assert recorded(folder) == [("actor-0", 1)]
+    assert "make room" in capsys.readouterr().err
+    ballast.unlink()
+    assert counter.save()
+    assert recorded(folder) == [("actor-0", 1), ("actor-1", 1)]
+    counter.close()
 
 
 def test_a_full_disk_costs_no_row_and_no_count(small_disk, capsys):
     folder = RunFolder(small_disk)
     counter = Counter(folder, steps=10**6)
 
-    def report(step: int) -> None:
+    def report_step(step: int) -> None:
         rows = [{"episode_return": float(step)}]
-        answer = counter.report("a", "actor", {ACTOR_STEPS: step + 1}, step, rows)
-        assert answer[ACTOR_STEPS] == step + 1
+        answer = report(counter, "a", actor_steps=step + 1, rows=rows, first_row=step)
+        assert answer.counts.actor_steps == step + 1
 
     for step in range(10):
-        report(step)
+        report_step(step)
     assert counter.save()
     ballast = fill(small_disk)
     for step in range(10, 1000):
-        report(step)
+        report_step(step)
         if step % 100 == 0:
             # It says so, goes on, and leaves what is there whole.
             assert not counter.save()
@@ -240,7 +318,7 @@ def test_a_full_disk_costs_no_row_and_no_count(small_disk, capsys):
     ballast.unlink()
     assert counter.save()
     assert read_json(folder.status)[ACTOR_STEPS] == 1000
-    report(1000)
+    report_step(1000)
     counter.close()
     assert pd.read_csv(folder.metrics("actor"))["episode_return"].tolist() == list(range(1001))
     assert scalars(folder, "learning/actor_return") == list(range(1001))
@@ -253,7 +331,7 @@ def test_a_counter_that_closes_on_a_full_disk_ends(small_disk, monkeypatch, caps
     monkeypatch.setattr("quinoa.launch.metrics.counter._CLOSE_S", 0.3)
     fill(small_disk)
     counter = Counter(RunFolder(small_disk), steps=10)
-    counter.report("a", "actor", {ACTOR_STEPS: 1}, 0, [{"x": 1.0}])
+    report(counter, "a", actor_steps=1, rows=[{"x": 1.0}])
     counter.close()
     assert "make room" in capsys.readouterr().err
 
@@ -261,12 +339,12 @@ def test_a_counter_that_closes_on_a_full_disk_ends(small_disk, monkeypatch, caps
 def test_a_second_counter_mends_a_cut_row(folder):
     rows = [{"x": 1.0}, {"x": 2.0}]
     first = Counter(folder, 100)
-    first.report("a", "actor", {ACTOR_STEPS: 10}, 0, rows)
+    report(first, "a", actor_steps=10, rows=rows)
     first.save()
     path = folder.metrics("actor")
     path.write_bytes(path.read_bytes()[:-3])
     second = Counter(folder, 100)
-    second.report("b", "actor", {ACTOR_STEPS: 5}, 0, [{"x": 3.0}])
+    report(second, "b", actor_steps=5, rows=[{"x": 3.0}])
     second.close()
     table = pd.read_csv(path)
     assert table["x"].tolist() == [1.0, 3.0]

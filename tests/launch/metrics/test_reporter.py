@@ -6,6 +6,7 @@ import pytest
 
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.reporter import BackgroundReporter, Reporter
+from quinoa.launch.run import events
 from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import wait_until
@@ -20,14 +21,14 @@ def counter(tmp_path):
 
 def test_sends_totals_and_rows_once(counter, tmp_path):
     reporter = Reporter(counter.report, "actor")
-    reporter.add(ACTOR_STEPS, 3)
-    reporter.add(ACTOR_STEPS, 4)
+    reporter.add(3)
+    reporter.add(4)
     reporter.record({"x": 1.0})
     reporter.send()
     reporter.send()
     reporter.record({"x": 2.0})
     reporter.send()
-    assert reporter.count(ACTOR_STEPS) == 7
+    assert reporter.counts.actor_steps == 7
     counter.save()
     assert len(RunFolder(tmp_path).metrics("actor").read_text().splitlines()) == 3
 
@@ -35,27 +36,27 @@ def test_sends_totals_and_rows_once(counter, tmp_path):
 def test_two_reporters_add_up_and_one_of_a_name_replaces(counter):
     for _ in range(2):
         reporter = Reporter(counter.report, "actor")
-        reporter.add(ACTOR_STEPS, 5)
+        reporter.add(5)
         reporter.send()
-    assert reporter.count(ACTOR_STEPS) == 10
+    assert reporter.counts.actor_steps == 10
     for total in (20, 30):
         reporter = Reporter(counter.report, "learner", source="learner")
-        reporter.set_total("learner_steps", total)
+        reporter.set_learner_steps(total)
         reporter.send()
-    assert reporter.count("learner_steps") == 30
+    assert reporter.counts.learner_steps == 30
 
 
 def test_reports_in_the_background_and_hears_when_to_stop(counter):
     reporter = BackgroundReporter(counter.report, "actor", period_s=0.01)
     assert not reporter.stop
-    reporter.add(ACTOR_STEPS, 100)
+    reporter.add(100)
     assert wait_until(lambda: reporter.stop, timeout_s=5)
     reporter.close()
 
 
 def test_what_is_left_is_sent_at_the_end(counter):
     reporter = BackgroundReporter(counter.report, "actor", period_s=1e6)
-    reporter.add(ACTOR_STEPS, 8)
+    reporter.add(8)
     reporter.close()
     assert counter.status()[ACTOR_STEPS] == 8
 
@@ -69,7 +70,7 @@ def test_adding_never_waits_for_the_counter(counter):
     time.sleep(0.05)
     start = time.monotonic()
     for _ in range(1000):
-        reporter.add(ACTOR_STEPS, 1)
+        reporter.add(1)
         assert not reporter.stop
     assert time.monotonic() - start < 0.25
     reporter.close()
@@ -89,7 +90,7 @@ def test_a_counter_that_fails_for_a_while_loses_nothing(counter, tmp_path):
 
     reporter = BackgroundReporter(unsteady_report, "actor", period_s=0.01)
     for i in range(10):
-        reporter.add(ACTOR_STEPS, 1)
+        reporter.add(1)
         reporter.record({"x": float(i)})
         time.sleep(0.01)
     # On a busy machine the thread that reports comes to it late, and closing is no time to fail.
@@ -126,3 +127,58 @@ def test_a_last_report_that_fails_is_an_error():
     reporter = BackgroundReporter(lost, "actor", period_s=1e6)
     with pytest.raises(ConnectionError, match="the last report: nobody there"):
         reporter.close()
+
+
+def events_in(folder: RunFolder) -> list[str]:
+    return folder.events.read_text().splitlines() if folder.events.is_file() else []
+
+
+def test_an_event_is_sent_at_once_and_written_once(counter, tmp_path):
+    answers = iter([False, True])
+
+    def unsteady_report(report):
+        answer = counter.report(report)
+        if report.events and not next(answers, True):
+            raise TimeoutError("no answer")
+        return answer
+
+    reporter = BackgroundReporter(unsteady_report, "actor", period_s=1e6)
+    # As an environment may say it: Courier would not send it, were it not escaped.
+    line = events.line("warned", "actor-0", text="\udcff")
+    assert line.isascii()
+    reporter.add_event(line)
+    assert wait_until(lambda: events_in(RunFolder(tmp_path)) == [line], timeout_s=10)
+    reporter.close()
+    assert events_in(RunFolder(tmp_path)) == [line]
+
+
+def test_what_fails_has_its_last_warnings_sent_and_stays_the_error(counter, tmp_path):
+    line = events.line("warned", "actor-0")
+    with (
+        pytest.raises(ZeroDivisionError),
+        BackgroundReporter(counter.report, "actor", period_s=1e6) as reporter,
+    ):
+        reporter.add(5, 1)
+        Reporter.add_event(reporter, line)
+        raise ZeroDivisionError
+    assert events_in(RunFolder(tmp_path)) == [line]
+    assert counter.status()[ACTOR_STEPS] == 5
+
+
+def test_what_fails_without_a_counter_stays_the_error():
+    def lost(report):
+        raise TimeoutError("nobody there")
+
+    with pytest.raises(ZeroDivisionError), BackgroundReporter(lost, "actor", period_s=1e6):
+        raise ZeroDivisionError
+
+
+def test_what_ends_well_without_a_counter_is_an_error():
+    def lost(report):
+        raise TimeoutError("nobody there")
+
+    with (
+        pytest.raises(ConnectionError, match="nobody there"),
+        BackgroundReporter(lost, "actor", period_s=1e6),
+    ):
+        pass

@@ -21,6 +21,7 @@ from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
+from tests.launch.reports import report
 
 FACTORIES = "tests.launch.factories"
 
@@ -47,11 +48,10 @@ def act(tmp_path):
         folder = RunFolder(tmp_path)
         server = reverb.Server(make_tables(of))
         counter = Counter(folder, steps=10**6)
-        counter.report("learner", "learner", counts, 0, [])
+        report(counter, "learner", "learner", **counts)
         node = ActorNode(
             of,
             1,
-            folder,
             ReplayPeer(FixedAddresses({Role.REPLAY: f"localhost:{server.port}"})),
             lambda known: (version, parameters) if known < 0 else None,
             counter.report,

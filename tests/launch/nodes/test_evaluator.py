@@ -10,9 +10,9 @@ from quinoa.agents.learner import flatten
 from quinoa.launch.errors import FatalError
 from quinoa.launch.nodes import evaluator as evaluator_module
 from quinoa.launch.nodes.evaluator import EvaluatorNode
-from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment, wait_until
+from tests.launch.reports import report
 
 
 @pytest.fixture
@@ -45,7 +45,6 @@ def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, ev
     stop = threading.Event()
     node = EvaluatorNode(
         experiment(evaluation_period=100, evaluation_episodes=3),
-        RunFolder(tmp_path),
         get_parameters,
         counter.report,
         stop,
@@ -55,7 +54,7 @@ def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, ev
     try:
         assert wait_until(lambda: len(evaluated()) == 1, 30)
         for steps, count in ((99, 1), (100, 2), (150, 2), (450, 3), (499, 3), (500, 4)):
-            counter.report("a", "actor", {ACTOR_STEPS: steps}, 0, [])
+            report(counter, "a", actor_steps=steps)
             assert wait_until(lambda: len(evaluated()) == count, 30)  # noqa: B023
             stop.wait(0.6)
             assert len(evaluated()) == count
@@ -76,7 +75,7 @@ def test_a_learner_that_never_answers_is_an_error(counter, monkeypatch, tmp_path
         raise TimeoutError("nobody there")
 
     monkeypatch.setattr(evaluator_module, "PATIENCE_S", 0.5)
-    node = EvaluatorNode(experiment(), RunFolder(tmp_path), lost, counter.report, threading.Event())
+    node = EvaluatorNode(experiment(), lost, counter.report, threading.Event())
     with pytest.raises(ConnectionError, match="nobody there"):
         node.run()
 
@@ -84,8 +83,6 @@ def test_a_learner_that_never_answers_is_an_error(counter, monkeypatch, tmp_path
 def test_an_environment_that_fails_always_ends_the_run_rather_than_the_evaluator(counter, tmp_path):
     of = experiment(environment="tests.launch.factories:fails_in_its_first_episode")
     answer = parameters(7)
-    node = EvaluatorNode(
-        of, RunFolder(tmp_path), lambda known: answer, counter.report, threading.Event()
-    )
+    node = EvaluatorNode(of, lambda known: answer, counter.report, threading.Event())
     with pytest.raises(FatalError, match=r"fails too often: .*the environment's own error"):
         node.run()

@@ -21,7 +21,8 @@ from quinoa.launch.metrics.reporter import BackgroundReporter
 from quinoa.launch.nodes import addresses as addresses_module
 from quinoa.launch.nodes.peers import Peers, RemoteMethod, ReplayPeer, ServiceMovedError
 from quinoa.launch.nodes.replay import make_tables
-from quinoa.launch.run.counts import ACTOR_STEPS
+from quinoa.launch.run import events
+from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment, wait_until
@@ -80,30 +81,35 @@ def test_a_method_that_raises_is_called_again_as_if_nothing_had_been():
 
 def test_a_counter_that_moves_gets_every_report_once(tmp_path):
     addresses = MovingAddresses()
-    report: RemoteMethod[..., Any] = RemoteMethod(
+    report: RemoteMethod[[Report], Answer] = RemoteMethod(
         addresses, Role.COUNTER, "report", timeout_s=TIMEOUT_S
     )
     folder = RunFolder(tmp_path)
+    # An environment's error may have text that Courier sends only where it is escaped.
+    lines = [events.line("warned", "actor-0", text=text) for text in ("\udcff", "later")]
     first = Counter(folder, steps=10**6)
     with serving(addresses, Role.COUNTER, report=first.report):
         reporter = BackgroundReporter(report, "actor", period_s=0.01)
-        reporter.add(ACTOR_STEPS, 5)
+        reporter.add(5)
+        reporter.add_event(lines[0])
         reporter.record({"actor": 0, "episode_return": 1.0})
-        assert wait_until(lambda: reporter.count(ACTOR_STEPS) == 5, 20)
-        assert wait_until(lambda: not reporter._rows, 20)
+        assert wait_until(lambda: reporter.counts.actor_steps == 5, 20)
+        assert wait_until(lambda: not (reporter._rows or reporter._events), 20)
     # As a process does that ends before it is told to stop: what a next one needs stays.
     first.save()
-    reporter.add(ACTOR_STEPS, 2)
+    reporter.add(2)
+    reporter.add_event(lines[1])
     reporter.record({"actor": 0, "episode_return": 2.0})
     second = Counter(folder, steps=10**6)
     with serving(addresses, Role.COUNTER, report=second.report):
-        assert wait_until(lambda: reporter.count(ACTOR_STEPS) == 7, 20)
+        assert wait_until(lambda: reporter.counts.actor_steps == 7, 20)
         reporter.close()
     second.close()
     returns = [row.split(",") for row in folder.metrics("actor").read_text().splitlines()]
     column = returns[0].index("episode_return")
     assert [float(row[column]) for row in returns[1:]] == [1.0, 2.0]
-    assert second.status()[ACTOR_STEPS] == 7
+    assert folder.events.read_text().splitlines() == lines
+    assert second.status()["actor_steps"] == 7
 
 
 def test_a_node_reaches_no_service_but_those_that_it_is_said_to_call():

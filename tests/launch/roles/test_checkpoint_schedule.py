@@ -13,7 +13,7 @@ from quinoa.agents.learner import Learner
 from quinoa.config import parsing
 from quinoa.launch.checkpoints import checkpoint_folder, learner_checkpoints
 from quinoa.launch.errors import RunError
-from quinoa.launch.roles.checkpoint_schedule import Saver
+from quinoa.launch.roles.checkpoint_schedule import CheckpointSchedule
 from quinoa.launch.run.counts import Counts
 from tests.launch.helpers import experiment
 
@@ -41,11 +41,11 @@ def small_disk(tmp_path) -> Iterator[Path]:
 Said = list[tuple[str, str]]
 
 
-def saver_of(learner, folder: Path, said: Said, period_s: float = 0.0) -> Saver:
+def schedule_of(learner, folder: Path, said: Said, period_s: float = 0.0) -> CheckpointSchedule:
     def warn(event, text, **details):
         said.append((event, text))
 
-    return Saver(learner, folder, period_s, lambda: Counts(actor_steps=7), warn)
+    return CheckpointSchedule(learner, folder, period_s, lambda: Counts(actor_steps=7), warn)
 
 
 def fill(disk: Path, left: int) -> Path:
@@ -61,13 +61,13 @@ def advance(learner) -> None:
 
 
 def test_the_period_is_kept(tmp_path, learner):
-    saver = saver_of(learner, tmp_path, [], period_s=0.2)
-    assert not saver.is_due
+    schedule = schedule_of(learner, tmp_path, [], period_s=0.2)
+    assert not schedule.is_due
     time.sleep(0.25)
-    assert saver.is_due
-    saver.save()
-    assert not saver.is_due
-    assert 0 < saver.seconds < 5
+    assert schedule.is_due
+    schedule.save()
+    assert not schedule.is_due
+    assert 0 < schedule.seconds < 5
     assert learner_checkpoints.newest(tmp_path).counts().actor_steps == 7
 
 
@@ -78,16 +78,16 @@ def test_a_full_disk_leaves_the_one_before_and_no_part(
 ):
     folder = small_disk / "checkpoints"
     said: Said = []
-    saver = saver_of(learner, folder, said)
-    saver.save()
+    schedule = schedule_of(learner, folder, said)
+    schedule.save()
     before = learner_checkpoints.newest(folder)
     other = fill(small_disk, left)
     if not margin:
         monkeypatch.setattr(checkpoint_folder, "check_room", lambda folder, size: None)
     for _ in range(3):
         advance(learner)
-        saver.save()
-    assert saver.skipped == 3
+        schedule.save()
+    assert schedule.skipped == 3
     # Said once, with what there is.
     ((event, text),) = said
     assert event == "checkpoint_skipped"
@@ -96,20 +96,20 @@ def test_a_full_disk_leaves_the_one_before_and_no_part(
     assert [path.name for path in folder.iterdir()] == [before.path.name]
     before.verify()
     with pytest.raises(RunError, match=f"last checkpoint cannot be written.*{before.path}"):
-        saver.save_last()
+        schedule.save_last()
     other.unlink()
-    saver.save()
-    assert saver.skipped == 3
+    schedule.save()
+    assert schedule.skipped == 3
     assert learner_checkpoints.newest(folder).counts().learner_steps == learner.steps
     learner_checkpoints.newest(folder).verify()
     # From now on it is news again.
     fill(small_disk, left)
     advance(learner)
-    saver.save()
+    schedule.save()
     assert len(said) == 2
 
 
 def test_the_last_one_of_a_run_without_any_says_so(small_disk, learner):
     fill(small_disk, 0)
     with pytest.raises(RunError, match="There is none yet"):
-        saver_of(learner, small_disk / "checkpoints", []).save_last()
+        schedule_of(learner, small_disk / "checkpoints", []).save_last()

@@ -7,7 +7,7 @@ from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints import learner_checkpoints
-from quinoa.launch.roles.divergence_guard import WINDOW_STEPS, DivergedError, Guard
+from quinoa.launch.roles.divergence_guard import WINDOW_STEPS, DivergedError, DivergenceGuard
 from quinoa.launch.run.counts import Counts
 from tests.agents.fixtures import make_transitions
 from tests.launch.helpers import experiment
@@ -30,7 +30,7 @@ class Watched:
         self.learner = Learner(agent, of.config, of.spec(), seed=1)
         self.folder = folder
         self.said: list[tuple[str, str]] = []
-        self.guard = Guard(self.learner, folder, self._warn)
+        self.guard = DivergenceGuard(self.learner, folder, self._warn)
 
     def _warn(self, event, text, **details):
         self.said.append((event, text))

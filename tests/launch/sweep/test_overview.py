@@ -8,13 +8,13 @@ import pytest
 from quinoa.launch import cli
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.counter import Counter
-from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep import overview
 from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 from tests.launch.helpers import experiment
+from tests.launch.reports import report
 
 pytestmark = pytest.mark.usefixtures("same_environment_variables")
 
@@ -29,7 +29,7 @@ def write_run(folder: RunFolder, steps: int | None) -> None:
     save(experiment(steps=STEPS), folder)
     if steps is not None:
         counter = Counter(folder, STEPS)
-        counter.report("a", "actor", {ACTOR_STEPS: steps}, 0, [{"actor": 0, "episode_return": 1.5}])
+        report(counter, "a", actor_steps=steps, rows=[{"actor": 0, "episode_return": 1.5}])
         counter.close()
 
 

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.metrics.reporter import Reporter
+from quinoa.launch.roles.divergence_guard import DivergedError
+from quinoa.launch.roles.learning import Learning, make_learner
+from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.reports import Answer, Report
+from quinoa.launch.run.run_folder import RunFolder
+from tests.agents.fixtures import make_transitions
+from tests.launch.helpers import experiment
+
+K = 10
+OF = experiment(steps_per_call=K, checkpoint_period_s=1e-9)
+
+
+def superbatch():
+    return make_transitions(K, 8, observation_size=2, action_size=1)
+
+
+class Learned:
+    """A learner's turns with all that they are given, and what has come of them."""
+
+    def __init__(self, root, publish_period_s: float = 0.0):
+        self.folder = RunFolder(root)
+        self.learner = make_learner(OF, OF.spec(), None)
+        self.published: list[int] = []
+        self.reports: list[Report] = []
+        self.reporter = Reporter(self._report, "learner")
+        self.learning = Learning(
+            OF,
+            self.learner,
+            self.folder,
+            self.reporter,
+            counts=lambda: Counts(actor_steps=7),
+            publish=lambda: self.published.append(self.learner.steps),
+            publish_period_s=publish_period_s,
+        )
+
+    def _report(self, report: Report) -> Answer:
+        self.reports.append(report)
+        return Answer()
+
+    def spoil(self) -> None:
+        """Makes a variable NaN that no gradient step moves."""
+        slot = self.learner._optimizers[0].variables()[-1]
+        slot.assign(np.full(slot.shape, np.nan, np.float32))
+
+    def rows(self):
+        self.reporter.send()
+        return self.reports[-1].rows
+
+
+def test_each_turn_is_counted_checked_and_published_where_no_time_is_to_pass(tmp_path):
+    learned = Learned(tmp_path)
+    assert learned.learning.turn(superbatch())
+    assert learned.learning.turn(superbatch())
+    assert learned.published == [K, 2 * K]
+    assert learned.learning.steps == learned.learner.steps == 2 * K
+    learned.reporter.send()
+    assert learned.reports[-1].totals == Counts(learner_steps=2 * K)
+
+
+def test_nothing_is_published_before_its_time_nor_what_has_diverged_ever(tmp_path):
+    early = Learned(tmp_path, publish_period_s=1e6)
+    assert not early.learning.turn(superbatch())
+    assert early.published == []
+    diverged = Learned(tmp_path)
+    diverged.spoil()
+    with pytest.raises(DivergedError, match="no checkpoint to go back to"):
+        diverged.learning.turn(superbatch())
+    assert diverged.published == []
+
+
+def test_what_was_learned_last_is_checked_before_it_is_saved(tmp_path):
+    learned = Learned(tmp_path, publish_period_s=1e6)
+    learned.learning.turn(superbatch())
+    learned.learning.end()
+    assert learner_checkpoints.newest(learned.folder.checkpoints).counts() == Counts(
+        actor_steps=7, learner_steps=K
+    )
+    learned.learning.turn(superbatch())
+    learned.spoil()
+    # It goes back to the checkpoint, and that is what is saved.
+    learned.learning.end()
+    events = [json.loads(line) for line in learned.folder.events.read_text().splitlines()]
+    assert [(event["event"], event["node"]) for event in events] == [("rolled_back", "learner-0")]
+    assert learned.learner.not_finite() == []
+
+
+def test_rows_are_of_what_came_since_the_last_one(tmp_path):
+    learned = Learned(tmp_path)
+    learned.learning.record()
+    assert learned.rows() == ()
+    learned.learning.turn(superbatch())
+    learned.learning.fill.see(80, 100)
+    learned.learning.save_if_due()
+    learned.learning.record()
+    (row,) = learned.rows()
+    assert (row["learner_steps"], row["replay_size"], row["waiting"]) == (K, 80, 0.0)
+    assert np.isfinite(row["loss"])
+    assert row["checkpoint_seconds"] > 0
+    learned.learning.record()
+    assert learned.rows()[0]["checkpoint_seconds"] == 0
+
+
+def test_a_learner_begins_from_a_checkpoint(tmp_path):
+    learned = Learned(tmp_path)
+    learned.learning.turn(superbatch())
+    learned.learning.save_if_due()
+    checkpoint = learner_checkpoints.newest(learned.folder.checkpoints)
+    again = make_learner(OF, OF.spec(), checkpoint)
+    assert again.steps == K
+    np.testing.assert_array_equal(again.parameters(), learned.learner.parameters())
