@@ -51,7 +51,7 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_multi_string(
         "grid",
         [],
-        "A setting to go through, NAME=VALUE,VALUE: a field of the agent's config or a flag of "
+        "A setting to vary, NAME=VALUE,VALUE: a field of the agent's config or a flag of "
         "quinoa train. May be given several times, and without --grid too.",
         flag_values=values,
     )

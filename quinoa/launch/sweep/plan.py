@@ -1,4 +1,4 @@
-"""The runs of a sweep, from what it goes through."""
+"""Plans the runs of a sweep from the settings that it varies."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.sweep.sweep_folder import PlannedRun
 
 _MAX_NAME = 120
-# Settings that a sweep has flags of its own for, and what those are.
+# Settings that a sweep varies by flags of its own, and those flags.
 _OWN = {"agent": "--agent", "env": "--env", "environment": "--env", "seed": "--seeds"}
 _OF_ONE_RUN = ("folder", "resume", "change", "resume_replay", "set", "preset")
-# Flags of `train` and others' names that a combination may not set.
+# The names that a combination may not set.
 NO_SETTINGS = frozenset({*_OWN, *_OF_ONE_RUN})
 
 
@@ -32,16 +32,16 @@ def plan(
     """Plans a run for each agent, environment, combination of settings, and seed.
 
     Args:
-        agents: their names.
-        environments: their names.
-        combinations: settings by name; those that are no flag are fields of the agent's config.
-        seeds: of each.
+        agents: the agents' names.
+        environments: the environments' names.
+        combinations: settings by name; those that are not in `flags` are the agent's.
+        seeds: the seeds of each combination.
         flags: the flags of `train` that a combination may set.
-        given: flags that all runs have, as typed.
-        steps: of all runs, as typed, where a combination does not say.
+        given: the flags of all runs, as typed.
+        steps: the number of steps, as typed, of runs whose combination does not set it.
 
     Raises:
-        ExperimentError: a setting is also given for all, or has a flag of the sweep's own.
+        ExperimentError: a combination sets something that it may not, or that is also in `given`.
     """
     typed = {text.lstrip("-").partition("=")[0] for text in given}
     typed |= {text.split("=")[1] for text in given if text.startswith("--set=")}
@@ -53,7 +53,7 @@ def plan(
                 _check(combination, typed)
                 for seed in seeds:
                     settings = {"agent": agent, "env": environment, **combination}
-                    told = [
+                    of_combination = [
                         f"--{name}={value}" if name in flags else f"--set={name}={value}"
                         for name, value in combination.items()
                     ]
@@ -71,7 +71,7 @@ def plan(
                             arguments=(
                                 *(f"--agent={agent}", f"--env={environment}", f"--seed={seed}"),
                                 *given,
-                                *told,
+                                *of_combination,
                             ),
                         )
                     )
@@ -79,7 +79,7 @@ def plan(
 
 
 def _parse_steps(text: str) -> int:
-    """Reads a number of steps as it is typed; raises `ExperimentError` where it is none."""
+    """Reads a typed number of steps; raises `ExperimentError` if it is invalid."""
     try:
         steps: int = parsing.parse(fields_of(Experiment)["steps"], text)
     except ConfigError as error:
@@ -90,16 +90,16 @@ def _parse_steps(text: str) -> int:
 def _check(combination: Mapping[str, str], typed: Collection[str]) -> None:
     for name in combination:
         if name in _OWN:
-            raise ExperimentError(f"{name} is no setting to go through: give {_OWN[name]}.")
+            raise ExperimentError(f"{name} is no setting for a sweep to vary: give {_OWN[name]}.")
         if name in _OF_ONE_RUN:
-            raise ExperimentError(f"{name} is no setting to go through.")
+            raise ExperimentError(f"{name} is no setting for a sweep to vary.")
         if name in typed:
-            raise ExperimentError(f"{name} is given both for all runs and to be gone through.")
+            raise ExperimentError(f"{name} is given both for all runs and to be varied.")
 
 
 def _name(index: int, shown: Mapping[str, str], seed: int) -> str:
-    """A folder's name: what differs, and a number so that no two are the same."""
-    # Of an environment or an agent, the value says enough.
+    """The name of a run's folder: its settings that differ, after a unique number."""
+    # The values of agent and env need no name beside them.
     parts = [
         value if name in ("agent", "env") else f"{name}={value}" for name, value in shown.items()
     ]

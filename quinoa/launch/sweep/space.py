@@ -1,4 +1,4 @@
-"""What a sweep goes through: lists of values, and distributions."""
+"""The space of settings that a sweep varies: lists of values, and distributions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _KINDS = ("uniform", "log", "int", "logint")
 
 
 class Distribution(NamedTuple):
-    """Where random search draws a number from.
+    """A distribution that random search samples a number from.
 
     Attributes:
-        kind: uniform, log (uniform in the logarithm), or int or logint, which round to integers.
-        low: the least.
-        high: the greatest.
+        kind: uniform, log (uniform in the logarithm), or int or logint, which give integers.
+        low: the least number.
+        high: the greatest number.
     """
 
     kind: str
@@ -28,7 +28,7 @@ class Distribution(NamedTuple):
     high: float
 
     def draw(self, rng: np.random.Generator) -> str:
-        """One number, to four digits, as it would be typed."""
+        """Samples a number, as text of four digits for the command line."""
         if self.kind in ("log", "logint"):
             value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         elif self.kind == "int":
@@ -39,11 +39,11 @@ class Distribution(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """A setting that a sweep goes through.
+    """A setting that a sweep varies.
 
     Attributes:
-        name: of the setting.
-        values: the texts that it is given, or where they are drawn from.
+        name: the setting's name.
+        values: its values as texts, or the distribution that they are sampled from.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Axis(NamedTuple):
 
 
 def parse_axis(text: str) -> Axis:
-    """Reads `tau=0.01,0.03`, `hidden_sizes=64,64;256,256` or `learning_rate=log:1e-4:1e-2`.
+    """Parses `tau=0.01,0.03`, `hidden_sizes=64,64;256,256` or `learning_rate=log:1e-4:1e-2`.
 
     Raises:
-        ExperimentError: it is none of these.
+        ExperimentError: the text has none of these forms.
     """
     name, equals, values = text.partition("=")
     name = name.strip()
@@ -66,7 +66,7 @@ def parse_axis(text: str) -> Axis:
     kind, *bounds = values.split(":")
     if bounds and kind in _KINDS:
         return Axis(name, _distribution(text, kind, bounds))
-    # Values that have commas of their own are separated by semicolons.
+    # Values that contain commas are separated by semicolons.
     separator = ";" if ";" in values else ","
     texts = tuple(part.strip() for part in values.split(separator) if part.strip())
     for value in texts:
@@ -79,7 +79,7 @@ def parse_axis(text: str) -> Axis:
 
 
 def parse_axes(texts: Sequence[str]) -> list[Axis]:
-    """Reads several; raises `ExperimentError` where two have the same name too."""
+    """Parses several settings; also raises `ExperimentError` if two have the same name."""
     axes = [parse_axis(text) for text in texts]
     names = [axis.name for axis in axes]
     for name in names:
@@ -89,10 +89,10 @@ def parse_axes(texts: Sequence[str]) -> list[Axis]:
 
 
 def grid(axes: Sequence[Axis]) -> list[dict[str, str]]:
-    """All combinations; one without settings, where there are no axes.
+    """Makes all combinations; without axes, a single empty one.
 
     Raises:
-        ExperimentError: a distribution is among them.
+        ExperimentError: an axis is a distribution.
     """
     lists: list[list[tuple[str, str]]] = []
     for axis in axes:
@@ -106,15 +106,15 @@ def grid(axes: Sequence[Axis]) -> list[dict[str, str]]:
 
 
 def sample(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str, str]]:
-    """Draws combinations; the same for the same seed.
+    """Samples combinations; the same seed gives the same ones.
 
     Args:
-        axes: at least one; of a list of values, each is as likely.
-        count: how many, no two of them the same.
-        seed: of the draws.
+        axes: at least one; the values of a list are equally likely.
+        count: how many combinations, all different.
+        seed: the seed of the samples.
 
     Raises:
-        ExperimentError: there are not as many.
+        ExperimentError: there are not that many.
     """
     if not axes:
         raise ExperimentError("--random draws settings: name some, as learning_rate=log:1e-4:1e-2.")

@@ -187,7 +187,7 @@ def sweep_here(quinoa, monkeypatch, tmp_path):
         (["learning_rate=log:1e-4:1e-2"], "give --random=N"),
         (["--random=3"], "name some"),
         (["--seeds=2:1"], "--seeds=2:1 cannot be understood"),
-        (["seed=1,2"], "seed is no setting to go through: give --seeds."),
+        (["seed=1,2"], "seed is no setting for a sweep to vary: give --seeds."),
         (["tau"], "must be NAME=VALUE"),
         (["--agent=nobody"], "There is no agent 'nobody'"),
         (["--env=control:cheeta:run"], "Did you mean control:cheetah:run?"),
