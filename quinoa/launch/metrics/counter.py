@@ -1,4 +1,4 @@
-"""How far a run is, over all its processes, and what they measured."""
+"""How far a run is, over all its processes, and what they measured and warned of."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _RETRY_S = 0.1
 
 
 class Counter:
-    """Adds up what the processes count, records their metrics, and says when the run is over.
+    """Adds up what the processes count, writes their metrics and events, says when a run is over.
 
     Each process reports its own totals, and its rows and events with their numbers, so that a
     report which is repeated because its answer was lost counts once.
@@ -52,7 +52,7 @@ class Counter:
         self._folder = folder
         self._steps = steps
         start = start or Counts()
-        # A run's second counter writes on where the first one did.
+        # A counter that is started again continues the files of the one before.
         is_second = folder.counter.is_file()
         self._log = MetricsLog(folder, resumed_at=0 if is_second else start.actor_steps)
         # The learner's own total counts from the run's beginning; the others' from now.
@@ -65,7 +65,7 @@ class Counter:
         # A counter before this one may have written events and not have answered that it did.
         self._events_before = events.lines(folder.events)
         if is_second:
-            # What processes counted that are gone is in here only.
+            # The counts of processes that have ended are nowhere else.
             state = read_json(folder.counter)
             self._totals.update(
                 {source: Counts.from_json(totals) for source, totals in state["totals"].items()}
@@ -73,7 +73,7 @@ class Counter:
             self._rows_seen.update(state["rows_seen"])
         self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
         self._evaluation_return: float | None = None
-        # By its index, what each actor said last; and what the learner did.
+        # The last row of each actor, by its index; and of the learner.
         self._actors: dict[int, Mapping[str, Any]] = {}
         self._learner: Mapping[str, Any] = {}
         self._pace = Pace()
@@ -134,8 +134,8 @@ class Counter:
     def save(self) -> bool:
         """Writes the status and the metrics so far to the run's folder.
 
-        What a full disk does not take waits in memory for the next call (see `RecordFile`); when
-        there is room again, the run's events say how long there was none.
+        What does not fit on a full disk waits in memory for the next call (see `RecordFile`). When
+        there is room again, an event tells how long there was none.
 
         Returns:
             Whether all is written.
@@ -164,7 +164,7 @@ class Counter:
         return is_written
 
     def close(self) -> None:
-        """Saves, and closes the files; what a next counter would need is not needed any more."""
+        """Saves, closes the files, and removes what only a restarted counter would need."""
         deadline = time.monotonic() + _CLOSE_S
         while not self.save() and time.monotonic() < deadline:
             time.sleep(_RETRY_S)
@@ -173,7 +173,7 @@ class Counter:
             self._log.close()
 
     def _note_disk(self, is_written: bool) -> None:
-        """Notes whether the disk takes what it is given."""
+        """Keeps track of a disk that takes nothing, and records its end as an event."""
         if not is_written and self._disk_failing_since is None:
             self._disk_failing_since = time.monotonic()
         elif is_written and self._disk_failing_since is not None:
@@ -191,7 +191,7 @@ class Counter:
         return sum(self._totals.values(), Counts())
 
     def _log_rates(self, actor_steps: int) -> None:
-        """Has TensorBoard show the run's rates, which no process of it knows alone."""
+        """Writes the rates of the run as a whole for TensorBoard; no single process knows them."""
         if time.monotonic() < self._next_rates:
             return
         self._next_rates = time.monotonic() + _RATES_S

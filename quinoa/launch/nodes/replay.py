@@ -1,4 +1,4 @@
-"""The replay server as a process: holds the table, saves what it holds, and gives signs of life."""
+"""The replay server as a process: serves the table, saves its contents, and sends heartbeats."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.run.run_folder import RunFolder
 
-# Seconds from one look whether a checkpoint is due to the next.
+# Seconds between two looks whether a checkpoint is due.
 _PERIOD_S = 0.5
-# How long the server may take to answer.
+# Seconds that the server may take to answer.
 _SERVER_TIMEOUT_S = 60
-# Of each item in a checkpoint, besides its numbers: keys, ranges, times.
+# Bytes of an item in a checkpoint besides its numbers: keys, ranges, times.
 _ITEM_BYTES = 150
-# Seconds that it has to answer in to be alive, and from one answer to the next question.
+# Seconds within which a live server answers, and from one answer to the next question.
 _ANSWER_S = 5
 _BEAT_S = 1.0
 
 
 class ReplayNode:
-    """Serves the table until it is told to stop, then saves what it holds."""
+    """Serves the table until it is told to stop, then saves its contents."""
 
     def __init__(
         self, experiment: Experiment, folder: RunFolder, port: int, stop: threading.Event
     ) -> None:
-        """Starts the server, with what the newest checkpoint in the run's folder holds.
+        """Starts the server, with the contents of the newest checkpoint in the run's folder.
 
         Args:
             experiment: what is run.
-            folder: of the run; what is in its `replay` fits the experiment.
-            port: of the server.
+            folder: of the run; the checkpoints in its `replay` are of this experiment.
+            port: the port of the server.
             stop: ends `run`.
         """
         self._length = experiment.config.segment_length
@@ -69,7 +69,7 @@ class ReplayNode:
             self.save()
 
     def save(self) -> bool:
-        """Writes a checkpoint, while the server goes on; returns whether there is one."""
+        """Writes a checkpoint while the server serves; returns whether there is one."""
         info = self._client.server_info(_SERVER_TIMEOUT_S)[tables.TABLE]
         item_bytes = 4 * info.signature.shape.num_elements() + _ITEM_BYTES
         return self._saver.save(
@@ -86,7 +86,7 @@ class ReplayNode:
             for path in written.iterdir():
                 os.replace(path, folder / path.name)
         except (reverb.errors.ReverbError, RuntimeError, LookupError) as error:
-            # As which Reverb reports what the system says of a file.
+            # Reverb reports errors of the file system as one of these.
             raise OSError(f"Reverb cannot write it: {error}") from error
         finally:
             shutil.rmtree(self._written, ignore_errors=True)
@@ -106,13 +106,13 @@ def make_tables(experiment: Experiment) -> list[reverb.Table]:
 
 
 def beat_while_it_answers(address: str) -> None:
-    """Has this process, from now on, give a sign of life whenever its server answers.
+    """From now on, sends a heartbeat whenever the server of this process answers.
 
-    The server's threads can hang where this process's Python goes on, so they are asked, from a
-    thread that lasts as long as the process.
+    The server's own threads can hang while Python runs. So a thread, which lasts as long as the
+    process, calls the server.
 
     Args:
-        address: of the server, "host:port"; it need not be up yet.
+        address: the address of the server, "host:port"; it need not be up yet.
     """
 
     def ask() -> None:

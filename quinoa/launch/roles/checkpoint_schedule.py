@@ -1,4 +1,4 @@
-"""When a learner's checkpoints are written, and what is done where there is no room for them."""
+"""When a learner's checkpoints are written, and what happens when the disk has no room for one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from quinoa.launch.run.node_warnings import Warn
 
 
 class CheckpointSchedule:
-    """Writes checkpoints at intervals. One that the disk does not take is left out, not an error.
+    """Writes checkpoints at intervals; one that the disk cannot take is skipped, with a warning.
 
     Attributes:
-        seconds: that writing has taken, in all.
-        skipped: checkpoints that were left out.
+        seconds: the time that writing has taken in total.
+        skipped: the number of checkpoints that were skipped.
     """
 
     def __init__(
@@ -32,11 +32,12 @@ class CheckpointSchedule:
         """Writes nothing yet.
 
         Args:
-            learner: what is saved.
-            folder: of the run's checkpoints.
+            learner: the learner to save.
+            folder: the folder of the run's checkpoints.
             period_s: seconds from one checkpoint to the next.
-            counts: the run's counts, for `checkpoints.save`.
-            warn: is told once when checkpoints are left out, until one is written again.
+            counts: the run's counts, for `learner_checkpoints.save`.
+            warn: receives a warning of the first checkpoint that is skipped, and again of the
+                first one after another was written.
         """
         self._learner = learner
         self._folder = folder
@@ -50,14 +51,14 @@ class CheckpointSchedule:
 
     @property
     def is_due(self) -> bool:
-        """Whether a period has passed since the last one was written or left out."""
+        """Whether a period has passed since the last checkpoint was written or skipped."""
         return time.monotonic() - self._last >= self._period_s
 
     def save(self) -> None:
-        """Writes a checkpoint, or leaves it out until the next period if the disk is full.
+        """Writes a checkpoint, or skips it until the next period if the disk cannot take it.
 
         Raises:
-            NonFiniteError: see `checkpoints.save`.
+            NonFiniteError: see `learner_checkpoints.save`.
         """
         try:
             self._save()
@@ -77,8 +78,8 @@ class CheckpointSchedule:
         """Writes the run's last checkpoint.
 
         Raises:
-            RunError: the disk does not take it; the message says what there is instead.
-            NonFiniteError: see `checkpoints.save`.
+            RunError: the disk cannot take it; the message names the newest one that there is.
+            NonFiniteError: see `learner_checkpoints.save`.
         """
         try:
             self._save()

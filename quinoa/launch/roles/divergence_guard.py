@@ -1,4 +1,4 @@
-"""What is done about a learner that diverges: back to its last checkpoint once, then an end."""
+"""The answer to a learner that diverges: back to its last checkpoint once, then an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.errors import FatalError
 from quinoa.launch.run.node_warnings import Warn
 
-# So large a share of the gradient steps may be skipped, over so many of them at least.
+# The largest share of gradient steps that may be skipped, and the steps in a window at least.
 MAX_SKIPPED = 0.1
 WINDOW_STEPS = 1000
 
@@ -21,19 +21,20 @@ class DivergedError(FatalError):
 
 
 class DivergenceGuard:
-    """Watches over what a learner does, and has it go back where it does too badly.
+    """Detects divergence of a learner, and restores its last checkpoint then.
 
-    It has diverged where a variable is not finite, or where more than `MAX_SKIPPED` of the steps of
-    a window were skipped: the first `WINDOW_STEPS` steps or more since the window before it.
+    Learning has diverged when a variable is not finite, or when more than `MAX_SKIPPED` of the
+    steps of a window were skipped. A window ends at the first inspection at which it has
+    `WINDOW_STEPS` steps or more, and the next one begins there.
     """
 
     def __init__(self, learner: Learner, folder: Path, warn: Warn):
         """Begins the first window.
 
         Args:
-            learner: that is watched; it may have been restored.
-            folder: of the run's checkpoints.
-            warn: takes what is found.
+            learner: the learner to inspect; it may have been restored.
+            folder: the folder of the run's checkpoints.
+            warn: receives a warning of the first skipped step, and of each rollback.
         """
         self._learner = learner
         self._folder = folder
@@ -46,20 +47,20 @@ class DivergenceGuard:
 
     @property
     def may_save(self) -> bool:
-        """Whether what is learned now is worth a checkpoint.
+        """Whether the learner, as it is now, is worth a checkpoint.
 
-        Not while so many steps are skipped that the learner may have to go back, nor after that
-        before a whole window has gone well: what it went back for may still be to come.
+        It is not while more steps are skipped than may be, as that may end in a rollback; nor
+        after a rollback until a whole window has gone well, as the same may happen again.
         """
         return not self._is_on_probation and not self._skips_too_many()
 
     def inspect(self, superbatch: Transition) -> None:
-        """Looks at what the learner has become, and restores the newest checkpoint if it must.
+        """Looks for divergence, and restores the newest checkpoint where it finds it.
 
-        To be called after every few calls of `Learner.step`, before anyone sees the parameters.
+        To be called after every few calls of `Learner.step`, before parameters are published.
 
         Args:
-            superbatch: the last one learned from.
+            superbatch: the last superbatch that was learned from.
 
         Raises:
             DivergedError: there is no checkpoint, or it has gone back to it before.

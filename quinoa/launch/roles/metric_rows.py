@@ -1,4 +1,4 @@
-"""Rows of metrics: what actors, learner and evaluator measure, whatever engine they run in."""
+"""Rows of metrics of actors, learner and evaluator."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class Rate:
-    """How many of something there have been per second since the last time it was asked."""
+    """A rate per second, measured from one call of `per_second` to the next."""
 
     def __init__(self, total: int = 0):
-        """Starts the clock at a total."""
+        """Begins to measure, from this total."""
         self._total = total
         self._time = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Since it was last asked."""
+        """Seconds since the last call of `per_second`, or since the beginning."""
         return time.monotonic() - self._time
 
     def per_second(self, total: int) -> float:
-        """The rate up to this total, from which it goes on."""
+        """The mean rate from the last total to this one, from which the next rate is measured."""
         now = time.monotonic()
         rate = (total - self._total) / max(now - self._time, 1e-9)
         self._total, self._time = total, now
@@ -41,13 +41,13 @@ class Rate:
 
 
 class ActorRows:
-    """Gathers an actor's steps into rows."""
+    """Sums up an actor's steps in rows of metrics."""
 
     def __init__(self, index: int):
         """Starts the first row.
 
         Args:
-            index: of the actor, from 0.
+            index: the index of the actor, from 0.
         """
         self._index = index
         self._returns: list[float] = []
@@ -64,16 +64,17 @@ class ActorRows:
 
     @property
     def seconds(self) -> float:
-        """Since the last row was taken."""
+        """Seconds since the last row was taken, or since the beginning."""
         return self._rate.seconds
 
     def add(self, step: ActorStep, parameter_age: int, *, is_stale: bool = False) -> None:
-        """Takes one step in.
+        """Adds one step to the row.
 
         Args:
-            step: what it did.
-            parameter_age: learner steps that the parameters in use were behind.
-            is_stale: whether that was more than is meant to be.
+            step: the step.
+            parameter_age: the number of gradient steps done since those that made the parameters
+                that it acted with.
+            is_stale: whether that is more than `max_parameter_age`.
         """
         self._is_empty = False
         self._parameter_age = parameter_age
@@ -86,7 +87,7 @@ class ActorRows:
         self._lengths += step.lengths
 
     def take(self) -> dict[str, Any]:
-        """The row of what has come since the last one; means over the episodes that ended in it."""
+        """The row of the steps since the last one; its means are over the episodes that ended."""
         returns, lengths = self._returns, self._lengths
         row = {
             "actor": self._index,
@@ -106,15 +107,15 @@ class ActorRows:
 
 
 class LearnerRows:
-    """Makes rows of what a learner measures and what happens to it."""
+    """Sums up a learner's measurements, and what was done about its failures, in rows."""
 
     def __init__(self, learner: Learner, guard: DivergenceGuard, checkpoints: CheckpointSchedule):
         """Starts the first row.
 
         Args:
-            learner: whose rows they are.
-            guard: of that learner.
-            checkpoints: of that learner.
+            learner: the learner.
+            guard: counts its rollbacks.
+            checkpoints: counts those that were skipped, and measures the time of writing them.
         """
         self._learner = learner
         self._guard = guard
@@ -124,18 +125,18 @@ class LearnerRows:
 
     @property
     def seconds(self) -> float:
-        """Since the last row was taken."""
+        """Seconds since the last row was taken, or since the beginning."""
         return self._rate.seconds
 
     def take(
         self, metrics: Mapping[str, Any], waited_s: float, replay_size: int | None
     ) -> dict[str, Any]:
-        """The row of what has come since the last one; a metric that is not finite is left empty.
+        """The row of the time since the last one; a metric that is not finite is left empty.
 
         Args:
-            metrics: what `Learner.step` returned last; it is waited for here.
-            waited_s: seconds that the learner has waited for replay since it began.
-            replay_size: transitions that replay holds, None if that is not known.
+            metrics: what `Learner.step` returned last. This waits until the device has it.
+            waited_s: seconds that the learner has waited for replay since its beginning.
+            replay_size: the number of transitions in replay, None if that is not known.
         """
         seconds, steps = self.seconds, self._learner.steps
         totals = self._totals(waited_s)
@@ -166,7 +167,7 @@ def evaluation_row(
 ) -> dict[str, Any]:
     """A row of the evaluator's metrics, with the counts at which the parameters were taken.
 
-    The episodes, in the order of `EvaluationResult`, are rows of their own in it.
+    Under `EACH_EPISODE` it has a row for each episode, in the order of `EvaluationResult`.
     """
     returns = result.returns
     episodes = [

@@ -8,23 +8,23 @@ from collections.abc import Iterator
 from quinoa.agents.types import Transition
 from quinoa.launch.run.node_warnings import Warn
 
-# Seconds that the learner waits for one superbatch before it says so.
+# Seconds of waiting for one superbatch after which there is a warning.
 STARVED_S = 60.0
 
 
 class ReplayWait:
-    """Measures how long superbatches are waited for.
+    """Measures how long the learner waits for superbatches.
 
     Attributes:
-        seconds: in all.
+        seconds: the time that it has waited in total.
     """
 
     def __init__(self, warn: Warn, *, starved_s: float = STARVED_S):
-        """Has measured nothing yet.
+        """Begins at 0 s.
 
         Args:
-            warn: is told when one superbatch takes longer than `starved_s`; not before the first,
-                which waits until replay has what it must have.
+            warn: receives a warning when one superbatch takes longer than `starved_s`. The first
+                one may take longer: it waits until replay has its minimum size.
             starved_s: seconds.
         """
         self._warn = warn
@@ -35,7 +35,7 @@ class ReplayWait:
         self.seconds = 0.0
 
     def timed(self, superbatches: Iterator[Transition]) -> Iterator[Transition]:
-        """Hands on superbatches, and notes how long each one takes to come."""
+        """Yields the same superbatches, and measures how long each one takes to come."""
         while True:
             self._since, self._has_warned = time.monotonic(), False
             try:
@@ -49,7 +49,7 @@ class ReplayWait:
             yield superbatch
 
     def look(self) -> None:
-        """Warns if a superbatch has been waited for too long; to be called now and then."""
+        """Warns if the present wait is too long; to be called now and then while waiting."""
         if self._since is None or not self._has_begun or self._has_warned:
             return
         waited = time.monotonic() - self._since
@@ -63,20 +63,20 @@ class ReplayWait:
 
 
 class ReplayFill:
-    """How full replay is, and one note when it begins to evict.
+    """How full replay is, with one warning when it begins to evict.
 
     Attributes:
-        size: transitions that it holds, None while that is not known.
+        size: the number of transitions in it, None while that is not known.
     """
 
     def __init__(self, warn: Warn):
-        """Knows nothing yet."""
+        """Takes what receives the warning; the size is not known yet."""
         self._warn = warn
         self._has_warned = False
         self.size: int | None = None
 
     def see(self, size: int, capacity: int) -> None:
-        """Takes how many transitions replay holds, and how many it can hold."""
+        """Takes the number of transitions in replay, and the most that it can have."""
         self.size = size
         if size >= capacity and not self._has_warned:
             self._has_warned = True
