@@ -38,7 +38,7 @@ def make_program(experiment: Experiment, folder: RunFolder, addresses: Addresses
         addresses: where the services of the run listen. The nodes' processes ask.
     """
     _, start = learner_checkpoints.newest_with_counts(folder.checkpoints)
-    acting = experiment.going_on(start.actor_steps)
+    acting = experiment.resumed(start.actor_steps)
     program = lp.Program(folder.root.name)
 
     def add(role: Role, node: lp.PyNode) -> None:

@@ -284,8 +284,8 @@ def test_zeros_after_the_last_row_are_taken_out(tmp_path):
 
 def test_actors_do_not_draw_again_what_they_have_drawn():
     saved = experiment(seed=3)
-    assert saved.going_on(0) == saved
-    seeds = {saved.going_on(steps).seed_of("actor", 0) for steps in (0, 100, 200)}
+    assert saved.resumed(0) == saved
+    seeds = {saved.resumed(steps).seed_of("actor", 0) for steps in (0, 100, 200)}
     assert len(seeds) == 3
 
 

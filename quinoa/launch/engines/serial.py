@@ -56,7 +56,7 @@ class SerialEngine:
         ProcessList(folder)
         with signals.caught() as stop:
             turns = Turns(
-                experiment.going_on(start.actor_steps),
+                experiment.resumed(start.actor_steps),
                 folder,
                 checkpoint,
                 counter.report,

@@ -117,7 +117,7 @@ class Experiment:
         """Actor steps from one evaluation to the next."""
         return self.evaluation_period or max(self.steps // 20, 1)
 
-    def going_on(self, actor_steps: int) -> Experiment:
+    def resumed(self, actor_steps: int) -> Experiment:
         """The experiment of a run that resumes: actors and environments get new random numbers.
 
         Args:

@@ -72,7 +72,7 @@ class ActorNode:
     def _run(self, reporter: BackgroundReporter) -> None:
         # An actor that was started again must not draw what it has drawn before.
         reporter.wait_for_answer(self._stop_event.is_set)
-        experiment = self._experiment.going_on(reporter.counts.actor_steps)
+        experiment = self._experiment.resumed(reporter.counts.actor_steps)
         config, spec = experiment.config, experiment.spec()
         environments = experiment.make_environments(
             experiment.environments_per_actor, Role.ACTOR, self._index

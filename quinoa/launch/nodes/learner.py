@@ -78,47 +78,44 @@ class LearnerNode:
             DivergedError: learning has diverged, and going back has not helped.
             RunError: what it has learned last cannot be saved.
         """
-        with BackgroundReporter(self._report, Role.LEARNER, source=LEARNER_SOURCE) as reporter:
-            self._run(reporter)
-
-    def _run(self, reporter: BackgroundReporter) -> None:
         experiment = self._experiment
-        learning = Learning(
-            experiment,
-            self._learner,
-            self._folder,
-            reporter,
-            counts=functools.partial(self._counts, reporter),
-            publish=self._publish,
-            publish_period_s=_PUBLISH_S,
-        )
+        with BackgroundReporter(self._report, Role.LEARNER, source=LEARNER_SOURCE) as reporter:
+            learning = Learning(
+                experiment,
+                self._learner,
+                self._folder,
+                reporter,
+                counts=functools.partial(self._counts, reporter),
+                publish=self._publish,
+                publish_period_s=_PUBLISH_S,
+            )
 
-        def should_stop() -> bool:
-            learning.wait.look()
-            return self._stop_event.is_set()
+            def should_stop() -> bool:
+                learning.wait.look()
+                return self._stop_event.is_set()
 
-        superbatches = self._replay.drawn(
-            lambda address, ends: replay.superbatches(
-                address,
-                experiment.config,
-                self._spec,
-                steps_per_call=experiment.steps_per_call,
-                should_stop=ends,
-            ),
-            heartbeat.beating(should_stop),
-        )
-        table = TableWatch(self._replay, experiment.config.segment_length, learning.fill)
-        # Both end what they run in the background.
-        with contextlib.closing(table), contextlib.closing(superbatches):
-            for superbatch in learning.wait.timed(superbatches):
-                if learning.turn(superbatch):
-                    if learning.seconds_since_row >= _REPORT_S:
-                        learning.record()
-                    learning.save_if_due()
-                # A superbatch that is ready must not keep a stop waiting.
-                if self._stop_event.is_set():
-                    break
-        learning.end()
+            superbatches = self._replay.drawn(
+                lambda address, ends: replay.superbatches(
+                    address,
+                    experiment.config,
+                    self._spec,
+                    steps_per_call=experiment.steps_per_call,
+                    should_stop=ends,
+                ),
+                heartbeat.beating(should_stop),
+            )
+            table = TableWatch(self._replay, experiment.config.segment_length, learning.fill)
+            # Both end what they run in the background.
+            with contextlib.closing(table), contextlib.closing(superbatches):
+                for superbatch in learning.wait.timed(superbatches):
+                    if learning.turn(superbatch):
+                        if learning.seconds_since_row >= _REPORT_S:
+                            learning.record()
+                        learning.save_if_due()
+                    # A superbatch that is ready must not keep a stop waiting.
+                    if self._stop_event.is_set():
+                        break
+            learning.end()
 
     def _publish(self) -> None:
         self._published.publish(self._learner.steps, finite_parameters(self._learner))

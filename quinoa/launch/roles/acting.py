@@ -31,7 +31,7 @@ class Acting:
         """Resets the environments.
 
         Args:
-            experiment: what is run, from where the actor is to act: see `Experiment.going_on`.
+            experiment: what is run, from where the actor is to act: see `Experiment.resumed`.
             index: of the actor, from 0.
             policy: that it acts with, the variables created.
             environments: that it acts in; `close` closes them.

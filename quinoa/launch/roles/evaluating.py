@@ -20,7 +20,7 @@ class Evaluating:
         """Makes its environments; the first evaluation is due at once.
 
         Args:
-            experiment: what is run, from where it is to be evaluated: see `Experiment.going_on`.
+            experiment: what is run, from where it is to be evaluated: see `Experiment.resumed`.
             policy: that is evaluated, as its variables are at the time.
             reporter: takes its rows of metrics and its warnings.
         """

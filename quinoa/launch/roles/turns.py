@@ -37,7 +37,7 @@ class Turns:
         """Makes them; nothing is done yet.
 
         Args:
-            experiment: what is run, from where it begins: see `Experiment.going_on`.
+            experiment: what is run, from where it begins: see `Experiment.resumed`.
             folder: of the run. What its `replay` holds is restored.
             checkpoint: of the learner, to begin from; None is from the beginning.
             report: `Counter.report`.
