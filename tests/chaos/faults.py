@@ -16,7 +16,13 @@ from pathlib import Path
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.run.roles import Role
 from tests.chaos import environment
-from tests.chaos.subject import REPLAY_CHECKPOINT_PERIOD_S, ROLES, STOP_S, Subject, wait_until
+from tests.chaos.run_under_test import (
+    REPLAY_CHECKPOINT_PERIOD_S,
+    ROLES,
+    STOP_S,
+    RunUnderTest,
+    wait_until,
+)
 from tests.launch.helpers import ROOT, listening_ports
 
 # Seconds that a disk stays full: longer than it takes to want to write to it.
@@ -36,24 +42,24 @@ class Fault:
     """
 
     name: str
-    inflict: Callable[[Subject, random.Random], None]
+    inflict: Callable[[RunUnderTest, random.Random], None]
     weight: int
     needs_disk: bool = False
 
 
-def _kill(*names: str) -> Callable[[Subject, random.Random], None]:
-    def inflict(subject: Subject, rng: random.Random) -> None:
+def _kill(*names: str) -> Callable[[RunUnderTest, random.Random], None]:
+    def inflict(subject: RunUnderTest, rng: random.Random) -> None:
         del rng
         _kill_and_wait(subject, names)
 
     return inflict
 
 
-def _kill_several(subject: Subject, rng: random.Random) -> None:
+def _kill_several(subject: RunUnderTest, rng: random.Random) -> None:
     _kill_and_wait(subject, rng.sample(ROLES, rng.randint(2, 4)))
 
 
-def _kill_and_wait(subject: Subject, names: tuple[str, ...] | list[str]) -> None:
+def _kill_and_wait(subject: RunUnderTest, names: tuple[str, ...] | list[str]) -> None:
     """Kills processes, and waits until each has given a sign of life, and actors have acted."""
     processes = [subject.process(name) for name in names]
     known, rows = len(subject.events()), _rows_of_actors(subject)
@@ -70,12 +76,12 @@ def _kill_and_wait(subject: Subject, names: tuple[str, ...] | list[str]) -> None
             )
 
 
-def _rows_of_actors(subject: Subject) -> collections.Counter[str]:
+def _rows_of_actors(subject: RunUnderTest) -> collections.Counter[str]:
     """How many rows of metrics each actor has, by its index."""
     return collections.Counter(row["actor"] for row in subject.rows("actor"))
 
 
-def _stop_and_continue(subject: Subject, rng: random.Random) -> None:
+def _stop_and_continue(subject: RunUnderTest, rng: random.Random) -> None:
     name = rng.choice(ROLES)
     process = subject.process(name)
     process.suspend()
@@ -86,8 +92,8 @@ def _stop_and_continue(subject: Subject, rng: random.Random) -> None:
         raise AssertionError(f"{name} was taken for one that hangs.")
 
 
-def _misbehave(kind: str) -> Callable[[Subject, random.Random], None]:
-    def inflict(subject: Subject, rng: random.Random) -> None:
+def _misbehave(kind: str) -> Callable[[RunUnderTest, random.Random], None]:
+    def inflict(subject: RunUnderTest, rng: random.Random) -> None:
         del rng
         command = subject.commands / kind
         known = _dropped(subject)
@@ -98,13 +104,13 @@ def _misbehave(kind: str) -> Callable[[Subject, random.Random], None]:
     return inflict
 
 
-def _dropped(subject: Subject) -> int:
+def _dropped(subject: RunUnderTest) -> int:
     """How many episodes have been dropped, as the metrics say."""
     rows = [*subject.rows("actor"), *subject.rows("evaluator")]
     return sum(int(row["dropped_episodes"]) for row in rows)
 
 
-def _hang(subject: Subject, rng: random.Random) -> None:
+def _hang(subject: RunUnderTest, rng: random.Random) -> None:
     del rng
     known = len(subject.events())
     command = subject.commands / environment.HANG
@@ -113,7 +119,7 @@ def _hang(subject: Subject, rng: random.Random) -> None:
     wait_until(lambda: bool(subject.back_since(known)), "what hangs is started again", subject)
 
 
-def _jump(subject: Subject, rng: random.Random) -> None:
+def _jump(subject: RunUnderTest, rng: random.Random) -> None:
     offset = rng.choice([-1, 1]) * rng.uniform(1.0, _MAX_JUMP_S)
     path = subject.commands / environment.CLOCK
     new = path.with_name(".clock")
@@ -121,7 +127,7 @@ def _jump(subject: Subject, rng: random.Random) -> None:
     new.replace(path)
 
 
-def _garbage(subject: Subject, rng: random.Random) -> None:
+def _garbage(subject: RunUnderTest, rng: random.Random) -> None:
     ports = {port for process in subject.processes().values() for port in listening_ports(process)}
     # Replay's, the counter's and the learner's.
     assert len(ports) >= 3, ports
@@ -137,7 +143,7 @@ def _garbage(subject: Subject, rng: random.Random) -> None:
     )
 
 
-def _fill_disk(subject: Subject, rng: random.Random) -> None:
+def _fill_disk(subject: RunUnderTest, rng: random.Random) -> None:
     del rng
     filler = subject.folder.root.parent / "filler"
     block = bytes(2**20)
@@ -150,7 +156,7 @@ def _fill_disk(subject: Subject, rng: random.Random) -> None:
         filler.unlink()
 
 
-def _damage_checkpoint(subject: Subject, rng: random.Random) -> None:
+def _damage_checkpoint(subject: RunUnderTest, rng: random.Random) -> None:
     # So that there is one before it, and none after.
     subject.wait_for_new_checkpoints(2)
     learner = subject.process("learner-0")
@@ -160,7 +166,7 @@ def _damage_checkpoint(subject: Subject, rng: random.Random) -> None:
     _kill_and_wait(subject, ["learner-0"])
 
 
-def _damage_replay_checkpoint(subject: Subject, rng: random.Random) -> None:
+def _damage_replay_checkpoint(subject: RunUnderTest, rng: random.Random) -> None:
     wait_until(
         lambda: bool(replay_checkpoints.all_of(subject.folder)),
         f"replay is saved every {REPLAY_CHECKPOINT_PERIOD_S:.0f} s",
@@ -183,7 +189,7 @@ def _damage(path: Path, rng: random.Random) -> None:
     path.write_bytes(data)
 
 
-def _kill_everything(subject: Subject, rng: random.Random) -> None:
+def _kill_everything(subject: RunUnderTest, rng: random.Random) -> None:
     del rng
     subject.kill_all()
     subject.resume()

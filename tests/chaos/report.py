@@ -21,7 +21,7 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.run_folder import RunFolder
 from tests.chaos import environment
-from tests.chaos.subject import NotSurvivedError, Subject
+from tests.chaos.run_under_test import NotSurvivedError, RunUnderTest
 from tests.launch.helpers import ROOT, train_command
 
 # The most that a run told to stop may take to do so.
@@ -73,7 +73,7 @@ class Report:
         self.is_survived = False
         self.note(text)
 
-    def sample(self, subject: Subject) -> None:
+    def sample(self, subject: RunUnderTest) -> None:
         """Records the memory and the file descriptors of every process."""
         if self._resources is None:
             self._resources = (self._out / "resources.csv").open("w", encoding="utf-8", newline="")
@@ -84,7 +84,7 @@ class Report:
                 csv.writer(self._resources).writerow([self.num_faults, name, process.pid, *row])
         self._resources.flush()
 
-    def end(self, subject: Subject) -> None:
+    def end(self, subject: RunUnderTest) -> None:
         """Stops the run, or waits for its own end, and looks at all that it leaves.
 
         Raises:
@@ -123,7 +123,7 @@ class Report:
         if self._resources is not None:
             self._resources.close()
 
-    def _check_replay(self, subject: Subject) -> None:
+    def _check_replay(self, subject: RunUnderTest) -> None:
         from tests.launch import checked
 
         checkpoint, damaged = replay_checkpoints.newest_whole(subject.folder)
@@ -137,13 +137,13 @@ class Report:
         if not found or doubled:
             raise NotSurvivedError("replay must hold transitions, and none of them twice.")
 
-    def _check_curves(self, subject: Subject) -> None:
+    def _check_curves(self, subject: RunUnderTest) -> None:
         for role in ("actor", "learner", "evaluator"):
             table = pd.read_csv(subject.folder.metrics(role))
             if not table["actor_steps"].is_monotonic_increasing or table["wall_time"].isna().any():
                 raise NotSurvivedError(f"the metrics of the {role} go back, or have gaps.")
 
-    def _check_policy(self, subject: Subject) -> None:
+    def _check_policy(self, subject: RunUnderTest) -> None:
         folder = subject.folder
         value = statistics.mean(_evaluated(folder, load(folder)))
         undisturbed = [statistics.mean(_undisturbed(seed)) for seed in range(_UNDISTURBED_SEEDS)]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.chaos import environment, report
 from tests.chaos.faults import FAULTS, Fault
-from tests.chaos.subject import NotSurvivedError, Subject, started
+from tests.chaos.run_under_test import NotSurvivedError, RunUnderTest, started
 from tests.launch.helpers import nodes_of
 
 # What a disk of its own holds: the least that a run is begun with, and room for this one.
@@ -92,7 +92,7 @@ def _order(faults: Sequence[Fault], rng: random.Random) -> Iterator[Fault]:
         yield from rng.sample(all_of_them, len(all_of_them))
 
 
-def _inflict(subject: Subject, fault: Fault, rng: random.Random, log: report.Report) -> None:
+def _inflict(subject: RunUnderTest, fault: Fault, rng: random.Random, log: report.Report) -> None:
     saved = subject.saved_steps()
     before = subject.gradient_steps()
     start = time.monotonic()
@@ -116,7 +116,7 @@ def _inflict(subject: Subject, fault: Fault, rng: random.Random, log: report.Rep
 
 
 @contextlib.contextmanager
-def _lowest_steps(subject: Subject) -> Iterator[list[int]]:
+def _lowest_steps(subject: RunUnderTest) -> Iterator[list[int]]:
     """The least gradient steps that the run's status shows meanwhile."""
     lowest = [subject.gradient_steps()]
     done = threading.Event()

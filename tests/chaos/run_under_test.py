@@ -1,4 +1,4 @@
-"""The run that things are done to, as a user starts it, and what can be seen of it from outside."""
+"""The run that faults are inflicted on, started as users do and observed from outside."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ROLES = ("actor-0", "actor-1", "evaluator-0", "learner-0", "counter-0", "replay-
 
 CHECKPOINT_PERIOD_S = 3.0
 REPLAY_CHECKPOINT_PERIOD_S = 5.0
-# A process may be stopped for `STOP_S` and is then not taken for one that hangs.
+# A process may be suspended for `STOP_S`, which must be less than the time of a hang.
 STOP_S = 30.0
 HANG_TIMEOUT_S = 36.0
-# Seconds that anything may take to be well again.
+# The longest recovery from any fault, in seconds.
 PATIENCE_S = 120.0
-# How much of both a run must have done to be going on.
+# How many steps of each a run must have made to count as running.
 _ACTOR_STEPS, _LEARNER_STEPS = 200, 50
 
 
@@ -40,8 +40,8 @@ class NotSurvivedError(AssertionError):
     """The run ended, stood still, or lost more than it may."""
 
 
-class Subject:
-    """A run that goes on until `stop`, or to a step limit."""
+class RunUnderTest:
+    """A run that lasts until `stop`, or to a step limit."""
 
     def __init__(self, folder: Path, commands: Path, *, steps: int | None, step_s: float):
         """Starts it.
@@ -221,7 +221,7 @@ class Subject:
         wait_until(goes_on, "it goes on", self)
 
 
-def wait_until(condition: Callable[[], bool], what: str, subject: Subject) -> None:
+def wait_until(condition: Callable[[], bool], what: str, subject: RunUnderTest) -> None:
     """Waits for something of a run.
 
     Raises:
@@ -232,9 +232,11 @@ def wait_until(condition: Callable[[], bool], what: str, subject: Subject) -> No
 
 
 @contextlib.contextmanager
-def started(folder: Path, commands: Path, *, steps: int | None, step_s: float) -> Iterator[Subject]:
-    """A run that learns, and of which nothing is left in the end; see `Subject`."""
-    subject = Subject(folder, commands, steps=steps, step_s=step_s)
+def started(
+    folder: Path, commands: Path, *, steps: int | None, step_s: float
+) -> Iterator[RunUnderTest]:
+    """A run that learns, and of which nothing is left in the end; see `RunUnderTest`."""
+    subject = RunUnderTest(folder, commands, steps=steps, step_s=step_s)
     try:
         subject.wait_until_going_on()
         yield subject
