@@ -6,7 +6,7 @@
     run.curve().plot(x="actor_steps", y="episode_return")
     policy = quinoa.load(run.path).policy()
 
-This is the whole public API of Python; docs/api.md tells of it. Importing it imports neither
+This is the whole public Python API, described in docs/api.md. Importing it imports neither
 TensorFlow nor a simulator.
 """
 

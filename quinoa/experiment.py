@@ -1,4 +1,4 @@
-"""What is to be trained, as a program says it: with the names that `quinoa train` has."""
+"""Experiments in Python, with the names of the flags of `quinoa train`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from quinoa.run import Run
     from quinoa.session import Session
 
-# Flags of `quinoa train` that have another form here.
+# Flags of `quinoa train` that have another form in Python.
 _ELSEWHERE = {
     "env_set": "env_kwargs",
     "set": "the settings' own names, or settings",
@@ -32,7 +32,7 @@ _ELSEWHERE = {
 
 
 class Experiment:
-    """An agent, an environment, settings: a value that can be trained, once or often.
+    """An agent, an environment and settings, which can be trained once or several times.
 
     `quinoa.train(...)` makes one and trains it.
     """
@@ -46,22 +46,20 @@ class Experiment:
         settings: Mapping[str, Any] | None = None,
         **options: Any,
     ):
-        """Takes everything that can be said of it; checks the names and values at once.
+        """Describes an experiment; all names and values are checked at once.
 
         Args:
-            agent: a name (`quinoa.list_agents()`), an import path or a file; None is the default
-                agent, or the preset's.
-            env: a name; a function or class that makes one, with or without `seed`; an
-                environment that is ready, of dm_env or Gymnasium. None is the default, or the
-                preset's.
-            env_kwargs: keyword arguments for what makes the environment; values that JSON holds.
-            settings: of the agent, by name, where they cannot be keywords here.
-            **options: whatever `quinoa train` takes, by the names of its flags (`steps`, `seed`,
-                `num_actors`, `preset`, ...), and settings of the agent by theirs
-                (`learning_rate`, ...).
+            agent: a name (`quinoa.list_agents()`), an import path or a file. The default is the
+                preset's agent or, without a preset, `quinoa train`'s.
+            env: a name; a function or class that makes an environment, with or without a parameter
+                `seed`; or an environment of dm_env or Gymnasium. The default is as for `agent`.
+            env_kwargs: JSON-able keyword arguments of the environment's constructor.
+            settings: settings of the agent by name, for names that are also parameters here.
+            **options: flags of `quinoa train` (`steps`, `seed`, `num_actors`, `preset`, ...) and
+                settings of the agent (`learning_rate`, ...), by name.
 
         Raises:
-            ExperimentError: there is no such agent, environment or name, or a value cannot work.
+            ExperimentError: there is no such agent, environment or name, or a value is invalid.
         """
         self.agent = agent
         try:
@@ -81,21 +79,21 @@ class Experiment:
         self.settings = {**(settings or {}), **theirs}
         if self.environment is not None and self.environment.is_ready:
             self._fit_to(self.environment)
-        # Whatever cannot be is said here.
+        # Raises if the experiment is invalid.
         self.resolve()
 
     def __repr__(self) -> str:
-        """All that was given."""
+        """Shows everything that was given."""
         given_ = {"env": self.environment and self.environment.name, **self.options}
         given_ |= self.settings
         parts = [f"{name}={value!r}" for name, value in given_.items() if value is not None]
         return f"Experiment({', '.join([repr(self.agent), *parts])})"
 
     def resolve(self) -> Resolved:
-        """The experiment with everything that was left open chosen; it has yet to be tried.
+        """The complete experiment, with defaults for everything that was not given.
 
         Raises:
-            ExperimentError: it cannot be.
+            ExperimentError: the experiment is invalid.
         """
         from quinoa.launch.commands.base import UsageError
         from quinoa.launch.commands.running.new_experiment import (
@@ -123,7 +121,7 @@ class Experiment:
         progress: bool = True,
         wait: bool = True,
     ) -> Run:
-        """Trains it; see `quinoa.train`."""
+        """Trains the agent; see `quinoa.train`."""
         session = self._session(engine, folder, callbacks, progress)
         return session.start(wait=wait)
 
@@ -150,7 +148,7 @@ class Experiment:
         return [*texts, *(f"--set={name}={as_text(it)}" for name, it in self.settings.items())]
 
     def _fit_to(self, environment: EnvironmentSource) -> None:
-        """One environment that is ready is one environment, unless more are asked for."""
+        """With an environment object, the default is a single actor with a single environment."""
         import dm_env
 
         for name in ("num_actors", "environments_per_actor"):
@@ -165,7 +163,7 @@ class Experiment:
 
 
 def as_text(value: Any) -> str:
-    """A value as one would type it on the command line."""
+    """A value as text for the command line."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, (list, tuple)):
@@ -177,22 +175,22 @@ def check_options(options: Iterable[str], others: Iterable[str] = ()) -> None:
     """Checks the names of options.
 
     Args:
-        options: their names.
-        others: names that there are besides the flags of `quinoa train`.
+        options: the options' names.
+        others: valid names besides the flags of `quinoa train`.
 
     Raises:
-        ExperimentError: there is none of a name, with those nearest to it.
+        ExperimentError: a name is unknown; the message suggests similar ones.
     """
     known = [*(name for name in train_flags.define() if name not in _ELSEWHERE), *others]
     for name in options:
         if name in _ELSEWHERE:
-            raise ExperimentError(f"{name} is said by {_ELSEWHERE[name]} here.")
+            raise ExperimentError(f"In Python, {name} is given by {_ELSEWHERE[name]}.")
         if name not in known:
             raise ExperimentError(f"There is no {name} to be set.{did_you_mean(name, known)}")
 
 
 def _settings_of(agent: str | None, preset: str | None) -> list[str]:
-    """The names of the settings of an agent, or of the one that a preset or nobody names."""
+    """The names of the settings of an agent; by default of the preset's, or the default agent."""
     from quinoa.agents import registry
     from quinoa.launch import presets
     from quinoa.launch.machine import embedded_tensorflow
@@ -212,6 +210,6 @@ def _json(name: str, value: Any) -> str:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
         raise ExperimentError(
-            f"env_kwargs: {name} = {value!r} is nothing that JSON holds, as what a run keeps must "
+            f"env_kwargs: {name} = {value!r} cannot be stored as JSON, as what a run records must "
             "be: give a function that makes the environment with it, env=lambda seed: ..."
         ) from None

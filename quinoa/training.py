@@ -32,39 +32,42 @@ def train(
 
         run = quinoa.train("iq", env="gym:Pendulum-v1", steps=20_000, learning_rate=3e-4)
 
-    Ctrl-C ends the run in order, and this returns; a second one ends it at once.
+    Ctrl-C stops the run after it has saved, and this function returns; a second Ctrl-C ends the run
+    at once.
 
     Args:
-        agent: a name (`quinoa.list_agents()`), an import path or a file; or an `Experiment`, with
-            which none of `env`, `env_kwargs`, `settings` and `options` is given.
+        agent: a name (`quinoa.list_agents()`), an import path or a file; or an `Experiment`, and
+            then without `env`, `env_kwargs`, `settings` and `options`.
         env: see `Experiment`.
         env_kwargs: see `Experiment`.
         settings: see `Experiment`.
-        engine: `local`, many processes on this machine; or `serial`, in this very process, the same
-            bit for bit each time.
-        folder: where the run goes; None is a new folder in `runs/`.
+        engine: `local` runs many processes on this machine; `serial` runs everything in this
+            process, and reproduces results bit for bit.
+        folder: the run's folder; by default a new one in `runs/`.
         callbacks: a function or several, each called with the `Run` and an `Event` at each report
-            (about twice a second) and each evaluation; False ends the run in order. What one
-            raises ends it too, and is raised here.
-        progress: whether to show how it goes, in a terminal or a notebook.
-        wait: whether to return when the run is over, or when it has begun: then `Run.wait`,
-            `Run.stop` and `Run.status` follow it.
+            (about twice a second) and each evaluation. If one returns False, the run is stopped; if
+            one raises, the run is stopped and the error is raised here.
+        progress: whether to show the progress, in a terminal or a notebook.
+        wait: whether to return when the run has ended, instead of when it has started. In the
+            latter case use `Run.wait`, `Run.stop` and `Run.status`.
         **options: see `Experiment`.
 
     Returns:
         The run.
 
     Raises:
-        ExperimentError: it cannot be run as it is described; nothing is left of it.
-        TrainingError: the run has failed, and its folder has what there was. With the serial engine
-            an error of the user's own code is raised as it is.
+        ExperimentError: the experiment is invalid; no folder is left.
+        TrainingError: the run has failed; its folder is kept. With the serial engine, errors of
+            users' code are raised as they are.
     """
     from quinoa.experiment import Experiment
     from quinoa.launch.errors import ExperimentError
 
     if isinstance(agent, Experiment):
         if env is not None or env_kwargs or settings or options:
-            raise ExperimentError("What an Experiment is made of is said when it is made.")
+            raise ExperimentError(
+                "An Experiment has its environment and options already: give them when you make it."
+            )
         experiment = agent
     else:
         experiment = Experiment(agent, env=env, env_kwargs=env_kwargs, settings=settings, **options)
@@ -85,28 +88,28 @@ def resume(
     wait: bool = True,
     **options: Any,
 ) -> Run:
-    """Goes on with a run that has ended, however it did, as `quinoa train --resume` does.
+    """Resumes a run that has ended in any way, as `quinoa train --resume` does.
 
         quinoa.resume("runs/RUN", steps=100_000)
 
     Args:
-        run: the folder, or the run.
-        env: the environment, where the run does not keep it.
-        change: what is meant to change of what the run was started with, besides `options`, which
-            all are.
-        replay: go on with what replay held when it was last saved, rather than empty.
+        run: the run, or its folder.
+        env: the environment, if it was given as an object, which a run cannot store.
+        change: names of what is allowed to differ from the run's start, besides `options`.
+        replay: whether to restore replay's contents from its last checkpoint; by default replay
+            starts empty.
         engine: see `train`.
         callbacks: see `train`.
         progress: see `train`.
         wait: see `train`.
-        **options: what is different from now on, by the names of `quinoa train`.
+        **options: flags of `quinoa train` with new values, by name.
 
     Returns:
         The run.
 
     Raises:
-        ExperimentError: it cannot go on, or not so; it is left as it is.
-        RunError: its folder is damaged.
+        ExperimentError: the run cannot be resumed in this way; it is unchanged.
+        RunError: the run's folder is damaged.
         TrainingError: see `train`.
     """
     from quinoa.environments.source import environment_source
@@ -132,14 +135,14 @@ def make_session(
     callbacks: Callback | Sequence[Callback],
     progress: bool,
 ) -> Session:
-    """A run that has yet to be started.
+    """Makes a session, whose run is not started yet.
 
     Args:
-        texts: flags of `quinoa train`, as they would be typed.
-        environment: what was given as an environment; None is what the flags say.
-        engine: its name.
-        callbacks: one, or several.
-        progress: whether to show how it goes.
+        texts: flags of `quinoa train`, as on the command line.
+        environment: the source of the environment; None if the flags name it.
+        engine: the engine's name.
+        callbacks: one callback, or several.
+        progress: whether to show the progress.
     """
     from quinoa.run import Run
     from quinoa.session import Session

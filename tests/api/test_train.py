@@ -173,8 +173,8 @@ def test_an_environment_that_only_this_program_has_registered(tmp_path):
         ({"agent": "iqq"}, "There is no agent 'iqq'"),
         ({"env": "control:walker:wlak"}, "Did you mean control:walker:walk"),
         ({"env": 3}, "env = 3 cannot work"),
-        ({"env_kwargs": {"map": object()}}, "is nothing that JSON holds"),
-        ({"resume": "x"}, "resume is said by quinoa.resume here"),
+        ({"env_kwargs": {"map": object()}}, "cannot be stored as JSON"),
+        ({"resume": "x"}, "In Python, resume is given by quinoa.resume"),
         ({"settings": {"tau": 0.1}, "tau": 0.2}, "tau is given twice"),
         ({"env": ToyOfDm(), "num_actors": 2}, "would all draw the same random numbers"),
     ],
@@ -278,7 +278,7 @@ def test_an_experiment_is_a_value_that_is_checked_and_trained(tmp_path):
     assert "'m_iq'" in repr(experiment) and "tau=0.02" in repr(experiment)
     run = quinoa.train(experiment, engine="serial", folder=tmp_path / "run", progress=False)
     assert run.config["alpha"] == 0.9
-    with pytest.raises(quinoa.ExperimentError, match="is said when it is made"):
+    with pytest.raises(quinoa.ExperimentError, match="has its environment and options already"):
         quinoa.train(experiment, steps=3)
 
 
