@@ -141,7 +141,7 @@ def usable_cores() -> list[int]:
 
 def network() -> contextlib.AbstractContextManager[Sequence[int]]:
     """A private network for stages; without one where the system allows none."""
-    return private_network.made_if_possible(
+    return private_network.create_if_possible(
         lambda error: print(f"benchmarks: note: no private network can be made here ({error}).")
     )
 

@@ -13,7 +13,7 @@ import portpicker
 
 from quinoa.launch import program
 from quinoa.launch.checkpoints import replay_checkpoints
-from quinoa.launch.engines import executables, lifecycle, signals
+from quinoa.launch.engines import executables, lifecycle, node_environment, signals
 from quinoa.launch.engines.base import ProcessContext, RunResult
 from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
@@ -22,8 +22,7 @@ from quinoa.launch.engines.local.processes import LocalProcess
 from quinoa.launch.engines.local.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.machine import process_environment, temporary_folder
-from quinoa.launch.machine.sizing import usable_cores
+from quinoa.launch.machine import temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.topology import SERVICES
 from quinoa.launch.run.roles import Role
@@ -47,9 +46,9 @@ class LocalEngine:
         self._settings = settings
 
     def check(self, experiment: Experiment) -> None:
-        """See `Engine.check`: it runs all, where there is room for temporary files.
+        """See `Engine.check`.
 
-        But not where nobody else may reach the ports and somebody can.
+        It needs room for temporary files, and a private network where one is required.
         """
         del experiment
         temporary_folder.require_room()
@@ -76,10 +75,12 @@ class LocalEngine:
             def start(executable: NodeExecutable) -> LocalProcess:
                 return LocalProcess.start(
                     executable,
-                    environment={
-                        **self._environment(executable.role, experiment),
-                        "TMPDIR": temporary,
-                    },
+                    environment=node_environment.variables(
+                        executable.role,
+                        experiment,
+                        self._context.environment,
+                        temporary=temporary,
+                    ),
                     network=network,
                     nice=_NICE.get(executable.role, 0),
                     logs=folder.logs,
@@ -95,21 +96,11 @@ class LocalEngine:
             )
 
     def _network(self) -> contextlib.AbstractContextManager[Sequence[int]]:
-        """What the processes join; nothing where there is no private network."""
+        """Gives the descriptors of the private network; none where there is no such network."""
         if not self._settings.private_network:
             return contextlib.nullcontext(())
-        return private_network.made_if_possible(
+        return private_network.create_if_possible(
             _refuse_open_ports if self._settings.require_private else _note_open_ports
-        )
-
-    def _environment(self, role: Role, experiment: Experiment) -> dict[str, str]:
-        is_learner = role == Role.LEARNER
-        threads = (experiment.learner_threads or usable_cores()) if is_learner else 1
-        return process_environment.for_node(
-            self._context.environment,
-            threads=threads,
-            gpu=is_learner,
-            one_heap=role in (Role.ACTOR, Role.EVALUATOR),
         )
 
 

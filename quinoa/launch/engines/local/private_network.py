@@ -34,7 +34,7 @@ class UnavailableError(OSError):
 
 
 @contextlib.contextmanager
-def made() -> Iterator[Sequence[int]]:
+def create() -> Iterator[Sequence[int]]:
     """Makes a network, which exists until this context and all processes that joined it have ended.
 
     Yields:
@@ -69,12 +69,12 @@ def made() -> Iterator[Sequence[int]]:
 
 
 @contextlib.contextmanager
-def made_if_possible(note: Callable[[UnavailableError], None]) -> Iterator[Sequence[int]]:
-    """Like `made`; where networks are not allowed, calls `note` and yields no descriptors."""
+def create_if_possible(note: Callable[[UnavailableError], None]) -> Iterator[Sequence[int]]:
+    """Like `create`; where networks are not allowed, calls `note` and yields no descriptors."""
     with contextlib.ExitStack() as stack:
         network: Sequence[int] = ()
         try:
-            network = stack.enter_context(made())
+            network = stack.enter_context(create())
         except UnavailableError as error:
             note(error)
         yield network

@@ -13,7 +13,7 @@ def no_networks(monkeypatch):
     def refuse():
         raise private_network.UnavailableError("Operation not permitted")
 
-    monkeypatch.setattr(private_network, "made", refuse)
+    monkeypatch.setattr(private_network, "create", refuse)
 
 
 def test_a_private_network_that_is_required_and_not_to_be_had_is_one_clear_error(no_networks):

@@ -33,7 +33,7 @@ print(socket.create_connection(("localhost", int(sys.argv[2])), 5).recv(5).decod
 @pytest.fixture
 def network():
     try:
-        with private_network.made() as descriptors:
+        with private_network.create() as descriptors:
             yield descriptors
     except UnavailableError as error:
         pytest.skip(f"This machine allows no private networks: {error}")
@@ -87,7 +87,7 @@ open("new", "w").write(str(os.getuid()))
 def test_descriptors_are_closed_in_the_end():
     before = len(os.listdir("/proc/self/fd"))
     try:
-        with private_network.made():
+        with private_network.create():
             pass
     except UnavailableError:
         pass
