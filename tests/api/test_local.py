@@ -133,6 +133,9 @@ def test_ctrl_c_ends_a_run_while_a_callback_blocks_and_a_second_one_ends_that(tm
     assert [line.split(":")[0] for line in err.splitlines()] == ["Stopping", "Ending at once"]
 
 
+# Its parts have tests of their own: tests/launch/machine/test_child_process.py kills a program, and
+# tests/test_end_to_end.py stops a run by SIGTERM.
+@pytest.mark.slow
 def test_a_program_that_is_killed_leaves_a_run_that_has_ended_in_order(tmp_path):
     program = _started(tmp_path)
     assert program.stdout is not None and program.stdout.readline() == "blocked\n"
@@ -149,8 +152,17 @@ import os, signal, sys, threading
 import quinoa
 from tests.api.own import Toy
 
-run = quinoa.train(env=Toy, engine="serial", folder=sys.argv[1], wait=False, **SMALL)
-threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+waits = threading.Event()
+
+def interrupt(run, event):
+    if waits.is_set():
+        waits.clear()
+        os.kill(os.getpid(), signal.SIGINT)
+
+run = quinoa.train(
+    env=Toy, engine="serial", folder=sys.argv[1], callbacks=interrupt, wait=False, **SMALL
+)
+waits.set()
 run.wait()
 """
 

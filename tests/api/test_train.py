@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 
 import quinoa
 from quinoa.agents import registry
+from quinoa.callbacks import Teller
 from quinoa.config import parsing
 from quinoa.environments import CanonicalEnvironment
 from tests.api.own import EPISODE, SMALL, Toy, ToyOfDm
@@ -136,12 +138,14 @@ def test_environments_of_every_form(env, name):
     batch.close()
 
 
-def test_an_environment_that_is_ready_stays_as_it_is_and_is_copied(tmp_path):
+def test_an_environment_that_is_ready_stays_as_it_is_and_is_copied():
     env = Toy()
     env.reset(seed=0)
     env.step(np.zeros(1, np.float32))
-    run = quinoa.train("iq", env=env, engine="serial", folder=tmp_path / "run", **SMALL)
-    assert run.evaluate(2).mean() == EPISODE
+    batch = quinoa.Experiment("iq", env=env).resolve().make_environments(2, "actor")
+    batch.reset()
+    steps = [batch.step([[0.0], [0.0]]) for _ in range(EPISODE)]
+    assert (steps[-1].episode_return == EPISODE).all()
     assert env.steps == 1
 
 
@@ -202,8 +206,24 @@ def test_an_error_of_the_users_own_is_raised_as_it_is(error, tmp_path):
     assert run.outcome == "stopped" and run.checkpoints
 
 
-@pytest.mark.parametrize("made", [bool, np.bool_])
-def test_a_callback_ends_a_run_in_order(made, tmp_path, capsys):
+@pytest.mark.parametrize("kind", [bool, np.bool_])
+def test_a_callback_that_returns_false_is_heard_whatever_another_one_says(kind, trained):
+    run, _ = trained
+    status = {"actor_steps": 1, "learner_steps": 0}
+    for answers, goes_on in (
+        ([kind(True)], True),
+        # Only False itself ends a run.
+        ([None, 0], True),
+        ([kind(False), kind(True)], False),
+        ([None, kind(False)], False),
+    ):
+        callbacks = [lambda run, event, answer=answer: answer for answer in answers]
+        assert Teller(run, callbacks).report(status) is goes_on
+
+
+def test_a_callback_ends_a_run_in_order(tmp_path, capsys):
+    # As a comparison of NumPy's numbers gives it.
+    made: Any = np.bool_
     small = {**SMALL, "steps": 10**6}
     run = quinoa.train(
         env=Toy,

@@ -108,6 +108,39 @@ def test_kill_ends_one_that_takes_two_signals():
     assert child.is_over and time.monotonic() - begun < 8
 
 
+_PARENT = """
+import sys, time
+from quinoa.launch.machine.child_process import ChildProcess
+
+def function(channel, path):
+    import pathlib, signal, time
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+    print("ready", flush=True)
+    while not asked:
+        time.sleep(0.01)
+    pathlib.Path(path).touch()
+
+child = ChildProcess(function, sys.argv[1])
+while not child.read(1.0):
+    pass
+print("started", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_it_stops_in_order_when_its_parent_is_killed(tmp_path):
+    path = tmp_path / "stopped"
+    command = [sys.executable, "-c", _PARENT, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == "started\n"
+        children = psutil.Process(parent.pid).children()
+        parent.kill()
+    assert len(children) == 1
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert path.exists()
+
+
 def test_what_is_offered_never_waits_for_the_reader():
     reader, writer = os.pipe()
     try:
