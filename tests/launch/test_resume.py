@@ -115,11 +115,11 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):
                 "--steps_per_call=20",
                 "--change=steps,steps_per_call",
             ],
-            "What replay held was written with steps_per_call = 10 (here 20): leave --resume",
+            "The replay checkpoint was written with steps_per_call = 10 (here 20): leave --resume",
         ),
         (
             ["--steps=1500", "--change=steps", "--resume_replay", "--engine=local"],
-            "What replay held was written with form = 'rows' (here 'reverb'): leave --resume",
+            "The replay checkpoint was written with form = 'rows' (here 'reverb'): leave --resume",
         ),
         (["--agent=quinoa"], "is a run of iq: start another for another."),
         (["--folder=elsewhere"], "leave --folder out"),
