@@ -25,6 +25,7 @@ from quinoa.launch.machine import temporary_folder
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import write_json
 from quinoa.launch.terminal.output import say
@@ -112,57 +113,71 @@ def train(
             on_start(folder, experiment)
         view = view or Progress(Goal.of(experiment))
         try:
-            return _train(experiment, folder, engine, stop, ending, view)
+            with _result_written(folder) as run:
+                with view, stop.telling(lambda asked: view.say(_about_stop(asked, experiment))):
+                    run.result = _with_cause(engine.run(experiment, folder, view.show))
+                # From here on a signal loses nothing, and its message says so.
+                ending.enter_context(stop.telling(_tell_that_it_is_saved))
+                if run.result.outcome is Outcome.FINISHED:
+                    run.evaluate(experiment, folder, stop)
+            return Summary(
+                run.result, run.final, run.evaluation_error, _draw(experiment, folder, run.result)
+            )
         except ExperimentError:
             if resumed_at is None:
                 folder.remove_if_not_begun()
             raise
 
 
-def _train(
-    experiment: Experiment,
-    folder: RunFolder,
-    engine: Engine,
-    stop: signals.StopSignals,
-    ending: contextlib.ExitStack,
-    view: View,
-) -> Summary:
-    from quinoa.environments import EnvironmentFault
+@dataclasses.dataclass
+class _Run:
+    """What is known so far of a run that ends; see `Summary`."""
 
-    final, evaluation_error, result = None, None, RunResult(Outcome.FAILED)
+    result: RunResult
+    final: EvaluationResult | None = None
+    evaluation_error: str | None = None
+
+    def evaluate(
+        self, experiment: Experiment, folder: RunFolder, stop: signals.StopSignals
+    ) -> None:
+        from quinoa.environments import EnvironmentFault
+
+        try:
+            self.final = _evaluate_final(experiment, folder, stop)
+        except (EnvironmentFault, ExperimentError, RunError) as error:
+            self.evaluation_error = str(error)
+
+
+@contextlib.contextmanager
+def _result_written(folder: RunFolder) -> Iterator[_Run]:
+    """Writes `result.json` at the end of the block, whether the run ended well or by an error."""
+    run = _Run(RunResult(Outcome.FAILED))
     try:
-        with (
-            view,
-            stop.telling(lambda asked: view.say(_about_stop(asked, experiment))),
-        ):
-            result = _with_cause(engine.run(experiment, folder, view.show))
-        # From here on whoever asks hears that nothing is lost.
-        ending.enter_context(stop.telling(_tell_that_it_is_saved))
-        if result.outcome is Outcome.FINISHED:
-            try:
-                final = _evaluate_final(experiment, folder, stop)
-            except (EnvironmentFault, ExperimentError, RunError) as error:
-                evaluation_error = str(error)
+        yield run
     except Exception:
-        if result.outcome is not Outcome.FINISHED:
-            result = _with_cause(RunResult(Outcome.FAILED, error=traceback.format_exc()))
+        if run.result.outcome is not Outcome.FINISHED:
+            run.result = _with_cause(RunResult(Outcome.FAILED, error=traceback.format_exc()))
         raise
     finally:
         ended = {
-            "outcome": result.outcome.value,
-            "failed_node": result.failed_node,
-            "error": result.error,
-            "restarts": dict(result.restarts),
-            "seconds_lost": result.seconds_lost,
-            "final_returns": None if final is None else final.returns.tolist(),
+            "outcome": run.result.outcome.value,
+            "failed_node": run.result.failed_node,
+            "error": run.result.error,
+            "restarts": dict(run.result.restarts),
+            "seconds_lost": run.result.seconds_lost,
+            "final_returns": None if run.final is None else run.final.returns.tolist(),
         }
-        with _second_to_failure(result):
+        with _second_to_failure(run.result):
             write_json(folder.result, ended)
+
+
+def _draw(experiment: Experiment, folder: RunFolder, result: RunResult) -> Path | None:
+    """Draws the learning curve of a run that has metrics; returns the picture's path."""
     curve = None
-    if any(folder.metrics(role).is_file() for role in ("actor", "evaluator")):
+    if any(folder.metrics(role).is_file() for role in (Role.ACTOR, Role.EVALUATOR)):
         with _second_to_failure(result):
             curve = plots.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
-    return Summary(result, final, evaluation_error, curve)
+    return curve
 
 
 def _with_cause(result: RunResult) -> RunResult:
