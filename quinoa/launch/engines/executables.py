@@ -37,8 +37,8 @@ def write(program: lp.Program, folder: Path) -> list[NodeExecutable]:
 
     Args:
         program: of `make_program`.
-        folder: an empty folder, which only this user can read: whoever could write to it could run
-            code as this user.
+        folder: a folder to which only this user can write: anyone else who could might run code as
+            this user.
 
     Returns:
         One executable for each node, in the program's order.

@@ -40,7 +40,7 @@ class StopSignals:
         self._parent = os.getppid() if _belongs_to_parent() else None
         self._lock = threading.Lock()
         self._tell: Callable[[Asked], object] | None = None
-        self._num_heard = self._num_told = 0
+        self._num_read = self._num_told = 0
         self._last = "Ctrl-C"
         self._interrupts = False
 
@@ -51,7 +51,7 @@ class StopSignals:
         """
         with self._lock:
             self._num_asked += 1
-            self._num_heard += 1
+            self._num_read += 1
             self._num_told += 1
 
     @property
@@ -97,13 +97,13 @@ class StopSignals:
         finally:
             self._interrupts = False
 
-    def hear(self, descriptor: int) -> None:
+    def read_from(self, descriptor: int) -> None:
         """Reads the numbers of signals from a pipe as the kernel delivers them, up to its end."""
         while numbers := os.read(descriptor, 64):
             for number in numbers:
                 is_ours = number in _SIGNALS and signal.getsignal(number) is self
                 if is_ours:
-                    self._num_heard += number != signal.SIGHUP
+                    self._num_read += number != signal.SIGHUP
                     self._last = (
                         "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
                     )
@@ -112,7 +112,7 @@ class StopSignals:
     def _tell_news(self, *, hung_up: bool = False) -> None:
         with self._lock:
             # The signal handler, which runs in the main thread, may run before this or after it.
-            count = max(self._num_heard, self._num_asked, int(hung_up or self._hung_up))
+            count = max(self._num_read, self._num_asked, int(hung_up or self._hung_up))
             if self._tell is None or count <= self._num_told:
                 return
             self._num_told = count
@@ -149,7 +149,7 @@ def caught() -> Iterator[StopSignals]:
     before = {
         number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN
     }
-    with _heard(signals):
+    with _read_by_thread(signals):
         try:
             for number in before:
                 signal.signal(number, signals)
@@ -176,11 +176,11 @@ def _of_this_thread() -> Iterator[StopSignals]:
 
 
 @contextlib.contextmanager
-def _heard(signals: StopSignals) -> Iterator[None]:
+def _read_by_thread(signals: StopSignals) -> Iterator[None]:
     """Has a thread read signals at once, as the main thread may be in a long call."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    thread = threading.Thread(target=signals.hear, args=(reader,), name="signals", daemon=True)
+    thread = threading.Thread(target=signals.read_from, args=(reader,), name="signals", daemon=True)
     thread.start()
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:

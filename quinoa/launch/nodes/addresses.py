@@ -16,9 +16,10 @@ _ASK_S = 5.0
 class Addresses(Protocol):
     """Tells the nodes of a run where its services listen; each engine has one of its own.
 
-    A service asks for its own address to know on which port to listen. Whoever calls it asks when
-    it makes a connection, and again after each failure, as a service that was started again may be
-    somewhere else. It is pickled into the nodes' processes, and called from any thread of theirs.
+    A service asks for its own address, to know on which port to listen. A node that calls a service
+    asks when it makes a connection, and again after each failure, as a service that was started
+    again may be at another address. This object is pickled into the nodes' processes, and any
+    thread of theirs may call it.
     """
 
     def address_of(self, role: Role) -> str:

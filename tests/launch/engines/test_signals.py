@@ -111,7 +111,7 @@ def test_the_second_interrupts_where_that_is_wanted():
             signal.raise_signal(signal.SIGINT)
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
-            # Whoever cleans up then is left alone.
+            # While that is handled, another request interrupts nothing.
             signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
     assert stop.count == 4

@@ -90,7 +90,7 @@ class LocalProcess:
                 *(["--tensorflow"] if KINDS[executable.role].uses_tensorflow else []),
                 folder=folder,
             )
-            # SIGTERM is inherited as held back, until the node can stop in order: see `node_main`.
+            # SIGTERM is inherited as blocked, until the node can stop in order: see `node_main`.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
             try:
                 with _opened_or_none(log) as file:
