@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage import saved_json
 from quinoa.launch.storage.files import read_json
 
 if TYPE_CHECKING:
@@ -131,15 +132,10 @@ def hours(folder: RunFolder, wall_time: npt.NDArray[np.float64]) -> npt.NDArray[
 
 def _start_times(folder: RunFolder) -> list[float]:
     """When the run was started and each time it was resumed, in seconds since 1970."""
-    path = folder.experiment
-    try:
-        described = read_json(path)
+    with saved_json.parsing_file(folder.experiment):
+        described = read_json(folder.experiment)
         parts = [described, *described.get("resumed", [])]
         return [datetime.datetime.fromisoformat(part["time"]).timestamp() for part in parts]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(
-            f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
-        ) from error
 
 
 def _read(

@@ -12,6 +12,7 @@ from typing import Any
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.run.run_folder import RunFolder, existing
+from quinoa.launch.storage import saved_json
 from quinoa.launch.storage.files import read_json
 from quinoa.suggestions import did_you_mean
 
@@ -74,7 +75,7 @@ def read(folder: RunFolder) -> ConfiguredRun:
         RunError: the file is damaged.
     """
     path = folder.experiment
-    try:
+    with saved_json.parsing_file(path):
         fields = dict(read_json(path)["experiment"])
         config = dict(fields.pop("agent_config"))
         fields.pop("layout", None)
@@ -83,10 +84,6 @@ def read(folder: RunFolder) -> ConfiguredRun:
         settings = {**config, **fields}
         if not all(isinstance(settings[name], str) for name in ("agent", "environment")):
             raise TypeError("its agent and environment are no names")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
-        ) from error
     return ConfiguredRun(folder, settings, frozenset(config))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from quinoa.launch import presets
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage import saved_json
 from quinoa.launch.storage.files import read_json, write_json, write_text
 
 _PRESET = "--preset="
@@ -184,10 +185,8 @@ class SweepFolder:
 
     def at_once(self) -> int:
         """How many runs run at the same time, as chosen when the sweep was started."""
-        try:
+        with saved_json.parsing_file(self.description):
             return max(int(read_json(self.description)["at_once"]), 1)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{self.description} is damaged ({error}).") from error
 
     def load(self) -> list[PlannedRun]:
         """Reads the plan.
@@ -199,8 +198,8 @@ class SweepFolder:
             raise RunError(
                 f"There is no sweep at {self.root}: it holds no {self.description.name}."
             )
-        try:
-            plan = [
+        with saved_json.parsing_file(self.description):
+            return [
                 PlannedRun(
                     name=_checked_name(run["name"]),
                     settings={str(name): str(text) for name, text in run["settings"].items()},
@@ -210,12 +209,6 @@ class SweepFolder:
                 )
                 for run in read_json(self.description)["runs"]
             ]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(
-                f"{self.description} is damaged, or of another version "
-                f"({type(error).__name__}: {error})."
-            ) from error
-        return plan
 
     def state(self, planned: PlannedRun) -> SweepRunState:
         """A run's state, found from its folder alone.
