@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 from collections.abc import Hashable
 
+from acme import specs
+
 from quinoa.agents.learner import Learner
 from quinoa.agents.protocol import Agent, AgentConfig
 from tests.agents.fixtures import make_spec
@@ -13,7 +15,9 @@ from tests.agents.fixtures import make_spec
 class LearnerPool:
     """Gives learners that are as new, with the graphs that earlier tests have traced."""
 
-    def __init__(self) -> None:
+    def __init__(self, spec: specs.EnvironmentSpec | None = None) -> None:
+        """Gives learners for one environment, by default that of `make_spec`."""
+        self._spec = make_spec() if spec is None else spec
         self._made: dict[Hashable, list[Learner]] = collections.defaultdict(list)
         self._num_taken: collections.Counter[Hashable] = collections.Counter()
 
@@ -36,7 +40,7 @@ class LearnerPool:
         key = (agent_class, config, jit_compile)
         index = self._num_taken[key]
         self._num_taken[key] += 1
-        new = Learner(agent_class, config, make_spec(), seed, jit_compile=jit_compile)
+        new = Learner(agent_class, config, self._spec, seed, jit_compile=jit_compile)
         if index == len(self._made[key]):
             self._made[key].append(new)
             return new

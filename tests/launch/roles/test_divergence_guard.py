@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from quinoa.agents import registry
-from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.roles.divergence_guard import WINDOW_STEPS, DivergedError, DivergenceGuard
 from quinoa.launch.run.counts import Counts
 from tests.agents.fixtures import make_transitions
+from tests.agents.learners import LearnerPool
 from tests.launch.helpers import experiment
 
 K = 50
@@ -24,10 +24,8 @@ def superbatch(num_bad: int = 0) -> Transition:
 class Watched:
     """A learner with its guard, and what that has said."""
 
-    def __init__(self, folder):
-        of = experiment()
-        agent = registry.load(of.agent).agent_class
-        self.learner = Learner(agent, of.config, of.spec(), seed=1)
+    def __init__(self, folder, learner):
+        self.learner = learner
         self.folder = folder
         self.said: list[tuple[str, str]] = []
         self.guard = DivergenceGuard(self.learner, folder, self._warn)
@@ -50,9 +48,17 @@ class Watched:
 WINDOW = WINDOW_STEPS // K
 
 
+@pytest.fixture(scope="module")
+def learners():
+    return LearnerPool(experiment().spec())
+
+
 @pytest.fixture
-def watched(tmp_path):
-    return Watched(tmp_path)
+def watched(tmp_path, learners):
+    learners.give_back()
+    of = experiment()
+    learner = learners.take(registry.load(of.agent).agent_class, of.config, seed=1)
+    return Watched(tmp_path, learner)
 
 
 def test_few_skipped_steps_are_said_once_and_lived_with(watched):
