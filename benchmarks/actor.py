@@ -20,6 +20,7 @@ from quinoa.agents.actor import Actor
 from quinoa.agents.learner import flatten
 from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.replay import SegmentWriter
+from quinoa.agents.rows import RowLayout
 
 # What one policy call serves, and what one replay item holds, where an actor is to be fast.
 NUM_ENVIRONMENTS = 64
@@ -124,7 +125,7 @@ def _actor(
     published = flatten(policy)
     # At each poll there are new parameters, as there are while a learner learns.
     parameters = ParameterClient(lambda version: (version + 1, published), policy)
-    writer = SegmentWriter(reverb.Client(address), num_environments, config, spec)
+    writer = SegmentWriter(reverb.Client(address), num_environments, config, RowLayout(spec))
     actor = Actor(policy, batch, writer, seed=0, parameters=parameters)
     _stagger(batch)
     return actor

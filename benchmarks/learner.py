@@ -18,7 +18,6 @@ import tensorflow as tf
 from benchmarks import arithmetic, measure, stage
 from benchmarks.measure import Comparison
 from benchmarks.setting import AGENTS, TASK, config_of
-from quinoa.agents import replay
 from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints import learner_checkpoints
@@ -164,9 +163,7 @@ def _time_to_save(learner: Learner) -> float:
 
 
 def _superbatch(experiment: Experiment, address: str) -> Transition:
-    superbatches = replay.superbatches(
-        address, experiment.config, experiment.spec(), steps_per_call=_STEPS_PER_CALL
-    )
+    superbatches = experiment.make_source().superbatches(address, fingerprint=lambda: 0)
     superbatch = next(superbatches)
     superbatches.close()
     return superbatch

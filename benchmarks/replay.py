@@ -11,7 +11,7 @@ from benchmarks import measure, stage
 from benchmarks.measure import Comparison
 from benchmarks.setting import TASK, config_of, spec_of
 from quinoa.agents import replay
-from quinoa.agents.replay import segments
+from quinoa.agents.rows import RowLayout
 
 _AGENT = "iq"
 _STEPS_PER_CALL = 50
@@ -51,11 +51,11 @@ def run() -> Iterator[Comparison]:
 
 def take_turns(address: str) -> tuple[tuple[float, ...], ...]:
     """A stage: transitions per second, by rounds, out of Reverb and out of an array."""
-    spec, config = spec_of(TASK), config_of(_AGENT)
+    layout, config = RowLayout(spec_of(TASK)), config_of(_AGENT)
     count = _STEPS_PER_CALL * config.batch_size
-    superbatches = replay.superbatches(address, config, spec, steps_per_call=_STEPS_PER_CALL)
+    superbatches = replay.superbatches(address, config, layout, steps_per_call=_STEPS_PER_CALL)
     random = np.random.default_rng(0)
-    rows = random.standard_normal((_NUM_TRANSITIONS, segments.row_width(spec))).astype(np.float32)
+    rows = random.standard_normal((_NUM_TRANSITIONS, layout.width)).astype(np.float32)
 
     def from_reverb() -> int:
         next(superbatches)
@@ -63,7 +63,7 @@ def take_turns(address: str) -> tuple[tuple[float, ...], ...]:
 
     def from_array() -> int:
         drawn = rows[random.integers(len(rows), size=(_STEPS_PER_CALL, config.batch_size))]
-        tf.nest.map_structure(tf.convert_to_tensor, segments.unpack(drawn, spec))
+        tf.nest.map_structure(tf.convert_to_tensor, layout.unpack(drawn))
         return count
 
     sides: tuple[Callable[[], float], ...] = (

@@ -8,7 +8,8 @@ import numpy as np
 import reverb
 
 from benchmarks.setting import config_of, spec_of
-from quinoa.agents.replay import SegmentWriter, segments, tables
+from quinoa.agents.replay import SegmentWriter, make_table
+from quinoa.agents.rows import RowLayout
 
 # Streams whose random transitions fill the table.
 _NUM_STREAMS = 100
@@ -28,16 +29,16 @@ def serve(task: str, agent: str, segment_length: int, num_transitions: int = 0) 
     """
     spec = spec_of(task)
     config = config_of(agent, segment_length=segment_length)
-    table = tables.make_table(config, spec, samples_per_insert=0, steps_per_call=1)
+    layout = RowLayout(spec)
+    table = make_table(config, layout, samples_per_insert=0, steps_per_call=1)
     server = reverb.Server([table])
     address = f"localhost:{server.port}"
     if num_transitions:
-        writer = SegmentWriter(reverb.Client(address), _NUM_STREAMS, config, spec)
+        writer = SegmentWriter(reverb.Client(address), _NUM_STREAMS, config, layout)
         random = np.random.default_rng(0)
-        width = segments.row_width(spec)
         for _ in range(num_transitions // _NUM_STREAMS):
-            rows = random.standard_normal((_NUM_STREAMS, width)).astype(np.float32)
-            transitions = segments.unpack(rows, spec)
+            rows = random.standard_normal((_NUM_STREAMS, layout.width)).astype(np.float32)
+            transitions = layout.unpack(rows)
             np.clip(transitions.action, -1.0, 1.0, out=transitions.action)
             transitions.discount[:] = 1.0
             writer.append(transitions)

@@ -9,7 +9,7 @@ from acme import specs
 
 from quinoa import environments
 from quinoa.agents import registry
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.protocol import OffPolicyConfig
 
 # Which task is the lightest: what our own work costs shows most there.
 TASK = "control:cheetah:run"
@@ -26,6 +26,8 @@ def spec_of(task: str) -> specs.EnvironmentSpec:
         environment.close()
 
 
-def config_of(agent: str, **settings: Any) -> AgentConfig:
+def config_of(agent: str, **settings: Any) -> OffPolicyConfig:
     """An agent's configuration with some settings of its own replaced."""
-    return dataclasses.replace(registry.load(agent).config, **settings)
+    config = registry.load(agent).config
+    assert isinstance(config, OffPolicyConfig)
+    return dataclasses.replace(config, **settings)

@@ -54,7 +54,8 @@ class Policy:
         Args:
             observation: an observation as the environment returns it, or a batch of B, in which
                 every array has a leading dimension [B].
-            sample: whether to sample an action instead of taking the policy's mode.
+            sample: whether to sample an action instead of taking the policy's mode. A policy
+                without a mode is always sampled.
             seed: the seed of the sample; by default every call uses another one.
 
         Returns:
@@ -64,11 +65,11 @@ class Policy:
             ValueError: the observation does not fit the run's environment, or is not finite.
         """
         flat, is_batch = self._layout.flatten(observation)
-        if sample:
+        if sample or not self._policy.has_mode:
             drawn = self._sample(flat, np.array([self._next(seed), 0], np.int32))
         else:
             drawn = self._mode(flat)
-        actions = self._to_own(np.clip(drawn.numpy(), np.float32(-1), np.float32(1)))
+        actions = self._to_own(self._to_own.clipped(drawn.numpy()))
         return actions if is_batch else actions[0]
 
     def predict(

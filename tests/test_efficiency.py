@@ -12,8 +12,9 @@ from quinoa.agents import iq, quinoa, sac
 from quinoa.agents.actor import Actor
 from quinoa.agents.learner import Learner, flatten
 from quinoa.agents.parameters import PublishedParameters
-from quinoa.agents.protocol import AgentConfig
-from quinoa.agents.replay import TABLE, SegmentWriter, make_table, segments
+from quinoa.agents.protocol import OffPolicyConfig
+from quinoa.agents.replay import TABLE, SegmentWriter, make_table
+from quinoa.agents.rows import RowLayout, valid
 from quinoa.environments import EnvironmentBatch, environment_spec, make
 from tests.agents.fixtures import make_spec, make_transitions
 from tests.agents.replay.helpers import serve, settled_size
@@ -45,8 +46,10 @@ def acting(agent):
     config = agent.Config(segment_length=SEGMENT_LENGTH, min_replay_size=SEGMENT_LENGTH)
     batch = EnvironmentBatch([make("control:cartpole:swingup", i) for i in range(NUM_ENVIRONMENTS)])
     spec = environment_spec(batch.environments[0])
-    with serve(make_table(config, spec, samples_per_insert=0, steps_per_call=1)) as address:
-        writer = SegmentWriter(reverb.Client(address), NUM_ENVIRONMENTS, config, spec)
+    with serve(
+        make_table(config, RowLayout(spec), samples_per_insert=0, steps_per_call=1)
+    ) as address:
+        writer = SegmentWriter(reverb.Client(address), NUM_ENVIRONMENTS, config, RowLayout(spec))
         policy = agent.Agent.make_policy(config, spec)
         actor = Actor(policy, batch, writer, seed=0, parameters=None)
         yield actor, address, spec
@@ -71,7 +74,7 @@ def test_one_item_holds_a_segment_and_one_row_a_transition():
     (rows,) = sample.data
     observation, action = spec.observations.shape[0], spec.actions.shape[0]
     assert rows.nbytes == SEGMENT_LENGTH * 4 * (2 * observation + action + 3)
-    assert segments.valid(rows).all()
+    assert valid(rows).all()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,9 @@ def test_parameters_are_fetched_only_when_they_are_new():
 
 
 def test_a_table_without_a_ratio_lets_the_actors_go():
-    config = AgentConfig(segment_length=2, min_replay_size=4)
-    limiter = make_table(config, make_spec(), samples_per_insert=0, steps_per_call=5).info
+    config = OffPolicyConfig(segment_length=2, min_replay_size=4)
+    limiter = make_table(
+        config, RowLayout(make_spec()), samples_per_insert=0, steps_per_call=5
+    ).info
     assert limiter.rate_limiter_info.min_size_to_sample == 2
     assert limiter.rate_limiter_info.max_diff > 1e300

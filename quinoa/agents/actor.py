@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.divergence import NonFiniteError
-from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.protocol import Policy
-from quinoa.agents.replay import Writer
+from quinoa.agents.source import Parameters, Writer
 from quinoa.agents.types import Transition
 from quinoa.environments import (
     BatchStep,
@@ -24,6 +23,7 @@ from quinoa.environments import (
 )
 
 FloatArray = npt.NDArray[np.float32]
+Actions = npt.NDArray[Any]  # Of [N, *shape], as `quinoa.agents.actions` says.
 
 
 class ActorStep(NamedTuple):
@@ -54,7 +54,7 @@ class Actor:
         writer: Writer,
         *,
         seed: int,
-        parameters: ParameterClient | None,
+        parameters: Parameters | None,
     ) -> None:
         """Resets the environments.
 
@@ -70,7 +70,7 @@ class Actor:
         self._writer = writer
         self._parameters = parameters
         self._observation: FloatArray = environments.reset()
-        self._act = action_function(policy, self._observation.shape, seed=seed, sample=True)
+        self._act = _acting_function(policy, self._observation.shape, seed=seed)
         self._num_steps = 0
 
     def step(self) -> ActorStep:
@@ -83,12 +83,18 @@ class Actor:
         if self._parameters is not None:
             self._parameters.update()
         observation = self._observation
-        action = self._act(observation, self._num_steps)
+        action, extras = self._act(observation, self._num_steps)
         self._num_steps += 1
         result = step_environments(self._environments, action)
         self._writer.append(
             Transition(
-                observation, action, result.reward, result.discount, result.next_observation
+                observation,
+                action,
+                result.reward,
+                result.discount,
+                result.next_observation,
+                result.last,
+                extras,
             ),
             result.valid,
         )
@@ -113,8 +119,8 @@ class Actor:
             self._environments.close()
 
 
-def step_environments(environments: EnvironmentBatch, action: FloatArray) -> BatchStep:
-    """Steps environments with a policy's actions, float32 [N, A].
+def step_environments(environments: EnvironmentBatch, action: Actions) -> BatchStep:
+    """Steps environments with a policy's actions, [N, *shape].
 
     Raises:
         EnvironmentFault: see `EnvironmentBatch.step`.
@@ -132,7 +138,7 @@ def step_environments(environments: EnvironmentBatch, action: FloatArray) -> Bat
 
 def action_function(
     policy: Policy, observation_shape: tuple[int, ...], *, seed: int, sample: bool
-) -> Callable[[FloatArray, int], FloatArray]:
+) -> Callable[[FloatArray, int], Actions]:
     """Compiles a policy for one shape of observations.
 
     Args:
@@ -143,23 +149,45 @@ def action_function(
 
     Returns:
         A function from observations, float32 [N, O], and the number of the step, from which
-        together with `seed` the sample follows, to actions, float32 [N, A].
+        together with `seed` the sample follows, to actions, [N, *shape].
     """
-    by_kind = _compiled.setdefault(policy, {})
-    kind = (observation_shape, sample)
-    if kind not in by_kind:
-        by_kind[kind] = _compile(policy, observation_shape, sample)
-    compiled = by_kind[kind]
-    base_seed = tf.constant([seed % 2**31, 0xAC7], tf.int32)
+    sample = sample or not policy.has_mode
+    act = _compiled_for(policy, _Kind(observation_shape, sample, with_extras=False))
+    base_seed = _base_seed(seed)
 
-    def call(observation: FloatArray, step: int, policy: Policy = policy) -> FloatArray:
-        # `policy` is held so that its variables live as long as this function.
+    def call(observation: FloatArray, step: int, policy: Policy = policy) -> Actions:
+        # `policy` is kept so that its variables live as long as this function.
         del policy
-        actions = compiled(tf.constant(observation), step_number(step), base_seed)
-        on_host: FloatArray = actions.numpy()
+        action = act(tf.constant(observation), step_number(step), base_seed)
+        on_host: Actions = action.numpy()
         return on_host
 
     return call
+
+
+def _acting_function(
+    policy: Policy, observation_shape: tuple[int, ...], *, seed: int
+) -> Callable[[FloatArray, int], tuple[Actions, dict[str, FloatArray]]]:
+    """The same for an actor: samples, and what the policy adds to each transition."""
+    if type(policy).extras is Policy.extras:
+        # It adds nothing, and a call that returns one tensor alone is faster.
+        alone = action_function(policy, observation_shape, seed=seed, sample=True)
+        return lambda observation, step: (alone(observation, step), {})
+    act = _compiled_for(policy, _Kind(observation_shape, sample=True, with_extras=True))
+    base_seed = _base_seed(seed)
+
+    def call(
+        observation: FloatArray, step: int, policy: Policy = policy
+    ) -> tuple[Actions, dict[str, FloatArray]]:
+        del policy
+        action, extras = act(tf.constant(observation), step_number(step), base_seed)
+        return action.numpy(), {name: value.numpy() for name, value in extras.items()}
+
+    return call
+
+
+def _base_seed(seed: int) -> tf.Tensor:
+    return tf.constant([seed % 2**31, 0xAC7], tf.int32)
 
 
 def step_number(step: int) -> tf.Tensor:
@@ -168,30 +196,47 @@ def step_number(step: int) -> tf.Tensor:
     return tf.constant(np.asarray(step, np.int32))
 
 
+class _Kind(NamedTuple):
+    """What a policy is compiled for."""
+
+    observation_shape: tuple[int, ...]
+    sample: bool
+    with_extras: bool
+
+
 # Compiling may take seconds (the mode of a flow does), so a policy that is evaluated again and
 # again is compiled once. Nothing in here holds on to the policies themselves.
-_Compiled = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-_compiled: weakref.WeakKeyDictionary[Policy, dict[tuple[tuple[int, ...], bool], _Compiled]] = (
-    weakref.WeakKeyDictionary()
-)
+# A function of observations, the step's number and the base seed; with extras, of two results.
+_Compiled = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Any]
+_compiled: weakref.WeakKeyDictionary[Policy, dict[_Kind, _Compiled]] = weakref.WeakKeyDictionary()
 
 
-def _compile(policy: Policy, observation_shape: tuple[int, ...], sample: bool) -> _Compiled:
+def _compiled_for(policy: Policy, kind: _Kind) -> _Compiled:
+    by_kind = _compiled.setdefault(policy, {})
+    if kind not in by_kind:
+        by_kind[kind] = _compile(policy, kind)
+    return by_kind[kind]
+
+
+def _compile(policy: Policy, kind: _Kind) -> _Compiled:
     reference = weakref.ref(policy)
 
     @tf.function
-    def act(observation: tf.Tensor, step: tf.Tensor, base_seed: tf.Tensor) -> tf.Tensor:
+    def act(observation: tf.Tensor, step: tf.Tensor, base_seed: tf.Tensor) -> Any:
         traced = reference()
         assert traced is not None  # It is compiled within `_compile`, whose argument it is.
         distribution = traced(observation)
-        if not sample:
+        if not kind.sample:
             return distribution.mode()
         step_seed = tf.random.experimental.stateless_fold_in(base_seed, step)
-        return distribution.sample(seed=step_seed)
+        action = distribution.sample(seed=step_seed)
+        if not kind.with_extras:
+            return action
+        return action, dict(traced.extras(distribution, action))
 
     # The concrete function: no search for a matching trace at each step.
     concrete: _Compiled = act.get_concrete_function(
-        tf.TensorSpec(observation_shape, tf.float32),
+        tf.TensorSpec(kind.observation_shape, tf.float32),
         tf.TensorSpec([], tf.int32),
         tf.TensorSpec([2], tf.int32),
     )

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from quinoa.config.fields import Bounds, check, require
 
@@ -15,7 +15,17 @@ LayerSizes = tuple[Annotated[int, Bounds(at_least=1)], ...]
 
 @dataclasses.dataclass(frozen=True)
 class AgentConfig:
-    """What every off-policy agent must say. Subclasses add their own fields and defaults."""
+    """What every agent must say.
+
+    Agents derive theirs from `OffPolicyConfig` or `OnPolicyConfig`, by what their learner reads,
+    and add their own fields and defaults.
+
+    Attributes:
+        has_actors: whether actors act for it. Where none do, as where it learns from demonstrations
+            alone, a run's length is in gradient steps.
+    """
+
+    has_actors: ClassVar[bool] = True
 
     discount: Annotated[float, Bounds(at_least=0, at_most=1)] = 0.99
     """The agent's discount γ; the environment's own discount is multiplied into it."""
@@ -23,6 +33,41 @@ class AgentConfig:
     """Transitions in one gradient step."""
     max_gradient_norm: Annotated[float, Bounds(at_least=0)] = 0.0
     """Gradients of each loss are scaled down to this global norm; 0 leaves them as they are."""
+
+    def __post_init__(self) -> None:
+        """Checks every field against its bounds; raises `ConfigError`.
+
+        A subclass whose fields depend on one another checks that in its own `__post_init__`, by
+        `require`, after this one.
+        """
+        check(self)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading shape of the transitions in one gradient step."""
+        return (self.batch_size,)
+
+    @property
+    def transitions_held(self) -> int:
+        """The most transitions that wait to be learned from at a time, about."""
+        return self.batch_size
+
+    def transitions_before_learning(self, num_environments: int) -> int:
+        """How many transitions the actors have written when the first gradient step is done.
+
+        Args:
+            num_environments: over all actors.
+
+        Raises:
+            ConfigError: the agent cannot learn from so many environments.
+        """
+        del num_environments
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class OffPolicyConfig(AgentConfig):
+    """What every agent must say that learns from replay (off-policy)."""
 
     samples_per_insert: Annotated[float, Bounds(at_least=0)] = 128.0
     """How often each transition is sampled, on average, before it is evicted: with a batch of 256,
@@ -36,15 +81,72 @@ class AgentConfig:
     """Transitions that replay holds at most; at least `min_replay_size` and `segment_length`."""
 
     def __post_init__(self) -> None:
-        """Checks every field against its bounds; raises `ConfigError`.
-
-        A subclass whose fields depend on one another checks that in its own `__post_init__`, by
-        `require`, after this one.
-        """
-        check(self)
+        """See the base class."""
+        super().__post_init__()
         require(
             self.max_replay_size >= max(self.min_replay_size, self.segment_length),
             "max_replay_size",
             self.max_replay_size,
             "at least min_replay_size and segment_length",
         )
+
+    @property
+    def transitions_held(self) -> int:
+        """See the base class."""
+        return self.max_replay_size
+
+    def transitions_before_learning(self, num_environments: int) -> int:
+        """See the base class: replay gets an environment's steps a segment at a time."""
+        return max(self.min_replay_size, self.segment_length * num_environments)
+
+
+@dataclasses.dataclass(frozen=True)
+class OnPolicyConfig(AgentConfig):
+    """What every agent must say that learns from each transition once (on-policy).
+
+    One gradient step is done on `batch_size` / `segment_length` segments, of every environment as
+    many, which were all acted with the parameters that the step starts from.
+    """
+
+    segment_length: Annotated[int, Bounds(at_least=1)] = 16
+    """Consecutive transitions of one environment, acted with the same parameters: the n of n-step
+    returns at most."""
+
+    def __post_init__(self) -> None:
+        """See the base class."""
+        super().__post_init__()
+        require(
+            self.batch_size % self.segment_length == 0,
+            "batch_size",
+            self.batch_size,
+            f"a multiple of segment_length, which is {self.segment_length}",
+        )
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """See the base class: [S, L], S segments of L transitions in time order."""
+        return (self.batch_size // self.segment_length, self.segment_length)
+
+    def transitions_before_learning(self, num_environments: int) -> int:
+        """See the base class: one batch, of every environment as many segments."""
+        self.segments_per_environment(num_environments)
+        return self.batch_size
+
+    def segments_per_environment(self, num_environments: int) -> int:
+        """How many segments of one environment there are in a batch.
+
+        Args:
+            num_environments: over all actors.
+
+        Raises:
+            ConfigError: a batch is no multiple of a segment of each.
+        """
+        of_each = num_environments * self.segment_length
+        require(
+            self.batch_size % of_each == 0,
+            "batch_size",
+            self.batch_size,
+            f"a multiple of {of_each}: segment_length times {num_environments} environments, over "
+            "all actors",
+        )
+        return self.batch_size // of_each

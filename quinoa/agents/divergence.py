@@ -54,7 +54,9 @@ def diagnose(learner: Learner, superbatch: Transition) -> str:
 
 
 def _in_step(learner: Learner, batch: Transition) -> list[str]:
-    fields = [name for name, value in zip(batch._fields, batch, strict=True) if not _finite(value)]
+    named_fields = {**batch._asdict(), **batch.extras}
+    del named_fields["extras"]
+    fields = [name for name, value in named_fields.items() if not _finite(value)]
     losses, gradients = learner.losses_and_gradients(batch)
     variables = [
         variable.name.partition(":")[0]

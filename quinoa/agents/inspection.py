@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,12 @@ class Inspection(NamedTuple):
 
     Attributes:
         action: float32 [N, A], the policy's mode or a sample.
-        entropy: float32 [N], of the policy, in nats.
+        entropy: float32 [N], of the policy, in nats; None where it has no density.
         value: V(s), float32 [N]; None where the agent has none.
     """
 
-    action: FloatArray
-    entropy: FloatArray
+    action: npt.NDArray[Any]
+    entropy: FloatArray | None
     value: FloatArray | None
 
 
@@ -60,10 +60,15 @@ def inspection_function(
     )
     def inspect(
         observation: tf.Tensor, step: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    ) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
         step_seed = tf.random.experimental.stateless_fold_in(base_seed, step)
         distribution = agent.policy(observation)
-        action = distribution.sample(seed=step_seed) if sample else distribution.mode()
+        if sample or not agent.policy.has_mode:
+            action = distribution.sample(seed=step_seed)
+        else:
+            action = distribution.mode()
+        if not agent.policy.has_density:
+            return action, None, agent.value(observation)
         try:
             entropy = distribution.entropy()
         except NotImplementedError:
@@ -74,6 +79,10 @@ def inspection_function(
 
     def call(observation: FloatArray, step: int) -> Inspection:
         action, entropy, value = inspect(tf.constant(observation), step_number(step))
-        return Inspection(action.numpy(), entropy.numpy(), None if value is None else value.numpy())
+        return Inspection(
+            action.numpy(),
+            None if entropy is None else entropy.numpy(),
+            None if value is None else value.numpy(),
+        )
 
     return call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,10 +15,8 @@ import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import initialization, protocol
+from quinoa.agents.actions import Box, action_set
 from quinoa.agents.types import Transition
-
-# Keras keeps the optimiser whose step is one fused kernel a variable under this name.
-Adam = tf.keras.optimizers.legacy.Adam
 
 
 class CheckpointError(RuntimeError):
@@ -40,7 +39,7 @@ class _Identity(tf.train.experimental.PythonState):
         described = {
             "agent": f"{agent_class.__module__}.{agent_class.__qualname__}",
             "observation size": spec.observations.shape[0],
-            "action size": spec.actions.shape[0],
+            **_described_actions(spec),
             **dataclasses.asdict(config),
         }
         self._json = json.dumps(described, default=repr)
@@ -62,8 +61,15 @@ class _Identity(tf.train.experimental.PythonState):
         ]
 
 
+def _described_actions(spec: specs.EnvironmentSpec) -> dict[str, int]:
+    actions = action_set(spec.actions)
+    if isinstance(actions, Box):
+        return {"action size": actions.size}
+    return {"number of actions": actions.number}
+
+
 class Learner(snt.Module):
-    """Minimises an agent's losses with Adam.
+    """Minimises an agent's losses.
 
     All randomness comes from `seed` and the number of the gradient step, so a restored learner
     goes on as if it had never stopped, and the number of steps in a call changes nothing.
@@ -111,7 +117,7 @@ class Learner(snt.Module):
         self._fused_steps = tf.function(self._steps_and_metrics, jit_compile=jit_compile)
         self._groups = list(self.agent.parameter_groups())
         _check_groups(self._groups)
-        self._optimizers = [Adam(group.learning_rate) for group in self._groups]
+        self._optimizers = [group.optimizer.make(group.learning_rate) for group in self._groups]
         for optimizer, group in zip(self._optimizers, self._groups, strict=True):
             # Slots made now rather than at the first step, so that a checkpoint finds them.
             optimizer._create_all_weights(group.variables)
@@ -374,6 +380,11 @@ def _check_losses(names: list[str], losses: Mapping[str, tf.Tensor]) -> None:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0]
+
+
+def fingerprint(parameters: npt.NDArray[np.float32]) -> int:
+    """A number that other parameters, float32 [P], hardly ever have, from 0 to 2³² − 1."""
+    return zlib.crc32(parameters.tobytes())
 
 
 def flatten(policy: protocol.Policy) -> npt.NDArray[np.float32]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents import protocol
-from quinoa.agents.learner import unflatten
+from quinoa.agents.learner import fingerprint, flatten, unflatten
 
 FloatArray = npt.NDArray[np.float32]
 Get = Callable[[int], "tuple[int, FloatArray] | None"]
@@ -90,6 +90,11 @@ class ParameterClient:
     def version(self) -> int:
         """The learner's step whose parameters the policy has; -1 before the first ones."""
         return self._version
+
+    @property
+    def fingerprint(self) -> int:
+        """Of the policy's parameters, see `quinoa.agents.learner.fingerprint`."""
+        return fingerprint(flatten(self._policy))
 
     def update(self) -> bool:
         """Sets the policy's variables to the newest parameters that have come; never waits.

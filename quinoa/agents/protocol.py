@@ -2,7 +2,7 @@
 
 An agent is a module (a folder of this package, or any importable module of the user's) with
 
-* `Config`: a dataclass that derives from `AgentConfig`;
+* `Config`: a dataclass that derives from `OffPolicyConfig` or `OnPolicyConfig`;
 * `Agent`: a class that derives from `protocol.Agent`;
 * optionally `PRESETS`: a mapping from names to ready `Config`s.
 
@@ -22,8 +22,19 @@ import tensorflow as tf
 from acme import specs
 
 # For authors of agents, to whom this module is all that they need.
+from quinoa.agents.actions import ActionSet, action_set
+from quinoa.agents.actions import Box as Box
+from quinoa.agents.actions import FiniteSet as FiniteSet
 from quinoa.agents.config import AgentConfig as AgentConfig
 from quinoa.agents.config import LayerSizes as LayerSizes
+from quinoa.agents.config import OffPolicyConfig as OffPolicyConfig
+from quinoa.agents.config import OnPolicyConfig as OnPolicyConfig
+from quinoa.agents.optimizers import SGD as SGD
+from quinoa.agents.optimizers import Adam as Adam
+from quinoa.agents.optimizers import Optimizer
+from quinoa.agents.optimizers import RMSProp as RMSProp
+from quinoa.agents.rows import RowLayout
+from quinoa.agents.source import Source
 from quinoa.agents.types import Seed, Transition
 from quinoa.config.fields import Bounds as Bounds
 from quinoa.config.fields import ConfigError as ConfigError
@@ -37,22 +48,42 @@ class SpecError(ValueError):
     """An environment's specs are not what agents work on; the message says what is."""
 
 
-def check_spec(spec: specs.EnvironmentSpec) -> None:
-    """Checks that observations are float32 [O] and actions float32 [A] bounded by -1 and 1.
+def check_spec(
+    spec: specs.EnvironmentSpec,
+    *,
+    actions: type[ActionSet] | tuple[type[ActionSet], ...] = Box,
+) -> None:
+    """Checks that an environment is canonical, and that its actions are what an agent takes.
 
-    Agents call it where they are made and where their policies are.
+    Canonical are observations float32 [O], and actions that are either a box, float32 [A] bounded
+    by -1 and 1, or a finite set, one of n. Agents call it where they are made and where their
+    policies are; `Agent.check_spec` is the place to say what an agent takes.
+
+    Args:
+        spec: of the environment.
+        actions: what the agent takes, `Box`, `FiniteSet` or both.
 
     Raises:
-        SpecError: they are not.
+        SpecError: the specs are not canonical, or the actions of the other kind.
     """
-    observations, actions = spec.observations, spec.actions
-    if not _is_vector(observations):
-        _refuse("observations", "float32 vectors [O]", observations)
-    if not _is_vector(actions):
-        _refuse("actions", "float32 vectors [A] in [-1, 1]", actions)
-    bounds = (getattr(actions, "minimum", np.nan), getattr(actions, "maximum", np.nan))
-    if not (np.all(bounds[0] == -1) and np.all(bounds[1] == 1)):
-        _refuse("actions", "float32 vectors [A] in [-1, 1]", actions)
+    if not _is_vector(spec.observations):
+        _refuse("observations", "float32 vectors [O]", spec.observations)
+    try:
+        found = action_set(spec.actions)
+    except ValueError:
+        _refuse("actions", "float32 vectors [A] in [-1, 1]", spec.actions)
+    if isinstance(found, actions):
+        return
+    if isinstance(found, FiniteSet):
+        raise SpecError(
+            "This agent takes actions from a box (environments.make brings continuous ones to "
+            f"float32 vectors [A] in [-1, 1]), but the environment's actions are {found}: take an "
+            "agent for finite sets of actions, or another environment."
+        )
+    raise SpecError(
+        "This agent takes actions from a finite set, but the environment's actions are "
+        f"{found}: take an agent for continuous actions, or another environment."
+    )
 
 
 def _is_vector(spec: Any) -> bool:
@@ -68,27 +99,39 @@ def _refuse(what: str, wanted: str, spec: Any) -> NoReturn:
 
 
 class ParameterGroup(NamedTuple):
-    """Variables that one loss trains with Adam at one learning rate.
+    """Variables that one loss trains with one optimiser at one learning rate.
 
     Attributes:
         loss: the name of the loss, a key of what `Agent.losses` returns.
         variables: the variables; each belongs to one group only.
-        learning_rate: Adam's step size, or a function without arguments that returns it (float32
-            [], from variables of the agent) at each step.
+        learning_rate: the optimiser's step size, or a function without arguments that returns it
+            (float32 [], from variables of the agent) at each step.
         period: the variables move at every gradient step whose number is a multiple of this, at
             least 1: 2 is the delayed policy update of TD3. The loss, its gradients and their norm
             are computed at every step all the same, and what they are at the steps between is not
-            added up: Adam sees the gradients of the steps that it takes.
+            added up: the optimiser sees the gradients of the steps that it takes.
+        optimizer: `Adam`, `RMSProp` or `SGD` of `quinoa.agents.optimizers`, with its settings.
     """
 
     loss: str
     variables: tuple[tf.Variable, ...]
     learning_rate: float | Callable[[], tf.Tensor]
     period: int = 1
+    optimizer: Optimizer = Adam()
 
 
 class Policy(snt.Module, abc.ABC):
-    """π(·|s). Its variables are all that actors need of an agent."""
+    """π(·|s). Its variables are all that actors need of an agent.
+
+    Attributes:
+        has_density: whether its distributions have `log_prob`. A policy that can be sampled alone,
+            as a network of state and noise, sets it to False: nobody then asks for a density.
+        has_mode: whether they have `mode`. Where it is False, samples take the mode's place in
+            evaluations and pictures.
+    """
+
+    has_density: ClassVar[bool] = True
+    has_mode: ClassVar[bool] = True
 
     @abc.abstractmethod
     def __call__(self, observation: tf.Tensor) -> Any:
@@ -98,9 +141,23 @@ class Policy(snt.Module, abc.ABC):
             observation: float32 [B, O].
 
         Returns:
-            A distribution of batch shape [B] and event shape [A] with `sample`, `log_prob` and
-            `mode`, all within [-1, 1]^A and finite everywhere on it.
+            A distribution of batch shape [B] with `sample`, and `log_prob` and `mode` unless the
+            class says otherwise. For actions from a box its event shape is [A], and all of it is
+            within [-1, 1]^A and finite everywhere on it; for a finite set it is [], int32.
         """
+
+    def extras(self, distribution: Any, action: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        """What actors add to each transition, as `Agent.extras_spec` declares it.
+
+        Args:
+            distribution: what the policy has returned for N observations.
+            action: what was drawn from it, [N, ...].
+
+        Returns:
+            Float32 [N, *shape] each, by name; nothing for most policies.
+        """
+        del distribution, action
+        return {}
 
     def numpy_form(self) -> dict[str, npt.NDArray[np.float32]] | None:
         """The policy as arrays that `quinoa.agents.policies.standalone` can act with.
@@ -131,12 +188,70 @@ class Agent(snt.Module, abc.ABC):
             name: the module's name.
 
         Raises:
-            SpecError: the specs are not canonical.
+            SpecError: see `check_spec`.
         """
         super().__init__(name=name)
-        check_spec(spec)
+        self.check_spec(spec)
         self._config = config
         self._spec = spec
+
+    @staticmethod
+    def check_spec(spec: specs.EnvironmentSpec) -> None:
+        """Checks that this agent can be made for an environment; raises `SpecError`.
+
+        This is for agents that take actions from a box. Others override it, with
+        `check_spec(spec, actions=FiniteSet)` for one.
+        """
+        check_spec(spec)
+
+    @classmethod
+    def make_source(
+        cls,
+        config: Any,
+        spec: specs.EnvironmentSpec,
+        *,
+        num_environments: int,
+        steps_per_call: int,
+    ) -> Source:
+        """Chooses what the learner reads.
+
+        By default that is uniform replay of shuffled transitions for a configuration that derives
+        from `OffPolicyConfig`, and a queue of whole segments for an `OnPolicyConfig`.
+
+        Args:
+            config: an instance of the class's `Config`.
+            spec: the specs of a canonical environment.
+            num_environments: over all actors.
+            steps_per_call: K, the gradient steps in one call of the learner.
+
+        Raises:
+            ConfigError: the configuration is of neither kind, or cannot work with so many
+                environments.
+        """
+        layout = RowLayout(spec, cls.extras_spec(config, spec))
+        if isinstance(config, OffPolicyConfig):
+            from quinoa.agents.replay import UniformReplay
+
+            return UniformReplay(config, layout, steps_per_call=steps_per_call)
+        if isinstance(config, OnPolicyConfig):
+            from quinoa.agents.rollouts import Rollouts
+
+            return Rollouts(config, layout, num_environments=num_environments)
+        raise ConfigError(
+            f"{type(config).__name__} says nothing of where the learner reads: derive it from "
+            "OffPolicyConfig or OnPolicyConfig, or override Agent.make_source."
+        )
+
+    @staticmethod
+    def extras_spec(config: Any, spec: specs.EnvironmentSpec) -> Mapping[str, specs.Array]:
+        """Declares what `Policy.extras` gives for one transition, float32 each, by name.
+
+        Args:
+            config: an instance of the class's `Config`.
+            spec: the specs of a canonical environment.
+        """
+        del config, spec
+        return {}
 
     @staticmethod
     @abc.abstractmethod
@@ -152,7 +267,8 @@ class Agent(snt.Module, abc.ABC):
         """Returns what one gradient step minimises.
 
         Args:
-            transitions: a batch, leading shape [B].
+            transitions: a batch, leading shape [B]; on-policy, [S, L]: S segments of L transitions
+                in time order, of which the one after a `last` begins another episode.
             seed: int32 [2], another one at each step.
 
         Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
@@ -14,13 +15,20 @@ Seed: TypeAlias = tf.Tensor  # int32 [2]: a seed for TensorFlow's stateless rand
 class Transition(NamedTuple):
     """A batch of transitions (s, a, r, d, s'); every field has the same leading shape [...].
 
+    An agent that needs the first five alone takes them as `s, a, r, d, next_s, *_ = transitions`.
+
     Attributes:
         observation: s, float32 [..., O].
-        action: a, float32 [..., A], each component in [-1, 1].
+        action: a, float32 [..., A], each component in [-1, 1]; or int32 [...] from 0 to n − 1,
+            where the environment's actions are a finite set of n.
         reward: r, float32 [...].
         discount: d, float32 [...]: the environment's own discount of s', 0 at a termination and 1
             at a time limit. The agent's γ is not in it.
         next_observation: s', float32 [..., O].
+        last: bool [...], whether the episode ends with this transition, by a termination or a time
+            limit: the next one of the same environment does not start in s'.
+        extras: what the agent's actors add to each transition, by name, as `Agent.extras` declares
+            it: float32 [..., *shape] each. Empty for most agents.
     """
 
     observation: Array
@@ -28,3 +36,5 @@ class Transition(NamedTuple):
     reward: Array
     discount: Array
     next_observation: Array
+    last: Array
+    extras: Mapping[str, Array] = {}

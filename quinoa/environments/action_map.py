@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from dm_env import specs
 
 
 class ActionMap:
@@ -39,7 +40,12 @@ class ActionMap:
         """Everything that the mapping depends on, for comparing mappings."""
         return (self.shape, self.dtype, tuple(self.low), tuple(self.high))
 
-    def __call__(self, actions: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    @property
+    def spec(self) -> specs.BoundedArray:
+        """The spec of actions in canonical form."""
+        return specs.BoundedArray(self.low.shape, np.float32, -1.0, 1.0, name="action")
+
+    def __call__(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Maps actions `[..., A]` within [-1, 1]; the result `[..., *shape]` is a new array."""
         if self._rescales:
             own = self._middle + self._half_range * actions
@@ -52,3 +58,115 @@ class ActionMap:
             own = own.reshape((*actions.shape[:-1], *self.shape))
         mapped: npt.NDArray[Any] = own
         return mapped
+
+    def checked(
+        self, actions: npt.ArrayLike, leading: tuple[int, ...], name: str
+    ) -> npt.NDArray[Any]:
+        """Checks actions and clips them to [-1, 1].
+
+        Args:
+            actions: [*leading, A].
+            leading: their leading shape.
+            name: what takes them, for the error's message.
+
+        Returns:
+            Float32 [*leading, A].
+
+        Raises:
+            ValueError: the actions have another shape, or are not finite.
+        """
+        array, shape = np.asarray(actions, np.float32), (*leading, *self.low.shape)
+        if array.shape != shape:
+            raise ValueError(f"{name} takes actions of shape {shape}, not {array.shape}.")
+        # False for NaN, which is handled below.
+        if np.maximum.reduce(np.abs(array), axis=None) <= 1:
+            return array
+        if not np.isfinite(array).all():
+            index = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
+            raise ValueError(
+                f"{name} was given an action that is not finite: {array[tuple(index)]} at {index}."
+            )
+        return np.clip(array, np.float32(-1), np.float32(1))
+
+    def clipped(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Clips actions, [..., A], to [-1, 1], without checking them."""
+        return np.clip(actions, np.float32(-1), np.float32(1))
+
+    def draw(self, rng: np.random.Generator, *leading: int) -> npt.NDArray[Any]:
+        """Draws uniform actions, float32 [*leading, A]."""
+        return rng.uniform(-1, 1, (*leading, *self.low.shape)).astype(np.float32)
+
+
+class FiniteActionMap:
+    """Maps 0, ..., n − 1 to an environment's own actions, which are one of n integers."""
+
+    def __init__(self, dtype: npt.DTypeLike, number: int) -> None:
+        """Makes the mapping.
+
+        Args:
+            dtype: the dtype of the environment's actions.
+            number: n.
+        """
+        self.shape: tuple[int, ...] = ()
+        self.dtype = np.dtype(dtype)
+        self.number = number
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for equal mappings."""
+        return (self.dtype, self.number)
+
+    @property
+    def spec(self) -> specs.DiscreteArray:
+        """The spec of actions in canonical form."""
+        return specs.DiscreteArray(self.number, np.int32, name="action")
+
+    def __call__(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Maps actions, int32 [...]; the result is a new array of the same shape."""
+        return actions.astype(self.dtype)
+
+    def checked(
+        self, actions: npt.ArrayLike, leading: tuple[int, ...], name: str
+    ) -> npt.NDArray[Any]:
+        """Checks actions.
+
+        Args:
+            actions: integers of shape `leading`.
+            leading: their shape.
+            name: what takes them, for the error's message.
+
+        Returns:
+            Int32 of the same shape.
+
+        Raises:
+            ValueError: the actions have another shape, or one is none of 0, ..., n − 1.
+        """
+        array = np.asarray(actions)
+        if array.shape != leading:
+            raise ValueError(f"{name} takes actions of shape {leading}, not {array.shape}.")
+        wrong = ~((array >= 0) & (array < self.number) & (array == np.floor(array)))
+        if wrong.any():
+            raise ValueError(
+                f"{name} takes actions from 0 to {self.number - 1}, not {array[wrong][0]}."
+            )
+        return array.astype(np.int32)
+
+    def clipped(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Returns actions as they are: a finite set has no bounds to exceed."""
+        return actions
+
+    def draw(self, rng: np.random.Generator, *leading: int) -> npt.NDArray[Any]:
+        """Draws uniform actions, int32 of this shape."""
+        return rng.integers(self.number, size=leading, dtype=np.int32)
+
+
+def action_map_of(spec: specs.BoundedArray) -> ActionMap | FiniteActionMap:
+    """The mapping for an environment's own action spec, as `checked_action_spec` returns it."""
+    if isinstance(spec, specs.DiscreteArray):
+        return FiniteActionMap(spec.dtype, spec.num_values)
+    return ActionMap(
+        spec.shape,
+        spec.dtype,
+        np.broadcast_to(spec.minimum, spec.shape).ravel().astype(float),
+        np.broadcast_to(spec.maximum, spec.shape).ravel().astype(float),
+    )

@@ -10,8 +10,9 @@ import dm_env
 import numpy as np
 import numpy.typing as npt
 
+from quinoa.environments.action_map import FiniteActionMap
 from quinoa.environments.batch_step import BatchStep
-from quinoa.environments.canonical import CanonicalEnvironment, FloatArray, clipped_actions
+from quinoa.environments.canonical import CanonicalEnvironment, FloatArray
 from quinoa.environments.errors import EnvironmentFault, FaultKind
 from quinoa.environments.fault_rate import FaultRate
 from quinoa.environments.timestep_checks import Defect
@@ -76,9 +77,9 @@ class EnvironmentBatch:
                     )
         count = len(self._environments)
         self._observation_shape = (count, *first.observation_spec().shape)
-        self._action_shape = (count, *first.action_spec().shape)
         self._name = f"A batch of {count} ({first.name})"
         self._transitions = [environment.transition for environment in self._environments]
+        self._action_map = first.action_map
         self._equal_bounds = all(
             environment.action_map.key == first.action_map.key for environment in self._environments
         )
@@ -175,13 +176,15 @@ class EnvironmentBatch:
 
     def _checked_actions(
         self, actions: npt.ArrayLike, dropped: dict[int, EnvironmentFault]
-    ) -> FloatArray:
+    ) -> npt.NDArray[Any]:
         """Clips actions; one that is not finite is replaced by zeros and added to the faults."""
+        leading = (len(self._environments),)
         try:
-            return clipped_actions(actions, self._action_shape, self._name)
+            return self._action_map.checked(actions, leading, self._name)
         except ValueError:
             given = np.array(actions, np.float32)
-            if given.shape != self._action_shape:
+            shape = self._environments[0].action_spec().shape
+            if given.shape != (*leading, *shape) or isinstance(self._action_map, FiniteActionMap):
                 raise
         finite = np.isfinite(given)
         for i in np.flatnonzero(~finite.all(axis=1)):
@@ -189,11 +192,11 @@ class EnvironmentBatch:
             message = f"the policy's action[{index}] is {given[i, index]}, not a finite float32"
             dropped[int(i)] = self._fault(i, Defect(message, FaultKind.ACTION))
             given[i] = 0.0
-        return clipped_actions(given, self._action_shape, self._name)
+        return self._action_map.checked(given, leading, self._name)
 
-    def _to_inner_actions(self, actions: FloatArray) -> Sequence[npt.NDArray[Any]]:
+    def _to_inner_actions(self, actions: npt.NDArray[Any]) -> Sequence[npt.NDArray[Any]]:
         if self._equal_bounds:
-            return self._environments[0].action_map(actions)  # type: ignore[return-value]
+            return self._action_map(actions)  # type: ignore[return-value]
         return [
             environment.action_map(action)
             for environment, action in zip(self._environments, actions, strict=True)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
-from quinoa.environments.action_map import ActionMap
+from quinoa.environments.action_map import ActionMap, FiniteActionMap, action_map_of
 from quinoa.environments.errors import EnvironmentFault, FaultKind, InvalidEnvironmentError
 from quinoa.environments.spec_checks import (
     Leaf,
@@ -94,12 +94,7 @@ class CanonicalEnvironment(dm_env.Environment):
         self._transition = environment.step if action_repeat == 1 else self._repeated_step
 
         action_spec = checked_action_spec(name, environment.action_spec())
-        self._action_map = ActionMap(
-            action_spec.shape,
-            action_spec.dtype,
-            np.broadcast_to(action_spec.minimum, action_spec.shape).ravel().astype(float),
-            np.broadcast_to(action_spec.maximum, action_spec.shape).ravel().astype(float),
-        )
+        self._action_map = action_map_of(action_spec)
 
         self._inner_observation_spec = environment.observation_spec()
         self._leaves, size = checked_leaves(name, self._inner_observation_spec)
@@ -107,9 +102,7 @@ class CanonicalEnvironment(dm_env.Environment):
         check_scalar(name, "discount", environment.discount_spec())
 
         self._observation_spec = specs.Array((size,), np.float32, name="observation")
-        self._action_spec = specs.BoundedArray(
-            self._action_map.low.shape, np.float32, minimum=-1.0, maximum=1.0, name="action"
-        )
+        self._action_spec = self._action_map.spec
         self._reward_spec = specs.Array((), np.float32, name="reward")
         self._discount_spec = specs.BoundedArray(
             (), np.float32, minimum=0.0, maximum=1.0, name="discount"
@@ -176,8 +169,8 @@ class CanonicalEnvironment(dm_env.Environment):
         """
         if self._needs_reset:
             return self.reset()
-        clipped = clipped_actions(action, self._action_spec.shape, self._name)
-        inner_action = self._action_map(clipped)
+        checked: Any = self._action_map.checked(action, (), self._name)
+        inner_action = self._action_map(checked)
         # Reset again unless this step succeeds: a faulty environment must not be stepped further.
         self._needs_reset = True
         self._episode_step += 1
@@ -221,7 +214,7 @@ class CanonicalEnvironment(dm_env.Environment):
         return self._transition
 
     @property
-    def action_map(self) -> ActionMap:
+    def action_map(self) -> ActionMap | FiniteActionMap:
         """The mapping from [-1, 1] to the inner environment's actions."""
         return self._action_map
 
@@ -308,23 +301,3 @@ def check_action_repeat(action_repeat: int) -> None:
     """Raises ValueError unless `action_repeat` is an integer of at least 1."""
     if not isinstance(action_repeat, int) or isinstance(action_repeat, bool) or action_repeat < 1:
         raise ValueError(f"action_repeat must be an integer of at least 1, not {action_repeat!r}.")
-
-
-def clipped_actions(actions: npt.ArrayLike, shape: tuple[int, ...], name: str) -> FloatArray:
-    """Checks actions and clips them to [-1, 1]; the result is float32.
-
-    Raises:
-        ValueError: the actions have another shape than `shape`, or are not finite.
-    """
-    array = np.asarray(actions, np.float32)
-    if array.shape != shape:
-        raise ValueError(f"{name} takes actions of shape {shape}, not {array.shape}.")
-    # False for NaN, which is handled below.
-    if np.maximum.reduce(np.abs(array), axis=None) <= 1:
-        return array
-    if not np.isfinite(array).all():
-        index = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
-        raise ValueError(
-            f"{name} was given an action that is not finite: {array[tuple(index)]} at {index}."
-        )
-    return np.clip(array, np.float32(-1), np.float32(1))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
-from quinoa.environments.action_map import ActionMap
+from quinoa.environments.action_map import ActionMap, FiniteActionMap
 
 if TYPE_CHECKING:
     from acme.specs import EnvironmentSpec
@@ -62,6 +62,7 @@ class Layout:
         action_dtype: the name of their NumPy dtype, such as `float32`.
         low: the lower bounds of actions, A numbers.
         high: the upper bounds of actions, A numbers.
+        number_of_actions: n, where actions are one of n; they then have no bounds. None elsewhere.
     """
 
     observation: tuple[Part, ...]
@@ -69,6 +70,7 @@ class Layout:
     action_dtype: str
     low: tuple[float, ...]
     high: tuple[float, ...]
+    number_of_actions: int | None = None
 
     @classmethod
     def of(cls, environment: CanonicalEnvironment) -> Layout:
@@ -87,8 +89,11 @@ class Layout:
             ),
             tuple(actions.shape),
             actions.dtype.name,
-            tuple(map(float, actions.low)),
-            tuple(map(float, actions.high)),
+            *(
+                ((), (), actions.number)
+                if isinstance(actions, FiniteActionMap)
+                else (tuple(map(float, actions.low)), tuple(map(float, actions.high)), None)
+            ),
         )
 
     @classmethod
@@ -115,6 +120,7 @@ class Layout:
                 np.dtype(action["dtype"]).name,
                 tuple(map(float, action["low"])),
                 tuple(map(float, action["high"])),
+                None if "number" not in action else int(action["number"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no layout of an environment ({error})") from error
@@ -127,12 +133,14 @@ class Layout:
             if part.categories:
                 described |= {"categories": list(part.categories), "starts": list(part.starts)}
             parts.append(described)
-        action = {
+        action: dict[str, Any] = {
             "shape": list(self.action_shape),
             "dtype": self.action_dtype,
             "low": list(self.low),
             "high": list(self.high),
         }
+        if self.number_of_actions is not None:
+            action["number"] = self.number_of_actions
         return {"observation": parts, "action": action}
 
     @property
@@ -141,8 +149,10 @@ class Layout:
         return sum(part.size for part in self.observation)
 
     @property
-    def action_map(self) -> ActionMap:
-        """The mapping from [-1, 1] to the environment's own actions."""
+    def action_map(self) -> ActionMap | FiniteActionMap:
+        """The mapping from canonical actions to the environment's own."""
+        if self.number_of_actions is not None:
+            return FiniteActionMap(self.action_dtype, self.number_of_actions)
         return ActionMap(
             self.action_shape, self.action_dtype, np.array(self.low), np.array(self.high)
         )
@@ -153,7 +163,7 @@ class Layout:
 
         return make_spec(
             observations=specs.Array((self.observation_size,), np.float32, name="observation"),
-            actions=specs.BoundedArray((len(self.low),), np.float32, -1.0, 1.0, name="action"),
+            actions=self.action_map.spec,
             rewards=specs.Array((), np.float32, name="reward"),
             discounts=specs.BoundedArray((), np.float32, 0.0, 1.0, name="discount"),
         )
@@ -171,6 +181,11 @@ class Layout:
             return (
                 f"{new.name} has now categories {new.categories} from {new.starts}; it had "
                 f"{old.categories} from {old.starts}"
+            )
+        if self.number_of_actions != other.number_of_actions:
+            return (
+                f"its actions are now {_kind(other.number_of_actions)}; they were "
+                f"{_kind(self.number_of_actions)}"
             )
         if self.action_shape != other.action_shape:
             return f"its actions have now the shape {other.action_shape}, not {self.action_shape}"
@@ -237,6 +252,10 @@ def _one_hot(rows: npt.NDArray[Any], part: Part) -> npt.NDArray[np.float32]:
             raise ValueError(f"{part.name} must be from {start} to {start + count - 1}.")
         encoded.append(np.eye(count, dtype=np.float32)[index])
     return np.concatenate(encoded, axis=1)
+
+
+def _kind(number_of_actions: int | None) -> str:
+    return "continuous" if number_of_actions is None else f"one of {number_of_actions}"
 
 
 def _short(bounds: tuple[float, ...]) -> str:

@@ -42,6 +42,8 @@ def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
             f"{name}: its actions must be one array, but its action spec is a "
             f"{type(spec).__name__}."
         )
+    if isinstance(spec, specs.DiscreteArray):
+        return spec
     if spec.dtype.kind != "f":
         raise InvalidEnvironmentError(
             f"{name}: its actions must be continuous, but their dtype is {spec.dtype}."

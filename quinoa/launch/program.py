@@ -12,6 +12,7 @@ from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.nodes.addresses import Addresses
 from quinoa.launch.nodes.peers import Peers
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -55,7 +56,7 @@ def make_program(experiment: Experiment, folder: RunFolder, addresses: Addresses
         return node
 
     add(Role.REPLAY, lp.PyClassNode(_make_replay, experiment, folder, addresses))
-    add(Role.COUNTER, service(Role.COUNTER, _make_counter, folder, experiment.steps, start))
+    add(Role.COUNTER, service(Role.COUNTER, _make_counter, folder, experiment.budget, start))
     add(Role.LEARNER, service(Role.LEARNER, _make_learner, experiment, folder, addresses))
     for index in range(experiment.num_actors):
         add(Role.ACTOR, lp.PyClassNode(_make_actor, acting, index, addresses))
@@ -86,10 +87,10 @@ def _make_replay(experiment: Experiment, folder: RunFolder, addresses: Addresses
     return ReplayNode(experiment, folder, port, lp.stop_event())
 
 
-def _make_counter(folder: RunFolder, steps: int, start: Counts) -> CounterNode:
+def _make_counter(folder: RunFolder, budget: Budget, start: Counts) -> CounterNode:
     from quinoa.launch.nodes.counter import CounterNode
 
-    return CounterNode(folder, steps, start, lp.stop_event())
+    return CounterNode(folder, budget, start, lp.stop_event())
 
 
 def _make_learner(experiment: Experiment, folder: RunFolder, addresses: Addresses) -> LearnerNode:

@@ -16,8 +16,9 @@ from quinoa.agents.actor import Actor
 from quinoa.agents.divergence import NonFiniteError
 from quinoa.agents.learner import flatten
 from quinoa.agents.parameters import ParameterClient, PublishedParameters
-from quinoa.agents.protocol import AgentConfig, Policy
+from quinoa.agents.protocol import OffPolicyConfig, Policy
 from quinoa.agents.replay import MemoryReplay, SegmentWriter, make_table
+from quinoa.agents.rows import RowLayout
 from quinoa.agents.types import Transition
 from quinoa.environments import EnvironmentBatch, FaultKind, TooManyFaultsError, environment_spec
 from tests.agents.replay.helpers import as_queue, drain, serve, table_size
@@ -36,7 +37,7 @@ class Recorder:
 
     def append(self, transitions, valid=None):
         if valid is not None:
-            transitions = Transition(*(field[valid] for field in transitions))
+            transitions = Transition(*(field[valid] for field in transitions[:-1]))
         self.transitions.append(transitions)
 
     def close(self):
@@ -78,6 +79,7 @@ def test_it_writes_what_it_saw_and_did():
             np.testing.assert_array_equal(written.next_observation[i, 3:], written.action[i])
             assert written.reward[i] == 100 * episode + t + 1
             assert written.discount[i] == (0 if terminates and t + 1 == length else 1)
+            assert written.last[i] == (t + 1 == length)
             t += 1
             if t == length:
                 episode, t = episode + 1, 0
@@ -223,8 +225,8 @@ def test_the_same_is_in_the_replay_of_one_process():
             for i, script in enumerate(SCRIPTS)
         ]
     )
-    config = AgentConfig(min_replay_size=1, batch_size=4096)
-    replay = MemoryReplay(config, environment_spec(batch.environments[0]), seed=0)
+    config = OffPolicyConfig(min_replay_size=1, batch_size=4096)
+    replay = MemoryReplay(config, RowLayout(environment_spec(batch.environments[0])), seed=0)
     actor = Actor(make_policy(), batch, replay, seed=0, parameters=None)
     steps = [actor.step() for _ in range(13)]
     expected = seen(SCRIPTS, [{}, faults, {}], 13)
@@ -269,12 +271,12 @@ def test_an_episode_that_is_cut_off_has_a_return_and_its_discount():
 
 def written_to_reverb(make, num_steps, segment_length=4):
     """Acts, and reads back what the replay server has got; rows as `seen` gives them."""
-    config = AgentConfig(segment_length=segment_length)
+    config = OffPolicyConfig(segment_length=segment_length)
     spec = environment_spec(make().environments[0])
-    table = make_table(config, spec, samples_per_insert=1.0, steps_per_call=1)
+    table = make_table(config, RowLayout(spec), samples_per_insert=1.0, steps_per_call=1)
     with serve(as_queue(table)) as address:
         batch = make()
-        writer = SegmentWriter(reverb.Client(address), len(batch), config, spec)
+        writer = SegmentWriter(reverb.Client(address), len(batch), config, RowLayout(spec))
         actor = Actor(Fixed(), batch, writer, seed=0, parameters=None)
         steps = [actor.step() for _ in range(num_steps)]
         actor.close()

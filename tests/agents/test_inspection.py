@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from quinoa.agents import inspection, iq, protocol, quinoa
+from quinoa.agents.actor import action_function
 from quinoa.agents.inspection import inspection_function
 from tests.agents.fixtures import ACTION_SIZE, OBSERVATION_SIZE, make_spec
 
@@ -21,7 +22,7 @@ def test_shows_the_policys_mode_its_entropy_and_the_value(module):
     np.testing.assert_allclose(shown.action, distribution.mode(), atol=1e-5)
     assert shown.value is not None
     np.testing.assert_allclose(shown.value, agent.value(tf.constant(STATES)), rtol=1e-5, atol=1e-6)
-    assert shown.entropy.shape == (3,)
+    assert shown.entropy is not None and shown.entropy.shape == (3,)
     if module is quinoa:
         # A flow that has learned nothing is uniform, exactly, and has no formula.
         np.testing.assert_allclose(shown.entropy, ACTION_SIZE * math.log(2), atol=1e-4)
@@ -45,6 +46,7 @@ def test_an_estimated_entropy_is_near_the_one_that_has_a_formula():
 
     agent_policy, agent.policy = agent.policy, WithoutFormula()
     estimated = inspection_function(agent, STATES.shape, seed=0, sample=False)(STATES, 0).entropy
+    assert estimated is not None
     assert not np.array_equal(estimated, exact)
     np.testing.assert_allclose(estimated, exact, atol=4 / math.sqrt(inspection.ENTROPY_SAMPLES))
 
@@ -63,3 +65,33 @@ def test_an_agent_without_a_value_shows_none():
 
     agent = Silent(iq.Config(hidden_sizes=(8,)), make_spec())
     assert inspection_function(agent, STATES.shape, seed=0, sample=False)(STATES, 0).value is None
+
+
+class SampledAlone(protocol.Policy):
+    """A network of the state and noise, which knows neither its density nor its mode."""
+
+    has_density = has_mode = False
+
+    def __init__(self):
+        super().__init__()
+        self.scale = tf.Variable(0.5)
+
+    def __call__(self, observation: tf.Tensor):
+        return self
+
+    def sample(self, seed):
+        return self.scale * tf.random.stateless_uniform([3, 2], seed, -1.0, 1.0)
+
+
+def test_a_policy_that_can_be_sampled_alone_shows_samples_and_no_entropy():
+    agent = iq.Agent(iq.Config(hidden_sizes=(8,)), make_spec())
+    agent.policy = SampledAlone()
+    shown, sampled = (
+        inspection_function(agent, STATES.shape, seed=0, sample=sample)(STATES, 0)
+        for sample in (False, True)
+    )
+    assert shown.entropy is sampled.entropy is None
+    np.testing.assert_array_equal(shown.action, sampled.action)
+    act = action_function(agent.policy, STATES.shape, seed=0, sample=False)
+    assert act(STATES, 0).shape == (3, 2)
+    assert not np.array_equal(act(STATES, 0), act(STATES, 1))

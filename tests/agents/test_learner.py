@@ -56,13 +56,18 @@ def superbatch(steps, seed=0):
     return make_transitions(steps, 16, seed=seed)
 
 
+def tensors(batch, k):
+    """The k-th of K batches, as tensors."""
+    return tf.nest.map_structure(lambda field: tf.constant(field[k]), batch)
+
+
 def of_losses(metrics):
     """The losses and their gradients' norms among the metrics."""
     return {key for key in metrics if key.partition("/")[0] in ("loss", "gradient_norm")}
 
 
 def part(batch, start, stop):
-    return type(batch)(*(field[start:stop] for field in batch))
+    return tf.nest.map_structure(lambda field: field[start:stop], batch)
 
 
 def state(one):
@@ -128,7 +133,7 @@ class TestFusedSteps:
         batch = superbatch(1)
         # Terminal everywhere, so that the target is the reward and does not move.
         batch = batch._replace(discount=np.zeros_like(batch.discount))
-        many = type(batch)(*(np.repeat(field, 200, axis=0) for field in batch))
+        many = tf.nest.map_structure(lambda field: np.repeat(field, 200, axis=0), batch)
         first = float(one.step(many)["loss"])
         assert float(one.step(many)["loss"]) < 0.5 * first
 
@@ -240,7 +245,7 @@ class TestInitialisation:
     def test_quinoa_starts_with_q_zero_and_a_uniform_policy(self):
         one = make("quinoa")
         batch = part(superbatch(1), 0, 1)
-        batch = type(batch)(*(tf.constant(field[0]) for field in batch))
+        batch = tensors(batch, 0)
         for initialised in (False, True):
             if initialised:
                 one.agent.initialize(batch)
@@ -255,7 +260,7 @@ class TestInitialisation:
     def test_depends_on_the_first_batch_alone_and_happens_once(self):
         batch = superbatch(K)
         one = make("iq_flow")
-        one.agent.initialize(type(batch)(*(tf.constant(field[0]) for field in batch)))
+        one.agent.initialize(tensors(batch, 0))
         assert np.any(one.parameters() != make("iq_flow").parameters())
         # A learning rate of (almost) 0 leaves the initialisation as it was after the steps.
         other = make("iq_flow", learning_rate=1e-30)
@@ -268,7 +273,7 @@ class TwoLosses(protocol.Agent):
     """A policy that fits actions and a scalar that fits rewards, apart, each at its own rate."""
 
     @dataclasses.dataclass(frozen=True)
-    class Config(protocol.AgentConfig):
+    class Config(protocol.OffPolicyConfig):
         learn_twice: bool = False
         unknown_loss: bool = False
         period: Any = 1
@@ -330,7 +335,7 @@ class TestGroups:
         for k in range(2):
             one_batch = part(batch, k, k + 1)
             with tf.GradientTape(persistent=True) as tape:
-                row = type(batch)(*(tf.constant(field[k]) for field in batch))
+                row = tensors(batch, k)
                 expected = agent.losses(row, tf.constant([0, 0]))
             reference[1].learning_rate = float(agent.rate)
             for optimizer, group, copy in zip(reference, groups, copies, strict=True):
@@ -393,7 +398,7 @@ class TestPeriods:
         copy = [tf.Variable(variable) for variable in policy]
         for k in range(4):
             batch = superbatch(1, seed=k)
-            row = type(batch)(*(tf.constant(field[0]) for field in batch))
+            row = tensors(batch, 0)
             # As the step that comes now will have them: the other group moves in between.
             _, gradients = one.losses_and_gradients(row)
             if k % 2 == 1:

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents import protocol
+from quinoa.agents import iq, protocol
+from quinoa.agents.replay import UniformReplay
+from quinoa.agents.rollouts import Rollouts
+from quinoa.agents.rows import RowLayout
+from tests.agents import tiny_on_policy
 from tests.agents.fixtures import make_spec
 
 ACTIONS = specs.BoundedArray((2,), np.float32, -1.0, 1.0)
@@ -42,6 +46,56 @@ class TestCheckSpec:
         assert "environments.make" in message
 
 
+FINITE = make_spec(actions=specs.DiscreteArray(4))
+
+
+class TestActions:
+    def test_each_kind_is_taken_by_who_takes_it(self):
+        protocol.check_spec(FINITE, actions=protocol.FiniteSet)
+        for spec in (FINITE, make_spec()):
+            protocol.check_spec(spec, actions=(protocol.Box, protocol.FiniteSet))
+
+    @pytest.mark.parametrize(
+        ("spec", "actions", "message"),
+        [
+            (FINITE, protocol.Box, "one of 4: take an agent for finite sets of actions"),
+            (
+                make_spec(),
+                protocol.FiniteSet,
+                "in \\[-1, 1\\]: take an agent for continuous actions",
+            ),
+        ],
+    )
+    def test_the_other_kind_is_refused_in_one_sentence(self, spec, actions, message):
+        with pytest.raises(protocol.SpecError, match=message) as error:
+            protocol.check_spec(spec, actions=actions)
+        assert "\n" not in str(error.value)
+
+    def test_what_is_neither_is_refused_whatever_is_taken(self):
+        for actions in (protocol.Box, protocol.FiniteSet):
+            with pytest.raises(protocol.SpecError, match=r"environments\.make"):
+                protocol.check_spec(WRONG_SPECS["unbounded actions"], actions=actions)
+
+
+class TestSource:
+    def made(self, agent_class, config=None):
+        config = agent_class.Config() if config is None else config
+        return agent_class.make_source(config, make_spec(), num_environments=4, steps_per_call=5)
+
+    def test_follows_from_what_the_configuration_derives_from(self):
+        assert isinstance(self.made(iq.Agent), UniformReplay)
+        source = self.made(tiny_on_policy.Agent)
+        assert isinstance(source, Rollouts)
+        # What its actors add has a place in its rows.
+        assert source.layout.width == RowLayout(make_spec()).width + 1
+
+    def test_a_configuration_of_neither_kind_is_refused(self):
+        with pytest.raises(
+            protocol.ConfigError, match="OffPolicyConfig or OnPolicyConfig, or over"
+        ):
+            self.made(iq.Agent, protocol.AgentConfig())
+
+
 class TestAgentConfig:
     @pytest.mark.parametrize(
         "field, value",
@@ -60,21 +114,21 @@ class TestAgentConfig:
     )
     def test_what_cannot_work_is_refused_by_name_and_value(self, field, value):
         with pytest.raises(protocol.ConfigError) as error:
-            protocol.AgentConfig(**{field: value})
+            protocol.OffPolicyConfig(**{field: value})
         assert f"{field} = {value!r}" in str(error.value)
 
     @pytest.mark.parametrize(
         "field, value", [("discount", 0.0), ("discount", 1.0), ("max_gradient_norm", 0.0)]
     )
     def test_ends_of_the_ranges_are_accepted(self, field, value):
-        assert getattr(protocol.AgentConfig(**{field: value}), field) == value
+        assert getattr(protocol.OffPolicyConfig(**{field: value}), field) == value
 
     def test_a_segment_must_fit_into_replay(self):
         with pytest.raises(protocol.ConfigError, match="max_replay_size"):
-            protocol.AgentConfig(min_replay_size=1, max_replay_size=8, segment_length=16)
+            protocol.OffPolicyConfig(min_replay_size=1, max_replay_size=8, segment_length=16)
 
     def test_is_frozen_and_checked_again_when_replaced(self):
-        config = protocol.AgentConfig()
+        config = protocol.OffPolicyConfig()
         with pytest.raises(dataclasses.FrozenInstanceError):
             config.discount = 0.5  # type: ignore[misc]
         with pytest.raises(protocol.ConfigError):

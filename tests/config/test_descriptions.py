@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 import pytest
 
 from quinoa.agents import registry
-from quinoa.agents.config import AgentConfig, LayerSizes
+from quinoa.agents.config import LayerSizes, OffPolicyConfig
 from quinoa.config import descriptions
 from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(AgentConfig):
+class Config(OffPolicyConfig):
     """Settings of an agent to look at."""
 
     rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.5
@@ -42,7 +42,7 @@ def test_a_setting_is_what_the_class_says_of_it():
 
 def test_a_field_of_the_base_keeps_what_the_class_does_not_say_anew():
     found = by_name(Config())
-    of_base = by_name(AgentConfig())
+    of_base = by_name(OffPolicyConfig())
     assert found["batch_size"] == of_base["batch_size"]._replace(default=32, value=32)
     assert found["discount"].about == "Another sentence for a field of the base."
     assert found["discount"].bounds == "in [0, 1]"
@@ -51,7 +51,7 @@ def test_a_field_of_the_base_keeps_what_the_class_does_not_say_anew():
 def test_its_own_come_first():
     names = [setting.name for setting in descriptions.described(Config())]
     assert names[:4] == ["rate", "kind", "sizes", "period"]
-    assert set(names[4:]) == {field.name for field in dataclasses.fields(AgentConfig)}
+    assert set(names[4:]) == {field.name for field in dataclasses.fields(OffPolicyConfig)}
 
 
 @pytest.mark.parametrize("name", [name for name, _ in registry.names()])
@@ -61,8 +61,8 @@ def test_every_setting_of_ours_has_a_sentence(name):
 
 
 def test_a_class_without_a_source_has_no_sentences():
-    found: dict = {"AgentConfig": AgentConfig, "dataclass": dataclasses.dataclass}
-    exec("@dataclass(frozen=True)\nclass Config(AgentConfig):\n    rate: float = 0.5", found)
+    found: dict = {"OffPolicyConfig": OffPolicyConfig, "dataclass": dataclasses.dataclass}
+    exec("@dataclass(frozen=True)\nclass Config(OffPolicyConfig):\n    rate: float = 0.5", found)
     assert by_name(found["Config"]())["rate"].about == ""
 
 

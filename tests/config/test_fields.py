@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 import pytest
 
-from quinoa.agents.config import AgentConfig, LayerSizes
+from quinoa.agents.config import LayerSizes, OffPolicyConfig
 from quinoa.config.fields import Bounds, ConfigError, fields_of
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(AgentConfig):
+class Config(OffPolicyConfig):
     rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.5
     kind: Literal["small", "large"] = "small"
     sizes: LayerSizes = (8, 8)
@@ -73,7 +73,7 @@ def test_types_are_told_without_their_bounds():
 
 def test_a_type_that_is_not_there_is_said():
     @dataclasses.dataclass(frozen=True)
-    class Odd(AgentConfig):
+    class Odd(OffPolicyConfig):
         layers: Missing = 1  # type: ignore[name-defined]  # noqa: F821
 
     with pytest.raises(ConfigError, match=r"Odd's fields cannot be read: .*'Missing'"):

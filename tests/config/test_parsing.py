@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from quinoa.agents import iq, quinoa, sac, svg0
-from quinoa.agents.config import AgentConfig
+from quinoa.agents.config import OffPolicyConfig
 from quinoa.config import parsing
 from quinoa.config.fields import ConfigError
 
@@ -13,7 +13,7 @@ BUILT_IN = (iq, quinoa, sac, svg0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Everything(AgentConfig):
+class Everything(OffPolicyConfig):
     an_int: int = 1
     a_float: float = 1.0
     a_bool: bool = False
@@ -92,7 +92,7 @@ def test_each_bad_assignment_gets_one_clear_line(field, text, message):
 
 
 def test_several_assignments_are_checked_together():
-    config = AgentConfig(min_replay_size=10, max_replay_size=20)
+    config = OffPolicyConfig(min_replay_size=10, max_replay_size=20)
     changed = parsing.override(config, {"min_replay_size": "100", "max_replay_size": "200"})
     assert (changed.min_replay_size, changed.max_replay_size) == (100, 200)
     assert parsing.override(config, {}) == config
@@ -100,7 +100,7 @@ def test_several_assignments_are_checked_together():
 
 def test_a_field_of_another_kind_is_refused():
     @dataclasses.dataclass(frozen=True)
-    class Odd(AgentConfig):
+    class Odd(OffPolicyConfig):
         layers: dict = dataclasses.field(default_factory=dict)
 
     with pytest.raises(ConfigError, match="may be an int, float"):

@@ -12,7 +12,7 @@ from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.run.run_folder import RunFolder
-from tests.launch.helpers import ROOT, experiment
+from tests.launch.helpers import ROOT, experiment, replay_config
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "runs.md").read_text(), re.DOTALL)
 
@@ -44,7 +44,7 @@ def test_the_examples_with_pandas_read_runs(two_runs):
     settings = names["settings"]
     assert settings.loc["seed"].tolist() == ["0", "1"]  # type: ignore[attr-defined]
     # Nobody gave it, so it is the agent's.
-    ratio = experiment().agent_config.samples_per_insert
+    ratio = replay_config(experiment(samples_per_insert=None)).samples_per_insert
     assert settings.loc["samples_per_insert"].tolist() == [str(ratio)] * 2  # type: ignore[attr-defined]
 
 

@@ -62,7 +62,7 @@ def interrupted() -> fakes.ScriptedEnvironment:
 def integer_actions() -> fakes.FakeEnvironment:
     from dm_env import specs
 
-    return fakes.FakeEnvironment(action_spec=specs.DiscreteArray(4))
+    return fakes.FakeEnvironment(action_spec=specs.BoundedArray((2,), int, 0, 3))
 
 
 holder = types.SimpleNamespace(nested=unseeded)

@@ -155,7 +155,10 @@ BOX = specs.BoundedArray((1,), np.float64, -1.0, 1.0)
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"action_spec": specs.DiscreteArray(3)}, "must be continuous, but their dtype is int"),
+        (
+            {"action_spec": specs.BoundedArray((2,), int, 0, 3)},
+            "must be continuous, but their dtype is int",
+        ),
         ({"action_spec": {"arm": BOX}}, "must be one array, but its action spec is a dict"),
         ({"action_spec": specs.Array((2,), np.float64)}, "no finite bounds"),
         ({"action_spec": specs.BoundedArray((2,), float, [-1, -np.inf], 1.0)}, "no finite bounds"),

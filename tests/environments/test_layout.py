@@ -7,10 +7,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from dm_env import specs
 from gymnasium import spaces
 
 from quinoa import environments
-from quinoa.environments import Layout
+from quinoa.environments import CanonicalEnvironment, Layout
+from tests.environments.fakes import FakeEnvironment
 
 SPACE = spaces.Dict(
     {
@@ -112,6 +114,29 @@ def test_it_maps_actions_as_the_environment_does(environment):
 def test_what_is_no_observation_is_refused(environment, observation, message):
     with pytest.raises(ValueError, match=message):
         Layout.of(environment).flatten(observation)
+
+
+class TestFiniteSet:
+    def made(self, number=4):
+        return CanonicalEnvironment(
+            FakeEnvironment(action_spec=specs.DiscreteArray(number, dtype=np.int64))
+        )
+
+    def test_it_is_kept_as_json_and_says_the_specs(self):
+        environment = self.made()
+        layout = Layout.of(environment)
+        assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
+        assert layout.spec() == environments.environment_spec(environment)
+        own = layout.action_map(np.array([3, 0], np.int32))
+        assert own.dtype == np.int64 and own.tolist() == [3, 0]
+
+    def test_what_differs_is_said(self, environment):
+        layout = Layout.of(self.made())
+        assert layout.difference(layout) == ""
+        assert "now one of 3; they were one of 4" in layout.difference(Layout.of(self.made(3)))
+        box = dataclasses.replace(Layout.of(environment), observation=layout.observation)
+        assert "now continuous; they were one of 4" in layout.difference(box)
+        assert "now one of 4; they were continuous" in box.difference(layout)
 
 
 def test_what_differs_is_said(environment):

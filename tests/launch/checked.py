@@ -14,7 +14,8 @@ import reverb
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents.replay import TABLE, segments
+from quinoa.agents.replay import TABLE
+from quinoa.agents.rows import RowLayout, valid
 from quinoa.agents.types import Transition
 from tests.launch.factories import EPISODE_STEPS, CheckedMatch
 
@@ -28,7 +29,7 @@ def verify(transitions: Transition) -> list[tuple[int, int]]:
         AssertionError: one is not what the environment and the agent's action made of it.
     """
     found = []
-    for of in zip(*(np.asarray(field) for field in transitions), strict=True):
+    for of in zip(*(np.asarray(field) for field in transitions[:-1]), strict=True):
         transition = Transition(*of)
         observation, following = transition.observation, transition.next_observation
         for each in (observation, following):
@@ -41,6 +42,7 @@ def verify(transitions: Transition) -> list[tuple[int, int]]:
         assert abs(transition.reward - reward) < 1e-6
         is_end = step == EPISODE_STEPS - 1 and not CheckedMatch.ends_at_time_limit(number)
         assert transition.discount == (0.0 if is_end else 1.0)
+        assert transition.last == (step == EPISODE_STEPS - 1)
         found.append((stream, number))
     return found
 
@@ -57,7 +59,7 @@ def read_back(path: Path, spec: specs.EnvironmentSpec) -> Transition:
         shutil.copytree(path, copy)
         port = portpicker.pick_unused_port()
         _let_everything_be_sampled(copy / "tables.tfrecord")
-        width = segments.row_width(spec)
+        layout = RowLayout(spec)
         # Name and signature are compared; all else comes from the checkpoint.
         server = reverb.Server(
             [
@@ -86,8 +88,8 @@ def read_back(path: Path, spec: specs.EnvironmentSpec) -> Transition:
         finally:
             server.stop()
             portpicker.return_port(port)
-    rows = np.concatenate([*items.values(), np.empty((0, width), np.float32)])
-    return segments.unpack(rows[segments.valid(rows) > 0], spec)
+    rows = np.concatenate([*items.values(), np.empty((0, layout.width), np.float32)])
+    return layout.unpack(rows[valid(rows)])
 
 
 def _let_everything_be_sampled(path: Path) -> None:

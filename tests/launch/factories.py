@@ -60,6 +60,34 @@ class Match(dm_env.Environment):
         return specs.BoundedArray((1,), np.float32, -1.0, 1.0)
 
 
+class Choose(Match):
+    """Shows one of `NUMBER` as a one-hot vector, and rewards the action of the same index by 1."""
+
+    NUMBER = 3
+
+    def step(self, action: int) -> dm_env.TimeStep:  # type: ignore[override]
+        assert np.shape(action) == () and np.asarray(action).dtype == np.int64
+        reward = float(action == self._shown)
+        self._t += 1
+        if self._t == EPISODE_STEPS:
+            return dm_env.termination(reward, self._observe())
+        return dm_env.transition(reward, self._observe())
+
+    def _observe(self) -> np.ndarray:
+        self._shown = int(self._rng.integers(self.NUMBER))
+        return np.eye(self.NUMBER, dtype=np.float32)[self._shown]
+
+    def observation_spec(self) -> specs.Array:
+        return specs.Array((self.NUMBER,), np.float32)
+
+    def action_spec(self) -> specs.DiscreteArray:
+        return specs.DiscreteArray(self.NUMBER, np.int64)
+
+
+def choose(seed: int) -> Choose:
+    return Choose(seed)
+
+
 class CheckedMatch(Match):
     """`Match`, every transition of which can be told whole from one that is not.
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from quinoa.agents.config import OffPolicyConfig
 from quinoa.config import parsing
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.run.run_folder import RunFolder
@@ -52,6 +53,12 @@ def experiment(**changes: Any) -> Experiment:
         steps_per_call=10,
     )
     return dataclasses.replace(small, **changes)
+
+
+def replay_config(of: Experiment) -> OffPolicyConfig:
+    """The settings of an experiment's agent, which learns from replay."""
+    assert isinstance(of.config, OffPolicyConfig)
+    return of.config
 
 
 def train_command(folder: Path, *flags: str, environment: str = MATCH) -> list[str]:

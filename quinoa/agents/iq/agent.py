@@ -49,7 +49,7 @@ class Agent(protocol.Agent):
         return {"td": iq_loss.loss(q, target)}
 
     def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:
-        config, (s, a, r, d, next_s) = self._config, transitions
+        config, (s, a, r, d, next_s, *_) = self._config, transitions
         q = iq_loss.implicit_q(self.policy(s).log_prob(a), self._value(s), config.tau)
         next_value = self._target_value(next_s) if config.target_value else self._value(next_s)
         target_log_prob = 0.0

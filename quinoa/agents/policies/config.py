@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import AgentConfig, LayerSizes
+from quinoa.agents.config import LayerSizes, OffPolicyConfig
 from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class FlowConfig(AgentConfig):
+class FlowConfig(OffPolicyConfig):
     """Settings of an agent whose policy is, or may be, a flow."""
 
     coupling: Literal["affine", "piecewise_linear"] = "affine"

@@ -120,7 +120,7 @@ class Agent(protocol.Agent):
         }
 
     def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:
-        s, a, r, d, next_s = transitions
+        s, a, r, d, next_s, *_ = transitions
         q = quinoa_loss.implicit_q(
             self.policy(s).log_prob(a),
             tf.stop_gradient(self._prior_log_prob(self._copied_policy(s).log_prob(a))),

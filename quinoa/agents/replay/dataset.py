@@ -9,11 +9,11 @@ from typing import Any
 
 import reverb
 import tensorflow as tf
-from acme import specs
 
-from quinoa.agents.config import AgentConfig
-from quinoa.agents.replay import segments, tables
+from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay import tables
 from quinoa.agents.replay.server import wait_for_server
+from quinoa.agents.rows import RowLayout, valid
 from quinoa.agents.types import Transition
 
 # How long the sampler waits for the rate limiter before it looks whether it shall stop.
@@ -26,8 +26,8 @@ _CLOSE_S = 2.0
 
 def superbatches(
     server_address: str,
-    config: AgentConfig,
-    spec: specs.EnvironmentSpec,
+    config: OffPolicyConfig,
+    layout: RowLayout,
     *,
     steps_per_call: int,
     should_stop: Callable[[], bool] | None = None,
@@ -41,13 +41,13 @@ def superbatches(
     Args:
         server_address: of the Reverb server, "host:port"; it is waited for.
         config: the agent's configuration.
-        spec: the spec of the environment.
+        layout: of the rows.
         steps_per_call: K.
         should_stop: asked before every superbatch, every 0.1 s while there is none, and every
             second while there is no server; when it is true, the iterator ends.
 
     Returns:
-        An iterator of superbatches, float32 tensors of leading shape [K, B]. Where it is left
+        An iterator of superbatches, tensors of leading shape [K, B]. Where it is left
         before its end, its `close()` ends what it runs in the background.
 
     Raises:
@@ -56,14 +56,14 @@ def superbatches(
     """
     information = wait_for_server(reverb.Client(server_address), should_stop)
     if information:
-        _check_table(information, server_address, config, spec)
-    return _drawn_ahead(server_address, config, spec, steps_per_call, should_stop)
+        check_signature(information, server_address, _signature(config, layout))
+    return _drawn_ahead(server_address, config, layout, steps_per_call, should_stop)
 
 
 def _drawn_ahead(
     server_address: str,
-    config: AgentConfig,
-    spec: specs.EnvironmentSpec,
+    config: OffPolicyConfig,
+    layout: RowLayout,
     steps_per_call: int,
     should_stop: Callable[[], bool] | None,
 ) -> Generator[Transition, None, None]:
@@ -71,7 +71,7 @@ def _drawn_ahead(
         stopped = tf.Variable(False, trainable=False, name="stopped")
     wanted = threading.Semaphore(1)
     drawn: queue.SimpleQueue[Transition | Exception] = queue.SimpleQueue()
-    iterator = iter(_pipeline(server_address, config, spec, steps_per_call, stopped))
+    iterator = iter(_pipeline(server_address, config, layout, steps_per_call, stopped))
 
     def draw() -> None:
         while wanted.acquire() and not stopped.numpy():
@@ -105,12 +105,12 @@ def _drawn_ahead(
 
 def _pipeline(
     server_address: str,
-    config: AgentConfig,
-    spec: specs.EnvironmentSpec,
+    config: OffPolicyConfig,
+    layout: RowLayout,
     steps_per_call: int,
     stopped: tf.Variable,
 ) -> tf.data.Dataset:
-    shape = [config.segment_length, segments.row_width(spec)]
+    signature = _signature(config, layout)
     in_flight = tables.max_in_flight_segments(config, steps_per_call)
 
     def going_on(_: tf.Tensor) -> tf.Tensor:
@@ -120,15 +120,15 @@ def _pipeline(
         return reverb.TrajectoryDataset(
             server_address,
             tables.TABLE,
-            dtypes=tf.float32,
-            shapes=tf.TensorShape(shape),
+            dtypes=signature.dtype,
+            shapes=signature.shape,
             max_in_flight_samples_per_worker=in_flight,
             num_workers_per_iterator=1,
             rate_limiter_timeout_ms=_SAMPLER_TIMEOUT_MS,
         ).map(lambda sample: sample.data)
 
     def decode(drawn: tf.Tensor) -> Transition:
-        return segments.unpack(_shuffled_rows(drawn, steps_per_call, config.batch_size), spec)
+        return layout.unpack(_shuffled_rows(drawn, steps_per_call, config.batch_size))
 
     # A wait for the rate limiter that outlasts its timeout ends only the innermost dataset; what
     # `batch` has gathered by then stays, and the next one fills it up. To look whether to stop at
@@ -145,7 +145,7 @@ def _pipeline(
 def _shuffled_rows(drawn: tf.Tensor, steps_per_call: int, batch_size: int) -> tf.Tensor:
     """Takes K·B rows of segments [S, L, W] in random order, float32 [K, B, W], and no padding."""
     rows = tf.reshape(drawn, [-1, drawn.shape[-1]])
-    is_valid = segments.valid(rows) > 0
+    is_valid = valid(rows)
     # Padding sorts last.
     keys = tf.where(is_valid, tf.random.uniform([rows.shape[0]]), 2.0)
     order = tf.argsort(keys)
@@ -154,19 +154,29 @@ def _shuffled_rows(drawn: tf.Tensor, steps_per_call: int, batch_size: int) -> tf
     return tf.reshape(tf.gather(rows, order), [steps_per_call, batch_size, rows.shape[-1]])
 
 
-def _check_table(
-    information: Mapping[str, Any],
-    server_address: str,
-    config: AgentConfig,
-    spec: specs.EnvironmentSpec,
-) -> None:
-    """Raises unless the server has the table that `make_table` makes for this configuration."""
-    wanted = tf.TensorSpec([config.segment_length, segments.row_width(spec)], tf.float32)
+def _signature(config: OffPolicyConfig, layout: RowLayout) -> tf.TensorSpec:
+    return tf.TensorSpec([config.segment_length, layout.width], tf.float32)
+
+
+def check_signature(information: Mapping[str, Any], server_address: str, signature: Any) -> None:
+    """Checks that a server's table holds items of this form.
+
+    Args:
+        information: what the server says of its tables, by name.
+        server_address: of the Reverb server.
+        signature: `tf.TensorSpec`s, nested as an item is to be.
+
+    Raises:
+        ValueError: there is no such table, or it holds others.
+    """
     if tables.TABLE not in information:
         raise ValueError(f"The Reverb server at {server_address} has no table {tables.TABLE!r}.")
-    found = information[tables.TABLE].signature
-    if not (found.shape == wanted.shape and found.dtype == wanted.dtype):
+    found, wanted = (
+        tf.nest.map_structure(lambda of: f"{of.dtype.name} {of.shape}", each)
+        for each in (information[tables.TABLE].signature, signature)
+    )
+    if found != wanted:
         raise ValueError(
-            f"The Reverb server at {server_address} holds segments of shape {found.shape}, not "
-            f"{wanted.shape}: it serves another environment or segment_length."
+            f"The Reverb server at {server_address} holds segments of shape {found}, not "
+            f"{wanted}: it serves another environment or segment_length."
         )

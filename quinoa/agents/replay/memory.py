@@ -6,10 +6,9 @@ import pathlib
 
 import numpy as np
 import numpy.typing as npt
-from acme import specs
 
-from quinoa.agents.config import AgentConfig
-from quinoa.agents.replay import segments
+from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.rows import RowLayout
 from quinoa.agents.types import Transition
 
 # Of what `save` writes.
@@ -25,13 +24,13 @@ class MemoryReplay:
     before it is allowed, since nothing runs at the same time.
     """
 
-    def __init__(self, config: AgentConfig, spec: specs.EnvironmentSpec, seed: int) -> None:
+    def __init__(self, config: OffPolicyConfig, layout: RowLayout, seed: int) -> None:
         """Makes an empty replay; the memory for `max_replay_size` rows is taken as they come."""
         self._config = config
-        self._spec = spec
+        self._layout = layout
         self._rng = np.random.default_rng(seed)
         rows = min(_INITIAL_ROWS, config.max_replay_size)
-        self._rows = np.empty((rows, segments.row_width(spec)), np.float32)
+        self._rows = np.empty((rows, layout.width), np.float32)
         self._num_inserted = 0
         self._num_sampled = 0
 
@@ -62,7 +61,7 @@ class MemoryReplay:
             valid: bool [N], False for a row that is no transition and is not inserted. None where
                 every row is one.
         """
-        rows = segments.pack(transitions)
+        rows = self._layout.pack(transitions)
         if valid is not None:
             rows = rows[valid]
         # More than are ever held would overwrite one another.
@@ -71,6 +70,11 @@ class MemoryReplay:
         positions = np.arange(skipped, len(rows)) + self._num_inserted
         self._rows[positions % self._config.max_replay_size] = rows[skipped:]
         self._num_inserted += len(rows)
+
+    def writer(self, num_environments: int) -> MemoryReplay:
+        """What the actor of so many environments writes to: this replay itself."""
+        del num_environments
+        return self
 
     def close(self) -> None:
         """Does nothing: every transition is held as soon as it is appended."""
@@ -93,7 +97,7 @@ class MemoryReplay:
             steps_per_call: K.
 
         Returns:
-            float32 arrays, leading shape [K, B].
+            NumPy arrays, leading shape [K, B].
 
         Raises:
             RuntimeError: there is nothing to draw from.
@@ -103,7 +107,7 @@ class MemoryReplay:
         shape = (steps_per_call, self._config.batch_size)
         drawn = self._rows[self._rng.integers(len(self), size=shape)]
         self._num_sampled += drawn.shape[0] * drawn.shape[1]
-        return segments.unpack(drawn, self._spec)
+        return self._layout.unpack(drawn)
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes what is held, and the account of insertions and samples, into a folder."""

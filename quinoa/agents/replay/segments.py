@@ -1,87 +1,22 @@
-"""Transitions as rows of one matrix, and the cutting of their streams into segments.
-
-A row is observation, action, reward, discount, next observation and `valid`, one after the other:
-W = 2·O + A + 3 numbers. One matrix an item keeps Reverb's costs for a column to one, and because a
-row carries its own next observation, a segment may run on across the end of an episode.
-"""
+"""The cutting of transitions' streams into segments, each of which is one replay item."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-from acme import specs
 
+from quinoa.agents.rows import FloatArray, RowLayout
+from quinoa.agents.rows import valid as valid_rows
 from quinoa.agents.types import Transition
-
-FloatArray = npt.NDArray[np.float32]
-
-
-def row_width(spec: specs.EnvironmentSpec) -> int:
-    """W, the length of a row for an environment of this (canonical) spec."""
-    return int(2 * spec.observations.shape[0] + spec.actions.shape[0] + 3)
-
-
-def pack(transitions: Transition) -> FloatArray:
-    """Makes rows of transitions.
-
-    Args:
-        transitions: any leading shape [...].
-
-    Returns:
-        float32 [..., W], `valid` 1 in every row.
-    """
-    observation_size = np.shape(transitions.observation)[-1]
-    action_size = np.shape(transitions.action)[-1]
-    rows = np.empty(
-        (*np.shape(transitions.reward), 2 * observation_size + action_size + 3), np.float32
-    )
-    _write(transitions, rows, observation_size, action_size)
-    return rows
-
-
-def unpack(rows: Any, spec: specs.EnvironmentSpec) -> Transition:
-    """Reads transitions from rows.
-
-    Args:
-        rows: float32 [..., W], NumPy or TensorFlow.
-        spec: the spec of the environment they come from.
-
-    Returns:
-        Slices of `rows`, leading shape [...]. Rows of padding are not told apart: see `valid`.
-    """
-    observation_size, action_size = spec.observations.shape[0], spec.actions.shape[0]
-    reward = observation_size + action_size
-    return Transition(
-        observation=rows[..., :observation_size],
-        action=rows[..., observation_size:reward],
-        reward=rows[..., reward],
-        discount=rows[..., reward + 1],
-        next_observation=rows[..., reward + 2 : -1],
-    )
-
-
-def valid(rows: Any) -> Any:
-    """1 where a row is a transition and 0 where it is padding, float32 [...]."""
-    return rows[..., -1]
 
 
 class SegmentBuffer:
     """Cuts the streams of N environments in segments of L transitions, all N in lockstep."""
 
-    def __init__(
-        self, num_environments: int, segment_length: int, spec: specs.EnvironmentSpec
-    ) -> None:
-        """Makes an empty buffer for N environments of this spec and segments of length L."""
-        self._sizes = spec.observations.shape[0], spec.actions.shape[0]
-        scalar, observation, action = (
-            (num_environments, *shape)
-            for shape in ((), spec.observations.shape, spec.actions.shape)
-        )
-        # In the order of `Transition`'s fields.
-        self._field_shapes = [observation, action, scalar, scalar, observation]
-        self._block_shape = (num_environments, segment_length, row_width(spec))
+    def __init__(self, num_environments: int, segment_length: int, layout: RowLayout) -> None:
+        """Makes an empty buffer for N environments, segments of length L and rows laid out so."""
+        self._layout = layout
+        self._block_shape = (num_environments, segment_length, layout.width)
         self._block = np.empty(self._block_shape, np.float32)
         self._length = 0
         self._has_gaps = False
@@ -103,11 +38,8 @@ class SegmentBuffer:
         Raises:
             ValueError: a field has another shape.
         """
-        if [np.shape(field) for field in transitions] != self._field_shapes:
-            found = {name: np.shape(field) for name, field in transitions._asdict().items()}
-            wanted = dict(zip(Transition._fields, self._field_shapes, strict=True))
-            raise ValueError(f"The transitions have the shapes {found}, not {wanted}.")
-        _write(transitions, self._block[:, self._length], *self._sizes)
+        self._layout.check(transitions, self._block_shape[0])
+        self._layout.write(transitions, self._block[:, self._length])
         if valid is not None:
             self._block[~valid, self._length] = 0.0
             self._has_gaps = True
@@ -131,20 +63,8 @@ class SegmentBuffer:
     def _take(self) -> list[FloatArray]:
         segments = list(self._block)
         if self._has_gaps:
-            segments = [segment for segment in segments if valid(segment).any()]
+            segments = [segment for segment in segments if valid_rows(segment).any()]
             self._has_gaps = False
         self._block = np.empty(self._block_shape, np.float32)
         self._length = 0
         return segments
-
-
-def _write(
-    transitions: Transition, rows: FloatArray, observation_size: int, action_size: int
-) -> None:
-    reward = observation_size + action_size
-    rows[..., :observation_size] = transitions.observation
-    rows[..., observation_size:reward] = transitions.action
-    rows[..., reward] = transitions.reward
-    rows[..., reward + 1] = transitions.discount
-    rows[..., reward + 2 : -1] = transitions.next_observation
-    rows[..., -1] = 1.0

@@ -38,27 +38,26 @@ import math
 
 import reverb
 import tensorflow as tf
-from acme import specs
 
-from quinoa.agents.config import AgentConfig
-from quinoa.agents.replay import segments
+from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.rows import RowLayout
 
 TABLE = "transitions"
 
 
-def segments_per_superbatch(config: AgentConfig, steps_per_call: int) -> int:
+def segments_per_superbatch(config: OffPolicyConfig, steps_per_call: int) -> int:
     """S, the segments that K·B transitions are drawn from."""
     return math.ceil(steps_per_call * config.batch_size / config.segment_length)
 
 
-def max_in_flight_segments(config: AgentConfig, steps_per_call: int) -> int:
+def max_in_flight_segments(config: OffPolicyConfig, steps_per_call: int) -> int:
     """F, the most segments that Reverb may be sending while others are being decoded."""
     return math.ceil(segments_per_superbatch(config, steps_per_call) / 4)
 
 
 def make_table(
-    config: AgentConfig,
-    spec: specs.EnvironmentSpec,
+    config: OffPolicyConfig,
+    layout: RowLayout,
     *,
     samples_per_insert: float,
     steps_per_call: int,
@@ -67,7 +66,7 @@ def make_table(
 
     Args:
         config: the agent's configuration.
-        spec: the spec of the environment.
+        layout: of the rows.
         samples_per_insert: how often each transition is trained on, on average; 0 limits neither
             side but for `min_replay_size`.
         steps_per_call: K, the gradient steps that one superbatch is for.
@@ -93,5 +92,5 @@ def make_table(
         max_size=math.ceil(config.max_replay_size / length),
         max_times_sampled=0,
         rate_limiter=limiter,
-        signature=tf.TensorSpec([length, segments.row_width(spec)], tf.float32),
+        signature=tf.TensorSpec([length, layout.width], tf.float32),
     )

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 import reverb
-from acme import specs
 
-from quinoa.agents.config import AgentConfig
-from quinoa.agents.replay.segments import FloatArray, SegmentBuffer
+from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay.segments import SegmentBuffer
 from quinoa.agents.replay.tables import TABLE
+from quinoa.agents.rows import FloatArray, RowLayout
 from quinoa.agents.types import Transition
 
 # How long one wait for Reverb may last before `should_stop` is asked again.
@@ -30,8 +30,8 @@ class SegmentWriter:
         self,
         client: reverb.Client,
         num_environments: int,
-        config: AgentConfig,
-        spec: specs.EnvironmentSpec,
+        config: OffPolicyConfig,
+        layout: RowLayout,
         *,
         should_stop: Callable[[], bool] | None = None,
     ) -> None:
@@ -41,11 +41,11 @@ class SegmentWriter:
             client: of the server with the table `TABLE`.
             num_environments: N.
             config: the agent's configuration.
-            spec: the spec of the environments.
+            layout: of the rows.
             should_stop: asked every 0.1 s while `append` waits; when it is true, `append` returns
                 with its segments still on their way (`close` then waits for them).
         """
-        self._buffer = SegmentBuffer(num_environments, config.segment_length, spec)
+        self._buffer = SegmentBuffer(num_environments, config.segment_length, layout)
         self._max_pending = num_environments
         self._should_stop = should_stop or (lambda: False)
         self._writer = client.trajectory_writer(num_keep_alive_refs=1)

@@ -6,12 +6,12 @@ import dataclasses
 import math
 from typing import Annotated
 
-from quinoa.agents.config import AgentConfig, LayerSizes
+from quinoa.agents.config import LayerSizes, OffPolicyConfig
 from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(AgentConfig):
+class Config(OffPolicyConfig):
     """Settings of SAC; the defaults are those of the paper's Table 1 but for `alpha`."""
 
     alpha: Annotated[float, Bounds(above=0)] = 0.1

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from quinoa.agents.config import AgentConfig, LayerSizes
+from quinoa.agents.config import LayerSizes, OffPolicyConfig
 from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(AgentConfig):
+class Config(OffPolicyConfig):
     """Settings of SVG(0).
 
     The Quinoa paper, whose baseline it is, says of it only that it is SVG(0). What section 4 says

@@ -50,10 +50,10 @@ def random_score(
         )
         try:
             batch.reset()
-            shape = (num_episodes, *batch.environments[0].action_spec().shape)
+            actions = batch.environments[0].action_map
             returns = np.full(num_episodes, np.nan)
             while np.isnan(returns).any():
-                step = batch.step(rng.uniform(-1, 1, shape).astype(np.float32))
+                step = batch.step(actions.draw(rng, num_episodes))
                 # Only the first episode of each environment: short ones would count more often.
                 is_first = step.last & np.isnan(returns)
                 returns[is_first] = step.episode_return[is_first]

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from quinoa.agents.config import AgentConfig, OffPolicyConfig
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.errors import ExperimentError
@@ -32,6 +33,12 @@ KEPT = 2
 # The formats of a checkpoint: Reverb's own files, or the rows of a `MemoryReplay`.
 REVERB_FORMAT = "reverb"
 ROWS_FORMAT = "rows"
+
+# What an agent says of its replay, besides what every agent says.
+_OF_EVERY_AGENT = {field.name for field in dataclasses.fields(AgentConfig)}
+_REPLAY_FIELDS = [
+    field.name for field in dataclasses.fields(OffPolicyConfig) if field.name not in _OF_EVERY_AGENT
+]
 
 # The name of the replay's node in events; a run has one.
 _NODE = "replay-0"
@@ -212,8 +219,5 @@ def _identity(experiment: Experiment, form: str) -> dict[str, Any]:
         # Reverb restores its rate limits, which follow from these, from the checkpoint.
         "steps_per_call": experiment.steps_per_call,
         "batch_size": config.batch_size,
-        "samples_per_insert": config.samples_per_insert,
-        "segment_length": config.segment_length,
-        "min_replay_size": config.min_replay_size,
-        "max_replay_size": config.max_replay_size,
+        **{name: getattr(config, name) for name in _REPLAY_FIELDS if hasattr(config, name)},
     }

@@ -14,7 +14,7 @@ from acme import specs
 
 from quinoa.agents import protocol
 from quinoa.config import parsing
-from quinoa.launch.checks import dependence, improvement, learning, losses, policy
+from quinoa.launch.checks import dependence, improvement, learning, losses, policy, sources
 from quinoa.launch.checks.base import Check, CheckError, described, require
 from quinoa.launch.checks.subject import Subject
 from quinoa.launch.checks.variables import listed
@@ -68,23 +68,44 @@ def is_made(subject: Subject) -> str:
 
 
 def refuses_other_specs(subject: Subject) -> str:
-    """An environment that is not canonical is an error where agent and policy are made."""
-    image = subject.spec._replace(observations=specs.Array((8, 8, 3), np.uint8))
-    for what, make in (
-        ("Agent.__init__", subject.agent.agent_class),
-        ("make_policy", subject.agent.agent_class.make_policy),
-    ):
-        try:
-            make(subject.config, image)
-        except protocol.SpecError:
+    """An environment that does not fit is an error where agent and policy are made."""
+    agent_class = subject.agent.agent_class
+    unfit = {"images": subject.spec._replace(observations=specs.Array((8, 8, 3), np.uint8))}
+    if isinstance(subject.actions, protocol.FiniteSet):
+        others = specs.BoundedArray((2,), np.float32, -1.0, 1.0)
+        unfit["actions from a box"] = subject.spec._replace(actions=others)
+    else:
+        unfit["a finite set of actions"] = subject.spec._replace(actions=specs.DiscreteArray(3))
+    for of_what, spec in unfit.items():
+        if of_what != "images" and _accepts(agent_class, spec):
             continue
-        except Exception as error:
+        for what, make in (
+            ("Agent.__init__", agent_class),
+            ("make_policy", agent_class.make_policy),
+        ):
+            try:
+                make(subject.config, spec)
+            except protocol.SpecError:
+                continue
+            except Exception as error:
+                raise CheckError(
+                    f"{what} fails for {of_what} with {described(error)}: call "
+                    "quinoa.agents.protocol.check_spec(spec) first (super().__init__ does in the "
+                    "agent)"
+                ) from error
             raise CheckError(
-                f"{what} fails for images with {described(error)}: call "
-                "quinoa.agents.protocol.check_spec(spec) first (super().__init__ does in the agent)"
-            ) from error
-        raise CheckError(f"{what} takes images: call quinoa.agents.protocol.check_spec(spec) first")
+                f"{what} takes {of_what}: call quinoa.agents.protocol.check_spec(spec) first"
+            )
     return ""
+
+
+def _accepts(agent_class: type[protocol.Agent], spec: specs.EnvironmentSpec) -> bool:
+    """Whether an agent says that it can be made for an environment of these specs."""
+    try:
+        agent_class.check_spec(spec)
+    except protocol.SpecError:
+        return False
+    return True
 
 
 CHECKS: Sequence[Check[Subject]] = (
@@ -94,10 +115,10 @@ CHECKS: Sequence[Check[Subject]] = (
     Check(
         "the policy's samples, modes and densities have their shapes", policy.policy_has_its_shapes
     ),
-    Check("its actions stay within [-1, 1]", policy.policy_stays_in_the_box),
-    Check(
-        "its densities are finite on the box, edges included", policy.policy_is_finite_on_the_box
-    ),
+    Check("its actions are the environment's", policy.actions_are_the_environments),
+    Check("its densities are finite for every action", policy.densities_are_finite),
+    Check("actors add what is declared", policy.extras_are_as_declared),
+    Check("what is learned from is what actors write", sources.learner_gets_what_is_written),
     Check("actors load what the agent learns", policy.actors_have_the_policy),
     Check("the losses are finite scalars", losses.losses_are_scalars, is_needed=True),
     Check("gradients reach every variable of the groups", losses.gradients_reach_every_variable),

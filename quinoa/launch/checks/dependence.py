@@ -94,15 +94,17 @@ def losses_follow_reward_and_discount(subject: Subject) -> str:
 def losses_are_means_over_transitions(subject: Subject) -> str:
     """What a transition adds to a gradient does not depend on the others in its batch.
 
-    The batch is cut into three parts, and each is exchanged for other transitions. Where a loss is
-    a mean over transitions, two parts change its gradient by the sum of what each does alone. This
-    holds whatever actions the loss samples, as their randomness belongs to places in the batch. A
-    loss over pairs breaks it, and keeps the same for three parts and pairs of parts.
+    On-policy, the same holds for whole segments. The batch is cut into three parts, and each is
+    exchanged for other transitions. Where a loss is a mean over transitions, two parts change its
+    gradient by the sum of what each does alone. This holds whatever actions the loss samples, as
+    their randomness belongs to places in the batch. A loss over pairs breaks it, and keeps the same
+    for three parts and pairs of parts.
     """
-    size = subject.config.batch_size
+    probe, batch = Probe(subject), subject.batches()
+    # On-policy, of segments: the transitions of one depend on each other.
+    size, ones = batch.reward.shape[0], np.ones_like(batch.discount)
     if size < 3:
         return f"a batch of {size} says nothing of that"
-    probe, ones, batch = Probe(subject), np.ones(size, np.float32), subject.batches()
     batch = batch._replace(discount=ones)
     other = subject.batches(seed=1)
     # Far from the others, so that even a mean over a large batch moves.

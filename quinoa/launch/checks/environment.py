@@ -60,14 +60,17 @@ class Subject:
         yield np.array(np.broadcast_to(spec.minimum, spec.shape), spec.dtype)
         yield np.array(np.broadcast_to(spec.maximum, spec.shape), spec.dtype)
         while True:
-            yield rng.uniform(spec.minimum, spec.maximum, spec.shape).astype(spec.dtype)
+            if isinstance(spec, specs.DiscreteArray):
+                yield np.array(rng.integers(spec.num_values), spec.dtype)
+            else:
+                yield rng.uniform(spec.minimum, spec.maximum, spec.shape).astype(spec.dtype)
 
 
 def is_made(subject: Subject) -> str:
     """It can be made, and has a canonical form."""
     environment = subject.make()
     try:
-        size, action_size = environment.observation_spec().shape[0], environment.action_spec().shape
+        size, actions = environment.observation_spec().shape[0], environment.action_spec()
     finally:
         environment.close()
     try:
@@ -77,7 +80,9 @@ def is_made(subject: Subject) -> str:
             f"with the greatest seed that there is, {environments.MAX_SEED}, {error}: take any "
             "seed from 0 to 2**31 - 1"
         ) from error
-    return f"{size} observations, {action_size[0]} actions"
+    if isinstance(actions, specs.DiscreteArray):
+        return f"{size} observations, one of {actions.num_values} actions"
+    return f"{size} observations, {actions.shape[0]} actions"
 
 
 def steps_are_time_steps(subject: Subject) -> str:

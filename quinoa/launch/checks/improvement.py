@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from quinoa.agents.actions import FiniteSet
+from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checks.base import require
-from quinoa.launch.checks.subject import SEED, STEPS_PER_CALL, Subject, tensors
+from quinoa.launch.checks.subject import (
+    SEED,
+    STEPS_PER_CALL,
+    Subject,
+    part,
+    random_transitions,
+    tensors,
+)
 
 # The best action has this, or its opposite, in every dimension.
 _BEST = 0.5
@@ -31,17 +42,18 @@ def policy_goes_to_reward(subject: Subject) -> str:
     networks, or an entropy, happen to begin.
     """
     learner = subject.history.learner
-    states = tf.constant(subject.batches(seed=_SEED_OF_STATES).observation[:_NUM_STATES])
+    drawn = random_transitions(subject.spec, _NUM_STATES, seed=_SEED_OF_STATES)
+    states = tf.constant(drawn.observation)
 
     def mean_action() -> float:
         actions = learner.agent.policy(states).sample(_NUM_ACTIONS, seed=tf.constant(SEED))
-        return float(tf.reduce_mean(actions))
+        return float(np.mean(_places(subject, actions.numpy())))
 
     kept = _values(learner.state)
     try:
-        first = _bandit(subject, 0, _BEST)
+        first = _bandit(subject, subject.batches(STEPS_PER_CALL), _BEST)
         _assign(learner.state, subject.history.before)
-        learner.agent.initialize(tensors(Transition(*(field[0] for field in first))))
+        learner.agent.initialize(tensors(part(first, 0)))
         values = dict.fromkeys((_BEST, -_BEST), _values(learner.state))
         apart, call = [0.0], 0
         for num_steps in _LOOK_AFTER:
@@ -49,7 +61,7 @@ def policy_goes_to_reward(subject: Subject) -> str:
             for best in values:
                 _assign(learner.state, values[best])
                 for call in calls:
-                    learner.step(_bandit(subject, call, best))
+                    _learn(subject, learner, call, best)
                 values[best] = _values(learner.state)
                 means.append(mean_action())
             call = calls.stop
@@ -67,11 +79,38 @@ def policy_goes_to_reward(subject: Subject) -> str:
     return f"note: {num_steps} gradient steps do not tell; the policy hardly follows the reward yet"
 
 
-def _bandit(subject: Subject, call: int, best: float) -> Transition:
-    """Batches [K, B] in which every transition ends an episode, and `best` is the best action."""
-    batch = subject.batches(STEPS_PER_CALL, seed=call)
-    reward = -np.sum(np.abs(batch.action - best), axis=-1)
-    return batch._replace(reward=reward, discount=np.zeros_like(batch.discount))
+def _learn(subject: Subject, learner: Learner, call: int, best: float) -> None:
+    """Does `STEPS_PER_CALL` gradient steps on transitions of which `best` is the best action."""
+    if not subject.is_on_policy:
+        learner.step(_bandit(subject, subject.batches(STEPS_PER_CALL, seed=call), best))
+        return
+    # Each step is on actions of the policy that it begins with.
+    policy = learner.agent.policy
+    for step in range(call * STEPS_PER_CALL, (call + 1) * STEPS_PER_CALL):
+        batch = subject.batches(1, seed=step)
+        states = np.reshape(batch.observation, (-1, batch.observation.shape[-1]))
+        action = policy(tf.constant(states)).sample(seed=tf.constant([step, SEED[1]])).numpy()
+        batch = batch._replace(action=np.reshape(action, batch.action.shape))
+        batch = batch._replace(extras=subject.extras_of(policy, batch))
+        learner.step(_bandit(subject, batch, best))
+
+
+def _bandit(subject: Subject, batch: Transition, best: float) -> Transition:
+    """The batch, but that every transition ends an episode, and `best` is the best action."""
+    distance = np.abs(_places(subject, batch.action) - best)
+    return batch._replace(
+        reward=-np.sum(distance, axis=-1, dtype=np.float32),
+        discount=np.zeros_like(batch.discount),
+        last=np.ones_like(batch.last),
+    )
+
+
+def _places(subject: Subject, actions: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Where actions are in [-1, 1], [..., A]; those of a finite set in the order of their index."""
+    if isinstance(subject.actions, FiniteSet):
+        last = max(subject.actions.number - 1, 1)
+        return np.asarray(2.0 * actions[..., None] / last - 1.0, np.float32)
+    return actions
 
 
 def _values(variables: list[tf.Variable]) -> list[npt.NDArray[np.generic]]:

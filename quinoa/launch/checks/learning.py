@@ -10,9 +10,15 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.learner import Learner
-from quinoa.agents.types import Transition
 from quinoa.launch.checks.base import require
-from quinoa.launch.checks.subject import NUM_CALLS, SEED, STEPS_PER_CALL, Subject, tensors
+from quinoa.launch.checks.subject import (
+    NUM_CALLS,
+    SEED,
+    STEPS_PER_CALL,
+    Subject,
+    part,
+    tensors,
+)
 from quinoa.launch.checks.variables import listed, paths_of
 from quinoa.launch.metrics.metrics_log import TIME_COLUMNS
 
@@ -53,7 +59,7 @@ def calls_may_have_any_length(subject: Subject) -> str:
     for call in range(NUM_CALLS - 1):
         superbatch = subject.batches(STEPS_PER_CALL, seed=call)
         for k in range(STEPS_PER_CALL):
-            single.step(Transition(*(field[k : k + 1] for field in superbatch)))
+            single.step(part(superbatch, slice(k, k + 1)))
     _require_same(
         subject.history.at_save,
         single,

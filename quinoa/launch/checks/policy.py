@@ -9,86 +9,119 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from quinoa.agents import protocol
+from quinoa.agents.actions import FiniteSet
 from quinoa.agents.learner import flatten, unflatten
 from quinoa.launch.checks.base import CheckError, require
 from quinoa.launch.checks.subject import SEED, Subject
+from quinoa.launch.checks.variables import listed
 
 # How far out the states are in which a policy is looked at.
 _SCALES = (0.0, 1.0, 1e3)
+# How far from 1 a sum of probabilities may be by rounding.
+_ROUNDING = 1e-4
 # Actions at the edges and corners of the box, at most.
 _MAX_EDGES = 100
 
 
 def policy_has_its_shapes(subject: Subject) -> str:
     """For a batch, in a graph as actors run it."""
-    policy, action_size = subject.make_policy(), subject.spec.actions.shape[0]
-    states, count = subject.batches().observation[:5], min(5, subject.config.batch_size)
+    policy, actions = subject.make_policy(), subject.actions
+    states = subject.states[:5]
+    count = len(states)
     distribution = policy(tf.constant(states))
-    batch_shape, event_shape = distribution.batch_shape, distribution.event_shape
-    require(
-        batch_shape == [count] and event_shape == [action_size],
-        f"for {count} observations the policy's distribution has batch shape {batch_shape} and "
-        f"event shape {event_shape}, not [{count}] and [{action_size}]: one distribution over "
-        "whole actions for each observation (tfd.Independent makes the last axis the event)",
-    )
+    if policy.has_density:
+        batch_shape, event_shape = distribution.batch_shape, distribution.event_shape
+        require(
+            batch_shape == [count] and event_shape == actions.shape,
+            f"for {count} observations the policy's distribution has batch shape {batch_shape} and "
+            f"event shape {event_shape}, not [{count}] and {list(actions.shape)}: one distribution "
+            "over whole actions for each observation (tfd.Independent makes the last axis the "
+            "event)",
+        )
 
     @tf.function
-    def act(observation: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def act(observation: tf.Tensor) -> dict[str, tf.Tensor]:
         distribution = policy(observation)
         action = distribution.sample(seed=tf.constant(SEED))
-        many = distribution.sample(3, seed=tf.constant(SEED))
-        return (
-            action,
-            distribution.mode(),
-            distribution.log_prob(action),
-            many,
-            distribution.log_prob(many),
-        )
+        results = {"sample(seed=s)": action}
+        if policy.has_mode:
+            results["mode()"] = distribution.mode()
+        if policy.has_density:
+            many = distribution.sample(3, seed=tf.constant(SEED))
+            results["log_prob(action)"] = distribution.log_prob(action)
+            results["sample(3, seed=s)"] = many
+            results["log_prob(actions)"] = distribution.log_prob(many)
+        return results
 
+    dtype = subject.spec.actions.dtype
+    of_actions, of_densities = (dtype, (count, *actions.shape)), (np.dtype(np.float32), (count,))
+    wanted = {
+        "sample(seed=s)": of_actions,
+        "mode()": of_actions,
+        "log_prob(action)": of_densities,
+        "sample(3, seed=s)": (dtype, (3, *of_actions[1])),
+        "log_prob(actions)": (np.dtype(np.float32), (3, count)),
+    }
     results = act(tf.constant(states))
-    for name, tensor, shape in zip(
-        ("sample(seed=s)", "mode()", "log_prob(action)", "sample(3, seed=s)", "log_prob(actions)"),
-        results,
-        ([count, action_size], [count, action_size], [count], [3, count, action_size], [3, count]),
-        strict=True,
-    ):
+    for name, tensor in results.items():
+        dtype, shape = wanted[name]
         require(
-            tensor.shape == shape and tensor.dtype == tf.float32,
+            tensor.shape == shape and tensor.dtype == dtype,
             f"{name} of the policy's distribution is {tensor.dtype.name} {tensor.shape}, "
-            f"not float32 {shape}",
+            f"not {dtype.name} {list(shape)}",
         )
+    again = act(tf.constant(states))["sample(seed=s)"]
     require(
-        bool(tf.reduce_all(act(tf.constant(states))[0] == results[0])),
+        bool(tf.reduce_all(again == results["sample(seed=s)"])),
         "sample(seed=s) draws other actions the next time: use the seed that it is given "
         "(tf.random.stateless_... or the seed= of TFP), and nothing else that is random",
     )
-    return ""
+    lacking = ["density"] * (not policy.has_density) + ["mode"] * (not policy.has_mode)
+    return f"it has no {' and no '.join(lacking)}" if lacking else ""
 
 
-def policy_stays_in_the_box(subject: Subject) -> str:
+def actions_are_the_environments(subject: Subject) -> str:
     """Samples and modes, in ordinary states and far out."""
     policy = subject.make_policy()
     for scale in _SCALES:
-        distribution = policy(tf.constant(scale * subject.batches().observation))
-        for name, action in (
-            ("sample", distribution.sample(20, seed=tf.constant(SEED))),
-            ("mode", distribution.mode()),
-        ):
-            most = float(tf.reduce_max(tf.abs(action)))
+        distribution = policy(tf.constant(scale * subject.states))
+        drawn = {"sample": distribution.sample(seed=tf.constant(SEED))}
+        if policy.has_density:
+            drawn["sample"] = distribution.sample(20, seed=tf.constant(SEED))
+        if policy.has_mode:
+            drawn["mode"] = distribution.mode()
+        for name, action in drawn.items():
+            if isinstance(subject.actions, FiniteSet):
+                last = subject.actions.number - 1
+                least, most = int(tf.reduce_min(action)), int(tf.reduce_max(action))
+                require(
+                    least >= 0 and most <= last,
+                    f"{name}() gives actions from {least} to {most} in states of size {scale:g}, "
+                    f"not from 0 to {last}",
+                )
+                continue
+            furthest = float(tf.reduce_max(tf.abs(action)))
             require(
-                most <= 1,  # NaN is not.
-                f"{name}() reaches {most:g} in states of size {scale:g}, outside [-1, 1]: squash "
-                "it (quinoa.agents.policies.squash.Squashed) or clip it within the distribution",
+                furthest <= 1,  # NaN is not.
+                f"{name}() reaches {furthest:g} in states of size {scale:g}, outside [-1, 1]: "
+                "squash it (quinoa.agents.policies.squash.Squashed) or clip it within the "
+                "distribution",
             )
     return ""
 
 
-def policy_is_finite_on_the_box(subject: Subject) -> str:
-    """Log-densities and their gradients, at the edges and corners too."""
-    policy, action_size = subject.make_policy(), subject.spec.actions.shape[0]
-    edges = itertools.islice(itertools.product([-1.0, 1.0, 0.0], repeat=action_size), _MAX_EDGES)
-    actions = tf.constant(list(edges), tf.float32)
-    (state,) = subject.batches().observation[:1]
+def densities_are_finite(subject: Subject) -> str:
+    """Log-densities and their gradients, at the edges and corners of the box too.
+
+    For a finite set, the probabilities of all its actions, which add up to 1.
+    """
+    policy = subject.make_policy()
+    if not policy.has_density:
+        return "it has none"
+    is_finite_set = isinstance(subject.actions, FiniteSet)
+    actions = _every_action(subject)
+    (state,) = subject.states[:1]
     for scale in _SCALES:
         states = tf.tile(tf.constant(scale * state[None]), [len(actions), 1])
         with tf.GradientTape() as tape:
@@ -98,10 +131,22 @@ def policy_is_finite_on_the_box(subject: Subject) -> str:
         bad = np.flatnonzero(~np.isfinite(log_prob)) if good is None else np.flatnonzero(~good)
         if len(bad):
             index = int(bad[0])
+            where = (
+                "for each of the set (bound the logits)"
+                if is_finite_set
+                else "on the whole box, edges included (quinoa.agents.policies.squash clips before "
+                "atanh)"
+            )
             raise CheckError(
                 f"log_prob of the action {actions[index].numpy().tolist()} is "
-                f"{log_prob[index].numpy()} in a state of size {scale:g}: it must be finite on the "
-                "whole box, edges included (quinoa.agents.policies.squash clips before atanh)"
+                f"{log_prob[index].numpy()} in a state of size {scale:g}: it must be finite {where}"
+            )
+        if is_finite_set:
+            in_all = float(tf.reduce_sum(tf.exp(log_prob)))
+            require(
+                abs(in_all - 1.0) < _ROUNDING,
+                f"the probabilities of the {len(actions)} actions add up to {in_all:g} in a state "
+                f"of size {scale:g}, not to 1",
             )
         gradients = tape.gradient(total, policy.trainable_variables)
         for variable, gradient in zip(policy.trainable_variables, gradients, strict=True):
@@ -112,6 +157,38 @@ def policy_is_finite_on_the_box(subject: Subject) -> str:
                 "a logit that grows without bound)",
             )
     return ""
+
+
+def _every_action(subject: Subject) -> tf.Tensor:
+    """All actions of a finite set; the middle, edges and corners of a box."""
+    if isinstance(subject.actions, FiniteSet):
+        return tf.range(subject.actions.number, dtype=subject.spec.actions.dtype)
+    edges = itertools.product([-1.0, 1.0, 0.0], repeat=subject.actions.size)
+    return tf.constant(list(itertools.islice(edges, _MAX_EDGES)), tf.float32)
+
+
+def extras_are_as_declared(subject: Subject) -> str:
+    """What actors add to transitions has the names and shapes that the layout of rows has."""
+    policy, states = subject.make_policy(), tf.constant(subject.states)
+    wanted = subject.layout.shapes(len(states)).extras
+    distribution = policy(states)
+    found = policy.extras(distribution, distribution.sample(seed=tf.constant(SEED)))
+    require(
+        found.keys() == wanted.keys(),
+        f"Policy.extras gives {listed(list(found)) or 'nothing'}, and Agent.extras_spec declares "
+        f"{listed(list(wanted)) or 'nothing'}: use the same names in both",
+    )
+    for name, value in found.items():
+        require(
+            tuple(value.shape) == wanted[name] and value.dtype == tf.float32,
+            f"the extra {name!r} is {value.dtype.name} {value.shape} for {len(states)} "
+            f"observations, not float32 {list(wanted[name])} as Agent.extras_spec declares",
+        )
+        require(
+            bool(np.all(np.isfinite(value))),
+            f"the extra {name!r} is not finite: bound it (a logarithm, a ratio, an exponential)",
+        )
+    return listed(list(found))
 
 
 def actors_have_the_policy(subject: Subject) -> str:
@@ -133,9 +210,9 @@ def actors_have_the_policy(subject: Subject) -> str:
         f"make_policy makes variables of other shapes, or in another order, than the agent's "
         f"policy has ({_shapes(acting)}, not {_shapes(learned)}): make both the same way",
     )
-    states = tf.constant(subject.batches().observation)
+    states = tf.constant(subject.states)
     for policy, before in zip(policies, (learned, acting), strict=True):
-        policy(states).mode()
+        _act(policy, states)
         require(
             len(policy.variables) == len(before),
             "calling the policy makes more variables: create all of them in its __init__ (call the "
@@ -145,13 +222,18 @@ def actors_have_the_policy(subject: Subject) -> str:
     for index, variable in enumerate(policies[0].variables):
         variable.assign_add(0.1 * tf.random.stateless_normal(variable.shape, [index, 2]))
     unflatten(policies[1], flatten(policies[0]))
-    modes = [policy(states).mode() for policy in policies]
+    acted = [_act(policy, states) for policy in policies]
     require(
-        bool(tf.reduce_all(modes[0] == modes[1])),
+        bool(tf.reduce_all(acted[0] == acted[1])),
         "with the same parameters, the policy of make_policy acts otherwise than the agent's: all "
         "that a policy depends on must be its variables and the configuration",
     )
     return ""
+
+
+def _act(policy: protocol.Policy, states: tf.Tensor) -> tf.Tensor:
+    distribution = policy(states)
+    return distribution.mode() if policy.has_mode else distribution.sample(seed=tf.constant(SEED))
 
 
 def _shapes(described_variables: Sequence[tuple[tuple[int, ...], Any]]) -> str:

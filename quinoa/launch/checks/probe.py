@@ -63,10 +63,11 @@ class Probe:
 
 
 def mixed(chosen: npt.NDArray[np.bool_], ones: Transition, others: Transition) -> Transition:
-    """The transitions of `ones` where `chosen`, bool [B], and of `others` elsewhere."""
+    """The transitions of `ones` where `chosen`, bool [B] or [S], and of `others` elsewhere."""
 
     def of_field(one: Any, other: Any) -> Any:
         shape = [-1] + [1] * (one.ndim - 1)
         return np.where(chosen.reshape(shape), one, other)
 
-    return Transition(*map(of_field, ones, others))
+    mixture: Transition = tf.nest.map_structure(of_field, ones, others)
+    return mixture

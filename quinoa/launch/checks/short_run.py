@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quinoa.agents.config import OffPolicyConfig, OnPolicyConfig
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.checks.base import Check, CheckError, require
 from quinoa.launch.machine import interpreter
@@ -21,6 +22,8 @@ from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from quinoa.agents.config import AgentConfig
 
 # Seconds from the start to the first gradient step, at most, and from the signal to the end.
@@ -114,10 +117,10 @@ def _run(subject: Subject, folder: RunFolder) -> str:
         process.returncode == 0,
         f"the run ended with status {process.returncode} when it was told to stop: {last}",
     )
-    return _look_at(folder, subject.seconds)
+    return _look_at(folder, subject)
 
 
-def _look_at(folder: RunFolder, seconds: float) -> str:
+def _look_at(folder: RunFolder, subject: Subject) -> str:
     """Looks at what a run that has stopped has left."""
     import pandas as pd
 
@@ -130,7 +133,8 @@ def _look_at(folder: RunFolder, seconds: float) -> str:
     steps = _count(folder, LEARNER_STEPS)
     table = folder.metrics("learner")
     require(
-        table.is_file(), f"{seconds:g} s were too few for the learner's first metrics: give more"
+        table.is_file(),
+        f"{subject.seconds:g} s were too few for the learner's first metrics: give more",
     )
     rows = pd.read_csv(table).drop(columns="replay_size")
     # A metric that is not finite is an empty cell.
@@ -149,9 +153,28 @@ def _look_at(folder: RunFolder, seconds: float) -> str:
     newest, damaged = learner_checkpoints.newest_whole(folder.checkpoints)
     require(newest is not None and not damaged, "the run left no whole checkpoint")
     actors = pd.read_csv(folder.metrics("actor"))
+    if isinstance(subject.config, OnPolicyConfig):
+        _require_fresh(subject.config, actors, folder)
     returns = actors["episode_return"].dropna()
     of_last = f", last returns near {returns.iloc[-5:].mean():.0f}" if len(returns) else ""
     return f"{steps} gradient steps, {_count(folder, ACTOR_STEPS)} actor steps{of_last}"
+
+
+def _require_fresh(config: OnPolicyConfig, actors: pd.DataFrame, folder: RunFolder) -> None:
+    """Checks that each step was learned from once at most, and acted with fresh parameters."""
+    oldest = int(actors["parameter_age"].max())
+    require(
+        oldest <= 1,
+        f"actors acted with parameters that were {oldest} gradient steps old: an on-policy source "
+        "has them wait for those that are learned with",
+    )
+    learned = _count(folder, LEARNER_STEPS) * config.batch_size
+    acted = _count(folder, ACTOR_STEPS)
+    require(
+        learned <= acted,
+        f"{learned} transitions were learned from and {acted} acted: an on-policy source gives out "
+        "each once",
+    )
 
 
 def _wait(
@@ -180,7 +203,17 @@ def _last_line(path: Path) -> str:
 
 
 def _command(subject: Subject, folder: RunFolder) -> list[str]:
-    least = min(subject.config.min_replay_size, _MIN_REPLAY_SIZE)
+    # The last setting of a name counts.
+    settings = list(subject.settings)
+    if isinstance(subject.config, OffPolicyConfig):
+        least = min(subject.config.min_replay_size, _MIN_REPLAY_SIZE)
+        settings = [text for text in settings if not text.startswith("min_replay_size=")]
+        settings.append(f"min_replay_size={least}")
+    actors = ["--num_actors=2", "--environments_per_actor=2", "--steps_per_call=10"]
+    if isinstance(subject.config, OnPolicyConfig):
+        # As many environments as a batch has segments of, in two actors if that is even.
+        segments = subject.config.batch_size // subject.config.segment_length
+        actors = [f"--num_actors={2 if segments % 2 == 0 else 1}"]
     return interpreter.command(
         "quinoa.launch.cli",
         "train",
@@ -189,12 +222,9 @@ def _command(subject: Subject, folder: RunFolder) -> list[str]:
         f"--action_repeat={subject.action_repeat}",
         f"--folder={folder.root}",
         f"--steps={_STEPS}",
-        "--num_actors=2",
-        "--environments_per_actor=2",
-        "--steps_per_call=10",
+        *actors,
         f"--seed={subject.seed}",
-        *(f"--set={text}" for text in subject.settings if not text.startswith("min_replay_size=")),
-        f"--set=min_replay_size={least}",
+        *(f"--set={text}" for text in settings),
     )
 
 

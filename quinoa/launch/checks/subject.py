@@ -15,7 +15,9 @@ import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import protocol, registry
+from quinoa.agents.actions import ActionSet, action_set
 from quinoa.agents.learner import Learner
+from quinoa.agents.rows import RowLayout
 from quinoa.agents.types import Transition
 
 # Gradient steps of one call, and calls, in the checks that learn.
@@ -103,7 +105,7 @@ class Subject:
         learner = self.restored()
         superbatch = self.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1)
         for k in range(STEPS_PER_CALL):
-            learner.step(Transition(*(field[k : k + 1] for field in superbatch)))
+            learner.step(part(superbatch, slice(k, k + 1)))
         return learner
 
     def restored(self) -> Learner:
@@ -115,9 +117,55 @@ class Subject:
             learner.restore(str(Path(folder) / "checkpoint"))
         return learner
 
+    @property
+    def actions(self) -> ActionSet:
+        """What the environment's actions are."""
+        return action_set(self.spec.actions)
+
+    @property
+    def is_on_policy(self) -> bool:
+        """Whether it learns from what was acted with its present parameters alone."""
+        return isinstance(self.config, protocol.OnPolicyConfig)
+
     def batches(self, *leading: int, seed: int = 0) -> Transition:
-        """Random batches of the agent's own size, leading shape [*leading, B]."""
-        return random_transitions(self.spec, *leading, self.config.batch_size, seed=seed)
+        """Random batches of the agent's own shape: leading shape [*leading, B] or [.., S, L].
+
+        What its actors add to transitions is what they would add, with the parameters of the start.
+        """
+        batches = random_transitions(self.spec, *leading, *self.config.batch_shape, seed=seed)
+        return batches._replace(extras=self.extras_of(self._policy, batches))
+
+    def extras_of(self, policy: protocol.Policy, transitions: Transition) -> dict[str, Any]:
+        """What an actor with this policy adds to transitions of any leading shape."""
+        leading, layout = transitions.reward.shape, self.layout
+        if not layout.shapes().extras:
+            return {}
+        count = int(np.prod(leading))
+        states, actions = (
+            tf.reshape(field, [count, *field.shape[len(leading) :]])
+            for field in (transitions.observation, transitions.action)
+        )
+        extras = policy.extras(policy(states), actions)
+        return {
+            name: np.reshape(value, (*leading, *value.shape[1:])) for name, value in extras.items()
+        }
+
+    @functools.cached_property
+    def layout(self) -> RowLayout:
+        """Of the rows that its transitions travel as."""
+        agent_class = self.agent.agent_class
+        return RowLayout(self.spec, agent_class.extras_spec(self.config, self.spec))
+
+    @property
+    def states(self) -> npt.NDArray[np.float32]:
+        """The observations of a random batch, float32 [N, O]."""
+        observation = self.batches().observation
+        return np.reshape(observation, (-1, observation.shape[-1]))
+
+    @functools.cached_property
+    def _policy(self) -> protocol.Policy:
+        tf.random.set_seed(self.seed)
+        return self.make_policy()
 
 
 def random_transitions(spec: specs.EnvironmentSpec, *leading: int, seed: int = 0) -> Transition:
@@ -127,16 +175,28 @@ def random_transitions(spec: specs.EnvironmentSpec, *leading: int, seed: int = 0
     def normal(*shape: int) -> npt.NDArray[np.float32]:
         return rng.normal(size=shape).astype(np.float32)
 
-    (observation_size,), (action_size,) = spec.observations.shape, spec.actions.shape
+    (observation_size,) = spec.observations.shape
+    observation = normal(*leading, observation_size)
+    action = action_set(spec.actions).draw(rng, *leading)
+    reward = normal(*leading)
+    ends = rng.uniform(size=leading) <= 0.1
     return Transition(
-        observation=normal(*leading, observation_size),
-        action=rng.uniform(-1.0, 1.0, (*leading, action_size)).astype(np.float32),
-        reward=normal(*leading),
-        discount=(rng.uniform(size=leading) > 0.1).astype(np.float32),
+        observation=observation,
+        action=action,
+        reward=reward,
+        discount=1.0 - ends.astype(np.float32),
         next_observation=normal(*leading, observation_size),
+        last=ends,
     )
+
+
+def part(transitions: Transition, which: Any) -> Transition:
+    """The same index or slice of every field."""
+    found: Transition = tf.nest.map_structure(lambda field: field[which], transitions)
+    return found
 
 
 def tensors(transitions: Transition) -> Transition:
     """The same as tensors."""
-    return Transition(*map(tf.convert_to_tensor, transitions))
+    converted: Transition = tf.nest.map_structure(tf.convert_to_tensor, transitions)
+    return converted

@@ -78,10 +78,9 @@ def check_new(out: Path) -> None:
 
 
 def _described(difference: Difference, sample: str) -> str:
-    return (
-        f"greatest difference: mode {difference.mode:.1g}, log_prob {difference.log_prob:.1g}, "
-        f"{sample} {difference.sample:.1g}"
-    )
+    found = {"mode": difference.mode, "log_prob": difference.log_prob, sample: difference.sample}
+    named = [f"{name} {value:.1g}" for name, value in found.items() if value is not None]
+    return f"greatest difference: {', '.join(named)}"
 
 
 COMMAND = Command(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from quinoa.agents.config import OffPolicyConfig
 from quinoa.environments.user_code import described
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.engines import signals
@@ -38,7 +39,8 @@ class SerialEngine:
 
     def check(self, experiment: Experiment) -> None:
         """See `Engine.check`."""
-        if not experiment.config.samples_per_insert:
+        config = experiment.config
+        if isinstance(config, OffPolicyConfig) and not config.samples_per_insert:
             raise ExperimentError(
                 "The serial engine acts and learns in turn, so it needs a ratio of the two: give "
                 "samples_per_insert above 0."
@@ -52,7 +54,8 @@ class SerialEngine:
     ) -> RunResult:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
         checkpoint, start = learner_checkpoints.newest_with_counts(folder.checkpoints)
-        counter = Counter(folder, experiment.steps, start)
+        budget = experiment.budget
+        counter = Counter(folder, budget.steps, start, unit=budget.unit)
         ProcessList(folder)
         with signals.caught() as stop:
             turns = Turns(

@@ -12,13 +12,15 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from quinoa.agents.config import AgentConfig
+from quinoa.agents.config import AgentConfig, OffPolicyConfig
 from quinoa.config.fields import NO_FLAG, OPAQUE, Bounds, ConfigError, Flag, check
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.run.budget import Budget
 
 if TYPE_CHECKING:
     from acme import specs
 
+    from quinoa.agents.source import Source
     from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
     from quinoa.environments.source import EnvironmentSource
 
@@ -104,13 +106,30 @@ class Experiment:
             _ = self.config
         except ConfigError as error:
             raise ExperimentError(str(error)) from error
+        if self.samples_per_insert is not None and not isinstance(
+            self.agent_config, OffPolicyConfig
+        ):
+            raise ExperimentError(
+                f"samples_per_insert = {self.samples_per_insert:g} cannot work with this agent: it "
+                "does not learn from replay. Leave it out."
+            )
 
     @property
     def config(self) -> AgentConfig:
         """The agent's settings, with those that the experiment overrides."""
-        if self.samples_per_insert is None:
+        if self.samples_per_insert is None or not isinstance(self.agent_config, OffPolicyConfig):
             return self.agent_config
         return dataclasses.replace(self.agent_config, samples_per_insert=self.samples_per_insert)
+
+    @property
+    def budget(self) -> Budget:
+        """How long the run lasts: `steps` of its actors, or of a learner that has none."""
+        return Budget(self.steps, "actor_steps" if self.config.has_actors else "learner_steps")
+
+    @property
+    def num_environments(self) -> int:
+        """Environments over all actors."""
+        return self.num_actors * self.environments_per_actor
 
     @property
     def steps_between_evaluations(self) -> int:
@@ -219,6 +238,21 @@ class Experiment:
             ExperimentError: see `make_environment`.
         """
         return self.known_layout().spec()
+
+    def make_source(self) -> Source:
+        """Makes what the learner reads and the actors write, as the agent chooses it.
+
+        Raises:
+            ExperimentError: see `make_environment`.
+        """
+        from quinoa.agents import registry
+
+        return registry.load(self.agent).agent_class.make_source(
+            self.config,
+            self.spec(),
+            num_environments=self.num_environments,
+            steps_per_call=self.steps_per_call,
+        )
 
     def known_layout(self) -> Layout:
         """The layout of the environment; makes one if it is not known.

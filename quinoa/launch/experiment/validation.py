@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quinoa.agents.config import OffPolicyConfig
+from quinoa.config.fields import ConfigError
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 
@@ -30,17 +32,22 @@ def validate(experiment: Experiment, steps_done: int = 0, transitions_held: int 
     Raises:
         ExperimentError: it cannot run; the message says what to change.
     """
-    config = experiment.config
-    # Replay gets an environment's steps a segment at a time.
-    in_segments = config.segment_length * experiment.num_actors * experiment.environments_per_actor
-    learner_starts = max(config.min_replay_size, in_segments)
+    try:
+        learner_starts = experiment.config.transitions_before_learning(experiment.num_environments)
+    except ConfigError as error:
+        raise ExperimentError(str(error)) from error
     if transitions_held >= learner_starts:
         learner_starts = 0
     if experiment.steps - steps_done <= learner_starts:
+        by_then, why = (
+            "replay is to hold",
+            "min_replay_size, or segment_length in every environment",
+        )
+        if not isinstance(experiment.config, OffPolicyConfig):
+            by_then, why = "it is done on", "batch_size"
         raise ExperimentError(
-            f"steps = {experiment.steps} ends before the first gradient step: replay is to hold "
-            f"{learner_starts} transitions by then (min_replay_size, or segment_length in "
-            "every environment). Give more steps, or make those smaller."
+            f"steps = {experiment.steps} ends before the first gradient step: {by_then} "
+            f"{learner_starts} transitions by then ({why}). Give more steps, or make those smaller."
         )
     layout = try_environment(experiment)
     _try_agent(experiment, layout)
@@ -60,8 +67,8 @@ def try_environment(experiment: Experiment) -> Layout:
         batch = experiment.make_environments(1, "validation")
         try:
             batch.reset()
-            shape = (1, *batch.environments[0].action_spec().shape)
-            for fault in batch.step(np.zeros(shape, np.float32)).faults:
+            actions = batch.environments[0].action_spec()
+            for fault in batch.step(np.zeros((1, *actions.shape), actions.dtype)).faults:
                 raise fault
             return Layout.of(batch.environments[0])
         finally:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from quinoa.agents.config import AgentConfig, OffPolicyConfig, OnPolicyConfig
+
 if TYPE_CHECKING:
     from acme import specs
 
-    from quinoa.agents.config import AgentConfig
     from quinoa.launch.experiment import Experiment
 
 # Rough costs of an actor's policy call and of one environment's step in seconds, as measured by
@@ -62,10 +63,14 @@ def choose(config: AgentConfig, *, num_actors: int, cores: int, gpu: bool) -> Si
         cores: how many cores the run may use.
         gpu: whether the learner has a GPU.
     """
+    steps_per_call = _STEPS_PER_CALL_ON_GPU if gpu else _STEPS_PER_CALL
+    if isinstance(config, OnPolicyConfig):
+        # Each gradient step is on what was acted with the parameters of the one before.
+        steps_per_call = 1
     rate = _LEARNER_RATE_ON_GPU if gpu else _LEARNER_RATE_PER_CORE * cores
     return Sizes(
         environments_per_actor=_environments(config, num_actors, rate),
-        steps_per_call=_STEPS_PER_CALL_ON_GPU if gpu else _STEPS_PER_CALL,
+        steps_per_call=steps_per_call,
         learner_threads=cores,
     )
 
@@ -90,10 +95,10 @@ def needs(experiment: Experiment, spec: specs.EnvironmentSpec, *, is_one_process
         spec: its environment's.
         is_one_process: whether the engine runs everything in one process.
     """
-    sizes = (spec.observations.shape[0], spec.actions.shape[0])
-    # The two observations, the action, the reward and the discount of a transition.
-    row = 4 * (2 * sizes[0] + sizes[1] + 2)
-    replay = row * min(experiment.config.max_replay_size, experiment.steps)
+    # The two observations, the action, the reward and the discount of a transition. One of a finite
+    # set of actions, whose shape is [], is one number.
+    row = 4 * (2 * spec.observations.shape[0] + math.prod(spec.actions.shape) + 2)
+    replay = row * min(experiment.config.transitions_held, experiment.steps)
     if is_one_process:
         return Needs(1, _PROCESS_BYTES + replay)
     num_processes = experiment.num_actors + _PROCESSES_BESIDE_ACTORS
@@ -142,8 +147,14 @@ def has_gpu(environment: Mapping[str, str]) -> bool:
 
 
 def _environments(config: AgentConfig, num_actors: int, learner_rate: float) -> int:
-    """The smallest power of two with which the actors keep up with the learner."""
-    if not config.samples_per_insert:
+    """The smallest power of two with which the actors keep up with the learner.
+
+    On-policy, where both wait for one another: the greatest number that makes up a batch.
+    """
+    if isinstance(config, OnPolicyConfig):
+        of_each_actor = math.gcd(config.batch_size // config.segment_length, 2**30 * num_actors)
+        return max(min(of_each_actor // num_actors, _MAX_ENVIRONMENTS), 1)
+    if not isinstance(config, OffPolicyConfig) or not config.samples_per_insert:
         return _MAX_ENVIRONMENTS
     wanted_rate = learner_rate * config.batch_size / config.samples_per_insert / num_actors
     # N / (call + N · step) ≥ wanted_rate.

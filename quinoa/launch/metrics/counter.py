@@ -13,6 +13,7 @@ from typing import Any
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.metrics.rates import Pace, scalars_of
 from quinoa.launch.run import events
+from quinoa.launch.run.budget import Budget, Unit
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
 from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.roles import Role
@@ -41,14 +42,23 @@ class Counter:
     report which is repeated because its answer was lost counts once.
     """
 
-    def __init__(self, folder: RunFolder, steps: int, start: Counts | None = None):
+    def __init__(
+        self,
+        folder: RunFolder,
+        steps: int,
+        start: Counts | None = None,
+        *,
+        unit: Unit = "actor_steps",
+    ):
         """Starts counting.
 
         Args:
             folder: of the run.
-            steps: actor steps after which the run is over.
+            steps: after which the run is over.
             start: the counts to start from; None is from zero.
+            unit: what the steps are of, see `Budget`.
         """
+        self._budget = Budget(steps, unit)
         self._folder = folder
         self._steps = steps
         start = start or Counts()
@@ -103,7 +113,7 @@ class Counter:
             self._events_seen[sender] = max(
                 self._events_seen[sender], report.first_event + len(report.events)
             )
-            return Answer(counts, is_over=counts.actor_steps >= self._steps)
+            return Answer(counts, is_over=self._budget.is_spent(counts))
 
     def status(self) -> dict[str, Any]:
         """How far the run is, and how it goes.

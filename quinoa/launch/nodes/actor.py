@@ -8,7 +8,6 @@ from typing import NoReturn
 
 from quinoa.agents import registry
 from quinoa.agents.parameters import ParameterClient
-from quinoa.agents.replay import SegmentWriter
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter
 from quinoa.launch.nodes import heartbeat
@@ -83,7 +82,13 @@ class ActorNode:
         def should_stop() -> bool:
             return self._stop_event.is_set() or reporter.stop
 
-        parameters = ParameterClient(self._get_parameters, policy, tolerance_s=PATIENCE_S)
+        source = experiment.make_source()
+        parameters = ParameterClient(
+            self._get_parameters,
+            policy,
+            period_s=source.polling_period_s,
+            tolerance_s=PATIENCE_S,
+        )
         replay_client = None
         if parameters.wait_for_first(should_stop):
             replay_client = self._replay.connect(should_stop)
@@ -92,11 +97,15 @@ class ActorNode:
             environments.close()
             return
         should_stop = self._replay.failing_where_moved(replay_client, should_stop)
-        writer = SegmentWriter(
-            replay_client, len(environments), config, spec, should_stop=should_stop
-        )
+        writer = source.writer(replay_client, len(environments), should_stop=should_stop)
         acting = Acting(
-            experiment, self._index, policy, environments, writer, reporter, parameters=parameters
+            experiment,
+            self._index,
+            policy,
+            environments,
+            writer,
+            reporter,
+            parameters=source.synchronized(parameters, writer, should_stop=should_stop),
         )
         with too_many_faults_are_fatal():
             while not should_stop():

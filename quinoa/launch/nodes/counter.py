@@ -6,6 +6,7 @@ import threading
 
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes import heartbeat
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 
@@ -16,9 +17,9 @@ _PERIOD_S = 0.5
 class CounterNode(Counter):
     """Serves `report` and `status`, and keeps the run's files up to date."""
 
-    def __init__(self, folder: RunFolder, steps: int, start: Counts, stop: threading.Event):
+    def __init__(self, folder: RunFolder, budget: Budget, start: Counts, stop: threading.Event):
         """See `Counter`; `stop` ends `run`."""
-        super().__init__(folder, steps, start)
+        super().__init__(folder, budget.steps, start, unit=budget.unit)
         self._stop_event = stop
 
     def run(self) -> None:

@@ -9,8 +9,8 @@ import threading
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents import replay
 from quinoa.agents.divergence import finite_parameters
+from quinoa.agents.learner import fingerprint
 from quinoa.agents.parameters import PublishedParameters
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
@@ -61,8 +61,7 @@ class LearnerNode:
         self._report = report
         self._stop_event = stop
         checkpoint = learner_checkpoints.recover_newest(folder.checkpoints)
-        self._spec = experiment.spec()
-        self._learner = make_learner(experiment, self._spec, checkpoint)
+        self._learner = make_learner(experiment, experiment.spec(), checkpoint)
         self._start = learner_checkpoints.counts_at(checkpoint)
         self._published = PublishedParameters()
         self._publish()
@@ -78,16 +77,17 @@ class LearnerNode:
             DivergedError: learning has diverged, and going back has not helped.
             RunError: what it has learned last cannot be saved.
         """
-        experiment = self._experiment
+        experiment, learner = self._experiment, self._learner
+        source = experiment.make_source()
         with BackgroundReporter(self._report, Role.LEARNER, source=LEARNER_SOURCE) as reporter:
             learning = Learning(
                 experiment,
-                self._learner,
+                learner,
                 self._folder,
                 reporter,
                 counts=functools.partial(self._counts, reporter),
                 publish=self._publish,
-                publish_period_s=_PUBLISH_S,
+                publish_period_s=0.0 if source.publishes_each_call else _PUBLISH_S,
             )
 
             def should_stop() -> bool:
@@ -95,16 +95,14 @@ class LearnerNode:
                 return self._stop_event.is_set()
 
             superbatches = self._replay.drawn(
-                lambda address, ends: replay.superbatches(
+                lambda address, ends: source.superbatches(
                     address,
-                    experiment.config,
-                    self._spec,
-                    steps_per_call=experiment.steps_per_call,
+                    fingerprint=lambda: fingerprint(learner.parameters()),
                     should_stop=ends,
                 ),
                 heartbeat.beating(should_stop),
             )
-            table = TableWatch(self._replay, experiment.config.segment_length, learning.fill)
+            table = TableWatch(self._replay, source, learning.fill)
             # Both end what they run in the background.
             with contextlib.closing(table), contextlib.closing(superbatches):
                 for superbatch in learning.wait.timed(superbatches):

@@ -42,7 +42,7 @@ class ReplayNode:
             port: the port of the server.
             stop: ends `run`.
         """
-        self._length = experiment.config.segment_length
+        self._source = experiment.make_source()
         self._stop_event = stop
         self._saver = replay_checkpoints.ReplaySaver(
             folder, experiment, replay_checkpoints.REVERB_FORMAT
@@ -51,7 +51,7 @@ class ReplayNode:
         # Reverb puts a folder in here for each, and would load one that it found when it starts.
         self._written = folder.replay / ".reverb.tmp"
         self._server = reverb.Server(
-            make_tables(experiment),
+            self._source.tables(),
             port,
             reverb.checkpointers.DefaultCheckpointer(
                 str(self._written),
@@ -62,20 +62,21 @@ class ReplayNode:
 
     def run(self) -> None:
         """Saves at intervals until it is told to stop, then a last time."""
+        keeps = self._source.keeps
         while not self._stop_event.wait(_PERIOD_S):
-            if self._saver.is_due:
+            if keeps and self._saver.is_due:
                 self.save()
-        if self._saver.is_on:
+        if keeps and self._saver.is_on:
             self.save()
 
     def save(self) -> bool:
         """Writes a checkpoint while the server serves; returns whether there is one."""
         info = self._client.server_info(_SERVER_TIMEOUT_S)[tables.TABLE]
-        item_bytes = 4 * info.signature.shape.num_elements() + _ITEM_BYTES
+        item_bytes = self._source.item_bytes + _ITEM_BYTES
         return self._saver.save(
             inserted=info.rate_limiter_info.insert_stats.completed,
             sampled=info.rate_limiter_info.sample_stats.completed,
-            transitions=info.current_size * self._length,
+            transitions=info.current_size * self._source.segment_length,
             size=info.current_size * item_bytes,
             fill=self._fill,
         )
@@ -90,19 +91,6 @@ class ReplayNode:
             raise OSError(f"Reverb cannot write it: {error}") from error
         finally:
             shutil.rmtree(self._written, ignore_errors=True)
-
-
-def make_tables(experiment: Experiment) -> list[reverb.Table]:
-    """Makes the tables of the replay server of an experiment."""
-    config = experiment.config
-    return [
-        tables.make_table(
-            config,
-            experiment.spec(),
-            samples_per_insert=config.samples_per_insert,
-            steps_per_call=experiment.steps_per_call,
-        )
-    ]
 
 
 def beat_while_it_answers(address: str) -> None:

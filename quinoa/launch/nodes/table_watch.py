@@ -7,6 +7,7 @@ import threading
 import reverb
 
 from quinoa.agents.replay import TABLE
+from quinoa.agents.source import Source
 from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.roles.replay_watch import ReplayFill
 
@@ -18,16 +19,16 @@ _TIMEOUT_S = 5
 class TableWatch:
     """Looks at the table of a Reverb server, every 5 s from a thread of its own."""
 
-    def __init__(self, replay: ReplayPeer, segment_length: int, fill: ReplayFill):
+    def __init__(self, replay: ReplayPeer, source: Source, fill: ReplayFill):
         """Starts to look.
 
         Args:
             replay: the server.
-            segment_length: transitions in one item; padding counts as such.
+            source: whose table it is.
             fill: takes what is found.
         """
         self._replay = replay
-        self._segment_length = segment_length
+        self._source = source
         self._fill = fill
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="table-watch", daemon=True)
@@ -46,7 +47,8 @@ class TableWatch:
                 # It is being started again. What samples from it says so if that takes too long.
                 self._fill.size = None
             else:
-                length = self._segment_length
-                self._fill.see(table.current_size * length, table.max_size * length)
+                length, evicts = self._source.segment_length, self._source.capacity is not None
+                capacity = table.max_size * length if evicts else None
+                self._fill.see(table.current_size * length, capacity)
             if self._closed.wait(_PERIOD_S):
                 return

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from quinoa.agents.actor import Actor
-from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.protocol import Policy
-from quinoa.agents.replay import Writer
+from quinoa.agents.source import Parameters, Writer
 from quinoa.environments import EnvironmentBatch
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import Reporter
@@ -26,7 +25,7 @@ class Acting:
         writer: Writer,
         reporter: Reporter,
         *,
-        parameters: ParameterClient | None = None,
+        parameters: Parameters | None = None,
     ):
         """Resets the environments.
 

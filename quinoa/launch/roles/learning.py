@@ -52,7 +52,7 @@ def make_learner(
 
 
 class Learning:
-    """A learner, whose every turn is `steps_per_call` gradient steps.
+    """A learner, whose every turn is the gradient steps that one superbatch is for.
 
     Attributes:
         steps: gradient steps that it has done.
@@ -86,7 +86,6 @@ class Learning:
         warn = node_warnings.of(folder.events, _NODE)
         self._learner = learner
         self._reporter = reporter
-        self._steps_per_call = experiment.steps_per_call
         self._publish = publish
         self._publish_period_s = publish_period_s
         self._last_publication = time.monotonic()
@@ -110,7 +109,7 @@ class Learning:
         """Learns from one superbatch, and checks and publishes what was learned when that is due.
 
         Args:
-            superbatch: `steps_per_call` batches.
+            superbatch: K batches, leading shape [K, ...].
 
         Returns:
             Whether it has checked and published; `record` and `save_if_due` wait for the device,
@@ -122,7 +121,7 @@ class Learning:
         """
         self._metrics = self._learner.step(superbatch)
         self._unchecked = superbatch
-        self.steps += self._steps_per_call
+        self.steps += superbatch.reward.shape[0]
         self._reporter.set_learner_steps(self.steps)
         now = time.monotonic()
         if now - self._last_publication < self._publish_period_s:

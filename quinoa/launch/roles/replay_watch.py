@@ -75,10 +75,10 @@ class ReplayFill:
         self._has_warned = False
         self.size: int | None = None
 
-    def see(self, size: int, capacity: int) -> None:
-        """Takes the number of transitions in replay, and the most that it can have."""
+    def see(self, size: int, capacity: int | None) -> None:
+        """Takes the number of transitions in replay, and that at which it evicts; None if never."""
         self.size = size
-        if size >= capacity and not self._has_warned:
+        if capacity is not None and size >= capacity and not self._has_warned:
             self._has_warned = True
             self._warn(
                 "replay_full",

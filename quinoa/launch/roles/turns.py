@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from quinoa.agents.replay import MemoryReplay
 from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
 from quinoa.launch.checkpoints.replay_checkpoints import ReplaySaver
@@ -46,28 +45,27 @@ class Turns:
         Raises:
             CheckpointError: the checkpoint is another experiment's.
         """
-        config, spec = experiment.config, experiment.spec()
-        self._experiment = experiment
         self._should_stop = should_stop
         self._acted, self._learned, self._evaluated = (
             Reporter(report, role, source=role)
             for role in (Role.ACTOR, Role.LEARNER, Role.EVALUATOR)
         )
-        learner = make_learner(experiment, spec, checkpoint)
+        learner = make_learner(experiment, experiment.spec(), checkpoint)
         policy = learner.agent.policy
-        self._replay = MemoryReplay(config, spec, experiment.seed_of("replay"))
+        self._source = experiment.make_source()
+        self._replay = self._source.memory(experiment.seed_of("replay"))
         contents = replay_checkpoints.recover_newest(folder)
         if contents is not None:
             self._replay.restore(contents.path)
         self._replay_checkpoints = ReplaySaver(folder, experiment, replay_checkpoints.ROWS_FORMAT)
-        self._superbatch_size = experiment.steps_per_call * config.batch_size
+        self._superbatch_size = self._source.steps_per_call * experiment.config.batch_size
         self._actors = [
             Acting(
                 experiment,
                 index,
                 policy,
                 experiment.make_environments(experiment.environments_per_actor, Role.ACTOR, index),
-                self._replay,
+                self._replay.writer(experiment.environments_per_actor),
                 self._acted,
             )
             for index in range(experiment.num_actors)
@@ -105,7 +103,7 @@ class Turns:
             # What has been warned of is not lost where an actor fails.
             self._acted.send()
         while self._replay.can_sample(self._superbatch_size):
-            self._learning.turn(self._replay.sample(self._experiment.steps_per_call))
+            self._learning.turn(self._replay.sample(self._source.steps_per_call))
         if self._acted.counts.actor_steps >= self._next_row:
             self._next_row = self._acted.counts.actor_steps + self._row_period
             self._record()
@@ -113,7 +111,7 @@ class Turns:
     def save_if_due(self) -> None:
         """Writes the checkpoints that are due."""
         self._learning.save_if_due()
-        if self._replay_checkpoints.is_due:
+        if self._source.keeps and self._replay_checkpoints.is_due:
             self._save_replay()
 
     def save_last(self) -> None:
@@ -123,7 +121,7 @@ class Turns:
             RunError: see `Learning.end`.
         """
         self._learning.end()
-        if self._replay_checkpoints.is_on:
+        if self._source.keeps and self._replay_checkpoints.is_on:
             self._save_replay()
 
     def close(self) -> None:
@@ -135,7 +133,7 @@ class Turns:
     def _record(self) -> None:
         for acting in self._actors:
             acting.record()
-        self._learning.fill.see(len(self._replay), self._experiment.config.max_replay_size)
+        self._learning.fill.see(len(self._replay), self._source.capacity)
         self._learning.record()
         self._learned.send()
         self._acted.send()

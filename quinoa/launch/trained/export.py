@@ -44,14 +44,16 @@ class Difference(NamedTuple):
     """The greatest differences of an exported policy from the original, over random states.
 
     Attributes:
-        mode: the difference of modes, except where two actions are equally probable.
-        log_prob: the difference of log-probabilities of the original's samples, in nats.
+        mode: the difference of modes, except where two actions are equally probable; None if the
+            policy has no mode.
+        log_prob: the difference of log-probabilities of the original's samples, in nats; None if
+            the policy has no density.
         sample: the difference of samples with the same seed. If the exported policy has other
             random numbers, that of the means of samples and of their squares, in standard errors.
     """
 
-    mode: float
-    log_prob: float
+    mode: float | None
+    log_prob: float | None
     sample: float
 
 
@@ -88,7 +90,6 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
     policy = load_policy(experiment, checkpoint)
     environment = _described_environment(experiment)
     observation_size = sum(part["size"] for part in environment["observation"])
-    action_size = len(environment["action"]["minimum"])
     rng = np.random.default_rng(experiment.seed)
     states = rng.standard_normal((_STATES, observation_size)).astype(np.float32)
 
@@ -98,7 +99,7 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
     ) as temporary:
         made = Path(temporary) / "export"
         made.mkdir()
-        module = _PolicyModule(policy, observation_size, action_size)
+        module = _PolicyModule(policy, observation_size, experiment.spec().actions)
         module.save(made / SAVED_MODEL)
         saved_model = _check_saved_model(made / SAVED_MODEL, module, states)
         numpy = None
@@ -126,29 +127,39 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
 
 
 class _PolicyModule(tf.Module):
-    """A policy's three functions, for batches of any size B."""
+    """A policy's functions, for batches of any size B: `sample`, `mode` and `log_prob`.
 
-    def __init__(self, policy: Policy, observation_size: int, action_size: int):
+    The latter two are None where the policy has no mode, or no density.
+    """
+
+    def __init__(self, policy: Policy, observation_size: int, actions: Any):
         super().__init__()
         self._policy = policy
         observation = tf.TensorSpec([None, observation_size], tf.float32, "observation")
-        action = tf.TensorSpec([None, action_size], tf.float32, "action")
+        action = tf.TensorSpec([None, *actions.shape], actions.dtype, "action")
         seed = tf.TensorSpec([2], tf.int32, "seed")
 
         def function(body: Callable[..., tf.Tensor], *signature: tf.TensorSpec) -> Any:
             return tf.function(body, input_signature=signature)
 
-        self.mode = function(lambda observation: policy(observation).mode(), observation)
+        self.mode: Any = None
+        self.log_prob: Any = None
+        if policy.has_mode:
+            self.mode = function(lambda observation: policy(observation).mode(), observation)
         self.sample = function(
             lambda observation, seed: policy(observation).sample(seed=seed), observation, seed
         )
-        self.log_prob = function(
-            lambda observation, action: policy(observation).log_prob(action), observation, action
-        )
+        if policy.has_density:
+            self.log_prob = function(
+                lambda observation, action: policy(observation).log_prob(action),
+                observation,
+                action,
+            )
 
     def save(self, path: Path) -> None:
         """Writes the SavedModel; raises `OSError` if that fails."""
-        signatures = {name: getattr(self, name) for name in ("mode", "sample", "log_prob")}
+        functions = {"mode": self.mode, "sample": self.sample, "log_prob": self.log_prob}
+        signatures = {name: each for name, each in functions.items() if each is not None}
         try:
             tf.saved_model.save(self, str(path), signatures=signatures)
         except tf.errors.OpError as error:
@@ -166,10 +177,13 @@ def _described_environment(experiment: Experiment) -> dict[str, Any]:
         }
         for part in layout.observation
     ]
+    action: dict[str, Any] = {"minimum": list(layout.low), "maximum": list(layout.high)}
+    if layout.number_of_actions is not None:
+        action = {"number": layout.number_of_actions}
     return {
         "action_repeat": experiment.action_repeat,
         "observation": observation,
-        "action": {"minimum": list(layout.low), "maximum": list(layout.high)},
+        "action": action,
     }
 
 
@@ -185,14 +199,15 @@ def _check_saved_model(
         return output
 
     drawn = original.sample(observation, seed)
-    difference = Difference(
-        _mode_difference(original, states, output_of("mode", observation=observation)),
-        _greatest(
-            output_of("log_prob", observation=observation, action=drawn)
-            - original.log_prob(observation, drawn).numpy()
-        ),
-        _greatest(output_of("sample", observation=observation, seed=seed) - drawn.numpy()),
-    )
+    of_modes = of_log_probs = None
+    if original.mode is not None:
+        modes = output_of("mode", observation=observation)
+        of_modes = _mode_difference(original, states, modes)
+    if original.log_prob is not None:
+        log_probs = output_of("log_prob", observation=observation, action=drawn)
+        of_log_probs = _greatest(log_probs - original.log_prob(observation, drawn).numpy())
+    of_samples = output_of("sample", observation=observation, seed=seed) - drawn.numpy()
+    difference = Difference(of_modes, of_log_probs, _greatest(of_samples))
     _require_same(difference, "SavedModel", _ACTION_TOLERANCE)
     return difference
 
@@ -218,7 +233,9 @@ def _mode_difference(
 ) -> float:
     """The greatest difference of modes; one that is equally probable counts as equal."""
     own = original.mode(tf.constant(states))
-    difference = np.abs(modes - own.numpy()).max(axis=1)
+    difference = np.abs(modes - own.numpy()).reshape(len(modes), -1).max(axis=1)
+    if original.log_prob is None:
+        return _greatest(difference)
     of_own, of_other = (original.log_prob(tf.constant(states), a).numpy() for a in (own, modes))
     equally_probable = np.abs(of_own - of_other) <= _LOG_PROB_TOLERANCE
     difference[equally_probable & (difference > _ACTION_TOLERANCE)] = 0.0
@@ -258,7 +275,7 @@ def _require_same(difference: Difference, what: str, sample_tolerance: float) ->
     limits = Difference(_ACTION_TOLERANCE, _LOG_PROB_TOLERANCE, sample_tolerance)
     for name, found, limit in zip(Difference._fields, difference, limits, strict=True):
         # Comparisons with NaN are false.
-        if not found <= limit:
+        if found is not None and limit is not None and not found <= limit:
             raise FatalError(
                 f"The {what} is not the policy that it was made of: {name} differs by {found:.2g}, "
                 f"more than {limit:.2g}. Nothing has been exported."

@@ -23,7 +23,8 @@ class PlaybackStep(NamedTuple):
         running: bool [N], whether the episode is running, that is, has not ended.
         lengths: int64 [N], the actions taken so far.
         returns: float64 [N], the undiscounted rewards so far.
-        entropy: float32 [N], the policy's entropy in the present state, in nats.
+        entropy: float32 [N], the policy's entropy in the present state, in nats; None if the policy
+            has no density.
         value: float32 [N], V of the present state; None if the agent has no V.
         last: whether this is the last step.
     """
@@ -32,7 +33,7 @@ class PlaybackStep(NamedTuple):
     running: npt.NDArray[np.bool_]
     lengths: npt.NDArray[np.int64]
     returns: npt.NDArray[np.float64]
-    entropy: FloatArray
+    entropy: FloatArray | None
     value: FloatArray | None
     last: bool
 

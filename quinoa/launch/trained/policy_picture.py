@@ -48,8 +48,9 @@ class SampledActions(NamedTuple):
 
     Attributes:
         label: the state's label.
-        actions: float32 [number, A].
-        num_bins: the bins per dimension if actions lie on a grid over [-1, 1]; else None.
+        actions: float32 [number, A]; int32 [number] of a finite set of actions.
+        num_bins: the bins per dimension if actions lie on a grid over [-1, 1], or how many actions
+            there are in a finite set; else None.
     """
 
     label: str
@@ -151,6 +152,8 @@ def _sample(
         repeated = np.repeat(state.observation[None], num_actions, axis=0)
         actions = action_function(policy, repeated.shape, seed=seed, sample=True)(repeated, 0)
         bins = getattr(policy(tf.constant(state.observation[None])), "num_bins", None)
+        if actions.ndim == 1:
+            bins = experiment.spec().actions.num_values
         drawn.append(SampledActions(state.label, actions, bins))
     return drawn
 
@@ -193,7 +196,8 @@ def _played(
 def _draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
     from matplotlib.figure import Figure
 
-    size = drawn[0].actions.shape[1]
+    # One of a finite set of actions has no dimensions, and a single panel.
+    size = drawn[0].actions.shape[1] if drawn[0].actions.ndim > 1 else 1
     pairs = [(i, i + 1 if i + 1 < size else 0) for i in range(0, size, 2)]
     figure = Figure(
         figsize=(_PANEL * len(pairs) + 1.2, _PANEL * len(drawn) + 0.4), layout="constrained"
@@ -216,6 +220,15 @@ def _draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
 
 
 def _draw_pair(axes: Any, drawn: SampledActions, i: int, j: int) -> None:
+    if drawn.actions.ndim == 1:
+        assert drawn.num_bins is not None
+        shares = np.bincount(drawn.actions, minlength=drawn.num_bins) / len(drawn.actions)
+        axes.bar(np.arange(drawn.num_bins), shares, color=_COLOUR)
+        axes.set_xlabel("action")
+        axes.set_ylabel("share of the actions")
+        axes.set_ylim(0, None)
+        axes.locator_params(axis="x", integer=True)
+        return
     edge = 1.04 if drawn.num_bins is None else 1.0 + 1.0 / (drawn.num_bins - 1)
     axes.set_xlim(-edge, edge)
     axes.set_xlabel(f"action dimension {i + 1}")

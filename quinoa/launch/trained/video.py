@@ -81,7 +81,7 @@ def record(
     """
     agent = load_agent(experiment, checkpoint)
     every, rate = timing(environments[0])
-    kind = "sampled actions" if sample else "the policy's mode"
+    kind = "sampled actions" if sample or not agent.policy.has_mode else "the policy's mode"
     title = (
         f"{experiment.agent} on {experiment.environment}, "
         f"{int(checkpoint.path.name)} learner steps, {kind}"
@@ -148,6 +148,7 @@ def _frames(
                 [(each.shape[0], each.shape[1]) for each in pictures],
                 length=length,
                 has_value=step.value is not None,
+                has_entropy=step.entropy is not None,
             )
         video.add_values(step)
         if step.step % every and not step.last:

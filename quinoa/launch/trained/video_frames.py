@@ -50,6 +50,7 @@ class VideoFrames:
         *,
         length: int,
         has_value: bool,
+        has_entropy: bool = True,
         entropy_label: str = "entropy (nats)",
     ):
         """Lays the frame out.
@@ -59,6 +60,7 @@ class VideoFrames:
             picture_sizes: the height and width of each episode's picture.
             length: the greatest number of steps.
             has_value: whether there is a chart of V(s).
+            has_entropy: whether there is one of the policy's entropy.
             entropy_label: the label of the entropy's chart.
         """
         count = len(picture_sizes)
@@ -70,7 +72,7 @@ class VideoFrames:
         self._width = _even(max(grid_width, _LEAST_CHART_WIDTH))
         self._left = (self._width - grid_width) // 2 + _GAP
         self._charts_top = _TITLE + rows * (self._cell_height + _GAP)
-        labels = ["value V(s)", entropy_label] if has_value else [entropy_label]
+        labels = ["value V(s)"] * has_value + [entropy_label] * has_entropy
         self._charts = _Charts(labels, count, self._width, length)
         self._height = _even(self._charts_top + self._charts.height)
         self._base = self._make_base(title)
@@ -84,8 +86,8 @@ class VideoFrames:
 
     def add_values(self, step: PlaybackStep) -> None:
         """Adds the values of a step to the charts."""
-        values = [] if step.value is None else [step.value]
-        self._charts.add(step.step, step.running, [*values, step.entropy])
+        values = [each for each in (step.value, step.entropy) if each is not None]
+        self._charts.add(step.step, step.running, values)
 
     def needs_picture(self, index: int) -> bool:
         """Whether `compose` needs a new picture of an episode, as its end has not been drawn."""
@@ -165,9 +167,10 @@ class _Charts:
 
         beside = width >= len(labels) * _LEAST_CHART_WIDTH
         rows, columns = (1, len(labels)) if beside else (len(labels), 1)
-        self.height = rows * _CHART_HEIGHT
+        self.height = rows * _CHART_HEIGHT if labels else 0
         self._length = length
-        figure = Figure(figsize=(width / _DPI, self.height / _DPI), dpi=_DPI)
+        # A figure must have a height, also where there is nothing to draw on it.
+        figure = Figure(figsize=(width / _DPI, max(self.height, 1) / _DPI), dpi=_DPI)
         self._canvas = FigureCanvasAgg(figure)
         self._axes, self._lines, self._ends = [], [], []
         for index, label in enumerate(labels):
@@ -216,7 +219,7 @@ class _Charts:
                 of_chart[i].append(float(new[i]))
         for index, new in enumerate(values):
             self._grow_limits(index, np.asarray(new)[running])
-        while step > self._axes[0].get_xlim()[1]:
+        while self._axes and step > self._axes[0].get_xlim()[1]:
             for axes in self._axes:
                 axes.set_xlim(0, min(2 * axes.get_xlim()[1], self._length))
             self._background = None
@@ -256,7 +259,7 @@ class _Charts:
                 end.set_data(x[-1:], y[-1:])
                 axes.draw_artist(line)
                 axes.draw_artist(end)
-        picture: Frame = np.asarray(self._canvas.buffer_rgba())[..., :3]
+        picture: Frame = np.asarray(self._canvas.buffer_rgba())[: self.height, :, :3]
         return picture
 
 

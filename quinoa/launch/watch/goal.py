@@ -45,10 +45,11 @@ class Goal:
 
     @classmethod
     def _of(cls, steps: int, ratio: float | None, config: Mapping[str, Any]) -> Goal:
-        samples_per_insert = config["samples_per_insert"] if ratio is None else ratio
+        # An on-policy agent learns from each transition once, a batch at a time.
+        samples_per_insert = config.get("samples_per_insert", 1.0) if ratio is None else ratio
         return cls(
             steps,
             samples_per_insert / config["batch_size"] or None,
-            config["min_replay_size"],
-            config["max_replay_size"],
+            config.get("min_replay_size", config["batch_size"]),
+            config.get("max_replay_size", config["batch_size"]),
         )

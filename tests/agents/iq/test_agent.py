@@ -32,13 +32,13 @@ def make(preset, **changes):
 
 
 def batch():
-    return type(make_transitions(1))(*map(tf.constant, make_transitions(32)))
+    return tf.nest.map_structure(tf.constant, make_transitions(32))
 
 
 @PRESET
 def test_loss_is_equation_2(preset):
     agent, config = make(preset)
-    s, a, r, d, next_s = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = batch()
     q = config.tau * agent.policy(s).log_prob(a) + agent._value(s)
     value = agent._target_value if config.target_value else agent._value
     target = r + 0.99 * d * value(next_s)

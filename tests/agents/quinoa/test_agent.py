@@ -29,7 +29,7 @@ def make(action_size=2, shake=0.3, **changes):
 
 def batch(size=32, action_size=2):
     transitions = make_transitions(size, action_size=action_size)
-    return type(transitions)(*map(tf.constant, transitions))
+    return tf.nest.map_structure(tf.constant, transitions)
 
 
 def after_step(agent, step, transitions=None):
@@ -51,7 +51,7 @@ COUPLINGS = pytest.mark.parametrize("coupling", ["affine", "piecewise_linear"])
 @pytest.mark.parametrize("rho", [1.0, 0.9, 0.0])
 def test_loss_is_equations_2_and_3(rho, coupling):
     agent, _ = make(prior_power=rho, coupling=coupling)
-    s, a, r, d, next_s = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = batch()
     log_uniform = -2 * np.log(2)
     prior = rho * agent._copied_policy(s).log_prob(a) + (1 - rho) * log_uniform
     q = agent._value(s) + agent._alpha * (agent.policy(s).log_prob(a) - prior)

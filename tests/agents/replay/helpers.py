@@ -10,9 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 import portpicker
 import reverb
+import tensorflow as tf
 from acme import specs
 
-from quinoa.agents.replay import TABLE, segments
+from quinoa.agents.replay import TABLE
+from quinoa.agents.rows import RowLayout, valid
 from quinoa.agents.types import Transition
 
 
@@ -26,14 +28,16 @@ def numbered(numbers: np.ndarray, spec: specs.EnvironmentSpec) -> Transition:
         reward=-numbers,
         discount=np.where(numbers % 7 == 0, 0.0, 1.0).astype(np.float32),
         next_observation=observation + 0.5,
+        last=(numbers % 7 == 0) | (numbers % 5 == 0),
     )
 
 
 def assert_numbered(transitions: Transition, spec: specs.EnvironmentSpec) -> np.ndarray:
     """Checks that every field belongs to its number; returns the numbers, int."""
-    fields = Transition(*map(np.asarray, transitions))
+    fields = tf.nest.map_structure(np.asarray, transitions)
     numbers = fields.observation[..., 0]
-    for field, expected in zip(fields, numbered(numbers, spec), strict=True):
+    assert not transitions.extras
+    for field, expected in zip(fields[:-1], numbered(numbers, spec)[:-1], strict=True):
         np.testing.assert_array_equal(field, expected)
     return numbers.astype(int)
 
@@ -74,12 +78,12 @@ def settled_size(address: str, at_least: int) -> int:
 
 def drain(address: str, spec: specs.EnvironmentSpec) -> list[Transition]:
     """Takes every item of a table made by `as_queue`; the valid transitions of each segment."""
-    client = reverb.Client(address)
+    client, layout = reverb.Client(address), RowLayout(spec)
     held = []
     for sample in client.sample(TABLE, table_size(address), emit_timesteps=False):
         (rows,) = sample.data
-        held.append(segments.unpack(rows[segments.valid(rows) == 1], spec))
-        padding = rows[segments.valid(rows) != 1]
+        held.append(layout.unpack(rows[valid(rows)]))
+        padding = rows[~valid(rows)]
         np.testing.assert_array_equal(padding, np.zeros_like(padding))
     return held
 

@@ -7,16 +7,16 @@ import reverb
 import tensorflow as tf
 from scipy import stats
 
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.protocol import OffPolicyConfig
 from quinoa.agents.replay import (
     TABLE,
     SegmentWriter,
     dataset,
     make_table,
-    segments,
     server,
     superbatches,
 )
+from quinoa.agents.rows import RowLayout
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import (
     as_queue,
@@ -27,6 +27,7 @@ from tests.agents.replay.helpers import (
 )
 
 SPEC = make_spec()
+LAYOUT = RowLayout(SPEC)
 
 
 def freely_sampled(table):
@@ -35,7 +36,7 @@ def freely_sampled(table):
 
 def write(address, config, streams):
     """Writes the numbers [T, N], T steps of N environments."""
-    writer = SegmentWriter(reverb.Client(address), streams.shape[1], config, SPEC)
+    writer = SegmentWriter(reverb.Client(address), streams.shape[1], config, LAYOUT)
     for numbers in streams:
         writer.append(numbered(numbers, SPEC))
     assert writer.close()
@@ -43,14 +44,16 @@ def write(address, config, streams):
 
 @pytest.mark.parametrize(("segment_length", "batch_size"), [(4, 8), (7, 12), (64, 5), (1, 9)])
 def test_each_transition_is_in_a_superbatch_once_and_whole(segment_length, batch_size):
-    config = AgentConfig(segment_length=segment_length, batch_size=batch_size, min_replay_size=1)
-    table = make_table(config, SPEC, samples_per_insert=1.0, steps_per_call=3)
+    config = OffPolicyConfig(
+        segment_length=segment_length, batch_size=batch_size, min_replay_size=1
+    )
+    table = make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=3)
     num_segments = -(-3 * batch_size // segment_length)
     # Full segments, twice as many as the two superbatches take, each of them given out once.
     numbers = np.arange(4 * num_segments * segment_length).reshape(-1, 1)
     with serve(as_queue(table)) as address:
         write(address, config, numbers)
-        drawing = superbatches(address, config, SPEC, steps_per_call=3)
+        drawing = superbatches(address, config, LAYOUT, steps_per_call=3)
         first, second = (assert_numbered(next(drawing), SPEC) for _ in range(2))
         drawing.close()
     for got in (first, second):
@@ -64,32 +67,34 @@ def test_each_transition_is_in_a_superbatch_once_and_whole(segment_length, batch
 
 
 def test_tensors_have_static_shapes():
-    config = AgentConfig(segment_length=4, batch_size=8, min_replay_size=1)
+    config = OffPolicyConfig(segment_length=4, batch_size=8, min_replay_size=1)
     with serve(
-        freely_sampled(make_table(config, SPEC, samples_per_insert=1.0, steps_per_call=2))
+        freely_sampled(make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=2))
     ) as address:
         write(address, config, np.arange(8).reshape(4, 2))
-        drawing = superbatches(address, config, SPEC, steps_per_call=2)
+        drawing = superbatches(address, config, LAYOUT, steps_per_call=2)
         superbatch = next(drawing)
         drawing.close()
-    assert [field.shape for field in superbatch] == [
+    fields = tf.nest.flatten(superbatch)
+    assert [field.shape for field in fields] == [
         (2, 8, 3),
         (2, 8, 2),
         (2, 8),
         (2, 8),
         (2, 8, 3),
+        (2, 8),
     ]
-    assert {field.dtype for field in superbatch} == {tf.float32}
+    assert [field.dtype for field in fields] == [tf.float32] * 5 + [tf.bool]
 
 
 def test_padding_is_never_drawn():
-    config = AgentConfig(segment_length=8, batch_size=10, min_replay_size=1)
-    table = make_table(config, SPEC, samples_per_insert=1.0, steps_per_call=2)
+    config = OffPolicyConfig(segment_length=8, batch_size=10, min_replay_size=1)
+    table = make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=2)
     # Three padded segments (lengths 1, 3 and 5) and none that is full: fewer than K·B.
     with serve(freely_sampled(table)) as address:
         for start, length in ((1, 1), (10, 3), (20, 5)):
             write(address, config, np.arange(start, start + length).reshape(-1, 1))
-        drawing = superbatches(address, config, SPEC, steps_per_call=2)
+        drawing = superbatches(address, config, LAYOUT, steps_per_call=2)
         drawn = [assert_numbered(next(drawing), SPEC) for _ in range(20)]
         drawing.close()
     assert {int(number) for number in np.unique(drawn)} == {1, 10, 11, 12, 20, 21, 22, 23, 24}
@@ -97,10 +102,10 @@ def test_padding_is_never_drawn():
 
 def test_shuffling_puts_every_transition_anywhere_with_equal_chance():
     # 4 segments of 3 of which the last two are padded; K·B = 4 of 9 transitions.
-    segment = np.zeros((4, 3, segments.row_width(SPEC)), np.float32)
-    segment[:2] = segments.pack(numbered(np.arange(6).reshape(2, 3), SPEC))
-    segment[2, :2] = segments.pack(numbered(np.array([6, 7]), SPEC))
-    segment[3, :1] = segments.pack(numbered(np.array([8]), SPEC))
+    segment = np.zeros((4, 3, LAYOUT.width), np.float32)
+    segment[:2] = LAYOUT.pack(numbered(np.arange(6).reshape(2, 3), SPEC))
+    segment[2, :2] = LAYOUT.pack(numbered(np.array([6, 7]), SPEC))
+    segment[3, :1] = LAYOUT.pack(numbered(np.array([8]), SPEC))
     tf.random.set_seed(0)
 
     @tf.function
@@ -109,7 +114,7 @@ def test_shuffling_puts_every_transition_anywhere_with_equal_chance():
 
     counts = np.zeros((9, 4))
     for _ in range(1200):
-        numbers = assert_numbered(segments.unpack(shuffled(segment).numpy(), SPEC), SPEC).ravel()
+        numbers = assert_numbered(LAYOUT.unpack(shuffled(segment).numpy()), SPEC).ravel()
         assert len(set(numbers)) == 4
         counts[numbers, np.arange(4)] += 1
     for place in range(4):
@@ -117,21 +122,23 @@ def test_shuffling_puts_every_transition_anywhere_with_equal_chance():
 
 
 def test_where_padding_leaves_too_few_each_comes_as_often_as_any_other():
-    drawn = np.zeros((2, 4, segments.row_width(SPEC)), np.float32)
-    drawn[0, :3] = segments.pack(numbered(np.array([1, 2, 3]), SPEC))
+    drawn = np.zeros((2, 4, LAYOUT.width), np.float32)
+    drawn[0, :3] = LAYOUT.pack(numbered(np.array([1, 2, 3]), SPEC))
     rows = dataset._shuffled_rows(tf.constant(drawn), 1, 7).numpy()
-    numbers = assert_numbered(segments.unpack(rows, SPEC), SPEC)
+    numbers = assert_numbered(LAYOUT.unpack(rows), SPEC)
     _, counts = np.unique(numbers, return_counts=True)
     assert sorted(counts) == [2, 2, 3]
 
 
 def test_segments_are_drawn_uniformly_from_all_that_are_held():
-    config = AgentConfig(segment_length=4, batch_size=32, min_replay_size=1, max_replay_size=4 * 50)
-    table = make_table(config, SPEC, samples_per_insert=1.0, steps_per_call=10)
+    config = OffPolicyConfig(
+        segment_length=4, batch_size=32, min_replay_size=1, max_replay_size=4 * 50
+    )
+    table = make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=10)
     with serve(freely_sampled(table)) as address:
         # 80 segments come in: the first 30 are evicted.
         write(address, config, np.arange(4 * 80).reshape(-1, 1))
-        drawing = superbatches(address, config, SPEC, steps_per_call=10)
+        drawing = superbatches(address, config, LAYOUT, steps_per_call=10)
         numbers = np.concatenate([assert_numbered(next(drawing), SPEC).ravel() for _ in range(60)])
         drawing.close()
     assert numbers.min() >= 4 * 30
@@ -143,11 +150,11 @@ def test_segments_are_drawn_uniformly_from_all_that_are_held():
 
 
 def test_a_stop_ends_the_wait_and_leaves_no_thread():
-    config = AgentConfig(segment_length=4, batch_size=8, min_replay_size=100)
-    table = make_table(config, SPEC, samples_per_insert=1.0, steps_per_call=2)
+    config = OffPolicyConfig(segment_length=4, batch_size=8, min_replay_size=100)
+    table = make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=2)
     stop = threading.Event()
     with serve(table) as address:
-        drawing = superbatches(address, config, SPEC, steps_per_call=2, should_stop=stop.is_set)
+        drawing = superbatches(address, config, LAYOUT, steps_per_call=2, should_stop=stop.is_set)
         threading.Timer(0.3, stop.set).start()
         started = time.monotonic()
         assert list(drawing) == []
@@ -156,10 +163,10 @@ def test_a_stop_ends_the_wait_and_leaves_no_thread():
 
 
 def test_a_wait_longer_than_the_samplers_timeout_loses_nothing():
-    config = AgentConfig(segment_length=2, batch_size=4, min_replay_size=1)
-    table = make_table(config, SPEC, samples_per_insert=1.0, steps_per_call=3)
+    config = OffPolicyConfig(segment_length=2, batch_size=4, min_replay_size=1)
+    table = make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=3)
     with serve(as_queue(table)) as address:
-        drawing = superbatches(address, config, SPEC, steps_per_call=3)
+        drawing = superbatches(address, config, LAYOUT, steps_per_call=3)
         got = []
         thread = threading.Thread(target=lambda: got.append(next(drawing)))
         thread.start()
@@ -172,11 +179,11 @@ def test_a_wait_longer_than_the_samplers_timeout_loses_nothing():
 
 
 def test_it_is_at_most_one_superbatch_and_what_is_in_flight_ahead():
-    config = AgentConfig(segment_length=2, batch_size=8, min_replay_size=1)
-    table = make_table(config, SPEC, samples_per_insert=1.0, steps_per_call=10)
+    config = OffPolicyConfig(segment_length=2, batch_size=8, min_replay_size=1)
+    table = make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=10)
     with serve(freely_sampled(table)) as address:
         write(address, config, np.arange(20).reshape(-1, 1))
-        drawing = superbatches(address, config, SPEC, steps_per_call=10)
+        drawing = superbatches(address, config, LAYOUT, steps_per_call=10)
         next(drawing)
         time.sleep(0.5)
         info = reverb.Client(address).server_info(5)[TABLE].rate_limiter_info
@@ -188,13 +195,13 @@ def test_it_is_at_most_one_superbatch_and_what_is_in_flight_ahead():
 def test_no_server_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(server, "_TIMEOUT_S", 1)
     with pytest.raises(ConnectionError, match="No Reverb server answers at localhost:1 "):
-        superbatches("localhost:1", AgentConfig(), SPEC, steps_per_call=1)
+        superbatches("localhost:1", OffPolicyConfig(), LAYOUT, steps_per_call=1)
 
 
 def test_a_server_for_something_else_is_one_clear_error():
-    config = AgentConfig(segment_length=4)
-    table = make_table(config, SPEC, samples_per_insert=1.0, steps_per_call=2)
+    config = OffPolicyConfig(segment_length=4)
+    table = make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=2)
     with serve(table) as address, pytest.raises(ValueError, match="another environment"):
-        superbatches(address, config, make_spec(9), steps_per_call=2)
+        superbatches(address, config, RowLayout(make_spec(9)), steps_per_call=2)
     with serve(table.replace(name="other")) as address, pytest.raises(ValueError, match="no table"):
-        superbatches(address, config, SPEC, steps_per_call=2)
+        superbatches(address, config, LAYOUT, steps_per_call=2)

@@ -2,21 +2,24 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.protocol import OffPolicyConfig
 from quinoa.agents.replay import MemoryReplay, memory
+from quinoa.agents.rows import RowLayout
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import assert_numbered, numbered
 
 SPEC = make_spec()
-CONFIG = AgentConfig(batch_size=16, min_replay_size=1, max_replay_size=100)
+LAYOUT = RowLayout(SPEC)
+CONFIG = OffPolicyConfig(batch_size=16, min_replay_size=1, max_replay_size=100)
 
 
 def filled(config, numbers, seed=0):
-    replay = MemoryReplay(config, SPEC, seed)
+    replay = MemoryReplay(config, LAYOUT, seed)
     replay.append(numbered(np.asarray(numbers), SPEC))
     return replay
 
@@ -31,7 +34,7 @@ def test_it_holds_the_last_ones_however_it_grows(max_size, counts, initial_rows)
     config = dataclasses.replace(CONFIG, max_replay_size=max_size, batch_size=4000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "_INITIAL_ROWS", initial_rows)
-        replay = MemoryReplay(config, SPEC, seed=1)
+        replay = MemoryReplay(config, LAYOUT, seed=1)
         start = 0
         for count in counts:
             replay.append(numbered(np.arange(start, start + count), SPEC))
@@ -59,7 +62,7 @@ def test_the_seed_settles_what_is_drawn():
         replay = filled(CONFIG, np.arange(50), seed)
         first = replay.sample(2)
         replay.append(numbered(np.arange(50, 60), SPEC))
-        return [field for batch in (first, replay.sample(3)) for field in batch]
+        return tf.nest.flatten([first, replay.sample(3)])
 
     for one, other in zip(draws(3), draws(3), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -94,9 +97,9 @@ def test_memory_is_taken_as_transitions_come():
 def test_what_was_drawn_is_the_callers_to_keep():
     replay = filled(dataclasses.replace(CONFIG, max_replay_size=16), np.arange(16))
     drawn = replay.sample(2)
-    before = [field.copy() for field in drawn]
+    before = tf.nest.map_structure(np.copy, drawn)
     replay.append(numbered(np.arange(100, 116), SPEC))
-    for field, copy in zip(drawn, before, strict=True):
+    for field, copy in zip(*map(tf.nest.flatten, (drawn, before)), strict=True):
         np.testing.assert_array_equal(field, copy)
 
 
@@ -132,12 +135,12 @@ def test_what_another_replay_held_is_refused(tmp_path):
         (CONFIG, make_spec(observation_size=9)),
     ):
         with pytest.raises(ValueError, match="it is another environment's, or another max_replay"):
-            MemoryReplay(config, spec, 0).restore(tmp_path)
+            MemoryReplay(config, RowLayout(spec), 0).restore(tmp_path)
 
 
 def test_an_empty_replay_says_so():
     with pytest.raises(RuntimeError, match="empty"):
-        MemoryReplay(CONFIG, SPEC, 0).sample(1)
+        MemoryReplay(CONFIG, LAYOUT, 0).sample(1)
 
 
 def test_rows_that_are_no_transitions_are_not_held():

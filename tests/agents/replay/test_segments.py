@@ -1,38 +1,21 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from quinoa.agents.replay import segments
-from quinoa.agents.types import Transition
+from quinoa.agents.rows import RowLayout, valid
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import assert_numbered, numbered
 
 SPEC = make_spec(observation_size=4, action_size=3)
-
-
-@pytest.mark.parametrize("leading", [(), (5,), (2, 5), (0,)])
-def test_unpack_inverts_pack(leading):
-    rng = np.random.default_rng(0)
-    shapes = [(*leading, 4), (*leading, 3), leading, leading, (*leading, 4)]
-    transitions = Transition(*(rng.normal(size=s).astype(np.float32) for s in shapes))
-    rows = segments.pack(transitions)
-    assert rows.shape == (*leading, segments.row_width(SPEC))
-    assert rows.dtype == np.float32
-    np.testing.assert_array_equal(segments.valid(rows), np.ones(leading))
-    for of in (rows, tf.constant(rows)):
-        unpacked = segments.unpack(of, SPEC)
-        for field, expected in zip(unpacked, transitions, strict=True):
-            np.testing.assert_array_equal(field, expected)
+LAYOUT = RowLayout(SPEC)
 
 
 def test_buffer_cuts_the_streams_of_all_environments_in_lockstep():
-    buffer = segments.SegmentBuffer(2, 3, SPEC)
+    buffer = segments.SegmentBuffer(2, 3, LAYOUT)
     numbers = np.arange(14).reshape(7, 2)
     finished = [buffer.append(numbered(row, SPEC)) for row in numbers]
     assert [len(of) for of in finished] == [0, 0, 2, 0, 0, 2, 0]
-    got = [
-        assert_numbered(segments.unpack(segment, SPEC), SPEC) for of in finished for segment in of
-    ]
+    got = [assert_numbered(LAYOUT.unpack(segment), SPEC) for of in finished for segment in of]
     # What was given out at first has not been written again.
     np.testing.assert_array_equal(
         got, [numbers[:3, 0], numbers[:3, 1], numbers[3:6, 0], numbers[3:6, 1]]
@@ -40,20 +23,20 @@ def test_buffer_cuts_the_streams_of_all_environments_in_lockstep():
 
 
 def test_flush_pads_what_is_under_way_and_starts_anew():
-    buffer = segments.SegmentBuffer(2, 3, SPEC)
+    buffer = segments.SegmentBuffer(2, 3, LAYOUT)
     assert buffer.flush() == []
     buffer.append(numbered(np.array([1, 2]), SPEC))
     flushed = buffer.flush()
     for segment, number in zip(flushed, [1, 2], strict=True):
-        np.testing.assert_array_equal(segments.valid(segment), [1, 0, 0])
+        np.testing.assert_array_equal(valid(segment), [1, 0, 0])
         np.testing.assert_array_equal(segment[1:], np.zeros_like(segment[1:]))
-        assert assert_numbered(segments.unpack(segment[:1], SPEC), SPEC) == [number]
+        assert assert_numbered(LAYOUT.unpack(segment[:1]), SPEC) == [number]
     assert buffer.flush() == []
     assert buffer.append(numbered(np.array([3, 4]), SPEC)) == []
 
 
 def test_another_shape_is_refused_rather_than_broadcast():
-    buffer = segments.SegmentBuffer(2, 3, SPEC)
+    buffer = segments.SegmentBuffer(2, 3, LAYOUT)
     with pytest.raises(ValueError, match=r"'observation': \(1, 4\).*not .*\(2, 4\)"):
         buffer.append(numbered(np.array([1]), SPEC))
     good = numbered(np.array([1, 2]), SPEC)
@@ -65,27 +48,24 @@ def test_another_shape_is_refused_rather_than_broadcast():
 
 
 def test_rows_that_are_no_transitions_are_padding():
-    buffer = segments.SegmentBuffer(2, 3, SPEC)
+    buffer = segments.SegmentBuffer(2, 3, LAYOUT)
     numbers = np.arange(12).reshape(6, 2)
-    valid = [None, [False, True], None, [True, False], [False, False], [True, False]]
+    masks = [None, [False, True], None, [True, False], [False, False], [True, False]]
     finished = [
         buffer.append(numbered(row, SPEC), None if mask is None else np.array(mask))
-        for row, mask in zip(numbers, valid, strict=True)
+        for row, mask in zip(numbers, masks, strict=True)
     ]
     # The second environment has nothing in the second segment, which is not there at all.
     assert [len(of) for of in finished] == [0, 0, 2, 0, 0, 1]
     found = [of for segment in finished for of in segment]
     for segment in found:
-        gaps = segments.valid(segment) != 1
+        gaps = ~valid(segment)
         np.testing.assert_array_equal(segment[gaps], np.zeros_like(segment[gaps]))
-    got = [
-        assert_numbered(segments.unpack(of[segments.valid(of) == 1], SPEC), SPEC).tolist()
-        for of in found
-    ]
+    got = [assert_numbered(LAYOUT.unpack(of[valid(of)]), SPEC).tolist() for of in found]
     assert got == [[0, 4], [1, 3, 5], [6, 10]]
     # Nothing of it is left in the segments that follow.
     for row in numbers[:3]:
         after = buffer.append(numbered(row, SPEC))
-    assert all(segments.valid(segment).all() for segment in after)
+    assert all(valid(segment).all() for segment in after)
     buffer.append(numbered(numbers[0], SPEC), np.array([False, False]))
     assert buffer.flush() == []

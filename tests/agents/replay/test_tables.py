@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import reverb
 
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.protocol import OffPolicyConfig
 from quinoa.agents.replay import TABLE, SegmentWriter, make_table, superbatches
+from quinoa.agents.rows import RowLayout
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import assert_numbered, numbered, serve, settled_size
 
 SPEC = make_spec()
+LAYOUT = RowLayout(SPEC)
 
 
 class Run:
@@ -31,7 +33,7 @@ class Run:
             reverb.Client(self._address),
             self._num_environments,
             self._config,
-            SPEC,
+            LAYOUT,
             should_stop=self.stop.is_set,
         )
         step = 0
@@ -52,7 +54,7 @@ class Run:
         drawn = superbatches(
             self._address,
             self._config,
-            SPEC,
+            LAYOUT,
             steps_per_call=self._steps_per_call,
             should_stop=self.stop.is_set,
         )
@@ -87,14 +89,14 @@ class Run:
 def test_the_learner_trains_on_each_transition_as_often_as_asked(
     samples_per_insert, segment_length, batch_size, steps_per_call, slow
 ):
-    config = AgentConfig(
+    config = OffPolicyConfig(
         segment_length=segment_length,
         batch_size=batch_size,
         min_replay_size=200,
         max_replay_size=1000,  # Most of what is inserted is evicted in the course of it.
     )
     table = make_table(
-        config, SPEC, samples_per_insert=samples_per_insert, steps_per_call=steps_per_call
+        config, LAYOUT, samples_per_insert=samples_per_insert, steps_per_call=steps_per_call
     )
     # What the docstring of `tables` allows, as 10 % of what is drawn.
     superbatch = steps_per_call * batch_size
@@ -116,11 +118,11 @@ def test_the_learner_trains_on_each_transition_as_often_as_asked(
 def test_no_deadlock_however_large_a_superbatch_is(
     samples_per_insert, segment_length, steps_per_call
 ):
-    config = AgentConfig(
+    config = OffPolicyConfig(
         segment_length=segment_length, batch_size=8, min_replay_size=1, max_replay_size=100
     )
     table = make_table(
-        config, SPEC, samples_per_insert=samples_per_insert, steps_per_call=steps_per_call
+        config, LAYOUT, samples_per_insert=samples_per_insert, steps_per_call=steps_per_call
     )
     # At 0.05 samples an insert, a superbatch takes twenty times as many insertions.
     num_superbatches = 2 if samples_per_insert < 1 and steps_per_call > 1 else 5
@@ -130,8 +132,8 @@ def test_no_deadlock_however_large_a_superbatch_is(
 
 
 def test_sizes_are_in_transitions():
-    config = AgentConfig(segment_length=16, min_replay_size=33, max_replay_size=100)
-    info = make_table(config, SPEC, samples_per_insert=64.0, steps_per_call=50).info
+    config = OffPolicyConfig(segment_length=16, min_replay_size=33, max_replay_size=100)
+    info = make_table(config, LAYOUT, samples_per_insert=64.0, steps_per_call=50).info
     assert info.max_size == 7
     assert info.rate_limiter_info.min_size_to_sample == 3
     assert info.rate_limiter_info.samples_per_insert == 64.0
@@ -140,24 +142,24 @@ def test_sizes_are_in_transitions():
 
 
 def test_nothing_is_drawn_before_the_least_size_and_then_a_superbatch_without_more():
-    config = AgentConfig(segment_length=4, batch_size=8, min_replay_size=40)
-    table = make_table(config, SPEC, samples_per_insert=2.0, steps_per_call=10)
+    config = OffPolicyConfig(segment_length=4, batch_size=8, min_replay_size=40)
+    table = make_table(config, LAYOUT, samples_per_insert=2.0, steps_per_call=10)
     with serve(table) as address:
-        writer = SegmentWriter(reverb.Client(address), 1, config, SPEC)
+        writer = SegmentWriter(reverb.Client(address), 1, config, LAYOUT)
         for i in range(39):
             writer.append(numbered(np.array([i]), SPEC))
         started = time.monotonic()
         waiting = superbatches(
             address,
             config,
-            SPEC,
+            LAYOUT,
             steps_per_call=10,
             should_stop=lambda: time.monotonic() - started > 0.6,
         )
         assert list(waiting) == []
         writer.append(numbered(np.array([39]), SPEC))
         assert settled_size(address, 10) == 10
-        drawing = superbatches(address, config, SPEC, steps_per_call=10)
+        drawing = superbatches(address, config, LAYOUT, steps_per_call=10)
         assert assert_numbered(next(drawing), SPEC).shape == (10, 8)
         drawing.close()
         assert writer.close()

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from quinoa.agents import sac
-from quinoa.agents.types import Transition
 from tests.agents.fixtures import make_spec, make_transitions
 
 SEED = tf.constant([1, 2])
@@ -25,7 +24,7 @@ def make(**changes):
 
 
 def batch(size=32):
-    return Transition(*map(tf.constant, make_transitions(size)))
+    return tf.nest.map_structure(tf.constant, make_transitions(size))
 
 
 def q_of(module, s, a):
@@ -51,7 +50,7 @@ def draw(agent, observation, seed):
 
 def test_losses_are_equations_5_9_and_18():
     agent = make(discount=0.9)
-    s, a, r, d, next_s = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = batch()
     first, second = tf.random.experimental.stateless_split(SEED, 2)
     action, log_prob = draw(agent, s, first)
     next_action, next_log_prob = draw(agent, next_s, second)

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from quinoa.agents import svg0
 from quinoa.agents.learner import Learner
-from quinoa.agents.types import Transition
 from tests.agents.fixtures import make_spec, make_transitions
 
 SEED = tf.constant([1, 2])
@@ -27,7 +26,7 @@ def make(preset="svg0", **changes):
 
 
 def batch(size=32):
-    return Transition(*map(tf.constant, make_transitions(size)))
+    return tf.nest.map_structure(tf.constant, make_transitions(size))
 
 
 def draw(agent, observation, seed):
@@ -37,7 +36,7 @@ def draw(agent, observation, seed):
 @PRESET
 def test_losses_are_the_paper_s(preset):
     agent = make(preset, discount=0.9)
-    s, a, r, d, next_s = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = batch()
     first, second = tf.random.experimental.stateless_split(SEED, 2)
     action, log_prob = draw(agent, s, first)
     next_action, _ = draw(agent, next_s, second)

@@ -29,6 +29,7 @@ def superbatch(num_steps: int) -> Transition:
         rng.uniform(0, 1, shape).astype(np.float32),
         np.ones(shape, np.float32),
         rng.uniform(-1, 1, (*shape, 2)).astype(np.float32),
+        np.zeros(shape, bool),
     )
 
 

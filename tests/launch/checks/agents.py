@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import sonnet as snt
 import tensorflow as tf
 from acme import specs
@@ -14,11 +15,16 @@ from tensorflow_probability import distributions as tfd
 from quinoa.agents import networks, protocol, targets
 from quinoa.agents.policies import TanhGaussianPolicy
 from quinoa.agents.registry import LoadedAgent
+from quinoa.agents.replay import MemoryReplay, UniformReplay
+from quinoa.agents.rollouts import RolloutMemory
+from quinoa.agents.rows import RowLayout
+from quinoa.agents.source import Source
 from quinoa.agents.types import Seed, Transition
+from tests.agents import tiny_discrete, tiny_on_policy
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(protocol.AgentConfig):
+class Config(protocol.OffPolicyConfig):
     batch_size: int = 8
 
 
@@ -41,7 +47,7 @@ class Good(protocol.Agent):
         )
 
     def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
-        s, a, r, d, next_s = transitions
+        s, a, r, d, next_s, *_ = transitions
         target = tf.stop_gradient(r + self._config.discount * d * self._target_value(next_s))
         return {
             "value": tf.reduce_mean(tf.square(target - self._value(s))),
@@ -155,6 +161,144 @@ OutsideTheBox, OneForEachAction, LateVariables = map(_with, (_Wrapped, _Separate
 Unclipped = _with(_Unclipped)
 
 
+class _Adding(TanhGaussianPolicy):
+    def extras(self, distribution: Any, action: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"log_prob": distribution.log_prob(action)[:, None]}
+
+
+class UndeclaredExtras(Good):
+    @staticmethod
+    def make_policy(config: Any, spec: specs.EnvironmentSpec) -> protocol.Policy:
+        protocol.check_spec(spec)
+        return _Adding(spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=[8])
+
+
+class ExtrasOfAnotherShape(UndeclaredExtras):
+    @staticmethod
+    def extras_spec(config: Any, spec: specs.EnvironmentSpec) -> dict[str, specs.Array]:
+        return {"log_prob": specs.Array((), np.float32)}
+
+
+class _Sampled(protocol.Policy):
+    """A network of the state and noise, which knows neither its density nor its mode."""
+
+    has_density = has_mode = False
+
+    def __init__(self, observation_size: int, action_size: int):
+        super().__init__(name="policy")
+        self._size = action_size
+        self._network = networks.mlp(observation_size + action_size, [8, action_size], name="net")
+
+    def __call__(self, observation: tf.Tensor) -> Any:
+        return _Draws(self, observation)
+
+    def draw(self, observation: tf.Tensor, seed: Seed) -> tf.Tensor:
+        noise = tf.random.stateless_normal([tf.shape(observation)[0], self._size], seed)
+        return tf.tanh(self._network(tf.concat([observation, noise], axis=-1)))
+
+
+class _Draws(NamedTuple):
+    policy: _Sampled
+    observation: tf.Tensor
+
+    def sample(self, count: int | None = None, *, seed: Seed) -> tf.Tensor:
+        if count is None:
+            return self.policy.draw(self.observation, seed)
+        seeds = tf.random.experimental.stateless_split(seed, count)
+        return tf.stack([self.policy.draw(self.observation, one) for one in seeds])
+
+
+class SampledAlone(Good):
+    """No fault: its policy can be sampled alone, and imitates what was rewarded by its samples."""
+
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
+        super().__init__(config, spec)
+
+    @staticmethod
+    def make_policy(config: Any, spec: specs.EnvironmentSpec) -> protocol.Policy:
+        protocol.check_spec(spec)
+        return _Sampled(spec.observations.shape[0], spec.actions.shape[0])
+
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        s, a, r, d, next_s, *_ = transitions
+        target = tf.stop_gradient(r + self._config.discount * d * self._target_value(next_s))
+        distance = tf.reduce_sum(tf.square(a - self.policy(s).sample(seed=seed)), axis=-1)
+        return {
+            "value": tf.reduce_mean(tf.square(target - self._value(s))),
+            "policy": tf.reduce_mean(tf.exp(r) * distance),
+        }
+
+
+class _MixedUp(UniformReplay):
+    def memory(self, seed: int) -> MemoryReplay:
+        memory = super().memory(seed)
+        sample = memory.sample
+
+        def mixed_up(steps_per_call: int) -> Transition:
+            transitions = sample(steps_per_call)
+            return transitions._replace(action=transitions.action[:, ::-1])
+
+        memory.sample = mixed_up  # type: ignore[method-assign]
+        return memory
+
+
+class SourceThatMixesUp(Good):
+    @classmethod
+    def make_source(cls, config: Any, spec: Any, **options: Any) -> Source:
+        layout = RowLayout(spec)
+        return _MixedUp(config, layout, steps_per_call=options["steps_per_call"])
+
+
+class _Stale(RolloutMemory):
+    """Gives out each batch a step late."""
+
+    def can_sample(self, num_transitions: int) -> bool:
+        return super().can_sample(num_transitions) and bool(self.writers_go_on())
+
+    def writers_go_on(self) -> bool:
+        for writer in self._writers:
+            if not writer._left:
+                writer.begin(self._of_each)
+        return len(self) > self._batch_size
+
+
+class StaleRollouts(tiny_on_policy.Agent):
+    @classmethod
+    def make_source(cls, config: Any, spec: Any, **options: Any) -> Source:
+        source = super().make_source(config, spec, **options)
+
+        def memory(seed: int) -> RolloutMemory:
+            return _Stale(config, source.layout, options["num_environments"])
+
+        source.memory = memory  # type: ignore[method-assign]
+        return source
+
+
+class Unnormalised(tiny_discrete.Agent):
+    """The logits are taken for log-probabilities."""
+
+    @staticmethod
+    def make_policy(config: Any, spec: specs.EnvironmentSpec) -> Any:
+        protocol.check_spec(spec, actions=protocol.FiniteSet)
+        return _Unnormalised(config, spec.observations.shape[0], spec.actions.num_values)
+
+
+class _Unnormalised(tiny_discrete.Policy):
+    def __call__(self, observation: tf.Tensor) -> Any:
+        logits = self.q(observation)
+        distribution = super().__call__(observation)
+        distribution._log_prob = lambda action: tf.gather(logits, action, batch_dims=1)
+        return distribution
+
+
+class UncheckedActions(tiny_discrete.Agent):
+    @staticmethod
+    def make_policy(config: Any, spec: specs.EnvironmentSpec) -> Any:
+        number = getattr(spec.actions, "num_values", 2)
+        protocol.check_spec(spec, actions=(protocol.Box, protocol.FiniteSet))
+        return tiny_discrete.Policy(config, spec.observations.shape[0], number)
+
+
 class OtherSizesForActors(Good):
     def __init__(self, config: Any, spec: specs.EnvironmentSpec):
         super().__init__(config, spec)
@@ -244,7 +388,7 @@ class _OtherTarget(Good):
     """Good with another target of its value, made of rewards, γ d and both values of s'."""
 
     def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
-        s, _, r, d, next_s = transitions
+        s, _, r, d, next_s, *_ = transitions
         target = self.target(r, d, self._target_value(next_s), self._value(next_s))
         error = tf.reduce_mean(tf.square(target - self._value(s)))
         return {**super().losses(transitions, seed), "value": error}

@@ -2,18 +2,32 @@ import dataclasses
 
 import numpy as np
 import pytest
+from acme import specs
 
 from quinoa.agents import iq, protocol, sac
 from quinoa.agents.registry import LoadedAgent
-from quinoa.launch.checks import agent, base, dependence, improvement, learning, losses, policy
+from quinoa.launch.checks import (
+    agent,
+    base,
+    dependence,
+    improvement,
+    learning,
+    losses,
+    policy,
+    sources,
+)
 from quinoa.launch.checks.subject import Subject
+from tests.agents import tiny_discrete, tiny_on_policy
 from tests.agents.fixtures import make_spec
 from tests.agents.test_learner import AGENTS
 from tests.launch.checks import agents
 
 
 def subject(agent_class, config=None):
-    return Subject(agents.loaded(agent_class, config), make_spec())
+    spec = make_spec()
+    if issubclass(agent_class, tiny_discrete.Agent):
+        spec = make_spec(actions=specs.DiscreteArray(4))
+    return Subject(agents.loaded(agent_class, config), spec)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +45,16 @@ def test_a_network_that_is_fixed_needs_no_group_and_no_target():
     losses.every_variable_is_accounted_for(subject(agents.FixedNetwork))
 
 
-@pytest.mark.parametrize("agent_class", [agents.Good, agents.Delayed])
+@pytest.mark.parametrize(
+    "agent_class",
+    [
+        agents.Good,
+        agents.Delayed,
+        agents.SampledAlone,
+        tiny_discrete.Agent,
+        tiny_on_policy.Agent,
+    ],
+)
 def test_a_good_agent_passes(agent_class):
     findings: list[base.Finding] = []
     count, failed = base.go_through(agent.CHECKS, subject(agent_class), findings.append)
@@ -46,7 +69,25 @@ def test_a_good_agent_passes(agent_class):
         (agent.is_made, agents.NoPolicy, "Agent has no policy: set self.policy"),
         (agent.refuses_other_specs, agents.UncheckedPolicy, "make_policy takes images: call"),
         (policy.policy_has_its_shapes, agents.OneForEachAction, r"batch shape \(5, 2\) and event"),
-        (policy.policy_stays_in_the_box, agents.OutsideTheBox, r"sample\(\) reaches .*squash it"),
+        (
+            policy.actions_are_the_environments,
+            agents.OutsideTheBox,
+            r"sample\(\) reaches .*squash it",
+        ),
+        (policy.extras_are_as_declared, agents.UndeclaredExtras, "gives log_prob, .* nothing: use"),
+        (
+            policy.extras_are_as_declared,
+            agents.ExtrasOfAnotherShape,
+            r"'log_prob' is float32 \(8, 1\) for 8 observations, not float32 \[8\] as",
+        ),
+        (policy.densities_are_finite, agents.Unnormalised, "of the 4 actions add up to .*not to 1"),
+        (agent.refuses_other_specs, agents.UncheckedActions, "make_policy takes actions from a bo"),
+        (sources.learner_gets_what_is_written, agents.SourceThatMixesUp, "that no actor wrote"),
+        (
+            sources.learner_gets_what_is_written,
+            agents.StaleRollouts,
+            "acted before its last gradient step",
+        ),
         (policy.actors_have_the_policy, agents.OtherSizesForActors, "of other shapes"),
         (policy.actors_have_the_policy, agents.LateVariables, "makes more variables: create all"),
         (losses.losses_are_scalars, agents.LossOfABatch, r"float32 \(8,\), not float32 \[\]"),
@@ -147,7 +188,7 @@ def test_each_fault_is_one_line_that_says_what_to_change(check, agent_class, mes
 
 def test_a_density_that_is_infinite_at_the_edge_is_found():
     with pytest.raises(base.CheckError, match="must be finite on the whole box"):
-        policy.policy_is_finite_on_the_box(subject(agents.Unclipped))
+        policy.densities_are_finite(subject(agents.Unclipped))
 
 
 def test_what_the_agent_itself_raises_is_one_line_with_its_place():

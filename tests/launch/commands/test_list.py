@@ -30,9 +30,9 @@ def test_so_are_those_of_an_agent_and_a_preset_of_ones_own(quinoa, tmp_path, mon
     (tmp_path / "own_listed.py").write_text(
         '"""An agent of one\'s own."""\n'
         "import dataclasses\n"
-        "from quinoa.agents.config import AgentConfig\n"
+        "from quinoa.agents.config import OffPolicyConfig\n"
         "@dataclasses.dataclass(frozen=True)\n"
-        "class Config(AgentConfig):\n"
+        "class Config(OffPolicyConfig):\n"
         "    noise: float = 0.5\n"
         '    """How much is explored."""\n'
         "PRESETS = {'quiet': Config(noise=0.1)}\n"

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from quinoa import environments
-from quinoa.agents.config import AgentConfig
+from quinoa.agents.config import OffPolicyConfig
 from quinoa.config.fields import Bounds
 from quinoa.environments import CanonicalEnvironment, EnvironmentFault
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from tests.launch.factories import Match
-from tests.launch.helpers import experiment
+from tests.launch.helpers import experiment, replay_config
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_field_that_cannot_work_is_refused(changes, message):
 
 
 def test_samples_per_insert_overrides_the_agents_own():
-    assert experiment(samples_per_insert=3.0).config.samples_per_insert == 3.0
+    assert replay_config(experiment(samples_per_insert=3.0)).samples_per_insert == 3.0
     own = experiment(samples_per_insert=None)
     assert own.config == own.agent_config
 
@@ -70,7 +70,7 @@ def test_environments_get_seeds_that_a_c_int_holds(monkeypatch):
 
 
 @dataclasses.dataclass(frozen=True)
-class Narrow(AgentConfig):
+class Narrow(OffPolicyConfig):
     samples_per_insert: Annotated[float, Bounds(at_least=0, at_most=2)] = 1.0
 
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.protocol import OffPolicyConfig, OnPolicyConfig
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import sizing
 
 
 def choose(config=None, **changes):
     arguments = {"num_actors": 2, "cores": 2, "gpu": False, **changes}
-    return sizing.choose(config or AgentConfig(), **arguments)
+    return sizing.choose(config or OffPolicyConfig(), **arguments)
 
 
 def test_a_small_machine_needs_few_environments():
@@ -17,7 +17,7 @@ def test_a_small_machine_needs_few_environments():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"gpu": True}, {"cores": 64}, {"config": AgentConfig(samples_per_insert=4.0)}]
+    "changes", [{"gpu": True}, {"cores": 64}, {"config": OffPolicyConfig(samples_per_insert=4.0)}]
 )
 def test_a_faster_learner_and_a_lower_ratio_need_more_environments(changes):
     assert choose(**changes).environments_per_actor > choose().environments_per_actor
@@ -29,9 +29,21 @@ def test_more_actors_need_fewer_environments_each():
 
 
 def test_actors_that_no_ratio_holds_share_calls_among_the_most():
-    config = AgentConfig(samples_per_insert=0.0)
+    config = OffPolicyConfig(samples_per_insert=0.0)
     assert choose(config).environments_per_actor == 64
     assert choose(config, num_actors=64).environments_per_actor == 64
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "segment_length", "num_actors", "environments"),
+    [(256, 16, 2, 8), (64, 4, 1, 16), (96, 8, 3, 4), (24, 4, 4, 1), (4096, 4, 2, 64)],
+)
+def test_environments_of_an_on_policy_agent_make_up_a_batch(
+    batch_size, segment_length, num_actors, environments
+):
+    config = OnPolicyConfig(batch_size=batch_size, segment_length=segment_length)
+    sizes = choose(config, num_actors=num_actors)
+    assert (sizes.environments_per_actor, sizes.steps_per_call) == (environments, 1)
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
@@ -46,7 +58,9 @@ def needs(*, is_one_process, **changes):
         rewards=specs.Array((), np.float32),
         discounts=specs.BoundedArray((), np.float32, 0.0, 1.0),
     )
-    experiment = Experiment(agent="any", agent_config=AgentConfig(), environment="any", **changes)
+    experiment = Experiment(
+        agent="any", agent_config=OffPolicyConfig(), environment="any", **changes
+    )
     return sizing.needs(experiment, spec, is_one_process=is_one_process)
 
 

@@ -14,7 +14,6 @@ from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.learner import LearnerNode
 from quinoa.launch.nodes.peers import ReplayPeer
-from quinoa.launch.nodes.replay import make_tables
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
@@ -24,7 +23,7 @@ from tests.launch.helpers import experiment
 def made(counter: Counter, tmp_path) -> Iterator[LearnerNode]:
     """A learner that is to stop, and so only saves."""
     of = experiment()
-    server = reverb.Server(make_tables(of))
+    server = reverb.Server(of.make_source().tables())
     stop = threading.Event()
     stop.set()
     peer = ReplayPeer(FixedAddresses({Role.REPLAY: f"localhost:{server.port}"}))

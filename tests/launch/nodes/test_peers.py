@@ -16,16 +16,16 @@ import reverb
 from quinoa.agents import registry, replay
 from quinoa.agents.actor import Actor
 from quinoa.agents.replay import SegmentWriter
+from quinoa.agents.rows import RowLayout
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.reporter import BackgroundReporter
 from quinoa.launch.nodes import addresses as addresses_module
 from quinoa.launch.nodes.peers import Peers, RemoteMethod, ReplayPeer, ServiceMovedError
-from quinoa.launch.nodes.replay import make_tables
 from quinoa.launch.run import events
 from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
-from tests.launch.helpers import experiment, wait_until
+from tests.launch.helpers import experiment, replay_config, wait_until
 from tests.launch.nodes.test_addresses import MovingAddresses
 
 # Seconds in which a call must be answered, so that one to a server that is gone ends soon.
@@ -136,7 +136,7 @@ class Replay:
 
     def move(self) -> None:
         self.stop()
-        self.server = reverb.Server(make_tables(self.of))
+        self.server = reverb.Server(self.of.make_source().tables())
         self.addresses.now[Role.REPLAY] = f"localhost:{self.server.port}"
 
     def stop(self) -> None:
@@ -154,12 +154,12 @@ class Replay:
         actor.close()
 
     def actor(self, client: reverb.Client) -> Actor:
-        config, spec = self.of.config, self.of.spec()
+        config, spec = replay_config(self.of), self.of.spec()
         writer = SegmentWriter(
             client,
             4,
             config,
-            spec,
+            RowLayout(spec),
             should_stop=self.peer.failing_where_moved(client, lambda: False),
         )
         policy = registry.load(self.of.agent).agent_class.make_policy(config, spec)
@@ -219,7 +219,11 @@ def test_superbatches_go_on_from_where_the_server_has_moved(moving):
 
 def _draw(moving: Replay, address: str, ends: Any) -> Any:
     return replay.superbatches(
-        address, moving.of.config, moving.of.spec(), steps_per_call=2, should_stop=ends
+        address,
+        replay_config(moving.of),
+        RowLayout(moving.of.spec()),
+        steps_per_call=2,
+        should_stop=ends,
     )
 
 

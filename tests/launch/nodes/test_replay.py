@@ -20,7 +20,8 @@ import reverb
 
 from quinoa.agents import registry, replay
 from quinoa.agents.actor import Actor
-from quinoa.agents.replay import TABLE, SegmentWriter, segments
+from quinoa.agents.replay import TABLE, SegmentWriter
+from quinoa.agents.rows import RowLayout
 from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
@@ -28,7 +29,7 @@ from quinoa.launch.experiment.saved import save
 from quinoa.launch.nodes.replay import ReplayNode
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.checked import CHECKED, read_back, verify
-from tests.launch.helpers import ROOT, experiment, wait_until
+from tests.launch.helpers import ROOT, experiment, replay_config, wait_until
 
 # Loads the experiment of a run's folder and serves its replay, as the node's process does.
 _SERVE = """
@@ -88,7 +89,7 @@ class Acting(threading.Thread):
         policy = registry.load(of.agent).agent_class.make_policy(of.config, of.spec())
         client = reverb.Client(f"localhost:{port}")
         client.server_info(60)
-        writer = SegmentWriter(client, 4, of.config, of.spec())
+        writer = SegmentWriter(client, 4, replay_config(of), RowLayout(of.spec()))
         self._actor = Actor(policy, environments, writer, seed=index, parameters=None)
         self._writer = writer
         self.start()
@@ -162,8 +163,8 @@ def test_the_ratio_of_updates_to_transitions_holds_after_a_restart(tmp_path, por
         def learn() -> None:
             for batch in replay.superbatches(
                 f"localhost:{port}",
-                of.config,
-                of.spec(),
+                replay_config(of),
+                RowLayout(of.spec()),
                 steps_per_call=of.steps_per_call,
                 should_stop=stopped.is_set,
             ):
@@ -186,7 +187,7 @@ def test_the_ratio_of_updates_to_transitions_holds_after_a_restart(tmp_path, por
         ratio = (after[1] - before[1]) / (after[0] - before[0])
         assert ratio == pytest.approx(8.0, rel=0.1)
         # And so it does over the whole run, in which some of both was lost.
-        whole = after[1] / (after[0] - of.config.min_replay_size)
+        whole = after[1] / (after[0] - replay_config(of).min_replay_size)
         assert whole == pytest.approx(8.0, rel=0.1)
         client = reverb.Client(f"localhost:{port}")
         limits = client.server_info(10)[TABLE].rate_limiter_info
@@ -215,8 +216,8 @@ class Here:
 
     def insert(self, number: int) -> None:
         """Inserts segments, all alike."""
-        config, spec = self.of.config, self.of.spec()
-        shape = (config.segment_length, segments.row_width(spec))
+        config, spec = replay_config(self.of), self.of.spec()
+        shape = (config.segment_length, RowLayout(spec).width)
         with self.node._client.trajectory_writer(1) as writer:
             for _ in range(number):
                 writer.append(np.ones(shape, np.float32))

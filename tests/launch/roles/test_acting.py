@@ -8,11 +8,12 @@ from quinoa.agents import registry
 from quinoa.agents.learner import flatten
 from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.replay import MemoryReplay
+from quinoa.agents.rows import RowLayout
 from quinoa.launch.metrics.reporter import Reporter
 from quinoa.launch.roles.acting import Acting
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.reports import Answer, Report
-from tests.launch.helpers import experiment, wait_until
+from tests.launch.helpers import experiment, replay_config, wait_until
 
 LEARNER_STEPS = 100
 
@@ -26,7 +27,7 @@ class Actor:
         self.reports: list[Report] = []
         self.reporter = Reporter(self._report, "actor")
         self.reporter.send()
-        self.replay = MemoryReplay(of.config, of.spec(), seed=0)
+        self.replay = MemoryReplay(replay_config(of), RowLayout(of.spec()), seed=0)
         parameters = None
         if version is not None:
             answer = version, flatten(policy)

@@ -58,6 +58,8 @@ def test_actions_that_are_not_finite_are_an_error(agent, monkeypatch):
 class NotFinite:
     """A policy whose every action is NaN."""
 
+    has_density = has_mode = True
+
     def __call__(self, observation):
         from tensorflow_probability import distributions as tfd
 

@@ -10,7 +10,7 @@ import pytest
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.watch.goal import Goal
 from quinoa.launch.watch.progress import Progress, line
-from tests.launch.helpers import experiment
+from tests.launch.helpers import experiment, replay_config
 from tests.launch.terminals import Terminal, on_screen, session
 
 GOAL = Goal(steps=1000, updates_per_step=0.5, min_replay_size=100, max_replay_size=2000)
@@ -169,7 +169,7 @@ def test_the_goal_is_that_of_the_experiment_whether_from_itself_or_from_its_file
     save(of, RunFolder(tmp_path))
     goal = Goal.of(of)
     assert Goal.of_json(read_json(RunFolder(tmp_path).experiment)["experiment"]) == goal
-    config = of.config
+    config = replay_config(of)
     asked = config.samples_per_insert / config.batch_size if ratio != 0 else None
     assert (goal.steps, goal.updates_per_step) == (of.steps, asked)
     assert goal.min_replay_size == config.min_replay_size == 500

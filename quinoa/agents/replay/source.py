@@ -1,0 +1,78 @@
+"""Replay as a source: transitions drawn uniformly, each many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+
+import reverb
+
+from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay.dataset import superbatches
+from quinoa.agents.replay.memory import MemoryReplay
+from quinoa.agents.replay.tables import make_table
+from quinoa.agents.replay.writer import SegmentWriter
+from quinoa.agents.rows import RowLayout
+from quinoa.agents.source import Source
+from quinoa.agents.types import Transition
+
+
+class UniformReplay(Source):
+    """Segments in Reverb, whose transitions are shuffled into superbatches [K, B]."""
+
+    def __init__(self, config: OffPolicyConfig, layout: RowLayout, *, steps_per_call: int) -> None:
+        """Makes nothing yet.
+
+        Args:
+            config: of the agent.
+            layout: of its rows.
+            steps_per_call: K.
+        """
+        self._config = config
+        self.layout = layout
+        self.steps_per_call = steps_per_call
+        self.capacity = config.max_replay_size
+        self.segment_length = config.segment_length
+
+    @property
+    def item_bytes(self) -> int:
+        """See the base class."""
+        return 4 * self.segment_length * self.layout.width
+
+    def tables(self) -> Sequence[reverb.Table]:
+        """See the base class."""
+        table = make_table(
+            self._config,
+            self.layout,
+            samples_per_insert=self._config.samples_per_insert,
+            steps_per_call=self.steps_per_call,
+        )
+        return [table]
+
+    def writer(
+        self, client: reverb.Client, num_environments: int, *, should_stop: Callable[[], bool]
+    ) -> SegmentWriter:
+        """See the base class."""
+        return SegmentWriter(
+            client, num_environments, self._config, self.layout, should_stop=should_stop
+        )
+
+    def superbatches(
+        self,
+        server_address: str,
+        *,
+        fingerprint: Callable[[], int],
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Generator[Transition, None, None]:
+        """See the base class; whose transitions they are makes no difference."""
+        del fingerprint
+        return superbatches(
+            server_address,
+            self._config,
+            self.layout,
+            steps_per_call=self.steps_per_call,
+            should_stop=should_stop,
+        )
+
+    def memory(self, seed: int) -> MemoryReplay:
+        """See the base class."""
+        return MemoryReplay(self._config, self.layout, seed)

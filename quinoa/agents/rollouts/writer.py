@@ -1,0 +1,172 @@
+"""What puts an actor's rollouts into Reverb, each marked with the parameters it was acted with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import reverb
+
+from quinoa.agents.config import OnPolicyConfig
+from quinoa.agents.replay import TABLE
+from quinoa.agents.rollouts.buffer import RolloutBuffer
+from quinoa.agents.rows import RowLayout
+from quinoa.agents.source import Parameters
+from quinoa.agents.types import Transition
+
+# How long one wait for Reverb may last before `should_stop` is asked again.
+_WAIT_S = 0.1
+# How long an actor waits for newer parameters before it acts once more with those that it has. What
+# it wrote may have been lost with a server or learner that is being started again; where the
+# learner only takes its time, what comes too late is dropped there.
+PATIENCE_S = 10.0
+# Seconds from one look for newer parameters to the next.
+_LOOK_S = 0.001
+
+
+class RolloutWriter:
+    """Writes the segments of N environments, one Reverb item each, as many as a batch is to have.
+
+    What comes after those is dropped until `begin` is called.
+    """
+
+    def __init__(
+        self,
+        client: reverb.Client,
+        num_environments: int,
+        config: OnPolicyConfig,
+        layout: RowLayout,
+        *,
+        of_each: int,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """Connects to the server, which must be up.
+
+        Args:
+            client: of the server.
+            num_environments: N, of this actor.
+            config: of the agent.
+            layout: of its rows.
+            of_each: the segments of each environment in a batch.
+            should_stop: asked every 0.1 s while `append` waits for the server to take segments;
+                when it is true, `append` returns.
+        """
+        self._buffer = RolloutBuffer(num_environments, config.segment_length, layout)
+        self._of_each = of_each
+        self._should_stop = should_stop
+        self._writer = client.trajectory_writer(num_keep_alive_refs=1)
+        self._writer.configure(("rows",), num_keep_alive_refs=1, max_chunk_length=1)
+        self._writer.configure(("fingerprint",), num_keep_alive_refs=1, max_chunk_length=1)
+        self._fingerprint = 0
+        self._left = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all segments that a batch is to have of this actor are written."""
+        return not self._left
+
+    def begin(self, fingerprint: int) -> None:
+        """Has the next segments be those of another batch.
+
+        Args:
+            fingerprint: of the parameters that they are acted with.
+        """
+        self._fingerprint = fingerprint
+        self._left = self._of_each
+
+    def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """Writes one transition of each environment, or drops it if the batch is complete.
+
+        Args:
+            transitions: leading shape [N].
+            valid: bool [N], False for a row that is no transition. None where every row is one.
+
+        Raises:
+            ValueError: a field has a shape that the layout does not have.
+            RuntimeError: the server has another table than this writer.
+        """
+        if not self._left:
+            return
+        segments = self._buffer.append(transitions, valid)
+        if not segments:
+            return
+        self._left -= 1
+        for segment in segments:
+            self._writer.append({"rows": segment, "fingerprint": np.int64(self._fingerprint)})
+            history = self._writer.history
+            item = {name: history[name][-1] for name in ("rows", "fingerprint")}
+            self._writer.create_item(TABLE, 1.0, item)
+        while not self._flushed() and not self._should_stop():
+            pass
+
+    def close(self) -> None:
+        """Closes the connection; a segment that is not complete is dropped."""
+        self._left = 0
+        self._flushed()
+        self._writer.close()
+
+    def _flushed(self) -> bool:
+        try:
+            self._writer.flush(0, timeout_ms=round(1000 * _WAIT_S))
+        except reverb.errors.DeadlineExceededError:
+            return False
+        return True
+
+
+class SynchronizedParameters:
+    """Has an actor begin each batch with newer parameters than the last, and keep them for it."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        writer: RolloutWriter,
+        *,
+        should_stop: Callable[[], bool],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Waits for nothing yet.
+
+        Args:
+            parameters: what keeps the policy up to date.
+            writer: of the same actor.
+            should_stop: asked while newer parameters are waited for; when it is true, the wait
+                ends, and the actor's step is not written.
+            patience_s: seconds after which the parameters at hand are acted with once more.
+        """
+        self._parameters = parameters
+        self._writer = writer
+        self._should_stop = should_stop
+        self._patience_s = patience_s
+        # That the batch under way is acted with.
+        self._began_with = -1
+
+    @property
+    def version(self) -> int:
+        """See `Parameters`."""
+        return self._parameters.version
+
+    @property
+    def fingerprint(self) -> int:
+        """See `Parameters`."""
+        return self._parameters.fingerprint
+
+    def update(self) -> bool:
+        """Waits, where a batch is complete, for parameters of another version than it was for."""
+        if not self._writer.is_complete:
+            return False
+        deadline = time.monotonic() + self._patience_s
+        while not self._should_stop():
+            is_new = self._parameters.update()
+            is_other = self._parameters.version != self._began_with
+            if is_other or time.monotonic() >= deadline:
+                self._began_with = self._parameters.version
+                self._writer.begin(self._parameters.fingerprint)
+                return is_new
+            time.sleep(_LOOK_S)
+        return False
+
+    def close(self) -> None:
+        """See `Parameters`."""
+        self._parameters.close()

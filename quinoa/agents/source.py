@@ -1,0 +1,183 @@
+"""Where a learner gets its transitions from: a source, which each agent chooses.
+
+A source is three things. Tables of a Reverb server hold what actors write; a writer in each actor
+puts transitions there; superbatches come out of it, and are what the learner minimises its losses
+on. In one process, a memory takes the place of the server. `quinoa.agents.replay` is the source of
+off-policy agents.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.agents.rows import RowLayout
+from quinoa.agents.types import Transition
+
+if TYPE_CHECKING:
+    import reverb
+
+
+class Writer(Protocol):
+    """What an actor hands its transitions to."""
+
+    def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """Takes one transition of each of N environments, leading shape [N].
+
+        Where there is `valid`, bool [N], only the rows where it is True are transitions.
+        """
+
+    def close(self) -> Any:
+        """Hands on what is held back, and takes no more."""
+
+
+class Parameters(Protocol):
+    """What keeps an actor's policy up to date."""
+
+    @property
+    def version(self) -> int:
+        """The gradient steps that made the policy's parameters; -1 before the first ones."""
+
+    @property
+    def fingerprint(self) -> int:
+        """A number that the policy's parameters have, and hardly any others."""
+
+    def update(self) -> bool:
+        """Sets the policy's variables before a step; whether there were new parameters."""
+
+    def close(self) -> None:
+        """Ends what runs in the background."""
+
+
+class Memory(Protocol):
+    """A source in the memory of one process, the same every time."""
+
+    @property
+    def num_inserted(self) -> int:
+        """Transitions inserted so far."""
+
+    @property
+    def num_sampled(self) -> int:
+        """Transitions that the learner was given so far, repetitions counted."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that `save` writes, about."""
+
+    def __len__(self) -> int:
+        """Transitions held."""
+
+    def writer(self, num_environments: int) -> Writer:
+        """What the actor of so many environments writes to."""
+
+    def can_sample(self, num_transitions: int) -> bool:
+        """Whether the learner may have so many transitions now."""
+
+    def sample(self, steps_per_call: int) -> Transition:
+        """A superbatch for K gradient steps, NumPy arrays of leading shape [K, ...]."""
+
+    def save(self, folder: Path) -> None:
+        """Writes what is held into a folder."""
+
+    def restore(self, folder: Path) -> None:
+        """Takes what `save` wrote in place of what is held; raises `ValueError` or `OSError`."""
+
+
+class Source(abc.ABC):
+    """What the learner of one agent in one environment reads, and its actors write.
+
+    Attributes:
+        layout: of the rows that transitions travel as.
+        steps_per_call: K, the gradient steps that one superbatch is for.
+        keeps: whether transitions are drawn more than once, so that what is held is worth saving.
+        capacity: transitions that it holds at most, the oldest giving way to new ones; None where
+            each leaves it as it is learned from.
+        segment_length: L, the transitions of one item; padding counts as such.
+        publishes_each_call: whether the learner is to publish its parameters after each call,
+            rather than a few times a second.
+        polling_period_s: seconds from one question of an actor for parameters to the next.
+    """
+
+    layout: RowLayout
+    steps_per_call: int
+    keeps: bool = True
+    capacity: int | None = None
+    segment_length: int
+    publishes_each_call: bool = False
+    polling_period_s: float = 0.25
+
+    @abc.abstractmethod
+    def tables(self) -> Sequence[reverb.Table]:
+        """The tables of the server that actors write to, as new ones."""
+
+    @property
+    @abc.abstractmethod
+    def item_bytes(self) -> int:
+        """The bytes of one item's numbers."""
+
+    @abc.abstractmethod
+    def writer(
+        self, client: reverb.Client, num_environments: int, *, should_stop: Callable[[], bool]
+    ) -> Writer:
+        """What the actor of so many environments writes to.
+
+        Args:
+            client: of the server, which must be up.
+            num_environments: N.
+            should_stop: asked every 0.1 s while `append` waits; when it is true, that returns.
+        """
+
+    def synchronized(
+        self, parameters: Parameters, writer: Writer, *, should_stop: Callable[[], bool]
+    ) -> Parameters:
+        """Has an actor take the parameters that it is to act with, waiting for them if need be.
+
+        Args:
+            parameters: of the actor, which keep its policy up to date.
+            writer: of the same actor.
+            should_stop: asked while parameters are waited for; when it is true, that ends.
+
+        Returns:
+            What the actor calls before each step: here, `parameters` themselves, which never wait.
+        """
+        del writer, should_stop
+        return parameters
+
+    @abc.abstractmethod
+    def superbatches(
+        self,
+        server_address: str,
+        *,
+        fingerprint: Callable[[], int],
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Generator[Transition, None, None]:
+        """Draws superbatches for as long as it is asked to.
+
+        Args:
+            server_address: of the Reverb server, "host:port"; it is waited for.
+            fingerprint: of the policy's parameters that the next superbatch is learned with, see
+                `Parameters`.
+            should_stop: asked every 0.1 s or so while there is no superbatch; when it is true, the
+                iterator ends.
+
+        Returns:
+            An iterator of superbatches, tensors of leading shape [K, ...]. Where it is left before
+            its end, its `close()` ends what it runs in the background.
+
+        Raises:
+            ConnectionError: no server answers.
+            ValueError: the server's table is made for another environment or configuration.
+        """
+
+    @abc.abstractmethod
+    def memory(self, seed: int) -> Memory:
+        """A source in this process, without a server.
+
+        Args:
+            seed: of what is drawn at random.
+        """

@@ -1,0 +1,71 @@
+"""Actions of a finite set: an environment takes them as they are, and no others."""
+
+import dm_env
+import numpy as np
+import pytest
+from dm_env import specs
+
+from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
+from quinoa.environments.action_map import FiniteActionMap
+from tests.environments.fakes import FakeEnvironment
+
+NUMBER = 3
+
+
+def made():
+    observation = np.zeros(2)
+    steps = [dm_env.restart(observation), *[dm_env.transition(1.0, observation)] * 4]
+    return FakeEnvironment(steps, action_spec=specs.DiscreteArray(NUMBER, dtype=np.int64))
+
+
+def test_the_canonical_spec_is_a_finite_set():
+    spec = CanonicalEnvironment(made()).action_spec()
+    assert isinstance(spec, specs.DiscreteArray)
+    assert (spec.num_values, spec.dtype, spec.shape) == (NUMBER, np.int32, ())
+
+
+def test_the_environment_gets_its_own_dtype():
+    inner = made()
+    environment = CanonicalEnvironment(inner)
+    environment.reset()
+    for action in (2, np.int32(0), np.float32(1)):
+        environment.step(action)
+    assert [(a.dtype, a.shape, int(a)) for a in inner.actions] == [
+        (np.int64, (), action) for action in (2, 0, 1)
+    ]
+
+
+def test_a_batch_steps_each_with_its_own():
+    inner = [made() for _ in range(3)]
+    batch = EnvironmentBatch(inner)
+    batch.reset()
+    step = batch.step(np.array([2, 0, 1], np.int32))
+    assert step.reward.tolist() == [1.0] * 3
+    assert [int(environment.actions[0]) for environment in inner] == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (NUMBER, "takes actions from 0 to 2, not 3"),
+        (-1, "from 0 to 2, not -1"),
+        (0.5, r"from 0 to 2, not 0\.5"),
+        (np.nan, "from 0 to 2, not nan"),
+        ([1], r"of shape \(\), not \(1,\)"),
+    ],
+)
+def test_what_is_no_action_is_refused(action, message):
+    environment = CanonicalEnvironment(made())
+    environment.reset()
+    with pytest.raises(ValueError, match=message):
+        environment.step(action)
+    batch = EnvironmentBatch([made()])
+    batch.reset()
+    with pytest.raises(ValueError, match="takes actions"):
+        batch.step(np.array([action]))
+
+
+def test_random_actions_are_all_of_them():
+    drawn = FiniteActionMap(np.int64, NUMBER).draw(np.random.default_rng(0), 200)
+    assert drawn.dtype == np.int32
+    assert np.unique(drawn).tolist() == [0, 1, 2]

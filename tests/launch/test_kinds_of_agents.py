@@ -1,0 +1,175 @@
+"""Agents of other kinds than the built-in ones, through the serial engine and the nodes' code."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+import pytest
+import reverb
+
+from quinoa.agents import registry
+from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.engines import make
+from quinoa.launch.engines.base import Outcome, ProcessContext
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import Experiment, validation
+from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.nodes.actor import ActorNode
+from quinoa.launch.nodes.addresses import FixedAddresses
+from quinoa.launch.nodes.learner import LearnerNode
+from quinoa.launch.nodes.peers import ReplayPeer
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.roles import Role
+from quinoa.launch.run.run_folder import RunFolder
+from tests.launch.factories import BEST_RETURN, EPISODE_STEPS
+from tests.launch.helpers import experiment, wait_until
+
+ON_POLICY, DISCRETE = "tests.agents.tiny_on_policy", "tests.agents.tiny_discrete"
+CHOOSE = "tests.launch.factories:choose"
+
+
+def of_agent(name: str, **changes) -> Experiment:
+    """A small experiment in two actors of four environments."""
+    config = registry.load(name).config
+    return experiment(agent=name, agent_config=config, samples_per_insert=None, **changes)
+
+
+KINDS: dict[str, Callable[..., Experiment]] = {
+    "on-policy": lambda **changes: of_agent(ON_POLICY, **{"steps": 6000, **changes}),
+    "discrete": lambda **changes: of_agent(
+        DISCRETE, **{"environment": CHOOSE, "steps": 1000, **changes}
+    ),
+}
+EVERY = pytest.mark.parametrize("kind", KINDS)
+
+
+def run(of: Experiment, root) -> RunFolder:
+    folder = RunFolder(root)
+    folder.create()
+    result = make("serial", ProcessContext({})).run(of, folder, lambda status: None)
+    assert result.outcome is Outcome.FINISHED
+    return folder
+
+
+class TestSerial:
+    @EVERY
+    def test_learns_and_is_the_same_bit_for_bit(self, kind, tmp_path):
+        of = KINDS[kind](evaluation_period=10**6)
+        short = KINDS[kind](evaluation_period=10**6, steps=500)
+        folder = run(of, tmp_path / "whole")
+        actors = pd.read_csv(folder.metrics("actor"))
+        # What sampled actions get, at the end.
+        best = BEST_RETURN if kind == "on-policy" else EPISODE_STEPS
+        assert actors["episode_return"].dropna().iloc[-10:].mean() > 0.85 * best
+        parameters = [
+            learner_checkpoints.newest(run(short, tmp_path / name).checkpoints).policy_parameters()
+            for name in ("first", "second")
+        ]
+        assert parameters[0].tobytes() == parameters[1].tobytes()
+
+    def test_on_policy_every_step_is_learned_from_once_with_what_it_was_acted_with(self, tmp_path):
+        of = KINDS["on-policy"](steps=960, evaluation_period=10**6)
+        folder = run(of, tmp_path / "run")
+        counts = learner_checkpoints.newest(folder.checkpoints).counts()
+        assert counts.actor_steps == 960
+        assert counts.learner_steps == 960 // 64
+        learner = pd.read_csv(folder.metrics("learner"))
+        assert learner["gap"].max() < 1e-4
+        # There is nothing in it that would be worth a checkpoint.
+        assert not folder.replay.exists()
+
+
+@contextlib.contextmanager
+def nodes(of: Experiment, folder: RunFolder) -> Iterator[tuple[Counter, LearnerNode]]:
+    """A learner and two actors as their processes run them, in threads of this one."""
+    stop = threading.Event()
+    server = reverb.Server(list(of.make_source().tables()))
+    peer = ReplayPeer(FixedAddresses({Role.REPLAY: f"localhost:{server.port}"}))
+    counter = Counter(folder, steps=10**9)
+    learner = LearnerNode(of, folder, peer, counter.report, stop)
+
+    def act(index: int) -> None:
+        actor = ActorNode(of, index, peer, learner.get_parameters, counter.report, stop)
+        with contextlib.suppress(SystemExit):
+            actor.run()
+
+    threads = [threading.Thread(target=learner.run)]
+    threads += [threading.Thread(target=act, args=(index,)) for index in range(of.num_actors)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield counter, learner
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
+        counter.close()
+        server.stop()
+
+
+class TestNodes:
+    @EVERY
+    def test_act_and_learn(self, kind, tmp_path):
+        folder = RunFolder(tmp_path / "run")
+        folder.create()
+        with nodes(KINDS[kind](steps=10**9, steps_per_call=10), folder) as (counter, learner):
+            assert wait_until(lambda: learner._learner.steps >= 100, 60)
+            assert wait_until(lambda: counter.status()[LEARNER_STEPS] >= 100, 60)
+        status = counter.status()
+        rows = pd.read_csv(folder.metrics("learner"))
+        if kind == "on-policy":
+            # A batch for each gradient step, and at most one more under way.
+            assert 0 <= status[ACTOR_STEPS] - 64 * status[LEARNER_STEPS] <= 2 * 64
+            assert rows["gap"].max() < 1e-4
+            assert (pd.read_csv(folder.metrics("actor"))["parameter_age"] <= 1).all()
+
+
+class TestWrongPairs:
+    @pytest.mark.parametrize(
+        ("agent", "environment", "message"),
+        [
+            (
+                registry.DEFAULT_AGENT,
+                CHOOSE,
+                "takes actions from a box .*, but the environment's actions are one of 3: take",
+            ),
+            (
+                DISCRETE,
+                "tests.launch.factories:match",
+                r"takes actions from a finite set, but .* are float32 vectors \[1\] in \[-1, 1\]",
+            ),
+        ],
+    )
+    def test_are_one_sentence_before_anything_starts(self, agent, environment, message):
+        with pytest.raises(ExperimentError, match=message) as error:
+            validation.validate(of_agent(agent, environment=environment, steps=10_000))
+        assert "\n" not in str(error.value)
+
+    def test_right_ones_are_accepted(self):
+        for kind in KINDS.values():
+            assert validation.validate(kind(steps=10_000)).layout is not None
+
+
+class TestOnPolicySettings:
+    def test_a_batch_that_the_environments_do_not_make_up_is_refused(self):
+        of = of_agent(ON_POLICY, num_actors=3, environments_per_actor=1)
+        with pytest.raises(
+            ExperimentError, match=r"batch_size = 64 .* multiple of 12: segment_len"
+        ):
+            validation.validate(of)
+
+    def test_a_ratio_is_refused(self):
+        with pytest.raises(ExperimentError, match="samples_per_insert = 4 cannot work with this"):
+            experiment(
+                agent=ON_POLICY,
+                agent_config=registry.load(ON_POLICY).config,
+                samples_per_insert=4.0,
+            )
+
+    def test_a_run_that_ends_before_the_first_batch_is_refused(self):
+        with pytest.raises(ExperimentError, match=r"it is done on 64 transitions .*\(batch_size\)"):
+            validation.validate(of_agent(ON_POLICY, steps=64))
