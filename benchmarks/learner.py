@@ -103,7 +103,7 @@ def take_turns(
         folder = RunFolder(Path(root) / "run")
         folder.create()
         stop = threading.Event()
-        counter = Counter(folder, experiment.steps)
+        counter = Counter(folder, experiment.budget)
         # The node writes a checkpoint when it ends, and none in rounds as short as these: `_whole`
         # adds one a minute.
         node = LearnerNode(experiment, folder, reverb.Client(address), counter.report, stop)

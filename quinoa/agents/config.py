@@ -22,7 +22,7 @@ class AgentConfig:
 
     Attributes:
         has_actors: whether actors act for it. Where none do, as where it learns from demonstrations
-            alone, a run's length is in gradient steps.
+            alone, a run's length is in gradient steps. No engine runs such an agent yet.
     """
 
     has_actors: ClassVar[bool] = True

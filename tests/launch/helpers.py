@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
-from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.config import AgentConfig, OffPolicyConfig
 from quinoa.config import parsing
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.run.run_folder import RunFolder
@@ -53,6 +53,13 @@ def experiment(**changes: Any) -> Experiment:
         steps_per_call=10,
     )
     return dataclasses.replace(small, **changes)
+
+
+@dataclasses.dataclass(frozen=True)
+class FromDemonstrations(AgentConfig):
+    """The settings of an agent that learns without actors."""
+
+    has_actors: ClassVar[bool] = False
 
 
 def replay_config(of: Experiment) -> OffPolicyConfig:

@@ -21,6 +21,7 @@ from quinoa.launch.nodes.actor import ActorNode
 from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.learner import LearnerNode
 from quinoa.launch.nodes.peers import ReplayPeer
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -88,7 +89,7 @@ def nodes(of: Experiment, folder: RunFolder) -> Iterator[tuple[Counter, LearnerN
     stop = threading.Event()
     server = reverb.Server(list(of.make_source().tables()))
     peer = ReplayPeer(FixedAddresses({Role.REPLAY: f"localhost:{server.port}"}))
-    counter = Counter(folder, steps=10**9)
+    counter = Counter(folder, Budget(10**9))
     learner = LearnerNode(of, folder, peer, counter.report, stop)
 
     def act(index: int) -> None:

@@ -54,8 +54,7 @@ class SerialEngine:
     ) -> RunResult:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
         checkpoint, start = learner_checkpoints.newest_with_counts(folder.checkpoints)
-        budget = experiment.budget
-        counter = Counter(folder, budget.steps, start, unit=budget.unit)
+        counter = Counter(folder, experiment.budget, start)
         ProcessList(folder)
         with signals.caught() as stop:
             turns = Turns(

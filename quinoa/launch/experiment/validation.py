@@ -32,6 +32,11 @@ def validate(experiment: Experiment, steps_done: int = 0, transitions_held: int 
     Raises:
         ExperimentError: it cannot run; the message says what to change.
     """
+    if not experiment.config.has_actors:
+        raise ExperimentError(
+            f"The agent {experiment.agent} has no actors (has_actors is False in its Config), and "
+            "agents without actors cannot be run yet: choose another agent."
+        )
     try:
         learner_starts = experiment.config.transitions_before_learning(experiment.num_environments)
     except ConfigError as error:

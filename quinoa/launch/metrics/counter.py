@@ -13,7 +13,7 @@ from typing import Any
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.metrics.rates import Pace, scalars_of
 from quinoa.launch.run import events
-from quinoa.launch.run.budget import Budget, Unit
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
 from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.roles import Role
@@ -42,25 +42,16 @@ class Counter:
     report which is repeated because its answer was lost counts once.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        steps: int,
-        start: Counts | None = None,
-        *,
-        unit: Unit = "actor_steps",
-    ):
+    def __init__(self, folder: RunFolder, budget: Budget, start: Counts | None = None):
         """Starts counting.
 
         Args:
             folder: of the run.
-            steps: after which the run is over.
+            budget: the steps after which the run is over.
             start: the counts to start from; None is from zero.
-            unit: what the steps are of, see `Budget`.
         """
-        self._budget = Budget(steps, unit)
+        self._budget = budget
         self._folder = folder
-        self._steps = steps
         start = start or Counts()
         # A counter that is started again continues the files of the one before.
         is_second = folder.counter.is_file()
@@ -129,7 +120,7 @@ class Counter:
             returns = self._actor_returns
             return {
                 **self._counts().to_json(),
-                "steps": self._steps,
+                "steps": self._budget.steps,
                 **self._pace.rates(),
                 "actor_return": sum(returns) / len(returns) if returns else None,
                 "evaluation_return": self._evaluation_return,

@@ -19,7 +19,7 @@ class CounterNode(Counter):
 
     def __init__(self, folder: RunFolder, budget: Budget, start: Counts, stop: threading.Event):
         """See `Counter`; `stop` ends `run`."""
-        super().__init__(folder, budget.steps, start, unit=budget.unit)
+        super().__init__(folder, budget, start)
         self._stop_event = stop
 
     def run(self) -> None:

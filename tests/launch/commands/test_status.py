@@ -64,7 +64,7 @@ def running(folder):
         nodes.append({"name": f"{role}-{index}", "role": role, **own})
     nodes[4] = {**nodes[4], "state": "down", "restarts": 2}
     processes.write(nodes)
-    counter = Counter(folder, experiment().steps)
+    counter = Counter(folder, experiment().budget)
     row = {
         "actor": 0,
         "episode_return": 3.5,
@@ -325,7 +325,7 @@ def test_the_list_of_processes_names_this_one(folder):
 @pytest.mark.parametrize("end", [b"q", b"\x03"])
 def test_a_live_view_is_renewed_until_q_or_ctrl_c(running, end):
     """In a terminal, which is left as it was."""
-    counter = Counter(running, experiment().steps)
+    counter = Counter(running, experiment().budget)
     command = [sys.executable, "-m", "quinoa.launch.cli", "status", str(running.root)]
     with session(command) as shown, contextlib.closing(counter):
         assert "750 of 1.5k" in shown.read_until("750 of 1.5k")

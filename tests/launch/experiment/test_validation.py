@@ -4,7 +4,7 @@ import pytest
 
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment.validation import validate
-from tests.launch.helpers import experiment
+from tests.launch.helpers import FromDemonstrations, experiment
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,10 @@ from tests.launch.helpers import experiment
         ({"environment": "tests.launch.factories:fails_in_its_first_step"}, "own error"),
         ({"environment": "tests.launch.factories:nothing"}, "has no nothing"),
         ({"agent": "no_such_agent"}, "no agent 'no_such_agent'"),
+        (
+            {"agent_config": FromDemonstrations(), "samples_per_insert": None},
+            "has no actors .* cannot be run yet: choose another agent",
+        ),
         ({"steps": 500}, "ends before the first gradient step"),
         # 2 actors, 100 environments each, segments of 16 steps.
         ({"steps": 3200, "environments_per_actor": 100}, "ends before the first gradient step"),

@@ -13,6 +13,7 @@ from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.metrics.tensorboard_names import ACTING_RATE, UPDATES_PER_STEP
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.run import events
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
 from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.run_folder import RunFolder
@@ -28,7 +29,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def counter(folder):
-    made = Counter(folder, steps=100)
+    made = Counter(folder, Budget(100))
     yield made
     made.close()
 
@@ -109,7 +110,7 @@ def test_status_says_how_the_run_goes(counter, folder):
 
 def test_tensorboard_has_the_rates_of_the_run_as_a_whole(folder, monkeypatch):
     monkeypatch.setattr("quinoa.launch.metrics.counter._RATES_S", 0.0)
-    counter = Counter(folder, 100)
+    counter = Counter(folder, Budget(100))
     counter.save()
     report(counter, "a", actor_steps=10)
     report(counter, "learner", "learner", learner_steps=5)
@@ -192,7 +193,7 @@ def test_tensorboard_reads_what_is_written(folder):
 
 def test_it_starts_from_where_a_run_goes_on(folder):
     start = Counts(actor_steps=50, episodes=5, learner_steps=20)
-    counter = Counter(folder, 100, start)
+    counter = Counter(folder, Budget(100), start)
     assert report(counter, "a") == Answer(start)
     report(counter, "learner", "learner", learner_steps=21)
     answer = report(counter, "a", actor_steps=50, episodes=1)
@@ -201,12 +202,12 @@ def test_it_starts_from_where_a_run_goes_on(folder):
 
 
 def test_a_second_counter_knows_what_the_first_was_told(folder):
-    first = Counter(folder, 100)
+    first = Counter(folder, Budget(100))
     row = {"episode_return": None}
     report(first, "gone", actor_steps=30, rows=[row])
     report(first, "learner", "learner", learner_steps=7)
     first.save()
-    second = Counter(folder, 100)
+    second = Counter(folder, Budget(100))
     # The answer had got lost: the row is reported again, and is written once.
     answer = report(second, "gone", actor_steps=30, rows=[row, row])
     assert answer == Answer(Counts(actor_steps=30, learner_steps=7))
@@ -262,13 +263,13 @@ def test_events_are_written_at_once_and_each_once(counter, folder):
 @pytest.mark.parametrize("is_saved", [False, True])
 def test_a_second_counter_loses_no_event_and_writes_none_again(folder, is_saved):
     one, two, three = warnings_of("actor-0", 3)
-    first = Counter(folder, 100)
+    first = Counter(folder, Budget(100))
     first.report(Report("a", "a", "actor", events=[one]))
     if is_saved:
         first.save()
     # It is killed here, before the answer to this comes, or once it is written and has come.
     first.report(Report("a", "a", "actor", events=[two], first_event=1))
-    second = Counter(folder, 100)
+    second = Counter(folder, Budget(100))
     second.report(Report("a", "a", "actor", events=[two, three], first_event=1))
     second.report(Report("a", "a", "actor", events=[three], first_event=2))
     second.close()
@@ -277,7 +278,7 @@ def test_a_second_counter_loses_no_event_and_writes_none_again(folder, is_saved)
 
 def test_an_event_that_found_no_room_is_written_when_there_is(small_disk, capsys):
     folder = RunFolder(small_disk)
-    counter = Counter(folder, steps=100)
+    counter = Counter(folder, Budget(100))
     report(counter, "a", events=warnings_of("actor-0", 1))
     ballast = fill(small_disk)
     later = [events.line("warned", "actor-1", count=1, text="x" * 10_000)]
@@ -293,7 +294,7 @@ def test_an_event_that_found_no_room_is_written_when_there_is(small_disk, capsys
 
 def test_a_full_disk_costs_no_row_and_no_count(small_disk, capsys):
     folder = RunFolder(small_disk)
-    counter = Counter(folder, steps=10**6)
+    counter = Counter(folder, Budget(10**6))
 
     def report_step(step: int) -> None:
         rows = [{"episode_return": float(step)}]
@@ -330,7 +331,7 @@ def test_a_full_disk_costs_no_row_and_no_count(small_disk, capsys):
 def test_a_counter_that_closes_on_a_full_disk_ends(small_disk, monkeypatch, capsys):
     monkeypatch.setattr("quinoa.launch.metrics.counter._CLOSE_S", 0.3)
     fill(small_disk)
-    counter = Counter(RunFolder(small_disk), steps=10)
+    counter = Counter(RunFolder(small_disk), Budget(10))
     report(counter, "a", actor_steps=1, rows=[{"x": 1.0}])
     counter.close()
     assert "make room" in capsys.readouterr().err
@@ -338,12 +339,12 @@ def test_a_counter_that_closes_on_a_full_disk_ends(small_disk, monkeypatch, caps
 
 def test_a_second_counter_mends_a_cut_row(folder):
     rows = [{"x": 1.0}, {"x": 2.0}]
-    first = Counter(folder, 100)
+    first = Counter(folder, Budget(100))
     report(first, "a", actor_steps=10, rows=rows)
     first.save()
     path = folder.metrics("actor")
     path.write_bytes(path.read_bytes()[:-3])
-    second = Counter(folder, 100)
+    second = Counter(folder, Budget(100))
     report(second, "b", actor_steps=5, rows=[{"x": 3.0}])
     second.close()
     table = pd.read_csv(path)

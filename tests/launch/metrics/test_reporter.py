@@ -7,6 +7,7 @@ import pytest
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.reporter import BackgroundReporter, Reporter
 from quinoa.launch.run import events
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import wait_until
@@ -14,7 +15,7 @@ from tests.launch.helpers import wait_until
 
 @pytest.fixture
 def counter(tmp_path):
-    made = Counter(RunFolder(tmp_path), steps=100)
+    made = Counter(RunFolder(tmp_path), Budget(100))
     yield made
     made.close()
 

@@ -16,6 +16,7 @@ from quinoa.launch.nodes.actor import ActorNode
 from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.exit_codes import TOLD_TO_STOP
 from quinoa.launch.nodes.peers import ReplayPeer
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -46,7 +47,7 @@ def act(tmp_path):
         parameters = flatten(policy)
         folder = RunFolder(tmp_path)
         server = reverb.Server(of.make_source().tables())
-        counter = Counter(folder, steps=10**6)
+        counter = Counter(folder, Budget(10**6))
         report(counter, "learner", "learner", **counts)
         node = ActorNode(
             of,

@@ -22,6 +22,7 @@ from quinoa.launch.metrics.reporter import BackgroundReporter
 from quinoa.launch.nodes import addresses as addresses_module
 from quinoa.launch.nodes.peers import Peers, RemoteMethod, ReplayPeer, ServiceMovedError
 from quinoa.launch.run import events
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -87,7 +88,7 @@ def test_a_counter_that_moves_gets_every_report_once(tmp_path):
     folder = RunFolder(tmp_path)
     # An environment's error may have text that Courier sends only where it is escaped.
     lines = [events.line("warned", "actor-0", text=text) for text in ("\udcff", "later")]
-    first = Counter(folder, steps=10**6)
+    first = Counter(folder, Budget(10**6))
     with serving(addresses, Role.COUNTER, report=first.report):
         reporter = BackgroundReporter(report, "actor", period_s=0.01)
         reporter.add(5)
@@ -100,7 +101,7 @@ def test_a_counter_that_moves_gets_every_report_once(tmp_path):
     reporter.add(2)
     reporter.add_event(lines[1])
     reporter.record({"actor": 0, "episode_return": 2.0})
-    second = Counter(folder, steps=10**6)
+    second = Counter(folder, Budget(10**6))
     with serving(addresses, Role.COUNTER, report=second.report):
         assert wait_until(lambda: reporter.counts.actor_steps == 7, 20)
         reporter.close()

@@ -15,7 +15,7 @@ from tests.launch.helpers import experiment
 def test_what_one_actor_warned_of_is_recorded_where_the_next_one_fails(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
     of = experiment(max_episode_steps=1, evaluation_episodes=1)
-    counter = Counter(folder, of.steps)
+    counter = Counter(folder, of.budget)
     turns = Turns(of, folder, None, counter.report, should_stop=lambda: True)
 
     def fail() -> None:

@@ -1,15 +1,13 @@
 import dataclasses
-from typing import ClassVar
 
 import pytest
 
-from quinoa.agents.config import AgentConfig
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS, Counts
 from quinoa.launch.run.reports import Report
 from quinoa.launch.run.run_folder import RunFolder
-from tests.launch.helpers import experiment
+from tests.launch.helpers import FromDemonstrations, experiment
 
 COUNTS = Counts(actor_steps=100, learner_steps=7)
 
@@ -37,17 +35,12 @@ def test_what_cannot_be_is_refused(steps, unit, message):
         Budget(steps, unit)
 
 
-@dataclasses.dataclass(frozen=True)
-class FromDemonstrations(AgentConfig):
-    has_actors: ClassVar[bool] = False
-
-
 def test_a_learner_without_actors_has_its_own_steps(tmp_path):
     of = experiment(steps=20)
     assert of.budget == Budget(20, "actor_steps")
     alone = dataclasses.replace(of, agent_config=FromDemonstrations(), samples_per_insert=None)
     assert alone.budget == Budget(20, "learner_steps")
-    counter = Counter(RunFolder(tmp_path), alone.budget.steps, unit=alone.budget.unit)
+    counter = Counter(RunFolder(tmp_path), alone.budget)
     for steps in (19, 20):
         report = Report("learner", "learner", "learner", Counts(learner_steps=steps))
         assert counter.report(report).is_over is (steps == 20)

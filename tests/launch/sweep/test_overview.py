@@ -8,6 +8,7 @@ import pytest
 from quinoa.launch import cli
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
@@ -28,7 +29,7 @@ def write_run(folder: RunFolder, steps: int | None) -> None:
     ProcessList(folder)
     save(experiment(steps=STEPS), folder)
     if steps is not None:
-        counter = Counter(folder, STEPS)
+        counter = Counter(folder, Budget(STEPS))
         report(counter, "a", actor_steps=steps, rows=[{"actor": 0, "episode_return": 1.5}])
         counter.close()
 
