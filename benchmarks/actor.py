@@ -17,7 +17,7 @@ from benchmarks.setting import AGENTS, TASKS, config_of
 from quinoa import environments
 from quinoa.agents import registry
 from quinoa.agents.actor import Actor
-from quinoa.agents.learner import flatten
+from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.replay import SegmentWriter
 from quinoa.agents.rows import RowLayout

@@ -10,7 +10,8 @@ from tensorflow.python.eager.polymorphic_function import monomorphic_function
 
 from quinoa.agents import iq, quinoa, sac
 from quinoa.agents.actor import Actor
-from quinoa.agents.learner import Learner, flatten
+from quinoa.agents.learner import Learner
+from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import PublishedParameters
 from quinoa.agents.protocol import OffPolicyConfig
 from quinoa.agents.replay import TABLE, SegmentWriter, make_table

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
-import json
-import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,65 +11,23 @@ import sonnet as snt
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import initialization, protocol
-from quinoa.agents.actions import Box, action_set
+from quinoa.agents import (
+    initialization,
+    learner_checkpoint,
+    parameter_groups,
+    parameter_vector,
+    protocol,
+)
+from quinoa.agents.learner_checkpoint import CheckpointError
 from quinoa.agents.types import Transition
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint cannot be read, or is not one of this agent with this configuration."""
-
-
-class _Identity(tf.train.experimental.PythonState):
-    """What a checkpoint says of the learner that wrote it: a JSON object, written beside it."""
-
-    # Where TensorFlow keeps it, by the name that the learner's `tf.train.Checkpoint` gives it.
-    KEY = "identity/.ATTRIBUTES/py_state"
-
-    def __init__(
-        self,
-        agent_class: type[protocol.Agent],
-        config: protocol.AgentConfig,
-        spec: specs.EnvironmentSpec,
-    ):
-        super().__init__()
-        described = {
-            "agent": f"{agent_class.__module__}.{agent_class.__qualname__}",
-            "observation size": spec.observations.shape[0],
-            **_described_actions(spec),
-            **dataclasses.asdict(config),
-        }
-        self._json = json.dumps(described, default=repr)
-
-    def serialize(self) -> str:
-        return self._json
-
-    def deserialize(self, string_value: str) -> None:
-        # `restore` has compared it before.
-        del string_value
-
-    def differences(self, other: str) -> list[str]:
-        """Says what `other`, as `serialize` gave it, has that is not so here."""
-        here, there = json.loads(self._json), json.loads(other)
-        return [
-            f"{name} = {there.get(name, 'not known')} (here {here.get(name, 'not known')})"
-            for name in dict.fromkeys([*there, *here])
-            if name not in here or name not in there or here[name] != there[name]
-        ]
-
-
-def _described_actions(spec: specs.EnvironmentSpec) -> dict[str, int]:
-    actions = action_set(spec.actions)
-    if isinstance(actions, Box):
-        return {"action size": actions.size}
-    return {"number of actions": actions.number}
 
 
 class Learner(snt.Module):
     """Minimises an agent's losses.
 
-    All randomness comes from `seed` and the number of the gradient step, so a restored learner
-    goes on as if it had never stopped, and the number of steps in a call changes nothing.
+    All randomness comes from `seed` and the number of the gradient step. So a learner that is
+    restored from a checkpoint computes what it would have computed without the interruption, and
+    the number of steps in a call changes nothing.
     """
 
     def __init__(
@@ -116,7 +71,7 @@ class Learner(snt.Module):
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         self._fused_steps = tf.function(self._steps_and_metrics, jit_compile=jit_compile)
         self._groups = list(self.agent.parameter_groups())
-        _check_groups(self._groups)
+        parameter_groups.check(self._groups)
         self._optimizers = [group.optimizer.make(group.learning_rate) for group in self._groups]
         for optimizer, group in zip(self._optimizers, self._groups, strict=True):
             # Slots made now rather than at the first step, so that a checkpoint finds them.
@@ -127,7 +82,7 @@ class Learner(snt.Module):
             variable for variable in (*self.agent.variables, *slots) if variable.dtype.is_floating
         ]
         self._which_are_finite = tf.function(self._finite, jit_compile=jit_compile)
-        self._identity = _Identity(agent_class, config, spec)
+        self._identity = learner_checkpoint.Identity(agent_class, config, spec)
         self._checkpoint = tf.train.Checkpoint(
             agent=self.agent,
             optimizers=self._optimizers,
@@ -182,7 +137,7 @@ class Learner(snt.Module):
 
     def _steps_and_metrics(self, superbatch: Transition) -> dict[str, tf.Tensor]:
         num_steps = tf.shape(superbatch.reward)[0]
-        names = self._loss_names()
+        names = parameter_groups.loss_names(self._groups)
         totals = tf.zeros([2, len(names)])
         num_good, last_good = 0, num_steps - 1
         for k in tf.range(num_steps):
@@ -230,10 +185,10 @@ class Learner(snt.Module):
             The losses that parameter groups name, float32 [] each; the gradients of each loss by
             `variables_of` it.
         """
-        names = self._loss_names()
+        names = parameter_groups.loss_names(self._groups)
         with tf.GradientTape(persistent=len(names) > 1) as tape:
             losses = self.agent.losses(batch, self._step_seed(0))
-        _check_losses(names, losses)
+        parameter_groups.check_losses(names, losses)
         # All gradients are taken before any variable moves.
         gradients = {name: tape.gradient(losses[name], self.variables_of(name)) for name in names}
         return {name: losses[name] for name in names}, gradients
@@ -251,9 +206,6 @@ class Learner(snt.Module):
             # Decided while tracing where the period is 1, so that the graph holds no condition.
             if group.period == 1 or tf.equal(tf.math.floormod(self._steps, group.period), 0):
                 self._optimizers[index].apply_gradients(pairs)
-
-    def _loss_names(self) -> list[str]:
-        return list(dict.fromkeys(group.loss for group in self._groups))
 
     def variables_of(self, loss: str) -> list[tf.Variable]:
         """The variables that a loss trains."""
@@ -283,7 +235,7 @@ class Learner(snt.Module):
 
     def parameters(self) -> npt.NDArray[np.float32]:
         """Returns the policy's variables as one vector, float32 [P]: what actors act with."""
-        return flatten(self.agent.policy)
+        return parameter_vector.flatten(self.agent.policy)
 
     def save(self, path: str) -> str:
         """Writes agent, targets, optimisers, counters and random state to files `path`.*.
@@ -297,9 +249,9 @@ class Learner(snt.Module):
         try:
             return str(self._checkpoint.write(path))
         except tf.errors.ResourceExhaustedError as error:
-            raise OSError(errno.ENOSPC, _first_line(error)) from error
+            raise OSError(errno.ENOSPC, learner_checkpoint.first_line(error)) from error
         except tf.errors.OpError as error:
-            raise OSError(errno.EIO, _first_line(error)) from error
+            raise OSError(errno.EIO, learner_checkpoint.first_line(error)) from error
 
     def restore(self, path: str) -> None:
         """Reads what `save` wrote, from a learner of the same agent, configuration and sizes.
@@ -313,36 +265,21 @@ class Learner(snt.Module):
         Raises:
             CheckpointError: files are missing, damaged, or another learner's.
         """
-        try:
-            # Read through once before anything is assigned, which also checks every checksum.
-            reader = tf.train.load_checkpoint(path)
-            values = {key: reader.get_tensor(key) for key in reader.get_variable_to_shape_map()}
-        # TensorFlow raises IndexError for a file that ends early, ValueError for a folder.
-        except (tf.errors.OpError, IndexError, ValueError) as error:
-            raise CheckpointError(
-                f"There is no whole checkpoint at {path}; take another one. ({_first_line(error)})"
-            ) from error
-        if _Identity.KEY not in values:
-            raise CheckpointError(f"The checkpoint at {path} was not written by a learner.")
-        differences = self._identity.differences(values[_Identity.KEY].decode())
-        if differences:
-            raise CheckpointError(
-                f"The checkpoint at {path} was written with {', '.join(differences)}. Restore it "
-                "with the configuration that it was written with."
-            )
+        learner_checkpoint.check(path, self._identity)
         try:
             self._checkpoint.read(path).assert_consumed()
         except (tf.errors.OpError, ValueError, AssertionError) as error:
             raise CheckpointError(
                 f"The checkpoint at {path} is from another version of this agent: "
-                f"{_first_line(error)}"
+                f"{learner_checkpoint.first_line(error)}"
             ) from error
         self._is_initialized = bool(self._initialized.numpy())
 
     def go_back(self, path: str) -> None:
-        """Does what `restore` does, but goes on counting steps from where it is.
+        """Restores a checkpoint but keeps the present number of steps.
 
-        So no random number comes again, and no number of steps stands for two sets of parameters.
+        So no random number is used twice, and no two sets of parameters have the same number of
+        steps.
 
         Args:
             path: see `restore`.
@@ -353,57 +290,3 @@ class Learner(snt.Module):
         steps = self.steps
         self.restore(path)
         self._steps.assign(steps)
-
-
-def _check_groups(groups: list[protocol.ParameterGroup]) -> None:
-    seen = set()
-    for variable in (variable for group in groups for variable in group.variables):
-        if variable.ref() in seen:
-            raise ValueError(f"The variable {variable.name} is in more than one parameter group.")
-        seen.add(variable.ref())
-    for group in groups:
-        if not isinstance(group.period, int) or group.period < 1:
-            raise ValueError(
-                f"The parameter group of the loss {group.loss!r} has period = {group.period!r}; it "
-                "must be an integer of at least 1: the number of gradient steps to each update."
-            )
-
-
-def _check_losses(names: list[str], losses: Mapping[str, tf.Tensor]) -> None:
-    unknown = [name for name in names if name not in losses]
-    if unknown:
-        raise ValueError(
-            f"A parameter group names the loss {unknown[0]!r}, but Agent.losses returns "
-            f"{', '.join([repr(name) for name in losses])}."
-        )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]
-
-
-def fingerprint(parameters: npt.NDArray[np.float32]) -> int:
-    """A number that other parameters, float32 [P], hardly ever have, from 0 to 2³² − 1."""
-    return zlib.crc32(parameters.tobytes())
-
-
-def flatten(policy: protocol.Policy) -> npt.NDArray[np.float32]:
-    """Returns a policy's variables as one vector, float32 [P]."""
-    return np.concatenate([variable.numpy().ravel() for variable in policy.variables])
-
-
-def unflatten(policy: protocol.Policy, parameters: npt.NDArray[np.float32]) -> None:
-    """Sets a policy's variables from what `flatten` gave, float32 [P].
-
-    Raises:
-        ValueError: the vector has another size than the policy.
-    """
-    sizes = [int(np.prod(variable.shape)) for variable in policy.variables]
-    if parameters.shape != (sum(sizes),):
-        raise ValueError(
-            f"The parameters have shape {parameters.shape}, but this policy has {sum(sizes)}: they "
-            "come from another agent, configuration or environment."
-        )
-    parts = np.split(parameters, np.cumsum(sizes)[:-1])
-    for variable, part in zip(policy.variables, parts, strict=True):
-        variable.assign(part.reshape(variable.shape))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents import protocol
-from quinoa.agents.learner import fingerprint, flatten, unflatten
+from quinoa.agents.parameter_vector import fingerprint, flatten, unflatten
 
 FloatArray = npt.NDArray[np.float32]
 Get = Callable[[int], "tuple[int, FloatArray] | None"]
@@ -36,7 +36,7 @@ class PublishedParameters:
 
         Args:
             version: the number of gradient steps that made them.
-            parameters: float32 [P], as `quinoa.agents.learner.flatten` gives them; copied.
+            parameters: float32 [P], as `quinoa.agents.parameter_vector.flatten` gives them; copied.
         """
         newest = version, np.array(parameters, np.float32)
         newest[1].setflags(write=False)
@@ -93,7 +93,7 @@ class ParameterClient:
 
     @property
     def fingerprint(self) -> int:
-        """Of the policy's parameters, see `quinoa.agents.learner.fingerprint`."""
+        """Of the policy's parameters, see `quinoa.agents.parameter_vector.fingerprint`."""
         return fingerprint(flatten(self._policy))
 
     def update(self) -> bool:

@@ -14,7 +14,7 @@ from quinoa.agents import actor as actor_lib
 from quinoa.agents import iq
 from quinoa.agents.actor import Actor
 from quinoa.agents.divergence import NonFiniteError
-from quinoa.agents.learner import flatten
+from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import ParameterClient, PublishedParameters
 from quinoa.agents.protocol import OffPolicyConfig, Policy
 from quinoa.agents.replay import MemoryReplay, SegmentWriter, make_table

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import iq, learner, protocol, quinoa, sac
-from quinoa.agents.learner import CheckpointError, Learner
+from quinoa.agents import iq, protocol, quinoa, sac
+from quinoa.agents.learner import Learner
+from quinoa.agents.learner_checkpoint import CheckpointError
 from quinoa.agents.policies import TanhGaussianPolicy
 from tests.agents.fixtures import make_spec, make_transitions
 from tests.agents.learners import LearnerPool
@@ -439,16 +440,6 @@ class TestPeriods:
     def test_that_cannot_be_is_refused(self, period):
         with pytest.raises(ValueError, match=r"'policy' has period = .* integer of at least 1"):
             two_losses(period=period)
-
-
-class TestParameters:
-    @pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: np.append(p, p[:1])])
-    def test_another_size_is_refused_and_changes_nothing(self, change):
-        policy = make("iq").agent.policy
-        before = learner.flatten(policy)
-        with pytest.raises(ValueError, match="another agent, configuration or environment"):
-            learner.unflatten(policy, change(before) + 1.0)
-        np.testing.assert_array_equal(learner.flatten(policy), before)
 
 
 def spoilt(batch, *steps):

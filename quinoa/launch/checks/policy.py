@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from quinoa.agents import protocol
 from quinoa.agents.actions import FiniteSet
-from quinoa.agents.learner import flatten, unflatten
+from quinoa.agents.parameter_vector import flatten, unflatten
 from quinoa.launch.checks.base import CheckError, require
 from quinoa.launch.checks.subject import SEED, Subject
 from quinoa.launch.checks.variables import listed

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents import registry
-from quinoa.agents.learner import unflatten
+from quinoa.agents.parameter_vector import unflatten
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter
 from quinoa.launch.nodes import heartbeat

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents.divergence import finite_parameters
-from quinoa.agents.learner import fingerprint
+from quinoa.agents.parameter_vector import fingerprint
 from quinoa.agents.parameters import PublishedParameters
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment

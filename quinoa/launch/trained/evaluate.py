@@ -28,7 +28,7 @@ def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
         ExperimentError: the environment cannot be made any more.
     """
     from quinoa.agents import initialization, registry
-    from quinoa.agents.learner import unflatten
+    from quinoa.agents.parameter_vector import unflatten
 
     parameters = checkpoint.policy_parameters()
     agent = registry.load(experiment.agent).agent_class
@@ -49,7 +49,8 @@ def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
         ExperimentError: the environment cannot be made any more.
     """
     from quinoa.agents import registry
-    from quinoa.agents.learner import CheckpointError, Learner
+    from quinoa.agents.learner import Learner
+    from quinoa.agents.learner_checkpoint import CheckpointError
 
     agent_class = registry.load(experiment.agent).agent_class
     learner = Learner(agent_class, experiment.config, experiment.spec(), experiment.seed)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reverb
 
-from quinoa.agents.learner import fingerprint
+from quinoa.agents.parameter_vector import fingerprint
 from quinoa.agents.parameters import ParameterClient, PublishedParameters
 from quinoa.agents.protocol import OnPolicyConfig
 from quinoa.agents.rollouts import Rollouts

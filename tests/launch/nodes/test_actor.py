@@ -8,7 +8,7 @@ import pytest
 import reverb
 
 from quinoa.agents import registry
-from quinoa.agents.learner import flatten
+from quinoa.agents.parameter_vector import flatten
 from quinoa.launch.errors import FatalError
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes import actor as actor_module

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from quinoa.agents import registry
-from quinoa.agents.learner import flatten
+from quinoa.agents.parameter_vector import flatten
 from quinoa.launch.errors import FatalError
 from quinoa.launch.nodes import evaluator as evaluator_module
 from quinoa.launch.nodes.evaluator import EvaluatorNode

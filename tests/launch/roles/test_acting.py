@@ -5,7 +5,7 @@ import json
 import pytest
 
 from quinoa.agents import registry
-from quinoa.agents.learner import flatten
+from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.replay import MemoryReplay
 from quinoa.agents.rows import RowLayout

@@ -1,0 +1,37 @@
+"""A policy's parameters as one vector: how they travel from the learner to the actors."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.agents.protocol import Policy
+
+
+def fingerprint(parameters: npt.NDArray[np.float32]) -> int:
+    """A number that other parameters, float32 [P], hardly ever have, from 0 to 2³² − 1."""
+    return zlib.crc32(parameters.tobytes())
+
+
+def flatten(policy: Policy) -> npt.NDArray[np.float32]:
+    """Returns a policy's variables as one vector, float32 [P]."""
+    return np.concatenate([variable.numpy().ravel() for variable in policy.variables])
+
+
+def unflatten(policy: Policy, parameters: npt.NDArray[np.float32]) -> None:
+    """Sets a policy's variables from what `flatten` gave, float32 [P].
+
+    Raises:
+        ValueError: the vector has another size than the policy.
+    """
+    sizes = [int(np.prod(variable.shape)) for variable in policy.variables]
+    if parameters.shape != (sum(sizes),):
+        raise ValueError(
+            f"The parameters have shape {parameters.shape}, but this policy has {sum(sizes)}: they "
+            "come from another agent, configuration or environment."
+        )
+    parts = np.split(parameters, np.cumsum(sizes)[:-1])
+    for variable, part in zip(policy.variables, parts, strict=True):
+        variable.assign(part.reshape(variable.shape))
