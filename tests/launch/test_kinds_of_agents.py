@@ -35,6 +35,8 @@ CHOOSE = "tests.launch.factories:choose"
 def of_agent(name: str, **changes) -> Experiment:
     """A small experiment in two actors of four environments."""
     config = registry.load(name).config
+    if name == ON_POLICY:
+        changes = {"steps_per_call": 1, **changes}
     return experiment(agent=name, agent_config=config, samples_per_insert=None, **changes)
 
 
@@ -117,7 +119,7 @@ class TestNodes:
     def test_act_and_learn(self, kind, tmp_path):
         folder = RunFolder(tmp_path / "run")
         folder.create()
-        with nodes(KINDS[kind](steps=10**9, steps_per_call=10), folder) as (counter, learner):
+        with nodes(KINDS[kind](steps=10**9), folder) as (counter, learner):
             assert wait_until(lambda: learner._learner.steps >= 100, 60)
             assert wait_until(lambda: counter.status()[LEARNER_STEPS] >= 100, 60)
         status = counter.status()
@@ -170,6 +172,11 @@ class TestOnPolicySettings:
                 agent_config=registry.load(ON_POLICY).config,
                 samples_per_insert=4.0,
             )
+
+    def test_more_than_one_gradient_step_a_call_is_refused(self):
+        message = "steps_per_call = 50 cannot work with this .* 1 gradient step at a time: give"
+        with pytest.raises(ExperimentError, match=message):
+            validation.validate(of_agent(ON_POLICY, steps_per_call=50))
 
     def test_a_run_that_ends_before_the_first_batch_is_refused(self):
         with pytest.raises(ExperimentError, match=r"it is done on 64 transitions .*\(batch_size\)"):

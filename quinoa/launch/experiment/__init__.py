@@ -62,7 +62,8 @@ class Experiment:
     """How often each step is learned from, on average, in place of the agent's own setting; 0 holds
     no ratio, and lets actors and learner go as fast as they can."""
     steps_per_call: Annotated[int, Bounds(at_least=1), Flag(default=None)] = 50
-    """Gradient steps that the learner does in one go. Default: 50, or 200 on a GPU."""
+    """Gradient steps that the learner does in one go. Default: 50, or 200 on a GPU. An
+    on-policy agent takes 1 only, which is its default."""
     evaluation_period: Annotated[int, Bounds(at_least=1)] | None = None
     """Actor steps from one evaluation to the next. Default: steps / 20."""
     evaluation_episodes: Annotated[int, Bounds(at_least=1)] = 10

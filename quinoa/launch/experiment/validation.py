@@ -11,6 +11,7 @@ from quinoa.agents.config import OffPolicyConfig
 from quinoa.config.fields import ConfigError
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.terminal.numbers import count
 
 if TYPE_CHECKING:
     from quinoa.environments import Layout
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def validate(experiment: Experiment, steps_done: int = 0, transitions_held: int = 0) -> Experiment:
     """Checks that an experiment can run; takes a few seconds.
 
-    Makes an environment and steps it once, and makes the agent for it.
+    Makes an environment and steps it once, and makes the agent and its source for it.
 
     Args:
         experiment: what is to be run.
@@ -54,9 +55,9 @@ def validate(experiment: Experiment, steps_done: int = 0, transitions_held: int 
             f"steps = {experiment.steps} ends before the first gradient step: {by_then} "
             f"{learner_starts} transitions by then ({why}). Give more steps, or make those smaller."
         )
-    layout = try_environment(experiment)
-    _try_agent(experiment, layout)
-    return dataclasses.replace(experiment, layout=layout)
+    experiment = dataclasses.replace(experiment, layout=try_environment(experiment))
+    _try_agent(experiment)
+    return experiment
 
 
 def try_environment(experiment: Experiment) -> Layout:
@@ -87,14 +88,15 @@ def try_environment(experiment: Experiment) -> Layout:
         ) from error
 
 
-def _try_agent(experiment: Experiment, layout: Layout) -> None:
+def _try_agent(experiment: Experiment) -> None:
     from quinoa.agents import initialization, registry
     from quinoa.environments.user_code import described
 
     try:
         agent_class = registry.load(experiment.agent).agent_class
         with initialization.alone():
-            agent_class(experiment.config, layout.spec())
+            agent_class(experiment.config, experiment.spec())
+        source = experiment.make_source()
     except registry.UnknownAgentError as error:
         raise ExperimentError(str(error)) from error
     except KeyboardInterrupt:
@@ -104,3 +106,9 @@ def _try_agent(experiment: Experiment, layout: Layout) -> None:
             f"The agent {experiment.agent} cannot be made for {experiment.environment}: "
             f"{described(error)}"
         ) from error
+    possible = source.steps_per_call
+    if possible != experiment.steps_per_call:
+        raise ExperimentError(
+            f"steps_per_call = {experiment.steps_per_call} cannot work with this agent, which "
+            f"does {count(possible, 'gradient step')} at a time: give steps_per_call = {possible}."
+        )
