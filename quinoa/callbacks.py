@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from quinoa.launch.metrics.saved_rows import NewRows
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.run.status import Status
 
 if TYPE_CHECKING:
     from quinoa.run import Run
@@ -48,22 +51,21 @@ class Teller:
         """
         self._run = run
         self._callbacks = callbacks
-        self._path = RunFolder(run.path).metrics("evaluator")
-        self._header = ""
-        self._read = 0
+        self._new_rows = NewRows(RunFolder(run.path).metrics(Role.EVALUATOR))
         self._rows()
 
-    def report(self, status: Mapping[str, Any]) -> bool:
+    def report(self, status: Status) -> bool:
         """Tells of a report, and of the evaluations since the last; returns whether to go on."""
         goes_on = self.evaluations()
-        event = Event("report", status["actor_steps"], status["learner_steps"], dict(status))
+        counts = status.counts
+        event = Event("report", counts.actor_steps, counts.learner_steps, status.to_json())
         return self._tell(event) and goes_on
 
     def evaluations(self) -> bool:
         """Tells of the evaluations since the last time; returns whether to go on."""
         goes_on = True
         for row in self._rows() if self._callbacks else []:
-            steps = int(row["actor_steps"] or 0), int(row["learner_steps"] or 0)
+            steps = int(row[ACTOR_STEPS] or 0), int(row[LEARNER_STEPS] or 0)
             goes_on &= self._tell(Event("evaluation", *steps, row))
         return goes_on
 
@@ -75,19 +77,6 @@ class Teller:
 
     def _rows(self) -> list[dict[str, float | None]]:
         """The whole rows that were written since the last time."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                data = file.read()
-        except OSError:  # There is none yet.
-            return []
-        data = data[: data.rfind(b"\n") + 1]
-        self._read += len(data)
-        whole = data.decode("utf-8").replace("\r\n", "\n")
-        if not self._header:
-            self._header, _, whole = whole.partition("\n")
-        table = csv.DictReader(io.StringIO(f"{self._header}\n{whole}"))
-        return [
-            {name: float(cell) if cell else None for name, cell in row.items() if name is not None}
-            for row in table
-        ]
+        with contextlib.suppress(OSError):  # It is read again at the next report.
+            return self._new_rows.read()
+        return []

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.run import run_folder
+from quinoa.launch.run import columns, run_folder
+from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS
+from quinoa.launch.run.roles import METRIC_ROLES, Role
 from quinoa.launch.run.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
     from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
     from quinoa.launch.experiment import Experiment
+    from quinoa.launch.watch.overview import RunOverview
     from quinoa.policy import Policy
     from quinoa.session import Session
 
@@ -129,8 +132,8 @@ class Run:
     @property
     def outcome(self) -> str | None:
         """How it ended: `finished`, `stopped`, `killed` or `failed`; None while it goes on."""
-        result = self._view().result
-        return None if result is None else str(result["outcome"])
+        result = self._overview().result
+        return None if result is None else result.outcome.value
 
     def status(self) -> dict[str, Any]:
         """How far it is, and how it goes, as `quinoa status` shows it.
@@ -140,9 +143,12 @@ class Run:
             `actor_steps`, `learner_steps`, `steps`, `actor_steps_per_second`,
             `learner_steps_per_second`, `actor_return`, `evaluation_return` and more.
         """
-        view = self._view()
-        outcome = None if view.result is None else view.result["outcome"]
-        return {"state": view.state.value, "outcome": outcome, **(view.status or {})}
+        run = self._overview()
+        return {
+            "state": run.state.value,
+            "outcome": None if run.result is None else run.result.outcome.value,
+            **({} if run.status is None else run.status.to_json()),
+        }
 
     def stop(self) -> None:
         """Asks the run to end in order, with a last checkpoint; a second time, at once.
@@ -166,7 +172,7 @@ class Run:
             TrainingError: it has failed.
             RunError: it is not a run of this process.
         """
-        if self._session is None and self._view().result is not None:
+        if self._session is None and self._overview().result is not None:
             return self
         return self._own_session("waited for").wait(timeout)
 
@@ -189,11 +195,11 @@ class Run:
         """
         from quinoa.launch.analysis import curves
 
-        table = self.metrics(role).dropna(subset=["episode_return"])
-        table.insert(2, "hours", curves.hours(self._folder, table["wall_time"].to_numpy()))
-        wanted = ["actor_steps", "learner_steps", "hours", "episode_return"]
-        if role == "evaluator":
-            wanted += ["episode_return_std", "episode_length", "episodes"]
+        table = self.metrics(role).dropna(subset=[columns.EPISODE_RETURN])
+        table.insert(2, "hours", curves.hours(self._folder, table[columns.WALL_TIME].to_numpy()))
+        wanted = [ACTOR_STEPS, LEARNER_STEPS, "hours", columns.EPISODE_RETURN]
+        if role == Role.EVALUATOR:
+            wanted += [columns.EPISODE_RETURN_STD, columns.EPISODE_LENGTH, EPISODES]
         return table[wanted].reset_index(drop=True)
 
     def metrics(self, role: str) -> pd.DataFrame:
@@ -205,7 +211,7 @@ class Run:
         Raises:
             RunError: there is nothing yet, or the file is damaged.
         """
-        if role not in ("actor", "learner", "evaluator"):
+        if role not in METRIC_ROLES:
             raise ValueError(
                 f"role = {role!r} cannot work: it must be actor, learner or evaluator."
             )
@@ -381,10 +387,10 @@ class Run:
         """The paths of all that the run's folder holds."""
         return self._folder
 
-    def _view(self) -> Any:
-        from quinoa.launch.watch import snapshot
+    def _overview(self) -> RunOverview:
+        from quinoa.launch.watch import overview
 
-        return snapshot.read(self._folder)
+        return overview.read(self._folder)
 
     def _own_session(self, what: str) -> Session:
         if self._session is None:

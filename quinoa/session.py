@@ -7,7 +7,7 @@ import dataclasses
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,11 @@ from quinoa.launch.commands.running import hosted_run
 from quinoa.launch.engines import signals
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.child_process import ChildError, ChildProcess
+from quinoa.launch.run.result import Outcome, RunResult
+from quinoa.launch.run.status import Status
 from quinoa.launch.terminal.output import say
-from quinoa.launch.watch.goal import Goal
 from quinoa.launch.watch.progress import Progress
+from quinoa.launch.watch.run_limits import RunLimits
 
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
@@ -162,7 +164,7 @@ class Session:
 
         def begin(folder: RunFolder, experiment: Resolved) -> None:
             self._begin(folder.root)
-            view.begin(Goal.of(experiment))
+            view.begin(RunLimits.of(experiment))
 
         try:
             _, summary = one_run.run(
@@ -207,9 +209,9 @@ class Session:
         finally:
             if not hosted.is_over:
                 hosted.kill()
-        if ended["outcome"] == "failed":
-            node, text = ended["failed_node"], ended["error"]
-            raise TrainingError(f"{node} failed:\n{text}", self.run)
+        result = RunResult.from_json(ended["result"])
+        if result.outcome is Outcome.FAILED:
+            raise TrainingError(f"{result.failed_node} failed:\n{result.error}", self.run)
         self._check_evaluated(ended["evaluation_error"])
 
     def _take(self, events: Sequence[tuple[str, Any]], view: _View) -> None:
@@ -218,9 +220,9 @@ class Session:
         for event, value in events:
             if event == hosted_run.STARTED:
                 self._begin(value)
-                view.begin(Goal.of_json(_described(Path(value))))
+                view.begin(_limits(Path(value)))
             elif event == hosted_run.STATUS:
-                newest = value
+                newest = Status.from_json(value)
             else:
                 view.say(value)
         # Several have come while a callback was at something that takes long.
@@ -231,7 +233,7 @@ class Session:
         if error is not None:
             raise TrainingError(f"The final evaluation failed: {error}", self.run)
 
-    def _tell(self, status: Mapping[str, Any]) -> None:
+    def _tell(self, status: Status) -> None:
         """Tells callbacks; what they raise ends the run in order, and is raised when it is over."""
         if self._teller is None or self._error is not None:
             return
@@ -281,10 +283,10 @@ class _View:
         self._progress: Progress | None = None
         self._holding = contextlib.ExitStack()
 
-    def begin(self, goal: Goal) -> None:
+    def begin(self, limits: RunLimits) -> None:
         """The run has begun."""
         if self._session.progress:
-            self._progress = self._holding.enter_context(Progress(goal))
+            self._progress = self._holding.enter_context(Progress(limits))
 
     def __enter__(self) -> _View:
         return self
@@ -293,7 +295,7 @@ class _View:
         del error
         self._holding.close()
 
-    def show(self, status: Mapping[str, Any]) -> None:
+    def show(self, status: Status) -> None:
         if self._progress is not None:
             self._progress.show(status)
         self._session._tell(status)
@@ -305,12 +307,11 @@ class _View:
             say(text, sys.stderr)
 
 
-def _described(root: Path) -> Mapping[str, Any]:
+def _limits(root: Path) -> RunLimits:
     from quinoa.launch.run.run_folder import RunFolder
     from quinoa.launch.storage.files import read_json
 
-    fields: Mapping[str, Any] = read_json(RunFolder(root).experiment)["experiment"]
-    return fields
+    return RunLimits.from_json(read_json(RunFolder(root).experiment)["experiment"])
 
 
 def _about_stop(times: int) -> str:

@@ -5,6 +5,7 @@ python scripts/terminal_pictures.py RUN: writes docs/train.svg and docs/status.s
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import sys
 import time
@@ -13,7 +14,8 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from quinoa.launch.run import run_folder
-from quinoa.launch.watch import snapshot
+from quinoa.launch.watch import overview
+from quinoa.launch.watch.overview import RunState
 from quinoa.launch.watch.progress import view
 from quinoa.launch.watch.status_page import Loads, draw
 
@@ -25,14 +27,14 @@ def main() -> None:
     """Reads the run and writes the pictures."""
     folder = run_folder.existing(sys.argv[1])
     loads = Loads()
-    draw(snapshot.read(folder), loads)
+    draw(overview.read(folder), loads)
     # What a process uses is measured between two readings.
     time.sleep(2.0)
-    run = snapshot.read(folder)
-    if run.status is None or run.state is not snapshot.State.RUNNING:
+    run = overview.read(folder)
+    if run.status is None or run.state is not RunState.RUNNING:
         sys.exit(f"{folder.root} is not under way.")
-    restarts = sum(process.restarts for process in run.processes)
-    progress = view(run.goal, {**run.status, "restarts": restarts}, run.elapsed_s, run.returns)
+    status = dataclasses.replace(run.status, restarts=run.restarts)
+    progress = view(run.limits, status, run.elapsed_s, run.returns)
     draw_svg(f"quinoa status {folder.root}", draw(run, loads), DOCS / "status.svg")
     draw_svg("quinoa train", progress, DOCS / "train.svg")
 

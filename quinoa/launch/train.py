@@ -7,9 +7,9 @@ import dataclasses
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,22 +17,25 @@ import numpy.typing as npt
 from quinoa.launch.analysis import plots
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
-from quinoa.launch.engines.base import Engine, Outcome, RunResult
+from quinoa.launch.engines.base import Engine
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.roles.metric_rows import evaluation_row
+from quinoa.launch.run.columns import WALL_TIME
 from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.run.status import Status
 from quinoa.launch.storage.files import write_json
 from quinoa.launch.terminal.output import say
 from quinoa.launch.terminal.progress_bar import ProgressBar
 from quinoa.launch.trained.evaluate import evaluate_checkpoint
-from quinoa.launch.watch.goal import Goal
 from quinoa.launch.watch.progress import Progress
+from quinoa.launch.watch.run_limits import RunLimits
 
 if TYPE_CHECKING:
     from quinoa.agents.evaluation import EvaluationResult
@@ -67,8 +70,8 @@ class View(Protocol):
     def __exit__(self, *error: object) -> None:
         """The engine has come to its end."""
 
-    def show(self, status: Mapping[str, Any]) -> None:
-        """Called often with `Counter.status`, and `restarts`."""
+    def show(self, status: Status) -> None:
+        """Called often with how far the run is and how it goes."""
 
     def say(self, text: str) -> None:
         """Something is to be said of the run."""
@@ -111,7 +114,7 @@ def train(
         save(experiment, folder, resumed_at=resumed_at, called_in=called_in)
         if on_start is not None:
             on_start(folder, experiment)
-        view = view or Progress(Goal.of(experiment))
+        view = view or Progress(RunLimits.of(experiment))
         try:
             with _result_written(folder) as run:
                 with view, stop.telling(lambda asked: view.say(_about_stop(asked, experiment))):
@@ -159,16 +162,11 @@ def _result_written(folder: RunFolder) -> Iterator[_Run]:
             run.result = _with_cause(RunResult(Outcome.FAILED, error=traceback.format_exc()))
         raise
     finally:
-        ended = {
-            "outcome": run.result.outcome.value,
-            "failed_node": run.result.failed_node,
-            "error": run.result.error,
-            "restarts": dict(run.result.restarts),
-            "seconds_lost": run.result.seconds_lost,
-            "final_returns": None if run.final is None else run.final.returns.tolist(),
-        }
-        with _second_to_failure(run.result):
-            write_json(folder.result, ended)
+        result = run.result
+        if run.final is not None:
+            result = dataclasses.replace(result, final_returns=run.final.returns.tolist())
+        with _second_to_failure(result):
+            write_json(folder.result, result.to_json())
 
 
 def _draw(experiment: Experiment, folder: RunFolder, result: RunResult) -> Path | None:
@@ -249,7 +247,7 @@ def _evaluate_final(
     counts = checkpoint.counts()
     row = evaluation_row(final, counts.actor_steps, counts.learner_steps)
     log = MetricsLog(folder)
-    log.write("evaluator", {"wall_time": time.time(), **row})
+    log.write(Role.EVALUATOR, {WALL_TIME: time.time(), **row})
     log.close()
     return final
 

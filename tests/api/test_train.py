@@ -11,6 +11,8 @@ from quinoa.agents import registry
 from quinoa.callbacks import Teller
 from quinoa.config import parsing
 from quinoa.environments import CanonicalEnvironment
+from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.status import Status
 from tests.api.own import EPISODE, SMALL, Toy, ToyOfDm
 from tests.launch.helpers import wait_until
 
@@ -209,7 +211,7 @@ def test_an_error_of_the_users_own_is_raised_as_it_is(error, tmp_path):
 @pytest.mark.parametrize("kind", [bool, np.bool_])
 def test_a_callback_that_returns_false_is_heard_whatever_another_one_says(kind, trained):
     run, _ = trained
-    status = {"actor_steps": 1, "learner_steps": 0}
+    status = Status(counts=Counts(actor_steps=1), steps=10, wall_time=0.0)
     for answers, goes_on in (
         ([kind(True)], True),
         # Only False itself ends a run.

@@ -13,7 +13,7 @@ import reverb
 from quinoa.agents import registry
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import make
-from quinoa.launch.engines.base import Outcome, ProcessContext
+from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment, validation
 from quinoa.launch.metrics.counter import Counter
@@ -22,7 +22,7 @@ from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.learner import LearnerNode
 from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.run.budget import Budget
-from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.result import Outcome
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.factories import BEST_RETURN, EPISODE_STEPS
@@ -121,12 +121,14 @@ class TestNodes:
         folder.create()
         with nodes(KINDS[kind](steps=10**9), folder) as (counter, learner):
             assert wait_until(lambda: learner._learner.steps >= 100, 60)
-            assert wait_until(lambda: counter.status()[LEARNER_STEPS] >= 100, 60)
+            assert wait_until(lambda: counter.status().counts.learner_steps >= 100, 60)
+            # A row is measured over a second, and written within another one.
+            assert wait_until(folder.metrics("learner").is_file, 60)
         status = counter.status()
         rows = pd.read_csv(folder.metrics("learner"))
         if kind == "on-policy":
             # A batch for each gradient step, and at most one more under way.
-            assert 0 <= status[ACTOR_STEPS] - 64 * status[LEARNER_STEPS] <= 2 * 64
+            assert 0 <= status.counts.actor_steps - 64 * status.counts.learner_steps <= 2 * 64
             assert rows["gap"].max() < 1e-4
             assert (pd.read_csv(folder.metrics("actor"))["parameter_age"] <= 1).all()
 

@@ -15,13 +15,14 @@ from quinoa.launch import cli, engines
 from quinoa.launch.analysis import plots
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
-from quinoa.launch.engines.base import Outcome, ProcessContext, RunResult
+from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.local.engine import LocalEngine
 from quinoa.launch.engines.local.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.train import train

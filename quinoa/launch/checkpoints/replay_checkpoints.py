@@ -27,6 +27,7 @@ from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.run import events, node_warnings
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.run_folder import RunFolder
 
 KEPT = 2
@@ -85,10 +86,10 @@ def recover_newest(folder: RunFolder) -> ReplayCheckpoint | None:
     for error in damaged:
         aside = error.checkpoint.set_aside()
         text = f"{error.what}; it is kept as {aside}, and replay is restored from the one before."
-        node_warnings.of(folder.events, _NODE)("replay_damaged", text)
+        node_warnings.of(folder.events, _NODE)(EventKind.REPLAY_DAMAGED, text)
     if checkpoint is not None:
         transitions = checkpoint.transitions
-        events.append(folder.events, "replay_taken_up", _NODE, transitions=transitions)
+        events.append(folder.events, EventKind.REPLAY_RESTORED, _NODE, transitions=transitions)
     return checkpoint
 
 
@@ -191,7 +192,7 @@ class ReplaySaver:
         self._is_failing = False
         events.append(
             self._folder.events,
-            "replay_saved",
+            EventKind.REPLAY_SAVED,
             _NODE,
             transitions=transitions,
             seconds=round(self._last - started, 3),
@@ -204,7 +205,7 @@ class ReplaySaver:
             return
         self._is_failing = True
         text = f"what replay holds is not saved for now: {error}."
-        node_warnings.of(self._folder.events, _NODE)("replay_not_saved", text)
+        node_warnings.of(self._folder.events, _NODE)(EventKind.REPLAY_NOT_SAVED, text)
 
 
 def _identity(experiment: Experiment, form: str) -> dict[str, Any]:

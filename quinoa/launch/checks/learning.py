@@ -20,7 +20,7 @@ from quinoa.launch.checks.subject import (
     tensors,
 )
 from quinoa.launch.checks.variables import listed, paths_of
-from quinoa.launch.metrics.metrics_log import TIME_COLUMNS
+from quinoa.launch.run.columns import TIME_COLUMNS
 
 
 def learns_in_one_graph(subject: Subject) -> str:

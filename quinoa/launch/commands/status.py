@@ -75,19 +75,20 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 def _of_run(path: str) -> Callable[[], _Shown]:
     """What looks at a run."""
     from quinoa.launch.run import run_folder
-    from quinoa.launch.watch import snapshot
-    from quinoa.launch.watch.snapshot import State
+    from quinoa.launch.run.result import Outcome
+    from quinoa.launch.watch import overview
+    from quinoa.launch.watch.overview import RunState
     from quinoa.launch.watch.status_page import Loads, draw
 
     folder, loads = run_folder.existing(path), Loads()
 
     def look() -> _Shown:
-        view = snapshot.read(folder)
-        is_well = view.state is State.RUNNING
-        if view.state is State.ENDED:
-            is_well = view.result is not None and view.result.get("outcome") != "failed"
-        is_over = view.state in (State.ENDED, State.DEAD)
-        return _Shown(lambda height: draw(view, loads), is_over, is_well)
+        run = overview.read(folder)
+        is_well = run.state is RunState.RUNNING
+        if run.result is not None:
+            is_well = run.result.outcome is not Outcome.FAILED
+        is_over = run.state in (RunState.ENDED, RunState.DEAD)
+        return _Shown(lambda height: draw(run, loads), is_over, is_well)
 
     return look
 

@@ -10,14 +10,14 @@ from absl import flags
 
 from quinoa.launch.commands.base import FAILED, OK, Command, complain, expect
 from quinoa.launch.commands.options import train_flags
-from quinoa.launch.engines.base import Outcome
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.run.result import Outcome
 from quinoa.launch.terminal.output import command, say
 
 if TYPE_CHECKING:
-    from quinoa.launch.engines.base import RunResult
     from quinoa.launch.experiment import Experiment
+    from quinoa.launch.run.result import RunResult
     from quinoa.launch.run.run_folder import RunFolder
 
 

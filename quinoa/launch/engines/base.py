@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from quinoa.launch.experiment import Experiment
+    from quinoa.launch.run.result import RunResult
     from quinoa.launch.run.run_folder import RunFolder
-
-
-class Outcome(enum.Enum):
-    """How a run ended."""
-
-    FINISHED = "finished"  # at its last step
-    STOPPED = "stopped"  # by a signal, in order
-    KILLED = "killed"  # by a second signal, before everything was saved
-    FAILED = "failed"
-
-
-@dataclasses.dataclass(frozen=True)
-class RunResult:
-    """How a run ended.
-
-    Attributes:
-        outcome: how.
-        failed_node: the name of the process that failed, if one did.
-        error: what it said, in full.
-        restarts: how often processes were started again, by their roles.
-        seconds_lost: to that, over all of them.
-    """
-
-    outcome: Outcome
-    failed_node: str | None = None
-    error: str | None = None
-    restarts: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    seconds_lost: float = 0.0
+    from quinoa.launch.run.status import Status
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,14 +46,14 @@ class Engine(Protocol):
         self,
         experiment: Experiment,
         folder: RunFolder,
-        on_status: Callable[[Mapping[str, Any]], None],
+        on_status: Callable[[Status], None],
     ) -> RunResult:
         """Runs an experiment to its end, or until SIGINT or SIGTERM.
 
         Args:
             experiment: what to run; it has been validated.
             folder: the run's folder, for its metrics, checkpoints and logs.
-            on_status: called often with `Counter.status` and the number of `restarts`.
+            on_status: called often with how far the run is and how it goes.
 
         Returns:
             How the run ended. Nothing that was started is left running.

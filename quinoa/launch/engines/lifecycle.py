@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
-from quinoa.launch.engines.base import Outcome, RunResult
 from quinoa.launch.engines.process import Process, Start, wait
 from quinoa.launch.engines.restarts import Restarts
 from quinoa.launch.engines.signals import StopSignals
 from quinoa.launch.engines.supervision import Node, Supervisor
+from quinoa.launch.errors import RunError
 from quinoa.launch.nodes.exit_codes import RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.nodes.topology import KINDS, stop_order
+from quinoa.launch.run import status as run_status
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
-from quinoa.launch.storage.files import read_json
+from quinoa.launch.run.status import Status
 
 # Seconds between two looks at the processes, and between two at the status.
 _POLL_S = 0.1
@@ -42,7 +44,7 @@ class NodeStart(NamedTuple):
 def run(
     starts: Iterable[NodeStart],
     folder: RunFolder,
-    on_status: Callable[[Mapping[str, Any]], None],
+    on_status: Callable[[Status], None],
     stop: StopSignals,
     *,
     hang_timeout_s: float,
@@ -89,7 +91,7 @@ class _Run:
         self,
         nodes: Sequence[Node],
         folder: RunFolder,
-        on_status: Callable[[Mapping[str, Any]], None],
+        on_status: Callable[[Status], None],
         stop: StopSignals,
         hang_timeout_s: float,
     ):
@@ -97,10 +99,10 @@ class _Run:
         self._folder = folder
         self._on_status = on_status
         self._stop = stop
-        self._status: Mapping[str, Any] = {}
+        self._counts = Counts()
         self._processes = ProcessList(folder)
         roles = list(dict.fromkeys(node.role for node in nodes))
-        self._restarts = Restarts(folder, roles, lambda: Counts.from_json(self._status))
+        self._restarts = Restarts(folder, roles, lambda: self._counts)
         self._supervisor = Supervisor(
             nodes, folder.events, self._restarts, hang_timeout_s=hang_timeout_s
         )
@@ -136,17 +138,19 @@ class _Run:
             if self._stop.count:
                 return RunResult(Outcome.STOPPED)
             if time.monotonic() >= next_status:
-                self._processes.write([node.described for node in self._nodes])
+                self._processes.write([node.listed for node in self._nodes])
                 self._show_status()
                 next_status = time.monotonic() + _STATUS_S
             time.sleep(_POLL_S)
 
     def _show_status(self) -> None:
         try:
-            self._status = read_json(self._folder.status)
-        except (OSError, ValueError):  # The counter is starting, or the disk fails.
+            status = run_status.read(self._folder.status)
+        except RunError:  # The disk fails.
             return
-        self._on_status({**self._status, "restarts": self._restarts.total})
+        if status is not None:
+            self._counts = status.counts
+            self._on_status(dataclasses.replace(status, restarts=self._restarts.total))
 
 
 def _stop_in_order(

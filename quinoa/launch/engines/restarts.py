@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from quinoa.launch.metrics.metrics_log import MetricsLog
+from quinoa.launch.run import columns
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -57,15 +58,15 @@ class Restarts:
         self._seconds[role] += seconds
         counts = self._counts()
         row: dict[str, Any] = {
-            "wall_time": time.time(),
+            columns.WALL_TIME: time.time(),
             ACTOR_STEPS: counts.actor_steps,
             LEARNER_STEPS: counts.learner_steps,
-            "restarts": self.total,
-            "seconds_lost": self.seconds_lost,
+            columns.RESTARTS: self.total,
+            columns.SECONDS_LOST: self.seconds_lost,
         }
         for each in self._restarts:
-            row[f"{each}_restarts"] = self._restarts[each]
-            row[f"{each}_seconds_lost"] = self._seconds[each]
+            row[f"{each}_{columns.RESTARTS}"] = self._restarts[each]
+            row[f"{each}_{columns.SECONDS_LOST}"] = self._seconds[each]
         self._log.write(Role.SUPERVISOR, row)
         self._log.flush()
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.environments.user_code import described
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.engines import signals
-from quinoa.launch.engines.base import Outcome, ProcessContext, RunResult
+from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.settings import EngineSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.roles.turns import Turns
 from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.run.status import Status
 
 # Seconds from one status to the next.
 _STATUS_S = 0.5
@@ -50,7 +51,7 @@ class SerialEngine:
         self,
         experiment: Experiment,
         folder: RunFolder,
-        on_status: Callable[[Mapping[str, Any]], None],
+        on_status: Callable[[Status], None],
     ) -> RunResult:
         """See `Engine.run`. A failure raises its own error, for a debugger to see."""
         checkpoint, start = learner_checkpoints.newest_with_counts(folder.checkpoints)

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from quinoa.launch.engines.awake_clock import AwakeClock
-from quinoa.launch.engines.base import Outcome, RunResult
 from quinoa.launch.engines.process import Start
 from quinoa.launch.engines.restarts import Restarts
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.run import events
+from quinoa.launch.run.events import EventKind
+from quinoa.launch.run.process_list import ListedNode, NodeState
+from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.terminal.output import say
 
@@ -86,21 +88,21 @@ class Node:
         return self.process.role
 
     @property
-    def described(self) -> dict[str, object]:
-        """The node's entry in the `ProcessList`."""
+    def listed(self) -> ListedNode:
+        """The node's entry in the list of processes."""
         if self.is_done:
-            state = "done"
+            state = NodeState.DONE
         elif self.is_down or self.process.exit_code is not None:
-            state = "down"
+            state = NodeState.DOWN
         else:
-            state = "running" if self._beats else "starting"
-        return {
-            "name": self.process.name,
-            "role": self.process.role,
-            "pid": self.process.pid,
-            "state": state,
-            "restarts": self._restarts,
-        }
+            state = NodeState.RUNNING if self._beats else NodeState.STARTING
+        return ListedNode(
+            name=self.process.name,
+            role=self.process.role,
+            pid=self.process.pid,
+            state=state,
+            restarts=self._restarts,
+        )
 
     @property
     def is_done(self) -> bool:
@@ -251,7 +253,7 @@ class Supervisor:
         missed_s = node.listen(awake_s, now)
         if missed_s is not None:
             self._restarts.add_seconds(node.role, missed_s)
-            self._record("back", node, seconds_lost=round(missed_s, 3))
+            self._record(EventKind.BACK, node, seconds_lost=round(missed_s, 3))
         silent_s = node.hangs_for(awake_s, self._hang_timeout_s)
         if silent_s is None:
             return None
@@ -263,7 +265,7 @@ class Supervisor:
     def _restart(self, node: Node) -> None:
         node.restart()
         self._restarts.add(node.role)
-        self._record("restarted", node)
+        self._record(EventKind.RESTARTED, node)
 
     def _fail(
         self, node: Node, now: float, error: str, *, killed: bool = False, silent_s: float = 0.0
@@ -271,11 +273,11 @@ class Supervisor:
         name, reason = node.process.name, error.splitlines()[-1]
         is_fatal = node.process.exit_code == FATAL
         delay = None if is_fatal else node.plan_restart(now, killed=killed, silent_s=silent_s)
-        self._record("failed", node, reason=reason, restart_in_s=delay)
+        self._record(EventKind.FAILED, node, reason=reason, restart_in_s=delay)
         if delay is None:
             return RunResult(Outcome.FAILED, name, error)
         say(f"quinoa: note: {name} is started again: {reason}", sys.stderr)
         return None
 
-    def _record(self, event: str, node: Node, **details: object) -> None:
+    def _record(self, event: EventKind, node: Node, **details: object) -> None:
         events.append(self._log, event, node.process.name, **details)

@@ -14,6 +14,7 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.run import provenance
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json, write_text
+from quinoa.launch.storage.saved_json import parsing_file
 
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
@@ -74,34 +75,31 @@ def load(folder: RunFolder, environment: EnvironmentSource | None = None) -> Exp
     from quinoa.environments import Layout
 
     path = folder.experiment
-    try:
-        saved = read_json(path)
-        fields: dict[str, Any] = dict(saved["experiment"])
-        if not isinstance(fields["agent"], str) or not isinstance(fields["agent_config"], dict):
-            raise TypeError("its agent is no name, or has no settings")
-        if saved.get("format", 1) < _AGENTS_MOVED:
-            fields["agent"] = registry.moved(fields["agent"])
-        config_class = registry.load_config(fields["agent"]).config_class
-        config = parsing.from_json(config_class, fields.pop("agent_config"))
-        # Old runs have neither.
-        env_kwargs, layout = dict(fields.pop("env_kwargs", {})), fields.pop("layout", None)
-        known = fields_of(Experiment)
-        loaded = Experiment(
-            agent_config=config,
-            env_kwargs=env_kwargs,
-            layout=None if layout is None else Layout.from_json(layout),
-            **{name: parsing.restore(known[name], value) for name, value in fields.items()},
-        )
-    except registry.UnknownAgentError as error:
-        raise RunError(
-            f"The agent of {folder.root} cannot be loaded: {error}{_begun_elsewhere(saved)}"
-        ) from error
-    except (ConfigError, ExperimentError) as error:
-        raise RunError(f"{path} does not fit this version: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged, or of another version ({type(error).__name__}: {error})."
-        ) from error
+    with parsing_file(path):
+        try:
+            saved = read_json(path)
+            fields: dict[str, Any] = dict(saved["experiment"])
+            if not isinstance(fields["agent"], str) or not isinstance(fields["agent_config"], dict):
+                raise TypeError("its agent is no name, or has no settings")
+            if saved.get("format", 1) < _AGENTS_MOVED:
+                fields["agent"] = registry.moved(fields["agent"])
+            config_class = registry.load_config(fields["agent"]).config_class
+            config = parsing.from_json(config_class, fields.pop("agent_config"))
+            # Old runs have neither.
+            env_kwargs, layout = dict(fields.pop("env_kwargs", {})), fields.pop("layout", None)
+            known = fields_of(Experiment)
+            loaded = Experiment(
+                agent_config=config,
+                env_kwargs=env_kwargs,
+                layout=None if layout is None else Layout.from_json(layout),
+                **{name: parsing.restore(known[name], value) for name, value in fields.items()},
+            )
+        except registry.UnknownAgentError as error:
+            raise RunError(
+                f"The agent of {folder.root} cannot be loaded: {error}{_begun_elsewhere(saved)}"
+            ) from error
+        except (ConfigError, ExperimentError) as error:
+            raise RunError(f"{path} does not fit this version: {error}") from error
     return loaded if environment is None else loaded.given(environment)
 
 

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from quinoa.launch.metrics.metrics_log import MetricsLog
-from quinoa.launch.metrics.rates import Pace, scalars_of
-from quinoa.launch.run import events
+from quinoa.launch.metrics.rates import RateMeter, scalars_of
+from quinoa.launch.run import columns, events
 from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.run.status import Status
 from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.terminal.output import say
 
@@ -77,7 +79,7 @@ class Counter:
         # The last row of each actor, by its index; and of the learner.
         self._actors: dict[int, Mapping[str, Any]] = {}
         self._learner: Mapping[str, Any] = {}
-        self._pace = Pace()
+        self._rate_meter = RateMeter()
         self._next_rates = time.monotonic() + _RATES_S
         self._lock = threading.Lock()
         self._disk_failing_since: float | None = None
@@ -90,7 +92,7 @@ class Counter:
             sender = report.sender
             for row in report.rows[max(self._rows_seen[sender] - report.first_row, 0) :]:
                 now = {
-                    "wall_time": time.time(),
+                    columns.WALL_TIME: time.time(),
                     ACTOR_STEPS: counts.actor_steps,
                     LEARNER_STEPS: counts.learner_steps,
                 }
@@ -106,31 +108,22 @@ class Counter:
             )
             return Answer(counts, is_over=self._budget.is_spent(counts))
 
-    def status(self) -> dict[str, Any]:
-        """How far the run is, and how it goes.
-
-        Returns:
-            The counts; `steps`, at which it ends; `Pace.rates`; and the latest known of these, None
-            where nothing is: `actor_return` (a mean over actors and reports), `evaluation_return`,
-            `replay_size` (transitions), `waiting` (the share of its time that the learner waits for
-            replay) and `parameter_age` (of the actor whose parameters are oldest, in gradient
-            steps). `wall_time` is now.
-        """
+    def status(self) -> Status:
+        """How far the run is and how it goes."""
         with self._lock:
             returns = self._actor_returns
-            return {
-                **self._counts().to_json(),
-                "steps": self._budget.steps,
-                **self._pace.rates(),
-                "actor_return": sum(returns) / len(returns) if returns else None,
-                "evaluation_return": self._evaluation_return,
-                "replay_size": self._learner.get("replay_size"),
-                "waiting": self._learner.get("waiting"),
-                "parameter_age": max(
-                    (row["parameter_age"] for row in self._actors.values()), default=None
-                ),
-                "wall_time": time.time(),
-            }
+            ages = [row[columns.PARAMETER_AGE] for row in self._actors.values()]
+            return Status(
+                counts=self._counts(),
+                steps=self._budget.steps,
+                rates=self._rate_meter.rates(),
+                actor_return=sum(returns) / len(returns) if returns else None,
+                evaluation_return=self._evaluation_return,
+                replay_size=self._learner.get(columns.REPLAY_SIZE),
+                waiting=self._learner.get(columns.WAITING),
+                parameter_age=max(ages, default=None),
+                wall_time=time.time(),
+            )
 
     def save(self) -> bool:
         """Writes the status and the metrics so far to the run's folder.
@@ -143,7 +136,7 @@ class Counter:
         """
         with self._lock:
             counts = self._counts()
-            self._pace.see(counts.actor_steps, counts.learner_steps)
+            self._rate_meter.add(counts.actor_steps, counts.learner_steps)
             self._log_rates(counts.actor_steps)
             is_written = all([self._log.flush(), events.flush(self._folder.events)])
             state = {
@@ -152,7 +145,7 @@ class Counter:
             }
         try:
             write_json(self._folder.counter, state)
-            write_json(self._folder.status, self.status())
+            write_json(self._folder.status, self.status().to_json())
         except OSError as error:
             is_written = False
             if self._disk_failing_since is None:
@@ -182,7 +175,7 @@ class Counter:
             self._disk_failing_since = None
             events.append(
                 self._folder.events,
-                "disk_full",
+                EventKind.DISK_FULL,
                 Role.COUNTER,
                 seconds=seconds,
                 lost=self._log.num_lost,
@@ -196,17 +189,17 @@ class Counter:
         if time.monotonic() < self._next_rates:
             return
         self._next_rates = time.monotonic() + _RATES_S
-        if rates := scalars_of(self._pace.rates()):
+        if rates := scalars_of(self._rate_meter.rates()):
             self._log.write_scalars(rates, step=actor_steps, wall_time=time.time())
 
     def _record(self, role: str, row: Mapping[str, Any]) -> None:
         self._log.write(role, row)
-        value = row.get("episode_return")
+        value = row.get(columns.EPISODE_RETURN)
         if role == Role.ACTOR:
             if value is not None:
                 self._actor_returns.append(value)
-            if "parameter_age" in row:
-                self._actors[row["actor"]] = row
+            if columns.PARAMETER_AGE in row:
+                self._actors[row[columns.ACTOR]] = row
         elif role == Role.LEARNER:
             self._learner = row
         elif role == Role.EVALUATOR:

@@ -10,15 +10,12 @@ from typing import Any
 
 from quinoa.launch.metrics import tensorboard_names
 from quinoa.launch.metrics.event_file import EventFile
+from quinoa.launch.run.columns import EACH_EPISODE, TIME_COLUMNS, WALL_TIME
+from quinoa.launch.run.counts import ACTOR_STEPS
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import write_text
 from quinoa.launch.storage.record_file import RecordFile
-
-# What every row says first: when it was, and how far the run was.
-TIME_COLUMNS = ("wall_time", "actor_steps", "learner_steps")
-
-# Where a row has the episodes that it is about, as rows themselves.
-EACH_EPISODE = "each_episode"
 
 
 class MetricsLog:
@@ -61,13 +58,13 @@ class MetricsLog:
         for episode in row.pop(EACH_EPISODE, ()):
             self._write_cells(self._folder.evaluations, {**times, **episode})
         self._write_cells(self._folder.metrics(role), row)
-        if role == "learner" and not self._has_layout:
+        if role == Role.LEARNER and not self._has_layout:
             self._has_layout = True
             layout = tensorboard_names.layout(
                 column for column in row if column not in TIME_COLUMNS
             )
             self._event_file().write_layout(
-                layout, step=int(row["actor_steps"]), wall_time=row["wall_time"]
+                layout, step=int(row[ACTOR_STEPS]), wall_time=row[WALL_TIME]
             )
         tagged = {
             tag: value
@@ -76,7 +73,7 @@ class MetricsLog:
             and value is not None
             and (tag := tensorboard_names.tag(role, name)) is not None
         }
-        self.write_scalars(tagged, step=int(row["actor_steps"]), wall_time=row["wall_time"])
+        self.write_scalars(tagged, step=int(row[ACTOR_STEPS]), wall_time=row[WALL_TIME])
 
     def write_scalars(self, tagged: Mapping[str, float], *, step: int, wall_time: float) -> None:
         """Writes scalars by tag for TensorBoard alone."""
@@ -126,8 +123,8 @@ def truncate(path: Path, actor_steps: int) -> None:
         lines = list(csv.reader(line.replace("\0", "") for line in file))
     header = lines[0] if lines else []
     kept = []
-    if TIME_COLUMNS[1] in header:
-        column = header.index(TIME_COLUMNS[1])
+    if ACTOR_STEPS in header:
+        column = header.index(ACTOR_STEPS)
         kept = [
             row
             for row in lines[1:]

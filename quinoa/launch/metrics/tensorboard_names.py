@@ -11,6 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from quinoa.launch.run import columns
+from quinoa.launch.run.counts import EPISODES
+from quinoa.launch.run.roles import Role
+
 if TYPE_CHECKING:
     from tensorboard.plugins.custom_scalar import layout_pb2
 
@@ -31,35 +35,35 @@ _PARAMETER_AGE = "system/parameter_age"
 
 # By role and column; None is not a scalar.
 _TAGS: Mapping[str, Mapping[str, str | None]] = {
-    "evaluator": {
-        "episode_return": _RETURN,
-        "episode_return_std": f"{_RETURN}_std",
-        "episode_return_min": _RETURN_MIN,
-        "episode_return_max": _RETURN_MAX,
-        "episode_length": _LENGTH,
-        "episodes": "learning/evaluation_episodes",
-        "dropped_episodes": "system/evaluation_dropped_episodes",
-        "truncated_episodes": "system/evaluation_truncated_episodes",
+    Role.EVALUATOR: {
+        columns.EPISODE_RETURN: _RETURN,
+        columns.EPISODE_RETURN_STD: f"{_RETURN}_std",
+        columns.EPISODE_RETURN_MIN: _RETURN_MIN,
+        columns.EPISODE_RETURN_MAX: _RETURN_MAX,
+        columns.EPISODE_LENGTH: _LENGTH,
+        EPISODES: "learning/evaluation_episodes",
+        columns.DROPPED_EPISODES: "system/evaluation_dropped_episodes",
+        columns.TRUNCATED_EPISODES: "system/evaluation_truncated_episodes",
     },
-    "actor": {
-        "actor": None,  # which one it is
-        "episode_return": _ACTOR_RETURN,
-        "episode_length": _ACTOR_LENGTH,
-        "episodes": "learning/actor_episodes",
-        "steps_per_second": _ONE_ACTOR_RATE,
-        "parameter_age": _PARAMETER_AGE,
-        "stale_steps": "system/stale_steps",
-        "dropped_episodes": "system/dropped_episodes",
-        "truncated_episodes": "system/truncated_episodes",
+    Role.ACTOR: {
+        columns.ACTOR: None,  # which one it is
+        columns.EPISODE_RETURN: _ACTOR_RETURN,
+        columns.EPISODE_LENGTH: _ACTOR_LENGTH,
+        EPISODES: "learning/actor_episodes",
+        columns.STEPS_PER_SECOND: _ONE_ACTOR_RATE,
+        columns.PARAMETER_AGE: _PARAMETER_AGE,
+        columns.STALE_STEPS: "system/stale_steps",
+        columns.DROPPED_EPISODES: "system/dropped_episodes",
+        columns.TRUNCATED_EPISODES: "system/truncated_episodes",
     },
-    "learner": {
-        "steps_per_second": LEARNING_RATE,
-        "waiting": _WAITING,
-        "replay_size": _REPLAY_SIZE,
-        "skipped_steps": "system/skipped_steps",
-        "rollbacks": "system/rollbacks",
-        "skipped_checkpoints": "system/skipped_checkpoints",
-        "checkpoint_seconds": "system/checkpoint_seconds",
+    Role.LEARNER: {
+        columns.STEPS_PER_SECOND: LEARNING_RATE,
+        columns.WAITING: _WAITING,
+        columns.REPLAY_SIZE: _REPLAY_SIZE,
+        columns.SKIPPED_STEPS: "system/skipped_steps",
+        columns.ROLLBACKS: "system/rollbacks",
+        columns.SKIPPED_CHECKPOINTS: "system/skipped_checkpoints",
+        columns.CHECKPOINT_SECONDS: "system/checkpoint_seconds",
     },
 }
 # What an agent measures of itself has names of its own.
@@ -77,12 +81,12 @@ _TITLES = {
 
 def tag(role: str, column: str) -> str | None:
     """The tag of a column of a role's metrics; None if it is no scalar to be drawn."""
-    if role == "supervisor":
+    if role == Role.SUPERVISOR:
         return f"system/{column}"
     if role not in _TAGS:
         return f"{role}/{column}"
     known = _TAGS[role]
-    if column in known or role != "learner":
+    if column in known or role != Role.LEARNER:
         return known.get(column, f"{role}/{column}")
     if _LOSS.match(column):
         return f"loss/{column}"
@@ -97,7 +101,7 @@ def layout(learner_columns: Iterable[str]) -> layout_pb2.Layout:
     """
     from tensorboard.plugins.custom_scalar import layout_pb2
 
-    tags = [known for column in learner_columns if (known := tag("learner", column)) is not None]
+    tags = [known for column in learner_columns if (known := tag(Role.LEARNER, column)) is not None]
 
     def lines(title: str, *of: str) -> layout_pb2.Chart:
         content = layout_pb2.MultilineChartContent(tag=[f"{re.escape(each)}$" for each in of])

@@ -10,6 +10,7 @@ from quinoa.agents.learner import Learner
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.errors import RunError
 from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.node_warnings import Warn
 
 
@@ -67,7 +68,7 @@ class CheckpointSchedule:
             if not self._is_failing:
                 self._is_failing = True
                 self._warn(
-                    "checkpoint_skipped",
+                    EventKind.CHECKPOINT_SKIPPED,
                     f"a checkpoint cannot be written ({error}): make room on the disk. "
                     f"{self._standing()} It is tried again every {self._period_s:g} s.",
                 )

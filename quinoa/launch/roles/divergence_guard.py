@@ -9,6 +9,7 @@ from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.errors import FatalError
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.node_warnings import Warn
 
 # The largest share of gradient steps that may be skipped, and the steps in a window at least.
@@ -70,7 +71,7 @@ class DivergenceGuard:
         if skipped and not self._has_warned:
             self._has_warned = True
             self._warn(
-                "gradient_steps_skipped",
+                EventKind.GRADIENT_STEPS_SKIPPED,
                 "a gradient step whose loss or gradients were not finite was skipped; "
                 "skipped_steps in the learner's metrics counts them.",
             )
@@ -107,7 +108,7 @@ class DivergenceGuard:
         self.rollbacks += 1
         self._begin_window()
         self._warn(
-            "rolled_back",
+            EventKind.ROLLED_BACK,
             f"{problem} It goes on from {checkpoint.path}; the next time, the run ends.",
             checkpoint=checkpoint.path.name,
             not_finite=not_finite,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quinoa.launch.metrics.metrics_log import EACH_EPISODE
-from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run import columns
+from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS
 
 if TYPE_CHECKING:
     from quinoa.agents.actor import ActorStep
@@ -90,15 +90,15 @@ class ActorRows:
         """The row of the steps since the last one; its means are over the episodes that ended."""
         returns, lengths = self._returns, self._lengths
         row = {
-            "actor": self._index,
-            "episodes": len(returns),
-            "episode_return": float(np.mean(returns)) if returns else None,
-            "episode_length": float(np.mean(lengths)) if lengths else None,
-            "dropped_episodes": self._dropped,
-            "truncated_episodes": self._truncated,
-            "steps_per_second": self._rate.per_second(self._steps),
-            "parameter_age": self._parameter_age,
-            "stale_steps": self._stale_steps,
+            columns.ACTOR: self._index,
+            EPISODES: len(returns),
+            columns.EPISODE_RETURN: float(np.mean(returns)) if returns else None,
+            columns.EPISODE_LENGTH: float(np.mean(lengths)) if lengths else None,
+            columns.DROPPED_EPISODES: self._dropped,
+            columns.TRUNCATED_EPISODES: self._truncated,
+            columns.STEPS_PER_SECOND: self._rate.per_second(self._steps),
+            columns.PARAMETER_AGE: self._parameter_age,
+            columns.STALE_STEPS: self._stale_steps,
         }
         self._returns, self._lengths = [], []
         self._dropped = self._truncated = self._stale_steps = 0
@@ -145,9 +145,9 @@ class LearnerRows:
         values = {name: float(value) for name, value in sorted(metrics.items())}
         return {
             LEARNER_STEPS: steps,
-            "steps_per_second": self._rate.per_second(steps),
-            "waiting": min(new.pop("waited_s") / max(seconds, 1e-9), 1.0),
-            "replay_size": replay_size,
+            columns.STEPS_PER_SECOND: self._rate.per_second(steps),
+            columns.WAITING: min(new.pop("waited_s") / max(seconds, 1e-9), 1.0),
+            columns.REPLAY_SIZE: replay_size,
             **new,
             **{name: value if np.isfinite(value) else None for name, value in values.items()},
         }
@@ -155,10 +155,10 @@ class LearnerRows:
     def _totals(self, waited_s: float) -> dict[str, float]:
         return {
             "waited_s": waited_s,
-            "skipped_steps": self._learner.skipped_steps,
-            "rollbacks": self._guard.rollbacks,
-            "skipped_checkpoints": self._checkpoints.skipped,
-            "checkpoint_seconds": self._checkpoints.seconds,
+            columns.SKIPPED_STEPS: self._learner.skipped_steps,
+            columns.ROLLBACKS: self._guard.rollbacks,
+            columns.SKIPPED_CHECKPOINTS: self._checkpoints.skipped,
+            columns.CHECKPOINT_SECONDS: self._checkpoints.seconds,
         }
 
 
@@ -171,19 +171,23 @@ def evaluation_row(
     """
     returns = result.returns
     episodes = [
-        {"episode": index, "episode_return": float(value), "episode_length": int(length)}
+        {
+            columns.EPISODE: index,
+            columns.EPISODE_RETURN: float(value),
+            columns.EPISODE_LENGTH: int(length),
+        }
         for index, (value, length) in enumerate(zip(returns, result.lengths, strict=True))
     ]
     return {
         ACTOR_STEPS: actor_steps,
         LEARNER_STEPS: learner_steps,
-        "episodes": len(returns),
-        "episode_return": float(returns.mean()),
-        "episode_return_std": float(returns.std()),
-        "episode_return_min": float(returns.min()),
-        "episode_return_max": float(returns.max()),
-        "episode_length": float(result.lengths.mean()),
-        "dropped_episodes": len(result.faults),
-        "truncated_episodes": result.num_truncated,
-        EACH_EPISODE: episodes,
+        EPISODES: len(returns),
+        columns.EPISODE_RETURN: float(returns.mean()),
+        columns.EPISODE_RETURN_STD: float(returns.std()),
+        columns.EPISODE_RETURN_MIN: float(returns.min()),
+        columns.EPISODE_RETURN_MAX: float(returns.max()),
+        columns.EPISODE_LENGTH: float(result.lengths.mean()),
+        columns.DROPPED_EPISODES: len(result.faults),
+        columns.TRUNCATED_EPISODES: result.num_truncated,
+        columns.EACH_EPISODE: episodes,
     }

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from quinoa.agents.types import Transition
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.node_warnings import Warn
 
 # Seconds of waiting for one superbatch after which there is a warning.
@@ -56,7 +57,7 @@ class ReplayWait:
         if waited > self._starved_s:
             self._has_warned = True
             self._warn(
-                "replay_starved",
+                EventKind.REPLAY_STARVED,
                 f"the learner has waited for replay for {waited:.0f} s: the actors write too "
                 "little, or not at all; see their logs.",
             )
@@ -81,7 +82,7 @@ class ReplayFill:
         if capacity is not None and size >= capacity and not self._has_warned:
             self._has_warned = True
             self._warn(
-                "replay_full",
+                EventKind.REPLAY_FULL,
                 f"replay holds {size} transitions, all that it may (max_replay_size); from now on "
                 "the oldest give way to new ones.",
             )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from quinoa.launch.run import events, node_warnings
+from quinoa.launch.run.events import EventKind
 
 if TYPE_CHECKING:
     from quinoa.environments import EnvironmentFault
@@ -28,23 +29,23 @@ class RoleWarnings:
                 standard error only.
         """
         self._warn_of = node_warnings.warner(node, record)
-        self._counts: collections.Counter[str] = collections.Counter()
+        self._counts: collections.Counter[EventKind] = collections.Counter()
         self._is_old = False
 
     def dropped(self, faults: Sequence[EnvironmentFault]) -> None:
         """Warns of episodes that were dropped, one for each fault."""
         for fault in faults:
             self._warn(
-                "episode_dropped",
+                EventKind.EPISODE_DROPPED,
                 f"an episode was dropped, the others go on: {fault}",
                 kind=fault.kind.value,
             )
 
     def truncated(self, num_episodes: int, max_episode_steps: int) -> None:
         """Warns, once, of episodes that were cut off at the limit on their length."""
-        if num_episodes and not self._counts["episode_truncated"]:
+        if num_episodes and not self._counts[EventKind.EPISODE_TRUNCATED]:
             self._warn(
-                "episode_truncated",
+                EventKind.EPISODE_TRUNCATED,
                 f"an episode was cut off after {max_episode_steps} actions, as later ones will be "
                 "(--max_episode_steps); they are counted in the metrics",
             )
@@ -59,7 +60,7 @@ class RoleWarnings:
         is_old = age > max_age
         if is_old and not self._is_old:
             self._warn(
-                "parameters_old",
+                EventKind.PARAMETERS_OLD,
                 f"it acts with parameters that are {age} gradient steps old, more than "
                 f"--max_parameter_age={max_age}",
                 age=age,
@@ -67,7 +68,7 @@ class RoleWarnings:
         self._is_old = is_old
         return is_old
 
-    def _warn(self, event: str, text: str, **details: object) -> None:
+    def _warn(self, event: EventKind, text: str, **details: object) -> None:
         self._counts[event] += 1
         count = self._counts[event]
         if count > _FIRST and count % _ONE_IN:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from quinoa.launch.run import events
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.terminal.output import say
 
-# Takes the kind of event and a sentence about it; details by name.
-Warn = Callable[..., None]
+
+class Warn(Protocol):
+    """Warns of something that has gone wrong in a node, which continues all the same."""
+
+    def __call__(self, event: EventKind, text: str, **details: object) -> None:
+        """Warns.
+
+        Args:
+            event: what happened.
+            text: a sentence for people who read the log.
+            details: what else the event has, by name.
+        """
 
 
 def warner(node: str, record: events.Record | None) -> Warn:
@@ -21,12 +32,9 @@ def warner(node: str, record: events.Record | None) -> Warn:
         node: its name, such as `learner-0`.
         record: takes the line for the run's events; None to say it on standard error only.
 
-    Returns:
-        A function of the kind of event, a sentence for people who read the log, and by name the
-        details that the event has besides.
     """
 
-    def warn(event: str, text: str, **details: object) -> None:
+    def warn(event: EventKind, text: str, **details: object) -> None:
         say(f"quinoa: note: {node}: {text}", sys.stderr)
         if record is not None:
             record(events.line(event, node, text=text, **details))

@@ -1,8 +1,10 @@
-"""Which processes a run has: written by its engine, read by whoever watches the run."""
+"""Which processes a run has: written by its engine, read by what watches the run."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import enum
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -11,49 +13,79 @@ from typing import Any
 
 import psutil
 
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import write_json
+from quinoa.launch.storage.saved_json import parsing_file, read_object
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def this_process() -> dict[str, Any]:
-    """What this process is known by, as JSON values.
+@dataclasses.dataclass(frozen=True)
+class ProcessIdentity:
+    """What a process is known by, so that another one with its number is not taken for it.
 
-    Its `host`, its `pid` with when that was `started` (seconds since 1970), and, since a number may
-    come to be another process's and clocks are set, by the kernel's own measure: which `boot` of
-    the machine, and how many `ticks` after it.
+    Attributes:
+        host: the name of its machine.
+        pid: its number there.
+        started: when it was started, in seconds since 1970. Clocks are set, and so the kernel's own
+            measure comes beside it.
+        boot: which start of the machine it belongs to; None where the kernel does not say.
+        ticks: from that to its own start, in the kernel's clock ticks; None where the kernel does
+            not say, and in files of versions that did not write it.
     """
-    pid = os.getpid()
-    return {
-        "host": socket.gethostname(),
-        "pid": pid,
-        "started": psutil.Process().create_time(),
-        "boot": _boot(),
-        "ticks": _ticks(pid),
-    }
 
+    host: str
+    pid: int
+    started: float
+    boot: str | None = None
+    ticks: int | None = None
 
-def is_alive(known: Mapping[str, Any]) -> bool | None:
-    """Whether a process is still there.
-
-    Args:
-        known: what `this_process` said in it; of runs of before, without `boot` and `ticks`.
-
-    Returns:
-        None where it is of another machine, or nothing is known of it.
-    """
-    if known.get("host") != socket.gethostname():
-        return None
-    try:
-        process = psutil.Process(known["pid"])
-        if process.status() == psutil.STATUS_ZOMBIE:
+    def is_alive(self) -> bool | None:
+        """Whether the process is still there; None where it is on another machine."""
+        if self.host != socket.gethostname():
+            return None
+        try:
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            if self.ticks is None:
+                return bool(process.create_time() == self.started)
+            return (self.boot, self.ticks) == (_boot(), _ticks(process.pid))
+        except (psutil.Error, ValueError):  # A negative number is a ValueError.
             return False
-        if known.get("ticks") is None:
-            return bool(process.create_time() == known["started"])
-        return (known["boot"], known["ticks"]) == (_boot(), _ticks(process.pid))
-    except (psutil.Error, KeyError, TypeError, ValueError):
-        return False
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> ProcessIdentity:
+        """The record of fields by name.
+
+        Raises:
+            LookupError, OverflowError, TypeError, ValueError: it is none.
+        """
+        boot, ticks = fields.get("boot"), fields.get("ticks")
+        return cls(
+            host=str(fields["host"]),
+            pid=int(fields["pid"]),
+            started=float(fields["started"]),
+            boot=None if boot is None else str(boot),
+            ticks=None if ticks is None else int(ticks),
+        )
+
+
+def this_process() -> ProcessIdentity:
+    """What this process is known by."""
+    pid = os.getpid()
+    return ProcessIdentity(
+        host=socket.gethostname(),
+        pid=pid,
+        started=psutil.Process().create_time(),
+        boot=_boot(),
+        ticks=_ticks(pid),
+    )
 
 
 def _boot() -> str | None:
@@ -73,25 +105,95 @@ def _ticks(pid: int) -> int | None:
         return None
 
 
-class ProcessList:
-    """Keeps `RunFolder.processes` up to date.
+class NodeState(str, enum.Enum):
+    """What has become of a node's process."""
 
-    It says of the engine what `this_process` does, and of each of the engine's `nodes` the `name`,
-    the `role`, the `pid`, the `state` and how often it was started again (`restarts`).
+    STARTING = "starting"
+    RUNNING = "running"
+    DOWN = "down"  # It has failed, and is to be started again.
+    DONE = "done"
+    GONE = "gone"  # The engine is no more there. It is read, and never written.
+
+    __str__ = str.__str__
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedNode:
+    """One node of a run, and its process.
+
+    Attributes:
+        name: such as `actor-0`.
+        role: what the node does.
+        pid: the number of its process on the run's host.
+        state: of that process.
+        restarts: how often it was started again.
     """
+
+    name: str
+    role: Role
+    pid: int
+    state: NodeState
+    restarts: int
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> ListedNode:
+        """The record of fields by name.
+
+        Raises:
+            LookupError, OverflowError, TypeError, ValueError: it is none.
+        """
+        return cls(
+            name=str(fields["name"]),
+            role=Role(fields["role"]),
+            pid=int(fields["pid"]),
+            state=NodeState(fields["state"]),
+            restarts=int(fields["restarts"]),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Processes:
+    """The processes of a run.
+
+    Attributes:
+        engine: the process that the engine is in; None where nothing is known of it.
+        nodes: of the engine; none where all is in one process.
+    """
+
+    engine: ProcessIdentity | None = None
+    nodes: Sequence[ListedNode] = ()
+
+
+def read(path: Path) -> Processes:
+    """Reads `RunFolder.processes`; there are none where there is no file.
+
+    Raises:
+        RunError: the file cannot be read, is damaged, or was written by another version.
+    """
+    fields = read_object(path) or {}
+    with parsing_file(path):
+        return Processes(
+            engine=ProcessIdentity.from_json(fields) if "host" in fields else None,
+            nodes=tuple(map(ListedNode.from_json, fields.get("nodes", ()))),
+        )
+
+
+class ProcessList:
+    """Keeps `RunFolder.processes` up to date."""
 
     def __init__(self, folder: RunFolder):
         """Writes that the engine, which is this process, has no other yet."""
         self._path = folder.processes
         self._engine = this_process()
-        self._written: Sequence[Mapping[str, Any]] | None = None
+        self._written: Sequence[ListedNode] | None = None
         self.write([])
 
-    def write(self, nodes: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, nodes: Sequence[ListedNode]) -> None:
         """Writes the nodes, if they are not as they were."""
         if nodes == self._written:
             return
-        # On a full disk the run goes on, and this is tried again.
+        # On a full disk the run continues, and this is tried again.
         with contextlib.suppress(OSError):
-            write_json(self._path, {**self._engine, "nodes": list(nodes)})
+            listed = [dataclasses.asdict(node) for node in nodes]
+            write_json(self._path, {**self._engine.to_json(), "nodes": listed})
             self._written = list(nodes)

@@ -6,15 +6,19 @@ import contextlib
 import dataclasses
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.run import process_list
+from quinoa.launch.run import status as run_status
+from quinoa.launch.run.process_list import ProcessIdentity
+from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunState
-from quinoa.launch.watch import snapshot
+from quinoa.launch.watch import overview
+from quinoa.launch.watch.overview import RunState
 from quinoa.launch.watch.progress import seconds_left
 
 # States of a run. Those in OVER need not be run again.
@@ -103,14 +107,14 @@ class OverviewReader:
         """
         folder = self._folder
         process = _process(folder)
-        is_alive = process_list.is_alive(process)
+        is_alive = None if process is None else process.identity.is_alive()
         failed = folder.failed()
         rows = tuple(self._row(planned, planned.name in failed, is_alive) for planned in self._plan)
-        elapsed_s = time.time() - float(process["began"]) if is_alive else None
-        before = process.get("steps_before", 0)
-        left_s = None
-        if elapsed_s is not None:
-            left_s = time_left(num_done(rows), before, sum(r.steps for r in rows), elapsed_s)
+        elapsed_s = left_s = None
+        if process is not None and is_alive:
+            elapsed_s = time.time() - process.began
+            steps = sum(row.steps for row in rows)
+            left_s = time_left(num_done(rows), process.steps_before, steps, elapsed_s)
         return Overview(folder, rows, is_alive, elapsed_s, left_s)
 
     def _row(self, planned: PlannedRun, has_failed: bool, is_alive: bool | None) -> RunRow:
@@ -122,18 +126,18 @@ class OverviewReader:
         if planned.name in self._ended and run.result.is_file():
             return self._ended[planned.name]
         try:
-            view = snapshot.read(run)
+            view = overview.read(run)
         except RunError:
             # A damaged run must not hide the others.
             return _row(planned, self._folder.state(planned).value, run, None)
         if view.result is not None:
-            row = _row(planned, str(view.result.get("outcome")), run, view.result)
+            row = _row(planned, view.result.outcome.value, run, view.result)
             self._ended[planned.name] = row
             return row
         state = {
-            snapshot.State.RUNNING: RUNNING,
-            snapshot.State.SILENT: SILENT,
-            snapshot.State.DEAD: DIED,
+            RunState.RUNNING: RUNNING,
+            RunState.SILENT: SILENT,
+            RunState.DEAD: DIED,
         }[view.state]
         if state == DIED and self._folder.state(planned) is SweepRunState.FINISHED:
             # A run that died during its final evaluation has nothing left to resume.
@@ -141,7 +145,7 @@ class OverviewReader:
         row = _row(planned, state, run, None)
         if state != RUNNING or view.status is None:
             return row
-        return dataclasses.replace(row, left_s=seconds_left(view.goal, view.status))
+        return dataclasses.replace(row, left_s=seconds_left(view.limits, view.status))
 
 
 def record_start(folder: SweepFolder, rows: Sequence[RunRow]) -> None:
@@ -150,8 +154,8 @@ def record_start(folder: SweepFolder, rows: Sequence[RunRow]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    record = {**process_list.this_process(), "began": time.time(), "steps_before": num_done(rows)}
-    write_json(folder.process, record)
+    process = _SweepProcess(process_list.this_process(), time.time(), num_done(rows))
+    write_json(folder.process, process.to_json())
 
 
 def num_done(rows: Sequence[RunRow]) -> int:
@@ -165,24 +169,45 @@ def time_left(done: int, before: int, total: int, elapsed_s: float) -> float | N
     return (total - done) * elapsed_s / gained if gained > 0 else None
 
 
-def _row(
-    planned: PlannedRun, state: str, run: RunFolder, result: Mapping[str, Any] | None
-) -> RunRow:
-    status: Mapping[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        status = dict(read_json(run.status))
-    returns = (result or {}).get("final_returns")
-    value = statistics.fmean(returns) if returns else status.get("evaluation_return")
-    if value is None:
-        value = status.get("actor_return")
-    done = min(int(status.get("actor_steps", 0)), planned.steps)
+def _row(planned: PlannedRun, state: str, run: RunFolder, result: RunResult | None) -> RunRow:
+    status = None
+    with contextlib.suppress(RunError):
+        status = run_status.read(run.status)
+    value = None if status is None else status.latest_return
+    if result is not None and result.final_returns:
+        value = statistics.fmean(result.final_returns)
+    done = 0 if status is None else min(status.counts.actor_steps, planned.steps)
     return RunRow(planned.name, state, planned.steps, done, value, None)
 
 
-def _process(folder: SweepFolder) -> Mapping[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class _SweepProcess:
+    """The process that runs a sweep, as the sweep's folder has it.
+
+    Attributes:
+        identity: of the process.
+        began: when it began, in seconds since 1970.
+        steps_before: actor steps of the runs that had been done by then.
+    """
+
+    identity: ProcessIdentity
+    began: float
+    steps_before: int
+
+    def to_json(self) -> dict[str, Any]:
+        fields = {"began": self.began, "steps_before": self.steps_before}
+        return {**self.identity.to_json(), **fields}
+
+
+def _process(folder: SweepFolder) -> _SweepProcess | None:
     try:
-        return dict(read_json(folder.process))
+        fields = read_json(folder.process)
+        return _SweepProcess(
+            ProcessIdentity.from_json(fields),
+            float(fields["began"]),
+            int(fields.get("steps_before", 0)),
+        )
     except FileNotFoundError:  # No process runs it, or one of an earlier version does.
-        return {}
-    except (OSError, ValueError, TypeError) as error:
+        return None
+    except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RunError(f"{folder.process} is damaged ({error}): remove it.") from error

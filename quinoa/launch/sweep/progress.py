@@ -7,10 +7,12 @@ import itertools
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from quinoa.launch.errors import RunError
+from quinoa.launch.run import status as run_status
 from quinoa.launch.run.run_folder import RunFolder
-from quinoa.launch.storage.files import read_json
+from quinoa.launch.run.status import Status
 from quinoa.launch.sweep.overview import OVER, RunRow, num_done, time_left
 from quinoa.launch.terminal.numbers import count, duration
 from quinoa.launch.terminal.progress_bar import progress_row
@@ -103,10 +105,10 @@ class _RunningRun:
         """The fraction of its steps that are done."""
         return None if self.done is None else self.done / self.steps
 
-    def update(self, status: Mapping[str, Any]) -> None:
-        """Takes over a new `Counter.status`."""
-        self.done = min(int(status["actor_steps"]), self.steps)
-        self.value = _return(status)
+    def update(self, status: Status) -> None:
+        """Takes over a new status."""
+        self.done = min(status.counts.actor_steps, self.steps)
+        self.value = status.latest_return
         self.first = self.first or (time.monotonic(), self.done)
 
     def left_s(self) -> float | None:
@@ -239,14 +241,8 @@ class SweepProgress:
         return f"{name[:_MAX_NAME]:{self._width}}"
 
 
-def _status(folder: RunFolder) -> Mapping[str, Any] | None:
+def _status(folder: RunFolder) -> Status | None:
     try:
-        status: Mapping[str, Any] = read_json(folder.status)
-        return status if "actor_steps" in status else None
-    except (OSError, ValueError, TypeError):
+        return run_status.read(folder.status)
+    except RunError:
         return None
-
-
-def _return(status: Mapping[str, Any]) -> float | None:
-    value: float | None = status.get("evaluation_return")
-    return status.get("actor_return") if value is None else value

@@ -15,10 +15,10 @@ from pathlib import Path
 from quinoa.launch.analysis.run_groups import read
 from quinoa.launch.analysis.scores import final_score
 from quinoa.launch.engines import signals
-from quinoa.launch.engines.base import Outcome
 from quinoa.launch.errors import RunError
 from quinoa.launch.machine import interpreter
-from quinoa.launch.storage.files import read_json
+from quinoa.launch.run import result as run_result
+from quinoa.launch.run.result import Outcome
 from quinoa.launch.sweep import overview
 from quinoa.launch.sweep.progress import SweepProgress
 from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunState
@@ -170,26 +170,19 @@ def _signal(child: _Child, number: signal.Signals) -> None:
 def _end(sweep: SweepFolder, child: _Child, progress: SweepProgress, *, was_asked: bool) -> None:
     """Records and shows how a run ended."""
     planned, status = child.planned, child.popen.returncode
-    outcome = _outcome(sweep, planned)
-    if status == 0 and outcome == SweepRunState.FINISHED.value:
+    outcome = run_result.outcome_of(sweep.run(planned))
+    if status == 0 and outcome is Outcome.FINISHED:
         with contextlib.suppress(RunError):
             score, _ = final_score(read(sweep.run(planned)))
             progress.end(planned.name, f"finished, return {score:.1f}", is_done=True)
             return
         progress.end(planned.name, "finished", is_done=True)
-    elif was_asked or (status == 0 and outcome == Outcome.STOPPED.value):
+    elif was_asked or (status == 0 and outcome is Outcome.STOPPED):
         progress.end(planned.name, "stopped", is_done=False)
     else:
         error = _error(sweep.log(planned), status)
         sweep.set_failure(planned, error)
         progress.end(planned.name, f"failed: {error}", is_done=True)
-
-
-def _outcome(sweep: SweepFolder, planned: PlannedRun) -> str | None:
-    try:
-        return str(read_json(sweep.run(planned).result)["outcome"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _error(log: Path, status: int) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 from quinoa.launch import presets
 from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.run import result as run_result
+from quinoa.launch.run.result import Outcome
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage import saved_json
 from quinoa.launch.storage.files import read_json, write_json, write_text
@@ -223,12 +225,9 @@ class SweepFolder:
             return SweepRunState.FAILED
         if not folder.experiment.is_file():
             return SweepRunState.WAITING
-        try:
-            outcome = read_json(folder.result)["outcome"]
-        except (OSError, ValueError, KeyError, TypeError):
-            outcome = None
-        if outcome in (SweepRunState.FINISHED.value, SweepRunState.FAILED.value):
-            return SweepRunState(outcome)
+        outcome = run_result.outcome_of(folder)
+        if outcome in (Outcome.FINISHED, Outcome.FAILED):
+            return SweepRunState(outcome.value)
         # A run that ended during its final evaluation has nothing left to resume.
         try:
             _, counts = learner_checkpoints.newest_with_counts(folder.checkpoints)

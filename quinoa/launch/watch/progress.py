@@ -1,17 +1,18 @@
-"""How far a run is, on the terminal."""
+"""The progress of a run, on the terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
 
+from quinoa.launch.run.status import Status
 from quinoa.launch.terminal.numbers import compact, count, duration, sparkline
 from quinoa.launch.terminal.output import say
 from quinoa.launch.terminal.progress_bar import progress_row
 from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE, RedrawnLines
-from quinoa.launch.watch.goal import Goal
+from quinoa.launch.watch.run_limits import RunLimits
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 # Where there is no terminal to redraw a view in, seconds from one line to the next.
 _LINE_S = 10.0
 _SPARKLINE = 24
-# Shares of the ratio asked for that the one held may be off by, before it is marked: a call of the
-# learner is so much of what happens in the seconds that it is measured over.
+# The recent ratio of updates to steps is coloured where it is off the one asked for by more than
+# this share of it. A call of the learner makes many updates at once, so some of that is noise.
 _RATIO_OFF = 0.25
 
 
@@ -33,14 +34,14 @@ class Progress:
     for each step, how full replay is, and restarts, if there were any.
     """
 
-    def __init__(self, goal: Goal, stream: TextIO | None = None):
-        """Shows nothing until the first status.
+    def __init__(self, limits: RunLimits, stream: TextIO | None = None):
+        """Shows nothing before the first status.
 
         Args:
-            goal: of the run.
+            limits: of the run.
             stream: where to; by default standard error.
         """
-        self._goal = goal
+        self._limits = limits
         self._stream = stream or sys.stderr
         self._lines = RedrawnLines(self._stream)
         self._since = time.monotonic()
@@ -48,7 +49,7 @@ class Progress:
         self._returns: list[float] = []
 
     def __enter__(self) -> Progress:
-        """Says that it starts, and has the terminal not show what is typed from then on."""
+        """Shows that the run starts; from now on the terminal does not echo what is typed."""
         if self._lines.can_redraw:
             from rich.text import Text
 
@@ -56,84 +57,83 @@ class Progress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leaves the view as it is and goes on below it."""
+        """Leaves the view as it is, with the cursor below it."""
         del error
         self._lines.stop()
 
     def say(self, text: str) -> None:
-        """Prints a line that stays, above the view."""
+        """Prints a line above the view."""
         self._lines.say(text)
 
-    def show(self, status: Mapping[str, Any]) -> None:
-        """Shows a `Counter.status`, with `restarts` where something is ever started again."""
-        value = status["evaluation_return"]
+    def show(self, status: Status) -> None:
+        """Shows how far the run is and how it goes."""
+        value = status.evaluation_return
         if value is not None and self._returns[-1:] != [value]:
             self._returns.append(value)
         now = time.monotonic()
         if self._lines.can_redraw:
-            self._lines.draw(view(self._goal, status, now - self._since, self._returns))
+            self._lines.draw(view(self._limits, status, now - self._since, self._returns))
         elif now >= self._next_line:
             self._next_line = now + _LINE_S
-            say(line(self._goal, status), self._stream)
+            say(line(self._limits, status), self._stream)
 
 
-def line(goal: Goal, status: Mapping[str, Any]) -> str:
-    """All of it in one line, for a log."""
-    done = status["actor_steps"]
-    value = status["evaluation_return"]
-    value = status["actor_return"] if value is None else value
+def line(limits: RunLimits, status: Status) -> str:
+    """The progress of a run as one line, for a log."""
+    done = status.counts.actor_steps
+    value = status.latest_return
     parts = [
-        f"{min(done / goal.steps, 1):4.0%} {done}/{goal.steps} steps",
+        f"{min(done / limits.steps, 1):4.0%} {done}/{limits.steps} steps",
         f"return {'-' if value is None else format(value, '.1f')}",
-        f"actors {status['actor_steps_per_second'] or 0:.0f} steps/s",
-        f"learner {status['learner_steps_per_second'] or 0:.0f} steps/s",
+        f"actors {status.rates.actor_steps_per_second or 0:.0f} steps/s",
+        f"learner {status.rates.learner_steps_per_second or 0:.0f} steps/s",
     ]
-    if status["replay_size"] is not None:
-        parts.append(f"replay {status['replay_size'] / goal.max_replay_size:.0%} full")
-    if restarts := status.get("restarts", 0):
+    if status.replay_size is not None:
+        parts.append(f"replay {status.replay_size / limits.max_replay_size:.0%} full")
+    if restarts := status.restarts:
         parts.append(count(restarts, "restart"))
-    if (left := seconds_left(goal, status)) is not None:
+    if (left := seconds_left(limits, status)) is not None:
         parts.append(f"{duration(left)} left")
     return ", ".join(parts)
 
 
 def view(
-    goal: Goal, status: Mapping[str, Any], elapsed_s: float | None, returns: Sequence[float]
+    limits: RunLimits, status: Status, elapsed_s: float | None, returns: Sequence[float]
 ) -> RenderableType:
-    """The same as a few lines of at most 80 columns.
+    """The progress of a run as a few lines of at most 80 columns.
 
     Args:
-        goal: of the run.
-        status: a `Counter.status`, and `restarts`.
-        elapsed_s: how long the run has gone on, where that is known.
+        limits: of the run.
+        status: of the run.
+        elapsed_s: seconds since the start of the run; None where that is not known.
         returns: of its evaluations so far.
     """
     from rich.console import Group
     from rich.padding import Padding
 
-    figures = [returns_text(status, returns), rates_text(goal, status)]
+    figures = [returns_text(status, returns), rates_text(limits, status)]
     return Group(
-        progress_bar(goal, status, elapsed_s), *(Padding(f, (0, 0, 0, 2)) for f in figures)
+        progress_bar(limits, status, elapsed_s), *(Padding(f, (0, 0, 0, 2)) for f in figures)
     )
 
 
 def progress_bar(
-    goal: Goal, status: Mapping[str, Any], elapsed_s: float | None = None
+    limits: RunLimits, status: Status, elapsed_s: float | None = None
 ) -> RenderableType:
     """The fraction of steps done, as a bar and in numbers, and the time left."""
-    done = min(status["actor_steps"], goal.steps)
+    done = min(status.counts.actor_steps, limits.steps)
     times = [] if elapsed_s is None else [f"{duration(elapsed_s)} gone"]
-    if (left := seconds_left(goal, status)) is not None:
+    if (left := seconds_left(limits, status)) is not None:
         times.append(f"{duration(left)} left")
-    text = f"{compact(done)} of {compact(goal.steps)} steps  {', '.join(times)}"
-    return progress_row(done, goal.steps, text)
+    text = f"{compact(done)} of {compact(limits.steps)} steps  {', '.join(times)}"
+    return progress_row(done, limits.steps, text)
 
 
-def returns_text(status: Mapping[str, Any], returns: Sequence[float]) -> Text:
-    """The latest returns, how the evaluations' went, and restarts, if there were any."""
+def returns_text(status: Status, returns: Sequence[float]) -> Text:
+    """The latest returns, a curve of the evaluations' returns, and the restarts, if any."""
     from rich.text import Text
 
-    evaluation, actors = status["evaluation_return"], status["actor_return"]
+    evaluation, actors = status.evaluation_return, status.actor_return
     text = Text("return ")
     if evaluation is not None:
         text.append(f"{evaluation:.1f}", f"bold {BLUE}").append(" (evaluation) ")
@@ -143,46 +143,46 @@ def returns_text(status: Mapping[str, Any], returns: Sequence[float]) -> Text:
         text.append(f"{actors:.1f}", f"bold {BLUE}").append(" (actors)")
     else:
         text.append("not known yet")
-    if restarts := status.get("restarts", 0):
+    if restarts := status.restarts:
         text.append(f"  {count(restarts, 'restart')}", ORANGE)
     return text
 
 
-def rates_text(goal: Goal, status: Mapping[str, Any]) -> Text:
-    """The rates, the ratio of the two and how full replay is."""
+def rates_text(limits: RunLimits, status: Status) -> Text:
+    """The rates of actors and learner, their ratio, and how full replay is."""
     from rich.text import Text
 
-    size = status["replay_size"]
-    if not status["learner_steps"]:
-        seen = status["actor_steps"]
+    size = status.replay_size
+    if not status.counts.learner_steps:
+        seen = status.counts.actor_steps
         return Text(
-            f"acting {status['actor_steps_per_second'] or 0:.0f} steps/s; learning begins at "
-            f"{compact(goal.min_replay_size)} steps"
+            f"acting {status.rates.actor_steps_per_second or 0:.0f} steps/s; learning begins at "
+            f"{compact(limits.min_replay_size)} steps"
             if seen
             else "starting"
         )
-    text = Text("actors ").append(f"{status['actor_steps_per_second'] or 0:.0f}/s", BLUE)
-    text.append("  learner ").append(f"{status['learner_steps_per_second'] or 0:.0f}/s", BLUE)
-    text.append("  ").append_text(ratio_text(goal, status))
+    text = Text("actors ").append(f"{status.rates.actor_steps_per_second or 0:.0f}/s", BLUE)
+    text.append("  learner ").append(f"{status.rates.learner_steps_per_second or 0:.0f}/s", BLUE)
+    text.append("  ").append_text(ratio_text(limits, status))
     if size is not None:
         text.append("  replay ").append(compact(size), BLUE)
-        text.append(f" of {compact(goal.max_replay_size)}")
+        text.append(f" of {compact(limits.max_replay_size)}")
     return text
 
 
-def ratio_text(goal: Goal, status: Mapping[str, Any]) -> Text:
-    """The gradient steps for each actor step of late, beside what was asked for."""
+def ratio_text(limits: RunLimits, status: Status) -> Text:
+    """The recent number of gradient steps for each actor step, beside the one asked for."""
     from rich.text import Text
 
-    held, asked = status["updates_per_step"], goal.updates_per_step
+    recent, asked = status.rates.updates_per_step, limits.updates_per_step
     text = Text("updates/step ")
-    is_off = held is not None and asked is not None and abs(held / asked - 1) > _RATIO_OFF
-    text.append("-" if held is None else f"{held:.2f}", ORANGE if is_off else BLUE)
+    is_off = recent is not None and asked is not None and abs(recent / asked - 1) > _RATIO_OFF
+    text.append("-" if recent is None else f"{recent:.2f}", ORANGE if is_off else BLUE)
     return text.append("" if asked is None else f" of {asked:.2f}")
 
 
-def seconds_left(goal: Goal, status: Mapping[str, Any]) -> float | None:
-    """Until the last step, at the rate of late; None where that is not known."""
-    rate = status["actor_steps_per_second"]
-    left = goal.steps - status["actor_steps"]
+def seconds_left(limits: RunLimits, status: Status) -> float | None:
+    """Seconds until the last step at the recent rate; None where that is not known."""
+    rate = status.rates.actor_steps_per_second
+    left = limits.steps - status.counts.actor_steps
     return left / rate if rate and left > 0 else None

@@ -9,24 +9,25 @@ credentials, where `wandb login` has put them; nothing of them is written here.
 from __future__ import annotations
 
 import contextlib
-import csv
 import logging
 import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.metrics import tensorboard_names
-from quinoa.launch.metrics.metrics_log import TIME_COLUMNS
+from quinoa.launch.metrics.saved_rows import NewRows
+from quinoa.launch.run.columns import TIME_COLUMNS
+from quinoa.launch.run.counts import ACTOR_STEPS
+from quinoa.launch.run.roles import METRIC_ROLES, Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.terminal.output import say
 
-_ROLES = ("actor", "learner", "evaluator", "supervisor")
+_ROLES = (*METRIC_ROLES, Role.SUPERVISOR)
 # Seconds from one look at the files to the next, and that the run's end waits for the last of it.
 _PERIOD_S = 5.0
 _START_S = 0.1
@@ -76,43 +77,13 @@ def mirrored(folder: RunFolder, project: str | None) -> Iterator[None]:
             _note(f"it has not taken the last rows within {_CLOSE_S:.0f} s")
 
 
-class Rows:
-    """The rows that a CSV file gets, each once."""
-
-    def __init__(self, path: Path):
-        """Has read nothing yet; the file need not be there."""
-        self._path = path
-        self._offset = 0
-        self._header: list[str] = []
-
-    def new(self) -> list[dict[str, float]]:
-        """Those that have come whole since the last call, without their empty cells.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        cells = list(csv.reader(whole.decode(errors="replace").splitlines()))
-        if not self._header and cells:
-            self._header = cells.pop(0)
-        rows = (dict(zip(self._header, row, strict=False)) for row in cells)
-        return [{name: float(cell) for name, cell in row.items() if cell} for row in rows]
-
-
 def _mirror(folder: RunFolder, project: str, done: threading.Event) -> None:
     try:
         while not folder.experiment.is_file():
             if done.wait(_START_S):
                 return
         run = _start(folder, project)
-        files = {role: Rows(folder.metrics(role)) for role in _ROLES}
+        files = {role: NewRows(folder.metrics(role)) for role in _ROLES}
         is_over = False
         while not is_over:
             is_over = done.wait(_PERIOD_S)
@@ -139,21 +110,22 @@ def _start(folder: RunFolder, project: str) -> Any:
             x_disable_stats=True,
         ),
     )
-    run.define_metric("actor_steps", hidden=True)
-    run.define_metric("*", step_metric="actor_steps")
+    run.define_metric(ACTOR_STEPS, hidden=True)
+    run.define_metric("*", step_metric=ACTOR_STEPS)
     return run
 
 
-def _pass_on(run: Any, files: Mapping[str, Rows]) -> None:
+def _pass_on(run: Any, files: Mapping[Role, NewRows]) -> None:
     for role, file in files.items():
-        for row in file.new():
+        for cells in file.read():
+            row = {name: value for name, value in cells.items() if value is not None}
             tagged = {
                 tag: value
                 for name, value in row.items()
                 if name not in TIME_COLUMNS
                 and (tag := tensorboard_names.tag(role, name)) is not None
             }
-            run.log({**tagged, "actor_steps": int(row["actor_steps"])})
+            run.log({**tagged, ACTOR_STEPS: int(row[ACTOR_STEPS])})
 
 
 def _library() -> ModuleType:

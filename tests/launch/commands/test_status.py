@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -20,7 +21,9 @@ from quinoa.launch import cli
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.run import events
-from quinoa.launch.run.process_list import ProcessList
+from quinoa.launch.run.events import EventKind
+from quinoa.launch.run.process_list import ListedNode, NodeState, ProcessList
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
 from tests.launch.helpers import experiment, train_command
@@ -55,14 +58,12 @@ def folder(tmp_path):
 def running(folder):
     """The same, under way."""
     processes = ProcessList(folder)
-    own = {"pid": os.getpid(), "state": "running", "restarts": 0}
-    roles = ("replay", "counter", "learner", "actor", "actor", "evaluator")
-    seen: dict[str, int] = {}
-    nodes = []
-    for role in roles:
-        index = seen[role] = seen.get(role, -1) + 1
-        nodes.append({"name": f"{role}-{index}", "role": role, **own})
-    nodes[4] = {**nodes[4], "state": "down", "restarts": 2}
+    names = ("replay-0", "counter-0", "learner-0", "actor-0", "actor-1", "evaluator-0")
+    nodes = [
+        ListedNode(name, Role(name.partition("-")[0]), os.getpid(), NodeState.RUNNING, 0)
+        for name in names
+    ]
+    nodes[4] = dataclasses.replace(nodes[4], state=NodeState.DOWN, restarts=2)
     processes.write(nodes)
     counter = Counter(folder, experiment().budget)
     row = {
@@ -77,8 +78,8 @@ def running(folder):
     evaluated = [{"episode_return": value} for value in (1.0, 9.0)]
     report(counter, "e", "evaluator", rows=evaluated)
     counter.save()
-    events.append(folder.events, "failed", "actor-1", reason="NodeError: it broke")
-    events.append(folder.events, "restarted", "actor-1")
+    events.append(folder.events, EventKind.FAILED, "actor-1", reason="NodeError: it broke")
+    events.append(folder.events, EventKind.RESTARTED, "actor-1")
     yield folder
     counter.close()
 
@@ -102,7 +103,7 @@ def age(folder: RunFolder, seconds: float) -> None:
 
 def test_a_run_under_way(running, status, monkeypatch):
     # However slow this machine is.
-    monkeypatch.setattr("quinoa.launch.watch.snapshot.SILENT_S", 300.0)
+    monkeypatch.setattr("quinoa.launch.watch.overview.SILENT_S", 300.0)
     monkeypatch.setattr("quinoa.launch.watch.status_page._STALE_ROW_S", 300.0)
     code, out, err = status(running)
     assert (code, err) == (0, "")
@@ -175,7 +176,7 @@ def test_a_run_that_was_killed(running, status):
 def test_a_run_that_was_killed_before_it_had_written_anything(folder, status, monkeypatch):
     resume = f"quinoa train --resume={folder.root}"
     # Of a version, or in an instant, that has not said which process it is.
-    monkeypatch.setattr("quinoa.launch.watch.snapshot.SILENT_S", 0.0)
+    monkeypatch.setattr("quinoa.launch.watch.overview.SILENT_S", 0.0)
     code, out, _ = status(folder)
     assert code == 1
     assert re.search(r"^died without a word: no sign of life for 0:\d\d$", out, re.MULTILINE)

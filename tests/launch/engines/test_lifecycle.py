@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import time
 from collections.abc import Callable
@@ -10,17 +11,19 @@ from typing import Any
 import pytest
 
 from quinoa.launch.engines import lifecycle
-from quinoa.launch.engines.base import Outcome, RunResult
 from quinoa.launch.engines.lifecycle import NodeStart
 from quinoa.launch.engines.signals import StopSignals
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.nodes.topology import KINDS
+from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.run.status import Status
 from quinoa.launch.storage.files import read_json, write_json
 from tests.launch.engines.fakes import FakeProcess
 
-STATUS = {"actor_steps": 7, "learner_steps": 3, "episodes": 1}
+STATUS = Status(counts=Counts(actor_steps=7, learner_steps=3, episodes=1), steps=10, wall_time=1e9)
 
 
 class FakeRun:
@@ -85,7 +88,7 @@ class FakeRun:
 @pytest.fixture
 def run(tmp_path):
     folder = RunFolder(tmp_path)
-    write_json(folder.status, STATUS)
+    write_json(folder.status, STATUS.to_json())
     return FakeRun(folder)
 
 
@@ -101,7 +104,7 @@ def test_it_is_over_when_all_actors_have_ended_by_themselves(run):
     ]
     assert run.order("kill") == run.order("terminate")
     assert not any(process.was_killed for process in run.started)
-    assert run.shown[-1] == {**STATUS, "restarts": 0}
+    assert run.shown[-1] == dataclasses.replace(STATUS, restarts=0)
     assert read_json(run.folder.processes)["nodes"] == []
 
 

@@ -14,9 +14,10 @@ from quinoa.agents.learner import Learner
 from quinoa.config import parsing
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import make
-from quinoa.launch.engines.base import Outcome, ProcessContext
+from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.roles.divergence_guard import DivergedError
+from quinoa.launch.run.result import Outcome
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from quinoa.launch.engines.awake_clock import MAX_GAP_S
-from quinoa.launch.engines.base import Outcome
 from quinoa.launch.engines.restarts import Restarts
 from quinoa.launch.engines.supervision import (
     MAX_FAILURES,
@@ -23,6 +22,9 @@ from quinoa.launch.engines.supervision import (
 )
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.process_list import ListedNode, NodeState
+from quinoa.launch.run.result import Outcome
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.engines.fakes import FakeProcess
 
@@ -101,24 +103,27 @@ def test_one_that_fails_is_started_again_at_once(make, clock, tmp_path, capsys):
 
 def test_a_node_says_what_it_is_at(make, clock):
     node, supervisor = make()
-    described = {"name": "actor-0", "role": "actor", "pid": 7}
-    assert node.described == {**described, "state": "starting", "restarts": 0}
+
+    def listed(state: NodeState, restarts: int) -> ListedNode:
+        return ListedNode("actor-0", Role.ACTOR, 7, state, restarts)
+
+    assert node.listed == listed(NodeState.STARTING, 0)
     node.process.beats += 1
     supervisor.tend()
-    assert node.described == {**described, "state": "running", "restarts": 0}
+    assert node.listed == listed(NodeState.RUNNING, 0)
     node.process.exit_code = 1
-    assert node.described["state"] == "down"
+    assert node.listed.state is NodeState.DOWN
     supervisor.tend()
-    assert node.described == {**described, "state": "starting", "restarts": 1}
+    assert node.listed == listed(NodeState.STARTING, 1)
     fail(node, supervisor)
     # It waits a second this time.
-    assert node.described == {**described, "state": "down", "restarts": 1}
+    assert node.listed == listed(NodeState.DOWN, 1)
 
 
 def test_a_node_that_may_end_is_done_when_it_has(make):
     node, _ = make(may_end=True)
     node.process.exit_code = RUN_IS_OVER
-    assert node.described["state"] == "done"
+    assert node.listed.state is NodeState.DONE
 
 
 def test_the_second_time_it_waits(make, clock):

@@ -15,6 +15,7 @@ from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.run import events
 from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
@@ -80,7 +81,7 @@ def test_rows_have_time_and_counts_and_may_give_their_own(counter, folder):
 
 
 def test_status_is_saved_with_returns(counter, folder):
-    assert counter.status()["actor_return"] is None
+    assert counter.status().actor_return is None
     for value in (1.0, 3.0, None):
         row = {"episode_return": value}
         report(counter, f"a{value}", rows=[row])
@@ -93,8 +94,8 @@ def test_status_is_saved_with_returns(counter, folder):
 
 
 def test_status_says_how_the_run_goes(counter, folder):
-    assert counter.status()["parameter_age"] is None
-    assert counter.status()["updates_per_step"] is None
+    assert counter.status().parameter_age is None
+    assert counter.status().rates.updates_per_step is None
     counter.save()
     for index, age in ((0, 5), (1, 70), (1, 30)):
         row = {"actor": index, "episode_return": None, "parameter_age": age}
@@ -145,7 +146,7 @@ def test_many_threads_lose_nothing(counter, folder):
         thread.start()
     for thread in threads:
         thread.join()
-    assert counter.status()[ACTOR_STEPS] == 400
+    assert counter.status().counts.actor_steps == 400
     counter.save()
     assert len(pd.read_csv(folder.metrics("actor"))) == 400
 
@@ -225,20 +226,24 @@ def test_a_learner_that_is_started_again_has_its_first_rows_written(counter, fol
                 Report(sender, "learner", "learner", Counts(learner_steps=steps), rows, number)
             )
     # Its totals, on the other hand, take the place of those of the one before.
-    assert counter.status()[LEARNER_STEPS] == 5
+    assert counter.status().counts.learner_steps == 5
     counter.save()
     assert pd.read_csv(folder.metrics("learner"))["x"].tolist() == [10, 11, 12, 5, 6, 7]
 
 
 def warnings_of(node: str, count: int) -> list[str]:
     """Lines of which the first says 1, and so on."""
-    return [events.line("warned", node, count=number + 1) for number in range(count)]
+    return [
+        events.line(EventKind.PARAMETERS_OLD, node, count=number + 1) for number in range(count)
+    ]
 
 
 def recorded(folder: RunFolder) -> list[tuple[str, int]]:
     """Which nodes' warnings are in the log."""
     lines = map(json.loads, folder.events.read_text().splitlines())
-    return [(line["node"], line["count"]) for line in lines if line["event"] == "warned"]
+    return [
+        (line["node"], line["count"]) for line in lines if line["event"] == EventKind.PARAMETERS_OLD
+    ]
 
 
 def test_events_are_written_at_once_and_each_once(counter, folder):
@@ -281,7 +286,7 @@ def test_an_event_that_found_no_room_is_written_when_there_is(small_disk, capsys
     counter = Counter(folder, Budget(100))
     report(counter, "a", events=warnings_of("actor-0", 1))
     ballast = fill(small_disk)
-    later = [events.line("warned", "actor-1", count=1, text="x" * 10_000)]
+    later = [events.line(EventKind.PARAMETERS_OLD, "actor-1", count=1, text="x" * 10_000)]
     report(counter, "b", events=later)
     assert not counter.save()
     assert recorded(folder) == [("actor-0", 1)]

@@ -8,7 +8,7 @@ from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.reporter import BackgroundReporter, Reporter
 from quinoa.launch.run import events
 from quinoa.launch.run.budget import Budget
-from quinoa.launch.run.counts import ACTOR_STEPS
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import wait_until
 
@@ -59,7 +59,7 @@ def test_what_is_left_is_sent_at_the_end(counter):
     reporter = BackgroundReporter(counter.report, "actor", period_s=1e6)
     reporter.add(8)
     reporter.close()
-    assert counter.status()[ACTOR_STEPS] == 8
+    assert counter.status().counts.actor_steps == 8
 
 
 def test_adding_never_waits_for_the_counter(counter):
@@ -75,7 +75,7 @@ def test_adding_never_waits_for_the_counter(counter):
         assert not reporter.stop
     assert time.monotonic() - start < 0.25
     reporter.close()
-    assert counter.status()[ACTOR_STEPS] == 1000
+    assert counter.status().counts.actor_steps == 1000
 
 
 def test_a_counter_that_fails_for_a_while_loses_nothing(counter, tmp_path):
@@ -97,7 +97,7 @@ def test_a_counter_that_fails_for_a_while_loses_nothing(counter, tmp_path):
     # On a busy machine the thread that reports comes to it late, and closing is no time to fail.
     wait_until(lambda: not failures, 60)
     reporter.close()
-    assert counter.status()[ACTOR_STEPS] == 10
+    assert counter.status().counts.actor_steps == 10
     counter.save()
     assert len(RunFolder(tmp_path).metrics("actor").read_text().splitlines()) == 11
 
@@ -145,7 +145,7 @@ def test_an_event_is_sent_at_once_and_written_once(counter, tmp_path):
 
     reporter = BackgroundReporter(unsteady_report, "actor", period_s=1e6)
     # As an environment may say it: Courier would not send it, were it not escaped.
-    line = events.line("warned", "actor-0", text="\udcff")
+    line = events.line(EventKind.PARAMETERS_OLD, "actor-0", text="\udcff")
     assert line.isascii()
     reporter.add_event(line)
     assert wait_until(lambda: events_in(RunFolder(tmp_path)) == [line], timeout_s=10)
@@ -154,7 +154,7 @@ def test_an_event_is_sent_at_once_and_written_once(counter, tmp_path):
 
 
 def test_what_fails_has_its_last_warnings_sent_and_stays_the_error(counter, tmp_path):
-    line = events.line("warned", "actor-0")
+    line = events.line(EventKind.PARAMETERS_OLD, "actor-0")
     with (
         pytest.raises(ZeroDivisionError),
         BackgroundReporter(counter.report, "actor", period_s=1e6) as reporter,
@@ -163,7 +163,7 @@ def test_what_fails_has_its_last_warnings_sent_and_stays_the_error(counter, tmp_
         Reporter.add_event(reporter, line)
         raise ZeroDivisionError
     assert events_in(RunFolder(tmp_path)) == [line]
-    assert counter.status()[ACTOR_STEPS] == 5
+    assert counter.status().counts.actor_steps == 5
 
 
 def test_what_fails_without_a_counter_stays_the_error():

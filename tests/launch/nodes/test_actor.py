@@ -17,7 +17,7 @@ from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.exit_codes import TOLD_TO_STOP
 from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.run.budget import Budget
-from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.counts import LEARNER_STEPS
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
@@ -76,10 +76,10 @@ def act(tmp_path):
 def test_its_last_row_is_written_too(act, monkeypatch):
     monkeypatch.setattr(actor_module, "_REPORT_S", 1e6)
     table, events, status = act(experiment())
-    assert status[ACTOR_STEPS] >= 40
+    assert status.counts.actor_steps >= 40
     assert table["actor"].tolist() == [1]
     # Episodes of 10 steps in 4 environments.
-    assert table["episodes"].sum() == status[ACTOR_STEPS] // 40 * 4
+    assert table["episodes"].sum() == status.counts.actor_steps // 40 * 4
     for column in ("dropped_episodes", "truncated_episodes", "stale_steps"):
         assert table[column].tolist() == [0]
     assert events == []
@@ -102,8 +102,8 @@ def test_what_breaks_now_and_then_is_counted_and_warned_of(act, capfd):
         events
     )
     # The steps that broke are not counted, as they are not written.
-    assert status[ACTOR_STEPS] % 4 == -dropped % 4
-    assert table["episodes"].sum() == status["episodes"]
+    assert status.counts.actor_steps % 4 == -dropped % 4
+    assert table["episodes"].sum() == status.counts.episodes
 
 
 def test_one_that_fails_always_ends_the_run(act):
@@ -127,6 +127,6 @@ def test_old_parameters_are_counted_and_warned_of(act, version, is_stale):
         experiment(max_parameter_age=100), version=version, **{LEARNER_STEPS: 1000}
     )
     assert table["parameter_age"].iloc[-1] == 1000 - version
-    assert table["stale_steps"].sum() == (status[ACTOR_STEPS] if is_stale else 0)
+    assert table["stale_steps"].sum() == (status.counts.actor_steps if is_stale else 0)
     assert [event["event"] for event in events] == ["parameters_old"] * is_stale
     assert all(event["age"] == 500 for event in events)

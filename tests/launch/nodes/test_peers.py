@@ -23,6 +23,7 @@ from quinoa.launch.nodes import addresses as addresses_module
 from quinoa.launch.nodes.peers import Peers, RemoteMethod, ReplayPeer, ServiceMovedError
 from quinoa.launch.run import events
 from quinoa.launch.run.budget import Budget
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.reports import Answer, Report
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -87,7 +88,9 @@ def test_a_counter_that_moves_gets_every_report_once(tmp_path):
     )
     folder = RunFolder(tmp_path)
     # An environment's error may have text that Courier sends only where it is escaped.
-    lines = [events.line("warned", "actor-0", text=text) for text in ("\udcff", "later")]
+    lines = [
+        events.line(EventKind.PARAMETERS_OLD, "actor-0", text=text) for text in ("\udcff", "later")
+    ]
     first = Counter(folder, Budget(10**6))
     with serving(addresses, Role.COUNTER, report=first.report):
         reporter = BackgroundReporter(report, "actor", period_s=0.01)
@@ -110,7 +113,7 @@ def test_a_counter_that_moves_gets_every_report_once(tmp_path):
     column = returns[0].index("episode_return")
     assert [float(row[column]) for row in returns[1:]] == [1.0, 2.0]
     assert folder.events.read_text().splitlines() == lines
-    assert second.status()["actor_steps"] == 7
+    assert second.status().counts.actor_steps == 7
 
 
 def test_a_node_reaches_no_service_but_those_that_it_is_said_to_call():

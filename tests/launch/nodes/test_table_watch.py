@@ -21,7 +21,7 @@ def test_the_table_of_a_server_is_watched_and_its_absence_noticed(monkeypatch):
     (table,) = source.tables()
     server = reverb.Server([table])
     client = reverb.Client(f"localhost:{server.port}")
-    fill = ReplayFill(lambda event, text: None)
+    fill = ReplayFill(lambda event, text, **details: None)
     replay = ReplayPeer(FixedAddresses({Role.REPLAY: client.server_address}))
     watch = TableWatch(replay, source, fill)
     try:

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.run.status import Status
 from quinoa.launch.storage.files import write_json
 from quinoa.launch.sweep import progress
 from quinoa.launch.sweep.overview import RunRow
@@ -25,7 +27,8 @@ def shown(tmp_path, monkeypatch):
 
         def show(steps, **status):
             folder = RunFolder(tmp_path)
-            write_json(folder.status, {"actor_steps": steps, **status})
+            of_run = Status(counts=Counts(steps), steps=100, wall_time=time.time(), **status)
+            write_json(folder.status, of_run.to_json())
             shown_progress.update({"one": folder})
 
         return shown_progress, show
@@ -95,7 +98,8 @@ def test_the_time_left_is_that_of_the_steps_of_all_runs(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
     for second, steps in ((1.0, 50), (10.0, 75)):
         clock[0] = second
-        write_json(folder.status, {"actor_steps": steps})
+        status = Status(counts=Counts(steps), steps=100, wall_time=time.time())
+        write_json(folder.status, status.to_json())
         of_runs.update({"broken_off": folder})
     # 25 steps in 10 s, and 225 of 400 to do.
     assert on_screen(stream)[-1].endswith("44%  1 of 4 runs, 0:10 gone, 1:30 left")

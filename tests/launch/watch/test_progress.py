@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import sys
 import termios
@@ -8,27 +9,28 @@ import time
 import pytest
 
 from quinoa.launch.experiment.saved import save
-from quinoa.launch.watch.goal import Goal
+from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.status import Rates, Status
 from quinoa.launch.watch.progress import Progress, line
+from quinoa.launch.watch.run_limits import RunLimits
 from tests.launch.helpers import experiment, replay_config
 from tests.launch.terminals import Terminal, on_screen, session
 
-GOAL = Goal(steps=1000, updates_per_step=0.5, min_replay_size=100, max_replay_size=2000)
+LIMITS = RunLimits(steps=1000, updates_per_step=0.5, min_replay_size=100, max_replay_size=2000)
 
 
 def status(actor=0, learner=0, actors_return=None, evaluation=None, **more):
-    return {
-        "wall_time": 1e9,
-        "actor_steps": actor,
-        "learner_steps": learner,
-        "actor_steps_per_second": None,
-        "learner_steps_per_second": None,
-        "updates_per_step": None,
-        "actor_return": actors_return,
-        "evaluation_return": evaluation,
-        "replay_size": None,
+    names = {field.name for field in dataclasses.fields(Rates)}
+    rates = {name: more.pop(name) for name in names & more.keys()}
+    return Status(
+        counts=Counts(actor_steps=actor, learner_steps=learner),
+        steps=LIMITS.steps,
+        rates=Rates(**rates),
+        actor_return=actors_return,
+        evaluation_return=evaluation,
+        wall_time=1e9,
         **more,
-    }
+    )
 
 
 def running(**more):
@@ -44,24 +46,24 @@ def running(**more):
 def shown(*statuses) -> str:
     """What is on the terminal in the end, without colours."""
     terminal = Terminal()
-    with Progress(GOAL, terminal) as progress:
+    with Progress(LIMITS, terminal) as progress:
         for each in statuses:
             progress.show(each)
     return "\n".join(on_screen(terminal))
 
 
 def test_says_in_a_line_what_there_is_to_know():
-    assert line(GOAL, running()) == (
+    assert line(LIMITS, running()) == (
         " 20% 200/1000 steps, return 2.0, actors 10 steps/s, learner 5 steps/s, replay 10% full, "
         "1:20 left"
     )
-    assert line(GOAL, running(restarts=2)).endswith(", 2 restarts, 1:20 left")
+    assert line(LIMITS, running(restarts=2)).endswith(", 2 restarts, 1:20 left")
 
 
 def test_prefers_the_evaluators_return_and_does_without_any():
-    assert "return 9.0," in line(GOAL, status(actors_return=1.0, evaluation=9.0))
-    assert "return 1.0," in line(GOAL, status(actors_return=1.0))
-    assert "return -, actors 0 steps/s" in line(GOAL, status())
+    assert "return 9.0," in line(LIMITS, status(actors_return=1.0, evaluation=9.0))
+    assert "return 1.0," in line(LIMITS, status(actors_return=1.0))
+    assert "return -, actors 0 steps/s" in line(LIMITS, status())
 
 
 def test_a_view_in_a_terminal():
@@ -87,7 +89,7 @@ def test_restarts_are_told_where_there_were_any():
 
 def test_what_is_said_meanwhile_stays_above_the_view(capsys):
     terminal = Terminal()
-    with Progress(GOAL, terminal) as progress:
+    with Progress(LIMITS, terminal) as progress:
         progress.show(running())
         print("quinoa: note: something", file=sys.stderr)
         progress.show(running())
@@ -100,7 +102,7 @@ def test_a_terminal_that_is_gone_is_no_error():
         def write(self, text: str) -> int:
             raise OSError("Input/output error")
 
-    with Progress(GOAL, Gone()) as progress:
+    with Progress(LIMITS, Gone()) as progress:
         progress.show(running())
 
 
@@ -108,8 +110,8 @@ UNDER_WAY = """
 import time
 from quinoa.launch.engines import signals
 from quinoa.launch.watch.progress import Progress
-from tests.launch.watch.test_progress import GOAL, running
-with signals.caught() as stop, Progress(GOAL) as progress:
+from tests.launch.watch.test_progress import LIMITS, running
+with signals.caught() as stop, Progress(LIMITS) as progress:
     with stop.telling(lambda asked: progress.say(f"asked {asked.times}, {asked.again}")):
         while stop.count < 2:
             progress.show(running())
@@ -150,7 +152,7 @@ def test_a_line_now_and_then_where_nothing_can_be_redrawn(monkeypatch, file):
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setenv("TERM", "dumb")
-    with Progress(GOAL, file) as progress:
+    with Progress(LIMITS, file) as progress:
         for second in range(61):
             clock[0] = second
             progress.show(status(10 * second, evaluation=2.0, actor_steps_per_second=10.0))
@@ -161,15 +163,17 @@ def test_a_line_now_and_then_where_nothing_can_be_redrawn(monkeypatch, file):
 
 
 @pytest.mark.parametrize("ratio", [None, 0.0, 16.0])
-def test_the_goal_is_that_of_the_experiment_whether_from_itself_or_from_its_file(tmp_path, ratio):
+def test_the_limits_are_those_of_the_experiment_whether_from_itself_or_from_its_file(
+    tmp_path, ratio
+):
     from quinoa.launch.run.run_folder import RunFolder
     from quinoa.launch.storage.files import read_json
 
     of = experiment(samples_per_insert=ratio)
     save(of, RunFolder(tmp_path))
-    goal = Goal.of(of)
-    assert Goal.of_json(read_json(RunFolder(tmp_path).experiment)["experiment"]) == goal
+    limits = RunLimits.of(of)
+    assert RunLimits.from_json(read_json(RunFolder(tmp_path).experiment)["experiment"]) == limits
     config = replay_config(of)
     asked = config.samples_per_insert / config.batch_size if ratio != 0 else None
-    assert (goal.steps, goal.updates_per_step) == (of.steps, asked)
-    assert goal.min_replay_size == config.min_replay_size == 500
+    assert (limits.steps, limits.updates_per_step) == (of.steps, asked)
+    assert limits.min_replay_size == config.min_replay_size == 500

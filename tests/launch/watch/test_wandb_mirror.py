@@ -23,7 +23,7 @@ from quinoa.launch.experiment.saved import save
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import write_text
 from quinoa.launch.watch import wandb_mirror
-from quinoa.launch.watch.wandb_mirror import Rows, mirrored
+from quinoa.launch.watch.wandb_mirror import mirrored
 from tests.launch.helpers import ROOT, experiment, train_command
 
 
@@ -68,16 +68,6 @@ def folder(tmp_path):
 def write(folder: RunFolder, role: str, text: str) -> None:
     with folder.metrics(role).open("a") as file:
         file.write(text)
-
-
-def test_each_row_is_read_once_when_it_is_whole(folder):
-    rows = Rows(folder.metrics("learner"))
-    assert rows.new() == []
-    write(folder, "learner", "actor_steps,loss,kl\n1,0.5,\n2,0.2")
-    assert rows.new() == [{"actor_steps": 1, "loss": 0.5}]
-    assert rows.new() == []
-    write(folder, "learner", "5,0.125\n")
-    assert rows.new() == [{"actor_steps": 2, "loss": 0.25, "kl": 0.125}]
 
 
 def test_what_a_run_writes_is_passed_on_under_tensorboards_tags(folder, library):

@@ -12,11 +12,12 @@ from quinoa.launch.commands.options import train_flags
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine import lean_imports
 from quinoa.launch.machine.child_process import Channel
+from quinoa.launch.run.status import Status
 
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
 
-# The kinds of messages: the run has started, with its folder; and `Counter.status`, often.
+# The kinds of messages: the run has started, with its folder; and its status, often.
 STARTED, STATUS = "started", "status"
 
 
@@ -31,7 +32,7 @@ def run(
         environment: the environment that the user has given, instead of `--env`.
 
     Returns:
-        `outcome`, and `failed_node`, `error` and `evaluation_error` where there are any.
+        `result`, as `RunResult.to_json` gives it, and `evaluation_error`, None where there is none.
 
     Raises:
         ExperimentError: the experiment cannot be run.
@@ -53,9 +54,7 @@ def run(
     except UsageError as error:
         raise ExperimentError(str(error)) from error
     return {
-        "outcome": summary.result.outcome.value,
-        "failed_node": summary.result.failed_node,
-        "error": summary.result.error,
+        "result": summary.result.to_json(),
         "evaluation_error": summary.evaluation_error,
     }
 
@@ -86,8 +85,8 @@ class _View:
     def __exit__(self, *error: object) -> None:
         del error
 
-    def show(self, status: Mapping[str, Any]) -> None:
-        self._channel.offer(STATUS, dict(status))
+    def show(self, status: Status) -> None:
+        self._channel.offer(STATUS, status.to_json())
 
     def say(self, text: str) -> None:
         """Does nothing: the program that stops the run tells its user so."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import portpicker
 
 from quinoa.launch import program
 from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.engines import executables, lifecycle, node_environment, signals
-from quinoa.launch.engines.base import ProcessContext, RunResult
+from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
 from quinoa.launch.engines.local import private_network
@@ -25,8 +24,10 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.topology import SERVICES
+from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.run.status import Status
 from quinoa.launch.terminal.output import say
 
 # A learner that waits for the evaluator is worse than an evaluation that takes longer; but on a
@@ -60,7 +61,7 @@ class LocalEngine:
         self,
         experiment: Experiment,
         folder: RunFolder,
-        on_status: Callable[[Mapping[str, Any]], None],
+        on_status: Callable[[Status], None],
     ) -> RunResult:
         """See `Engine.run`."""
         with (

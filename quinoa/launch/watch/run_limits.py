@@ -1,4 +1,4 @@
-"""What a run is meant to reach and to keep to, which its progress is shown against."""
+"""The limits of a run, which its progress is shown against: steps, updates, replay."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Goal:
+class RunLimits:
     """The numbers of an experiment that its progress is shown against.
 
     Attributes:
         steps: actor steps of the whole run.
-        updates_per_step: gradient steps for each actor step; None where no ratio is held.
-        min_replay_size: transitions that replay holds before the first gradient step.
-        max_replay_size: transitions that it holds at most.
+        updates_per_step: gradient steps for each actor step; None where that is not fixed.
+        min_replay_size: transitions in replay before the first gradient step.
+        max_replay_size: transitions in replay at most.
     """
 
     steps: int
@@ -27,24 +27,24 @@ class Goal:
     max_replay_size: int
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Goal:
-        """That of an experiment."""
+    def of(cls, experiment: Experiment) -> RunLimits:
+        """The limits that an experiment sets."""
         config = dataclasses.asdict(experiment.agent_config)
         return cls._of(experiment.steps, experiment.samples_per_insert, config)
 
     @classmethod
-    def of_json(cls, fields: Mapping[str, Any]) -> Goal:
-        """That of an experiment as `Experiment.save` writes it, without importing its agent.
+    def from_json(cls, fields: Mapping[str, Any]) -> RunLimits:
+        """The limits of an experiment as `Experiment.save` writes it, without importing its agent.
 
         Raises:
-            KeyError, TypeError, ValueError, ZeroDivisionError: it is none.
+            ArithmeticError, LookupError, TypeError, ValueError: these are no such fields.
         """
         ratio = fields["samples_per_insert"]
         ratio = None if ratio is None else float(ratio)
         return cls._of(int(fields["steps"]), ratio, fields["agent_config"])
 
     @classmethod
-    def _of(cls, steps: int, ratio: float | None, config: Mapping[str, Any]) -> Goal:
+    def _of(cls, steps: int, ratio: float | None, config: Mapping[str, Any]) -> RunLimits:
         # An on-policy agent learns from each transition once, a batch at a time.
         samples_per_insert = config.get("samples_per_insert", 1.0) if ratio is None else ratio
         return cls(
