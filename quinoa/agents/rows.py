@@ -41,7 +41,7 @@ class RowLayout:
 
         Args:
             spec: of the environment.
-            extras: what `Agent.extras` declares, by name; None where the agent adds nothing.
+            extras: what `Agent.extras_spec` declares, by name; None where the agent adds nothing.
         """
         self._actions = action_set(spec.actions)
         self._observation_size: int = spec.observations.shape[0]

@@ -93,7 +93,8 @@ class Source(abc.ABC):
 
     Attributes:
         layout: of the rows that transitions travel as.
-        steps_per_call: K, the gradient steps that one superbatch is for.
+        steps_per_call: K, the gradient steps that one superbatch is for. A run of another K is
+            refused.
         keeps: whether transitions are drawn more than once, so that what is held is worth saving.
         capacity: transitions that it holds at most, the oldest giving way to new ones; None where
             each leaves it as it is learned from.

@@ -27,8 +27,8 @@ class Transition(NamedTuple):
         next_observation: s', float32 [..., O].
         last: bool [...], whether the episode ends with this transition, by a termination or a time
             limit: the next one of the same environment does not start in s'.
-        extras: what the agent's actors add to each transition, by name, as `Agent.extras` declares
-            it: float32 [..., *shape] each. Empty for most agents.
+        extras: what the agent's actors add to each transition, by name, float32 [..., *shape] each,
+            as `Agent.extras_spec` declares it. Empty for most agents.
     """
 
     observation: Array
