@@ -220,7 +220,9 @@ def _checked(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> lis
         engine.check(experiment)
         experiment = validate(experiment)
         needs[alike] = sizing.needs(
-            experiment, experiment.spec(), is_one_process=engine.is_one_process
+            experiment,
+            experiment.make_source().layout.width,
+            is_one_process=engine.is_one_process,
         )
     return list(needs.values())
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from quinoa.agents.config import AgentConfig, OffPolicyConfig, OnPolicyConfig
 
 if TYPE_CHECKING:
-    from acme import specs
-
     from quinoa.launch.experiment import Experiment
 
 # Rough costs of an actor's policy call and of one environment's step in seconds, as measured by
@@ -87,18 +85,15 @@ class Needs(NamedTuple):
     memory: float
 
 
-def needs(experiment: Experiment, spec: specs.EnvironmentSpec, *, is_one_process: bool) -> Needs:
+def needs(experiment: Experiment, row_width: int, *, is_one_process: bool) -> Needs:
     """Estimates what a run will take.
 
     Args:
         experiment: the run's experiment.
-        spec: its environment's.
+        row_width: the float32 numbers of one transition, `RowLayout.width`.
         is_one_process: whether the engine runs everything in one process.
     """
-    # The two observations, the action, the reward and the discount of a transition. One of a finite
-    # set of actions, whose shape is [], is one number.
-    row = 4 * (2 * spec.observations.shape[0] + math.prod(spec.actions.shape) + 2)
-    replay = row * min(experiment.config.transitions_held, experiment.steps)
+    replay = 4 * row_width * min(experiment.config.transitions_held, experiment.steps)
     if is_one_process:
         return Needs(1, _PROCESS_BYTES + replay)
     num_processes = experiment.num_actors + _PROCESSES_BESIDE_ACTORS

@@ -1,10 +1,10 @@
-import numpy as np
 import pytest
-from acme import specs
 
 from quinoa.agents.protocol import OffPolicyConfig, OnPolicyConfig
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import sizing
+
+ROW_WIDTH = 43
 
 
 def choose(config=None, **changes):
@@ -52,24 +52,18 @@ def test_a_hidden_gpu_is_none(hidden):
 
 
 def needs(*, is_one_process, **changes):
-    spec = specs.EnvironmentSpec(
-        observations=specs.Array((17,), np.float32),
-        actions=specs.BoundedArray((6,), np.float32, -1.0, 1.0),
-        rewards=specs.Array((), np.float32),
-        discounts=specs.BoundedArray((), np.float32, 0.0, 1.0),
-    )
     experiment = Experiment(
         agent="any", agent_config=OffPolicyConfig(), environment="any", **changes
     )
-    return sizing.needs(experiment, spec, is_one_process=is_one_process)
+    return sizing.needs(experiment, ROW_WIDTH, is_one_process=is_one_process)
 
 
 def test_a_run_needs_memory_for_its_processes_and_its_replay():
     small = needs(is_one_process=True, steps=1_000)
     large = needs(is_one_process=True, steps=10_000_000)
     assert (small.cores, large.cores) == (1, 1)
-    # Two observations, an action, reward and discount a transition, and no more than replay holds.
-    assert large.memory - small.memory == (1_000_000 - 1_000) * 4 * (2 * 17 + 6 + 2)
+    # A row of float32 a transition, and no more than replay holds.
+    assert large.memory - small.memory == (1_000_000 - 1_000) * 4 * ROW_WIDTH
     many = needs(is_one_process=False, steps=1_000, num_actors=8)
     assert many.cores == 9
     assert many.memory > 8 * small.memory
