@@ -10,7 +10,7 @@ from acme import specs
 from quinoa.agents import networks, protocol, targets
 from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
-from quinoa.agents.iq.networks import make_policy
+from quinoa.agents.policies import MultiCategoricalPolicy, TanhGaussianPolicy, make_flow_policy
 from quinoa.agents.types import Seed, Transition
 
 
@@ -34,7 +34,14 @@ class Agent(protocol.Agent):
     def make_policy(config: iq_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
         """See the base class."""
         protocol.check_spec(spec)
-        return make_policy(config, spec.observations.shape[0], spec.actions.shape[0])
+        sizes = (spec.observations.shape[0], spec.actions.shape[0])
+        if config.policy == "flow":
+            return make_flow_policy(config, *sizes)
+        if config.policy == "gaussian":
+            return TanhGaussianPolicy(*sizes, hidden_sizes=config.hidden_sizes)
+        return MultiCategoricalPolicy(
+            *sizes, hidden_sizes=config.hidden_sizes, num_bins=config.num_bins
+        )
 
     def initialize(self, transitions: Transition) -> None:
         """See the base class."""

@@ -8,9 +8,9 @@ import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import networks, protocol, targets
+from quinoa.agents.policies import TanhGaussianPolicy
 from quinoa.agents.svg0 import config as svg0_config
 from quinoa.agents.svg0 import loss as svg0_loss
-from quinoa.agents.svg0.networks import make_policy
 from quinoa.agents.types import Seed, Transition
 
 
@@ -33,7 +33,9 @@ class Agent(protocol.Agent):
     def make_policy(config: svg0_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
         """See the base class."""
         protocol.check_spec(spec)
-        return make_policy(config, spec.observations.shape[0], spec.actions.shape[0])
+        return TanhGaussianPolicy(
+            spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=config.hidden_sizes
+        )
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
