@@ -31,24 +31,27 @@ class ConfigError(ValueError):
 class Bounds:
     """Bounds of a number: `Annotated[float, Bounds(above=0, at_most=1)]` is one in (0, 1].
 
-    None leaves a side open; what is bounded is finite in any case.
+    None leaves a side open. The number is finite, unless `may_be_infinite`.
 
     Attributes:
         above: the number is greater.
         at_least: the number is as great, or greater.
         below: the number is less.
         at_most: the number is as great, or less.
+        may_be_infinite: whether an infinity is a number like others, as of a time limit that is
+            never reached.
     """
 
     above: float | None = None
     at_least: float | None = None
     below: float | None = None
     at_most: float | None = None
+    may_be_infinite: bool = False
 
     def holds(self, number: float) -> bool:
         """Whether a number is within the bounds."""
         return (
-            -math.inf < number < math.inf
+            (-math.inf < number < math.inf or (self.may_be_infinite and abs(number) == math.inf))
             and (self.above is None or number > self.above)
             and (self.at_least is None or number >= self.at_least)
             and (self.below is None or number < self.below)

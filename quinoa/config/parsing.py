@@ -41,12 +41,14 @@ def parse(field: Field, text: str) -> Any:
 
     Args:
         field: of a configuration.
-        text: `0.1`, `1e6`, `true`, `64,64` for a tuple, `none` where that is allowed.
+        text: `0.1`, `1e6`, `true`, `64,64` for a tuple, `none` and `inf` where they are allowed.
 
     Raises:
         ConfigError: it cannot be read, or the type is none that a text can be read as.
     """
-    return _converted(field, text, lambda: _parse(text.strip(), field.hint))
+    return _converted(
+        field, text, lambda: _parse(text.strip(), field.hint, _may_be_infinite(field))
+    )
 
 
 def to_json(config: DataclassInstance) -> dict[str, Any]:
@@ -113,15 +115,19 @@ def _construct(make: Callable[[], ConfigT]) -> ConfigT:
 _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def _parse(text: str, hint: Any) -> Any:
+def _may_be_infinite(field: Field) -> bool:
+    return field.bounds is not None and field.bounds.may_be_infinite
+
+
+def _parse(text: str, hint: Any, may_be_infinite: bool) -> Any:
     """Reads a text as a type; raises `ValueError` where it is none."""
     if (inner := optional_of(hint)) is not None:
-        return None if text.lower() == "none" else _parse(text, inner)
+        return None if text.lower() == "none" else _parse(text, inner, may_be_infinite)
     if (item := items_of(hint)) is not None:
         if text[:1] + text[-1:] in ("()", "[]"):
             text = text[1:-1]
         parts = text.rstrip().removesuffix(",").split(",") if text.strip() else []
-        return tuple(_parse(part.strip(), item) for part in parts)
+        return tuple(_parse(part.strip(), item, may_be_infinite) for part in parts)
     if hint is bool:
         if text.lower() not in _BOOLS:
             raise ValueError(text)
@@ -129,7 +135,8 @@ def _parse(text: str, hint: Any) -> Any:
     if hint is int:
         return _to_int(text)
     if hint is float:
-        return _restore(float(text), float)
+        number = float(text)
+        return number if may_be_infinite and math.isinf(number) else _restore(number, float)
     return _restore(text, hint)
 
 
@@ -173,16 +180,16 @@ def _restore(value: Any, hint: Any) -> Any:
 
 def described(field: Field) -> str:
     """What a field may be, in few words: `a whole number, at least 1`."""
-    kind = _described(field.hint)
+    kind = _described(field.hint, "a number" if _may_be_infinite(field) else "a finite number")
     return kind if field.bounds is None else f"{kind}, {field.bounds}"
 
 
-def _described(hint: Any) -> str:
+def _described(hint: Any, number: str) -> str:
     if (inner := optional_of(hint)) is not None:
-        return f"{_described(inner)}, or none"
+        return f"{_described(inner, number)}, or none"
     if (item := items_of(hint)) is not None:
-        return f"several of these, separated by commas: {_described(item)}"
+        return f"several of these, separated by commas: {_described(item, number)}"
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"
-    names_ = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text"}
+    names_ = {int: "a whole number", float: number, bool: "true or false", str: "a text"}
     return names_.get(hint, str(hint))

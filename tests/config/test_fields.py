@@ -38,6 +38,14 @@ def test_bounds_hold_within_them_alone_and_say_what_they_are(bounds, text, withi
         assert not bounds.holds(number), number
 
 
+def test_bounds_may_have_an_infinity_within_them_but_never_what_is_no_number():
+    bounds = Bounds(at_least=1, may_be_infinite=True)
+    assert str(bounds) == "at least 1"
+    assert all(map(bounds.holds, (1, 10**400, math.inf)))
+    for number in (0.5, math.nan, -math.inf):
+        assert not bounds.holds(number), number
+
+
 @pytest.mark.parametrize(
     ("field", "value", "wanted"),
     [

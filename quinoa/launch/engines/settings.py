@@ -25,6 +25,8 @@ class EngineSettings:
 class SupervisedSettings(EngineSettings):
     """The settings of engines whose processes a `Supervisor` keeps running."""
 
-    hang_timeout_s: Annotated[float, Bounds(at_least=1), Flag("hang_timeout")] = 120.0
+    hang_timeout_s: Annotated[
+        float, Bounds(at_least=1, may_be_infinite=True), Flag("hang_timeout")
+    ] = 120.0
     """Seconds without progress after which a process is killed and started again: more than one
-    step of the environments, or one call of the learner, may ever take."""
+    step of the environments, or one call of the learner, may ever take; inf for never."""

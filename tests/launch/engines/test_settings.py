@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 from absl import flags
@@ -37,6 +38,16 @@ def test_two_engines_may_have_the_same_setting():
     for settings in (LocalSettings, OtherSettings):
         given = field_flags.given(values, settings, left_out=True)
         assert settings(**given).hang_timeout_s == 7.0
+
+
+def test_a_process_may_be_allowed_to_hang_for_ever():
+    values = train_flags.define()
+    values(["quinoa train", "--hang_timeout=inf"])
+    given = field_flags.given(values, LocalSettings, left_out=True)
+    assert LocalSettings(**given).hang_timeout_s == math.inf
+    for text in ("nan", "-inf", "0.5"):
+        with pytest.raises(flags.Error, match="must be a number, at least 1"):
+            train_flags.define()(["quinoa train", f"--hang_timeout={text}"])
 
 
 def test_settings_that_cannot_work_are_refused():
