@@ -28,6 +28,7 @@ from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.run import events, node_warnings
 from quinoa.launch.run.events import EventKind
+from quinoa.launch.run.roles import Role, node_name
 from quinoa.launch.run.run_folder import RunFolder
 
 KEPT = 2
@@ -42,7 +43,7 @@ _REPLAY_FIELDS = [
 ]
 
 # The name of the replay's node in events; a run has one.
-_NODE = "replay-0"
+_NODE = node_name(Role.REPLAY)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quinoa.launch.run.roles import Role
+from quinoa.launch.run.roles import Role, node_name
 
 if TYPE_CHECKING:
     import launchpad as lp
@@ -29,7 +29,7 @@ class NodeExecutable:
     @property
     def name(self) -> str:
         """The name of the node in logs, events and the list of processes."""
-        return f"{self.role}-{self.index}"
+        return node_name(self.role, self.index)
 
 
 def write(program: lp.Program, folder: Path) -> list[NodeExecutable]:
@@ -55,7 +55,9 @@ def write(program: lp.Program, folder: Path) -> list[NodeExecutable]:
     for label, nodes in program.groups.items():
         for index, node in enumerate(nodes):
             node.launch_context.initialize(lp.LaunchType.LOCAL_MULTI_PROCESSING, launch_config=None)
-            executable = NodeExecutable(Role(label), index, folder / f"{label}-{index}.pickle")
+            role = Role(label)
+            file = folder / f"{node_name(role, index)}.pickle"
+            executable = NodeExecutable(role, index, file)
             serialization.serialize_functions(str(executable.file), label, [node.function])
             executables.append(executable)
     return executables

@@ -10,7 +10,7 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import Reporter
 from quinoa.launch.roles.metric_rows import ActorRows
 from quinoa.launch.roles.role_warnings import RoleWarnings
-from quinoa.launch.run.roles import Role
+from quinoa.launch.run.roles import Role, node_name
 
 
 class Acting:
@@ -51,7 +51,7 @@ class Acting:
             parameters=parameters,
         )
         self._rows = ActorRows(index)
-        self._warnings = RoleWarnings(f"{Role.ACTOR}-{index}", reporter.add_event)
+        self._warnings = RoleWarnings(node_name(Role.ACTOR, index), reporter.add_event)
 
     @property
     def seconds_since_row(self) -> float:

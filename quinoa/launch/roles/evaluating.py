@@ -10,7 +10,7 @@ from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
 from quinoa.launch.metrics.reporter import Reporter
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.roles.role_warnings import RoleWarnings
-from quinoa.launch.run.roles import Role
+from quinoa.launch.run.roles import Role, node_name
 
 
 class Evaluating:
@@ -30,7 +30,7 @@ class Evaluating:
         self._environments = experiment.make_environments(
             min(experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS), Role.EVALUATOR
         )
-        self._warnings = RoleWarnings(f"{Role.EVALUATOR}-0", reporter.add_event)
+        self._warnings = RoleWarnings(node_name(Role.EVALUATOR), reporter.add_event)
         self._due = 0
 
     def is_due(self, actor_steps: int) -> bool:

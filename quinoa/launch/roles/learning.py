@@ -20,11 +20,11 @@ from quinoa.launch.roles.metric_rows import LearnerRows
 from quinoa.launch.roles.replay_watch import ReplayFill, ReplayWait
 from quinoa.launch.run import node_warnings
 from quinoa.launch.run.counts import Counts
-from quinoa.launch.run.roles import Role
+from quinoa.launch.run.roles import Role, node_name
 from quinoa.launch.run.run_folder import RunFolder
 
 # The only node of its kind, as events name it.
-_NODE = f"{Role.LEARNER}-0"
+_NODE = node_name(Role.LEARNER)
 
 
 def make_learner(

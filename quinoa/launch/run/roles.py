@@ -23,5 +23,15 @@ class Role(str, enum.Enum):
     __str__ = str.__str__
 
 
+def node_name(role: Role, index: int = 0) -> str:
+    """The name of a node in logs, events and the list of processes, such as `actor-0`.
+
+    Args:
+        role: what the node does.
+        index: of the node among those of its role, from 0.
+    """
+    return f"{role}-{index}"
+
+
 # The roles that measure acting and learning, each with a CSV file of its own.
 METRIC_ROLES = (Role.ACTOR, Role.LEARNER, Role.EVALUATOR)
