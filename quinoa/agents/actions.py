@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from acme import specs
 
@@ -38,10 +37,6 @@ class Box:
     def decode(self, numbers: Any) -> Any:
         """The actions that numbers encode: the inverse of `encode`; NumPy or TensorFlow."""
         return numbers
-
-    def draw(self, rng: np.random.Generator, *leading: int) -> npt.NDArray[Any]:
-        """Uniformly distributed actions of this leading shape."""
-        return rng.uniform(-1.0, 1.0, (*leading, self.size)).astype(np.float32)
 
     def __str__(self) -> str:
         """The set in words, as a message names it."""
@@ -77,10 +72,6 @@ class FiniteSet:
         if tf.is_tensor(numbers):
             return tf.cast(numbers[..., 0], tf.int32)
         return numbers[..., 0].astype(np.int32)
-
-    def draw(self, rng: np.random.Generator, *leading: int) -> npt.NDArray[Any]:
-        """Uniformly distributed actions of this leading shape."""
-        return rng.integers(self.number, size=leading, dtype=np.int32)
 
     def __str__(self) -> str:
         """The set in words, as a message names it."""

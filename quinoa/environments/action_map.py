@@ -92,10 +92,6 @@ class ActionMap:
         """Clips actions, [..., A], to [-1, 1], without checking them."""
         return np.clip(actions, np.float32(-1), np.float32(1))
 
-    def draw(self, rng: np.random.Generator, *leading: int) -> npt.NDArray[Any]:
-        """Draws uniform actions, float32 [*leading, A]."""
-        return rng.uniform(-1, 1, (*leading, *self.low.shape)).astype(np.float32)
-
 
 class FiniteActionMap:
     """Maps 0, ..., n − 1 to an environment's own actions, which are one of n integers."""
@@ -155,10 +151,6 @@ class FiniteActionMap:
         """Returns actions as they are: a finite set has no bounds to exceed."""
         return actions
 
-    def draw(self, rng: np.random.Generator, *leading: int) -> npt.NDArray[Any]:
-        """Draws uniform actions, int32 of this shape."""
-        return rng.integers(self.number, size=leading, dtype=np.int32)
-
 
 def action_map_of(spec: specs.BoundedArray) -> ActionMap | FiniteActionMap:
     """The mapping for an environment's own action spec, as `checked_action_spec` returns it."""
@@ -170,3 +162,21 @@ def action_map_of(spec: specs.BoundedArray) -> ActionMap | FiniteActionMap:
         np.broadcast_to(spec.minimum, spec.shape).ravel().astype(float),
         np.broadcast_to(spec.maximum, spec.shape).ravel().astype(float),
     )
+
+
+def uniform_actions(
+    spec: specs.BoundedArray, rng: np.random.Generator, *leading: int
+) -> npt.NDArray[Any]:
+    """Draws uniformly distributed actions.
+
+    Args:
+        spec: of actions in canonical form.
+        rng: draws them.
+        *leading: their leading shape.
+
+    Returns:
+        Float32 [*leading, A] in [-1, 1], or int32 [*leading] where the spec is a finite set's.
+    """
+    if isinstance(spec, specs.DiscreteArray):
+        return rng.integers(spec.num_values, size=leading, dtype=np.int32)
+    return rng.uniform(-1.0, 1.0, (*leading, *spec.shape)).astype(np.float32)

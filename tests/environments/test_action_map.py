@@ -6,7 +6,7 @@ import pytest
 from dm_env import specs
 
 from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
-from quinoa.environments.action_map import FiniteActionMap
+from quinoa.environments.action_map import uniform_actions
 from tests.environments.fakes import FakeEnvironment
 
 NUMBER = 3
@@ -66,6 +66,6 @@ def test_what_is_no_action_is_refused(action, message):
 
 
 def test_random_actions_are_all_of_them():
-    drawn = FiniteActionMap(np.int64, NUMBER).draw(np.random.default_rng(0), 200)
+    drawn = uniform_actions(specs.DiscreteArray(NUMBER), np.random.default_rng(0), 200)
     assert drawn.dtype == np.int32
     assert np.unique(drawn).tolist() == [0, 1, 2]

@@ -35,6 +35,7 @@ def random_score(
         RunError: the environment cannot be made or stepped.
     """
     from quinoa import environments
+    from quinoa.environments.action_map import uniform_actions
 
     rng = np.random.default_rng(0)
     start = Path.cwd()
@@ -50,10 +51,10 @@ def random_score(
         )
         try:
             batch.reset()
-            actions = batch.environments[0].action_map
+            spec = batch.environments[0].action_spec()
             returns = np.full(num_episodes, np.nan)
             while np.isnan(returns).any():
-                step = batch.step(actions.draw(rng, num_episodes))
+                step = batch.step(uniform_actions(spec, rng, num_episodes))
                 # Only the first episode of each environment: short ones would count more often.
                 is_first = step.last & np.isnan(returns)
                 returns[is_first] = step.episode_return[is_first]

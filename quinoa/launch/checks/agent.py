@@ -16,11 +16,11 @@ from quinoa.agents import protocol
 from quinoa.config import parsing
 from quinoa.launch.checks import dependence, improvement, learning, losses, policy, sources
 from quinoa.launch.checks.base import Check, CheckError, described, require
-from quinoa.launch.checks.subject import Subject
+from quinoa.launch.checks.subject import AgentSubject
 from quinoa.launch.checks.variables import listed
 
 
-def config_is_kept(subject: Subject) -> str:
+def config_is_kept(subject: AgentSubject) -> str:
     """A run's settings are saved as JSON, compared, and read back."""
     agent_class, config_class = subject.agent.agent_class, subject.agent.config_class
     require(
@@ -47,7 +47,7 @@ def config_is_kept(subject: Subject) -> str:
     return ""
 
 
-def is_made(subject: Subject) -> str:
+def is_made(subject: AgentSubject) -> str:
     """The agent can be made, and has a policy and groups."""
     agent = subject.make_agent()
     require(
@@ -67,7 +67,7 @@ def is_made(subject: Subject) -> str:
     return ""
 
 
-def refuses_other_specs(subject: Subject) -> str:
+def refuses_other_specs(subject: AgentSubject) -> str:
     """An environment that does not fit is an error where agent and policy are made."""
     agent_class = subject.agent.agent_class
     unfit = {"images": subject.spec._replace(observations=specs.Array((8, 8, 3), np.uint8))}
@@ -108,7 +108,7 @@ def _accepts(agent_class: type[protocol.Agent], spec: specs.EnvironmentSpec) -> 
     return True
 
 
-CHECKS: Sequence[Check[Subject]] = (
+CHECKS: Sequence[Check[AgentSubject]] = (
     Check("the configuration is kept as JSON", config_is_kept, is_needed=True),
     Check("the agent is made for the environment", is_made, is_needed=True),
     Check("environments that are not canonical are refused", refuses_other_specs),

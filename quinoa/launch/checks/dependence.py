@@ -15,7 +15,7 @@ import numpy.typing as npt
 from quinoa.agents.types import Transition
 from quinoa.launch.checks.base import require
 from quinoa.launch.checks.probe import Probe, Vector, mixed
-from quinoa.launch.checks.subject import Subject
+from quinoa.launch.checks.subject import AgentSubject
 from quinoa.launch.checks.variables import listed
 
 # Gradients are the same where they differ by less than this of their norm: rounding is 1e-7, and
@@ -27,7 +27,7 @@ _ROUNDING_OF_DIFFERENCES = 1e-3
 _Gradients = Mapping[str, Vector]
 
 
-def losses_follow_reward_and_discount(subject: Subject) -> str:
+def losses_follow_reward_and_discount(subject: AgentSubject) -> str:
     """Rewards count; next states count as much as both discounts say, and not at a termination."""
     probe, batch, other = Probe(subject), subject.batches(), subject.batches(seed=1)
     ones = np.ones_like(batch.discount)
@@ -91,7 +91,7 @@ def losses_follow_reward_and_discount(subject: Subject) -> str:
     return ""
 
 
-def losses_are_means_over_transitions(subject: Subject) -> str:
+def losses_are_means_over_transitions(subject: AgentSubject) -> str:
     """What a transition adds to a gradient does not depend on the others in its batch.
 
     On-policy, the same holds for whole segments. The batch is cut into three parts, and each is
@@ -151,7 +151,7 @@ def losses_are_means_over_transitions(subject: Subject) -> str:
     )
 
 
-def no_gradient_goes_through_next_values(subject: Subject) -> str:
+def no_gradient_goes_through_next_values(subject: AgentSubject) -> str:
     """A bootstrapped target stays fixed while the gradient of the error to it is taken.
 
     In a state of zeros, the weights that a network multiplies observations by get a gradient of

@@ -30,7 +30,7 @@ _SPEED_S = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class EnvironmentSubject:
     """An environment that is checked.
 
     Attributes:
@@ -66,7 +66,7 @@ class Subject:
                 yield rng.uniform(spec.minimum, spec.maximum, spec.shape).astype(spec.dtype)
 
 
-def is_made(subject: Subject) -> str:
+def is_made(subject: EnvironmentSubject) -> str:
     """It can be made, and has a canonical form."""
     environment = subject.make()
     try:
@@ -85,7 +85,7 @@ def is_made(subject: Subject) -> str:
     return f"{size} observations, {actions.shape[0]} actions"
 
 
-def steps_are_time_steps(subject: Subject) -> str:
+def steps_are_time_steps(subject: EnvironmentSubject) -> str:
     """Each step is a `dm_env.TimeStep`, its type, reward and discount numbers."""
     with contextlib.closing(subject.make()) as made:
         for what, timestep in _first_steps(subject, made.inner):
@@ -120,7 +120,7 @@ def _is_number(value: Any) -> bool:
     return np.ndim(value) == 0 and np.asarray(value).dtype.kind in "fiub"
 
 
-def steps_are_as_its_specs_say(subject: Subject) -> str:
+def steps_are_as_its_specs_say(subject: EnvironmentSubject) -> str:
     """Each step has the shapes, dtypes and bounds of the specs, and the fields of its type."""
     with contextlib.closing(subject.make()) as made:
         for what, timestep in _first_steps(subject, made.inner):
@@ -133,7 +133,9 @@ def steps_are_as_its_specs_say(subject: Subject) -> str:
     return ""
 
 
-def _first_steps(subject: Subject, environment: dm_env.Environment) -> Iterator[tuple[str, Any]]:
+def _first_steps(
+    subject: EnvironmentSubject, environment: dm_env.Environment
+) -> Iterator[tuple[str, Any]]:
     """What a reset and some steps return, each with a name; where an episode ends, it is reset."""
     yield _RESET, environment.reset()
     for number, action in zip(range(1, _FEW), subject.actions(environment), strict=False):
@@ -197,7 +199,7 @@ def _validate_array(spec: specs.Array, value: Any, what: str) -> None:
         ) from error
 
 
-def a_new_episode_follows_the_last_step(subject: Subject) -> str:
+def a_new_episode_follows_the_last_step(subject: EnvironmentSubject) -> str:
     """As dm_env wants it, `step` begins an episode where none is running."""
     made = subject.make()
     environment = made.inner
@@ -226,7 +228,7 @@ def a_new_episode_follows_the_last_step(subject: Subject) -> str:
     return ""
 
 
-def episodes_end(subject: Subject) -> str:
+def episodes_end(subject: EnvironmentSubject) -> str:
     """With random actions, by a termination or a time limit."""
     environment = subject.make()
     lengths: list[int] = []
@@ -258,7 +260,7 @@ def episodes_end(subject: Subject) -> str:
     )
 
 
-def seeds_reproduce(subject: Subject) -> str:
+def seeds_reproduce(subject: EnvironmentSubject) -> str:
     """The same seed and actions give the same episode."""
     first, again, other = (_trajectory(subject, subject.seeds[number]) for number in (0, 0, 1))
     for step, (one, two) in enumerate(zip(first, again, strict=True)):
@@ -272,7 +274,7 @@ def seeds_reproduce(subject: Subject) -> str:
     return ""
 
 
-def _trajectory(subject: Subject, seed: int) -> npt.NDArray[np.float64]:
+def _trajectory(subject: EnvironmentSubject, seed: int) -> npt.NDArray[np.float64]:
     """Observation, reward and discount at each of some steps, float64 [T, O + 2]."""
     environment = subject.make(seed)
     try:
@@ -291,7 +293,7 @@ def _row(timestep: dm_env.TimeStep) -> npt.NDArray[Any]:
     return np.concatenate([timestep.observation, beside])
 
 
-def a_batch_is_its_environments(subject: Subject) -> str:
+def a_batch_is_its_environments(subject: EnvironmentSubject) -> str:
     """Stepped together, each does what it does alone."""
     batch = EnvironmentBatch([subject.make(seed) for seed in subject.seeds])
     alone = subject.make()
@@ -315,7 +317,7 @@ def a_batch_is_its_environments(subject: Subject) -> str:
     return ""
 
 
-def is_stepped(subject: Subject) -> str:
+def is_stepped(subject: EnvironmentSubject) -> str:
     """How fast it is; no speed is too low."""
     environment = subject.make()
     try:
@@ -330,7 +332,7 @@ def is_stepped(subject: Subject) -> str:
     return f"{steps / seconds:.0f} steps per second"
 
 
-CHECKS: Sequence[Check[Subject]] = (
+CHECKS: Sequence[Check[EnvironmentSubject]] = (
     Check("it is made, and has a canonical form", is_made, is_needed=True),
     Check("its steps are time steps, of numbers", steps_are_time_steps, is_needed=True),
     Check("steps are as its specs say", steps_are_as_its_specs_say, is_needed=True),

@@ -15,7 +15,7 @@ from quinoa.launch.checks.base import require
 from quinoa.launch.checks.subject import (
     SEED,
     STEPS_PER_CALL,
-    Subject,
+    AgentSubject,
     part,
     random_transitions,
     tensors,
@@ -34,7 +34,7 @@ _SEED_OF_STATES = 10**6
 _NUM_STATES, _NUM_ACTIONS = 64, 16
 
 
-def policy_goes_to_reward(subject: Subject) -> str:
+def policy_goes_to_reward(subject: AgentSubject) -> str:
     """Two learners begin as one, and the best actions of their rewards are opposite.
 
     Every transition ends its episode, and its reward is minus the distance of its action from the
@@ -79,7 +79,7 @@ def policy_goes_to_reward(subject: Subject) -> str:
     return f"note: {num_steps} gradient steps do not tell; the policy hardly follows the reward yet"
 
 
-def _learn(subject: Subject, learner: Learner, call: int, best: float) -> None:
+def _learn(subject: AgentSubject, learner: Learner, call: int, best: float) -> None:
     """Does `STEPS_PER_CALL` gradient steps on transitions of which `best` is the best action."""
     if not subject.is_on_policy:
         learner.step(_bandit(subject, subject.batches(STEPS_PER_CALL, seed=call), best))
@@ -95,7 +95,7 @@ def _learn(subject: Subject, learner: Learner, call: int, best: float) -> None:
         learner.step(_bandit(subject, batch, best))
 
 
-def _bandit(subject: Subject, batch: Transition, best: float) -> Transition:
+def _bandit(subject: AgentSubject, batch: Transition, best: float) -> Transition:
     """The batch, but that every transition ends an episode, and `best` is the best action."""
     distance = np.abs(_places(subject, batch.action) - best)
     return batch._replace(
@@ -105,7 +105,7 @@ def _bandit(subject: Subject, batch: Transition, best: float) -> Transition:
     )
 
 
-def _places(subject: Subject, actions: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def _places(subject: AgentSubject, actions: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Where actions are in [-1, 1], [..., A]; those of a finite set in the order of their index."""
     if isinstance(subject.actions, FiniteSet):
         last = max(subject.actions.number - 1, 1)

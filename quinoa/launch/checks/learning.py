@@ -15,7 +15,7 @@ from quinoa.launch.checks.subject import (
     NUM_CALLS,
     SEED,
     STEPS_PER_CALL,
-    Subject,
+    AgentSubject,
     part,
     tensors,
 )
@@ -23,7 +23,7 @@ from quinoa.launch.checks.variables import listed, paths_of
 from quinoa.launch.run.columns import TIME_COLUMNS
 
 
-def learns_in_one_graph(subject: Subject) -> str:
+def learns_in_one_graph(subject: AgentSubject) -> str:
     """Steps, targets and metrics within `tf.function`; all that they leave is finite."""
     learner, metrics = subject.history.learner, subject.history.metrics
     for name, value in metrics.items():
@@ -51,7 +51,7 @@ def learns_in_one_graph(subject: Subject) -> str:
     return f"{', '.join(sorted(metrics))}"
 
 
-def calls_may_have_any_length(subject: Subject) -> str:
+def calls_may_have_any_length(subject: AgentSubject) -> str:
     """K gradient steps in one call are K calls of one step, to the last bit."""
     if not _differing(subject.history.after, subject.second):
         return ""
@@ -70,7 +70,7 @@ def calls_may_have_any_length(subject: Subject) -> str:
     return ""
 
 
-def goes_on_from_a_checkpoint(subject: Subject) -> str:
+def goes_on_from_a_checkpoint(subject: AgentSubject) -> str:
     """A learner that is saved and restored continues to the last bit."""
     if not _differing(subject.history.after, subject.second):
         return ""

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from quinoa.agents import protocol
 from quinoa.launch.checks.base import require
-from quinoa.launch.checks.subject import NUM_CALLS, SEED, STEPS_PER_CALL, Subject, tensors
+from quinoa.launch.checks.subject import NUM_CALLS, SEED, STEPS_PER_CALL, AgentSubject, tensors
 from quinoa.launch.checks.variables import in_groups_of, listed, paths_of
 
 # A number of gradient steps that a period of so many steps divides, for all periods up to 16 and
@@ -20,7 +20,7 @@ from quinoa.launch.checks.variables import in_groups_of, listed, paths_of
 _ROUND_STEP = 2**16 * 3**4 * 5**6 * 7 * 11 * 13
 
 
-def losses_are_scalars(subject: Subject) -> str:
+def losses_are_scalars(subject: AgentSubject) -> str:
     """Every loss is one finite float32, and every group's loss is there."""
     agent = subject.make_agent()
     agent.initialize(tensors(subject.batches()))
@@ -57,7 +57,7 @@ def losses_are_scalars(subject: Subject) -> str:
     return ""
 
 
-def gradients_reach_every_variable(subject: Subject) -> str:
+def gradients_reach_every_variable(subject: AgentSubject) -> str:
     """Every variable of a group gets a gradient of its loss, and moves when learning."""
     learner = subject.make_learner()
     batch = tensors(subject.batches())
@@ -99,7 +99,7 @@ def gradients_reach_every_variable(subject: Subject) -> str:
     return f"{len(in_groups)} variables"
 
 
-def every_variable_is_accounted_for(subject: Subject) -> str:
+def every_variable_is_accounted_for(subject: AgentSubject) -> str:
     """Each trainable variable is trained by a group, or a target, which moves in `after_step`."""
     agent = subject.make_agent()
     paths, in_groups = paths_of(agent), in_groups_of(agent)

@@ -13,7 +13,7 @@ from quinoa.agents import protocol
 from quinoa.agents.actions import FiniteSet
 from quinoa.agents.parameter_vector import flatten, unflatten
 from quinoa.launch.checks.base import CheckError, require
-from quinoa.launch.checks.subject import SEED, Subject
+from quinoa.launch.checks.subject import SEED, AgentSubject
 from quinoa.launch.checks.variables import listed
 
 # How far out the states are in which a policy is looked at.
@@ -24,7 +24,7 @@ _ROUNDING = 1e-4
 _MAX_EDGES = 100
 
 
-def policy_has_its_shapes(subject: Subject) -> str:
+def policy_has_its_shapes(subject: AgentSubject) -> str:
     """For a batch, in a graph as actors run it."""
     policy, actions = subject.make_policy(), subject.actions
     states = subject.states[:5]
@@ -81,7 +81,7 @@ def policy_has_its_shapes(subject: Subject) -> str:
     return f"it has no {' and no '.join(lacking)}" if lacking else ""
 
 
-def actions_are_the_environments(subject: Subject) -> str:
+def actions_are_the_environments(subject: AgentSubject) -> str:
     """Samples and modes, in ordinary states and far out."""
     policy = subject.make_policy()
     for scale in _SCALES:
@@ -111,7 +111,7 @@ def actions_are_the_environments(subject: Subject) -> str:
     return ""
 
 
-def densities_are_finite(subject: Subject) -> str:
+def densities_are_finite(subject: AgentSubject) -> str:
     """Log-densities and their gradients, at the edges and corners of the box too.
 
     For a finite set, the probabilities of all its actions, which add up to 1.
@@ -159,7 +159,7 @@ def densities_are_finite(subject: Subject) -> str:
     return ""
 
 
-def _every_action(subject: Subject) -> tf.Tensor:
+def _every_action(subject: AgentSubject) -> tf.Tensor:
     """All actions of a finite set; the middle, edges and corners of a box."""
     if isinstance(subject.actions, FiniteSet):
         return tf.range(subject.actions.number, dtype=subject.spec.actions.dtype)
@@ -167,7 +167,7 @@ def _every_action(subject: Subject) -> tf.Tensor:
     return tf.constant(list(itertools.islice(edges, _MAX_EDGES)), tf.float32)
 
 
-def extras_are_as_declared(subject: Subject) -> str:
+def extras_are_as_declared(subject: AgentSubject) -> str:
     """What actors add to transitions has the names and shapes that the layout of rows has."""
     policy, states = subject.make_policy(), tf.constant(subject.states)
     wanted = subject.layout.shapes(len(states)).extras
@@ -191,7 +191,7 @@ def extras_are_as_declared(subject: Subject) -> str:
     return listed(list(found))
 
 
-def actors_have_the_policy(subject: Subject) -> str:
+def actors_have_the_policy(subject: AgentSubject) -> str:
     """What actors make with `make_policy` takes the parameters of the agent's policy."""
     policies = subject.make_agent().policy, subject.make_policy()
     learned, acting = ([(tuple(v.shape), v.dtype) for v in p.variables] for p in policies)

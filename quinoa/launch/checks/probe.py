@@ -9,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.types import Transition
-from quinoa.launch.checks.subject import SEED, Subject, tensors
+from quinoa.launch.checks.subject import SEED, AgentSubject, tensors
 
 Vector = npt.NDArray[np.float64]
 
@@ -20,7 +20,7 @@ _NOISE = 0.3
 class Probe:
     """An agent as it might be after some learning, which stays as it is."""
 
-    def __init__(self, subject: Subject, config: Any = None):
+    def __init__(self, subject: AgentSubject, config: Any = None):
         """Makes the agent.
 
         Args:

@@ -36,7 +36,7 @@ _STEPS = 10**9
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class ShortRun:
     """What is run.
 
     Attributes:
@@ -62,7 +62,7 @@ class Subject:
     folder: Path = dataclasses.field(default_factory=Path.cwd)
 
 
-def runs(subject: Subject) -> str:
+def runs(subject: ShortRun) -> str:
     """It acts, learns, stays finite, starts nothing again, and stops when it is told to."""
     parent = Path(tempfile.mkdtemp(prefix="quinoa-check-"))
     folder = RunFolder(parent / "run")
@@ -77,7 +77,7 @@ def runs(subject: Subject) -> str:
     return remark
 
 
-def _run(subject: Subject, folder: RunFolder) -> str:
+def _run(subject: ShortRun, folder: RunFolder) -> str:
     output = folder.root.parent / "output.txt"
     with output.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
@@ -120,7 +120,7 @@ def _run(subject: Subject, folder: RunFolder) -> str:
     return _look_at(folder, subject)
 
 
-def _look_at(folder: RunFolder, subject: Subject) -> str:
+def _look_at(folder: RunFolder, subject: ShortRun) -> str:
     """Looks at what a run that has stopped has left."""
     import pandas as pd
 
@@ -202,7 +202,7 @@ def _last_line(path: Path) -> str:
     return said[-1] if said else "it said nothing"
 
 
-def _command(subject: Subject, folder: RunFolder) -> list[str]:
+def _command(subject: ShortRun, folder: RunFolder) -> list[str]:
     # The last setting of a name counts.
     settings = list(subject.settings)
     if isinstance(subject.config, OffPolicyConfig):
@@ -228,4 +228,4 @@ def _command(subject: Subject, folder: RunFolder) -> list[str]:
     )
 
 
-CHECK: Check[Subject] = Check("a short run learns, and stops in order", runs)
+CHECK: Check[ShortRun] = Check("a short run learns, and stops in order", runs)

@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 from quinoa.agents.types import Transition
 from quinoa.launch.checks.base import require
-from quinoa.launch.checks.subject import STEPS_PER_CALL, Subject, part, random_transitions
+from quinoa.launch.checks.subject import STEPS_PER_CALL, AgentSubject, part, random_transitions
 
 # Environments of an off-policy agent's actors; transitions that they write at most; and how many
 # superbatches are looked at.
 _ENVIRONMENTS, _MAX_TRANSITIONS, _SUPERBATCHES = 64, 50_000, 3
 
 
-def learner_gets_what_is_written(subject: Subject) -> str:
+def learner_gets_what_is_written(subject: AgentSubject) -> str:
     """Each transition arrives as it was written.
 
     On-policy, besides: each is learned from once, whole segments in time order, and none was acted
@@ -87,7 +87,7 @@ def _require_fresh(
     )
 
 
-def _numbered(subject: Subject, step: int, count: int) -> Transition:
+def _numbered(subject: AgentSubject, step: int, count: int) -> Transition:
     """One transition of each environment, whose reward is its number."""
     transitions = random_transitions(subject.spec, count, seed=step)
     numbers = (step * count + np.arange(count)).astype(np.float32)

@@ -19,6 +19,7 @@ from quinoa.agents.actions import ActionSet, action_set
 from quinoa.agents.learner import Learner
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.types import Transition
+from quinoa.environments.action_map import uniform_actions
 
 # Gradient steps of one call, and calls, in the checks that learn.
 STEPS_PER_CALL, NUM_CALLS = 4, 3
@@ -47,7 +48,7 @@ class History(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class AgentSubject:
     """An agent, its settings, and the environment that it is checked for.
 
     Attributes:
@@ -177,7 +178,7 @@ def random_transitions(spec: specs.EnvironmentSpec, *leading: int, seed: int = 0
 
     (observation_size,) = spec.observations.shape
     observation = normal(*leading, observation_size)
-    action = action_set(spec.actions).draw(rng, *leading)
+    action = uniform_actions(spec.actions, rng, *leading)
     reward = normal(*leading)
     ends = rng.uniform(size=leading) <= 0.1
     return Transition(

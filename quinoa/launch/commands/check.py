@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from acme import specs
 
     from quinoa.launch.checks.base import Finding
-    from quinoa.launch.checks.short_run import Subject as ShortRun
+    from quinoa.launch.checks.short_run import ShortRun
 
 # Small and fast, and with two action dimensions, so that wrong shapes show.
 DEFAULT_ENVIRONMENT = "control:point_mass:easy"
@@ -129,7 +129,7 @@ def _check_agent(
         raise ExperimentError(f"{error}{did_you_mean(name, environments.known_names())}") from error
     from quinoa.launch.checks import agent, short_run
     from quinoa.launch.checks.base import Finding, go_through
-    from quinoa.launch.checks.subject import Subject
+    from quinoa.launch.checks.subject import AgentSubject
     from quinoa.launch.commands.running.new_experiment import configured
 
     try:
@@ -142,12 +142,12 @@ def _check_agent(
     spec = _spec_of(values.env, values)
     say(f"Checking the agent {name} on {values.env}")
     show(Finding("it is a module with Agent and Config", None))
-    subject = Subject(loaded._replace(config=config), spec, values.seed)
+    subject = AgentSubject(loaded._replace(config=config), spec, values.seed)
     count, failed = go_through(agent.CHECKS, subject, show)
     return _and_run(
         count + 1,
         failed,
-        short_run.Subject(
+        short_run.ShortRun(
             agent=name,
             config=config,
             settings=tuple(values.set),
@@ -169,7 +169,7 @@ def _check_environment(
     from quinoa.launch.checks import environment, short_run
     from quinoa.launch.checks.base import go_through
 
-    subject = environment.Subject(name, values.seed, values.action_repeat)
+    subject = environment.EnvironmentSubject(name, values.seed, values.action_repeat)
     try:
         subject.make().close()
     except environments_.UnknownEnvironmentError as error:
@@ -182,7 +182,7 @@ def _check_environment(
     return _and_run(
         count,
         failed,
-        short_run.Subject(
+        short_run.ShortRun(
             agent=registry.DEFAULT_AGENT,
             config=registry.load_config(registry.DEFAULT_AGENT).config,
             environment=name,

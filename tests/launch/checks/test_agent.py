@@ -16,7 +16,7 @@ from quinoa.launch.checks import (
     policy,
     sources,
 )
-from quinoa.launch.checks.subject import Subject
+from quinoa.launch.checks.subject import AgentSubject
 from tests.agents import tiny_discrete, tiny_on_policy
 from tests.agents.fixtures import make_spec
 from tests.agents.test_learner import AGENTS
@@ -27,7 +27,7 @@ def subject(agent_class, config=None):
     spec = make_spec()
     if issubclass(agent_class, tiny_discrete.Agent):
         spec = make_spec(actions=specs.DiscreteArray(4))
-    return Subject(agents.loaded(agent_class, config), spec)
+    return AgentSubject(agents.loaded(agent_class, config), spec)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def subject(agent_class, config=None):
 def test_the_built_in_agents_pass(name):
     agent_class, config = AGENTS[name]
     findings: list[base.Finding] = []
-    of_agent = Subject(LoadedAgent(name, agent_class, type(config), config), make_spec())
+    of_agent = AgentSubject(LoadedAgent(name, agent_class, type(config), config), make_spec())
     count, failed = base.go_through(agent.CHECKS, of_agent, findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 

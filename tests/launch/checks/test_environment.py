@@ -115,7 +115,7 @@ class AlmostAnySeed(Good):
 
 
 def subject(kind):
-    return environment.Subject(f"{HERE}:{kind.__name__}")
+    return environment.EnvironmentSubject(f"{HERE}:{kind.__name__}")
 
 
 @pytest.mark.parametrize("kind", [Good, PlainStepTypes])
@@ -163,5 +163,5 @@ def test_what_nothing_else_can_be_asked_of_is_said_first_and_alone(kind, message
 
 
 def test_seeds_are_as_large_as_those_of_runs():
-    seeds = environment.Subject("any").seeds
+    seeds = environment.EnvironmentSubject("any").seeds
     assert max(seeds) > 2**30
