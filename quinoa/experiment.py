@@ -12,6 +12,7 @@ from quinoa.environments.errors import InvalidEnvironmentError
 from quinoa.environments.source import EnvironmentSource, environment_source
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running import hosted_run
+from quinoa.launch.engines import DEFAULT_ENGINE
 from quinoa.launch.errors import ExperimentError
 from quinoa.suggestions import did_you_mean
 
@@ -115,7 +116,7 @@ class Experiment:
     def train(
         self,
         *,
-        engine: str = "local",
+        engine: str = DEFAULT_ENGINE,
         folder: str | os.PathLike[str] | None = None,
         callbacks: Callback | Sequence[Callback] = (),
         progress: bool = True,

@@ -54,7 +54,7 @@ class Session:
         environment: what was given as an environment; None is what the flags say.
         callbacks: told of the run, in the thread that follows it.
         progress: whether to show on standard error how it goes.
-        in_this_process: run it in this process: the engine is the serial one.
+        in_this_process: whether the engine runs in this process, not in others.
         make_run: makes the `Run` of a folder.
         run: the run, once it has begun.
     """

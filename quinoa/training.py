@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quinoa.launch.engines import DEFAULT_ENGINE, ENGINES
+
 if TYPE_CHECKING:
     from quinoa.callbacks import Callback
     from quinoa.environments.source import EnvironmentSource
@@ -21,7 +23,7 @@ def train(
     env: Any = None,
     env_kwargs: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
-    engine: str = "local",
+    engine: str = DEFAULT_ENGINE,
     folder: str | os.PathLike[str] | None = None,
     callbacks: Callback | Sequence[Callback] = (),
     progress: bool = True,
@@ -82,7 +84,7 @@ def resume(
     env: Any = None,
     change: Sequence[str] = (),
     replay: bool = False,
-    engine: str = "local",
+    engine: str = DEFAULT_ENGINE,
     callbacks: Callback | Sequence[Callback] = (),
     progress: bool = True,
     wait: bool = True,
@@ -155,7 +157,7 @@ def make_session(
         environment=environment,
         callbacks=[callbacks] if callable(callbacks) else list(callbacks),
         progress=progress,
-        in_this_process=engine == "serial",
+        in_this_process=engine in ENGINES and ENGINES[engine].is_one_process,
         make_run=make_run,
     )
     return session

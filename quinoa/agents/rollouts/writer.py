@@ -21,7 +21,7 @@ _WAIT_S = 0.1
 # How long an actor waits for newer parameters before it acts once more with those that it has. What
 # it wrote may have been lost with a server or learner that is being started again; where the
 # learner only takes its time, what comes too late is dropped there.
-PATIENCE_S = 10.0
+NEWER_PARAMETERS_S = 10.0
 # Seconds from one look for newer parameters to the next.
 _LOOK_S = 0.001
 
@@ -124,7 +124,7 @@ class SynchronizedParameters:
         writer: RolloutWriter,
         *,
         should_stop: Callable[[], bool],
-        patience_s: float = PATIENCE_S,
+        patience_s: float = NEWER_PARAMETERS_S,
     ) -> None:
         """Waits for nothing yet.
 

@@ -18,11 +18,13 @@ class EngineEntry(NamedTuple):
         path: of its class, `module:class`.
         about: a few words about it, for `--help`.
         settings: the class of its settings.
+        is_one_process: whether it runs everything in the process that calls it.
     """
 
     path: str
     about: str
     settings: type[EngineSettings]
+    is_one_process: bool
 
 
 # By name.
@@ -31,13 +33,16 @@ ENGINES: Mapping[str, EngineEntry] = {
         "quinoa.launch.engines.local.engine:LocalEngine",
         "many processes on this machine",
         LocalSettings,
+        is_one_process=False,
     ),
     "serial": EngineEntry(
         "quinoa.launch.engines.serial:SerialEngine",
         "one process, repeatable bit for bit",
         EngineSettings,
+        is_one_process=True,
     ),
 }
+DEFAULT_ENGINE = "local"
 
 
 def make(name: str, context: ProcessContext, settings: EngineSettings | None = None) -> Engine:

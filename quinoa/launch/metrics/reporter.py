@@ -15,7 +15,7 @@ from quinoa.launch.run.reports import Answer, Report, Send
 
 # Seconds that another process may be out of reach before that is an error. One that has died is
 # noticed by the engine; this is for one that hangs, and must outlast a start on a busy machine.
-PATIENCE_S = 300.0
+UNREACHABLE_S = 300.0
 
 # Seconds between two looks for a first answer.
 _WAIT_S = 0.02
@@ -116,7 +116,7 @@ class BackgroundReporter(Reporter):
         *,
         source: str | None = None,
         period_s: float = 0.2,
-        patience_s: float = PATIENCE_S,
+        patience_s: float = UNREACHABLE_S,
     ):
         """Starts reporting.
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 from quinoa.agents import registry
 from quinoa.agents.parameters import ParameterClient
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter
+from quinoa.launch.metrics.reporter import UNREACHABLE_S, BackgroundReporter
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import (
     RUN_IS_OVER,
@@ -87,7 +87,7 @@ class ActorNode:
             self._get_parameters,
             policy,
             period_s=source.polling_period_s,
-            tolerance_s=PATIENCE_S,
+            tolerance_s=UNREACHABLE_S,
         )
         replay_client = None
         if parameters.wait_for_first(should_stop):

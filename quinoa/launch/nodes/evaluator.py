@@ -11,7 +11,7 @@ import numpy.typing as npt
 from quinoa.agents import registry
 from quinoa.agents.parameter_vector import unflatten
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.metrics.reporter import PATIENCE_S, BackgroundReporter
+from quinoa.launch.metrics.reporter import UNREACHABLE_S, BackgroundReporter
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import too_many_faults_are_fatal
 from quinoa.launch.nodes.peers import GetParameters
@@ -85,7 +85,7 @@ class EvaluatorNode:
         Raises:
             ConnectionError: the learner has been out of reach for too long.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + UNREACHABLE_S
         while not self._stop_event.is_set():
             heartbeat.beat()
             try:
@@ -94,7 +94,7 @@ class EvaluatorNode:
             except Exception as error:
                 if time.monotonic() >= deadline:
                     raise ConnectionError(
-                        f"The learner did not answer for {PATIENCE_S:.0f} s: {error}"
+                        f"The learner did not answer for {UNREACHABLE_S:.0f} s: {error}"
                     ) from error
                 self._stop_event.wait(_PERIOD_S)
         return None

@@ -74,7 +74,7 @@ def test_a_learner_that_never_answers_is_an_error(counter, monkeypatch, tmp_path
     def lost(known_version):
         raise TimeoutError("nobody there")
 
-    monkeypatch.setattr(evaluator_module, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(evaluator_module, "UNREACHABLE_S", 0.5)
     node = EvaluatorNode(experiment(), lost, counter.report, threading.Event())
     with pytest.raises(ConnectionError, match="nobody there"):
         node.run()

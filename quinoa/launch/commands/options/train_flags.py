@@ -6,7 +6,7 @@ from absl import flags
 
 from quinoa.launch import presets
 from quinoa.launch.commands.options import field_flags
-from quinoa.launch.engines import ENGINES
+from quinoa.launch.engines import DEFAULT_ENGINE, ENGINES
 from quinoa.launch.experiment import Experiment
 
 
@@ -46,7 +46,7 @@ def define() -> flags.FlagValues:
     )
     flags.DEFINE_enum(
         "engine",
-        "local",
+        DEFAULT_ENGINE,
         list(ENGINES),
         "; ".join(f"{name}: {entry.about}" for name, entry in ENGINES.items()) + ".",
         flag_values=values,
