@@ -122,8 +122,8 @@ class TestNodes:
         with nodes(KINDS[kind](steps=10**9), folder) as (counter, learner):
             assert wait_until(lambda: learner._learner.steps >= 100, 60)
             assert wait_until(lambda: counter.status().counts.learner_steps >= 100, 60)
-            # A row is measured over a second, and written within another one.
-            assert wait_until(folder.metrics("learner").is_file, 60)
+            # The learner sends its first row after a second.
+            assert wait_until(lambda: counter.status().waiting is not None, 60)
         status = counter.status()
         rows = pd.read_csv(folder.metrics("learner"))
         if kind == "on-policy":
