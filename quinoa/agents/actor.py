@@ -34,7 +34,7 @@ class ActorStep(NamedTuple):
         returns: the undiscounted returns of the episodes that ended with this step.
         lengths: their lengths, in actions.
         truncated: the environments whose episodes were ended by the limit on their length.
-        faults: what befell the environments; each has cost an episode, which is not in `returns`.
+        faults: the environments' errors; each has cost an episode, which is not in `returns`.
     """
 
     num_transitions: int
@@ -110,7 +110,7 @@ class Actor:
         )
 
     def close(self) -> None:
-        """Ends the polling for parameters, writes what the writer holds back, closes all."""
+        """Ends the polling for parameters, writes what the writer has buffered, closes all."""
         if self._parameters is not None:
             self._parameters.close()
         try:
@@ -205,7 +205,7 @@ class _Kind(NamedTuple):
 
 
 # Compiling may take seconds (the mode of a flow does), so a policy that is evaluated again and
-# again is compiled once. Nothing in here holds on to the policies themselves.
+# again is compiled once. The keys are weak references, so a policy is freed as if it were not here.
 # A function of observations, the step's number and the base seed; with extras, of two results.
 _Compiled = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Any]
 _compiled: weakref.WeakKeyDictionary[Policy, dict[_Kind, _Compiled]] = weakref.WeakKeyDictionary()

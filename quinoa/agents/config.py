@@ -48,7 +48,7 @@ class AgentConfig:
         return (self.batch_size,)
 
     @property
-    def transitions_held(self) -> int:
+    def max_transitions_stored(self) -> int:
         """The most transitions that wait to be learned from at a time, about."""
         return self.batch_size
 
@@ -71,14 +71,14 @@ class OffPolicyConfig(AgentConfig):
 
     samples_per_insert: Annotated[float, Bounds(at_least=0)] = 128.0
     """How often each transition is sampled, on average, before it is evicted: with a batch of 256,
-    256 is one gradient step per environment step, and 128 one per two. 0 holds no ratio: actors and
+    256 is one gradient step per environment step, and 128 one per two. 0 sets no ratio: actors and
     learner both go as fast as they can."""
     segment_length: Annotated[int, Bounds(at_least=1)] = 16
     """Consecutive transitions of one environment that make one replay item."""
     min_replay_size: Annotated[int, Bounds(at_least=1)] = 2_000
-    """Transitions that replay holds before the first gradient step."""
+    """Transitions in replay before the first gradient step."""
     max_replay_size: Annotated[int, Bounds(at_least=1)] = 1_000_000
-    """Transitions that replay holds at most; at least `min_replay_size` and `segment_length`."""
+    """The most transitions in replay; at least `min_replay_size` and `segment_length`."""
 
     def __post_init__(self) -> None:
         """See the base class."""
@@ -91,7 +91,7 @@ class OffPolicyConfig(AgentConfig):
         )
 
     @property
-    def transitions_held(self) -> int:
+    def max_transitions_stored(self) -> int:
         """See the base class."""
         return self.max_replay_size
 

@@ -20,8 +20,8 @@ class EvaluationResult(NamedTuple):
         returns: undiscounted, float64 [num_episodes].
         lengths: in actions, int64 [num_episodes].
         num_truncated: how many of them the limit on their length has ended.
-        faults: what befell the environments. Each has cost an episode, in whose place another one
-            was played.
+        faults: the environments' errors. Each has cost an episode, in whose place another one was
+            played.
     """
 
     returns: npt.NDArray[np.float64]

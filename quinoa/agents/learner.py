@@ -99,7 +99,7 @@ class Learner(snt.Module):
 
     @property
     def state(self) -> list[tf.Variable]:
-        """All that a checkpoint holds: the agent's variables, the optimisers', and the counters."""
+        """What a checkpoint contains: the agent's variables, the optimisers', and the counters."""
         optimizers = [v for optimizer in self._optimizers for v in optimizer.variables()]
         return [*self.agent.variables, *optimizers, self._seed, self._steps, self._initialized]
 
@@ -203,7 +203,7 @@ class Learner(snt.Module):
                 )
         for index, group in enumerate(self._groups):
             pairs = [(clipped[group.loss].pop(0), variable) for variable in group.variables]
-            # Decided while tracing where the period is 1, so that the graph holds no condition.
+            # Decided while tracing where the period is 1, so that the graph has no condition.
             if group.period == 1 or tf.equal(tf.math.floormod(self._steps, group.period), 0):
                 self._optimizers[index].apply_gradients(pairs)
 
@@ -212,7 +212,7 @@ class Learner(snt.Module):
         return [v for group in self._groups if group.loss == loss for v in group.variables]
 
     def not_finite(self) -> list[str]:
-        """Names the variables that hold NaN or an infinity, targets and optimisers' included."""
+        """Names the variables with NaN or an infinity in them, targets and optimisers' included."""
         is_finite = self._which_are_finite().numpy()
         return [
             variable.name.partition(":")[0]

@@ -25,7 +25,7 @@ class ParametersUnavailableError(RuntimeError):
 
 
 class PublishedParameters:
-    """Holds the newest parameters for whoever asks; safe to use from many threads."""
+    """The newest parameters, for all threads that ask for them; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class ParameterClient:
                 or None if there is none. Called from the background thread.
             policy: whose variables `update` sets.
             period_s: the pause between two calls, in seconds.
-            tolerance_s: for how long `get` may go on failing, in seconds.
+            tolerance_s: for how long `get` may fail at every call, in seconds.
         """
         self._get = get
         self._policy = policy

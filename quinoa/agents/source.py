@@ -1,6 +1,6 @@
 """Where a learner gets its transitions from: a source, which each agent chooses.
 
-A source is three things. Tables of a Reverb server hold what actors write; a writer in each actor
+A source is three things. Tables of a Reverb server store what actors write; a writer in each actor
 puts transitions there; superbatches come out of it, and are what the learner minimises its losses
 on. In one process, a memory takes the place of the server. `quinoa.agents.replay` is the source of
 off-policy agents.
@@ -33,7 +33,7 @@ class Writer(Protocol):
         """
 
     def close(self) -> Any:
-        """Hands on what is held back, and takes no more."""
+        """Writes what is buffered; nothing may be appended after that."""
 
 
 class Parameters(Protocol):
@@ -70,7 +70,7 @@ class Memory(Protocol):
         """Bytes that `save` writes, about."""
 
     def __len__(self) -> int:
-        """Transitions held."""
+        """Transitions stored."""
 
     def writer(self, num_environments: int) -> Writer:
         """What the actor of so many environments writes to."""
@@ -82,10 +82,15 @@ class Memory(Protocol):
         """A superbatch for K gradient steps, NumPy arrays of leading shape [K, ...]."""
 
     def save(self, folder: Path) -> None:
-        """Writes what is held into a folder."""
+        """Writes the stored transitions to a folder."""
 
     def restore(self, folder: Path) -> None:
-        """Takes what `save` wrote in place of what is held; raises `ValueError` or `OSError`."""
+        """Replaces the stored transitions by what `save` wrote.
+
+        Raises:
+            ValueError: it was written for another environment or configuration.
+            OSError: it cannot be read.
+        """
 
 
 class Source(abc.ABC):
@@ -95,9 +100,9 @@ class Source(abc.ABC):
         layout: of the rows that transitions travel as.
         steps_per_call: K, the gradient steps that one superbatch is for. A run of another K is
             refused.
-        keeps: whether transitions are drawn more than once, so that what is held is worth saving.
-        capacity: transitions that it holds at most, the oldest giving way to new ones; None where
-            each leaves it as it is learned from.
+        keeps: whether transitions are drawn more than once, so that stored ones are worth saving.
+        capacity: the most transitions that it stores, the oldest giving way to new ones; None
+            where each is removed when it is learned from.
         segment_length: L, the transitions of one item; padding counts as such.
         publishes_each_call: whether the learner is to publish its parameters after each call,
             rather than a few times a second.

@@ -42,6 +42,6 @@ PRESETS = {
     "pcl": Config(target_value=False, tau=1e-4),
     "trust_pcl": Config(target_value=False, tau=1e-4, alpha=0.9),
     "iq_gaussian": Config(policy="gaussian"),
-    # A continuous density instead of a probability mass: the reference that Quinoa is held against.
+    # A continuous density instead of a probability mass: Quinoa is compared with it.
     "iq_flow": Config(policy="flow", tau=0.1, target_rate=0.01, max_gradient_norm=1.0),
 }

@@ -154,7 +154,7 @@ class Agent(protocol.Agent):
         if config.dual == "batch":
             q += tf.reshape(self._value(states), shape)
         epsilon = config.epsilon * action.shape[-1]
-        # No root, or no spread of Q, gives a tiny or no α, and the bounds hold it.
+        # No root, or no spread of Q, gives a tiny or no α, which the bounds limit.
         wanted = tf.math.log(tf.maximum(temperature.solve(q, epsilon, log_weights), 1e-30))
         change = config.max_alpha_change
         move = tf.clip_by_value(wanted - tf.math.log(self._alpha), -change, change)

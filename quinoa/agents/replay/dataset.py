@@ -159,7 +159,7 @@ def _signature(config: OffPolicyConfig, layout: RowLayout) -> tf.TensorSpec:
 
 
 def check_signature(information: Mapping[str, Any], server_address: str, signature: Any) -> None:
-    """Checks that a server's table holds items of this form.
+    """Checks that a server's table has items of this form.
 
     Args:
         information: what the server says of its tables, by name.
@@ -167,7 +167,7 @@ def check_signature(information: Mapping[str, Any], server_address: str, signatu
         signature: `tf.TensorSpec`s, nested as an item is to be.
 
     Raises:
-        ValueError: there is no such table, or it holds others.
+        ValueError: there is no such table, or its items have another form.
     """
     if tables.TABLE not in information:
         raise ValueError(f"The Reverb server at {server_address} has no table {tables.TABLE!r}.")
@@ -177,6 +177,6 @@ def check_signature(information: Mapping[str, Any], server_address: str, signatu
     )
     if found != wanted:
         raise ValueError(
-            f"The Reverb server at {server_address} holds segments of shape {found}, not "
+            f"The Reverb server at {server_address} has segments of shape {found}, not "
             f"{wanted}: it serves another environment or segment_length."
         )

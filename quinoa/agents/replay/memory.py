@@ -18,7 +18,7 @@ _INITIAL_ROWS = 4096
 
 
 class MemoryReplay:
-    """Holds transitions as rows; selection is uniform, removal first-in first-out.
+    """Stores transitions as rows; selection is uniform, removal first-in first-out.
 
     It keeps to the same `samples_per_insert` as the Reverb table, but exactly: nothing is drawn
     before it is allowed, since nothing runs at the same time.
@@ -46,11 +46,11 @@ class MemoryReplay:
 
     @property
     def num_bytes(self) -> int:
-        """What is held takes, in memory and where `save` writes it."""
+        """The size of the stored transitions, in memory and in the file that `save` writes."""
         return len(self) * self._rows.shape[1] * self._rows.itemsize
 
     def __len__(self) -> int:
-        """Transitions held."""
+        """Transitions stored."""
         return min(self._num_inserted, self._config.max_replay_size)
 
     def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
@@ -64,7 +64,7 @@ class MemoryReplay:
         rows = self._layout.pack(transitions)
         if valid is not None:
             rows = rows[valid]
-        # More than are ever held would overwrite one another.
+        # More than are ever stored would overwrite one another.
         skipped = max(0, len(rows) - self._config.max_replay_size)
         self._grow(len(self) + len(rows))
         positions = np.arange(skipped, len(rows)) + self._num_inserted
@@ -77,7 +77,7 @@ class MemoryReplay:
         return self
 
     def close(self) -> None:
-        """Does nothing: every transition is held as soon as it is appended."""
+        """Does nothing: every transition is stored as soon as it is appended."""
 
     def can_sample(self, num_transitions: int) -> bool:
         """Whether `num_transitions` more may be sampled now.
@@ -110,7 +110,7 @@ class MemoryReplay:
         return self._layout.unpack(drawn)
 
     def save(self, folder: pathlib.Path) -> None:
-        """Writes what is held, and the account of insertions and samples, into a folder."""
+        """Writes the stored transitions and the counts of insertions and samples to a folder."""
         with (folder / _FILE).open("wb") as file:
             np.savez(
                 file,
@@ -119,7 +119,9 @@ class MemoryReplay:
             )
 
     def restore(self, folder: pathlib.Path) -> None:
-        """Takes up what `save` wrote, in place of what is held; random numbers go on as here.
+        """Replaces the stored transitions and the counts by those that `save` wrote.
+
+        The state of the random number generator is not saved, so it stays as it is.
 
         Raises:
             ValueError: it is of another environment, or does not fit into `max_replay_size`.
@@ -127,15 +129,15 @@ class MemoryReplay:
         """
         with np.load(folder / _FILE, allow_pickle=False) as saved:
             rows, (num_inserted, num_sampled) = saved["rows"], saved["counts"].tolist()
-        held = min(num_inserted, self._config.max_replay_size)
-        if rows.shape != (held, self._rows.shape[1]):
+        stored = min(num_inserted, self._config.max_replay_size)
+        if rows.shape != (stored, self._rows.shape[1]):
             raise ValueError(
-                f"{folder} holds rows of shape {rows.shape}, not {(held, self._rows.shape[1])}: "
+                f"{folder} has rows of shape {rows.shape}, not {(stored, self._rows.shape[1])}: "
                 "it is another environment's, or another max_replay_size's."
             )
         self._num_inserted = 0
-        self._grow(held)
-        self._rows[:held] = rows
+        self._grow(stored)
+        self._rows[:stored] = rows
         self._num_inserted, self._num_sampled = num_inserted, num_sampled
 
     def _grow(self, num_rows: int) -> None:

@@ -1,7 +1,7 @@
-"""The Reverb table that holds the segments, and the limits on how fast each side may go.
+"""The Reverb table of the segments, and the limits on how fast each side may go.
 
-Every transition is to be sampled `samples_per_insert` times on average. Reverb holds items to that,
-not transitions, and blocks whichever side is ahead. Its account is
+Every transition is to be sampled `samples_per_insert` times on average. Reverb counts items,
+not transitions, and blocks whichever side is ahead. It keeps account of the error
 
     error = s · (items inserted) − (items sampled),        s = samples per insert, in items,
 

@@ -22,7 +22,7 @@ _WAIT_S = 0.1
 class SegmentWriter:
     """Writes the transitions of N environments as segments, one Reverb item each.
 
-    When the table's rate limiter holds insertions back, at most N segments wait on their way to
+    When the table's rate limiter delays insertions, at most N segments wait on their way to
     the server, and `append` blocks until there are no more than that.
     """
 

@@ -18,7 +18,7 @@ from quinoa.agents.replay.server import wait_for_server
 from quinoa.agents.rows import FloatArray, RowLayout
 from quinoa.agents.types import Transition
 
-# How many batches the queue holds at most: the one that is being learned from, what was acted
+# The most batches in the queue: the one that is being learned from, what was acted
 # again in vain, and room for more.
 _BATCHES = 4
 # Seconds from one look for segments to the next; for which the server's answer is waited for; and
@@ -31,7 +31,7 @@ _CLOSE_S = 2.0
 
 
 class _Segment(NamedTuple):
-    """What an item holds: rows, float32 [L, W], and what they were acted with."""
+    """What is in an item: rows, float32 [L, W], and what they were acted with."""
 
     fingerprint: int
     rows: FloatArray

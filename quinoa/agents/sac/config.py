@@ -18,7 +18,7 @@ class Config(OffPolicyConfig):
     """α at the start, which the paper does not give. Rewards of the control suite lie in [0, 1],
     and with α = 1 the entropy's share of Q would hide them for the first ten thousand steps."""
     target_entropy: Annotated[float, Bounds(below=math.log(2.0))] = -1.0
-    """H̄ of Eq. 18 for each action dimension: the entropy that α holds the policy to is this times
+    """H̄ of Eq. 18 for each action dimension: the entropy that α drives the policy to is this times
     A. It is below log 2 = 0.693, the entropy of uniform actions in [-1, 1], which none exceeds."""
     target_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.005
     """How far the target critics move towards the critics at each step."""
@@ -30,7 +30,7 @@ class Config(OffPolicyConfig):
     """Adam's step size, of the critics, the actor and log α."""
     samples_per_insert: Annotated[float, Bounds(at_least=0)] = 256.0
     """How often each transition is sampled, on average: 256, with a batch of 256, is one gradient
-    step for each environment step. 0 holds no ratio."""
+    step for each environment step. 0 sets no ratio."""
 
 
 PRESETS = {"sac": Config()}

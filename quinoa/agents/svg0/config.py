@@ -25,7 +25,7 @@ class Config(OffPolicyConfig):
     """How far the target critic moves towards the critic at each step, if `target_period` is 0."""
     entropy_weight: Annotated[float, Bounds(at_least=0)] = 0.01
     """What a unit of entropy is worth to the actor; 0 is the algorithm as published. The reward
-    alone gives the deviation no reason to stay, and with it goes the exploration. 0.01 holds it up
+    alone gives the deviation no reason to stay, and with it goes the exploration. 0.01 keeps it up
     while Q is nearly flat and gives way where actions matter."""
 
     hidden_sizes: LayerSizes = (256, 256)
@@ -35,7 +35,7 @@ class Config(OffPolicyConfig):
     """Adam's step size, of the critic and the actor."""
     samples_per_insert: Annotated[float, Bounds(at_least=0)] = 256.0
     """How often each transition is sampled, on average: 256, with a batch of 256, is one gradient
-    step for each environment step, as for SAC. 0 holds no ratio."""
+    step for each environment step, as for SAC. 0 sets no ratio."""
 
 
 PRESETS = {

@@ -1,1 +1,1 @@
-"""What an agent or an environment of one's own is put through before it is trusted with a run."""
+"""Tests of an agent or an environment of the user's own, done before it is trained."""

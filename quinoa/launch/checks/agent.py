@@ -1,7 +1,7 @@
-"""What must hold of an agent, check by check: each raises `CheckError`, which says what to change.
+"""The checks of an agent; each raises `CheckError`, whose message says what to change.
 
-They stand on what `quinoa.agents.protocol` asks for, and on what the learner, the actors and
-checkpoints make of it.
+They test what `quinoa.agents.protocol` requires, and what the learner, the actors and checkpoints
+rely on.
 """
 
 from __future__ import annotations
@@ -134,6 +134,6 @@ CHECKS: Sequence[Check[AgentSubject]] = (
     ),
     Check("gradient steps, targets and metrics work in one graph", learning.learns_in_one_graph),
     Check("K steps in one call are K calls", learning.calls_may_have_any_length),
-    Check("a restored learner goes on bit for bit", learning.goes_on_from_a_checkpoint),
+    Check("a restored learner continues bit for bit", learning.continues_from_a_checkpoint),
     Check("the policy goes to where rewards are", improvement.policy_goes_to_reward),
 )

@@ -1,4 +1,4 @@
-"""What a check is, and how checks are gone through."""
+"""What a check is, and how checks are run."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class CheckError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Check(Generic[SubjectT]):
-    """One thing that must hold.
+    """One requirement, and how to test it.
 
     Attributes:
-        name: what must hold, as a short sentence.
-        run: finds out. It returns what else there is to say, or an empty string, and raises
-            `CheckError`, or whatever the subject itself raises.
-        is_needed: whether what comes after means nothing where this does not hold.
+        name: the requirement, as a short sentence.
+        run: tests it. Returns a remark to be shown, or an empty string. Raises `CheckError` if the
+            requirement is not met; an error of the subject's own code counts as the same.
+        is_needed: whether the checks after it are skipped when it fails.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Check(Generic[SubjectT]):
 
 
 class Finding(NamedTuple):
-    """What came of a check.
+    """The result of a check.
 
     Attributes:
         name: the check's.
-        error: what to change; None where it holds.
-        remark: what else there is to say of it.
+        error: what to change; None if the check passed.
+        remark: a remark to be shown with it, or an empty string.
     """
 
     name: str
@@ -53,22 +53,22 @@ class Finding(NamedTuple):
     remark: str = ""
 
 
-def go_through(
+def run_checks(
     checks: Iterable[Check[SubjectT]], subject: SubjectT, show: Callable[[Finding], None]
 ) -> tuple[int, int]:
-    """Goes through checks in their order, up to one that fails and is needed.
+    """Runs checks in their order, up to one that fails and is needed.
 
     Args:
-        checks: which.
+        checks: the checks to run.
         subject: what is checked.
-        show: is called with what came of each, at once.
+        show: called with the result of each check as soon as it is known.
 
     Returns:
-        How many were gone through, and how many of them failed.
+        How many were run, and how many of them failed.
     """
     count = failed = 0
     for check in checks:
-        finding = find_out(check, subject)
+        finding = run_check(check, subject)
         show(finding)
         count += 1
         if finding.error is not None:
@@ -78,8 +78,8 @@ def go_through(
     return count, failed
 
 
-def find_out(check: Check[SubjectT], subject: SubjectT) -> Finding:
-    """Does one check."""
+def run_check(check: Check[SubjectT], subject: SubjectT) -> Finding:
+    """Runs one check; any error that it raises is its result, except Ctrl-C."""
     try:
         return Finding(check.name, None, check.run(subject))
     except CheckError as error:
@@ -90,9 +90,9 @@ def find_out(check: Check[SubjectT], subject: SubjectT) -> Finding:
         return Finding(check.name, described(error))
 
 
-def require(holds: bool, message: str) -> None:
-    """Raises `CheckError` with the message, unless it holds."""
-    if not holds:
+def require(condition: bool, message: str) -> None:
+    """Raises `CheckError` with the message, unless the condition is true."""
+    if not condition:
         raise CheckError(message)
 
 

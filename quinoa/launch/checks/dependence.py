@@ -1,7 +1,7 @@
-"""What must hold of the gradients that an agent learns by: what they depend on, and what not.
+"""Checks of what the gradients of an agent's losses depend on, and what not.
 
-All of it is found by changing a batch and looking at what becomes of the gradients, so it holds for
-any kind of loss. What a few agents do otherwise, and mean, their `Agent.on_purpose` names.
+Each changes a batch and compares the gradients, so they work for any kind of loss. An agent that
+fails one on purpose names it in `Agent.on_purpose`.
 """
 
 from __future__ import annotations

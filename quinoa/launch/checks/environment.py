@@ -1,7 +1,7 @@
-"""What must hold of an environment, a function each: they raise `CheckError`, as for agents.
+"""The checks of an environment; each raises `CheckError`, whose message says what to change.
 
-The first ones look at the environment as it is, by dm_env's conventions, and the others at its
-canonical form, which agents see.
+The first ones test the environment itself against dm_env's conventions, the others its canonical
+form, which agents see.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ def _check_step(environment: dm_env.Environment, timestep: Any, what: str) -> No
         _validate(environment.discount_spec(), timestep.discount, f"{what}: the discount")
         require(
             timestep.last() or float(timestep.discount) > 0,
-            f"{what} has discount 0, but the episode goes on: return dm_env.termination there, or "
-            "a discount above 0",
+            f"{what} has discount 0, but the episode has not ended: return dm_env.termination "
+            "there, or a discount above 0",
         )
     _validate(environment.observation_spec(), timestep.observation, f"{what}: the observation")
 

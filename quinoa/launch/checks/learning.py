@@ -1,4 +1,4 @@
-"""What must hold of an agent in the one learner, and of its checkpoints."""
+"""Checks of an agent in the learner, and of its checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from quinoa.launch.run.columns import TIME_COLUMNS
 
 
 def learns_in_one_graph(subject: AgentSubject) -> str:
-    """Steps, targets and metrics within `tf.function`; all that they leave is finite."""
+    """Steps, targets and metrics within `tf.function`; all that they change stays finite."""
     learner, metrics = subject.history.learner, subject.history.metrics
     for name, value in metrics.items():
         tensor = tf.convert_to_tensor(value)
@@ -53,7 +53,7 @@ def learns_in_one_graph(subject: AgentSubject) -> str:
 
 def calls_may_have_any_length(subject: AgentSubject) -> str:
     """K gradient steps in one call are K calls of one step, to the last bit."""
-    if not _differing(subject.history.after, subject.second):
+    if not _differing(subject.history.after, subject.learner_by_single_steps):
         return ""
     single = subject.make_learner()
     for call in range(NUM_CALLS - 1):
@@ -70,21 +70,21 @@ def calls_may_have_any_length(subject: AgentSubject) -> str:
     return ""
 
 
-def goes_on_from_a_checkpoint(subject: AgentSubject) -> str:
+def continues_from_a_checkpoint(subject: AgentSubject) -> str:
     """A learner that is saved and restored continues to the last bit."""
-    if not _differing(subject.history.after, subject.second):
+    if not _differing(subject.history.after, subject.learner_by_single_steps):
         return ""
-    history, second = subject.history, subject.restored()
+    history, restored = subject.history, subject.restored()
     _require_same(
         history.at_save,
-        second,
+        restored,
         "a checkpoint does not bring back {}: keep its module as an attribute of the agent",
     )
-    second.step(subject.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1))
+    restored.step(subject.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1))
     _require_same(
         history.after,
-        second,
-        "a learner that goes on from a checkpoint learns otherwise than one that never stopped, in "
+        restored,
+        "a restored learner learns otherwise than one that never stopped, in "
         "{}: keep all that changes in tf.Variables of the agent, and take all that is random from "
         "the seed",
     )

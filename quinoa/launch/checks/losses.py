@@ -1,4 +1,4 @@
-"""What must hold of an agent's losses and of the variables that they train."""
+"""Checks of an agent's losses and of the variables that they train."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def every_variable_is_accounted_for(subject: AgentSubject) -> str:
     paths, in_groups = paths_of(agent), in_groups_of(agent)
     require(
         in_groups <= paths.keys(),
-        "a parameter group has variables that the agent does not hold, so no checkpoint would: "
+        "a parameter group has variables that are not the agent's, so no checkpoint has them: "
         "keep their module as an attribute of the agent",
     )
     agent.initialize(tensors(subject.batches()))

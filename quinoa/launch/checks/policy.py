@@ -1,4 +1,4 @@
-"""What must hold of an agent's policy, for actors and for the losses that are made of it."""
+"""Checks of an agent's policy, which actors act with and losses are computed from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold of where an agent learns from: its learner gets what its actors write."""
+"""The check of an agent's source: its learner gets what its actors write."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _require_fresh(
     require(
         int(distinct[0]) >= first_fresh,
         "the learner gets transitions that were acted before its last gradient step: an on-policy "
-        "source holds none over",
+        "source keeps none for later",
     )
     require(
         bool(np.all(np.diff(numbers, axis=-1) == count)),

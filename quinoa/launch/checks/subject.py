@@ -1,4 +1,4 @@
-"""An agent that is checked: what it is made for, what it is given, and what became of it."""
+"""The agent that is checked, with the learners and batches that several checks share."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from quinoa.environments.action_map import uniform_actions
 
 # Gradient steps of one call, and calls, in the checks that learn.
 STEPS_PER_CALL, NUM_CALLS = 4, 3
-# For whatever is random in one check alone.
+# Of the random numbers within one check.
 SEED = (1, 2)
 
 
 class History(NamedTuple):
-    """What became of a learner: the values of its `state`, in its order, and more.
+    """The values of a learner's `state` at three times, and what it saved and returned.
 
     Attributes:
-        learner: as it is after all.
+        learner: the learner, after its last call.
         before: the values when it was made.
         checkpoint: what it saved before its last call, file by file.
         at_save: the values then.
@@ -97,11 +97,11 @@ class AgentSubject:
         return History(learner, before, files, at_save, metrics, after)
 
     @functools.cached_property
-    def second(self) -> Learner:
-        """One that goes on from the checkpoint by single steps, to as many as `history` has.
+    def learner_by_single_steps(self) -> Learner:
+        """A learner restored from the checkpoint, after the last call's steps done one at a time.
 
-        Where its state is the same, a learner may be restored, and calls may have any length: only
-        where it is not, two more learners have to be traced to find out which of the two fails.
+        If its state equals that of `history`, both restoring and calls of any length work. Only
+        otherwise do two more learners have to be traced, to find out which of the two fails.
         """
         learner = self.restored()
         superbatch = self.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1)

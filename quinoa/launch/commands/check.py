@@ -68,7 +68,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     # A file's absolute path, as it is loaded repeatedly and its code may change the folder.
     (name,) = map(user_modules.absolute, arguments)
     start_time = time.monotonic()
-    with telling_what_is_lost(lambda: "what has not been checked yet is not known to hold."):
+    with telling_what_is_lost(lambda: "the checks that are left have not been run."):
         if is_environment(name):
             count, failed = _check_environment(name, values, inherited, start)
         else:
@@ -128,7 +128,7 @@ def _check_agent(
     except registry.UnknownAgentError as error:
         raise ExperimentError(f"{error}{did_you_mean(name, environments.known_names())}") from error
     from quinoa.launch.checks import agent, short_run
-    from quinoa.launch.checks.base import Finding, go_through
+    from quinoa.launch.checks.base import Finding, run_checks
     from quinoa.launch.checks.subject import AgentSubject
     from quinoa.launch.commands.running.new_experiment import configured
 
@@ -143,7 +143,7 @@ def _check_agent(
     say(f"Checking the agent {name} on {values.env}")
     show(Finding("it is a module with Agent and Config", None))
     subject = AgentSubject(loaded._replace(config=config), spec, values.seed)
-    count, failed = go_through(agent.CHECKS, subject, show)
+    count, failed = run_checks(agent.CHECKS, subject, show)
     return _and_run(
         count + 1,
         failed,
@@ -167,7 +167,7 @@ def _check_environment(
     from quinoa import environments as environments_
     from quinoa.agents import registry
     from quinoa.launch.checks import environment, short_run
-    from quinoa.launch.checks.base import go_through
+    from quinoa.launch.checks.base import run_checks
 
     subject = environment.EnvironmentSubject(name, values.seed, values.action_repeat)
     try:
@@ -178,7 +178,7 @@ def _check_environment(
         # There is one, and the first check says what is wrong with it.
         pass
     say(f"Checking the environment {name}")
-    count, failed = go_through(environment.CHECKS, subject, show)
+    count, failed = run_checks(environment.CHECKS, subject, show)
     return _and_run(
         count,
         failed,
@@ -198,11 +198,11 @@ def _check_environment(
 def _and_run(count: int, failed: int, subject: ShortRun) -> tuple[int, int]:
     """Adds a short run to the checks, if all others passed and a run is wanted."""
     from quinoa.launch.checks import short_run
-    from quinoa.launch.checks.base import find_out
+    from quinoa.launch.checks.base import run_check
 
     if failed or not subject.seconds:
         return count, failed
-    finding = find_out(short_run.CHECK, subject)
+    finding = run_check(short_run.CHECK, subject)
     show(finding)
     return count + 1, int(finding.error is not None)
 
@@ -234,8 +234,8 @@ def show(finding: Finding) -> None:
 COMMAND = Command(
     "AGENT|ENVIRONMENT [FLAGS]",
     "check an agent or environment of your own",
-    "Goes through what training asks of it, a line each, and says what to change; ends with a\n"
-    "short run of the real thing. The status is 0 if all holds, 1 if something does not, and 2 if\n"
+    "Checks what training requires of it, a line each, and says what to change; ends with a\n"
+    "short run of all processes. The status is 0 if all checks pass, 1 if one fails, and 2 if\n"
     "there is no such agent or environment.\n\n"
     "  quinoa check my_package.my_agent --env=control:walker:walk\n"
     "  quinoa check my_package.my_module:my_factory --seconds=0",

@@ -93,7 +93,7 @@ def needs(experiment: Experiment, row_width: int, *, is_one_process: bool) -> Ne
         row_width: the float32 numbers of one transition, `RowLayout.width`.
         is_one_process: whether the engine runs everything in one process.
     """
-    replay = 4 * row_width * min(experiment.config.transitions_held, experiment.steps)
+    replay = 4 * row_width * min(experiment.config.max_transitions_stored, experiment.steps)
     if is_one_process:
         return Needs(1, _PROCESS_BYTES + replay)
     num_processes = experiment.num_actors + _PROCESSES_BESIDE_ACTORS

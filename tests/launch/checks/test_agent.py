@@ -37,7 +37,7 @@ def test_the_built_in_agents_pass(name):
     agent_class, config = AGENTS[name]
     findings: list[base.Finding] = []
     of_agent = AgentSubject(LoadedAgent(name, agent_class, type(config), config), make_spec())
-    count, failed = base.go_through(agent.CHECKS, of_agent, findings.append)
+    count, failed = base.run_checks(agent.CHECKS, of_agent, findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
@@ -57,7 +57,7 @@ def test_a_network_that_is_fixed_needs_no_group_and_no_target():
 )
 def test_a_good_agent_passes(agent_class):
     findings: list[base.Finding] = []
-    count, failed = base.go_through(agent.CHECKS, subject(agent_class), findings.append)
+    count, failed = base.run_checks(agent.CHECKS, subject(agent_class), findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
@@ -172,9 +172,9 @@ def test_a_good_agent_passes(agent_class):
             agents.MovesInMetrics,
             "differ from 4 calls of one step",
         ),
-        (learning.goes_on_from_a_checkpoint, agents.RandomOfItsOwn, "learns otherwise than one"),
+        (learning.continues_from_a_checkpoint, agents.RandomOfItsOwn, "learns otherwise than one"),
         (
-            learning.goes_on_from_a_checkpoint,
+            learning.continues_from_a_checkpoint,
             agents.RemembersElsewhere,
             "learns otherwise than one that never stopped",
         ),
@@ -193,7 +193,7 @@ def test_a_density_that_is_infinite_at_the_edge_is_found():
 
 def test_what_the_agent_itself_raises_is_one_line_with_its_place():
     check = base.Check("it learns", learning.learns_in_one_graph)
-    finding = base.find_out(check, subject(agents.FailsInAGraph))
+    finding = base.run_check(check, subject(agents.FailsInAGraph))
     assert finding.error is not None
     assert "\n" not in finding.error
     assert "agents.py, line " in finding.error
@@ -202,7 +202,7 @@ def test_what_the_agent_itself_raises_is_one_line_with_its_place():
 
 def test_what_comes_after_a_check_that_is_needed_is_left_out():
     findings: list[base.Finding] = []
-    count, failed = base.go_through(agent.CHECKS, subject(agents.NoPolicy), findings.append)
+    count, failed = base.run_checks(agent.CHECKS, subject(agents.NoPolicy), findings.append)
     assert (count, failed) == (2, 1)
     assert [finding.error is None for finding in findings] == [True, False]
 

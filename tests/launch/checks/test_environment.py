@@ -121,7 +121,7 @@ def subject(kind):
 @pytest.mark.parametrize("kind", [Good, PlainStepTypes])
 def test_a_good_environment_passes(kind):
     findings: list[base.Finding] = []
-    count, failed = base.go_through(environment.CHECKS, subject(kind), findings.append)
+    count, failed = base.run_checks(environment.CHECKS, subject(kind), findings.append)
     assert (count, failed) == (len(environment.CHECKS), 0), findings
 
 
@@ -156,7 +156,7 @@ def test_each_fault_is_one_line_that_says_what_to_change(check, kind, message):
 )
 def test_what_nothing_else_can_be_asked_of_is_said_first_and_alone(kind, message):
     findings: list[base.Finding] = []
-    base.go_through(environment.CHECKS, subject(kind), findings.append)
+    base.run_checks(environment.CHECKS, subject(kind), findings.append)
     (failed,) = [finding for finding in findings if finding.error is not None]
     assert failed is findings[-1]
     assert re.search(message, failed.error or "")
