@@ -18,12 +18,14 @@ from quinoa.training import resume, train
 if TYPE_CHECKING:
     from quinoa.callbacks import Event
     from quinoa.comparison import compare
+    from quinoa.evaluation import Evaluation
     from quinoa.experiment import Experiment
     from quinoa.launch.errors import ExperimentError, RunError
     from quinoa.listing import list_agents, list_environments, make_env
     from quinoa.policy import Policy
-    from quinoa.run import Evaluation, Run, Video, load
+    from quinoa.run import Run, load
     from quinoa.session import TrainingError
+    from quinoa.video import Video
 
 __all__ = [
     "Evaluation",
@@ -47,7 +49,7 @@ __all__ = [
 __getattr__ = lazy.attributes(
     __name__,
     {
-        "Evaluation": "quinoa.run",
+        "Evaluation": "quinoa.evaluation",
         "Event": "quinoa.callbacks",
         "Experiment": "quinoa.experiment",
         "ExperimentError": "quinoa.launch.errors",
@@ -55,7 +57,7 @@ __getattr__ = lazy.attributes(
         "Run": "quinoa.run",
         "RunError": "quinoa.launch.errors",
         "TrainingError": "quinoa.session",
-        "Video": "quinoa.run",
+        "Video": "quinoa.video",
         "compare": "quinoa.comparison",
         "list_agents": "quinoa.listing",
         "list_environments": "quinoa.listing",

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from quinoa import tables
+from quinoa.evaluation import Evaluation
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.run import columns, run_folder
-from quinoa.launch.run.counts import ACTOR_STEPS, EPISODES, LEARNER_STEPS
-from quinoa.launch.run.roles import METRIC_ROLES, Role
+from quinoa.launch.run import run_folder
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.video import Video
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,60 +31,6 @@ if TYPE_CHECKING:
 # folders of the runs.
 _objects: dict[Path, EnvironmentSource] = {}
 _objects_lock = threading.Lock()
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """Episodes that a policy has played.
-
-    Attributes:
-        returns: undiscounted, float64 [num_episodes].
-        lengths: in actions, int64 [num_episodes].
-        num_faults: episodes that the environment has failed in, and others were played for.
-    """
-
-    returns: npt.NDArray[np.float64]
-    lengths: npt.NDArray[np.int64]
-    num_faults: int = 0
-
-    def mean(self) -> float:
-        """The mean return."""
-        return float(self.returns.mean())
-
-    def std(self) -> float:
-        """The standard deviation of the returns, with their number in its denominator."""
-        return float(self.returns.std())
-
-    def __len__(self) -> int:
-        """How many episodes there were."""
-        return len(self.returns)
-
-    def __str__(self) -> str:
-        """The return, as `quinoa evaluate` says it."""
-        return f"{self.mean():.1f} ± {self.std():.1f} ({len(self)} episodes)"
-
-
-class Video:
-    """A video of a policy; a notebook that is given one shows it.
-
-    Attributes:
-        paths: of its files, in the formats asked for.
-    """
-
-    def __init__(self, paths: Sequence[Path]):
-        """Takes the files."""
-        self.paths = list(paths)
-
-    def _repr_html_(self) -> str:
-        path = self.paths[0]
-        data = base64.b64encode(path.read_bytes()).decode()
-        if path.suffix == ".gif":
-            return f'<img src="data:image/gif;base64,{data}">'
-        return f'<video controls loop src="data:video/mp4;base64,{data}"></video>'
-
-    def __repr__(self) -> str:
-        """The files."""
-        return f"<Video: {', '.join(map(str, self.paths))}>"
 
 
 class Run:
@@ -178,7 +122,7 @@ class Run:
 
     # What it measured.
 
-    def curve(self, role: str = "evaluator") -> pd.DataFrame:
+    def curve(self, role: str = Role.EVALUATOR) -> pd.DataFrame:
         """The learning curve: a row an evaluation, or a report of the actors.
 
             run.curve().plot(x="actor_steps", y="episode_return")
@@ -193,14 +137,7 @@ class Run:
         Raises:
             RunError: there is nothing yet.
         """
-        from quinoa.launch.analysis import curves
-
-        table = self.metrics(role).dropna(subset=[columns.EPISODE_RETURN])
-        table.insert(2, "hours", curves.hours(self._folder, table[columns.WALL_TIME].to_numpy()))
-        wanted = [ACTOR_STEPS, LEARNER_STEPS, "hours", columns.EPISODE_RETURN]
-        if role == Role.EVALUATOR:
-            wanted += [columns.EPISODE_RETURN_STD, columns.EPISODE_LENGTH, EPISODES]
-        return table[wanted].reset_index(drop=True)
+        return tables.curve(self._folder, role)
 
     def metrics(self, role: str) -> pd.DataFrame:
         """All that one role has measured, a row a report; docs/runs.md says what columns mean.
@@ -211,16 +148,12 @@ class Run:
         Raises:
             RunError: there is nothing yet, or the file is damaged.
         """
-        if role not in METRIC_ROLES:
-            raise ValueError(
-                f"role = {role!r} cannot work: it must be actor, learner or evaluator."
-            )
-        return self._table(self._folder.metrics(role), f"The {role} has reported nothing yet")
+        return tables.metrics(self._folder, role)
 
     @property
     def evaluations(self) -> pd.DataFrame:
         """Every episode of every evaluation: its counts, `episode_return` and `episode_length`."""
-        return self._table(self._folder.evaluations, "Nothing has been evaluated yet")
+        return tables.evaluations(self._folder)
 
     # What was run.
 
@@ -300,19 +233,8 @@ class Run:
         from quinoa.launch.machine import embedded_tensorflow
 
         embedded_tensorflow.import_tensorflow()
-        from quinoa.launch.trained.evaluate import evaluate_seeds
-
-        results = evaluate_seeds(
-            self.experiment,
-            self._checkpoint(step),
-            episodes,
-            sample=sample,
-            seeds=(None,) if seeds is None else list(seeds),
-        )
-        return Evaluation(
-            np.concatenate([result.returns for result in results]),
-            np.concatenate([result.lengths for result in results]),
-            sum(len(result.faults) for result in results),
+        return Evaluation.play(
+            self.experiment, self._checkpoint(step), episodes, seeds=seeds, sample=sample
         )
 
     def video(
@@ -341,16 +263,13 @@ class Run:
             ExperimentError: the environment cannot be made or drawn, or a file not written.
             RunError: there is no checkpoint, or it is damaged.
         """
-        from quinoa.launch.commands import video
-
         flags = [f"--episodes={episodes}", f"--length={length}", f"--size={size}"]
         flags += [f"--seed={seed}", f"--sample={str(sample).lower()}"]
         if out is not None:
             flags.append(f"--out={os.path.abspath(out)}")
         if step is not None:
             flags.append(f"--checkpoint={step}")
-        paths = self._hosted(video.hosted, flags)
-        return Video([Path(path) for path in paths])
+        return Video.film(self._folder, self.given_environment, flags)
 
     def export(self, out: str | os.PathLike[str], *, step: int | None = None) -> Path:
         """Takes the policy out of this project, as `quinoa export` does.
@@ -401,28 +320,6 @@ class Run:
         from quinoa.launch.checkpoints import learner_checkpoints
 
         return learner_checkpoints.chosen(self._folder.checkpoints, step)[0]
-
-    def _hosted(self, function: Callable[..., Any], flags: Sequence[str]) -> Any:
-        from quinoa.launch.machine.child_process import ChildError, ChildProcess
-
-        hosted = ChildProcess(function, str(self.path), flags, self.given_environment, draws=True)
-        try:
-            while not hosted.is_over:
-                hosted.read(1.0)
-            return hosted.value()
-        except ChildError as error:
-            raise RunError(str(error)) from None
-        finally:
-            if not hosted.is_over:
-                hosted.kill()
-
-    def _table(self, path: Path, nothing: str) -> pd.DataFrame:
-        from quinoa.launch.analysis import curves
-
-        table = curves.read_table(path)
-        if table is None or not len(table):
-            raise RunError(f"{nothing}: {path} has no rows.")
-        return table
 
 
 def load(path: str | os.PathLike[str], *, env: Any = None) -> Run:
