@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from quinoa.launch.analysis import curves, plots, run_groups
 from quinoa.launch.analysis.run_groups import ConfiguredRun, Groups
 from quinoa.launch.errors import RunError
+from quinoa.launch.run.roles import Role
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import say
 
@@ -65,7 +66,7 @@ def _with_evaluations(runs: Sequence[ConfiguredRun]) -> Sequence[ConfiguredRun]:
 
     If no run has one, all are returned: reading their curves raises the error that says so.
     """
-    usable = [run for run in runs if len(curves.read_curve(run.folder, "evaluator").x)]
+    usable = [run for run in runs if len(curves.read_curve(run.folder, Role.EVALUATOR).x)]
     if not usable:
         return runs
     if without := [str(run.folder.root) for run in runs if run not in usable]:

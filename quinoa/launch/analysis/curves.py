@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.launch.errors import RunError
+from quinoa.launch.run.columns import EPISODE_RETURN, WALL_TIME
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.roles import METRIC_ROLES, Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage import saved_json
 from quinoa.launch.storage.files import read_json
@@ -25,10 +28,7 @@ AXES: Mapping[str, str] = {
     "updates": "gradient steps",
     "hours": "hours of training",
 }
-_COLUMNS = {"steps": "actor_steps", "updates": "learner_steps", "hours": "wall_time"}
-
-# The roles that write a metrics file.
-_ROLES = ("actor", "learner", "evaluator")
+_COLUMNS = {"steps": ACTOR_STEPS, "updates": LEARNER_STEPS, "hours": WALL_TIME}
 
 
 class Curve(NamedTuple):
@@ -56,11 +56,11 @@ def read_curve(folder: RunFolder, role: str, axis: str = "steps") -> Curve:
         RunError: a file is damaged.
     """
     column = _COLUMNS[axis]
-    table = _read(folder, role, [column, "episode_return"])
+    table = _read(folder, role, [column, EPISODE_RETURN])
     if table is None:
         return Curve(np.empty(0), np.empty(0))
     table = table.dropna().sort_values(column, kind="stable")
-    x, y = table[column].to_numpy(), table["episode_return"].to_numpy()
+    x, y = table[column].to_numpy(), table[EPISODE_RETURN].to_numpy()
     return Curve(hours(folder, x) if axis == "hours" else x, y)
 
 
@@ -77,7 +77,7 @@ def evaluations(folder: RunFolder, axis: str = "steps", smooth: int = 1) -> Curv
     """
     import pandas as pd
 
-    curve = read_curve(folder, "evaluator", axis)
+    curve = read_curve(folder, Role.EVALUATOR, axis)
     if not len(curve.x):
         raise RunError(f"The run {folder.root} has no evaluations to draw.")
     is_last = np.append(np.diff(curve.x) > 0, True)
@@ -118,7 +118,8 @@ def hours(folder: RunFolder, wall_time: npt.NDArray[np.float64]) -> npt.NDArray[
         RunError: a file is damaged.
     """
     starts = np.array(_start_times(folder))
-    written = [table["wall_time"] for role in _ROLES if (table := _read(folder, role)) is not None]
+    tables = [_read(folder, role) for role in METRIC_ROLES]
+    written = [table[WALL_TIME] for table in tables if table is not None]
     times = np.sort(np.concatenate(written))
     # A part of the run ends with the last row that was logged before the next part's start.
     last = np.searchsorted(times, starts[1:]) - 1
@@ -139,7 +140,7 @@ def _start_times(folder: RunFolder) -> list[float]:
 
 
 def _read(
-    folder: RunFolder, role: str, columns: Sequence[str] = ("wall_time",)
+    folder: RunFolder, role: str, columns: Sequence[str] = (WALL_TIME,)
 ) -> pd.DataFrame | None:
     """Reads columns of one role's metrics as float64; None if it has logged none."""
     path = folder.metrics(role)

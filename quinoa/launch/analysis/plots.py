@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.launch.analysis.curves import AXES, Curve, on_one_grid, read_curve
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -108,12 +109,12 @@ def plot_run(folder: RunFolder, title: str) -> Path:
     figure, (axes,) = _new_figure(1)
     axes.set(title=literal(title), ylabel="return of an episode")
     _name_x(axes, AXES["steps"])
-    steps, returns = read_curve(folder, "actor")
+    steps, returns = read_curve(folder, Role.ACTOR)
     if len(steps):
         axes.plot(
             steps, returns, ".", color=COLOURS[5], markersize=3, label="actors, as they learn"
         )
-    steps, returns = read_curve(folder, "evaluator")
+    steps, returns = read_curve(folder, Role.EVALUATOR)
     axes.plot(steps, returns, "o-", color=COLOURS[0], markersize=4, label="evaluation")
     axes.legend()
     return save(figure, folder.learning_curve)

@@ -17,7 +17,15 @@ from quinoa.agents.config import OffPolicyConfig, OnPolicyConfig
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.checks.base import Check, CheckError, require
 from quinoa.launch.machine import interpreter
+from quinoa.launch.run import result as run_result
+from quinoa.launch.run.columns import (
+    EPISODE_RETURN,
+    PARAMETER_AGE,
+    REPLAY_SIZE,
+    SKIPPED_STEPS,
+)
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 
@@ -124,19 +132,21 @@ def _look_at(folder: RunFolder, subject: ShortRun) -> str:
     """Looks at what a run that has stopped has left."""
     import pandas as pd
 
-    result = read_json(folder.result)
-    failed = ", ".join(result["restarts"])
+    result = run_result.read(folder.result)
+    # A run that ends with status 0 has said how.
+    assert result is not None
+    failed = ", ".join(result.restarts)
     require(
         not failed,
         f"processes failed and were started again ({failed}): the files in {folder.logs} say why",
     )
     steps = _count(folder, LEARNER_STEPS)
-    table = folder.metrics("learner")
+    table = folder.metrics(Role.LEARNER)
     require(
         table.is_file(),
         f"{subject.seconds:g} s were too few for the learner's first metrics: give more",
     )
-    rows = pd.read_csv(table).drop(columns="replay_size")
+    rows = pd.read_csv(table).drop(columns=REPLAY_SIZE)
     # A metric that is not finite is an empty cell.
     empty = rows.columns[rows.isna().any()]
     require(
@@ -144,7 +154,7 @@ def _look_at(folder: RunFolder, subject: ShortRun) -> str:
         f"the learner's metrics {', '.join(empty)} were not finite at times: bound what grows (a "
         "logarithm, a ratio, an exponential), or lower the learning rate",
     )
-    skipped = int(rows["skipped_steps"].sum())
+    skipped = int(rows[SKIPPED_STEPS].sum())
     require(
         not skipped,
         f"{skipped} of {steps} gradient steps had a loss or a gradient that was not finite: bound "
@@ -152,17 +162,17 @@ def _look_at(folder: RunFolder, subject: ShortRun) -> str:
     )
     newest, damaged = learner_checkpoints.newest_whole(folder.checkpoints)
     require(newest is not None and not damaged, "the run left no whole checkpoint")
-    actors = pd.read_csv(folder.metrics("actor"))
+    actors = pd.read_csv(folder.metrics(Role.ACTOR))
     if isinstance(subject.config, OnPolicyConfig):
         _require_fresh(subject.config, actors, folder)
-    returns = actors["episode_return"].dropna()
+    returns = actors[EPISODE_RETURN].dropna()
     of_last = f", last returns near {returns.iloc[-5:].mean():.0f}" if len(returns) else ""
     return f"{steps} gradient steps, {_count(folder, ACTOR_STEPS)} actor steps{of_last}"
 
 
 def _require_fresh(config: OnPolicyConfig, actors: pd.DataFrame, folder: RunFolder) -> None:
     """Checks that each step was learned from once at most, and acted with fresh parameters."""
-    oldest = int(actors["parameter_age"].max())
+    oldest = int(actors[PARAMETER_AGE].max())
     require(
         oldest <= 1,
         f"actors acted with parameters that were {oldest} gradient steps old: an on-policy source "

@@ -12,6 +12,7 @@ from quinoa.config.fields import ConfigError, fields_of
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.run import provenance
+from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json, write_text
 from quinoa.launch.storage.saved_json import parsing_file
@@ -52,7 +53,7 @@ def save(
     described = {"format": _FORMAT, "experiment": fields, **provenance.collect(called_in)}
     if resumed_at is not None:
         before = read_json(folder.experiment)
-        resumed = {"actor_steps": resumed_at, **provenance.collect(called_in)}
+        resumed = {ACTOR_STEPS: resumed_at, **provenance.collect(called_in)}
         resumes = [*before.get("resumed", []), resumed]
         described = {**before, "format": _FORMAT, "experiment": fields, "resumed": resumes}
     write_json(folder.experiment, described)

@@ -44,7 +44,7 @@ def make_learner(
         registry.load(experiment.agent).agent_class,
         experiment.config,
         spec,
-        experiment.seed_of("learner"),
+        experiment.seed_of(Role.LEARNER),
     )
     if checkpoint is not None:
         learner.restore(checkpoint.learner_prefix)

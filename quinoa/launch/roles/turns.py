@@ -53,7 +53,7 @@ class Turns:
         learner = make_learner(experiment, experiment.spec(), checkpoint)
         policy = learner.agent.policy
         self._source = experiment.make_source()
-        self._replay = self._source.memory(experiment.seed_of("replay"))
+        self._replay = self._source.memory(experiment.seed_of(Role.REPLAY))
         contents = replay_checkpoints.recover_newest(folder)
         if contents is not None:
             self._replay.restore(contents.path)
