@@ -52,7 +52,7 @@ class EventKind(str, enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Event:
+class LoggedEvent:
     """Something that happened in a run.
 
     Attributes:
@@ -73,7 +73,7 @@ class Event:
         return str(self.details.get("text") or self.details.get("reason") or "")
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Event:
+    def from_json(cls, fields: Mapping[str, Any]) -> LoggedEvent:
         """The record of a line's fields.
 
         Raises:
@@ -142,7 +142,7 @@ def flush(path: Path) -> bool:
         return path not in _files or _files[path].flush()
 
 
-def latest(path: Path) -> list[Event]:
+def latest(path: Path) -> list[LoggedEvent]:
     """The events at the end of the log, in order; none where there is no file.
 
     Lines that are no events are left out, such as what a machine that lost power left.
@@ -157,7 +157,7 @@ def latest(path: Path) -> list[Event]:
     found = []
     for line in lines:
         try:
-            found.append(Event.from_json(json.loads(line)))
+            found.append(LoggedEvent.from_json(json.loads(line)))
         except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
             continue
     return found

@@ -17,7 +17,7 @@ from quinoa.launch.metrics import saved_rows
 from quinoa.launch.run import columns, events, process_list
 from quinoa.launch.run import result as run_result
 from quinoa.launch.run import status as run_status
-from quinoa.launch.run.events import Event, EventKind
+from quinoa.launch.run.events import EventKind, LoggedEvent
 from quinoa.launch.run.process_list import ListedNode, NodeState, ProcessIdentity
 from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.roles import Role
@@ -145,7 +145,7 @@ class RunOverview:
     nodes: Sequence[ListedNode]
     returns: Sequence[float]
     actors: Mapping[int, ActorProgress]
-    events: Sequence[Event]
+    events: Sequence[LoggedEvent]
     learned: SavedCheckpoint | None
     replay: SavedCheckpoint | None
 

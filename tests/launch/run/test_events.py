@@ -7,7 +7,7 @@ import pytest
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.run import events
-from quinoa.launch.run.events import Event, EventKind
+from quinoa.launch.run.events import EventKind, LoggedEvent
 
 
 def _append_many(path, name):
@@ -60,7 +60,7 @@ def test_events_of_another_version_and_damaged_lines_are_no_error(tmp_path):
     bad = [{**known, "wall_time": "now"}, {"event": "moved"}, [], 3, None]
     lines = ["\0\0", "nonsense", *map(json.dumps, bad), json.dumps(known), '{"wall_time"']
     path.write_text("\n".join(lines))
-    assert events.latest(path) == [Event("moved", "actor-0", 1.0, {})]
+    assert events.latest(path) == [LoggedEvent("moved", "actor-0", 1.0, {})]
 
 
 def test_events_that_cannot_be_read_are_one_error(tmp_path):
