@@ -7,7 +7,7 @@ import dataclasses
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.child_process import ChildError, ChildProcess
 from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.status import Status
+from quinoa.launch.storage.files import read_json
 from quinoa.launch.terminal.output import say
 from quinoa.launch.watch.progress import Progress
 from quinoa.launch.watch.run_limits import RunLimits
@@ -76,6 +77,8 @@ class Session:
         self._stop: signals.StopSignals | None = None
         self._error: BaseException | None = None
         self._teller: Teller | None = None
+        # The fields of the run's experiment, as its folder has them; none before it has begun.
+        self._experiment: Mapping[str, Any] = {}
 
     def start(self, *, wait: bool) -> Run:
         """Starts the run; returns it when it has passed all checks, or with `wait` when it is over.
@@ -146,11 +149,20 @@ class Session:
             if self._is_over.wait(_POLL_S):
                 return
         if getattr(sys, "last_type", None) is KeyboardInterrupt:
-            say(_about_stop(1), sys.stderr)
+            say(self._about_stop(signals.Asked(1, signals.CTRL_C)), sys.stderr)
             self.stop()
 
+    def _about_stop(self, asked: signals.Asked) -> str:
+        """What is said where the run is asked to end."""
+        return asked.about_run(
+            saves_replay=bool(self._experiment.get("replay_checkpoint_period_s"))
+        )
+
     def _begin(self, root: str | os.PathLike[str]) -> None:
-        self.run = self.make_run(Path(root).absolute())
+        run = self.make_run(Path(root).absolute())
+        # First, as what is said of a run that has begun depends on it.
+        self._experiment = read_json(run.folder.experiment)["experiment"]
+        self.run = run
         self._teller = Teller(self.run, self.callbacks)
         self._has_begun.set()
 
@@ -192,7 +204,7 @@ class Session:
 
         def say_and_hand_on(asked: signals.Asked) -> None:
             if self.run is not None:
-                view.say(_about_stop(asked.times))
+                view.say(self._about_stop(asked))
             # At once: this thread may be in the midst of a callback.
             hand_on(asked.times)
 
@@ -220,7 +232,7 @@ class Session:
         for event, value in events:
             if event == hosted_run.STARTED:
                 self._begin(value)
-                view.begin(_limits(Path(value)))
+                view.begin(RunLimits.from_json(self._experiment))
             elif event == hosted_run.STATUS:
                 newest = Status.from_json(value)
             else:
@@ -305,16 +317,3 @@ class _View:
             self._progress.say(text)
         else:
             say(text, sys.stderr)
-
-
-def _limits(root: Path) -> RunLimits:
-    from quinoa.launch.run.run_folder import RunFolder
-    from quinoa.launch.storage.files import read_json
-
-    return RunLimits.from_json(read_json(RunFolder(root).experiment)["experiment"])
-
-
-def _about_stop(times: int) -> str:
-    if times > 1:
-        return "Ending at once: what was learned since the newest checkpoint is lost."
-    return "Stopping: saving what was learned. Ctrl-C once more ends the run at once, without that."

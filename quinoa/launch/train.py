@@ -115,9 +115,15 @@ def train(
         if on_start is not None:
             on_start(folder, experiment)
         view = view or Progress(RunLimits.of(experiment))
+        saves_replay = bool(experiment.replay_checkpoint_period_s)
         try:
             with _result_written(folder) as run:
-                with view, stop.telling(lambda asked: view.say(_about_stop(asked, experiment))):
+                with (
+                    view,
+                    stop.telling(
+                        lambda asked: view.say(asked.about_run(saves_replay=saves_replay))
+                    ),
+                ):
                     run.result = _with_cause(engine.run(experiment, folder, view.show))
                 # From here on a signal loses nothing, and its message says so.
                 ending.enter_context(stop.telling(_tell_that_it_is_saved))
@@ -187,17 +193,6 @@ def _with_cause(result: RunResult) -> RunResult:
     if result.outcome is not Outcome.FAILED or (why := temporary_folder.why_unusable()) is None:
         return result
     return dataclasses.replace(result, error=f"{(result.error or '').rstrip()}\n{why}".lstrip())
-
-
-def _about_stop(asked: signals.Asked, experiment: Experiment) -> str:
-    """What is said where the run is asked to end."""
-    if asked.times > 1:
-        return "Ending at once: what was learned since the newest checkpoint is lost."
-    replay = " and what replay holds" if experiment.replay_checkpoint_period_s else ""
-    return (
-        f"Stopping: saving what was learned{replay}. {asked.again} once more ends the run at once, "
-        "without that."
-    )
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 import quinoa
+from quinoa.launch.engines import signals
 from tests.api.own import SMALL, Toy
 from tests.launch.helpers import ROOT, wait_until
 
@@ -74,6 +75,7 @@ def test_a_script_trains_in_an_environment_of_its_own(tmp_path):
 _STOPPED = """
 import sys, time
 import quinoa
+from quinoa.launch.engines import signals
 from tests.api.own import Toy
 
 def block(run, event):
@@ -130,7 +132,9 @@ def test_ctrl_c_ends_a_run_while_a_callback_blocks_and_a_second_one_ends_that(tm
     finally:
         program.kill()
     assert (program.returncode, out) == (0, "stopped\n")
-    assert [line.split(":")[0] for line in err.splitlines()] == ["Stopping", "Ending at once"]
+    assert err.splitlines() == [
+        signals.Asked(times, "Ctrl-C").about_run(saves_replay=True) for times in (1, 2)
+    ]
 
 
 # Its parts have tests of their own: tests/launch/machine/test_child_process.py kills a program, and
@@ -150,6 +154,7 @@ def test_a_program_that_is_killed_leaves_a_run_that_has_ended_in_order(tmp_path)
 _INTERRUPTED = """
 import os, signal, sys, threading
 import quinoa
+from quinoa.launch.engines import signals
 from tests.api.own import Toy
 
 waits = threading.Event()
@@ -179,7 +184,10 @@ def test_ctrl_c_that_ends_a_program_ends_its_runs_in_order(tmp_path):
     )
     # By SIGINT, unless threads of TensorFlow's do not survive that the interpreter winds down.
     assert done.returncode != 0, done.stderr
-    assert "\nKeyboardInterrupt\nStopping: saving what was learned" in done.stderr
+    assert (
+        "\nKeyboardInterrupt\nStopping: saving what was learned and what replay holds."
+        in done.stderr
+    )
     assert _result(tmp_path) == "stopped"
 
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NamedTuple
 
+# How a user asks by SIGINT.
+CTRL_C = "Ctrl-C"
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -23,6 +26,20 @@ class Asked(NamedTuple):
 
     times: int
     again: str
+
+    def about_run(self, *, saves_replay: bool) -> str:
+        """What is said where a run is asked to end.
+
+        Args:
+            saves_replay: whether the run saves the contents of replay too.
+        """
+        if self.times > 1:
+            return "Ending at once: what was learned since the newest checkpoint is lost."
+        replay = " and what replay holds" if saves_replay else ""
+        return (
+            f"Stopping: saving what was learned{replay}. {self.again} once more ends the run at "
+            "once, without that."
+        )
 
 
 class StopSignals:
@@ -41,7 +58,7 @@ class StopSignals:
         self._lock = threading.Lock()
         self._tell: Callable[[Asked], object] | None = None
         self._num_read = self._num_told = 0
-        self._last = "Ctrl-C"
+        self._last = CTRL_C
         self._interrupts = False
 
     def ask(self) -> None:
@@ -104,9 +121,7 @@ class StopSignals:
                 is_ours = number in _SIGNALS and signal.getsignal(number) is self
                 if is_ours:
                     self._num_read += number != signal.SIGHUP
-                    self._last = (
-                        "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-                    )
+                    self._last = CTRL_C if number == signal.SIGINT else signal.Signals(number).name
                     self._tell_news(hung_up=number == signal.SIGHUP)
 
     def _tell_news(self, *, hung_up: bool = False) -> None:

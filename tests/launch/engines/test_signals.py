@@ -90,6 +90,18 @@ def test_it_is_told_at_once_whatever_the_main_thread_is_at():
     assert stop.count == 1
 
 
+def test_it_is_said_what_a_request_to_end_loses():
+    first = signals.Asked(1, "SIGTERM")
+    assert first.about_run(saves_replay=True) == (
+        "Stopping: saving what was learned and what replay holds. SIGTERM once more ends the run "
+        "at once, without that."
+    )
+    assert first.about_run(saves_replay=False).startswith("Stopping: saving what was learned. ")
+    assert signals.Asked(2, "SIGTERM").about_run(saves_replay=True) == (
+        "Ending at once: what was learned since the newest checkpoint is lost."
+    )
+
+
 def test_what_came_before_is_told_once():
     told: list[signals.Asked] = []
     with signals.caught() as stop:
