@@ -18,16 +18,16 @@ from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.checks.base import Check, CheckError, require
 from quinoa.launch.machine import interpreter
 from quinoa.launch.run import result as run_result
+from quinoa.launch.run import status
 from quinoa.launch.run.columns import (
     EPISODE_RETURN,
     PARAMETER_AGE,
     REPLAY_SIZE,
     SKIPPED_STEPS,
 )
-from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
-from quinoa.launch.storage.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,8 +99,8 @@ def _run(subject: ShortRun, folder: RunFolder) -> str:
             cwd=subject.folder,
         )
         try:
-            _wait(process, _START_S, lambda: _count(folder, LEARNER_STEPS) > 0)
-            has_learned = _count(folder, LEARNER_STEPS) > 0
+            _wait(process, _START_S, lambda: _counts(folder).learner_steps > 0)
+            has_learned = _counts(folder).learner_steps > 0
             if has_learned:
                 _wait(process, subject.seconds)
             ended_early = process.poll() is not None
@@ -117,7 +117,7 @@ def _run(subject: ShortRun, folder: RunFolder) -> str:
     require(
         has_learned,
         f"{_START_S:.0f} s from the start there was no gradient step, after "
-        f"{_count(folder, ACTOR_STEPS)} actor steps: make the environment, or the graph of a "
+        f"{_counts(folder).actor_steps} actor steps: make the environment, or the graph of a "
         "gradient step, smaller (or wait until this machine has less to do)",
     )
     require(has_stopped, f"the run did not stop within {_STOP_S:.0f} s of SIGTERM")
@@ -140,7 +140,7 @@ def _look_at(folder: RunFolder, subject: ShortRun) -> str:
         not failed,
         f"processes failed and were started again ({failed}): the files in {folder.logs} say why",
     )
-    steps = _count(folder, LEARNER_STEPS)
+    steps = _counts(folder).learner_steps
     table = folder.metrics(Role.LEARNER)
     require(
         table.is_file(),
@@ -167,7 +167,7 @@ def _look_at(folder: RunFolder, subject: ShortRun) -> str:
         _require_fresh(subject.config, actors, folder)
     returns = actors[EPISODE_RETURN].dropna()
     of_last = f", last returns near {returns.iloc[-5:].mean():.0f}" if len(returns) else ""
-    return f"{steps} gradient steps, {_count(folder, ACTOR_STEPS)} actor steps{of_last}"
+    return f"{steps} gradient steps, {_counts(folder).actor_steps} actor steps{of_last}"
 
 
 def _require_fresh(config: OnPolicyConfig, actors: pd.DataFrame, folder: RunFolder) -> None:
@@ -178,8 +178,8 @@ def _require_fresh(config: OnPolicyConfig, actors: pd.DataFrame, folder: RunFold
         f"actors acted with parameters that were {oldest} gradient steps old: an on-policy source "
         "has them wait for those that are learned with",
     )
-    learned = _count(folder, LEARNER_STEPS) * config.batch_size
-    acted = _count(folder, ACTOR_STEPS)
+    learned = _counts(folder).learner_steps * config.batch_size
+    acted = _counts(folder).actor_steps
     require(
         learned <= acted,
         f"{learned} transitions were learned from and {acted} acted: an on-policy source gives out "
@@ -196,12 +196,10 @@ def _wait(
         time.sleep(_LOOK_S)
 
 
-def _count(folder: RunFolder, kind: str) -> int:
-    """What a run has counted so far, 0 before it has begun."""
-    try:
-        return int(read_json(folder.status)[kind])
-    except (OSError, ValueError, KeyError):
-        return 0
+def _counts(folder: RunFolder) -> Counts:
+    """What a run has counted so far; zeros before it has begun."""
+    found = status.read(folder.status)
+    return Counts() if found is None else found.counts
 
 
 def _last_line(path: Path) -> str:
