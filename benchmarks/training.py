@@ -53,7 +53,7 @@ class Speed(NamedTuple):
 
 
 class Training:
-    """A run that goes on until it is closed."""
+    """A run that trains until it is closed."""
 
     def __init__(self, root: Path, flags: Sequence[str]):
         """Starts `quinoa train` with these flags."""

@@ -1,4 +1,4 @@
-"""What a program is told of a run while it goes on."""
+"""Callbacks: what a program is told of a run while it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Event(NamedTuple):
-    """Something of a run that callbacks are told.
+    """A report or an evaluation of a run, as callbacks get it.
 
     Attributes:
         kind: `report`, about twice a second, or `evaluation`, whenever one is done.
@@ -35,7 +35,7 @@ class Event(NamedTuple):
     values: Mapping[str, Any]
 
 
-# Returns False to end the run in order; anything else has it go on.
+# Returns False to end the run in order; after anything else it continues.
 Callback = Callable[["Run", Event], "bool | None"]
 
 
@@ -55,19 +55,19 @@ class Teller:
         self._rows()
 
     def report(self, status: Status) -> bool:
-        """Tells of a report, and of the evaluations since the last; returns whether to go on."""
-        goes_on = self.evaluations()
+        """Tells of a report and the evaluations before it; returns whether the run continues."""
+        continues = self.evaluations()
         counts = status.counts
         event = Event("report", counts.actor_steps, counts.learner_steps, status.to_json())
-        return self._tell(event) and goes_on
+        return self._tell(event) and continues
 
     def evaluations(self) -> bool:
-        """Tells of the evaluations since the last time; returns whether to go on."""
-        goes_on = True
+        """Tells of the evaluations since the last time; returns whether the run continues."""
+        continues = True
         for row in self._rows() if self._callbacks else []:
             steps = int(row[ACTOR_STEPS] or 0), int(row[LEARNER_STEPS] or 0)
-            goes_on &= self._tell(Event("evaluation", *steps, row))
-        return goes_on
+            continues &= self._tell(Event("evaluation", *steps, row))
+        return continues
 
     def _tell(self, event: Event) -> bool:
         # Each is told, whatever another one says.

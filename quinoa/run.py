@@ -1,4 +1,4 @@
-"""A run: how it goes, what it measured, and what it has learned."""
+"""A run: its state, what it measured, and what it has learned."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _objects_lock = threading.Lock()
 
 
 class Run:
-    """A run, whether it goes on or has ended: a folder, and what can be made of it.
+    """A run, running or ended: its folder, and what can be made of it.
 
     Attributes:
         path: of its folder, absolute.
@@ -53,12 +53,12 @@ class Run:
         Args:
             path: of the folder.
             environment: what was given as the environment, where the run does not keep that.
-            session: that goes on, or has ended, in this process.
+            session: of the run, where this process started it.
 
         Raises:
             RunError: there is no run.
         """
-        # Absolute, so that it holds wherever the program goes.
+        # Absolute, so that it stays right when the program changes its working directory.
         self._folder = run_folder.existing(os.path.abspath(path))
         self.path = self._folder.root
         self._session = session
@@ -71,16 +71,16 @@ class Run:
         """The folder."""
         return f"<Run {self.path}>"
 
-    # How it goes.
+    # Its state.
 
     @property
     def outcome(self) -> str | None:
-        """How it ended: `finished`, `stopped`, `killed` or `failed`; None while it goes on."""
+        """How it ended: `finished`, `stopped`, `killed` or `failed`; None while it runs."""
         result = self._overview().result
         return None if result is None else result.outcome.value
 
     def status(self) -> dict[str, Any]:
-        """How far it is, and how it goes, as `quinoa status` shows it.
+        """How far it is and how fast, as `quinoa status` shows it.
 
         Returns:
             `state` (`running`, `silent`, `dead` or `ended`), `outcome`, and what is known of
@@ -98,7 +98,7 @@ class Run:
         """Asks the run to end in order, with a last checkpoint; a second time, at once.
 
         Raises:
-            RunError: it does not go on in this process.
+            RunError: it was not started by this process.
         """
         self._own_session("stopped").stop()
 
@@ -112,9 +112,9 @@ class Run:
             The run itself.
 
         Raises:
-            TimeoutError: it goes on after that time.
+            TimeoutError: it is still running after that time.
             TrainingError: it has failed.
-            RunError: it is not a run of this process.
+            RunError: it was not started by this process.
         """
         if self._session is None and self._overview().result is not None:
             return self
@@ -323,7 +323,7 @@ class Run:
 
 
 def load(path: str | os.PathLike[str], *, env: Any = None) -> Run:
-    """Opens a run, one that goes on or has ended.
+    """Opens a run, running or ended.
 
         quinoa.load("runs/RUN").evaluate(episodes=20)
 

@@ -1,4 +1,4 @@
-"""A run while it goes on: started, followed, and waited for by the program that trains."""
+"""A run that a program trains: started, followed, and waited for."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ class Session:
         """Waits until the run is over, and returns it.
 
         Raises:
-            TimeoutError: it goes on after that many seconds.
+            TimeoutError: it is still running after that many seconds.
             TrainingError: it has failed.
         """
         if not self._is_over.wait(timeout_s):
-            raise TimeoutError(f"The run goes on after {timeout_s} s.")
+            raise TimeoutError(f"The run is still running after {timeout_s} s.")
         if self._error is not None:
             raise self._error
         assert self.run is not None
@@ -255,16 +255,16 @@ class Session:
             with (
                 contextlib.nullcontext() if self.in_this_process else self._stop.second_interrupts()
             ):
-                goes_on = self._teller.report(status)
+                continues = self._teller.report(status)
         except KeyboardInterrupt:
             if self.in_this_process or self._stop.count < 2:
                 raise
-            # Whoever asks twice would have to interrupt the next one too.
+            # A user who has asked twice should not have to interrupt the next callback too.
             self._teller = None
             return
         except BaseException as error:
-            self._error, goes_on = error, False
-        if not goes_on and not self._asked:
+            self._error, continues = error, False
+        if not continues and not self._asked:
             self.stop()
 
 

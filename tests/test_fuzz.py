@@ -178,13 +178,13 @@ def test_checkpoint(count, checkpoint):
     files = {path: path.read_bytes() for path in checkpoint.path.iterdir()}
     contents = checkpoint.contents()
 
-    def sealed_anew(name: str, value: object) -> bytes:
-        """What nobody wrote but somebody who knows how."""
+    def with_right_digest(name: str, value: object) -> bytes:
+        """Contents that were changed by someone who recomputed their digest."""
         changed = {**contents, name: value}
         return json.dumps({**changed, "own_sha256": checkpoint_folder._digest_of(changed)}).encode()
 
     main = checkpoint.path / checkpoint_folder.CONTENTS
-    forged = st.builds(sealed_anew, st.sampled_from([*contents, "other"]), json_values)
+    forged = st.builds(with_right_digest, st.sampled_from([*contents, "other"]), json_values)
     cases = st.one_of(
         *(st.tuples(st.just(path), damaged(data)) for path, data in files.items()),
         st.tuples(st.just(main), forged),

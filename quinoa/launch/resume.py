@@ -1,4 +1,4 @@
-"""Bringing a run that has ended, in whatever way, to where it can go on."""
+"""Prepares the folder of a run that has ended, in whatever way, for resuming it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from quinoa.launch.storage import lock
 def locked(folder: RunFolder) -> Iterator[None]:
     """Keeps others from running in a run's folder at the same time.
 
-    The kernel lets go of it when this process is gone, however it went.
+    The kernel releases the lock when this process ends, however it ends.
 
     Raises:
         ExperimentError: another process runs in it.
@@ -45,7 +45,7 @@ def make_ready(
         folder: of the run.
         counts: of the run at the whole checkpoint; zeros where there is none.
         damaged: those newer than that one.
-        keep_replay: have the run go on with what its replay held, where that is saved.
+        keep_replay: resume with the saved contents of replay, where there are any.
 
     Returns:
         A line on each that was set aside.
@@ -56,7 +56,7 @@ def make_ready(
         steps = counts.actor_steps if counts else -1
         metrics_log.truncate(path, steps)
     if not keep_replay:
-        # A replay server that starts takes up what it finds.
+        # A replay server loads what it finds when it starts.
         shutil.rmtree(folder.replay, ignore_errors=True)
     for path in (folder.result, folder.counter, folder.status, folder.processes):
         path.unlink(missing_ok=True)

@@ -93,7 +93,7 @@ def train(
         experiment: what to run.
         folder: where to.
         engine: what runs it.
-        resumed_at: the actor steps from which a run goes on that the folder already has.
+        resumed_at: the actor steps from which the folder's run is resumed; None for a new run.
         called_in: the folder that the program was called in; by default, that it is in now.
         view: shows how it goes; by default a `Progress` on standard error.
         on_start: called when the folder has become a run's, before anything is started.
@@ -109,7 +109,7 @@ def train(
         OSError: the run is over, and what came of it cannot be written.
     """
     with signals.caught() as stop, contextlib.ExitStack() as ending:
-        # First of all, so that whoever looks knows when this process is gone.
+        # First of all, so that `quinoa status` can tell when this process is gone.
         ProcessList(folder)
         save(experiment, folder, resumed_at=resumed_at, called_in=called_in)
         if on_start is not None:

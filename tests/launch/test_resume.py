@@ -1,4 +1,4 @@
-"""Runs that go on: what they keep, what they refuse, and what becomes of damaged checkpoints."""
+"""Resuming runs: what is kept, what is refused, and what becomes of damaged checkpoints."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_run_goes_on_where_it_ended(run):
     rows = [len(table) for table in tables(run)]
     status, out, err = go_on(run, "--steps=1500", "--change=steps")
     assert status == 0, err
-    assert f"Going on from {before.actor_steps} steps." in out
+    assert f"Resuming from {before.actor_steps} steps." in out
     after = learner_checkpoints.newest(run.checkpoints).counts()
     assert 1500 <= after.actor_steps < 1600
     assert after.episodes > before.episodes
@@ -92,7 +92,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):
     path.write_bytes(path.read_bytes()[:-4])
     status, out, err = go_on(run)
     assert status == 0, err
-    assert f"Going on from {steps} steps." in out
+    assert f"Resuming from {steps} steps." in out
     assert f"{newest.path} is damaged (policy.npy is not what was written); it is kept as" in err
     assert newest.path.with_name(newest.path.name + ".damaged").is_dir()
     for table in tables(run):
@@ -215,7 +215,7 @@ def test_a_run_whose_every_process_is_killed_goes_on(tmp_path):
     with started(resumed) as process:
         out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    assert f"Going on from {before.actor_steps} steps." in out
+    assert f"Resuming from {before.actor_steps} steps." in out
     assert learner_checkpoints.newest(folder.checkpoints).counts().actor_steps >= 6000
     for table in tables(folder):
         assert table["actor_steps"].is_monotonic_increasing

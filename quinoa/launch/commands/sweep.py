@@ -115,7 +115,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     sweep = SweepFolder(start.absolute(values.resume))
     planned = sweep.load()
     with _locked(sweep):
-        return _go_through(
+        return _run_planned(
             sweep,
             planned,
             values.at_once or sweep.at_once(),
@@ -159,7 +159,7 @@ def _begin(
         if preset is not None:
             sweep.keep_preset(preset)
         sweep.save(planned, at_once, settings, start.path)
-        return _go_through(sweep, planned, at_once, inherited, start)
+        return _run_planned(sweep, planned, at_once, inherited, start)
 
 
 def _planned(
@@ -261,7 +261,7 @@ def _locked(sweep: SweepFolder) -> contextlib.AbstractContextManager[None]:
     return lock.locked(sweep.root, in_use)
 
 
-def _go_through(
+def _run_planned(
     sweep: SweepFolder,
     planned: Sequence[PlannedRun],
     at_once: int,

@@ -73,8 +73,8 @@ class Experiment:
     max_episode_steps: Annotated[int, Bounds(at_least=1)] = 100_000
     """Actions after which an episode that has not ended is cut off (as a time limit would)."""
     max_parameter_age: Annotated[int, Bounds(at_least=1)] = 20_000
-    """Gradient steps that the parameters of an actor may be behind; it warns when they are more
-    than that, and goes on."""
+    """Gradient steps that an actor's parameters may be behind the learner's. When they are further
+    behind, the actor warns and continues."""
     seed: Annotated[int, Bounds(at_least=0, at_most=2**31 - 1), Flag(bounds=Bounds(at_least=0))] = 0
     """Seed of everything random."""
     learner_threads: Annotated[int, Bounds(at_least=1)] | None = None

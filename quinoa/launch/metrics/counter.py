@@ -151,7 +151,7 @@ class Counter:
             if self._disk_failing_since is None:
                 say(
                     f"quinoa: note: {self._folder.status} cannot be written ({error.strerror}): "
-                    "make room. The run goes on, and is counted.",
+                    "make room. The run continues, and its steps are counted.",
                     sys.stderr,
                 )
         self._note_disk(is_written)

@@ -30,9 +30,10 @@ class MetricsLog:
 
         Args:
             folder: of the run.
-            resumed_at: the actor steps that the run goes on from, if it does.
-            writer: names whoever writes while the counter does. TensorBoard reads one file at a
-                time in a folder, so its files have one of their own, of this name.
+            resumed_at: the actor steps from which a run is resumed; None for a new run.
+            writer: names the writer, as another process may write while the counter does. Its
+                files for TensorBoard, which reads one file at a time in a folder, are in a folder
+                of this name.
         """
         self._folder = folder
         self._resumed_at = resumed_at
@@ -151,7 +152,7 @@ class _Table:
     def __init__(self, path: Path, columns: Sequence[str]):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = RecordFile(path, lines=True)
-        # Whoever wrote it before may have been killed within a line.
+        # An earlier writer may have been killed within a line.
         self.file.repair()
         header = _header(path)
         self._columns = header or list(columns)

@@ -34,8 +34,8 @@ class Reporter:
         Args:
             send: `Counter.report`, or a remote call of it.
             role: what this process does; names the file of its rows.
-            source: whose totals these are, where a process that is started again takes up the
-                count of the one before. By default the source is new, and its counts add to those
+            source: whose totals these are, where a restarted process continues the count of
+                the one before. By default the source is new, and its counts add to those
                 of the process before.
         """
         self._send = send

@@ -109,7 +109,7 @@ class DivergenceGuard:
         self._begin_window()
         self._warn(
             EventKind.ROLLED_BACK,
-            f"{problem} It goes on from {checkpoint.path}; the next time, the run ends.",
+            f"{problem} Learning continues from {checkpoint.path}; the next time, the run ends.",
             checkpoint=checkpoint.path.name,
             not_finite=not_finite,
         )

@@ -37,7 +37,7 @@ class RoleWarnings:
         for fault in faults:
             self._warn(
                 EventKind.EPISODE_DROPPED,
-                f"an episode was dropped, the others go on: {fault}",
+                f"an episode was dropped, the others continue: {fault}",
                 kind=fault.kind.value,
             )
 

@@ -9,7 +9,7 @@ WALL_TIME = "wall_time"
 TIME_COLUMNS = (WALL_TIME, ACTOR_STEPS, LEARNER_STEPS)
 
 # Of actors and of the evaluator: means over the episodes that ended since the last row (their
-# number is under the name of the count of episodes), and what befell episodes.
+# number is under the name of the count of episodes), and how many were dropped or cut off.
 EPISODE_RETURN = "episode_return"
 EPISODE_RETURN_STD = "episode_return_std"
 EPISODE_RETURN_MIN = "episode_return_min"

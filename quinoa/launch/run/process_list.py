@@ -1,4 +1,4 @@
-"""Which processes a run has: written by its engine, read by what watches the run."""
+"""The list of a run's processes: its engine writes it, `quinoa status` reads it."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class RunFolder:
 
     @property
     def counter(self) -> Path:
-        """What the counter of a run that goes on would need if it were started again."""
+        """What the counter needs if it is restarted while the run lasts."""
         return self.root / "counter.json"
 
     @property
@@ -56,7 +56,7 @@ class RunFolder:
 
     @property
     def replay(self) -> Path:
-        """What replay held: one folder a checkpoint, numbered; none where nothing was saved."""
+        """Saved replay: one folder a checkpoint, numbered; none where nothing was saved."""
         return self.root / "replay"
 
     @property

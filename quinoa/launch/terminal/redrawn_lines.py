@@ -27,7 +27,7 @@ BLUE, ORANGE = "#56B4E9", "#E69F00"
 class RedrawnLines:
     """Lines at the bottom of a terminal; whatever else is printed meanwhile appears above them.
 
-    No method raises if the terminal has been closed: the work that the lines report on goes on.
+    No method raises if the terminal has been closed: the work that the lines report on continues.
     Any thread may call them.
 
     Attributes:

@@ -107,7 +107,7 @@ def _state(run: RunOverview) -> Text:
         return _ending(run)
     if run.state is RunState.DEAD:
         gone = "" if run.engine is None else f", and its process {run.engine.pid} is gone"
-        return Text(f"died without a word: {silence}{gone}", f"bold {ORANGE}")
+        return Text(f"ended unexpectedly: {silence}{gone}", f"bold {ORANGE}")
     if run.state is RunState.SILENT:
         where = ""
         if run.engine is not None:
@@ -151,7 +151,7 @@ def _next(run: RunOverview) -> list[Text]:
         # No steps are left to resume it for.
         return [evaluate]
     if run.state is RunState.SILENT and not run.is_alive:
-        return [Text(f"If it is gone, to go on with it: {resume}")]
+        return [Text(f"If it is gone, to resume it: {resume}")]
     if run.state is RunState.DEAD and run.learned is None:
         return [Text(f"It had saved nothing yet. To start it again: {resume}")]
     if run.state is RunState.DEAD or (

@@ -1,8 +1,8 @@
-"""A run's metrics at Weights & Biases, for who asks for it.
+"""Copies a run's metrics to Weights & Biases, where `--wandb` asks for it.
 
 A thread of the main process reads what the run has written to its files, and passes it on under
-the tags that TensorBoard has. So the run does not wait for Weights & Biases, whatever becomes of
-that; and it works where the run's processes have a network of their own. Its own library finds the
+the tags that TensorBoard has. So the run never waits for Weights & Biases, even when that
+fails; and it works where the run's processes have a network of their own. Its own library finds the
 credentials, where `wandb login` has put them; nothing of them is written here.
 """
 
@@ -56,7 +56,7 @@ def mirrored(folder: RunFolder, project: str | None) -> Iterator[None]:
     Whatever fails of it costs one note, and nothing else.
 
     Args:
-        folder: of the run, which may go on from earlier.
+        folder: of the run, which may be a resumed one.
         project: at Weights & Biases; None does nothing.
     """
     if project is None:
@@ -146,7 +146,7 @@ def _library() -> ModuleType:
 
 def _note(text: str) -> None:
     say(
-        f"quinoa: note: Weights & Biases: {text}. The run goes on without it; its metrics are in "
+        f"quinoa: note: Weights & Biases: {text}. The run continues without it; its metrics are in "
         "its folder.",
         sys.stderr,
     )

@@ -166,7 +166,7 @@ def test_a_run_that_was_killed(running, status):
     code, out, _ = status(running)
     assert code == 1
     assert re.search(
-        r"died without a word: no sign of life for 1:4\d, and its process \d+ is gone", out
+        r"ended unexpectedly: no sign of life for 1:4\d, and its process \d+ is gone", out
     )
     assert f"quinoa train --resume={running.root}" in out
     assert re.search(r"learner-0 +gone +- +-", out)
@@ -179,7 +179,7 @@ def test_a_run_that_was_killed_before_it_had_written_anything(folder, status, mo
     monkeypatch.setattr("quinoa.launch.watch.overview.SILENT_S", 0.0)
     code, out, _ = status(folder)
     assert code == 1
-    assert re.search(r"^died without a word: no sign of life for 0:\d\d$", out, re.MULTILINE)
+    assert re.search(r"^ended unexpectedly: no sign of life for 0:\d\d$", out, re.MULTILINE)
     assert f"It had saved nothing yet. To start it again: {resume}\n" in out
     monkeypatch.undo()
     ProcessList(folder)
@@ -194,7 +194,7 @@ def test_a_run_that_was_killed_before_it_had_written_anything(folder, status, mo
 
 def test_a_machine_that_was_started_anew_has_no_process_of_before(running, status):
     write_json(running.processes, {**read_json(running.processes), "boot": "another"})
-    assert "died without a word" in status(running)[1]
+    assert "ended unexpectedly" in status(running)[1]
 
 
 def test_a_process_is_there_though_the_clock_was_set_meanwhile(running, status):

@@ -169,7 +169,7 @@ def test_a_killed_sweep_takes_its_runs_along_and_goes_on_from_where_they_were(tm
     done = run(f"--resume={folder}")
     assert done.returncode == 0, done.stderr
     assert sweep.state(planned) is SweepRunState.FINISHED
-    assert "Going on from" in sweep.log(planned).read_text()
+    assert "Resuming from" in sweep.log(planned).read_text()
 
 
 @pytest.fixture

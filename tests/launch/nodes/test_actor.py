@@ -98,7 +98,7 @@ def test_what_breaks_now_and_then_is_counted_and_warned_of(act, capfd):
     assert {event["kind"] for event in events} == {"raised"}
     assert "ZeroDivisionError: the environment's own error" in events[0]["text"]
     err = capfd.readouterr().err
-    assert err.count("quinoa: note: actor-1: an episode was dropped, the others go on") == len(
+    assert err.count("quinoa: note: actor-1: an episode was dropped, the others continue") == len(
         events
     )
     # The steps that broke are not counted, as they are not written.

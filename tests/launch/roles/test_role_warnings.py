@@ -21,7 +21,7 @@ def lines(recorded):
 def test_a_warning_is_said_and_recorded(recorded, capsys):
     RoleWarnings("actor-3", recorded.append).dropped([EnvironmentFault("it broke", FaultKind.SPEC)])
     assert capsys.readouterr().err == (
-        "quinoa: note: actor-3: an episode was dropped, the others go on: it broke.\n"
+        "quinoa: note: actor-3: an episode was dropped, the others continue: it broke.\n"
     )
     (line,) = lines(recorded)
     assert line.pop("wall_time") > 1e9
@@ -30,7 +30,7 @@ def test_a_warning_is_said_and_recorded(recorded, capsys):
         "node": "actor-3",
         "kind": "spec",
         "count": 1,
-        "text": "an episode was dropped, the others go on: it broke.",
+        "text": "an episode was dropped, the others continue: it broke.",
     }
 
 

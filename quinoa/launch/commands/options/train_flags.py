@@ -28,8 +28,8 @@ def define() -> flags.FlagValues:
     flags.DEFINE_string(
         "resume",
         None,
-        "The folder of a run to go on with, from its newest checkpoint, however it ended. What it "
-        "was started with holds; where other flags say otherwise, --change must name them.",
+        "The folder of a run to resume from its newest checkpoint, however it ended. It keeps its "
+        "settings; --change must name those that other flags change.",
         flag_values=values,
     )
     flags.DEFINE_list(
@@ -41,7 +41,7 @@ def define() -> flags.FlagValues:
     flags.DEFINE_boolean(
         "resume_replay",
         False,
-        "With --resume: go on with what replay held when it was last saved, rather than empty.",
+        "With --resume: start with the replay that was last saved, rather than an empty one.",
         flag_values=values,
     )
     flags.DEFINE_enum(

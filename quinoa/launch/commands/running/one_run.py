@@ -60,9 +60,9 @@ def run(
     if values.preset is not None and values.resume is not None:
         raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
     if values.change and values.resume is None:
-        raise UsageError("--change says what may change of a run that goes on: give --resume too.")
+        raise UsageError("--change names what may change when a run is resumed: give --resume too.")
     if values.resume_replay and values.resume is None:
-        raise UsageError("--resume_replay is for a run that goes on: give --resume too.")
+        raise UsageError("--resume_replay is for a run that is resumed: give --resume too.")
     if values.wandb is not None:
         wandb_mirror.check()
     # First what can be checked without TensorFlow, whose import takes seconds.

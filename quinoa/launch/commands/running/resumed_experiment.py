@@ -50,7 +50,7 @@ def resume_experiment(
     from quinoa.launch.experiment.validation import validate
 
     if values["folder"].present:
-        raise UsageError("--resume goes on in the run's own folder: leave --folder out.")
+        raise UsageError("--resume continues in the run's own folder: leave --folder out.")
     # First, as what is imported next may go to another folder than a file's name leads from.
     named = {
         field: path(str(values[flag].value))
@@ -90,7 +90,7 @@ def resume_experiment(
     experiment = validate(experiment, done, held)
     for line in resume.make_ready(folder, counts, damaged, keep_replay=values.resume_replay):
         say(f"quinoa: note: {line}", sys.stderr)
-    say(f"Going on from {done} steps.")
+    say(f"Resuming from {done} steps.")
     return experiment, done
 
 

@@ -113,7 +113,7 @@ def _free_addresses() -> FixedAddresses:
 def _note_open_ports(error: OSError) -> None:
     say(
         f"quinoa: note: no private network can be made here ({error}): while the run lasts, "
-        "whoever reaches this machine's ports can reach its processes.",
+        "anyone who reaches this machine's ports can reach its processes.",
         sys.stderr,
     )
 

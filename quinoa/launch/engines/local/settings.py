@@ -16,7 +16,7 @@ class LocalSettings(SupervisedSettings):
     """Give the run's processes a network of their own, so that nobody else reaches their ports.
     Turn it off for environments that need the network."""
     require_private: bool = False
-    """Run nothing where no such network can be made, rather than say so and go on."""
+    """Refuse to run where no such network can be made, rather than warn and continue."""
 
     def __post_init__(self) -> None:
         """Checks the fields; raises `ConfigError`."""
