@@ -78,6 +78,9 @@ def test_one_item_holds_a_segment_and_one_row_a_transition():
     assert valid(rows).all()
 
 
+# The loop over K is a part of the learner's graph. An agent adds operations to the loop's body, the
+# same ones for every K and for every size of its networks. So each agent has to show only that none
+# of its operations are called from Python, and one agent that this is so for K = 1 too.
 @pytest.mark.parametrize(
     ("name", "steps_per_call"), [("iq", 1), ("iq", 20), ("quinoa", 20), ("sac", 20)]
 )

@@ -47,6 +47,8 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
     with started(command, cwd=project, env=projects.variables()) as process:
         # Of replay, the counter and the learner.
         assert wait_until(lambda: len(ports_of(root)) >= 3), process.poll()
+        # Of those, of the two actors, and of the evaluator.
+        assert len(nodes_of(root)) == 6
         assert not ports_of(root) & listening_here()
         out, err = process.communicate(timeout=250)
     assert process.returncode == 0, err
@@ -108,7 +110,7 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
     ("number", "private"),
     [
         (signal.SIGTERM, False),
-        # Two others hold these: the run above in a network of its own, and the next one by SIGHUP.
+        # In a network of its own, the run above learns, and the next one is ended by SIGHUP.
         pytest.param(signal.SIGHUP, True, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, True, marks=pytest.mark.slow),
     ],
@@ -146,14 +148,21 @@ def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
     assert read_json(RunFolder(root).result)["outcome"] == "stopped"
 
 
-def test_a_signal_before_anything_has_started_still_leaves_a_checkpoint(tmp_path):
-    root = tmp_path / "run"
-    with started(train_command(root, *ENDLESS)) as process:
+def test_a_signal_before_anything_has_started_leaves_a_checkpoint_and_nothing_else(
+    tmp_path, monkeypatch
+):
+    root, temporary = tmp_path / "run", tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with started(train_command(root, *ENDLESS, "--private_network")) as process:
         assert wait_until(lambda: len(nodes_of(root)) == 5), process.poll()
         process.send_signal(signal.SIGHUP)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
     assert not nodes_of(root)
+    assert not list(temporary.iterdir())
+    with resume.locked(RunFolder(root)):
+        pass
     assert learner_checkpoints.newest(root / "checkpoints").counts().learner_steps == 0
     assert read_json(RunFolder(root).result)["outcome"] == "stopped"
 

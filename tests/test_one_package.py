@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
+import numpy as np
 import pytest
 
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
 from tests import projects
+from tests.launch import factories
 
 
 # With the local engine, tests/test_end_to_end.py trains in the same project.
@@ -26,5 +31,10 @@ def test_a_project_with_folders_of_our_names_trains_agents_and_environments_of_i
         timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Return of the final policy: " in done.stdout
+    found = re.search(r"Return of the final policy: (\S+) ± \S+ \(10 episodes\)", done.stdout)
+    assert found, done.stdout
+    returns = read_json(RunFolder(project / "run").result)["final_returns"]
+    assert float(found[1]) == pytest.approx(np.mean(returns), abs=0.051)
+    # Those of the project's environment, each of whose steps gives at most 1.
+    assert all(0 < each <= factories.EPISODE_STEPS for each in returns)
     assert "note" not in done.stderr

@@ -457,7 +457,9 @@ class Rooted(TwoLosses):
         return {**super().losses(transitions, seed), "value": tf.sqrt(squares) + 0.0 * self.slow}
 
 
-# One loss, several, and variables that move in `after_step` and by the first batch.
+# One loss, several, and variables that move in `after_step` and by the first batch. The learner
+# skips steps, and tells agents apart by these alone: iq_flow has the loss of iq, and is initialized
+# by the first batch like quinoa.
 SKIPPING = pytest.mark.parametrize("name", ["iq", "sac", "quinoa"])
 
 

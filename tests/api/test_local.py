@@ -137,8 +137,8 @@ def test_ctrl_c_ends_a_run_while_a_callback_blocks_and_a_second_one_ends_that(tm
     ]
 
 
-# Its parts have tests of their own: tests/launch/machine/test_child_process.py kills a program, and
-# tests/test_end_to_end.py stops a run by SIGTERM.
+# Its parts have tests of their own: tests/launch/machine/test_child_process.py kills a program, the
+# child of which then gets SIGTERM. The one of the test above gets it by Ctrl-C, and saves the run.
 @pytest.mark.slow
 def test_a_program_that_is_killed_leaves_a_run_that_has_ended_in_order(tmp_path):
     program = _started(tmp_path)

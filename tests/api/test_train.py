@@ -140,14 +140,15 @@ def test_environments_of_every_form(env, name):
     batch.close()
 
 
-def test_an_environment_that_is_ready_stays_as_it_is_and_is_copied():
+def test_an_environment_that_is_ready_stays_as_it_is_and_is_copied(tmp_path):
     env = Toy()
     env.reset(seed=0)
     env.step(np.zeros(1, np.float32))
-    batch = quinoa.Experiment("iq", env=env).resolve().make_environments(2, "actor")
-    batch.reset()
-    steps = [batch.step([[0.0], [0.0]]) for _ in range(EPISODE)]
-    assert (steps[-1].episode_return == EPISODE).all()
+    small = {**SMALL, "steps": 120}
+    run = quinoa.train("iq", env=env, engine="serial", folder=tmp_path / "run", **small)
+    assert (run.evaluations["episode_return"] == EPISODE).all()
+    # By the run's environments, and by the evaluation's.
+    assert (run.curve("actor")["episode_return"].dropna() == EPISODE).all()
     assert env.steps == 1
 
 
@@ -263,17 +264,18 @@ def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):
             env=Toy, engine="serial", folder=tmp_path / name, seed=seed, wait=False, **SMALL
         )
 
-    runs = [train("a", 1), train("b", 2)]
+    runs = [train("a", 1), train("b", 1), train("c", 2)]
     assert all(run.wait(timeout=200).outcome == "finished" for run in runs)
     alone = []
-    thread = threading.Thread(target=lambda: alone.append(train("c", 1).wait()))
+    thread = threading.Thread(target=lambda: alone.append(train("d", 1).wait()))
     thread.start()
     thread.join(200)
     parameters = [
-        quinoa.load(tmp_path / name)._checkpoint(None).policy_parameters() for name in "abc"
+        quinoa.load(tmp_path / name)._checkpoint(None).policy_parameters() for name in "abcd"
     ]
-    np.testing.assert_array_equal(parameters[0], parameters[2])
-    assert (parameters[0] != parameters[1]).any()
+    np.testing.assert_array_equal(parameters[0], parameters[1])
+    np.testing.assert_array_equal(parameters[0], parameters[3])
+    assert (parameters[0] != parameters[2]).any()
     with pytest.raises(quinoa.RunError, match="not a run of this process"):
         quinoa.load(runs[0].path).stop()
 

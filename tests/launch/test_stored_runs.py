@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from quinoa.agents.policies import standalone
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.launch.helpers import ROOT
@@ -132,7 +133,16 @@ def test_export_takes_the_policy_out(quinoa, tmp_path):
     out = tmp_path / "policy"
     status, _, err = quinoa("export", str(STORED / SERIAL), f"--out={out}")
     assert status == 0, err
-    assert (out / "policy.npz").is_file()
+    policy = standalone.Policy.load(out / "policy.npz")
+    observations = np.array(
+        [[0.1, 0.9, -0.4, 0.2, 0.3], [-0.5, -1.0, 0.1, 1.0, -2.0], [0.0, 1.0, 0.0, 0.0, 0.0]],
+        np.float32,
+    )
+    # What the export of that commit gave. Single precision, whose rounding differs between
+    # processors.
+    np.testing.assert_allclose(policy.mode(observations), [[-0.2], [-0.8], [-0.2]], rtol=1e-5)
+    densities = policy.log_prob(observations, np.zeros((3, 1), np.float32))
+    np.testing.assert_allclose(densities, [-2.3500476, -2.8406851, -2.4007344], rtol=1e-4)
 
 
 def metrics(folder: RunFolder) -> dict[str, pd.DataFrame]:

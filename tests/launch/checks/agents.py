@@ -67,8 +67,12 @@ class Good(protocol.Agent):
         return {"value": tf.reduce_mean(self._value(transitions.observation))}
 
 
-class Delayed(Good):
-    """Right too: everything in it moves less often than usual."""
+class DelayedBesideFixed(Good):
+    """Right too: everything moves less often than usual, and what is named `fixed` never does."""
+
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
+        super().__init__(config, spec)
+        self._fixed_features = networks.Value(spec.observations.shape[0], [8])
 
     def parameter_groups(self) -> list[protocol.ParameterGroup]:
         value, policy = super().parameter_groups()
@@ -476,14 +480,6 @@ class MovesInLosses(Good):
     def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
         targets.smooth(self._value.variables, self._target_value.variables, 0.5)
         return super().losses(transitions, seed)
-
-
-class FixedNetwork(Good):
-    """No fault: a random network that is to stay as it is, and says so by its name."""
-
-    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
-        super().__init__(config, spec)
-        self._fixed_features = networks.Value(spec.observations.shape[0], [8])
 
 
 class NothingOfThisName(Good):

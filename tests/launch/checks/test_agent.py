@@ -41,15 +41,11 @@ def test_the_built_in_agents_pass(name):
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
-def test_a_network_that_is_fixed_needs_no_group_and_no_target():
-    losses.every_variable_is_accounted_for(subject(agents.FixedNetwork))
-
-
 @pytest.mark.parametrize(
     "agent_class",
     [
         agents.Good,
-        agents.Delayed,
+        agents.DelayedBesideFixed,
         agents.SampledAlone,
         tiny_discrete.Agent,
         tiny_on_policy.Agent,
