@@ -59,7 +59,7 @@ def test_a_module_that_exits_when_it_is_imported_is_one_line(quinoa, tmp_path, m
 @pytest.fixture
 def nothing_said(monkeypatch):
     """Of no environment has it been said that it cannot be closed."""
-    monkeypatch.setattr(canonical, "_said_of", set())
+    monkeypatch.setattr(canonical, "_logged", set())
 
 
 NOTE = f"quinoa: note: {UNCLOSABLE}: its close() fails, which changes nothing else: RuntimeError: "
