@@ -48,9 +48,13 @@ def test_lines_say_how_far_runs_are_and_how_they_end(shown):
     started, first, second, third, ended = stream.getvalue().splitlines()
     assert started.split() == ["one", "started"]
     assert " 0%, return -, time left unknown" in first
-    assert "25%, return 1.5, 0:00 left" in second
+    # On a busy machine this takes a second or two.
+    assert re.search(r"25%, return 1\.5, 0:0\d left", second)
     assert "100%, return 2.5" in third
-    assert re.fullmatch(r"one      finished, 0:00; 1 of 2 runs, 0:00 gone, 0:00 left", ended)
+    seconds = r"0:0\d"
+    assert re.fullmatch(
+        rf"one      finished, {seconds}; 1 of 2 runs, {seconds} gone, {seconds} left", ended
+    )
 
 
 def test_a_run_that_has_no_status_yet_is_passed_over(shown, tmp_path):
