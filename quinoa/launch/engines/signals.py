@@ -58,6 +58,8 @@ class StopSignals:
         self._lock = threading.Lock()
         self._tell: Callable[[Asked], object] | None = None
         self._num_read = self._num_told = 0
+        self._resent_to_read: int | None = None
+        self._resent_to_handle = False
         self._last = CTRL_C
         self._interrupts = False
 
@@ -75,16 +77,18 @@ class StopSignals:
     def count(self) -> int:
         """The number of requests."""
         is_orphan = self._parent is not None and os.getppid() != self._parent
-        return max(self._num_asked, int(self._hung_up or is_orphan))
+        return max(self._num_asked, self._num_read, int(self._hung_up or is_orphan))
 
     def __call__(self, signal_number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         del frame
-        if signal_number == signal.SIGHUP:
+        if self._resent_to_handle:
+            self._resent_to_handle = False
+        elif signal_number == signal.SIGHUP:
             self._hung_up = True
         else:
             self._num_asked += 1
-        if self._interrupts and self._num_asked >= 2:
+        if self._interrupts and self.count >= 2:
             self._interrupts = False
             raise KeyboardInterrupt
 
@@ -115,14 +119,25 @@ class StopSignals:
             self._interrupts = False
 
     def read_from(self, descriptor: int) -> None:
-        """Reads the numbers of signals from a pipe as the kernel delivers them, up to its end."""
+        """Reads the numbers of signals from a pipe as the kernel delivers them, up to its end.
+
+        Only here is each signal seen: Python calls the handler once for all signals of a kind that
+        came during one long call of the main thread.
+        """
         while numbers := os.read(descriptor, 64):
             for number in numbers:
-                is_ours = number in _SIGNALS and signal.getsignal(number) is self
-                if is_ours:
-                    self._num_read += number != signal.SIGHUP
-                    self._last = CTRL_C if number == signal.SIGINT else signal.Signals(number).name
-                    self._tell_news(hung_up=number == signal.SIGHUP)
+                if number not in _SIGNALS or signal.getsignal(number) is not self:
+                    continue
+                if number == self._resent_to_read:
+                    self._resent_to_read = None
+                    continue
+                self._num_read += number != signal.SIGHUP
+                self._last = CTRL_C if number == signal.SIGINT else signal.Signals(number).name
+                self._tell_news(hung_up=number == signal.SIGHUP)
+                if self._interrupts and self._num_read >= 2:
+                    # The handler may have seen one signal of the two, and is to interrupt.
+                    self._resent_to_read, self._resent_to_handle = number, True
+                    signal.pthread_kill(_main_thread(), number)
 
     def _tell_news(self, *, hung_up: bool = False) -> None:
         with self._lock:
@@ -132,6 +147,12 @@ class StopSignals:
                 return
             self._num_told = count
             self._tell(Asked(count, self._last))
+
+
+def _main_thread() -> int:
+    identity = threading.main_thread().ident
+    assert identity is not None
+    return identity
 
 
 def _belongs_to_parent() -> bool:

@@ -90,6 +90,29 @@ def test_it_is_told_at_once_whatever_the_main_thread_is_at():
     assert stop.count == 1
 
 
+def ask_twice_while_busy() -> None:
+    """Two signals come during one call of C: Python calls the handler once for both."""
+    for after_s in (0.2, 0.4):
+        threading.Timer(after_s, signal.raise_signal, (signal.SIGINT,)).start()
+    busy(1.0)
+
+
+def test_two_during_one_long_call_count_as_two():
+    with signals.caught() as stop:
+        ask_twice_while_busy()
+        assert stop.count == 2
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.1)
+        assert stop.count == 3
+
+
+def test_two_during_one_long_call_interrupt_where_that_is_wanted():
+    with signals.caught() as stop, stop.second_interrupts():
+        with pytest.raises(KeyboardInterrupt):
+            ask_twice_while_busy()
+        assert stop.count == 2
+
+
 def test_it_is_said_what_a_request_to_end_loses():
     first = signals.Asked(1, "SIGTERM")
     assert first.about_run(saves_replay=True) == (
