@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +40,7 @@ class Policy:
         # The only state of sampling: samples are numbered, and the number is the seed.
         self._draws = 0
         self._lock = threading.Lock()
-        observations = tf.TensorSpec([None, layout.observation_size], tf.float32)
-        seeds = tf.TensorSpec([2], tf.int32)
-        self._mode = tf.function(lambda observation: policy(observation).mode(), [observations])
-        self._sample = tf.function(
-            lambda observation, seed: policy(observation).sample(seed=seed), [observations, seeds]
-        )
+        self._observations = tf.TensorSpec([None, layout.observation_size], tf.float32)
 
     def __call__(
         self, observation: Any, *, sample: bool = False, seed: int | None = None
@@ -78,6 +74,26 @@ class Policy:
         """Chooses an action, by the interface of Stable-Baselines3; the returned state is None."""
         del state
         return self(observation, sample=not deterministic), None
+
+    @functools.cached_property
+    def _mode(self) -> Any:
+        from quinoa.agents import graphs
+
+        return graphs.trace(
+            lambda observation: self._policy(observation).mode(), self._observations
+        )
+
+    @functools.cached_property
+    def _sample(self) -> Any:
+        import tensorflow as tf
+
+        from quinoa.agents import graphs
+
+        return graphs.trace(
+            lambda observation, seed: self._policy(observation).sample(seed=seed),
+            self._observations,
+            tf.TensorSpec([2], tf.int32),
+        )
 
     def _next(self, seed: int | None) -> int:
         if seed is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from quinoa.agents import graphs
 from quinoa.agents.divergence import NonFiniteError
 from quinoa.agents.protocol import Policy
 from quinoa.agents.source import Parameters, Writer
@@ -221,7 +222,6 @@ def _compiled_for(policy: Policy, kind: _Kind) -> _Compiled:
 def _compile(policy: Policy, kind: _Kind) -> _Compiled:
     reference = weakref.ref(policy)
 
-    @tf.function
     def act(observation: tf.Tensor, step: tf.Tensor, base_seed: tf.Tensor) -> Any:
         traced = reference()
         assert traced is not None  # It is compiled within `_compile`, whose argument it is.
@@ -234,10 +234,12 @@ def _compile(policy: Policy, kind: _Kind) -> _Compiled:
             return action
         return action, dict(traced.extras(distribution, action))
 
-    # The concrete function: no search for a matching trace at each step.
-    concrete: _Compiled = act.get_concrete_function(
+    function = graphs.trace(
+        act,
         tf.TensorSpec(kind.observation_shape, tf.float32),
         tf.TensorSpec([], tf.int32),
         tf.TensorSpec([2], tf.int32),
     )
+    # The concrete function: no search for a matching trace at each step.
+    concrete: _Compiled = function.get_concrete_function()
     return concrete

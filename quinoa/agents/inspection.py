@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from quinoa.agents import graphs
 from quinoa.agents.actor import step_number
 from quinoa.agents.protocol import Agent
 
@@ -52,12 +53,6 @@ def inspection_function(
     """
     base_seed = tf.constant([seed % 2**31, 0x15EE], tf.int32)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec(observation_shape, tf.float32),
-            tf.TensorSpec([], tf.int32),
-        ]
-    )
     def inspect(
         observation: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
@@ -77,8 +72,12 @@ def inspection_function(
             entropy = -tf.reduce_mean(distribution.log_prob(drawn), axis=0)
         return action, entropy, agent.value(observation)
 
+    function = graphs.trace(
+        inspect, tf.TensorSpec(observation_shape, tf.float32), tf.TensorSpec([], tf.int32)
+    )
+
     def call(observation: FloatArray, step: int) -> Inspection:
-        action, entropy, value = inspect(tf.constant(observation), step_number(step))
+        action, entropy, value = function(tf.constant(observation), step_number(step))
         return Inspection(
             action.numpy(),
             None if entropy is None else entropy.numpy(),

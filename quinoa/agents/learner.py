@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import (
+    graphs,
     initialization,
     learner_checkpoint,
     parameter_groups,
@@ -69,7 +71,9 @@ class Learner(snt.Module):
         self._is_initialized = False
         if jit_compile is None:
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
-        self._fused_steps = tf.function(self._steps_and_metrics, jit_compile=jit_compile)
+        self._jit_compile = jit_compile
+        # Traced at the first step, which has the shapes.
+        self._fused_steps: Callable[[Transition], Mapping[str, tf.Tensor]] | None = None
         self._groups = list(self.agent.parameter_groups())
         parameter_groups.check(self._groups)
         self._optimizers = [group.optimizer.make(group.learning_rate) for group in self._groups]
@@ -81,7 +85,7 @@ class Learner(snt.Module):
         self._float_variables = [
             variable for variable in (*self.agent.variables, *slots) if variable.dtype.is_floating
         ]
-        self._which_are_finite = tf.function(self._finite, jit_compile=jit_compile)
+        self._which_are_finite: Callable[[], tf.Tensor] | None = None
         self._identity = learner_checkpoint.Identity(agent_class, config, spec)
         self._checkpoint = tf.train.Checkpoint(
             agent=self.agent,
@@ -132,21 +136,27 @@ class Learner(snt.Module):
             self.agent.initialize(tf.nest.map_structure(lambda x: x[0], superbatch))
             self._initialized.assign(True)
             self._is_initialized = True
-        metrics: Mapping[str, tf.Tensor] = self._fused_steps(superbatch)
-        return metrics
+        if self._fused_steps is None:
+            self._fused_steps = graphs.trace(
+                self._steps_and_metrics, superbatch, jit_compile=self._jit_compile
+            )
+        return self._fused_steps(superbatch)
 
     def _steps_and_metrics(self, superbatch: Transition) -> dict[str, tf.Tensor]:
         num_steps = tf.shape(superbatch.reward)[0]
         names = parameter_groups.loss_names(self._groups)
-        totals = tf.zeros([2, len(names)])
-        num_good, last_good = 0, num_steps - 1
-        for k in tf.range(num_steps):
-            batch = tf.nest.map_structure(lambda x: x[k], superbatch)  # noqa: B023
-            values, is_good = self._one_step(batch)
+
+        def step(
+            k: tf.Tensor, totals: tf.Tensor, num_good: tf.Tensor, last_good: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+            values, is_good = self._one_step(tf.nest.map_structure(lambda x: x[k], superbatch))
             # Not a product with 0, which leaves what is not finite so.
             totals += tf.where(is_good, values, 0.0)
             num_good += tf.cast(is_good, tf.int32)
-            last_good = tf.where(is_good, k, last_good)
+            return k + 1, totals, num_good, tf.where(is_good, k, last_good)
+
+        none_done = (0, tf.zeros([2, len(names)]), 0, num_steps - 1)
+        _, totals, num_good, last_good = tf.while_loop(lambda k, *_: k < num_steps, step, none_done)
         self._skipped.assign_add(tf.cast(num_steps - num_good, tf.int64))
         means = totals / tf.cast(num_good, tf.float32)
         last = tf.nest.map_structure(lambda x: x[last_good], superbatch)
@@ -164,16 +174,17 @@ class Learner(snt.Module):
             The losses and their gradients' norms, float32 [2, number of losses]; whether it was
             done, bool [].
         """
-        # AutoGraph converts this and what it calls, so that agents may write `if` on tensors. It
-        # knows neither := nor zip(strict=True).
         losses, gradients = self.losses_and_gradients(batch)
         norms = [tf.linalg.global_norm(gradients[name]) for name in losses]
         values = tf.stack([list(losses.values()), norms])
         is_good = tf.reduce_all(tf.math.is_finite(values))
         self._steps.assign_add(1)
-        if is_good:
+
+        def move() -> None:
             self._apply(gradients, norms)
             self.agent.after_step(self._steps, batch, self._step_seed(1))
+
+        graphs.do_if(is_good, move)
         return values, is_good
 
     def losses_and_gradients(
@@ -201,11 +212,14 @@ class Learner(snt.Module):
                 clipped[name], _ = tf.clip_by_global_norm(
                     gradients[name], self._config.max_gradient_norm, use_norm=norms[index]
                 )
-        for index, group in enumerate(self._groups):
+        for optimizer, group in zip(self._optimizers, self._groups):  # noqa: B905
             pairs = [(clipped[group.loss].pop(0), variable) for variable in group.variables]
+            apply = functools.partial(optimizer.apply_gradients, pairs)
             # Decided while tracing where the period is 1, so that the graph has no condition.
-            if group.period == 1 or tf.equal(tf.math.floormod(self._steps, group.period), 0):
-                self._optimizers[index].apply_gradients(pairs)
+            if group.period == 1:
+                apply()
+            else:
+                graphs.do_if(tf.equal(tf.math.floormod(self._steps, group.period), 0), apply)
 
     def variables_of(self, loss: str) -> list[tf.Variable]:
         """The variables that a loss trains."""
@@ -213,6 +227,8 @@ class Learner(snt.Module):
 
     def not_finite(self) -> list[str]:
         """Names the variables with NaN or an infinity in them, targets and optimisers' included."""
+        if self._which_are_finite is None:
+            self._which_are_finite = graphs.trace(self._finite, jit_compile=self._jit_compile)
         is_finite = self._which_are_finite().numpy()
         return [
             variable.name.partition(":")[0]

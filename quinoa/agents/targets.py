@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
+
+from quinoa.agents import graphs
 
 Variables = Sequence[tf.Variable]
 
@@ -45,8 +48,5 @@ def periodic(online: Variables, target: Variables, period: int, step: tf.Tensor)
     """
     due = tf.equal(tf.math.floormod(step, period), 0)
 
-    def copy_all() -> tf.Tensor:
-        copy(online, target)
-        return tf.constant(True)
-
-    return tf.cond(due, copy_all, lambda: tf.constant(False))
+    graphs.do_if(due, functools.partial(copy, online, target))
+    return due

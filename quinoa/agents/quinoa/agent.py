@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import protocol, targets
+from quinoa.agents import graphs, protocol, targets
 from quinoa.agents.policies import make_flow_policy
 from quinoa.agents.quinoa import config as quinoa_config
 from quinoa.agents.quinoa import loss as quinoa_loss
@@ -92,9 +92,13 @@ class Agent(protocol.Agent):
             halvings = tf.cast(step, tf.float32) / config.learning_rate_half_life
             rate = tf.maximum(config.learning_rate * 0.5**halvings, config.learning_rate_min)
             self._learning_rate.assign(rate)
-        if config.prior_period and tf.equal(tf.math.floormod(step, config.prior_period), 0):
-            self._move_temperature(transitions.observation, seed)
-            targets.copy(self.policy.variables, self._copied_policy.variables)
+        if config.prior_period:
+
+            def renew_prior() -> None:
+                self._move_temperature(transitions.observation, seed)
+                targets.copy(self.policy.variables, self._copied_policy.variables)
+
+            graphs.do_if(tf.equal(tf.math.floormod(step, config.prior_period), 0), renew_prior)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """See the base class."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from quinoa.agents import protocol
+from quinoa.agents import graphs, protocol
 from quinoa.launch.checks.base import require
 from quinoa.launch.checks.subject import NUM_CALLS, SEED, STEPS_PER_CALL, AgentSubject, tensors
 from quinoa.launch.checks.variables import in_groups_of, listed, paths_of
@@ -116,9 +116,9 @@ def every_variable_is_accounted_for(subject: AgentSubject) -> str:
     values = {variable.ref(): variable.numpy() for variable in agent.trainable_variables}
     batch, seed = tensors(subject.batches(seed=1)), tf.constant(SEED)
 
-    @tf.function
-    def after_step(step: tf.Tensor) -> None:
-        agent.after_step(step, batch, seed)
+    after_step = graphs.trace(
+        lambda step: agent.after_step(step, batch, seed), tf.TensorSpec([], tf.int64)
+    )
 
     def still() -> list[tf.Variable]:
         return [

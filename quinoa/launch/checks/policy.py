@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from quinoa.agents import protocol
+from quinoa.agents import graphs, protocol
 from quinoa.agents.actions import FiniteSet
 from quinoa.agents.parameter_vector import flatten, unflatten
 from quinoa.launch.checks.base import CheckError, require
@@ -40,7 +40,6 @@ def policy_has_its_shapes(subject: AgentSubject) -> str:
             "event)",
         )
 
-    @tf.function
     def act(observation: tf.Tensor) -> dict[str, tf.Tensor]:
         distribution = policy(observation)
         action = distribution.sample(seed=tf.constant(SEED))
@@ -63,7 +62,8 @@ def policy_has_its_shapes(subject: AgentSubject) -> str:
         "sample(3, seed=s)": (dtype, (3, *of_actions[1])),
         "log_prob(actions)": (np.dtype(np.float32), (3, count)),
     }
-    results = act(tf.constant(states))
+    traced = graphs.trace(act, tf.constant(states))
+    results = traced(tf.constant(states))
     for name, tensor in results.items():
         dtype, shape = wanted[name]
         require(
@@ -71,7 +71,7 @@ def policy_has_its_shapes(subject: AgentSubject) -> str:
             f"{name} of the policy's distribution is {tensor.dtype.name} {tensor.shape}, "
             f"not {dtype.name} {list(shape)}",
         )
-    again = act(tf.constant(states))["sample(seed=s)"]
+    again = traced(tf.constant(states))["sample(seed=s)"]
     require(
         bool(tf.reduce_all(again == results["sample(seed=s)"])),
         "sample(seed=s) draws other actions the next time: use the seed that it is given "

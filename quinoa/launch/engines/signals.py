@@ -126,18 +126,21 @@ class StopSignals:
         """
         while numbers := os.read(descriptor, 64):
             for number in numbers:
-                if number not in _SIGNALS or signal.getsignal(number) is not self:
-                    continue
-                if number == self._resent_to_read:
-                    self._resent_to_read = None
-                    continue
-                self._num_read += number != signal.SIGHUP
-                self._last = CTRL_C if number == signal.SIGINT else signal.Signals(number).name
-                self._tell_news(hung_up=number == signal.SIGHUP)
-                if self._interrupts and self._num_read >= 2:
-                    # The handler may have seen one signal of the two, and is to interrupt.
-                    self._resent_to_read, self._resent_to_handle = number, True
-                    signal.pthread_kill(_main_thread(), number)
+                is_ours = number in _SIGNALS and signal.getsignal(number) is self
+                if is_ours:
+                    self._read(number)
+
+    def _read(self, number: int) -> None:
+        if number == self._resent_to_read:
+            self._resent_to_read = None
+            return
+        self._num_read += number != signal.SIGHUP
+        self._last = CTRL_C if number == signal.SIGINT else signal.Signals(number).name
+        self._tell_news(hung_up=number == signal.SIGHUP)
+        if self._interrupts and self._num_read >= 2:
+            # The handler may have seen one signal of the two, and is to interrupt.
+            self._resent_to_read, self._resent_to_handle = number, True
+            signal.pthread_kill(_main_thread(), number)
 
     def _tell_news(self, *, hung_up: bool = False) -> None:
         with self._lock:

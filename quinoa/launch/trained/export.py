@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from quinoa.agents import graphs
 from quinoa.agents.policies import standalone
 from quinoa.launch.errors import FatalError
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
@@ -139,18 +140,15 @@ class _PolicyModule(tf.Module):
         action = tf.TensorSpec([None, *actions.shape], actions.dtype, "action")
         seed = tf.TensorSpec([2], tf.int32, "seed")
 
-        def function(body: Callable[..., tf.Tensor], *signature: tf.TensorSpec) -> Any:
-            return tf.function(body, input_signature=signature)
-
         self.mode: Any = None
         self.log_prob: Any = None
         if policy.has_mode:
-            self.mode = function(lambda observation: policy(observation).mode(), observation)
-        self.sample = function(
+            self.mode = graphs.trace(lambda observation: policy(observation).mode(), observation)
+        self.sample = graphs.trace(
             lambda observation, seed: policy(observation).sample(seed=seed), observation, seed
         )
         if policy.has_density:
-            self.log_prob = function(
+            self.log_prob = graphs.trace(
                 lambda observation, action: policy(observation).log_prob(action),
                 observation,
                 action,

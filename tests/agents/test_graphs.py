@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from quinoa.agents import graphs
+
+
+def is_converted() -> bool:
+    status = tf.__internal__.autograph.control_status_ctx().status
+    return bool(status.name == "ENABLED")
+
+
+def test_a_function_is_traced_once_and_as_it_is():
+    traced = []
+
+    def double(x):
+        traced.append(is_converted())
+        return 2 * x
+
+    function = graphs.trace(double, tf.constant(1.0))
+    assert [float(function(tf.constant(x))) for x in (1.0, 2.0)] == [2.0, 4.0]
+    assert traced == [False]
+
+
+def test_autograph_helps_where_a_condition_is_a_tensor():
+    traced = []
+
+    def collatz(n):
+        traced.append(is_converted())
+        steps = 0
+        while n != 1:
+            if n % 2 == 0:
+                n //= 2
+            else:
+                n = 3 * n + 1
+            steps += 1
+        return steps
+
+    function = graphs.trace(collatz, tf.constant(6))
+    assert [int(function(tf.constant(n))) for n in (6, 7, 1)] == [8, 16, 0]
+    assert traced == [False, True]
+
+
+def test_specs_are_what_it_can_be_called_with():
+    function = graphs.trace(tf.reduce_sum, tf.TensorSpec([None], tf.float32))
+    assert float(function(tf.ones([5]))) == 5.0
+    with pytest.raises((TypeError, ValueError)):
+        function(tf.ones([5, 1]))
+
+
+def test_an_error_is_the_functions_own_and_alone():
+    def fails(x):
+        raise KeyError("no such thing")
+
+    with pytest.raises(KeyError, match="no such thing") as caught:
+        graphs.trace(fails, tf.constant(1.0))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_something_is_done_if_a_condition_holds(jit_compile):
+    variable = tf.Variable(np.float32(1.0))
+
+    def body(times):
+        graphs.do_if(times > 0, lambda: variable.assign_add(times))
+        return variable.read_value()
+
+    function = graphs.trace(body, tf.constant(0.0), jit_compile=jit_compile)
+    assert [float(function(tf.constant(x))) for x in (-1.0, 2.0, 0.0)] == [1.0, 3.0, 3.0]
