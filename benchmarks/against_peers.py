@@ -106,7 +106,7 @@ def _systems() -> Iterator[Comparison]:
 
 
 def _free_actors() -> Iterator[Comparison]:
-    """No ratio held: what actors do beside a learner that never waits."""
+    """At no fixed ratio: what actors do beside a learner that never waits."""
     learners: dict[str, list[float]] = {"ours": [], "acme": []}
 
     def ours() -> float:
@@ -142,7 +142,7 @@ def _check_ratio(whose: str, learner_rate: float, actor_rate: float) -> None:
     if not 0.9 < learner_rate / actor_rate < 1.1:
         raise BenchmarkError(
             f"{whose}: {learner_rate:.0f} gradient steps/s and {actor_rate:.0f} environment "
-            "steps/s: the ratio was not held."
+            "steps/s: the ratio was not kept."
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.measure import Comparison
 
-# Whether a goal is held: Okabe and Ito's green and vermilion, which all people can tell apart.
+# Whether a goal is met: Okabe and Ito's green and vermilion, which all people can tell apart.
 _COLOURS = {True: "#009E73", False: "#D55E00", None: "#999999"}
 _COLUMNS = ("benchmark", "case", "ours", "reference", "ratio", "goal")
 

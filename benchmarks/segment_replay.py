@@ -12,15 +12,17 @@ import concurrent.futures
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import app, flags
 
 from quinoa.launch.analysis import plots
 from quinoa.launch.analysis.curves import evaluations
+from quinoa.launch.errors import RunError
 from quinoa.launch.machine import process_environment
+from quinoa.launch.run import result
 from quinoa.launch.run.run_folder import RunFolder
-from quinoa.launch.storage.files import read_json
 
 _ENVIRONMENT = flags.DEFINE_string("env", "control:cartpole:balance", "What is learned.")
 _STEPS = flags.DEFINE_integer("steps", 60_000, "Actor steps of each run.", lower_bound=1)
@@ -45,11 +47,18 @@ def _main(arguments: list[str]) -> int:
         of_length = [runs[length, seed] for seed in range(_SEEDS.value)]
         label = "single transitions" if length == 1 else f"segments of {length}, shuffled"
         lines[label] = [evaluations(run) for run in of_length]
-        finals = [statistics.mean(read_json(run.result)["final_returns"]) for run in of_length]
+        finals = [statistics.mean(_final_returns(run)) for run in of_length]
         print(f"{label}: {statistics.mean(finals):.1f} ({', '.join(f'{x:.1f}' for x in finals)})")
     panel = plots.Panel(_ENVIRONMENT.value, lines)
     print(plots.plot_panels([panel], root / "segment_replay.png"))
     return 0
+
+
+def _final_returns(run: RunFolder) -> Sequence[float]:
+    ended = result.read(run.result)
+    if ended is None or ended.final_returns is None:
+        raise RunError(f"{run.root} has no final evaluation.")
+    return ended.final_returns
 
 
 def _train(root: Path, length: int, seed: int) -> RunFolder:

@@ -11,16 +11,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import psutil
 
 from benchmarks.measure import BenchmarkError
-from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
+from quinoa.launch.run import status
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
-from quinoa.launch.storage.files import read_json
+from quinoa.launch.run.status import Status
 
 # More steps than any benchmark does.
 _STEPS = 10**9
@@ -75,7 +75,7 @@ class Training:
     def wait_for_learner(self) -> float:
         """Waits for the first gradient steps; returns the seconds since the start."""
         deadline = self._started + _START_S
-        while not self._count(LEARNER_STEPS):
+        while not self._has_learned():
             self._check()
             if time.monotonic() > deadline:
                 raise RunError(f"No gradient step within {_START_S:.0f} s: {self._output()}")
@@ -100,15 +100,15 @@ class Training:
         time.sleep(seconds)
         after = self._status()
         self._check()
-        elapsed = after["wall_time"] - before["wall_time"]
+        elapsed = after.wall_time - before.wall_time
         loads = [
             (_processor_seconds(process) - seconds_before) / (time.time() - start)
             for process, seconds_before in zip(processes, used, strict=True)
         ]
         rows = pd.read_csv(self.folder.metrics("actor"))
         return Speed(
-            (after[ACTOR_STEPS] - before[ACTOR_STEPS]) / elapsed,
-            (after[LEARNER_STEPS] - before[LEARNER_STEPS]) / elapsed,
+            (after.counts.actor_steps - before.counts.actor_steps) / elapsed,
+            (after.counts.learner_steps - before.counts.learner_steps) / elapsed,
             float(rows[rows.wall_time > start].parameter_age.mean()),
             *loads,
         )
@@ -137,14 +137,14 @@ class Training:
                     return process
         raise RunError(f"The run has no {group}.")
 
-    def _status(self) -> dict[str, Any]:
-        return dict(read_json(self.folder.status))
+    def _status(self) -> Status:
+        now = status.read(self.folder.status)
+        assert now is not None  # The learner has reported.
+        return now
 
-    def _count(self, kind: str) -> int:
-        try:
-            return int(self._status()[kind])
-        except FileNotFoundError:
-            return 0
+    def _has_learned(self) -> bool:
+        now = status.read(self.folder.status)
+        return now is not None and now.counts.learner_steps > 0
 
     def _num_actors(self) -> int:
         try:

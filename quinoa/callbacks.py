@@ -39,7 +39,7 @@ class Event(NamedTuple):
 Callback = Callable[["Run", Event], "bool | None"]
 
 
-class Teller:
+class CallbackList:
     """Tells callbacks of a run's reports and evaluations, each evaluation once."""
 
     def __init__(self, run: Run, callbacks: Sequence[Callback]):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quinoa.callbacks import Callback, Teller
+from quinoa.callbacks import Callback, CallbackList
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.running import hosted_run
 from quinoa.launch.engines import signals
@@ -76,7 +76,7 @@ class Session:
         self._asking = threading.Lock()
         self._stop: signals.StopSignals | None = None
         self._error: BaseException | None = None
-        self._teller: Teller | None = None
+        self._callback_list: CallbackList | None = None
         # The fields of the run's experiment, as its folder has them; none before it has begun.
         self._experiment: Mapping[str, Any] = {}
 
@@ -135,8 +135,8 @@ class Session:
                     self._run_here()
                 else:
                     self._run_hosted(stop)
-            if self._teller is not None and self._error is None:
-                self._teller.evaluations()
+            if self._callback_list is not None and self._error is None:
+                self._callback_list.evaluations()
         except BaseException as error:
             self._error = self._error or error
         finally:
@@ -163,7 +163,7 @@ class Session:
         # First, as what is said of a run that has begun depends on it.
         self._experiment = read_json(run.folder.experiment)["experiment"]
         self.run = run
-        self._teller = Teller(self.run, self.callbacks)
+        self._callback_list = CallbackList(self.run, self.callbacks)
         self._has_begun.set()
 
     def _run_here(self) -> None:
@@ -200,19 +200,19 @@ class Session:
                 "engine='serial', which has one process."
             ) from None
         view = _View(self)
-        hand_on = _HandsOn(hosted)
+        relay = _StopRelay(hosted)
 
-        def say_and_hand_on(asked: signals.Asked) -> None:
+        def say_and_relay(asked: signals.Asked) -> None:
             if self.run is not None:
                 view.say(self._about_stop(asked))
             # At once: this thread may be in the midst of a callback.
-            hand_on(asked.times)
+            relay(asked.times)
 
         try:
-            with view, stop.telling(say_and_hand_on):
+            with view, stop.telling(say_and_relay):
                 while not hosted.is_over:
                     self._take(hosted.read(_POLL_S), view)
-                    hand_on(stop.count)
+                    relay(stop.count)
             ended = hosted.value()
         except ChildError as error:
             if self.run is None and stop.count:
@@ -247,7 +247,7 @@ class Session:
 
     def _tell(self, status: Status) -> None:
         """Tells callbacks; what they raise ends the run in order, and is raised when it is over."""
-        if self._teller is None or self._error is not None:
+        if self._callback_list is None or self._error is not None:
             return
         assert self._stop is not None
         try:
@@ -255,12 +255,12 @@ class Session:
             with (
                 contextlib.nullcontext() if self.in_this_process else self._stop.second_interrupts()
             ):
-                continues = self._teller.report(status)
+                continues = self._callback_list.report(status)
         except KeyboardInterrupt:
             if self.in_this_process or self._stop.count < 2:
                 raise
             # A user who has asked twice should not have to interrupt the next callback too.
-            self._teller = None
+            self._callback_list = None
             return
         except BaseException as error:
             self._error, continues = error, False
@@ -268,7 +268,7 @@ class Session:
             self.stop()
 
 
-class _HandsOn:
+class _StopRelay:
     """Asks the process of a run to stop, as often as the program was asked, twice at most.
 
     Any thread may call it, again and again: each call asks once, for two signals of a kind at the

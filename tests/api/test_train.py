@@ -8,7 +8,7 @@ import pytest
 
 import quinoa
 from quinoa.agents import registry
-from quinoa.callbacks import Teller
+from quinoa.callbacks import CallbackList
 from quinoa.config import parsing
 from quinoa.environments import CanonicalEnvironment
 from quinoa.launch.run.counts import Counts
@@ -221,7 +221,7 @@ def test_a_callback_that_returns_false_is_heard_whatever_another_one_says(kind, 
         ([None, kind(False)], False),
     ):
         callbacks = [lambda run, event, answer=answer: answer for answer in answers]
-        assert Teller(run, callbacks).report(status) is goes_on
+        assert CallbackList(run, callbacks).report(status) is goes_on
 
 
 def test_a_callback_ends_a_run_in_order(tmp_path, capsys):

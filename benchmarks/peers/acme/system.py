@@ -77,7 +77,7 @@ def run(command: list[str], folder: pathlib.Path, timeout: float) -> str:
         TF_CPP_MIN_LOG_LEVEL="3",
         TMPDIR=str(folder),
     )
-    # Whoever loses their parent becomes a child of this process, so that end_descendants sees them.
+    # A process whose parent ends becomes a child of this one, so that end_descendants sees them.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     with (folder / "stderr").open("w+") as errors:
         program = subprocess.Popen(

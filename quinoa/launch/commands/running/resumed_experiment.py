@@ -86,15 +86,15 @@ def resume_experiment(
             "and --change=steps."
         )
     engine.check(experiment)
-    held = _held_by_replay(folder, experiment, engine) if values.resume_replay else 0
-    experiment = validate(experiment, done, held)
+    num_saved = _saved_transitions(folder, experiment, engine) if values.resume_replay else 0
+    experiment = validate(experiment, done, num_saved)
     for line in resume.make_ready(folder, counts, damaged, keep_replay=values.resume_replay):
         say(f"quinoa: note: {line}", sys.stderr)
     say(f"Resuming from {done} steps.")
     return experiment, done
 
 
-def _held_by_replay(folder: RunFolder, experiment: Experiment, engine: Engine) -> int:
+def _saved_transitions(folder: RunFolder, experiment: Experiment, engine: Engine) -> int:
     """How many transitions replay resumes with; raises `ExperimentError` where it cannot."""
     from quinoa.launch.checkpoints import replay_checkpoints
 
