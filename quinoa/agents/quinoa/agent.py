@@ -93,12 +93,8 @@ class Agent(protocol.Agent):
             rate = tf.maximum(config.learning_rate * 0.5**halvings, config.learning_rate_min)
             self._learning_rate.assign(rate)
         if config.prior_period:
-
-            def renew_prior() -> None:
-                self._move_temperature(transitions.observation, seed)
-                targets.copy(self.policy.variables, self._copied_policy.variables)
-
-            graphs.do_if(tf.equal(tf.math.floormod(step, config.prior_period), 0), renew_prior)
+            due = tf.equal(tf.math.floormod(step, config.prior_period), 0)
+            graphs.do_if(due, lambda: self._renew_prior(transitions.observation, seed))
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """See the base class."""
@@ -137,6 +133,10 @@ class Agent(protocol.Agent):
         """Log π̃, without its normaliser, from log π_k."""
         rho = self._config.prior_power
         return rho * copied_log_prob + (1.0 - rho) * self._log_uniform
+
+    def _renew_prior(self, observation: tf.Tensor, seed: Seed) -> None:
+        self._move_temperature(observation, seed)
+        targets.copy(self.policy.variables, self._copied_policy.variables)
 
     def _move_temperature(self, observation: tf.Tensor, seed: Seed) -> None:
         """Measures the KL that π took from π̃, and moves α to where it would have been ε."""
