@@ -23,8 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure import BenchmarkError
-from quinoa.launch.engines.local import private_network
-from quinoa.launch.machine import process_environment, termination
+from quinoa.launch.machine import private_network, process_environment, termination
 
 # What precedes a stage's answer on its standard output, where libraries may print as well.
 _ANSWER = "answer: "

@@ -9,7 +9,7 @@ import random
 import socket
 import sys
 
-from quinoa.launch.engines.local import private_network
+from quinoa.launch.machine import private_network
 
 NUM_CONNECTIONS = 100
 _MAX_BYTES = 4096

@@ -16,12 +16,11 @@ from quinoa.launch.engines import executables, lifecycle, node_environment, sign
 from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
-from quinoa.launch.engines.local import private_network
 from quinoa.launch.engines.local.processes import LocalProcess
 from quinoa.launch.engines.local.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.machine import temporary_folder
+from quinoa.launch.machine import private_network, temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.topology import SERVICES
 from quinoa.launch.run.result import RunResult

@@ -18,10 +18,9 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from quinoa.launch.engines.local import private_network
 from quinoa.launch.engines.local.processes import STACKS_SIGNAL
 from quinoa.launch.errors import FatalError
-from quinoa.launch.machine import lean_imports, process_environment, termination
+from quinoa.launch.machine import lean_imports, private_network, process_environment, termination
 from quinoa.launch.machine.streams import prepare
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP

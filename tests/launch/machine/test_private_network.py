@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from quinoa.launch.engines.local import private_network
-from quinoa.launch.engines.local.private_network import UnavailableError
+from quinoa.launch.machine import private_network
+from quinoa.launch.machine.private_network import UnavailableError
 from tests.launch.helpers import ROOT
 
 SERVER = """
 import socket, sys
-from quinoa.launch.engines.local import private_network
+from quinoa.launch.machine import private_network
 private_network.join([int(n) for n in sys.argv[1].split(",")])
 server = socket.create_server(("", 0))
 print(server.getsockname()[1], flush=True)
@@ -24,7 +24,7 @@ sys.stdin.read()
 
 CLIENT = """
 import socket, sys
-from quinoa.launch.engines.local import private_network
+from quinoa.launch.machine import private_network
 private_network.join([int(n) for n in sys.argv[1].split(",")])
 print(socket.create_connection(("localhost", int(sys.argv[2])), 5).recv(5).decode())
 """
@@ -67,7 +67,7 @@ def test_files_are_still_the_users(network, tmp_path):
     (tmp_path / "there").write_text("before")
     code = """
 import os, sys
-from quinoa.launch.engines.local import private_network
+from quinoa.launch.machine import private_network
 private_network.join([int(n) for n in sys.argv[1].split(",")])
 assert open("there").read() == "before"
 open("new", "w").write(str(os.getuid()))
