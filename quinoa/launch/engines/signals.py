@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NamedTuple
 
 # How a user asks by SIGINT.
 CTRL_C = "Ctrl-C"
+
+# Two signals of a kind within so many seconds are one request: `timeout` sends one to its command
+# and one to the group that this is in.
+_SAME_S = 0.1
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -61,6 +67,7 @@ class StopSignals:
         self._resent_to_read: int | None = None
         self._resent_to_handle = False
         self._last = CTRL_C
+        self._read_at: dict[int, float] = {}
         self._interrupts = False
 
     def ask(self) -> None:
@@ -134,6 +141,10 @@ class StopSignals:
         if number == self._resent_to_read:
             self._resent_to_read = None
             return
+        now = time.monotonic()
+        if now - self._read_at.get(number, -math.inf) < _SAME_S:
+            return
+        self._read_at[number] = now
         self._num_read += number != signal.SIGHUP
         self._last = CTRL_C if number == signal.SIGINT else signal.Signals(number).name
         self._tell_news(hung_up=number == signal.SIGHUP)

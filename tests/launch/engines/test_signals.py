@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -104,6 +105,19 @@ def test_two_during_one_long_call_count_as_two():
         signal.raise_signal(signal.SIGINT)
         time.sleep(0.1)
         assert stop.count == 3
+
+
+def test_two_at_the_same_time_count_as_one():
+    """The command `timeout` sends SIGTERM twice."""
+
+    def send() -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with signals.caught() as stop:
+        threading.Timer(0.2, send).start()
+        busy(1.0)
+        assert stop.count == 1
 
 
 def test_two_during_one_long_call_interrupt_where_that_is_wanted():
