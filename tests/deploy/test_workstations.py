@@ -90,12 +90,13 @@ class Machines:
         return self.home(host) / ".ray" / "auth_token"
 
     def running(self) -> list[psutil.Process]:
-        """The processes of Ray."""
-        found = []
-        for process in psutil.process_iter(["cmdline"]):
-            if str(self.bin / "ray") in (process.info["cmdline"] or []):
-                found.append(process)
-        return found
+        """The processes of Ray, without what they are about to start, which looks like them."""
+        found = {
+            process.pid: process
+            for process in psutil.process_iter(["cmdline", "ppid"])
+            if str(self.bin / "ray") in (process.info["cmdline"] or [])
+        }
+        return [process for process in found.values() if process.info["ppid"] not in found]
 
 
 @pytest.fixture
