@@ -1,0 +1,1 @@
+"""The engine for many machines, which Ray joins to a cluster."""
