@@ -10,7 +10,7 @@ FROM python:3.10-slim-bookworm AS build
 ARG DEVICE
 WORKDIR /build
 # The packages first: they change seldom, and are most of the image.
-COPY requirements.txt requirements-gpu.txt ./
+COPY requirements.txt requirements-gpu.txt requirements-ray.txt ./
 COPY scripts/install_pins.sh scripts/
 ENV PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/quinoa \

@@ -1,16 +1,18 @@
 # Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow docs bench bench-peers chaos lint format clean
+.PHONY: help setup train test test-slow test-cluster docs bench bench-peers chaos lint format clean
 
 # FAST=1: the short tests of what has changed, and no lint.
 override FAST := $(filter-out 0,$(FAST))
-# GPU=1: TensorFlow with CUDA, in an environment of its own.
+# GPU=1: TensorFlow with CUDA, in an environment of its own. RAY=1: with Ray, likewise.
 override GPU := $(filter-out 0,$(GPU))
-VENV := $(if $(GPU),.venv-gpu,.venv)
-BIN := $(VENV)/bin
-RUN := $(if $(GPU),scripts/with_cuda.sh )$(BIN)
-REQUIREMENTS := requirements.txt $(if $(GPU),requirements-gpu.txt)
+override RAY := $(filter-out 0,$(RAY))
+# These are expanded where they are used: test-cluster sets RAY for itself.
+VENV = .venv$(if $(GPU),-gpu)$(if $(RAY),-ray)
+BIN = $(VENV)/bin
+RUN = $(if $(GPU),scripts/with_cuda.sh )$(BIN)
+REQUIREMENTS = requirements.txt $(if $(GPU),requirements-gpu.txt) $(if $(RAY),requirements-ray.txt)
 
 # What `make train` hands on: only what the command line gives. Variables of the environment do not
 # count, or a SEED or ENV that a shell happens to export would change the experiment.
@@ -19,7 +21,7 @@ TRAIN_FLAGS = $(call given,AGENT,agent)$(call given,ENV,env)$(call given,STEPS,s
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo 'With GPU=1, everything runs in .venv-gpu, on TensorFlow with CUDA.'
+	@echo 'With GPU=1, everything runs in .venv-gpu, on TensorFlow with CUDA; with RAY=1 in .venv-ray.'
 
 setup: ## Make the environment, unless it is up to date
 	@PYTHON='$(PYTHON)' scripts/setup.sh $(VENV) $(REQUIREMENTS)
@@ -32,6 +34,11 @@ test: $(if $(FAST),setup,lint) ## Check format, lint and types; run the tests. F
 
 test-slow: setup ## Run the tests that take long
 	@$(RUN)/python -m pytest -m slow
+
+test-cluster: override RAY := 1
+test-cluster: setup ## Run the tests that need a cluster: hosts made of namespaces, with Ray and Slurm
+	@scripts/install_slurm.sh
+	@$(RUN)/python -m pytest -m cluster tests/cluster
 
 docs: setup ## Make build/docs: the pages and the API reference; a warning is an error
 	@$(RUN)/python scripts/build_docs.py

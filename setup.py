@@ -26,12 +26,19 @@ def requirements() -> list[str]:
     """What requirements.txt pins above its line '# Development', as the wheel declares it."""
     running, marker, _ = (ROOT / "requirements.txt").read_text("utf-8").partition("# Development\n")
     assert marker, "requirements.txt has no line '# Development'"
-    declared = []
-    for name, version in re.findall(r"^([\w-]+)==(\S+)$", running, re.MULTILINE):
-        name = _DECLARED.get(name, name)
-        if name is not None:
-            declared.append(f"{name}=={version}")
-    return declared
+    declared = [(_DECLARED.get(name, name), version) for name, version in _pins(running)]
+    return [f"{name}=={version}" for name, version in declared if name is not None]
+
+
+def ray_requirements() -> list[str]:
+    """What requirements-ray.txt pins: the extra `quinoa[ray]`."""
+    text = (ROOT / "requirements-ray.txt").read_text("utf-8")
+    return [f"{name}=={version}" for name, version in _pins(text)]
+
+
+def _pins(text: str) -> list[tuple[str, str]]:
+    """The packages of a requirements file and their versions, in order."""
+    return re.findall(r"^([\w-]+)==(\S+)$", text, re.MULTILINE)
 
 
 def long_description() -> str:
@@ -92,5 +99,6 @@ setuptools.setup(
     },
     python_requires=">=3.10,<3.11",
     install_requires=requirements(),
+    extras_require={"ray": ray_requirements()},
     entry_points={"console_scripts": ["quinoa = quinoa.launch.cli:main"]},
 )

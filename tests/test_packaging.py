@@ -54,17 +54,43 @@ def test_a_wheel_holds_one_package_and_what_it_reads(wheel):
 
 def test_every_version_that_it_declares_is_the_one_installed_here_and_fits_the_others(metadata):
     """So pip has nothing to search for, and what it installs is what these tests ran with."""
+    declared = declared_pins(metadata)
+    assert len(declared) > 50
+    check_versions(declared, {**declared, **_LEFT_OPEN})
+
+
+def test_the_extra_for_clusters_moves_no_version(metadata):
+    declared, extra = declared_pins(metadata), declared_pins(metadata, "ray")
+    assert "ray" in extra and not declared.keys() & extra.keys()
+    development = (ROOT / "requirements.txt").read_text().partition("# Development\n")[2]
+    for name, version in re.findall(r"^([\w-]+)==(\S+)$", development, re.MULTILINE):
+        assert extra.get(canonicalize_name(name), version) == version, name
+
+
+@pytest.mark.cluster
+def test_every_version_of_the_extra_for_clusters_fits_the_others(metadata):
+    extra = declared_pins(metadata, "ray")
+    check_versions(extra, {**declared_pins(metadata), **extra, **_LEFT_OPEN})
+
+
+def declared_pins(metadata: email.message.Message, extra: str = "") -> dict[str, str]:
+    """The versions that the wheel declares, for an extra or without one, by package."""
     declared: dict[str, str] = {}
     for text in metadata.get_all("Requires-Dist") or []:
         requirement = Requirement(text)
         (pin,) = requirement.specifier
         assert pin.operator == "==", text
-        declared[canonicalize_name(requirement.name)] = pin.version
-    assert len(declared) > 50
-    versions = {**declared, **_LEFT_OPEN}
+        if (requirement.marker is not None) == bool(extra):
+            assert requirement.marker is None or requirement.marker.evaluate({"extra": extra}), text
+            declared[canonicalize_name(requirement.name)] = pin.version
+    return declared
+
+
+def check_versions(pins: dict[str, str], versions: dict[str, str]) -> None:
+    """Checks that pins are what is installed here, and that all versions are what they ask for."""
     # The same release, built for the CPU alone, is what is installed here.
-    installed = {name: "tensorflow-cpu" if name == "tensorflow" else name for name in declared}
-    for name, version in declared.items():
+    installed = {name: "tensorflow-cpu" if name == "tensorflow" else name for name in pins}
+    for name, version in pins.items():
         distribution = importlib.metadata.distribution(installed[name])
         assert distribution.version == version, f"{name}: run `make setup`"
         for text in distribution.requires or []:
