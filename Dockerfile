@@ -2,19 +2,24 @@
 #
 #   docker build --tag=quinoa .
 #   docker build --tag=quinoa:gpu --build-arg=DEVICE=gpu .
+#
+# With RAY=1 it is an image for the hosts of a cluster too; deploy/kubernetes/README.md has those.
 ARG DEVICE=cpu
 
 # Python 3.10 and Debian with its C library is all that the wheels need; those of requirements-gpu.txt
 # hold CUDA itself, of which the host has the driver only.
 FROM python:3.10-slim-bookworm AS build
 ARG DEVICE
+ARG RAY=
 WORKDIR /build
 # The packages first: they change seldom, and are most of the image.
-COPY requirements.txt requirements-gpu.txt requirements-ray.txt ./
+COPY requirements.txt requirements-gpu.txt requirements-ray.txt requirements-kubernetes.txt ./
 COPY scripts/install_pins.sh scripts/
 ENV PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/quinoa \
-    && if [ "$DEVICE" = gpu ]; then extra=requirements-gpu.txt; else extra=; fi \
+    && extra= \
+    && if [ "$DEVICE" = gpu ]; then extra=requirements-gpu.txt; fi \
+    && if [ "$RAY" ]; then extra="$extra requirements-ray.txt requirements-kubernetes.txt"; fi \
     && scripts/install_pins.sh --running /opt/quinoa requirements.txt $extra
 COPY setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE ./
 COPY quinoa quinoa
@@ -42,8 +47,11 @@ CMD ["--help"]
 FROM base AS gpu
 # What the container asks of NVIDIA's runtime: to compute, to be watched, and to draw.
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics
-COPY scripts/with_cuda.sh /usr/local/bin/with_cuda
-ENTRYPOINT ["with_cuda", "quinoa"]
+# Where TensorFlow finds CUDA, whatever starts it (scripts/with_cuda.sh does this elsewhere).
+ENV CUDA=/opt/quinoa/lib/python3.10/site-packages/nvidia
+ENV LD_LIBRARY_PATH=$CUDA/cublas/lib:$CUDA/cuda_cupti/lib:$CUDA/cuda_nvrtc/lib:$CUDA/cuda_runtime/lib:$CUDA/cudnn/lib:$CUDA/cufft/lib:$CUDA/curand/lib:$CUDA/cusolver/lib:$CUDA/cusparse/lib
+ENV XLA_FLAGS=--xla_gpu_cuda_data_dir=$CUDA/cuda_nvcc
+ENTRYPOINT ["quinoa"]
 CMD ["--help"]
 
 FROM ${DEVICE}

@@ -5,14 +5,21 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
+import portpicker
 import pytest
+
+from tests.deploy.manifests import pods, rayjob
+from tests.launch.helpers import wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -169,22 +176,126 @@ def test_with_cuda_takes_the_cuda_of_the_environment_whose_command_it_runs(tmp_p
         assert run(name).stdout == f"{nvidia}/cudnn/lib list\n"
 
 
+def test_the_image_for_a_gpu_shows_where_the_libraries_of_its_packages_are():
+    """As scripts/with_cuda.sh does. The package of nvcc has no libraries, but files for XLA."""
+    values: dict[str, str] = {}
+    for each in stages()["gpu"]:
+        if each.name == "ENV":
+            for word in each.words():
+                name, _, value = word.partition("=")
+                values[name] = re.sub(r"\$(\w+)", lambda match: values[match[1]], value)
+    pins = re.findall(r"^nvidia-([\w-]+)-cu11==", (ROOT / "requirements-gpu.txt").read_text(), re.M)
+    installed = "/opt/quinoa/lib/python3.10/site-packages/nvidia"
+    names = {pin.replace("-", "_") for pin in pins}
+    shown = set(values["LD_LIBRARY_PATH"].split(":"))
+    assert shown == {f"{installed}/{name}/lib" for name in names - {"cuda_nvcc"}}
+    assert "cuda_nvcc" in names
+    assert values["XLA_FLAGS"] == f"--xla_gpu_cuda_data_dir={installed}/cuda_nvcc"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_steps_that_build_it_work_and_what_they_make_trains(tmp_path):
-    """The first stage in a folder of ours, in place of the image's own."""
-    work, target = tmp_path / "build", tmp_path / "opt"
+    target, environment = build(tmp_path, {"DEVICE": "cpu"})
+    project = tmp_path / "project"
+    project.mkdir()
+    done = subprocess.run(
+        [
+            *(target / "bin" / "quinoa", "train", "--env=control:cartpole:swingup", "--steps=400"),
+            *("--num_actors=1", "--evaluation_episodes=1", "--folder=run", "--set=batch_size=8"),
+            *("--set=hidden_sizes=8", "--set=min_replay_size=200"),
+        ],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Return of the final policy: " in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_what_the_steps_make_for_a_cluster_is_a_host_that_answers_probes_and_takes_jobs(tmp_path):
+    """By the commands with which KubeRay starts a head, and submits a job to it."""
+    target, environment = build(tmp_path, {"DEVICE": "cpu", "RAY": "1"})
+    (probe,) = {pod.container["livenessProbe"]["httpGet"]["path"] for pod in pods().values()}
+    version = rayjob()["spec"]["rayClusterSpec"]["rayVersion"]
+    environment |= {
+        "PATH": f"{target}/bin:{environment['PATH']}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(),
+        "RAY_TMPDIR": tempfile.mkdtemp(prefix="q-", dir="/tmp"),
+    }
+    ports = [portpicker.pick_unused_port() for _ in range(5)]
+    flags = [
+        *(f"--port={ports[0]}", f"--dashboard-port={ports[1]}"),
+        *(f"--dashboard-agent-listen-port={ports[2]}", f"--metrics-export-port={ports[3]}"),
+        *(f"--ray-client-server-port={ports[4]}", "--num-cpus=1"),
+        *(f"--{name}={value}" for name, value in pods()["head"].start.items()),
+    ]
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
+
+    assert run("ray --version").stdout.strip().endswith(version)
+    head = subprocess.Popen(
+        ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", *flags],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert wait_until(lambda: answers(f"http://127.0.0.1:{ports[2]}{probe}"))
+        dashboard = f"http://127.0.0.1:{ports[1]}"
+        assert wait_until(lambda: answers(f"{dashboard}/api/gcs_healthz"))
+        submit = f"ray job submit --address={dashboard} -- quinoa list"
+        submitted = run(submit)
+        assert submitted.returncode == 0, submitted.stdout + submitted.stderr
+        assert "control:cartpole:swingup" in submitted.stdout
+        environment["RAY_AUTH_TOKEN"] = secrets.token_hex()
+        assert run(submit).returncode != 0
+    finally:
+        head.terminate()
+        head.wait(60)
+        shutil.rmtree(environment["RAY_TMPDIR"], ignore_errors=True)
+
+
+def answers(url: str) -> bool:
+    """Whether there is a page at an address."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as page:
+            return bool(page.status == 200)
+    except OSError:
+        return False
+
+
+def build(folder: Path, arguments: dict[str, str]) -> tuple[Path, dict[str, str]]:
+    """Does what the first stage does, in a folder of ours in place of the image's own.
+
+    Args:
+        folder: an empty folder.
+        arguments: the arguments of the build.
+
+    Returns:
+        What is /opt/quinoa in the image, and the environment variables.
+    """
+    work, target = folder / "build", folder / "opt"
     work.mkdir()
     python = Path(sys.base_prefix) / "bin"
-    environment = {"PATH": f"{python}:{os.environ['PATH']}", "DEVICE": "cpu", "HOME": str(tmp_path)}
+    environment = {"PATH": f"{python}:{os.environ['PATH']}", "HOME": str(folder), **arguments}
     environment |= {key: value for key, value in os.environ.items() if key.startswith("PIP_")}
     for instruction in stages()["build"]:
         if instruction.name == "COPY":
             *sources, destination = instruction.words()
             for source in sources:
                 name = source.split("/")[-1]
-                folder = destination in ("./", ".") or destination.endswith("/")
-                to = work / destination / name if folder else work / destination
+                into = destination in ("./", ".") or destination.endswith("/")
+                to = work / destination / name if into else work / destination
                 to.parent.mkdir(parents=True, exist_ok=True)
                 if (ROOT / source).is_dir():
                     shutil.copytree(ROOT / source, to)
@@ -203,18 +314,4 @@ def test_the_steps_that_build_it_work_and_what_they_make_trains(tmp_path):
             assert done.returncode == 0, done.stdout + done.stderr
         else:
             assert instruction.name in ("FROM", "ARG", "WORKDIR"), instruction
-    project = tmp_path / "project"
-    project.mkdir()
-    done = subprocess.run(
-        [
-            *(target / "bin" / "quinoa", "train", "--env=control:cartpole:swingup", "--steps=400"),
-            *("--num_actors=1", "--evaluation_episodes=1", "--folder=run", "--set=batch_size=8"),
-            *("--set=hidden_sizes=8", "--set=min_replay_size=200"),
-        ],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Return of the final policy: " in done.stdout
+    return target, environment

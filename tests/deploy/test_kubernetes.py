@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -153,15 +154,21 @@ def test_only_the_learners_host_has_a_gpu_and_all_have_one_image():
     assert {pod.container["image"] for pod in PODS.values()} == {"quinoa:ray"}
 
 
+def written(name: str, root: Path) -> tuple[Path, Path]:
+    """Writes a script of the job; returns its file, and what is /runs to it."""
+    (scripts,) = (each["data"] for each in manifests.all_of("ConfigMap"))
+    folder = root / "runs"
+    folder.mkdir()
+    assert "/runs/quinoa" in scripts[name]
+    file = root / name
+    file.write_text(scripts[name].replace("/runs/", f"{folder}/"))
+    return file, folder
+
+
 @pytest.fixture
 def start(tmp_path):
     """Runs train.sh with a `quinoa` that says what it was asked for."""
-    (script,) = (each["data"]["train.sh"] for each in manifests.all_of("ConfigMap"))
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    assert "/runs/quinoa" in script
-    file = tmp_path / "train.sh"
-    file.write_text(script.replace("/runs/", f"{folder}/"))
+    file, folder = written("train.sh", tmp_path)
     command = tmp_path / "bin" / "quinoa"
     command.parent.mkdir()
     command.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n')
@@ -220,3 +227,32 @@ def test_the_job_starts_the_run_by_the_script_that_is_mounted():
     words = shlex.split(manifests.rayjob()["spec"]["entrypoint"])
     mounts = {each["name"]: each["mountPath"] for each in PODS["head"].container["volumeMounts"]}
     assert words[:2] == ["sh", f"{mounts['script']}/train.sh"]
+
+
+@pytest.mark.parametrize("component", PODS)
+def test_a_host_waits_for_the_run_to_end_for_less_than_it_has(component):
+    pod = PODS[component]
+    command = pod.container["lifecycle"]["preStop"]["exec"]["command"]
+    mounts = {each["name"]: each["mountPath"] for each in pod.container["volumeMounts"]}
+    assert command == ["sh", f"{mounts['script']}/wait.sh"]
+    (scripts,) = (each["data"] for each in manifests.all_of("ConfigMap"))
+    (seconds,) = re.findall(r"seq (\d+)", scripts["wait.sh"])
+    # A run ends within 60 s, and Ray within 30.
+    assert 60 < int(seconds) <= pod.template["spec"]["terminationGracePeriodSeconds"] - 30
+
+
+def test_a_host_ends_at_once_when_the_run_has_and_waits_for_it_before(tmp_path):
+    file, folder = written("wait.sh", tmp_path)
+    # No run has begun.
+    subprocess.run(["sh", file], check=True, timeout=10)
+    run = folder / "quinoa"
+    run.mkdir()
+    (run / "experiment.json").touch()
+    waiting = subprocess.Popen(["sh", file])
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(0.5)
+        (run / "result.json").touch()
+        assert waiting.wait(10) == 0
+    finally:
+        waiting.kill()
