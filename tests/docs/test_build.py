@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -33,7 +34,12 @@ def test_the_documentation_builds_without_a_warning_and_whole(tmp_path):
     reference = (out / "api" / "quinoa.agents.iq.loss.html").read_text()
     # The docstring and the source.
     assert "Eq. 2" in reference
-    assert "def " in re.sub("<[^>]+>", "", reference)
+    assert "def implicit_q" in re.sub("<[^>]+>", "", reference)
+    index = json.loads((out / "search" / "search_index.json").read_text())
+    found = {entry["location"]: entry["text"] for entry in index["docs"]}
+    searched = found["api/quinoa.agents.iq.loss.html#quinoa.agents.iq.loss.implicit_q"]
+    # Words are searched, and the source is not.
+    assert "(Eq. 1)" in searched and "return" not in searched
     for html in out.rglob("*.html"):
         text = html.read_text()
         # Scripts and styles lie beside the pages; every fence and formula was understood.
