@@ -72,7 +72,7 @@ class Learner(snt.Module):
         if jit_compile is None:
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         self._jit_compile = jit_compile
-        # Traced at the first step, which has the shapes.
+        # Traced at the first step, which has the shapes of a batch.
         self._fused_steps: Callable[[Transition], Mapping[str, tf.Tensor]] | None = None
         self._groups = list(self.agent.parameter_groups())
         parameter_groups.check(self._groups)
@@ -137,8 +137,12 @@ class Learner(snt.Module):
             self._initialized.assign(True)
             self._is_initialized = True
         if self._fused_steps is None:
+            # One graph for every K.
+            batches = tf.nest.map_structure(
+                lambda field: tf.TensorSpec([None, *field.shape[1:]], field.dtype), superbatch
+            )
             self._fused_steps = graphs.trace(
-                self._steps_and_metrics, superbatch, jit_compile=self._jit_compile
+                self._steps_and_metrics, batches, jit_compile=self._jit_compile
             )
         return self._fused_steps(superbatch)
 

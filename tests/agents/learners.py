@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Hashable
 
+import numpy as np
 from acme import specs
 
 from quinoa.agents.learner import Learner
@@ -19,6 +20,7 @@ class LearnerPool:
         """Gives learners for one environment, by default that of `make_spec`."""
         self._spec = make_spec() if spec is None else spec
         self._made: dict[Hashable, list[Learner]] = collections.defaultdict(list)
+        self._initial: dict[Hashable, list[np.ndarray]] = {}
         self._num_taken: collections.Counter[Hashable] = collections.Counter()
 
     def take(
@@ -37,15 +39,19 @@ class LearnerPool:
             seed: of the initial parameters and the learner's random numbers.
             jit_compile: whether XLA compiles its steps.
         """
-        key = (agent_class, config, jit_compile)
+        # 2 and 2.0 are equal, and are not the same setting.
+        key = (agent_class, repr(config), jit_compile)
         index = self._num_taken[key]
         self._num_taken[key] += 1
-        new = Learner(agent_class, config, self._spec, seed, jit_compile=jit_compile)
-        if index == len(self._made[key]):
-            self._made[key].append(new)
-            return new
+        as_new = (agent_class, repr(config), seed)
+        if index == len(self._made[key]) or as_new not in self._initial:
+            new = Learner(agent_class, config, self._spec, seed, jit_compile=jit_compile)
+            self._initial[as_new] = [variable.numpy() for variable in new.state]
+            if index == len(self._made[key]):
+                self._made[key].append(new)
+                return new
         learner = self._made[key][index]
-        for variable, initial in zip(learner.state, new.state, strict=True):
+        for variable, initial in zip(learner.state, self._initial[as_new], strict=True):
             variable.assign(initial)
         learner._skipped.assign(0)
         learner._is_initialized = False

@@ -139,8 +139,10 @@ class TestFusedSteps:
         assert float(one.step(many)["loss"]) < 0.5 * first
 
     def test_another_seed_gives_other_parameters_and_the_same_seed_the_same(self):
-        assert_same(make("iq", seed=3), make("iq", seed=3))
-        assert np.any(make("iq", seed=3).parameters() != make("iq", seed=4).parameters())
+        agent_class, config = AGENTS["iq"]
+        one, same, other = (Learner(agent_class, config, make_spec(), seed) for seed in (3, 3, 4))
+        assert_same(one, same)
+        assert np.any(one.parameters() != other.parameters())
 
 
 class TestCheckpoint:
