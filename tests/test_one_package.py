@@ -21,6 +21,7 @@ def test_a_project_with_folders_of_our_names_trains_agents_and_environments_of_i
     command = [projects.QUINOA, "train", "--engine=serial", "--folder=run", "--steps=400"]
     command += [f"--agent={projects.AGENT}", f"--env={projects.ENVIRONMENT}"]
     command += ["--set=hidden_sizes=8", "--set=batch_size=8", "--set=min_replay_size=100"]
+    command += ["--samples_per_insert=16"]
     command += ["--num_actors=1", "--environments_per_actor=2", "--steps_per_call=10"]
     done = subprocess.run(
         [*command, "--evaluation_episodes=2"],

@@ -14,6 +14,8 @@ from gymnasium import spaces
 SMALL: dict[str, Any] = {
     "min_replay_size": 100,
     "batch_size": 8,
+    # Two gradient steps for each step.
+    "samples_per_insert": 16,
     "hidden_sizes": (8,),
     "evaluation_episodes": 1,
     "num_actors": 1,

@@ -297,7 +297,10 @@ def test_an_experiment_is_a_value_that_is_checked_and_trained(tmp_path):
     experiment = quinoa.Experiment("m_iq", env=Toy, tau=0.02, **small)
     assert experiment.resolve().config == parsing.override(
         registry.load_config("m_iq").config,
-        {"tau": "0.02", "min_replay_size": "100", "batch_size": "8", "hidden_sizes": "8"},
+        {
+            **{"tau": "0.02", "min_replay_size": "100", "batch_size": "8", "hidden_sizes": "8"},
+            "samples_per_insert": "16",
+        },
     )
     assert "'m_iq'" in repr(experiment) and "tau=0.02" in repr(experiment)
     run = quinoa.train(experiment, engine="serial", folder=tmp_path / "run", progress=False)

@@ -28,6 +28,7 @@ SHORTER = {
     "check": ["--seconds=0"],
     "train": [
         *("--engine=serial", "--steps=300", "--set=min_replay_size=200", "--steps_per_call=5"),
+        "--samples_per_insert=16",
         *("--evaluation_episodes=1", "--max_episode_steps=50", *SMALL),
     ],
     "evaluate": ["--episodes=1"],

@@ -46,7 +46,7 @@ class Env(gymnasium.Env):
 _SMALL = (
     *("--set=min_replay_size=100", "--set=batch_size=8", "--set=hidden_sizes=8"),
     *("--evaluation_episodes=1", "--num_actors=1", "--environments_per_actor=2"),
-    *("--steps_per_call=10", "--engine=serial"),
+    *("--samples_per_insert=16", "--steps_per_call=10", "--engine=serial"),
 )
 
 

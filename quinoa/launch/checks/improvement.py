@@ -87,7 +87,7 @@ def _learn(subject: AgentSubject, learner: Learner, call: int, best: float) -> N
     # Each step is on actions of the policy that it begins with.
     policy = learner.agent.policy
     for step in range(call * STEPS_PER_CALL, (call + 1) * STEPS_PER_CALL):
-        batch = subject.batches(1, seed=step)
+        batch = random_transitions(subject.spec, 1, *subject.config.batch_shape, seed=step)
         states = np.reshape(batch.observation, (-1, batch.observation.shape[-1]))
         action = policy(tf.constant(states)).sample(seed=tf.constant([step, SEED[1]])).numpy()
         batch = batch._replace(action=np.reshape(action, batch.action.shape))
