@@ -17,6 +17,7 @@ import pytest
 
 from quinoa.launch import resume
 from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.engines.local import warm_parent
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests import projects
@@ -186,9 +187,13 @@ def test_nothing_outlives_an_engine_that_is_killed(tmp_path):
     root = tmp_path / "run"
     with started(train_command(root, *ENDLESS)) as process:
         assert wait_until(lambda: len(nodes_of(root)) == 5), process.poll()
+        # The nodes, and the process that some of them were forked from.
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) == 6
         process.kill()
         process.wait()
-        assert wait_until(lambda: not nodes_of(root), timeout_s=10)
+        assert not psutil.wait_procs(children, timeout=10)[1]
+        assert not nodes_of(root)
 
 
 def test_a_node_that_fails_ends_the_run_with_its_error(tmp_path):
@@ -242,6 +247,13 @@ def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):
     command = train_command(root, "--steps=10000000", "--checkpoint_period=2")
     with started(command) as process:
         assert wait_until(lambda: learner_steps(root) > 300), process.poll()
+        # Nothing depends on the process that nodes were forked from.
+        (parent,) = (
+            child
+            for child in psutil.Process(process.pid).children()
+            if warm_parent.MAIN in " ".join(child.cmdline())
+        )
+        parent.kill()
         # The learner may go back to its last checkpoint, two seconds old, or to the beginning.
         for name in ("actor-0", "evaluator-0", "learner-0", "counter-0", "replay-0"):
             (node,) = (of for of in nodes_of(root) if f"/{name}.error" in " ".join(of.cmdline()))
@@ -266,6 +278,7 @@ def test_whatever_is_killed_is_started_again_and_the_run_goes_on(tmp_path):
     killed = [event["node"] for event in events if event["event"] == "restarted"]
     assert killed[:3] == ["actor-0", "evaluator-0", "learner-0"]
     assert {"counter-0", "replay-0"} <= set(killed)
+    assert [event["event"] for event in events].count("warm_parent_lost") == 1
     assert "learner-0 is started again: learner-0 was ended by SIGKILL" in err
     assert pd.read_csv(folder.metrics("actor"))["actor_steps"].is_monotonic_increasing
 

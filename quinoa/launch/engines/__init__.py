@@ -19,12 +19,14 @@ class EngineEntry(NamedTuple):
         about: a few words about it, for `--help`.
         settings: the class of its settings.
         is_one_process: whether it runs everything in the process that calls it.
+        forks: whether it forks processes from a `WarmParent`.
     """
 
     path: str
     about: str
     settings: type[EngineSettings]
     is_one_process: bool
+    forks: bool
 
 
 # By name.
@@ -34,12 +36,14 @@ ENGINES: Mapping[str, EngineEntry] = {
         "many processes on this machine",
         LocalSettings,
         is_one_process=False,
+        forks=True,
     ),
     "serial": EngineEntry(
         "quinoa.launch.engines.serial:SerialEngine",
         "one process, repeatable bit for bit",
         EngineSettings,
         is_one_process=True,
+        forks=False,
     ),
 }
 DEFAULT_ENGINE = "local"

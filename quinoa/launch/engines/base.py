@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from quinoa.launch.engines.local.warm_parent import WarmParent
     from quinoa.launch.experiment import Experiment
     from quinoa.launch.run.result import RunResult
     from quinoa.launch.run.run_folder import RunFolder
@@ -22,10 +23,12 @@ class ProcessContext:
         environment: their environment variables, to which an engine adds its own.
         folder: the folder that they start in. The default is the current folder of this process,
             so this is to be made before code of the user can change that.
+        warm_parent: what an engine that `forks` forks them from; without, it starts one itself.
     """
 
     environment: Mapping[str, str]
     folder: Path = dataclasses.field(default_factory=Path.cwd)
+    warm_parent: WarmParent | None = None
 
 
 class Engine(Protocol):

@@ -31,6 +31,7 @@ class EventKind(str, enum.Enum):
     FAILED = "failed"
     RESTARTED = "restarted"
     BACK = "back"
+    WARM_PARENT_LOST = "warm_parent_lost"
     # Of the run's files.
     DISK_FULL = "disk_full"
     CHECKPOINT_SKIPPED = "checkpoint_skipped"

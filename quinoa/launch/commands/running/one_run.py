@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from quinoa.launch.commands.running.new_experiment import check_environment, mak
 from quinoa.launch.commands.running.resumed_experiment import resume_experiment
 from quinoa.launch.engines import ENGINES
 from quinoa.launch.engines.base import ProcessContext
+from quinoa.launch.engines.local import warm_parent
 from quinoa.launch.engines.settings import EngineSettings
 from quinoa.launch.machine.start_folder import StartFolder
 
@@ -70,13 +72,20 @@ def run(
     if values.resume is None:
         new = make_experiment(values, inherited, environment)
         check_environment(new)
-    from quinoa.launch.train import train
-
-    engine = engines.make(
-        values.engine, ProcessContext(inherited, start.path), settings[values.engine]
-    )
-    resumed_at = None
+    context = ProcessContext(inherited, start.path)
     with contextlib.ExitStack() as holding:
+        if ENGINES[values.engine].forks:
+            # It imports TensorFlow while this process does.
+            context = dataclasses.replace(
+                context,
+                warm_parent=holding.enter_context(
+                    warm_parent.started(context.environment, context.folder)
+                ),
+            )
+        from quinoa.launch.train import train
+
+        engine = engines.make(values.engine, context, settings[values.engine])
+        resumed_at = None
         if new is None:
             folder = run_folder.existing(start.absolute(values.resume))
             holding.enter_context(resume.locked(folder))

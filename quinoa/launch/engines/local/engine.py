@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import portpicker
@@ -16,13 +16,23 @@ from quinoa.launch.engines import executables, lifecycle, node_environment, sign
 from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
-from quinoa.launch.engines.local.processes import LocalProcess
+from quinoa.launch.engines.local import warm_parent
+from quinoa.launch.engines.local.processes import Fork, LocalProcess
 from quinoa.launch.engines.local.settings import LocalSettings
+from quinoa.launch.engines.local.warm_parent import (
+    ForkedProcess,
+    NodeProgram,
+    WarmParent,
+    WarmParentError,
+)
+from quinoa.launch.engines.signals import StopSignals
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import private_network, temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
-from quinoa.launch.nodes.topology import SERVICES
+from quinoa.launch.nodes.topology import KINDS, SERVICES
+from quinoa.launch.run import events
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -66,27 +76,38 @@ class LocalEngine:
         with (
             signals.caught() as stop,
             self._network() as network,
+            self._warm_parent() as warm,
             temporary_folder.create() as temporary,
         ):
             described = program.make_program(experiment, folder, _free_addresses())
             with temporary_folder.explaining_errors():
                 nodes = executables.write(described, Path(temporary))
 
+            fork = _forking(warm, folder, stop)
+
+            def environment(executable: NodeExecutable) -> Mapping[str, str]:
+                return node_environment.variables(
+                    executable.role, experiment, self._context.environment, temporary=temporary
+                )
+
+            def is_forked(executable: NodeExecutable) -> bool:
+                uses_tensorflow = KINDS[executable.role].uses_tensorflow
+                return uses_tensorflow and warm.can_run(environment(executable))
+
             def start(executable: NodeExecutable) -> LocalProcess:
                 return LocalProcess.start(
                     executable,
-                    environment=node_environment.variables(
-                        executable.role,
-                        experiment,
-                        self._context.environment,
-                        temporary=temporary,
-                    ),
+                    environment=environment(executable),
                     network=network,
                     nice=_NICE.get(executable.role, 0),
                     logs=folder.logs,
                     folder=self._context.folder,
+                    fork=fork if is_forked(executable) else None,
                 )
 
+            # The first that is forked waits until the warm parent has imported everything. The
+            # learner, for which all the others wait, is not to wait for that.
+            nodes.sort(key=is_forked)
             return lifecycle.run(
                 [NodeStart(node.role, functools.partial(start, node)) for node in nodes],
                 folder,
@@ -95,6 +116,11 @@ class LocalEngine:
                 hang_timeout_s=self._settings.hang_timeout_s,
             )
 
+    def _warm_parent(self) -> contextlib.AbstractContextManager[WarmParent]:
+        if self._context.warm_parent is not None:
+            return contextlib.nullcontext(self._context.warm_parent)
+        return warm_parent.started(self._context.environment, self._context.folder)
+
     def _network(self) -> contextlib.AbstractContextManager[Sequence[int]]:
         """Gives the descriptors of the private network; none where there is no such network."""
         if not self._settings.private_network:
@@ -102,6 +128,24 @@ class LocalEngine:
         return private_network.create_if_possible(
             _refuse_open_ports if self._settings.require_private else _note_open_ports
         )
+
+
+def _forking(warm: WarmParent, folder: RunFolder, stop: StopSignals) -> Fork:
+    """Has processes forked from a warm parent; once it is lost, says so in the run's events."""
+
+    def fork(program: NodeProgram) -> ForkedProcess | None:
+        try:
+            # Where the run is to end, it does not wait for imports.
+            return warm.fork(program, lambda: stop.count > 0)
+        except WarmParentError as error:
+            text = (
+                f"The process that nodes are forked from is lost ({error}); those that start from "
+                "now on import TensorFlow anew."
+            )
+            events.append(folder.events, EventKind.WARM_PARENT_LOST, "warm-parent", text=text)
+            return None
+
+    return fork
 
 
 def _free_addresses() -> FixedAddresses:

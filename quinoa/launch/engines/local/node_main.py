@@ -1,5 +1,7 @@
 """The main program of a node's process, which the local engine starts (see `LocalProcess.start`).
 
+It is executed, or called in a process that was forked from the warm parent (`warm_parent_main`).
+
 It does what Launchpad's own entry does (loads the node's function, makes a worker manager, calls
 the function), and besides: it ends when the engine ends, joins the run's network, gives signs of
 life to the engine, takes SIGTERM only once the node can stop in order, writes its error where the
@@ -15,6 +17,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -27,20 +30,27 @@ from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.terminal.output import flush, show_library_warnings
 
 
-def main() -> int:
-    """Runs the node; returns the exit status."""
-    # What an environment prints is to go to the log, whatever that can hold.
-    prepare()
+def parse(texts: Sequence[str]) -> argparse.Namespace:
+    """Parses the command line of `LocalProcess.start`, without the name of the program."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--data_file", required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--error_file", type=Path, required=True)
     parser.add_argument("--heartbeat", type=int)
     parser.add_argument("--nice", type=int, default=0)
-    parser.add_argument("--network", default="")
+    parser.add_argument("--network", type=_descriptors, default=[])
     parser.add_argument("--tensorflow", action="store_true")
-    arguments = parser.parse_args()
+    return parser.parse_args(texts)
 
+
+def _descriptors(text: str) -> list[int]:
+    return [int(number) for number in text.split(",") if number]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the node of a command line that `parse` has read; returns the exit status."""
+    # What an environment prints is to go to the log, whatever that can hold.
+    prepare()
     termination.die_with(arguments.parent)
     faulthandler.enable()
     faulthandler.register(STACKS_SIGNAL)
@@ -49,7 +59,7 @@ def main() -> int:
     if arguments.nice:
         os.nice(arguments.nice)
     try:
-        private_network.join([int(number) for number in arguments.network.split(",") if number])
+        private_network.join(arguments.network)
         process_environment.quiet_loggers()
         show_library_warnings()
         if arguments.tensorflow:
@@ -100,6 +110,6 @@ def _own(trace: TracebackType | None) -> TracebackType | None:
 if __name__ == "__main__":
     # Not `sys.exit`: threads of TensorFlow, Reverb and gRPC that are still waiting for something
     # can hang or crash an interpreter that winds down.
-    status = main()
+    status = run(parse(sys.argv[1:]))
     flush()
     os._exit(status)

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from quinoa.launch.engines.executables import NodeExecutable
+from quinoa.launch.engines.local.warm_parent import NODE_MAIN, NodeProgram
 from quinoa.launch.machine import interpreter
 from quinoa.launch.nodes.heartbeat import Heartbeat
 from quinoa.launch.nodes.topology import KINDS
@@ -24,6 +25,25 @@ _LOG_TAIL_LINES = 20
 # The signal at which a node writes its threads' stacks to its log, and the seconds it has for that.
 STACKS_SIGNAL = signal.SIGUSR1
 _STACKS_S = 0.5
+
+
+class Child(Protocol):
+    """A child of this process: what is used of a `Popen`.
+
+    Attributes:
+        pid: its number.
+        returncode: its exit status, minus a signal's number if that ended it; None before `wait`.
+    """
+
+    pid: int
+    returncode: int | None
+
+    def wait(self) -> int:
+        """Waits for its end; returns `returncode`."""
+
+
+# Forks a node's process; None where it is to be executed instead.
+Fork = Callable[[NodeProgram], "Child | None"]
 
 
 @dataclasses.dataclass
@@ -42,7 +62,7 @@ class LocalProcess:
     log: Path
     _heartbeat: Heartbeat
     _error_file: Path
-    _popen: subprocess.Popen[bytes]
+    _child: Child
     was_killed: bool = False
 
     @classmethod
@@ -55,6 +75,7 @@ class LocalProcess:
         nice: int,
         logs: Path,
         folder: Path,
+        fork: Fork | None = None,
     ) -> LocalProcess:
         """Starts the process of a node.
 
@@ -66,6 +87,7 @@ class LocalProcess:
                 first.
             logs: the folder of the run's logs, an absolute path.
             folder: the folder that the process starts in.
+            fork: forks it from another process where that can be done.
 
         Raises:
             OSError: there is no process, or no memory, to be had.
@@ -79,8 +101,7 @@ class LocalProcess:
         with contextlib.ExitStack() as on_failure:
             heartbeat = Heartbeat()
             on_failure.callback(heartbeat.close)
-            command = interpreter.command(
-                "quinoa.launch.engines.local.node_main",
+            arguments = [
                 f"--data_file={executable.file}",
                 f"--parent={os.getpid()}",
                 f"--error_file={error_file}",
@@ -88,32 +109,19 @@ class LocalProcess:
                 f"--nice={nice}",
                 f"--network={','.join(map(str, network))}",
                 *(["--tensorflow"] if KINDS[executable.role].uses_tensorflow else []),
-                folder=folder,
-            )
-            # SIGTERM is inherited as blocked, until the node can stop in order: see `node_main`.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-            try:
-                with _opened_or_none(log) as file:
-                    popen = subprocess.Popen(
-                        command,
-                        env=environment,
-                        cwd=folder,
-                        pass_fds=[*network, heartbeat.descriptor],
-                        stdin=subprocess.DEVNULL,
-                        stdout=subprocess.DEVNULL if file is None else file,
-                        stderr=subprocess.STDOUT,
-                        # A group of its own, or Ctrl-C in the terminal would reach it too.
-                        start_new_session=True,
-                    )
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            ]
+            with _opened(log) as file:
+                program = NodeProgram(
+                    arguments, environment, folder, file.fileno(), heartbeat.descriptor, network
+                )
+                child = (fork and fork(program)) or _executed(program)
             on_failure.pop_all()
-        return cls(executable.role, name, log, heartbeat, error_file, popen)
+        return cls(executable.role, name, log, heartbeat, error_file, child)
 
     @property
     def pid(self) -> int:
         """Its number, which is also that of its process group."""
-        return self._popen.pid
+        return self._child.pid
 
     @property
     def beats(self) -> int:
@@ -123,35 +131,35 @@ class LocalProcess:
     @property
     def exit_code(self) -> int | None:
         """See `Process`."""
-        if self._popen.returncode is not None:
-            return self._popen.returncode
+        if self._child.returncode is not None:
+            return self._child.returncode
         # Its number stays taken until `kill`, which sends a signal to its group by that number.
-        ended = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        ended = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None:
             return None
         return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def terminate(self) -> None:
         """See `Process`."""
-        if self._popen.returncode is None:
-            os.kill(self._popen.pid, signal.SIGTERM)
+        if self._child.returncode is None:
+            os.kill(self._child.pid, signal.SIGTERM)
 
     def leave_stacks(self) -> None:
         """See `Process`."""
-        if self._popen.returncode is None:
-            os.kill(self._popen.pid, STACKS_SIGNAL)
+        if self._child.returncode is None:
+            os.kill(self._child.pid, STACKS_SIGNAL)
             time.sleep(_STACKS_S)
 
     def kill(self) -> None:
         """See `Process`."""
-        if self._popen.returncode is not None:
+        if self._child.returncode is not None:
             return
         self._heartbeat.close()
         self.was_killed = self.exit_code is None
         # Its own children are in its group, and may outlive it.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait()
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
 
     def failure(self) -> str:
         """See `Process`."""
@@ -172,15 +180,34 @@ class LocalProcess:
         return "\n".join([*_text_of(self.log).splitlines()[-_LOG_TAIL_LINES:], reason])
 
 
+def _executed(program: NodeProgram) -> Child:
+    """Starts the process of a node, which imports everything anew."""
+    # SIGTERM is inherited as blocked, until the node can stop in order: see `node_main`.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        return subprocess.Popen(
+            interpreter.command(NODE_MAIN, *program.arguments, folder=program.folder),
+            env=program.environment,
+            cwd=program.folder,
+            pass_fds=[*program.network, program.heartbeat],
+            stdin=subprocess.DEVNULL,
+            stdout=program.output,
+            stderr=subprocess.STDOUT,
+            # A group of its own, or Ctrl-C in the terminal would reach it too.
+            start_new_session=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextlib.contextmanager
-def _opened_or_none(log: Path) -> Iterator[BinaryIO | None]:
-    """Opens a log to add to it; None, said once, where the disk has no room for it."""
+def _opened(log: Path) -> Iterator[BinaryIO]:
+    """Opens a log to add to it; what discards all, said once, where the disk has no room for it."""
     try:
         file = log.open("ab")
     except OSError as error:
         say(f"quinoa: note: {log} cannot be written ({error.strerror}).", sys.stderr)
-        yield None
-        return
+        file = open(os.devnull, "ab")  # noqa: SIM115
     with file:
         yield file
 
