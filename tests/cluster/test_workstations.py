@@ -1,0 +1,103 @@
+"""The script for workstations makes a cluster of hosts that it reaches over the network alone."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.cluster.hosts import Hosts
+from tests.cluster.machine import ROOT
+from tests.launch.helpers import wait_until
+
+SCRIPT = ROOT / "deploy" / "workstations" / "hosts.sh"
+
+# In place of OpenSSH, which these machines lack: no encryption, and the same use.
+SSH_SERVER = """
+import socketserver, subprocess
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        command = self.rfile.readline().decode()
+        done = subprocess.run(
+            ["sh", "-c", command],
+            input=self.rfile.read(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"HOME": "/tmp/home", "PATH": "/usr/bin:/bin"},
+            cwd="/tmp/home",
+        )
+        self.wfile.write(done.stdout + b"%3d" % done.returncode)
+
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+server = socketserver.ThreadingTCPServer(("", 22), Handler)
+print("up", flush=True)
+server.serve_forever()
+"""
+SSH = """#!{python}
+import socket, sys
+
+words = sys.argv[1:]
+if words[0] == "-G":
+    sys.exit(print("hostname", words[1]))
+while words[0] == "-o":
+    del words[:2]
+with socket.create_connection((words[0], 22), timeout=120) as connection:
+    connection.sendall(" ".join(words[1:]).encode() + b"\\n" + sys.stdin.buffer.read())
+    connection.shutdown(socket.SHUT_WR)
+    answer = connection.makefile("rb").read()
+sys.stdout.buffer.write(answer[:-3])
+sys.exit(int(answer[-3:]))
+"""
+
+
+@pytest.fixture
+def hosts(_needs_ray):
+    with Hosts(3) as made:
+        ssh = made.shared / "ssh"
+        ssh.write_text(SSH.format(python=sys.executable))
+        ssh.chmod(0o755)
+        servers = []
+        for host in made:
+            host.run(["mkdir", "-p", "/tmp/home"])
+            if host is not made.head:
+                servers.append(host.popen([sys.executable, "-c", SSH_SERVER]))
+                assert servers[-1].line() == "up"
+        path = f"{made.shared}:{made.head._variables({})['PATH']}"
+        made.head.environment |= {"PATH": path}
+        yield made
+        for server in servers:
+            server.kill()
+            server.wait()
+
+
+def has_ray(host) -> bool:
+    return "raylet" in host.run("cat /proc/[0-9]*/comm").stdout
+
+
+def test_workstations_join_over_the_network_and_leave(hosts):
+    head, *others = hosts
+    names = [host.name for host in others]
+    said = head.run([SCRIPT, "up", *names], timeout=240).stdout
+    assert f"The cluster is at {head.address}:6379." in said
+    listed = head.run([SCRIPT, "list"]).stdout.splitlines()
+    assert sorted(line.split()[1].rstrip(":") for line in listed) == sorted(
+        host.address for host in hosts
+    )
+    # Where Ray looks for it, readable to the user alone.
+    tokens = {host.run(["cat", "/tmp/home/.ray/auth_token"]).stdout for host in hosts}
+    assert len(tokens) == 1 and len(tokens.pop()) >= 32
+    modes = {
+        host.run(["stat", "--format=%a", "/tmp/home/.ray/auth_token"]).stdout for host in hosts
+    }
+    assert modes == {"600\n"}
+    # A host that was switched off is found to be gone, and joins again.
+    head.run([SCRIPT, "down", names[0]])
+    assert not has_ray(others[0]) and has_ray(others[1]) and has_ray(head)
+    assert wait_until(lambda: ": gone" in head.run([SCRIPT, "list"]).stdout, 60.0)
+    head.run([SCRIPT, "up", *names], timeout=240)
+    listed = head.run([SCRIPT, "list"]).stdout
+    assert sum(" cores, " in line for line in listed.splitlines()) == 3
+    said = head.run([SCRIPT, "down"]).stdout
+    assert said.splitlines() == [f"{name}: ended" for name in names] + ["here: ended"]
+    assert not any(map(has_ray, hosts))
