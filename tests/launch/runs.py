@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +16,13 @@ from quinoa.launch.experiment.saved import save
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 
+# Of policies that are flows: a graph of one grows with the couplings.
+SMALL_FLOW: dict[str, Any] = {"num_couplings": 2, "coupling_hidden_sizes": (16,)}
 
-def make_run(root: Path, environment: str, agent: str, *, moved: bool = False) -> RunFolder:
+
+def make_run(
+    root: Path, environment: str, agent: str, *, moved: bool = False, **settings: Any
+) -> RunFolder:
     """A run with one checkpoint.
 
     Args:
@@ -23,15 +30,15 @@ def make_run(root: Path, environment: str, agent: str, *, moved: bool = False) -
         environment: its name.
         agent: its name.
         moved: whether the policy's variables have been moved at random; else nothing is learned.
+        **settings: the agent's settings that are not its own.
     """
     loaded = registry.load(agent)
-    experiment = Experiment(
-        agent=agent, agent_config=loaded.config, environment=environment, steps=10
-    )
+    config = dataclasses.replace(loaded.config, **settings)
+    experiment = Experiment(agent=agent, agent_config=config, environment=environment, steps=10)
     folder = RunFolder(root)
     folder.create()
     save(experiment, folder)
-    learner = Learner(loaded.agent_class, loaded.config, experiment.spec(), seed=0)
+    learner = Learner(loaded.agent_class, config, experiment.spec(), seed=0)
     if moved:
         rng = np.random.default_rng(0)
         for variable in learner.agent.policy.variables:

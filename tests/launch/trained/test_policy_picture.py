@@ -15,14 +15,14 @@ from quinoa.launch.trained.evaluate import load_policy
 from quinoa.launch.trained.policy_picture import LabelledState, SampledActions
 from tests.launch.factories import EPISODE_STEPS
 from tests.launch.helpers import MATCH
-from tests.launch.runs import make_run
+from tests.launch.runs import SMALL_FLOW, make_run
 
 HOPPER = "control:hopper:stand"
 
 
 @pytest.fixture(scope="module")
 def hopper(tmp_path_factory) -> RunFolder:
-    return make_run(tmp_path_factory.mktemp("runs") / "hopper", HOPPER, "iq_flow")
+    return make_run(tmp_path_factory.mktemp("runs") / "hopper", HOPPER, "iq_flow", **SMALL_FLOW)
 
 
 def draw(folder: RunFolder, path, **options):
