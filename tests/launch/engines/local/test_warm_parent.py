@@ -106,12 +106,13 @@ def _what_it_is() -> None:
     library.prctl(_PR_GET_PDEATHSIG, ctypes.byref(signalled), 0, 0, 0)
     library.getenv.restype = ctypes.c_char_p
     states = Path("/proc/self/status").read_text().splitlines()
+    masks = ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt")
     print(
         json.dumps(
             {
                 "parent": os.getppid(),
                 "leads its group": os.getpgid(0) == os.getpid() == os.getsid(0),
-                "signals": [line for line in states if line.startswith("Sig")],
+                "signals": [line for line in states if line.startswith(masks)],
                 "at the end of its parent": signalled.value,
                 "variables": dict(os.environ),
                 "in C": str(library.getenv(b"TMPDIR")),
