@@ -223,7 +223,8 @@ class Session:
                 hosted.kill()
         result = RunResult.from_json(ended["result"])
         if result.outcome is Outcome.FAILED:
-            raise TrainingError(f"{result.failed_node} failed:\n{result.error}", self.run)
+            what = result.failed_node or "The run"
+            raise TrainingError(f"{what} failed:\n{result.error}", self.run)
         self._check_evaluated(ended["evaluation_error"])
 
     def _take(self, events: Sequence[tuple[str, Any]], view: _View) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,15 +48,13 @@ class Summary:
     """What came of a run.
 
     Attributes:
-        result: how it ended.
-        final: the evaluation of the final policy, of a run that finished.
-        evaluation_error: why there is no such evaluation, if it failed; it has been interrupted if
-            there is neither.
+        result: how it ended, with the returns of the final policy if it finished.
+        evaluation_error: why there are no such returns, if their evaluation failed; it has been
+            interrupted if there is neither.
         learning_curve: the picture's path, if the run went far enough to have one.
     """
 
     result: RunResult
-    final: EvaluationResult | None = None
     evaluation_error: str | None = None
     learning_curve: Path | None = None
 
@@ -129,9 +127,7 @@ def train(
                 ending.enter_context(stop.telling(_tell_that_it_is_saved))
                 if run.result.outcome is Outcome.FINISHED:
                     run.evaluate(experiment, folder, stop)
-            return Summary(
-                run.result, run.final, run.evaluation_error, _draw(experiment, folder, run.result)
-            )
+            return Summary(run.result, run.evaluation_error, _draw(experiment, folder, run.result))
         except ExperimentError:
             if resumed_at is None:
                 folder.remove_if_not_begun()
@@ -143,7 +139,6 @@ class _Run:
     """What is known so far of a run that ends; see `Summary`."""
 
     result: RunResult
-    final: EvaluationResult | None = None
     evaluation_error: str | None = None
 
     def evaluate(
@@ -152,7 +147,10 @@ class _Run:
         from quinoa.environments import EnvironmentFault
 
         try:
-            self.final = _evaluate_final(experiment, folder, stop)
+            final = _evaluate_final(experiment, folder, stop)
+            if final is not None:
+                returns = final.returns.tolist()
+                self.result = dataclasses.replace(self.result, final_returns=returns)
         except (EnvironmentFault, ExperimentError, RunError) as error:
             self.evaluation_error = str(error)
 
@@ -168,11 +166,8 @@ def _result_written(folder: RunFolder) -> Iterator[_Run]:
             run.result = _with_cause(RunResult(Outcome.FAILED, error=traceback.format_exc()))
         raise
     finally:
-        result = run.result
-        if run.final is not None:
-            result = dataclasses.replace(result, final_returns=run.final.returns.tolist())
-        with _second_to_failure(result):
-            write_json(folder.result, result.to_json())
+        with _second_to_failure(run.result):
+            write_json(folder.result, run.result.to_json())
 
 
 def _draw(experiment: Experiment, folder: RunFolder, result: RunResult) -> Path | None:
@@ -263,6 +258,6 @@ def _about_stopped_evaluation(asked: signals.Asked) -> str:
     )
 
 
-def describe(returns: npt.NDArray[np.float64]) -> str:
+def describe(returns: npt.NDArray[np.float64] | Sequence[float]) -> str:
     """Mean and standard deviation of returns, as text."""
-    return f"{returns.mean():.1f} ± {returns.std():.1f}"
+    return f"{np.mean(returns):.1f} ± {np.std(returns):.1f}"

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("same_environment_variables")
         (["train", "--steps=inf"], "--steps=inf: it must be a whole number"),
         (["train", "--steps"], "steps"),
         (["train", "--seed=-1"], "--seed=-1: it must be a whole number, at least 0"),
-        (["train", "--engine=cloud"], "one of <local|serial>"),
+        (["train", "--engine=cloud"], "one of <local|ray|serial>"),
         (["train", "--require_private", "--noprivate_network"], "contradict each other"),
         (["train", "--samples_per_insert=-1"], "samples_per_insert"),
         (["train", "--samples_per_insert=0", "--engine=serial"], "samples_per_insert above 0"),
@@ -330,7 +330,7 @@ def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():
     cli._parse("train", values, ["--samples_per_insert=0", "--learner_threads=1"])
     experiment = make_experiment(values, {})
     assert (experiment.environments_per_actor, experiment.steps_per_call) == (64, 50)
-    assert train._described_sizes(experiment) == (
+    assert train._described_sizes(vars(experiment)) == (
         "2 actors of 64 environments, 50 gradient steps a call, 1 thread for the learner"
     )
 

@@ -90,7 +90,7 @@ def test_a_signal_between_run_and_evaluation_skips_the_evaluation(folder):
     before = signal.getsignal(signal.SIGINT)
     summary = train(experiment(), folder, Engine(FINISHED, after=interrupt))
     assert summary.result.outcome is Outcome.FINISHED
-    assert (summary.final, summary.evaluation_error) == (None, None)
+    assert (summary.result.final_returns, summary.evaluation_error) == (None, None)
     assert summary.learning_curve == folder.learning_curve
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -104,7 +104,7 @@ def test_a_signal_while_plotting_is_not_the_end(folder, monkeypatch):
 
     monkeypatch.setattr(plots, "plot_run", interrupted)
     summary = train(experiment(), folder, Engine(FINISHED))
-    assert summary.final is not None
+    assert summary.result.final_returns is not None
     assert summary.learning_curve is not None
 
 
@@ -146,7 +146,7 @@ def test_a_run_whose_engine_cannot_start_it_leaves_its_folder_to_a_second_try(
             train(experiment(), folder, LocalEngine(ProcessContext({}), LocalSettings()))
     assert not folder.root.exists()
     folder.create()
-    assert train(experiment(), folder, Engine(FINISHED)).final is not None
+    assert train(experiment(), folder, Engine(FINISHED)).result.final_returns is not None
 
 
 def test_a_resumed_run_that_cannot_be_started_stays(folder, monkeypatch, small_disk):

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 
 # Flags of train that a sweep defines itself, or that make no sense for several runs.
-_NOT_OF_TRAIN = ("agent", "env", "seed", "folder", "resume", "change", "resume_replay")
+_NOT_OF_TRAIN = (
+    "agent",
+    "env",
+    "seed",
+    "folder",
+    "resume",
+    "attach",
+    "change",
+    "resume_replay",
+)
 # The flags that may be given with --resume.
 _WITH_RESUME = {"resume", "at_once", "retry_failed"}
 

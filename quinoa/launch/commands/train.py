@@ -3,39 +3,84 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from quinoa.launch.commands.base import FAILED, OK, Command, complain, expect
 from quinoa.launch.commands.options import train_flags
+from quinoa.launch.engines import ENGINES
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.run.result import Outcome
 from quinoa.launch.terminal.output import command, say
 
 if TYPE_CHECKING:
-    from quinoa.launch.experiment import Experiment
     from quinoa.launch.run.result import RunResult
     from quinoa.launch.run.run_folder import RunFolder
+    from quinoa.launch.train import Summary
 
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 0, "train takes flags only")
     start = StartFolder()
+    if values.attach is not None:
+        return _run_detached(values, start, {})
     inherited = process_environment.set_for_this_process()
     lean_imports.install()
+    if ENGINES[values.engine].is_detached:
+        return _run_detached(values, start, inherited)
     from quinoa.launch.commands.running import one_run
 
-    def about(folder: RunFolder, experiment: Experiment) -> None:
-        root = start.shown(folder.root)
-        by = f" by the preset {experiment.preset}" if experiment.preset else ""
-        say(f"Training {experiment.agent} on {experiment.environment}{by} in {root}")
-        say(f"With {_described_sizes(experiment)}.")
-        say(f"To watch it from another terminal: {command('status', str(root))}")
+    folder, summary = one_run.run(
+        values,
+        inherited,
+        on_start=lambda folder, experiment: _announce(start.shown(folder.root), vars(experiment)),
+    )
+    return _conclude(start, folder, summary)
 
-    folder, summary = one_run.run(values, inherited, on_start=about)
+
+def _run_detached(
+    values: flags.FlagValues, start: StartFolder, inherited: Mapping[str, str]
+) -> int:
+    """Starts a run in a cluster, or attaches to one, and shows it."""
+    from quinoa.launch.commands.running import detached_run
+    from quinoa.launch.engines.ray import connection
+    from quinoa.launch.train import Summary
+
+    with connection.connected(values.ray_address):
+        if values.attach is not None:
+            folder, server = detached_run.attach(values.attach, start)
+        else:
+            folder, server = detached_run.start(values, inherited)
+        root = start.shown(folder.root)
+        try:
+            result, evaluation_error = detached_run.follow(
+                server,
+                folder,
+                only_watches=values.attach is not None,
+                on_start=lambda fields: _announce(root, fields),
+            )
+        except detached_run.LeftRunning:
+            say(f"To come back to it: {command('train', f'--attach={root}')}")
+            say(f"To stop it: {command('stop', str(root))}")
+            return OK
+    curve = folder.learning_curve if folder.learning_curve.is_file() else None
+    return _conclude(start, folder, Summary(result, evaluation_error, curve))
+
+
+def _announce(root: Path, experiment: Mapping[str, Any]) -> None:
+    """Says what begins, given the fields of the experiment."""
+    by = f" by the preset {experiment['preset']}" if experiment["preset"] else ""
+    say(f"Training {experiment['agent']} on {experiment['environment']}{by} in {root}")
+    say(f"With {_described_sizes(experiment)}.")
+    say(f"To watch it from another terminal: {command('status', str(root))}")
+
+
+def _conclude(start: StartFolder, folder: RunFolder, summary: Summary) -> int:
+    """Says what came of a run; returns the exit status."""
     from quinoa.launch.train import describe
 
     root = start.shown(folder.root)
@@ -44,11 +89,12 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         say(f"{_described_restarts(result)}; see {start.shown(folder.events)}.")
     if result.outcome is Outcome.FAILED:
         say(f"Run: {root}")
-        complain(f"{result.failed_node} failed; see {start.shown(folder.logs)}.", FAILED)
+        what = result.failed_node or "the run"
+        complain(f"{what} failed; see {start.shown(folder.logs)}.", FAILED)
         say(str(result.error), sys.stderr)
         return FAILED
-    if summary.final is not None:
-        returns = summary.final.returns
+    returns = result.final_returns
+    if returns is not None:
         say(f"Return of the final policy: {describe(returns)} ({len(returns)} episodes)")
     elif result.outcome is Outcome.KILLED:
         complain("ended before the last checkpoint was written.", FAILED)
@@ -61,7 +107,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     if summary.learning_curve is not None:
         say(f"Learning curve: {start.shown(summary.learning_curve)}")
     say(f"Run: {root}")
-    if summary.final is None:
+    if returns is None:
         say(f"To evaluate what it has learned: {command('evaluate', str(root))}")
     if result.outcome in (Outcome.STOPPED, Outcome.KILLED):
         say(f"To resume it: {command('train', f'--resume={root}')}")
@@ -78,15 +124,15 @@ def _described_restarts(result: RunResult) -> str:
     )
 
 
-def _described_sizes(experiment: Experiment) -> str:
+def _described_sizes(experiment: Mapping[str, Any]) -> str:
     from quinoa.launch.machine import sizing
     from quinoa.launch.terminal.numbers import count
 
-    threads = experiment.learner_threads or sizing.usable_cores()
+    threads = experiment["learner_threads"] or sizing.usable_cores()
     return (
-        f"{count(experiment.num_actors, 'actor')} of "
-        f"{count(experiment.environments_per_actor, 'environment')}, "
-        f"{count(experiment.steps_per_call, 'gradient step')} a call, "
+        f"{count(experiment['num_actors'], 'actor')} of "
+        f"{count(experiment['environments_per_actor'], 'environment')}, "
+        f"{count(experiment['steps_per_call'], 'gradient step')} a call, "
         f"{count(threads, 'thread')} for the learner"
     )
 

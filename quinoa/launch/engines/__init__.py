@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from quinoa.launch.engines.base import Engine, ProcessContext
 from quinoa.launch.engines.local.settings import LocalSettings
+from quinoa.launch.engines.ray.settings import RaySettings
 from quinoa.launch.engines.settings import EngineSettings
 
 
@@ -20,6 +21,8 @@ class EngineEntry(NamedTuple):
         settings: the class of its settings.
         is_one_process: whether it runs everything in the process that calls it.
         forks: whether it forks processes from a `WarmParent`.
+        is_detached: whether its runs are processes of a cluster, and go on without the process
+            that has started them.
     """
 
     path: str
@@ -27,6 +30,7 @@ class EngineEntry(NamedTuple):
     settings: type[EngineSettings]
     is_one_process: bool
     forks: bool
+    is_detached: bool = False
 
 
 # By name.
@@ -37,6 +41,14 @@ ENGINES: Mapping[str, EngineEntry] = {
         LocalSettings,
         is_one_process=False,
         forks=True,
+    ),
+    "ray": EngineEntry(
+        "quinoa.launch.engines.ray.engine:RayEngine",
+        "many processes on the hosts of a Ray cluster",
+        RaySettings,
+        is_one_process=False,
+        forks=False,
+        is_detached=True,
     ),
     "serial": EngineEntry(
         "quinoa.launch.engines.serial:SerialEngine",

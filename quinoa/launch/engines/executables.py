@@ -47,17 +47,25 @@ def write(program: lp.Program, folder: Path) -> list[NodeExecutable]:
         OSError: a file cannot be written.
         RuntimeError: something that the nodes need cannot be pickled.
     """
+    return [
+        _write(Role(label), index, node, folder)
+        for label, nodes in program.groups.items()
+        for index, node in enumerate(nodes)
+    ]
+
+
+def write_actor(program: lp.Program, folder: Path) -> NodeExecutable:
+    """Writes what the last actor of a program runs; see `write`."""
+    actors = program.groups[Role.ACTOR]
+    return _write(Role.ACTOR, len(actors) - 1, actors[-1], folder)
+
+
+def _write(role: Role, index: int, node: lp.PyNode, folder: Path) -> NodeExecutable:
     # Not above: a node's process, which imports this too, must import TensorFlow before Launchpad.
     import launchpad as lp
     from launchpad.launch import serialization
 
-    executables = []
-    for label, nodes in program.groups.items():
-        for index, node in enumerate(nodes):
-            node.launch_context.initialize(lp.LaunchType.LOCAL_MULTI_PROCESSING, launch_config=None)
-            role = Role(label)
-            file = folder / f"{node_name(role, index)}.pickle"
-            executable = NodeExecutable(role, index, file)
-            serialization.serialize_functions(str(executable.file), label, [node.function])
-            executables.append(executable)
-    return executables
+    node.launch_context.initialize(lp.LaunchType.LOCAL_MULTI_PROCESSING, launch_config=None)
+    executable = NodeExecutable(role, index, folder / f"{node_name(role, index)}.pickle")
+    serialization.serialize_functions(str(executable.file), str(role), [node.function])
+    return executable

@@ -11,11 +11,13 @@ from typing import NamedTuple
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.engines.process import Process, Start, wait
 from quinoa.launch.engines.restarts import Restarts
+from quinoa.launch.engines.scaling import Scaling
 from quinoa.launch.engines.signals import StopSignals
 from quinoa.launch.engines.supervision import Node, Supervisor
 from quinoa.launch.errors import RunError
 from quinoa.launch.nodes.exit_codes import RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.nodes.topology import KINDS, stop_order
+from quinoa.launch.run import scale
 from quinoa.launch.run import status as run_status
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.process_list import ProcessList
@@ -48,6 +50,8 @@ def run(
     stop: StopSignals,
     *,
     hang_timeout_s: float,
+    problem: Callable[[Sequence[Node]], str | None] = lambda nodes: None,
+    actor: Callable[[int], Start] | None = None,
 ) -> RunResult:
     """Starts the nodes of a run, keeps them running until its end, and stops them in order.
 
@@ -57,6 +61,8 @@ def run(
         on_status: see `Engine.run`.
         stop: asks the run to end: in order when asked once, at once when asked twice.
         hang_timeout_s: seconds without a sign of life after which a process is started again.
+        problem: looks at the nodes now and then; what it returns ends the run as its error.
+        actor: returns what starts the actor of an index, for actors that are added to the run.
 
     Returns:
         How the run ended. None of its processes is left, however this function is left.
@@ -65,12 +71,15 @@ def run(
         OSError: a process cannot be started in the first place.
     """
     nodes: list[Node] = []
+    scale.forget(folder)
     try:
         for role, start in starts:
             nodes.append(
                 Node(start, may_end=KINDS[role].ends_run, progress=_progress_of(role, folder))
             )
-        return _Run(nodes, folder, on_status, stop, hang_timeout_s).until_the_end()
+        scaling = None if actor is None else Scaling(nodes, folder, actor)
+        run = _Run(nodes, folder, on_status, stop, hang_timeout_s, problem, scaling)
+        return run.until_the_end()
     finally:
         for node in nodes:
             node.process.kill()
@@ -94,8 +103,12 @@ class _Run:
         on_status: Callable[[Status], None],
         stop: StopSignals,
         hang_timeout_s: float,
+        problem: Callable[[Sequence[Node]], str | None],
+        scaling: Scaling | None,
     ):
         self._nodes = nodes
+        self._problem = problem
+        self._scaling = scaling
         self._folder = folder
         self._on_status = on_status
         self._stop = stop
@@ -127,19 +140,22 @@ class _Run:
         )
 
     def _wait(self) -> RunResult:
-        ending = [node for node in self._nodes if node.may_end]
         next_status = time.monotonic()
         while True:
             result = self._supervisor.tend()
             if result is not None:
                 return result
-            if all(node.is_done for node in ending):
+            if all(node.is_done for node in self._nodes if node.may_end and not node.is_retired):
                 return RunResult(Outcome.FINISHED)
             if self._stop.count:
                 return RunResult(Outcome.STOPPED)
             if time.monotonic() >= next_status:
                 self._processes.write([node.listed for node in self._nodes])
                 self._show_status()
+                if self._scaling is not None:
+                    self._scaling.follow()
+                if (error := self._problem(self._nodes)) is not None:
+                    return RunResult(Outcome.FAILED, error=error)
                 next_status = time.monotonic() + _STATUS_S
             time.sleep(_POLL_S)
 

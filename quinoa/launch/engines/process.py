@@ -28,7 +28,11 @@ class Process(Protocol):
 
     @property
     def pid(self) -> int:
-        """The number of the process on its machine."""
+        """The number of the process on its machine; 0 while it waits for one in a cluster."""
+
+    @property
+    def host(self) -> str | None:
+        """The name of the machine that the process is on; None for the machine of this process."""
 
     @property
     def beats(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from quinoa.config.fields import Bounds, Flag, check
+from quinoa.config.fields import Bounds, ConfigError, Flag, check
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,3 +30,20 @@ class SupervisedSettings(EngineSettings):
     ] = 120.0
     """Seconds without progress after which a process is killed and started again: more than one
     step of the environments, or one call of the learner, may ever take; inf for never."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PrivateSettings(SupervisedSettings):
+    """The settings of engines whose processes talk to one another by network."""
+
+    private_network: bool = True
+    """Give the run's processes a network of their own, so that nobody else reaches their ports.
+    Turn it off for environments that need the network."""
+    require_private: bool = False
+    """Refuse to run where no such network can be made, rather than warn and continue."""
+
+    def __post_init__(self) -> None:
+        """Checks the fields; raises `ConfigError`."""
+        super().__post_init__()
+        if self.require_private and not self.private_network:
+            raise ConfigError("--require_private and --noprivate_network contradict each other.")

@@ -46,6 +46,7 @@ class Node:
     Attributes:
         may_end: whether the node may end by itself before the run does.
         process: the current process, which may have ended.
+        is_retired: whether the run is to go on without it: its end is no failure.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Node:
         self._beats = 0
         self._beat_at: float | None = None
         self._restarts = 0
+        self.is_retired = False
         self.process = start()
 
     @property
@@ -94,6 +96,8 @@ class Node:
             state = NodeState.DONE
         elif self.is_down or self.process.exit_code is not None:
             state = NodeState.DOWN
+        elif not self.process.pid:
+            state = NodeState.WAITING
         else:
             state = NodeState.RUNNING if self._beats else NodeState.STARTING
         return ListedNode(
@@ -102,6 +106,7 @@ class Node:
             pid=self.process.pid,
             state=state,
             restarts=self._restarts,
+            host=self.process.host,
         )
 
     @property
@@ -117,7 +122,8 @@ class Node:
     @property
     def has_failed(self) -> bool:
         """Whether its process has ended when it should not have, which has not been handled yet."""
-        return not self.is_down and not self.is_done and self.process.exit_code is not None
+        has_ended = self.process.exit_code is not None
+        return has_ended and not (self.is_down or self.is_done or self.is_retired)
 
     @property
     def was_killed(self) -> bool:
@@ -125,6 +131,12 @@ class Node:
         code = self.process.exit_code
         # At SIGTERM, a node that may end by itself exits with `TOLD_TO_STOP`; others exit with 0.
         return code in _KILLED or (code == 0 and not self.may_end)
+
+    def retire(self) -> None:
+        """Tells its process to stop, for good."""
+        self.is_retired = True
+        self._restart_at = None
+        self.process.terminate()
 
     def listen(self, awake_s: float, now: float) -> float | None:
         """Looks for a sign of life.
@@ -225,6 +237,8 @@ class Supervisor:
         now, awake_s = time.monotonic(), self._clock.look()
         for node in self._nodes:
             result = None
+            if node.is_retired:
+                continue
             if node.has_failed:
                 result = self._fail(node, now, node.process.failure(), killed=node.was_killed)
             elif not node.is_down and not node.is_done:

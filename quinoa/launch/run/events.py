@@ -32,6 +32,7 @@ class EventKind(str, enum.Enum):
     RESTARTED = "restarted"
     BACK = "back"
     WARM_PARENT_LOST = "warm_parent_lost"
+    SCALED = "scaled"
     # Of the run's files.
     DISK_FULL = "disk_full"
     CHECKPOINT_SKIPPED = "checkpoint_skipped"

@@ -108,6 +108,7 @@ def _ticks(pid: int) -> int | None:
 class NodeState(str, enum.Enum):
     """What has become of a node's process."""
 
+    WAITING = "waiting"  # Until there is room for it in the cluster.
     STARTING = "starting"
     RUNNING = "running"
     DOWN = "down"  # It has failed, and is to be started again.
@@ -124,9 +125,10 @@ class ListedNode:
     Attributes:
         name: such as `actor-0`.
         role: what the node does.
-        pid: the number of its process on the run's host.
+        pid: the number of its process on its host.
         state: of that process.
         restarts: how often it was started again.
+        host: the name of the machine that it is on; None for the engine's.
     """
 
     name: str
@@ -134,6 +136,19 @@ class ListedNode:
     pid: int
     state: NodeState
     restarts: int
+    host: str | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its process is on this machine, where the engine is too if nothing is said."""
+        return self.host is None or self.host == socket.gethostname()
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name, without a host where there is none."""
+        fields = dataclasses.asdict(self)
+        if self.host is None:
+            del fields["host"]
+        return fields
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> ListedNode:
@@ -148,6 +163,7 @@ class ListedNode:
             pid=int(fields["pid"]),
             state=NodeState(fields["state"]),
             restarts=int(fields["restarts"]),
+            host=None if fields.get("host") is None else str(fields["host"]),
         )
 
 
@@ -194,6 +210,6 @@ class ProcessList:
             return
         # On a full disk the run continues, and this is tried again.
         with contextlib.suppress(OSError):
-            listed = [dataclasses.asdict(node) for node in nodes]
+            listed = [node.to_json() for node in nodes]
             write_json(self._path, {**self._engine.to_json(), "nodes": listed})
             self._written = list(nodes)

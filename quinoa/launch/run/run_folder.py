@@ -45,6 +45,11 @@ class RunFolder:
         return self.root / "events.jsonl"
 
     @property
+    def scale(self) -> Path:
+        """How many actors a run that is under way is to have; see `run.scale`."""
+        return self.root / "scale.json"
+
+    @property
     def result(self) -> Path:
         """How the run ended."""
         return self.root / "result.json"

@@ -14,7 +14,7 @@ from quinoa.launch.sweep.sweep_folder import PlannedRun
 _MAX_NAME = 120
 # Settings that a sweep varies by flags of its own, and those flags.
 _OWN = {"agent": "--agent", "env": "--env", "environment": "--env", "seed": "--seeds"}
-_OF_ONE_RUN = ("folder", "resume", "change", "resume_replay", "set", "preset")
+_OF_ONE_RUN = ("folder", "resume", "attach", "change", "resume_replay", "set", "preset")
 # The names that a combination may not set.
 NO_SETTINGS = frozenset({*_OWN, *_OF_ONE_RUN})
 

@@ -174,23 +174,34 @@ def _nodes(run: RunOverview, loads: Loads) -> RenderableType:
         table.add_column(name, no_wrap=True)
     for name in ("cores", "memory", "restarts"):
         table.add_column(name, justify="right", no_wrap=True)
+    # Only where there is more than one machine to be on.
+    shows_host = any(node.host is not None for node in run.nodes)
+    if shows_host:
+        table.add_column("host", no_wrap=True)
     table.add_column("", ratio=1)
     actors = [node for node in run.nodes if node.role is Role.ACTOR]
     is_one_line = len(actors) > _MAX_ACTORS
     for node in run.nodes:
         if not (is_one_line and node.role is Role.ACTOR):
-            _add(table, node.name, [node], run, loads)
+            _add(table, node.name, [node], run, loads, shows_host=shows_host)
         elif node is actors[0]:
-            _add(table, count(len(actors), "actor"), actors, run, loads)
+            _add(table, count(len(actors), "actor"), actors, run, loads, shows_host=shows_host)
     return table
 
 
 def _add(
-    table: Table, name: str, nodes: Sequence[ListedNode], run: RunOverview, loads: Loads
+    table: Table,
+    name: str,
+    nodes: Sequence[ListedNode],
+    run: RunOverview,
+    loads: Loads,
+    *,
+    shows_host: bool,
 ) -> None:
     """Adds a line about nodes of the same role."""
     states = collections.Counter(node.state for node in nodes)
-    used = [load for n in nodes if run.is_alive and (load := loads.of(n.pid)) is not None]
+    here = [node for node in nodes if run.is_alive and node.is_here]
+    used = [load for node in here if (load := loads.of(node.pid)) is not None]
     restarts = sum(node.restarts for node in nodes)
     state = Text(", ").join(
         Text(
@@ -205,8 +216,15 @@ def _add(
         f"{sum(cpu for cpu, _ in used):.2f}" if used else "-",
         f"{sum(size for _, size in used) / 1e6:.0f} MB" if used else "-",
         Text(str(restarts), ORANGE if restarts else ""),
+        *([_hosts(nodes)] if shows_host else []),
         _work(nodes, run),
     )
+
+
+def _hosts(nodes: Sequence[ListedNode]) -> str:
+    """On which host nodes are, or on how many."""
+    hosts = {node.host for node in nodes if node.host is not None}
+    return count(len(hosts), "host") if len(hosts) > 1 else next(iter(hosts), "-")
 
 
 def _work(nodes: Sequence[ListedNode], run: RunOverview) -> str:

@@ -20,7 +20,7 @@ import pytest
 from quinoa.launch import cli
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.counter import Counter
-from quinoa.launch.run import events
+from quinoa.launch.run import events, process_list
 from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.process_list import ListedNode, NodeState, ProcessList
 from quinoa.launch.run.roles import Role
@@ -99,6 +99,22 @@ def age(folder: RunFolder, seconds: float) -> None:
     """Makes the run's status older than it is."""
     of = read_json(folder.status)
     write_json(folder.status, {**of, "wall_time": of["wall_time"] - seconds})
+
+
+def test_processes_on_several_hosts_of_a_cluster(running, status):
+    nodes = process_list.read(running.processes).nodes
+    places = {"learner-0": "big", "actor-0": "small-1", "actor-1": "small-2"}
+    # The number of a process on another host is that of some other process here.
+    ProcessList(running).write(
+        [dataclasses.replace(node, host=places.get(node.name)) for node in nodes[:-1]]
+        + [dataclasses.replace(nodes[-1], pid=0, state=NodeState.WAITING)]
+    )
+    _, out, _ = status(running)
+    assert re.search(r"process +state +cores +memory +restarts +host", out)
+    assert re.search(r"learner-0 +running +- +- +0 +big +400 steps", out)
+    assert re.search(r"actor-0 +running +- +- +0 +small-1 ", out)
+    assert re.search(r"replay-0 +running +\d+\.\d\d +\d+ MB +0 +- ", out)
+    assert re.search(r"evaluator-0 +waiting +- +- +0 +-", out)
 
 
 def test_a_run_under_way(running, status, monkeypatch):

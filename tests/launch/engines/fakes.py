@@ -19,6 +19,7 @@ class FakeProcess:
         self.role = role
         self.name = f"{role}-{index}"
         self.pid = 7
+        self.host: str | None = None
         self.beats = 0
         self.exit_code: int | None = None
         self.was_killed = False

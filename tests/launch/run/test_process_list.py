@@ -22,6 +22,7 @@ from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 
 NODE = ListedNode("actor-0", Role.ACTOR, 7, NodeState.DOWN, restarts=2)
+ELSEWHERE = dataclasses.replace(NODE, host="no-such-machine")
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -34,6 +35,9 @@ def test_what_is_written_is_read_again(tmp_path):
     assert json.loads(folder.processes.read_text())["nodes"] == [
         {"name": "actor-0", "role": "actor", "pid": 7, "state": "down", "restarts": 2}
     ]
+    processes.write([NODE, ELSEWHERE])
+    assert process_list.read(folder.processes).nodes == (NODE, ELSEWHERE)
+    assert (NODE.is_here, ELSEWHERE.is_here) == (True, False)
 
 
 def test_this_process_is_alive_and_another_one_of_its_number_is_not():

@@ -301,6 +301,20 @@ def _resumable(line: _Line, typed: str) -> Candidates:
     return _of_paths(paths.folders_of(typed, [_FOLDERS[kind]]))
 
 
+def _runs(line: _Line, typed: str) -> Candidates:
+    return _of_paths(paths.folders_of(typed, [paths.is_run]))
+
+
+def _nodes(line: _Line, typed: str) -> Candidates:
+    """The processes of the run that the line names, by their logs."""
+    from quinoa.launch.run.run_folder import RunFolder
+
+    if not (arguments := line.arguments()):
+        return _NOTHING
+    logs = RunFolder(Path(arguments[0]).expanduser()).logs.glob("*.log")
+    return _beginning(typed, [(path.stem, "") for path in sorted(logs)])
+
+
 def _folders(line: _Line, typed: str) -> Candidates:
     return _of_paths(paths.folders(typed))
 
@@ -323,6 +337,9 @@ VALUES: Mapping[str, _Completer] = {
     "grid": _axes,
     "folder": _folders,
     "resume": _resumable,
+    "attach": _runs,
+    "node": _nodes,
+    "ray_address": _anything,
     "change": _changes,
     "checkpoint": _checkpoints,
     "out": _files,

@@ -32,6 +32,13 @@ def define() -> flags.FlagValues:
         "settings; --change must name those that other flags change.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "attach",
+        None,
+        "The folder of a run that is under way in a Ray cluster: show it as if it had been started "
+        "here. Any host of the cluster can.",
+        flag_values=values,
+    )
     flags.DEFINE_list(
         "change",
         [],

@@ -58,15 +58,7 @@ def run(
     from quinoa.launch.watch import wandb_mirror
 
     start = StartFolder()
-    settings = _engine_settings(values)
-    if values.preset is not None and values.resume is not None:
-        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
-    if values.change and values.resume is None:
-        raise UsageError("--change names what may change when a run is resumed: give --resume too.")
-    if values.resume_replay and values.resume is None:
-        raise UsageError("--resume_replay is for a run that is resumed: give --resume too.")
-    if values.wandb is not None:
-        wandb_mirror.check()
+    settings = check_flags(values)
     # First what can be checked without TensorFlow, whose import takes seconds.
     new = None
     if values.resume is None:
@@ -93,16 +85,7 @@ def run(
         else:
             engine.check(new)
             experiment = validate(new)
-            folder = (
-                run_folder.RunFolder(start.absolute(values.folder))
-                if values.folder
-                else run_folder.fresh(
-                    experiment.environment,
-                    experiment.agent,
-                    experiment.seed,
-                    parent=start.absolute("runs"),
-                )
-            )
+            folder = new_folder(values, experiment, start)
             folder.create()
             holding.enter_context(resume.locked(folder))
         with wandb_mirror.mirrored(folder, values.wandb):
@@ -115,6 +98,44 @@ def run(
                 view=view,
                 on_start=on_start,
             )
+
+
+def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:
+    """Checks that flags of `quinoa train` do not contradict each other.
+
+    Returns:
+        What they say of the settings of each engine, by its name.
+
+    Raises:
+        UsageError: they do.
+        ExperimentError: what a flag asks for is not installed.
+    """
+    from quinoa.launch.watch import wandb_mirror
+
+    settings = _engine_settings(values)
+    if values.preset is not None and values.resume is not None:
+        raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
+    if values.change and values.resume is None:
+        raise UsageError("--change names what may change when a run is resumed: give --resume too.")
+    if values.resume_replay and values.resume is None:
+        raise UsageError("--resume_replay is for a run that is resumed: give --resume too.")
+    if values.wandb is not None:
+        wandb_mirror.check()
+    return settings
+
+
+def new_folder(values: flags.FlagValues, experiment: Experiment, start: StartFolder) -> RunFolder:
+    """The folder for a new run, an absolute path: that of `--folder`, or a fresh one in `runs/`."""
+    from quinoa.launch.run import run_folder
+
+    if values.folder:
+        return run_folder.RunFolder(start.absolute(values.folder))
+    return run_folder.fresh(
+        experiment.environment,
+        experiment.agent,
+        experiment.seed,
+        parent=start.absolute("runs"),
+    )
 
 
 def _engine_settings(values: flags.FlagValues) -> dict[str, EngineSettings]:

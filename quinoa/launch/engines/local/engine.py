@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from quinoa.launch.engines.local.warm_parent import (
     WarmParent,
     WarmParentError,
 )
+from quinoa.launch.engines.process import Start
 from quinoa.launch.engines.signals import StopSignals
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
@@ -79,7 +81,8 @@ class LocalEngine:
             self._warm_parent() as warm,
             temporary_folder.create() as temporary,
         ):
-            described = program.make_program(experiment, folder, _free_addresses())
+            addresses = _free_addresses()
+            described = program.make_program(experiment, folder, addresses)
             with temporary_folder.explaining_errors():
                 nodes = executables.write(described, Path(temporary))
 
@@ -108,12 +111,20 @@ class LocalEngine:
             # The first that is forked waits until the warm parent has imported everything. The
             # learner, for which all the others wait, is not to wait for that.
             nodes.sort(key=is_forked)
+
+            def actor(index: int) -> Start:
+                more = program.make_program(
+                    dataclasses.replace(experiment, num_actors=index + 1), folder, addresses
+                )
+                return functools.partial(start, executables.write_actor(more, Path(temporary)))
+
             return lifecycle.run(
                 [NodeStart(node.role, functools.partial(start, node)) for node in nodes],
                 folder,
                 on_status,
                 stop,
                 hang_timeout_s=self._settings.hang_timeout_s,
+                actor=actor,
             )
 
     def _warm_parent(self) -> contextlib.AbstractContextManager[WarmParent]:

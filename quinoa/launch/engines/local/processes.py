@@ -124,6 +124,11 @@ class LocalProcess:
         return self._child.pid
 
     @property
+    def host(self) -> None:
+        """See `Process`."""
+        return None
+
+    @property
     def beats(self) -> int:
         """See `Process`."""
         return self._heartbeat.count

@@ -140,7 +140,11 @@ def test_what_a_sweep_goes_through_may_be_a_flag_too():
 
 
 def test_few_words(project):
-    assert offered("train --engine=") == ["--engine=local", "--engine=serial"]
+    assert offered("train --engine=") == [
+        "--engine=local",
+        "--engine=ray",
+        "--engine=serial",
+    ]
     assert offered("plot --x h") == ["hours"]
     assert offered("evaluate --sample=") == ["--sample=true", "--sample=false"]
     assert offered("completion ") == ["bash", "zsh", "fish"]
@@ -184,6 +188,19 @@ def test_checkpoints_of_the_run_that_is_given(project):
         "--checkpoint=000000000020",
     ]
     assert offered("evaluate --checkpoint=") == []
+
+
+def test_processes_of_the_run_that_is_given(project):
+    logs = project / "runs" / "one" / "logs"
+    logs.mkdir(exist_ok=True)
+    for name in ("actor-0.log", "actor-1.log", "learner-0.log", "learner-0.error"):
+        (logs / name).touch()
+    assert offered("logs runs/one --node=actor-0,") == [
+        f"--node=actor-0,{name}" for name in ("actor-0", "actor-1", "learner-0")
+    ]
+    assert offered("logs --node=") == []
+    assert offered("train --attach=runs/o") == ["--attach=runs/one"]
+    assert offered("stop runs/o") == ["runs/one"]
 
 
 @pytest.mark.parametrize("name", cli._COMMANDS)

@@ -1,0 +1,56 @@
+"""Changes how many actors a run under way has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from quinoa.launch.commands.base import OK, Command, UsageError, define_number, expect
+from quinoa.launch.commands.options import cluster_flags
+from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.terminal.numbers import count
+from quinoa.launch.terminal.output import command, say
+
+
+def _flags() -> flags.FlagValues:
+    values = cluster_flags.define()
+    define_number(values, "num_actors", None, "How many actors the run is to have.", least=1)
+    return values
+
+
+def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
+    expect(arguments, 1, "scale takes the folder of one run")
+    if values.num_actors is None:
+        raise UsageError("scale takes --num_actors: how many there are to be.")
+    start = StartFolder()
+    from quinoa.launch.commands.running import running_here
+    from quinoa.launch.run import scale
+    from quinoa.launch.run.run_folder import RunFolder
+
+    folder = RunFolder(start.absolute(arguments[0]))
+    if running_here.supervisor_of(folder) is not None:
+        running_here.require_processes(folder)
+        scale.ask(folder, values.num_actors)
+    else:
+        from quinoa.launch.commands.running import detached_run
+        from quinoa.launch.engines.ray import connection
+
+        running_here.require_elsewhere(folder)
+        with connection.connected(values.ray_address):
+            detached_run.scale(folder, values.num_actors)
+    root = start.shown(folder.root)
+    say(f"{root} is asked to have {count(values.num_actors, 'actor')}.")
+    say(f"To see when it has: {command('status', str(root))}")
+    return OK
+
+
+COMMAND = Command(
+    "RUN [FLAGS]",
+    "change how many actors a run has, while it runs",
+    "RUN is the folder of a run under way, on this machine or in a cluster. Actors that are taken\n"
+    "away stop in order: what they have seen is in replay.\n\n"
+    "  quinoa scale runs/RUN --num_actors=8",
+    _flags,
+    _run,
+)

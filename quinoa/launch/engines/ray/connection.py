@@ -1,0 +1,84 @@
+"""The connection of this process to a Ray cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+
+from quinoa.launch.errors import ExperimentError
+
+# All that is ours in a cluster has its names here.
+NAMESPACE = "quinoa-runs"
+
+
+def require_ray() -> None:
+    """Raises `ExperimentError` where Ray is not installed."""
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        raise ExperimentError(
+            'The Ray engine needs Ray, which is not installed: pip install "quinoa[ray]".'
+        ) from None
+
+
+def address() -> str:
+    """The address of the cluster that this process is connected to."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Connects this process to a cluster, and disconnects it at the end of the context.
+
+    Does nothing in a process that is connected.
+
+    Args:
+        address: of the cluster's head, `HOST:PORT`; `auto` for that of this machine.
+
+    Raises:
+        ExperimentError: Ray is not installed, or no cluster answers.
+    """
+    require_ray()
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        with _same_handler():
+            ray.init(
+                address=address,
+                namespace=NAMESPACE,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+                log_to_driver=False,
+            )
+    # Of many types, some of them Ray's own.
+    except Exception as error:
+        reason = str(error).strip().splitlines()
+        raise ExperimentError(
+            f"No Ray cluster answers at --ray_address={address} "
+            f"({reason[0] if reason else type(error).__name__}): start one with `ray start "
+            "--head`, and run this on one of its hosts."
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _same_handler() -> Iterator[None]:
+    """Leaves SIGTERM's handler as it is: Ray sets one that ends the process."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if is_main:
+            signal.signal(signal.SIGTERM, before)

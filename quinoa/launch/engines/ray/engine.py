@@ -1,0 +1,238 @@
+"""The engine for a Ray cluster: one process a node, on the hosts that Ray chooses."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import functools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import portpicker
+
+from quinoa.launch import program
+from quinoa.launch.checkpoints import replay_checkpoints
+from quinoa.launch.engines import executables, lifecycle, signals
+from quinoa.launch.engines.base import ProcessContext
+from quinoa.launch.engines.executables import NodeExecutable
+from quinoa.launch.engines.lifecycle import NodeStart
+from quinoa.launch.engines.process import Start
+from quinoa.launch.engines.ray import connection, placement, run_server, shared_folder
+from quinoa.launch.engines.ray.node_host import NodeHost, Place, Task
+from quinoa.launch.engines.ray.remote_process import RemoteProcess
+from quinoa.launch.engines.ray.settings import RaySettings
+from quinoa.launch.engines.supervision import Node
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.machine import temporary_folder
+from quinoa.launch.nodes.addresses import FixedAddresses
+from quinoa.launch.nodes.topology import SERVICES
+from quinoa.launch.run.result import RunResult
+from quinoa.launch.run.roles import Role
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.run.status import Status
+from quinoa.launch.terminal.output import say
+
+if TYPE_CHECKING:
+    from quinoa.launch.engines.ray.hosts import Hosts
+
+# An evaluation is to take its time rather than an actor's on the same host.
+_NICE = {Role.EVALUATOR: 5}
+# A host ends its processes before the supervisor gives it up and starts others.
+_LEASE_SHARE = 0.7
+_PROBE_S = 30.0
+
+
+class RayEngine:
+    """Runs an experiment's program on the hosts of a Ray cluster."""
+
+    replay_form = replay_checkpoints.REVERB_FORMAT
+    is_one_process = False
+
+    def __init__(self, context: ProcessContext, settings: RaySettings):
+        """Starts nothing yet."""
+        self._context = context
+        self._settings = settings
+
+    def check(self, experiment: Experiment) -> None:
+        """See `Engine.check`: a cluster must answer, and have the cores for a run."""
+        temporary_folder.require_room()
+        with connection.connected(self._settings.ray_address):
+            import ray
+
+            placement.check(
+                ray.cluster_resources(), experiment, actor_cpus=self._settings.actor_cpus
+            )
+
+    def run(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        on_status: Callable[[Status], None],
+    ) -> RunResult:
+        """See `Engine.run`."""
+        from quinoa.launch.engines.ray.hosts import Hosts
+
+        with (
+            signals.caught() as stop,
+            connection.connected(self._settings.ray_address),
+            temporary_folder.create() as temporary,
+            shared_folder.marked(folder.root) as mark,
+        ):
+            # The same on every host: in the private network of a run, all are free.
+            ports = {role: portpicker.pick_unused_port() for role in SERVICES}
+            addresses = FixedAddresses({role: f"localhost:{port}" for role, port in ports.items()})
+            described = program.make_program(experiment, folder, addresses)
+            with temporary_folder.explaining_errors():
+                nodes = executables.write(described, Path(temporary))
+            hosts = Hosts(
+                ports,
+                private=self._settings.private_network,
+                not_private=self._not_private,
+            )
+            cluster = _Cluster(self._settings, self._context, experiment, folder, mark, hosts)
+
+            def actor(index: int) -> Start:
+                more = program.make_program(
+                    dataclasses.replace(experiment, num_actors=index + 1), folder, addresses
+                )
+                node = executables.write_actor(more, Path(temporary))
+                return functools.partial(cluster.start, node)
+
+            try:
+                return lifecycle.run(
+                    [
+                        NodeStart(node.role, functools.partial(cluster.start, node))
+                        for node in nodes
+                    ],
+                    folder,
+                    on_status,
+                    stop,
+                    hang_timeout_s=self._settings.hang_timeout_s,
+                    problem=TooFewActors(self._settings.min_actors, self._settings.host_timeout_s),
+                    actor=actor,
+                )
+            finally:
+                hosts.close()
+                cluster.close()
+
+    def _not_private(self, place: Place, why: str) -> None:
+        if self._settings.require_private:
+            raise OSError(
+                f"{place.name} allows no private network ({why}), and --require_private wants one"
+            )
+        say(
+            f"quinoa: note: {place.name} allows no private network ({why}): while the run lasts, "
+            "anyone who reaches that host's ports can reach its processes.",
+            sys.stderr,
+        )
+
+
+class TooFewActors:
+    """Finds that a run has had fewer actors than it needs for too long."""
+
+    def __init__(self, min_actors: int, patience_s: float):
+        """Has found nothing yet.
+
+        Args:
+            min_actors: the actors that the run needs; 0 for none.
+            patience_s: seconds that it may have fewer.
+        """
+        self._min_actors = min_actors
+        self._patience_s = patience_s
+        self._too_few_since: float | None = None
+
+    def __call__(self, nodes: Sequence[Node]) -> str | None:
+        """Returns what is wrong, if it is."""
+        actors = [node for node in nodes if node.role == Role.ACTOR]
+        present = sum(
+            node.is_done or (not node.is_down and node.process.pid != 0) for node in actors
+        )
+        now = time.monotonic()
+        if present >= min(self._min_actors, len(actors)):
+            self._too_few_since = None
+            return None
+        if self._too_few_since is None:
+            self._too_few_since = now
+        if now - self._too_few_since < self._patience_s:
+            return None
+        return (
+            f"{present} of {len(actors)} actors have had a host for {self._patience_s:.0f} s, and "
+            f"--min_actors={self._min_actors} wants more: add hosts and resume the run."
+        )
+
+
+class _Cluster:
+    """Starts the processes of one run in a cluster."""
+
+    def __init__(
+        self,
+        settings: RaySettings,
+        context: ProcessContext,
+        experiment: Experiment,
+        folder: RunFolder,
+        mark: str,
+        hosts: Hosts,
+    ):
+        import ray
+
+        self._settings = settings
+        self._context = context
+        self._experiment = experiment
+        self._folder = folder
+        self._mark = mark
+        self._hosts = hosts
+        self._started: collections.Counter[str] = collections.Counter()
+        self._has_gpus = ray.cluster_resources().get("GPU", 0.0) >= 1
+        is_shared = shared_folder.is_everywhere(folder.root, mark)
+        self._group = placement.together(
+            experiment,
+            actor_cpus=settings.actor_cpus,
+            has_gpus=self._has_gpus,
+            on_host=None if is_shared else ray.util.get_node_ip_address(),
+        )
+
+    def start(self, executable: NodeExecutable) -> RemoteProcess:
+        """Starts the process of a node, wherever there is room for it."""
+        import ray
+
+        host_timeout_s = self._settings.host_timeout_s
+        restarts = self._started[executable.name]
+        self._started[executable.name] += 1
+        options = placement.options(
+            executable.role,
+            self._experiment,
+            self._group,
+            actor_cpus=self._settings.actor_cpus,
+            has_gpus=self._has_gpus,
+        )
+        actor: Any = (
+            ray.remote(NodeHost)
+            .options(
+                name=run_server.name_of_node(self._folder, executable.name, restarts),
+                max_concurrency=8,
+                **options,
+            )
+            .remote(self._folder, self._mark, _LEASE_SHARE * host_timeout_s)
+        )
+        task = Task(
+            role=executable.role,
+            index=executable.index,
+            function=executable.file.read_bytes(),
+            experiment=self._experiment,
+            environment=self._context.environment,
+            folder=self._context.folder,
+            run=self._folder,
+            nice=_NICE.get(executable.role, 0),
+        )
+        return RemoteProcess(task, actor, self._hosts.ready, host_timeout_s)
+
+    def close(self) -> None:
+        """Gives back what was reserved."""
+        import ray
+
+        with contextlib.suppress(Exception):
+            ray.util.remove_placement_group(self._group)

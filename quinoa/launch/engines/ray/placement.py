@@ -1,0 +1,109 @@
+"""What each node needs of a host, and which nodes are to be together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.machine.sizing import usable_cores
+from quinoa.launch.run.roles import Role
+
+if TYPE_CHECKING:
+    from ray.util.placement_group import PlacementGroup
+
+# Those that exchange most: a learner samples from replay many times faster than actors write.
+TOGETHER = (Role.LEARNER, Role.REPLAY, Role.COUNTER)
+# Cores of the counter, which waits for reports nearly all of its time.
+_COUNTER_CPUS = 0.1
+# A share of a host's own resource in Ray, which places a node there and nowhere else.
+_HERE = 0.001
+
+
+def needs(
+    role: Role, experiment: Experiment, *, actor_cpus: float, has_gpus: bool
+) -> dict[str, float]:
+    """Ray's resources for the process of one node.
+
+    Args:
+        role: what the node does.
+        experiment: what is run.
+        actor_cpus: cores for an actor, and for the evaluator.
+        has_gpus: whether the cluster has a GPU.
+    """
+    if role == Role.LEARNER:
+        cpus = float(experiment.learner_threads or usable_cores())
+        return {"CPU": cpus, "GPU": 1.0} if has_gpus else {"CPU": cpus}
+    if role == Role.COUNTER:
+        return {"CPU": _COUNTER_CPUS}
+    return {"CPU": 1.0 if role == Role.REPLAY else actor_cpus}
+
+
+def check(totals: Mapping[str, float], experiment: Experiment, *, actor_cpus: float) -> None:
+    """Checks that a cluster has the cores for a run with one actor.
+
+    Args:
+        totals: Ray's resources of the whole cluster.
+        experiment: what is run.
+        actor_cpus: see `needs`.
+
+    Raises:
+        ExperimentError: it has not.
+    """
+    has_gpus = totals.get("GPU", 0.0) >= 1
+    wanted = sum(
+        needs(role, experiment, actor_cpus=actor_cpus, has_gpus=has_gpus)["CPU"]
+        for role in (*TOGETHER, Role.ACTOR, Role.EVALUATOR)
+    )
+    there = totals.get("CPU", 0.0)
+    if wanted > there:
+        raise ExperimentError(
+            f"A run with one actor takes {wanted:g} processor cores, and the cluster has "
+            f"{there:g}: add hosts, or set --learner_threads or --actor_cpus lower."
+        )
+
+
+def together(
+    experiment: Experiment, *, actor_cpus: float, has_gpus: bool, on_host: str | None
+) -> PlacementGroup:
+    """Reserves what learner, replay and counter need, on one host if one has it all.
+
+    Args:
+        experiment: what is run.
+        actor_cpus: see `needs`.
+        has_gpus: likewise.
+        on_host: the address of the host that they are to be on; None for any.
+    """
+    import ray
+
+    bundles: list[dict[str, float]] = []
+    for role in TOGETHER:
+        bundle = needs(role, experiment, actor_cpus=actor_cpus, has_gpus=has_gpus)
+        if on_host is not None:
+            bundle[f"node:{on_host}"] = _HERE
+        bundles.append(bundle)
+    group: PlacementGroup = ray.util.placement_group(bundles, strategy="PACK")
+    return group
+
+
+def options(
+    role: Role,
+    experiment: Experiment,
+    group: PlacementGroup,
+    *,
+    actor_cpus: float,
+    has_gpus: bool,
+) -> dict[str, Any]:
+    """The options of Ray for the actor that has a node's process."""
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    resources = needs(role, experiment, actor_cpus=actor_cpus, has_gpus=has_gpus)
+    strategy: Any = "SPREAD"
+    if role in TOGETHER:
+        strategy = PlacementGroupSchedulingStrategy(group, TOGETHER.index(role))
+    return {
+        "num_cpus": resources["CPU"],
+        "num_gpus": resources.get("GPU", 0.0),
+        "scheduling_strategy": strategy,
+    }

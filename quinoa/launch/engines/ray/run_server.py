@@ -1,0 +1,275 @@
+"""A run that outlives the process that started it: in a detached actor of a Ray cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quinoa.launch.engines.ray import shared_folder
+from quinoa.launch.engines.ray.connection import NAMESPACE
+from quinoa.launch.engines.ray.node_host import carried
+from quinoa.launch.errors import ExperimentError, RunError
+from quinoa.launch.machine.child_process import PRINTED, ChildError, ChildProcess
+from quinoa.launch.run import scale
+from quinoa.launch.run.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
+
+_POLL_S = 0.2
+# Lines that are kept for those who attach later.
+_MAX_LINES = 500
+# Seconds that the outcome can be asked for after the run is over.
+_KEEP_S = 600.0
+_ANSWER_S = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class News:
+    """What a run has told since the last time.
+
+    Attributes:
+        next_line: the number of the first line that is not in it, to ask with the next time.
+        lines: what it printed.
+        status: the fields of its newest status; None where there is none yet.
+        folder: the run's folder, once it has begun.
+        outcome: what the function returned, when it is over.
+        error: the name and the message of what the function raised, when it is over.
+    """
+
+    next_line: int
+    lines: Sequence[str]
+    status: Mapping[str, Any] | None
+    folder: str | None
+    outcome: Mapping[str, Any] | None = None
+    error: tuple[str, str] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run is over."""
+        return self.outcome is not None or self.error is not None
+
+
+class RunServer:
+    """Has the supervising process of a run, and tells whoever asks how it goes.
+
+    That process is a child of this one, for it changes environment variables and signal handlers,
+    and imports code of the user.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        resuming: Sequence[Any],
+        run: RunFolder,
+        environment: Mapping[str, str],
+        folder: Path,
+        events: tuple[str, str],
+    ):
+        """Starts it.
+
+        Args:
+            function: runs the experiment; see `ChildProcess`.
+            arguments: of the function.
+            resuming: the same to resume the run, where Ray has started this actor again on another
+                host.
+            run: the run's folder.
+            environment: the variables of the user's shell.
+            folder: the folder that it starts in, where this host has it.
+            events: the names of the function's events for its start and its status.
+        """
+        os.environ.update(carried(environment))
+        for name in [name for name in os.environ if name.startswith("RAY_JOB")]:
+            del os.environ[name]
+        if folder.is_dir():
+            os.chdir(folder)
+        self._started, self._status_event = events
+        self._lines: list[str] = []
+        self._status: Mapping[str, Any] | None = None
+        self._folder: str | None = None
+        self._outcome: Mapping[str, Any] | None = None
+        self._error: tuple[str, str] | None = None
+        self._changed = threading.Condition()
+        self._child: ChildProcess | None = None
+        self._asked = 0
+        if _was_started_again() and run.experiment.is_file():
+            arguments = resuming
+        threading.Thread(target=self._run, args=(function, arguments), name="run").start()
+
+    def news(self, next_line: int, seconds: float) -> News:
+        """What is new; waits for a line or the end, so many seconds at most.
+
+        Args:
+            next_line: `News.next_line` of the last time, 0 at first.
+            seconds: the longest wait.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: len(self._lines) > next_line or self._is_over, timeout=seconds
+            )
+            lines = self._lines[max(next_line, len(self._lines) - _MAX_LINES) :]
+            return News(
+                len(self._lines),
+                lines,
+                self._status,
+                self._folder,
+                self._outcome,
+                self._error,
+            )
+
+    def stop(self) -> None:
+        """Asks the run to end in order; a second time, at once."""
+        self._asked += 1
+        if self._child is not None:
+            self._child.stop()
+
+    def scale(self, num_actors: int) -> None:
+        """Asks the run to have so many actors."""
+        if self._folder is not None:
+            scale.ask(RunFolder(Path(self._folder)), num_actors)
+
+    def files(self, names: Sequence[str]) -> dict[str, bytes]:
+        """The contents of those of these files that the run's folder has, by their names."""
+        found: dict[str, bytes] = {}
+        if self._folder is not None:
+            for name in names:
+                with contextlib.suppress(OSError):
+                    found[name] = (Path(self._folder) / name).read_bytes()
+        return found
+
+    @property
+    def _is_over(self) -> bool:
+        return self._outcome is not None or self._error is not None
+
+    def _run(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+        # In this thread, which stays: the kernel ends the child with the thread that started it.
+        try:
+            self._child = child = ChildProcess(function, *arguments)
+            for _ in range(self._asked):
+                child.stop()
+            while not child.is_over:
+                for event, value in child.read(_POLL_S):
+                    self._take(event, value)
+            outcome, error = child.value(), None
+        except (ExperimentError, RunError, ChildError) as raised:
+            outcome, error = None, (type(raised).__name__, str(raised))
+        with self._changed:
+            self._outcome, self._error = outcome, error
+            self._changed.notify_all()
+        time.sleep(_KEEP_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _take(self, event: str, value: Any) -> None:
+        with self._changed:
+            if event == self._started:
+                self._folder = value
+            elif event == self._status_event:
+                self._status = value
+                return
+            else:
+                self._lines.append(str(value) if event == PRINTED else f"{event}: {value}")
+            self._changed.notify_all()
+
+
+def _was_started_again() -> bool:
+    import ray
+
+    return bool(ray.get_runtime_context().was_current_actor_reconstructed)
+
+
+def name_of(folder: RunFolder) -> str:
+    """The name of a run's server in the cluster."""
+    return f"run {folder.root}"
+
+
+def name_of_node(folder: RunFolder, node: str, restarts: int) -> str:
+    """The name of the actor that has the process of a node.
+
+    Args:
+        folder: of the run.
+        node: the node's name.
+        restarts: how often the node had been started again.
+    """
+    return f"{name_of(folder)} {node} {restarts}"
+
+
+def start(
+    folder: RunFolder,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    resuming: Sequence[Any],
+    environment: Mapping[str, str],
+    start_folder: Path,
+    events: tuple[str, str],
+) -> ActorHandle[Any]:
+    """Starts a run in the cluster that this process is connected to; see `RunServer`.
+
+    Raises:
+        ExperimentError: the same run is running.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    if (server := find(folder)) is not None:
+        news: News = ray.get(server.news.remote(0, 0.0), timeout=_ANSWER_S)
+        if not news.is_over:
+            raise ExperimentError(
+                f"{folder.root} is in use by a run that is still running: stop that first, or "
+                f"attach to it: quinoa train --attach={folder.root}."
+            )
+        ray.kill(server)
+        _wait_until_gone(folder)
+    # The run's own folder may not be there yet.
+    parent = folder.root.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with shared_folder.marked(parent) as mark:
+        is_shared = shared_folder.is_everywhere(parent, mark)
+    here = ray.get_runtime_context().get_node_id()
+    options = {
+        "name": name_of(folder),
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "num_cpus": 0,
+        "max_concurrency": 16,
+        # Where only this host has the folder, nobody else can go on with the run.
+        "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=is_shared),
+        "max_restarts": -1 if is_shared else 0,
+    }
+    actor: ActorHandle[Any] = (
+        ray.remote(RunServer)
+        .options(**options)
+        .remote(
+            function,
+            list(arguments),
+            list(resuming),
+            folder,
+            dict(environment),
+            start_folder,
+            events,
+        )
+    )
+    return actor
+
+
+def find(folder: RunFolder) -> ActorHandle[Any] | None:
+    """The server of a run, in the cluster that this process is connected to; None without one."""
+    import ray
+
+    try:
+        return ray.get_actor(name_of(folder), namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+def _wait_until_gone(folder: RunFolder) -> None:
+    deadline = time.monotonic() + _ANSWER_S
+    while find(folder) is not None and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
