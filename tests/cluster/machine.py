@@ -138,7 +138,7 @@ class Machine:
         words = ["bash", "-c", command] if isinstance(command, str) else [*map(str, command)]
         return MachineProcess(
             ["nsenter", f"--target={self.pid}", *_NAMESPACES, f"--wd={cwd}", "--", *words],
-            env=self._variables(env),
+            env=self.variables(env),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -174,7 +174,8 @@ class Machine:
         """Runs a Python program with the tests' interpreter and returns what it prints."""
         return self.run([sys.executable, "-c", code, *arguments], timeout=timeout).stdout
 
-    def _variables(self, env: Environment) -> dict[str, str]:
+    def variables(self, env: Environment = MappingProxyType({})) -> dict[str, str]:
+        """The environment of a command that is run with `env`."""
         variables: dict[str, str | None] = {
             name: value
             for name, value in os.environ.items()
