@@ -104,7 +104,7 @@ class Slurm:
 
     def submit(self, script: Path, *arguments: str, options: str = "", env=None) -> int:
         """Submits a script and returns the number of its job."""
-        words = ["sbatch", "--parsable", *options.split(), script, *arguments]
+        words = ["sbatch", "--parsable", *options.split(), str(script), *arguments]
         done = self._hosts.head.run(words, cwd=self._hosts.shared, env=env or {})
         return int(done.stdout)
 

@@ -16,8 +16,8 @@ from tests.launch.helpers import wait_until
 
 SCRIPT = ROOT / "deploy" / "slurm" / "quinoa.sbatch"
 
-# Stands for `quinoa`: a program that counts on all hosts of a Ray cluster, about ten steps a second,
-# saves what it has counted, and takes the flags that the script hands on.
+# Stands for `quinoa`: a program that counts on all hosts of a Ray cluster and saves the count. It
+# takes the flags that the script hands on.
 _COUNTER = """
 import json, pathlib, signal, socket, sys, time
 import ray

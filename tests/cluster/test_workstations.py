@@ -63,7 +63,7 @@ def hosts(_needs_ray):
             if host is not made.head:
                 servers.append(host.popen([sys.executable, "-c", SSH_SERVER]))
                 assert servers[-1].line() == "up"
-        path = f"{made.shared}:{made.head._variables({})['PATH']}"
+        path = f"{made.shared}:{made.head.variables({})['PATH']}"
         made.head.environment |= {"PATH": path}
         yield made
         for server in servers:
