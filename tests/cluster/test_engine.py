@@ -1,0 +1,139 @@
+"""Runs of the Ray engine over several hosts, which lose hosts and links while they last."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from quinoa.launch.run import process_list
+from quinoa.launch.run.process_list import ListedNode, NodeState
+from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import read_json
+from tests.cluster.hosts import Host
+from tests.cluster.machine import MachineProcess
+from tests.cluster.ray_hosts import RayHosts
+from tests.launch.helpers import learner_steps, wait_until
+
+QUINOA = Path(sys.executable).parent / "quinoa"
+# A task of few steps, with small networks, on hosts that share two cores.
+SMALL = (
+    "--env=tests.launch.factories:match",
+    "--set=hidden_sizes=16,16",
+    "--learner_threads=1",
+    "--actor_cpus=0.5",
+    "--host_timeout=8",
+    "--require_private",
+)
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A folder that all hosts have, as by a common file system."""
+    made = Path(tempfile.mkdtemp(prefix="quinoa-shared-"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def cluster(_needs_ray, shared):
+    """Three hosts with Ray: the head is too small for more than the services of a run."""
+    with RayHosts(3, cpus=4, disk_mb=3000, share=[shared]) as made:
+        yield made
+
+
+def train(host: Host, folder: Path, *flags: str) -> MachineProcess:
+    return host.popen([QUINOA, "train", "--engine=ray", *SMALL, f"--folder={folder}", *flags])
+
+
+def nodes_of(folder: Path) -> dict[str, ListedNode]:
+    return {node.name: node for node in process_list.read(RunFolder(folder).processes).nodes}
+
+
+def events_of(folder: Path) -> list[dict[str, object]]:
+    path = RunFolder(folder).events
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def all_running(folder: Path) -> bool:
+    nodes = nodes_of(folder)
+    return bool(nodes) and all(node.state is NodeState.RUNNING for node in nodes.values())
+
+
+def end_of(process: MachineProcess, timeout_s: float = 200.0) -> str:
+    """Waits for a command's end, which must be a good one; returns what it printed."""
+    out, err = process.communicate(timeout=timeout_s)
+    assert process.returncode == 0, out + err
+    return out
+
+
+def test_a_run_is_spread_over_hosts_and_every_host_can_ask_for_it(cluster):
+    head, other = cluster["h1"], cluster["h2"]
+    # On the disk of one host: what needs the folder stays there, and actors go elsewhere.
+    folder, seen = Path("/tmp/run"), head.path("/tmp/run")
+    training = train(head, folder, "--steps=100000000", "--num_actors=3")
+    assert wait_until(lambda: learner_steps(seen) > 0 and all_running(seen), 180)
+    nodes = nodes_of(seen)
+    assert {nodes[name].host for name in ("learner-0", "replay-0", "counter-0")} == {"h1"}
+    assert len({node.host for node in nodes.values()}) >= 2
+    assert "host" in head.run([QUINOA, "status", folder, "--once"]).stdout
+
+    # From a host that does not have the folder.
+    away = next(node for node in nodes.values() if node.host != "h1")
+    logs = other.run([QUINOA, "logs", folder, "--lines=2", f"--node={away.name}"])
+    assert f"--- {away.name}" in logs.stdout
+    other.run([QUINOA, "scale", folder, "--num_actors=4"])
+    assert wait_until(lambda: "actor-3" in nodes_of(seen) and all_running(seen), 60)
+    other.run([QUINOA, "scale", folder, "--num_actors=1"])
+    assert wait_until(
+        lambda: [name for name in nodes_of(seen) if name.startswith("actor")] == ["actor-0"], 60
+    )
+    attached = other.popen([QUINOA, "train", f"--attach={folder}"])
+    assert "Training iq on tests.launch.factories:match" in attached.line()
+    attached.terminate()
+    assert "To come back to it" in end_of(attached)
+    other.run([QUINOA, "stop", folder])
+    assert "Stopped early." in end_of(training)
+    assert list((seen / "checkpoints").iterdir())
+
+
+def test_actors_of_a_lost_host_start_elsewhere(cluster, shared):
+    folder = shared / "lost_actors"
+    training = train(cluster["h1"], folder, "--steps=30000", "--num_actors=4")
+    assert wait_until(lambda: learner_steps(folder) > 0 and all_running(folder), 180)
+    services = {nodes_of(folder)[name].host for name in ("learner-0", "replay-0", "counter-0")}
+    lost = next(
+        node.host
+        for node in nodes_of(folder).values()
+        if node.host not in {*services, "h1"} and node.host is not None
+    )
+    there = {name for name, node in nodes_of(folder).items() if node.host == lost}
+    cluster[lost].kill()
+    assert wait_until(
+        lambda: all_running(folder)
+        and not any(node.host == lost for node in nodes_of(folder).values()),
+        120,
+    )
+    failed = {event["node"] for event in events_of(folder) if event["event"] == "failed"}
+    assert failed == there
+    assert "Return of the final policy" in end_of(training)
+    assert read_json(RunFolder(folder).result)["outcome"] == "finished"
+
+
+def test_a_run_survives_the_host_of_its_supervisor_where_the_folder_is_shared(cluster, shared):
+    folder = shared / "lost_supervisor"
+    flags = ("--checkpoint_period=2", "--replay_checkpoint_period=2")
+    training = train(cluster["h2"], folder, "--steps=20000", "--num_actors=2", *flags)
+    checkpoints = RunFolder(folder).checkpoints
+    assert wait_until(lambda: checkpoints.is_dir() and any(checkpoints.iterdir()), 180)
+    before = learner_steps(folder)
+    cluster["h2"].kill()
+    training.wait(30)
+    attached = cluster["h3"].popen([QUINOA, "train", f"--attach={folder}"])
+    assert "Return of the final policy" in end_of(attached)
+    assert learner_steps(folder) > before
+    assert read_json(RunFolder(folder).result)["outcome"] == "finished"
