@@ -114,8 +114,9 @@ def test_actors_of_a_lost_host_start_elsewhere(cluster, shared):
     there = {name for name, node in nodes_of(folder).items() if node.host == lost}
     cluster[lost].kill()
     assert wait_until(
-        lambda: all_running(folder)
-        and not any(node.host == lost for node in nodes_of(folder).values()),
+        lambda: (
+            all_running(folder) and not any(node.host == lost for node in nodes_of(folder).values())
+        ),
         120,
     )
     failed = {event["node"] for event in events_of(folder) if event["event"] == "failed"}

@@ -19,6 +19,9 @@ CTRL_C = "Ctrl-C"
 # and one to the group that this is in.
 _SAME_S = 0.1
 
+# What the handler writes among the signals' numbers when it has counted one.
+_HANDLED = 0
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,6 +61,8 @@ class StopSignals:
 
     def __init__(self) -> None:
         """Has counted no requests yet."""
+        # The pipe whose other end `read_from` reads.
+        self.writer: int | None = None
         self._num_asked = 0
         self._hung_up = False
         self._parent = os.getppid() if _belongs_to_parent() else None
@@ -95,6 +100,9 @@ class StopSignals:
             self._hung_up = True
         else:
             self._num_asked += 1
+        if self.writer is not None:
+            with contextlib.suppress(OSError):  # Full: there is enough to read.
+                os.write(self.writer, bytes([_HANDLED]))
         if self._interrupts and self.count >= 2:
             self._interrupts = False
             raise KeyboardInterrupt
@@ -130,12 +138,17 @@ class StopSignals:
 
         Only here is each signal seen: Python calls the handler once for all signals of a kind that
         came during one long call of the main thread.
+
+        Args:
+            descriptor: of the pipe's end to read from.
         """
         while numbers := os.read(descriptor, 64):
             for number in numbers:
                 is_ours = number in _SIGNALS and signal.getsignal(number) is self
                 if is_ours:
                     self._read(number)
+                elif number == _HANDLED:
+                    self._tell_news()
 
     def _read(self, number: int) -> None:
         if number == self._resent_to_read:
@@ -233,9 +246,11 @@ def _read_by_thread(signals: StopSignals) -> Iterator[None]:
     thread = threading.Thread(target=signals.read_from, args=(reader,), name="signals", daemon=True)
     thread.start()
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signals.writer = writer
     try:
         yield
     finally:
+        signals.writer = None
         signal.set_wakeup_fd(before)
         os.close(writer)
         thread.join()

@@ -172,6 +172,14 @@ def eventually(inside: Inside, port: int, word: bytes, within_s: float = 10.0) -
     raise AssertionError(f"No service says {word!r} at port {port}.")
 
 
+def refuses(inside: Inside, port: int) -> bool:
+    """Whether a connection to a port is taken and cut at once, or not taken at all."""
+    try:
+        return is_cut(inside.connect(port))
+    except ConnectionError:
+        return True
+
+
 def is_cut(connection: socket.socket) -> bool:
     """Whether a connection ends, within its patience, although nobody here has ended it."""
     try:
