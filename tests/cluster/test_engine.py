@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from quinoa.launch.storage.files import read_json
 from tests.cluster.hosts import Host
 from tests.cluster.machine import MachineProcess
 from tests.cluster.ray_hosts import RayHosts
-from tests.launch.helpers import learner_steps, wait_until
+from tests.launch.helpers import ROOT, learner_steps, wait_until
 
 QUINOA = Path(sys.executable).parent / "quinoa"
 # A task of few steps, with small networks, on hosts that share two cores.
@@ -99,6 +100,59 @@ def test_a_run_is_spread_over_hosts_and_every_host_can_ask_for_it(cluster):
     other.run([QUINOA, "stop", folder])
     assert "Stopped early." in end_of(training)
     assert list((seen / "checkpoints").iterdir())
+
+
+def ports_of(host: Host) -> list[str]:
+    """The addresses on which anything of a host listens for others."""
+    listed = host.run(["ss", "-Hltn"]).stdout.splitlines()
+    local = [line.split()[3].rpartition(":") for line in listed]
+    return [
+        f"{host.address}:{port}"
+        for address, _, port in local
+        if not address.strip("[]").startswith(("127.", "::1"))
+    ]
+
+
+# Prints the port of a Courier server that anyone can call.
+OPEN_COURIER = """
+import courier, time
+server = courier.Server(name="open")
+server.Bind("report", lambda argument: None)
+server.Start()
+print(server.port, flush=True)
+time.sleep(600)
+"""
+
+
+def attack(stranger: Host, ports: Sequence[str]) -> str:
+    """Tries what a stranger can on ports; returns which gave an answer."""
+    program = Path(__file__).parent / "attacker.py"
+    without = {"RAY_AUTH_TOKEN": None, "RAY_AUTH_MODE": None, "PYTHONPATH": str(ROOT)}
+    tried = stranger.run([sys.executable, program, "/tmp/ran", *ports], env=without, timeout=200)
+    return tried.stdout
+
+
+def test_a_stranger_reaches_nothing_of_a_run(cluster):
+    head, stranger = cluster["h1"], cluster["h3"]
+    folder, seen = Path("/tmp/run"), head.path("/tmp/run")
+    training = train(head, folder, "--steps=100000000", "--num_actors=2")
+    assert wait_until(lambda: learner_steps(seen) > 0 and all_running(seen), 180)
+    ports = [port for host in cluster for port in ports_of(host)]
+    assert len(ports) > len(cluster)
+    # On a host of the network, in none of the run's private ones, and without the token.
+    assert attack(stranger, ports) == ""
+    assert not [host.name for host in cluster if host.path("/tmp/ran").exists()]
+    # The same works where Courier itself can be reached.
+    with cluster["h2"].popen([sys.executable, "-c", OPEN_COURIER]) as server:
+        attack(stranger, [f"{cluster['h2'].address}:{server.line().strip()}"])
+        server.kill()
+    assert cluster["h2"].path("/tmp/ran").is_dir()
+    # The run has not suffered.
+    before = learner_steps(seen)
+    assert wait_until(lambda: learner_steps(seen) > before, 60)
+    assert not [event for event in events_of(seen) if event["event"] == "failed"]
+    head.run([QUINOA, "stop", folder])
+    assert "Stopped early." in end_of(training)
 
 
 def test_actors_of_a_lost_host_start_elsewhere(cluster, shared):
