@@ -37,9 +37,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "quinoa"
 # What pages may show or link to.
 _PICTURES = {".gif", ".mp4", ".png", ".svg"}
-_TEXTS = {"", ".csv", ".ipynb", ".in", ".json", ".md", ".py", ".sh", ".toml", ".txt"}
-_SUFFIXES = {*_TEXTS, *_PICTURES, ".css", ".js", ".woff2"}
-_FOLDERS = ("benchmarks", "docs", "quinoa", "scripts", "tests")
+_CODE = {".py", ".sbatch", ".sh", ".toml", ".yaml"}
+_TEXTS = {"", ".csv", ".ipynb", ".in", ".json", ".md", ".txt"}
+_SUFFIXES = {*_CODE, *_TEXTS, *_PICTURES, ".css", ".js", ".woff2"}
+_FOLDERS = ("benchmarks", "deploy", "docs", "quinoa", "scripts", "tests")
 _SECTIONS = ("tutorials", "commands", "algorithms", "decisions")
 
 # What tells tests to leave commands out, which MkDocs would take for no fence at all.

@@ -39,11 +39,11 @@ ray_process() {
     { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -q 'ray start --block' && echo "$pid"
 }
 
-# join BIN TOKEN VERSIONS FLAGS...: starts Ray here, as this host's part of the cluster. VERSIONS must
-# be this host's too, unless empty.
+# join ADDRESS BIN TOKEN VERSIONS FLAGS...: starts Ray here, as this host's part of the cluster whose head
+# is at ADDRESS. VERSIONS must be this host's too, unless empty.
 join() {
-    local bin=$1 token=$2 versions=$3 state log pid here
-    shift 3
+    local address=$1 bin=$2 token=$3 versions=$4 state log pid here
+    shift 4
     state=$(state_of_host)
     log=$state/ray.log
     [[ -x $bin/ray ]] || { echo "there is no $bin/ray: install Quinoa with Ray, or set BIN"; return 1; }
@@ -75,6 +75,7 @@ join() {
         "$bin/ray" start --block --object-store-memory=100000000 "$@" </dev/null >>"$log" 2>&1 &
     pid=$!
     echo "$pid" >"$state/pid"
+    echo "$address" >"$state/address"
     local deadline=$((SECONDS + start_s))
     while ((SECONDS < deadline)); do
         if grep -q 'Ray runtime started' "$log"; then
@@ -108,7 +109,11 @@ leave() {
     else
         echo "had no Ray of ours"
     fi
-    rm -f "$state/pid"
+    # Where Ray notes the cluster of this machine, for `auto`; `ray stop` would remove it.
+    if [[ -s $state/address && $(cat /tmp/ray/ray_current_cluster 2>/dev/null) == "$(<"$state/address")" ]]; then
+        rm -f /tmp/ray/ray_current_cluster
+    fi
+    rm -f "$state/pid" "$state/address"
 }
 # What follows runs on this machine alone.
 
@@ -137,12 +142,13 @@ up() {
     token=$("$ray" get-auth-token --generate 2>/dev/null) || fail "Ray makes no token: is it 2.52 or later?"
     address=${ADDRESS:-$(address_towards "$1")}
     [[ $address ]] || fail "which address of this machine do the hosts reach? Set ADDRESS."
-    on here join "$here_bin" "$token" "" --head --node-ip-address="$address" --port="$port" \
+    on here join "$address:$port" "$here_bin" "$token" "" --head --node-ip-address="$address" --port="$port" \
         --include-dashboard=false || exit 1
     local versions
     versions=$(versions_of "$here_bin")
     for host in "$@"; do
-        on "$host" join "${BIN:-$here_bin}" "$token" "$versions" --address="$address:$port" &
+        on "$host" join "$address:$port" "${BIN:-$here_bin}" "$token" "$versions" \
+            --address="$address:$port" &
         jobs+=($!)
     done
     for host in "${jobs[@]}"; do

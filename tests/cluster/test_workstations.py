@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -25,7 +26,6 @@ class Handler(socketserver.StreamRequestHandler):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={"HOME": "/tmp/home", "PATH": "/usr/bin:/bin"},
-            cwd="/tmp/home",
         )
         self.wfile.write(done.stdout + b"%3d" % done.returncode)
 
@@ -69,6 +69,24 @@ def hosts(_needs_ray):
         for server in servers:
             server.kill()
             server.wait()
+
+
+def test_a_run_trains_on_workstations(hosts):
+    head, *others = hosts
+    head.run([SCRIPT, "up", *(host.name for host in others)], timeout=240)
+    folder = hosts.shared / "run"
+    done = head.run(
+        [
+            *("quinoa", "train", "--engine=ray", f"--folder={folder}", "--learner_threads=1"),
+            *("--env=control:cartpole:swingup", "--steps=1000", "--num_actors=2"),
+            *("--evaluation_episodes=1", "--set=batch_size=32", "--set=hidden_sizes=32"),
+            "--set=min_replay_size=500",
+        ],
+        timeout=240,
+    )
+    assert "Return of the final policy: " in done.stdout
+    assert json.loads((folder / "result.json").read_text())["outcome"] == "finished"
+    head.run([SCRIPT, "down"])
 
 
 def has_ray(host) -> bool:

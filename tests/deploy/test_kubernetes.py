@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from quinoa.launch.commands.options import train_flags
+from quinoa.launch.commands.running.new_experiment import make_experiment
+from quinoa.launch.engines.ray import placement
+from quinoa.launch.run.roles import Role
 from tests.deploy import manifests
 
 MANIFESTS = dict(manifests.named())
@@ -227,6 +231,37 @@ def test_the_job_starts_the_run_by_the_script_that_is_mounted():
     words = shlex.split(manifests.rayjob()["spec"]["entrypoint"])
     mounts = {each["name"]: each["mountPath"] for each in PODS["head"].container["volumeMounts"]}
     assert words[:2] == ["sh", f"{mounts['script']}/train.sh"]
+
+
+def test_what_the_script_asks_for_exists_and_its_hosts_have_the_cores_for_it(start):
+    """By the parser of `quinoa train`, and by what the engine sets aside for each process."""
+    _, *flags = shlex.split(manifests.rayjob()["spec"]["entrypoint"])[1:]
+    run, _, (command, *words) = start(*flags)
+    assert command == "train"
+    values = train_flags.define()
+    values(["quinoa", *words])
+    assert values.engine == "ray" and values.folder == str(run)
+    experiment = make_experiment(values, {})
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "experiment.json").touch()
+    again = train_flags.define()
+    again(["quinoa", *start(*flags)[2][1:]])
+    assert again.resume == str(run) and again.resume_replay
+
+    def cores(*roles: Role) -> float:
+        each = (
+            placement.needs(role, experiment, actor_cpus=values.actor_cpus, has_gpus=True)
+            for role in roles
+        )
+        return sum(needs["CPU"] for needs in each)
+
+    there = {
+        name: pod.replicas * float(pod.container["resources"]["requests"]["cpu"])
+        for name, pod in PODS.items()
+    }
+    assert cores(*placement.TOGETHER) <= there["learner"]
+    acting = cores(Role.EVALUATOR) + experiment.num_actors * cores(Role.ACTOR)
+    assert acting == there["actors"]
 
 
 @pytest.mark.parametrize("component", PODS)

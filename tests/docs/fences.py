@@ -29,7 +29,10 @@ class Fence(NamedTuple):
 
 def pages() -> list[Path]:
     """Every Markdown page of the documentation."""
-    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+    folders = (ROOT / "deploy", ROOT / "docs")
+    return sorted(
+        [*ROOT.glob("*.md"), *(page for folder in folders for page in folder.rglob("*.md"))]
+    )
 
 
 def name(page: Path) -> str:

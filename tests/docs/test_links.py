@@ -34,15 +34,16 @@ def test_every_link_and_picture_of_a_page_exists(page):
 def test_every_file_of_the_source_that_a_page_names_exists(page):
     """Placeholders in capitals stand for what a reader adds."""
     text = page.read_text(encoding="utf-8")
-    for path in re.findall(r"`((?:benchmarks|quinoa|scripts|tests)/[\w./*]+)`", text):
+    for path in re.findall(r"`((?:benchmarks|deploy|quinoa|scripts|tests)/[\w./*]+)`", text):
         assert re.search(r"[A-Z]{4}", path) or list(ROOT.glob(path.rstrip("/"))), path
 
 
 def test_every_page_can_be_found_from_the_map():
-    """From docs/index.md, or from the index of a folder that it links to."""
-    index = ROOT / "docs" / "index.md"
+    """From docs/index.md, or from a page that it links to and that stands for several others."""
+    docs = ROOT / "docs"
+    index = docs / "index.md"
     linked = {index}
-    for page in (index, ROOT / "docs" / "decisions" / "index.md"):
+    for page in (index, docs / "decisions" / "index.md", docs / "cluster.md"):
         assert page in linked
         linked |= {(page.parent / target).resolve() for target in links(page)}
     lost = [fences.name(page) for page in fences.pages() if page not in linked]
