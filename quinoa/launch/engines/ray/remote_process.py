@@ -62,7 +62,7 @@ class RemoteProcess:
         self._beats = self._before_start = 0
         self._exit_code: int | None = None
         self._failure = ""
-        self._is_started = False
+        self._is_started = self._is_lost = False
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name=self.name, daemon=True).start()
 
@@ -101,7 +101,9 @@ class RemoteProcess:
 
         was_running = self._exit_code is None
         code: int | None = None
-        if self._is_started:
+        # A host that is lost ends its processes by itself, and would be waited for in vain: a
+        # hundred processes of one would keep the supervisor from all others for minutes.
+        if self._is_started and not self._is_lost:
             # An actor that is killed takes its process along, but not what that has started.
             with contextlib.suppress(Exception):
                 code = ray.get(self._actor.kill.remote(), timeout=_ANSWER_S).exit_code
@@ -158,6 +160,7 @@ class RemoteProcess:
             # The lines of Ray's errors end with the one that says most.
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             where = "" if self.place is None else f" on {self.place.name}"
+            self._is_lost = True
             self._end(-signal.SIGKILL, f"{self.name}{where} is lost: {reason}")
 
     def _placed(self) -> Place | None:
