@@ -14,6 +14,9 @@ from tests.cluster.machine import ROOT
 from tests.cluster.slurm import Slurm
 from tests.launch.helpers import wait_until
 
+# Each starts Ray on three hosts, once or twice.
+pytestmark = pytest.mark.timeout(900)
+
 SCRIPT = ROOT / "deploy" / "slurm" / "quinoa.sbatch"
 
 # Stands for `quinoa`: a program that counts on all hosts of a Ray cluster and saves the count. It
@@ -95,11 +98,7 @@ def submit(slurm, run: Path, path: str, *flags: str, options: str = "") -> int:
 
 
 def wait_for(slurm, job: int, state: str, run: Path, timeout_s: float = 120) -> None:
-    def said() -> str:
-        log = Path(f"{run}.log")
-        return log.read_text() if log.exists() else "nothing"
-
-    assert wait_until(lambda: slurm.state(job) == state, timeout_s), (slurm.state(job), said())
+    assert wait_until(lambda: slurm.state(job) == state, timeout_s), (slurm.state(job), log_of(run))
 
 
 def done(run: Path) -> int:
@@ -117,7 +116,7 @@ def test_a_run_uses_all_hosts_of_its_job_and_leaves_nothing_on_them(slurm, hosts
     # Submitted again, it says that there is nothing to do.
     job = submit(slurm, run, counter, "--steps=5")
     wait_for(slurm, job, "COMPLETED", run)
-    assert f"{run} is finished" in Path(f"{run}.log").read_text()
+    assert f"{run} is finished" in log_of(run)
 
 
 def test_a_job_that_is_requeued_resumes_its_run(slurm, hosts, counter):
@@ -130,7 +129,7 @@ def test_a_job_that_is_requeued_resumes_its_run(slurm, hosts, counter):
     slurm.run(f"scontrol update job={job} StartTime=now")
     wait_for(slurm, job, "COMPLETED", run)
     first, second = begins(run)
-    assert first == 0 and second >= 20 and "finished at 300" in Path(f"{run}.log").read_text()
+    assert first == 0 and second >= 20 and "finished at 300" in log_of(run)
 
 
 def test_a_run_whose_time_is_up_saves_and_is_resumed_by_the_same_job(slurm, hosts, counter):
@@ -138,8 +137,8 @@ def test_a_run_whose_time_is_up_saves_and_is_resumed_by_the_same_job(slurm, host
     # Slurm looks at the time once in half a minute or so.
     job = submit(slurm, run, counter, "--steps=1000", options="--time=2 --signal=B:USR1@60")
     assert wait_until(lambda: done(run) >= 20)
-    assert wait_until(lambda: slurm.state(job) == "PENDING", 180), Path(f"{run}.log").read_text()
-    log = Path(f"{run}.log").read_text()
+    assert wait_until(lambda: slurm.state(job) == "PENDING", 180), log_of(run)
+    log = log_of(run)
     assert f"stopped at {done(run)}" in log and "The time is up: queued again" in log, log
     saved = done(run)
     (run / "experiment.json").write_text(json.dumps({"steps": saved + 5}))
@@ -160,18 +159,58 @@ def test_a_job_outlives_a_host_and_is_requeued_with_the_first_one(slurm, hosts, 
     hosts.head.run(["kill", "-KILL", *head])
     hosts["h3"].boot()
     slurm.start(hosts["h3"])
-    assert wait_until(lambda: slurm.state(job) == "PENDING"), Path(f"{run}.log").read_text()
-    assert "Ray's head has ended: queued again" in Path(f"{run}.log").read_text()
+    assert wait_until(lambda: slurm.state(job) == "PENDING"), log_of(run)
+    assert "Ray's head has ended: queued again" in log_of(run)
     (run / "experiment.json").write_text(json.dumps({"steps": done(run) + 5}))
     slurm.run(f"scontrol update job={job} StartTime=now")
     wait_for(slurm, job, "COMPLETED", run)
     assert len(begins(run)) == 2 and begins(run)[1] >= 5
 
 
+def test_a_training_run_is_resumed_when_its_job_is_requeued_and_saves_when_it_is_asked_to(
+    slurm, hosts
+):
+    run = hosts.shared / "training"
+    path = f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+    settings = ["batch_size=8", "hidden_sizes=8", "min_replay_size=200"]
+    job = submit(
+        slurm,
+        run,
+        path,
+        *("--env=control:cartpole:swingup", "--steps=1000000", "--num_actors=2"),
+        *("--actor_cpus=0.5", "--checkpoint_period=2"),
+        *(f"--set={setting}" for setting in settings),
+    )
+    assert wait_until(lambda: newest_checkpoint(run) > 0, 300), log_of(run)
+    slurm.run(f"scontrol requeue {job}")
+    assert wait_until(lambda: slurm.state(job) == "PENDING")
+    saved = newest_checkpoint(run)
+    slurm.run(f"scontrol update job={job} StartTime=now")
+    assert wait_until(lambda: newest_checkpoint(run) > saved, 300), log_of(run)
+    assert "Resuming from" in log_of(run)
+    # As deploy/slurm/README.md has it: to end a run in order.
+    slurm.run(f"scancel --batch --signal=USR1 {job}")
+    assert wait_until(lambda: slurm.state(job) == "PENDING", 180), log_of(run)
+    assert json.loads((run / "result.json").read_text())["outcome"] == "stopped"
+    assert "The time is up: queued again" in log_of(run)
+    slurm.run(f"scancel {job}")
+
+
+def newest_checkpoint(run: Path) -> int:
+    """The learner steps of a run's newest checkpoint, 0 without one."""
+    folders = (run / "checkpoints").glob("[0-9]*")
+    return max((int(each.name) for each in folders if each.name.isdigit()), default=0)
+
+
+def log_of(run: Path) -> str:
+    log = Path(f"{run}.log")
+    return log.read_text() if log.exists() else "nothing"
+
+
 def begins(run: Path) -> list[int]:
     """At how many steps the counter began each time."""
-    log = Path(f"{run}.log").read_text()
-    return [int(line.split()[-1]) for line in log.splitlines() if line.startswith("begins at")]
+    lines = log_of(run).splitlines()
+    return [int(line.split()[-1]) for line in lines if line.startswith("begins at")]
 
 
 def test_what_cannot_work_is_said_before_anything_starts(slurm, hosts, counter):
