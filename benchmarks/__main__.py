@@ -15,18 +15,19 @@ from quinoa.launch.machine import process_environment, termination
 
 # In the order in which they run.
 _OURS = ("actor", "replay", "learner", "scaling")
+# Those that are run only where they are named.
+_APART = ("gateway",)
 _PEERS = ("against_peers",)
+_ALL = (*_OURS, *_APART, *_PEERS)
 
-_ONLY = flags.DEFINE_list(
-    "only", list(_OURS), f"Which benchmarks to run: {', '.join((*_OURS, *_PEERS))}."
-)
+_ONLY = flags.DEFINE_list("only", list(_OURS), f"Which benchmarks to run: {', '.join(_ALL)}.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks", "Where the results go.")
 
 
 def _main(arguments: list[str]) -> int:
-    unknown = [name for name in _ONLY.value if name not in (*_OURS, *_PEERS)]
+    unknown = [name for name in _ONLY.value if name not in _ALL]
     if arguments[1:] or unknown or not _ONLY.value:
-        known = ", ".join((*_OURS, *_PEERS))
+        known = ", ".join(_ALL)
         print(f"benchmarks: --only takes names out of {known}.", file=sys.stderr)
         return 2
     process_environment.set_for_this_process()

@@ -18,7 +18,7 @@ from quinoa import environments
 from quinoa.agents import registry
 from quinoa.agents.actor import Actor
 from quinoa.agents.parameter_vector import flatten
-from quinoa.agents.parameters import ParameterClient
+from quinoa.agents.parameters import FloatArray, ParameterClient
 from quinoa.agents.replay import SegmentWriter
 from quinoa.agents.rows import RowLayout
 
@@ -76,7 +76,7 @@ def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
             bare.step(action)
         return _BARE_CHUNK
 
-    with contextlib.closing(_actor(**settings)) as actor:
+    with contextlib.closing(make_actor(**settings)) as actor:
         sides: tuple[Callable[[], float], ...] = (
             lambda: measure.rate(lambda: actor.step().num_transitions, _SECONDS),
             lambda: measure.rate(step_bare, _SECONDS),
@@ -88,7 +88,7 @@ def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
 
 def alone(**settings: Any) -> float:
     """A stage: steps per second of an actor."""
-    with contextlib.closing(_actor(**settings)) as actor:
+    with contextlib.closing(make_actor(**settings)) as actor:
         for seconds in (_SECONDS, _ROUNDS * _SECONDS):  # The first warms up.
             speed = measure.rate(lambda: actor.step().num_transitions, seconds)
         return speed
@@ -113,9 +113,24 @@ def _on_one_core(stage_name: str, task: str, agent: str) -> Any:
         )
 
 
-def _actor(
-    task: str, agent: str, segment_length: int, address: str, num_environments: int
+def make_actor(
+    task: str,
+    agent: str,
+    segment_length: int,
+    address: str,
+    num_environments: int,
+    fetch: Callable[[], object] = lambda: None,
 ) -> Actor:
+    """An actor that writes to a replay server, and gets new parameters four times a second.
+
+    Args:
+        task: a name of an environment.
+        agent: a name of an agent.
+        segment_length: L.
+        address: of the server.
+        num_environments: that it steps together.
+        fetch: called each time before it gets parameters, which are made in this process.
+    """
     config = config_of(agent, segment_length=segment_length)
     batch = environments.EnvironmentBatch(
         [environments.make(task, seed) for seed in range(num_environments)]
@@ -123,8 +138,13 @@ def _actor(
     spec = environments.environment_spec(batch.environments[0])
     policy = registry.load(agent).agent_class.make_policy(config, spec)
     published = flatten(policy)
+
     # At each poll there are new parameters, as there are while a learner learns.
-    parameters = ParameterClient(lambda version: (version + 1, published), policy)
+    def get(version: int) -> tuple[int, FloatArray]:
+        fetch()
+        return version + 1, published
+
+    parameters = ParameterClient(get, policy)
     writer = SegmentWriter(reverb.Client(address), num_environments, config, RowLayout(spec))
     actor = Actor(policy, batch, writer, seed=0, parameters=parameters)
     _stagger(batch)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
-import reverb
 import tensorflow as tf
 
 from benchmarks import arithmetic, measure, stage
@@ -23,8 +22,11 @@ from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.learner import LearnerNode
+from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 
 _STEPS_PER_CALL = 50
@@ -106,7 +108,8 @@ def take_turns(
         counter = Counter(folder, experiment.budget)
         # The node writes a checkpoint when it ends, and none in rounds as short as these: `_whole`
         # adds one a minute.
-        node = LearnerNode(experiment, folder, reverb.Client(address), counter.report, stop)
+        peer = ReplayPeer(FixedAddresses({Role.REPLAY: address}))
+        node = LearnerNode(experiment, folder, peer, counter.report, stop)
         learner = node._learner
         whole = _whole(node, stop, experiment.checkpoint_period_s)
         superbatch = _superbatch(experiment, address)
