@@ -53,7 +53,8 @@ sys.exit(int(answer[-3:]))
 
 @pytest.fixture
 def hosts(_needs_ray):
-    with Hosts(3) as made:
+    # With the room that a run's folder must have.
+    with Hosts(3, disk_mb=1200) as made:
         ssh = made.shared / "ssh"
         ssh.write_text(SSH.format(python=sys.executable))
         ssh.chmod(0o755)
@@ -74,6 +75,11 @@ def hosts(_needs_ray):
 def test_a_run_trains_on_workstations(hosts):
     head, *others = hosts
     head.run([SCRIPT, "up", *(host.name for host in others)], timeout=240)
+    # Its two cores would have to do for learner, replay and counter.
+    alone = ["quinoa", "train", "--engine=ray", "--folder=/tmp/home/run", "--learner_threads=1"]
+    refused = head.run(alone, timeout=120, check=False)
+    assert refused.returncode == 2
+    assert "takes 2.1 processor cores. This host has 2 and 0 GPUs" in refused.stderr
     folder = hosts.shared / "run"
     done = head.run(
         [

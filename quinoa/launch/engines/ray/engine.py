@@ -188,6 +188,10 @@ class _Cluster:
         self._started: collections.Counter[str] = collections.Counter()
         self._has_gpus = ray.cluster_resources().get("GPU", 0.0) >= 1
         is_shared = shared_folder.is_everywhere(folder.root, mark)
+        if not is_shared:
+            here = ray.get_runtime_context().get_node_id()
+            (resources,) = (node["Resources"] for node in ray.nodes() if node["NodeID"] == here)
+            placement.check_host(resources, experiment, has_gpus=self._has_gpus)
         self._group = placement.together(
             experiment,
             actor_cpus=settings.actor_cpus,

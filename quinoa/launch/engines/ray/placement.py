@@ -64,6 +64,30 @@ def check(totals: Mapping[str, float], experiment: Experiment, *, actor_cpus: fl
         )
 
 
+def check_host(there: Mapping[str, float], experiment: Experiment, *, has_gpus: bool) -> None:
+    """Checks that a host has what learner, replay and counter need, where they can be on no other.
+
+    Args:
+        there: Ray's resources of the host.
+        experiment: what is run.
+        has_gpus: whether the cluster has a GPU.
+
+    Raises:
+        ExperimentError: it has not.
+    """
+    # None of them acts.
+    each = [needs(role, experiment, actor_cpus=0.0, has_gpus=has_gpus) for role in TOGETHER]
+    wanted = {name: sum(of.get(name, 0.0) for of in each) for name in ("CPU", "GPU")}
+    if any(there.get(name, 0.0) < amount for name, amount in wanted.items()):
+        gpu = " and a GPU" if has_gpus else ""
+        raise ExperimentError(
+            "The run's folder is on this host alone, so learner, replay and counter must run here, "
+            f"which takes {wanted['CPU']:g} processor cores{gpu}. This host has "
+            f"{there.get('CPU', 0.0):g} and {there.get('GPU', 0.0):g} GPUs: start the run on one "
+            "that has more, give a --folder that all hosts share, or set --learner_threads lower."
+        )
+
+
 def together(
     experiment: Experiment, *, actor_cpus: float, has_gpus: bool, on_host: str | None
 ) -> PlacementGroup:

@@ -26,3 +26,17 @@ def test_a_cluster_without_the_cores_for_one_actor_is_refused():
     placement.check({"CPU": 4.1}, of, actor_cpus=0.5)
     with pytest.raises(ExperimentError, match=r"takes 4\.1 processor cores.*has 4: add hosts"):
         placement.check({"CPU": 4.0}, of, actor_cpus=0.5)
+
+
+@pytest.mark.parametrize(
+    ("there", "has_gpus"),
+    [({"CPU": 3.0}, False), ({"CPU": 8.0}, True), ({"CPU": 3.0, "GPU": 1.0}, True), ({}, False)],
+)
+def test_a_host_that_alone_has_the_folder_needs_room_for_learner_replay_and_counter(
+    there, has_gpus
+):
+    """Otherwise they would wait for ever for a place there."""
+    of = experiment(learner_threads=2)
+    with pytest.raises(ExperimentError, match=r"takes 3\.1 processor cores.*a --folder that all"):
+        placement.check_host(there, of, has_gpus=has_gpus)
+    placement.check_host({"CPU": 3.1, "GPU": 1.0}, of, has_gpus=has_gpus)
