@@ -47,8 +47,12 @@ async def _run(control: socket.socket, settings: dict[str, Any], network: RunNet
         except OSError:
             message = b""
         if message:
-            proxy.route(**json.loads(message))
-            _answer(control, {})
+            answer = {}
+            try:
+                proxy.route(**json.loads(message))
+            except OSError as error:
+                answer = {"error": str(error)}
+            _answer(control, answer)
         elif not end.done():
             end.set_result(0)
 

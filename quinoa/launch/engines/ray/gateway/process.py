@@ -110,7 +110,7 @@ class Gateway:
             gateway: the address of another host's gateway; None for this host.
 
         Raises:
-            GatewayError: the gateway has ended.
+            GatewayError: the gateway has ended, or cannot listen.
             ValueError: the service has no port, or that is no address.
         """
         if str(role) not in self._ports:
@@ -145,5 +145,5 @@ class Gateway:
             raise GatewayError("The gateway of this host has ended.")
         answered = json.loads(answer)
         if "error" in answered:
-            raise GatewayError(f"The gateway of this host cannot start: {answered['error']}")
+            raise GatewayError(f"The gateway of this host fails: {answered['error']}")
         return answered

@@ -57,16 +57,18 @@ class RunNetwork:
         """Makes a socket that does not block.
 
         Raises:
-            OSError: there is none to be had.
+            OSError: there is none to be had; its `errno` says why.
         """
         if self._maker is None:
             made = socket.socket(family, socket.SOCK_STREAM)
         else:
             self._maker.send(bytes([family]))
-            reason, descriptors, *_ = socket.recv_fds(self._maker, 1024, 1)
+            answer, descriptors, *_ = socket.recv_fds(self._maker, 1024, 1)
+            if not answer:
+                raise OSError("The process that makes sockets in the private network has ended.")
             if not descriptors:
-                why = reason.decode() or "the process that makes sockets in it has ended"
-                raise OSError(f"The run's private network cannot be used: {why}.")
+                number = int(answer)
+                raise OSError(number, f"In the private network: {os.strerror(number)}")
             made = socket.socket(fileno=descriptors[0])
         made.setblocking(False)
         return made
@@ -82,14 +84,14 @@ def _serve(requests: socket.socket, descriptors: Sequence[int], parent: int) -> 
             private_network.join(descriptors)
         except OSError as error:
             requests.recv(1)
-            requests.send(str(error).encode())
+            requests.send(str(error.errno).encode())
             return
         while request := requests.recv(1):
             try:
                 with socket.socket(request[0], socket.SOCK_STREAM) as made:
                     socket.send_fds(requests, [b"made"], [made.fileno()])
             except OSError as error:
-                requests.send(str(error).encode())
+                requests.send(str(error.errno).encode())
         status = 0
     except OSError:
         pass  # The gateway has gone.
