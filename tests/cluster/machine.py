@@ -101,8 +101,10 @@ class Machine:
         if self._holder is None:
             return
         if self._first is not None and self._first.is_running():
+            # It ends last of all, and then what has started it.
             self._first.kill()
-        self._holder.kill()
+        else:
+            self._holder.kill()
         self._holder.communicate()
         self._holder = self._first = None
 
