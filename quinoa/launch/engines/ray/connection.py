@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 
 from quinoa.launch.errors import ExperimentError
 
@@ -22,6 +24,19 @@ def require_ray() -> None:
         raise ExperimentError(
             'The Ray engine needs Ray, which is not installed: pip install "quinoa[ray]".'
         ) from None
+
+
+def use_token(environment: MutableMapping[str, str]) -> None:
+    """Has Ray authenticate by the user's token, where there is one and nothing else is said.
+
+    By itself Ray ignores the token, and then takes a cluster that refuses it for one that is gone.
+
+    Args:
+        environment: the variables of this process.
+    """
+    kept = Path(environment.get("HOME") or Path.home()) / ".ray" / "auth_token"
+    if "RAY_AUTH_TOKEN" in environment or "RAY_AUTH_TOKEN_PATH" in environment or kept.is_file():
+        environment.setdefault("RAY_AUTH_MODE", "token")
 
 
 def address() -> str:
@@ -44,6 +59,7 @@ def connected(address: str) -> Iterator[None]:
         ExperimentError: Ray is not installed, or no cluster answers.
     """
     require_ray()
+    use_token(os.environ)
     import ray
 
     if ray.is_initialized():
