@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 from quinoa.launch.commands.base import OK, Command, define_number, expect
 from quinoa.launch.commands.options import cluster_flags
+from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.output import say
 
@@ -15,9 +17,9 @@ from quinoa.launch.terminal.output import say
 def _flags() -> flags.FlagValues:
     values = cluster_flags.define()
     flags.DEFINE_list(
-        "node", [], "Of these processes alone, such as actor-0,learner-0.", flag_values=values
+        "node", [], "Only of these processes, such as actor-0,learner-0.", flag_values=values
     )
-    define_number(values, "lines", 20, "The last lines of each.", least=1)
+    define_number(values, "lines", 20, "How many lines to show of each, from the end.", least=1)
     return values
 
 
@@ -31,12 +33,17 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     folder = RunFolder(start.absolute(arguments[0]))
     found = logs.tails(folder, values.lines)
     shown = found
-    if not running_here.has_logs_of_all(folder, found):
+    if running_here.are_logs_elsewhere(folder, found, values.node):
         from quinoa.launch.commands.running import detached_run
-        from quinoa.launch.engines.ray import connection
 
-        with connection.connected(values.ray_address):
-            shown = {**found, **detached_run.logs(folder, values.lines)}
+        try:
+            with detached_run.cluster_of(folder, values.ray_address):
+                shown = {**found, **detached_run.logs(folder, values.lines)}
+        except (ExperimentError, RunError) as error:
+            # The cluster may be gone, and the logs that are here are all that is left.
+            if not found:
+                raise
+            say(f"quinoa: note: logs on other hosts cannot be read: {error}", sys.stderr)
     wanted = logs.chosen(shown, values.node)
     for name, text in wanted.items():
         say(f"--- {name}")

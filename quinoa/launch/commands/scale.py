@@ -34,10 +34,9 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         scale.ask(folder, values.num_actors)
     else:
         from quinoa.launch.commands.running import detached_run
-        from quinoa.launch.engines.ray import connection
 
         running_here.require_elsewhere(folder)
-        with connection.connected(values.ray_address):
+        with detached_run.cluster_of(folder, values.ray_address):
             detached_run.scale(folder, values.num_actors)
     root = start.shown(folder.root)
     say(f"{root} is asked to have {count(values.num_actors, 'actor')}.")

@@ -10,6 +10,7 @@ from absl import flags
 
 from quinoa.launch.commands.base import OK, Command, expect
 from quinoa.launch.commands.options import cluster_flags
+from quinoa.launch.errors import RunError
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.output import command, say
 
@@ -23,13 +24,19 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     folder = RunFolder(start.absolute(arguments[0]))
     process = running_here.supervisor_of(folder)
     if process is not None:
-        os.kill(process.pid, signal.SIGTERM)
+        try:
+            os.kill(process.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            raise RunError(f"{folder.root} is not under way.") from None
+        except PermissionError:
+            raise RunError(
+                f"{folder.root} is run by another user, who alone can stop it."
+            ) from None
     else:
         from quinoa.launch.commands.running import detached_run
-        from quinoa.launch.engines.ray import connection
 
         running_here.require_elsewhere(folder)
-        with connection.connected(values.ray_address):
+        with detached_run.cluster_of(folder, values.ray_address):
             detached_run.stop(folder)
     root = start.shown(folder.root)
     say(f"{root} is asked to end: it saves what was learned first. A second time ends it at once.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from quinoa.launch.commands.base import FAILED, OK, Command, complain, expect
+from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, expect
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.engines import ENGINES
 from quinoa.launch.machine import lean_imports, process_environment
@@ -27,6 +27,12 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 0, "train takes flags only")
     start = StartFolder()
     if values.attach is not None:
+        others = [name for name in values if values[name].present]
+        if unknown := set(others) - {"attach", "ray_address"}:
+            raise UsageError(
+                "--attach shows a run as it is, and takes no other flag but --ray_address: leave "
+                f"out --{sorted(unknown)[0]}."
+            )
         return _run_detached(values, start, {})
     inherited = process_environment.set_for_this_process()
     lean_imports.install()
@@ -144,7 +150,9 @@ COMMAND = Command(
     "With no flags, trains the default agent on a small task, in a few minutes.\n\n"
     "  quinoa train --env=control:walker:walk --steps=1000000 --num_actors=4\n"
     "  quinoa train --set learning_rate=3e-4 --set batch_size=128 --seed=1\n"
-    "  quinoa train --resume=runs/RUN",
+    "  quinoa train --resume=runs/RUN\n"
+    "  quinoa train --engine=ray --num_actors=32\n"
+    "  quinoa train --attach=runs/RUN",
     train_flags.define,
     _run,
 )

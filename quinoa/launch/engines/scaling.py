@@ -1,7 +1,8 @@
-"""Adds actors to a run that is under way, and takes some away."""
+"""Adds actors to a run while it runs, and takes some away."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -49,10 +50,11 @@ class Scaling:
             return
         while len(self._actors) > wanted:
             self._retire(self._actors.pop(), now)
-        while len(self._actors) < wanted:
-            if not self._add(len(self._actors)):
-                return
-        text = f"{wanted} actors in place of {before}"
+        while len(self._actors) < wanted and self._add(len(self._actors)):
+            pass
+        if len(self._actors) == before:
+            return
+        text = f"{len(self._actors)} actors in place of {before}"
         events.append(self._folder.events, EventKind.SCALED, Role.SUPERVISOR, text=text)
 
     def _retire(self, node: Node, now: float) -> None:
@@ -67,7 +69,9 @@ class Scaling:
             node = Node(self._actor(index), may_end=KINDS[Role.ACTOR].ends_run)
         except OSError as error:
             say(f"quinoa: note: no actor can be added ({error}).", sys.stderr)
-            scale.ask(self._folder, index)
+            # Not tried again until the user asks again; on a full disk it is.
+            with contextlib.suppress(OSError):
+                scale.ask(self._folder, index)
             return False
         self._nodes.append(node)
         self._actors.append(node)

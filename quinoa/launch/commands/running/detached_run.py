@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _ASK_S = 0.5
 # Seconds without an answer after which the run's server counts as gone.
 _ANSWER_S = 60.0
+# Seconds in which hosts must send their logs.
+_LOGS_S = 15.0
 _EVENTS = (hosted_run.STARTED, hosted_run.STATUS)
 
 
@@ -91,6 +93,39 @@ def start(
     return folder, server
 
 
+@contextlib.contextmanager
+def cluster_of(folder: RunFolder, address: str) -> Iterator[None]:
+    """Connects to the cluster that may have a run, to ask for something there in the context.
+
+    Args:
+        folder: of the run.
+        address: see `connection.connected`.
+
+    Raises:
+        ExperimentError: Ray is not installed, or no cluster answers.
+        RunError: likewise, and this machine does not have the run's folder either; or the cluster
+            stops to answer within the context.
+    """
+    with contextlib.ExitStack() as ending:
+        try:
+            ending.enter_context(connection.connected(address))
+        except ExperimentError as error:
+            if folder.experiment.is_file():
+                raise
+            raise RunError(
+                f"There is no run at {folder.root} on this machine, and none can be looked for in "
+                f"a cluster. {error}"
+            ) from error
+        import ray
+
+        try:
+            yield
+        except ray.exceptions.RayTaskError as error:
+            raise RunError(f"The run's supervisor could not do it ({error.cause}).") from error
+        except ray.exceptions.RayError as error:
+            raise _gone(error) from error
+
+
 def attach(path: str, place: StartFolder) -> tuple[RunFolder, ActorHandle[Any]]:
     """Finds a run in the cluster that this process is connected to.
 
@@ -120,7 +155,8 @@ def stop(folder: RunFolder) -> None:
     """
     import ray
 
-    ray.get(_found(folder).stop.remote(), timeout=_ANSWER_S)
+    if not ray.get(_found(folder).stop.remote(), timeout=_ANSWER_S):
+        raise RunError(f"{folder.root} is not under way.")
 
 
 def scale(folder: RunFolder, num_actors: int) -> None:
@@ -131,7 +167,8 @@ def scale(folder: RunFolder, num_actors: int) -> None:
     """
     import ray
 
-    ray.get(_found(folder).scale.remote(num_actors), timeout=_ANSWER_S)
+    if not ray.get(_found(folder).scale.remote(num_actors), timeout=_ANSWER_S):
+        raise RunError(f"{folder.root} has not started its actors yet, or is over.")
 
 
 def logs(folder: RunFolder, lines: int) -> dict[str, str]:
@@ -144,21 +181,29 @@ def logs(folder: RunFolder, lines: int) -> dict[str, str]:
 
     name = folder.processes.name
     files = ray.get(_found(folder).files.remote([name]), timeout=_ANSWER_S)
+    # The run writes it when its first process has started.
     with parsing_file(folder.processes):
-        nodes = [ListedNode.from_json(fields) for fields in json.loads(files[name])["nodes"]]
-    found = {}
-    for node in nodes:
+        nodes = json.loads(files.get(name, "{}")).get("nodes", ())
+        listed = [ListedNode.from_json(fields) for fields in nodes]
+    asked = {}
+    for node in listed:
         actor = run_server.name_of_node(folder, node.name, node.restarts)
-        # One whose host is gone has left no log that anyone can read.
-        with contextlib.suppress(ValueError, ray.exceptions.RayError):
-            asked = ray.get_actor(actor, namespace=connection.NAMESPACE).log.remote(lines)
-            found[node.name] = ray.get(asked, timeout=_ANSWER_S)
+        with contextlib.suppress(ValueError):
+            host = ray.get_actor(actor, namespace=connection.NAMESPACE)
+            asked[node.name] = host.log.remote(lines)
+    # One whose host is gone has left no log that anyone can read.
+    answered, _ = ray.wait(list(asked.values()), num_returns=len(asked), timeout=_LOGS_S)
+    found = {}
+    for of_node, answer in asked.items():
+        if answer in answered:
+            with contextlib.suppress(ray.exceptions.RayError):
+                found[of_node] = ray.get(answer)
     return found
 
 
 def _resuming(values: flags.FlagValues, folder: RunFolder, address: str) -> list[str]:
-    """The flags that resume a run from what it has saved, with the same settings of the engine."""
-    settings = {field.flag_name for _, field in field_flags.with_flags(RaySettings)}
+    """The flags that resume a run from what it has saved: what its folder does not have is kept."""
+    settings = {field.flag_name for _, field in field_flags.with_flags(RaySettings)} | {"wandb"}
     kept = [
         values[name].serialize()
         for name in settings
@@ -232,15 +277,16 @@ def follow(
             if news.is_over:
                 return _outcome(news)
             if stop.count > asked:
-                is_first, asked = asked == 0, stop.count
+                is_first, num_new, asked = asked == 0, stop.count - asked, stop.count
                 if view is not None:
                     # The terminal is the question's.
                     shown.close()
                     view = None
                 if is_first and _is_left(only_watches):
                     raise LeftRunning
-                say("Stopping." if is_first else "Ending at once.", sys.stderr)
-                server.stop.remote()
+                say("Stopping." if asked == 1 else "Ending at once.", sys.stderr)
+                for _ in range(num_new):
+                    server.stop.remote()
 
 
 def _is_left(only_watches: bool) -> bool:

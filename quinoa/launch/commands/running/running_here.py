@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.run import process_list
@@ -22,18 +22,25 @@ def supervisor_of(folder: RunFolder) -> ProcessIdentity | None:
     return engine if engine is not None and engine.is_alive() else None
 
 
-def has_logs_of_all(folder: RunFolder, logs: Collection[str]) -> bool:
-    """Whether a folder has all logs that there are of a run: not so of one on several hosts.
+def are_logs_elsewhere(folder: RunFolder, logs: Collection[str], names: Sequence[str]) -> bool:
+    """Whether other hosts of a cluster have logs that the folder of a run has not.
 
     Args:
         folder: of the run.
         logs: the names of the processes whose logs the folder has.
+        names: of the processes whose logs are wanted; empty for those of all.
 
     Raises:
         RunError: the list of processes is damaged.
     """
+    if not folder.experiment.is_file():
+        return True
     nodes = process_list.read(folder.processes).nodes
-    return folder.experiment.is_file() and all(node.name in logs for node in nodes)
+    # The processes of a run on one machine have no host.
+    return any(
+        node.host is not None and node.name not in logs and (not names or node.name in names)
+        for node in nodes
+    )
 
 
 def require_processes(folder: RunFolder) -> None:

@@ -22,7 +22,7 @@ from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
 from quinoa.launch.engines.process import Start
 from quinoa.launch.engines.ray import connection, placement, run_server, shared_folder
-from quinoa.launch.engines.ray.node_host import NodeHost, Place, Task
+from quinoa.launch.engines.ray.node_host import NodeHost, Place, Task, carried
 from quinoa.launch.engines.ray.remote_process import RemoteProcess
 from quinoa.launch.engines.ray.settings import RaySettings
 from quinoa.launch.engines.supervision import Node
@@ -160,8 +160,8 @@ class TooFewActors:
         if now - self._too_few_since < self._patience_s:
             return None
         return (
-            f"{present} of {len(actors)} actors have had a host for {self._patience_s:.0f} s, and "
-            f"--min_actors={self._min_actors} wants more: add hosts and resume the run."
+            f"Only {present} of {len(actors)} actors run, fewer than --min_actors="
+            f"{self._min_actors} for {self._patience_s:.0f} s: add hosts and resume the run."
         )
 
 
@@ -227,7 +227,7 @@ class _Cluster:
             index=executable.index,
             function=executable.file.read_bytes(),
             experiment=self._experiment,
-            environment=self._context.environment,
+            environment=carried(self._context.environment),
             folder=self._context.folder,
             run=self._folder,
             nice=_NICE.get(executable.role, 0),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +29,8 @@ _MAX_LINES = 500
 # Seconds that the outcome can be asked for after the run is over.
 _KEEP_S = 600.0
 _ANSWER_S = 30.0
+# Seconds between two signals to the child, which takes two at the same time for one.
+_APART_S = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +94,9 @@ class RunServer:
         if folder.is_dir():
             os.chdir(folder)
         self._started, self._status_event = events
-        self._lines: list[str] = []
+        # The newest lines, and the number of all that there have been.
+        self._lines: collections.deque[str] = collections.deque(maxlen=_MAX_LINES)
+        self._num_lines = 0
         self._status: Mapping[str, Any] | None = None
         self._folder: str | None = None
         self._outcome: Mapping[str, Any] | None = None
@@ -100,6 +104,7 @@ class RunServer:
         self._changed = threading.Condition()
         self._child: ChildProcess | None = None
         self._asked = 0
+        self._stopping = threading.Lock()
         if _was_started_again() and run.experiment.is_file():
             arguments = resuming
         threading.Thread(target=self._run, args=(function, arguments), name="run").start()
@@ -113,28 +118,36 @@ class RunServer:
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: len(self._lines) > next_line or self._is_over, timeout=seconds
+                lambda: self._num_lines > next_line or self._is_over, timeout=seconds
             )
-            lines = self._lines[max(next_line, len(self._lines) - _MAX_LINES) :]
+            num_new = min(max(self._num_lines - next_line, 0), len(self._lines))
             return News(
-                len(self._lines),
-                lines,
+                self._num_lines,
+                list(self._lines)[len(self._lines) - num_new :],
                 self._status,
                 self._folder,
                 self._outcome,
                 self._error,
             )
 
-    def stop(self) -> None:
-        """Asks the run to end in order; a second time, at once."""
-        self._asked += 1
-        if self._child is not None:
-            self._child.stop()
+    def stop(self) -> bool:
+        """Asks the run to end in order; a second time, at once. Returns False if it is over."""
+        if self._is_over:
+            return False
+        with self._stopping:
+            if self._child is None:
+                self._asked += 1
+            else:
+                self._child.stop()
+                time.sleep(_APART_S)
+        return True
 
-    def scale(self, num_actors: int) -> None:
-        """Asks the run to have so many actors."""
-        if self._folder is not None:
-            scale.ask(RunFolder(Path(self._folder)), num_actors)
+    def scale(self, num_actors: int) -> bool:
+        """Asks the run to have so many actors; returns False if it has not begun, or is over."""
+        if self._folder is None or self._is_over:
+            return False
+        scale.ask(RunFolder(Path(self._folder)), num_actors)
+        return True
 
     def files(self, names: Sequence[str]) -> dict[str, bytes]:
         """The contents of those of these files that the run's folder has, by their names."""
@@ -152,20 +165,26 @@ class RunServer:
     def _run(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
         # In this thread, which stays: the kernel ends the child with the thread that started it.
         try:
-            self._child = child = ChildProcess(function, *arguments)
-            for _ in range(self._asked):
-                child.stop()
+            child = ChildProcess(function, *arguments)
+            with self._stopping:
+                self._child = child
+                for _ in range(self._asked):
+                    child.stop()
+                    time.sleep(_APART_S)
             while not child.is_over:
                 for event, value in child.read(_POLL_S):
                     self._take(event, value)
             outcome, error = child.value(), None
         except (ExperimentError, RunError, ChildError) as raised:
             outcome, error = None, (type(raised).__name__, str(raised))
+        except Exception as raised:  # Whoever follows the run is told, rather than waits for ever.
+            reason = f"The process of the run could not be started or followed ({raised})."
+            outcome, error = None, (RunError.__name__, reason)
         with self._changed:
             self._outcome, self._error = outcome, error
             self._changed.notify_all()
         time.sleep(_KEEP_S)
-        os.kill(os.getpid(), signal.SIGTERM)
+        _end_this_actor()
 
     def _take(self, event: str, value: Any) -> None:
         with self._changed:
@@ -176,6 +195,7 @@ class RunServer:
                 return
             else:
                 self._lines.append(str(value) if event == PRINTED else f"{event}: {value}")
+                self._num_lines += 1
             self._changed.notify_all()
 
 
@@ -183,6 +203,13 @@ def _was_started_again() -> bool:
     import ray
 
     return bool(ray.get_runtime_context().was_current_actor_reconstructed)
+
+
+def _end_this_actor() -> None:
+    """Ends the actor of this process for good: of one that a signal ends, Ray starts another."""
+    import ray
+
+    ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
 
 def name_of(folder: RunFolder) -> str:
@@ -218,13 +245,14 @@ def start(
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    in_use = ExperimentError(
+        f"{folder.root} is in use by a run that is still running: stop that first, or attach to "
+        f"it: quinoa train --attach={folder.root}."
+    )
     if (server := find(folder)) is not None:
         news: News = ray.get(server.news.remote(0, 0.0), timeout=_ANSWER_S)
         if not news.is_over:
-            raise ExperimentError(
-                f"{folder.root} is in use by a run that is still running: stop that first, or "
-                f"attach to it: quinoa train --attach={folder.root}."
-            )
+            raise in_use
         ray.kill(server)
         _wait_until_gone(folder)
     # The run's own folder may not be there yet.
@@ -243,19 +271,23 @@ def start(
         "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=is_shared),
         "max_restarts": -1 if is_shared else 0,
     }
-    actor: ActorHandle[Any] = (
-        ray.remote(RunServer)
-        .options(**options)
-        .remote(
-            function,
-            list(arguments),
-            list(resuming),
-            folder,
-            dict(environment),
-            start_folder,
-            events,
+    try:
+        actor: ActorHandle[Any] = (
+            ray.remote(RunServer)
+            .options(**options)
+            .remote(
+                function,
+                list(arguments),
+                list(resuming),
+                folder,
+                carried(environment),
+                start_folder,
+                events,
+            )
         )
-    )
+    except ray.exceptions.ActorAlreadyExistsError:
+        # Two were started at the same time.
+        raise in_use from None
     return actor
 
 

@@ -56,8 +56,7 @@ def test_too_few_actors_for_too_long_end_a_run(clock):
     assert problem(few) is None
     clock[0] = 61.0
     assert problem(few) == (
-        "1 of 3 actors have had a host for 30 s, and --min_actors=2 wants more: add hosts and "
-        "resume the run."
+        "Only 1 of 3 actors run, fewer than --min_actors=2 for 30 s: add hosts and resume the run."
     )
 
 
