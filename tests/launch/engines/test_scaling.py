@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 
 import pytest
 
-from quinoa.launch.engines import scaling as scaling_module
 from quinoa.launch.engines.scaling import Scaling
 from quinoa.launch.engines.supervision import Node
 from quinoa.launch.nodes.topology import KINDS
@@ -70,7 +70,7 @@ def run(tmp_path):
 @pytest.fixture
 def clock(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(scaling_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
