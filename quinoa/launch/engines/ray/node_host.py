@@ -38,6 +38,8 @@ _OF_HOST = (
 _LOOK_S = 0.1
 # Seconds for the end of a process group that was killed.
 _KILL_S = 5.0
+# Lines of a log that are shown with what was wrong.
+_LOG_TAIL_LINES = 20
 
 
 def carried(environment: Mapping[str, str]) -> dict[str, str]:
@@ -205,23 +207,23 @@ class NodeHost:
         """See `Process`."""
         self._started().leave_stacks()
 
-    def with_log(self, reason: str) -> str:
-        """See `Process`."""
-        return self._started().with_log(reason)
-
     def log(self, lines: int) -> str:
         """The last lines that the process has printed."""
         return "" if self._process is None else logs.tail(self._process.log, lines)
 
     def kill(self) -> Look:
-        """Ends the process, if there is one, with all that it has started; returns how it ended."""
+        """Ends the process, if there is one, with all that it has started; returns how it ended.
+
+        Its `failure` is the end of the log, which may be gone with this.
+        """
         process = self._process
         if process is None:
             return Look(0)
         process.kill()
         wait([process], _KILL_S, lambda: False)
+        log = logs.tail(process.log, _LOG_TAIL_LINES)
         self._cleanup.close()
-        return Look(0, process.exit_code)
+        return Look(0, process.exit_code, log)
 
     def _started(self) -> LocalProcess:
         assert self._process is not None

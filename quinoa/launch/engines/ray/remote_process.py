@@ -61,7 +61,7 @@ class RemoteProcess:
         self._pid = 0
         self._beats = self._before_start = 0
         self._exit_code: int | None = None
-        self._failure = ""
+        self._failure = self._log = ""
         self._is_started = self._is_lost = False
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name=self.name, daemon=True).start()
@@ -106,7 +106,8 @@ class RemoteProcess:
         if self._is_started and not self._is_lost:
             # An actor that is killed takes its process along, but not what that has started.
             with contextlib.suppress(Exception):
-                code = ray.get(self._actor.kill.remote(), timeout=_ANSWER_S).exit_code
+                look: Look = ray.get(self._actor.kill.remote(), timeout=_ANSWER_S)
+                code, self._log = look.exit_code, look.failure
         with contextlib.suppress(Exception):
             ray.kill(self._actor)
         self.was_killed = self.was_killed or was_running
@@ -125,14 +126,8 @@ class RemoteProcess:
         return self._failure
 
     def with_log(self, reason: str) -> str:
-        """See `Process`."""
-        import ray
-
-        text = reason
-        if self._is_started:
-            with contextlib.suppress(Exception):
-                text = ray.get(self._actor.with_log.remote(reason), timeout=_ANSWER_S)
-        return text
+        """See `Process`; of a log on another host, `kill` has brought the end."""
+        return f"{self._log}\n{reason}" if self._log else reason
 
     def _end(self, code: int, why: str) -> None:
         with self._lock:

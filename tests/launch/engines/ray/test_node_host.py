@@ -92,6 +92,9 @@ def test_where_the_runs_folder_is_not_there_the_log_is_the_hosts_own(start, run)
     host, _ = start(beats_for_ever, mark="another")
     assert wait_until(lambda: "here" in host.log(5), timeout_s=60)
     assert not list(run.logs.iterdir())
+    # With the process its log goes too, but for its end.
+    assert host.kill().failure.startswith("here")
+    assert host.log(5) == ""
 
 
 def test_why_it_failed_is_told(start):
