@@ -1,4 +1,4 @@
-"""`quinoa stop`, `logs`, `scale`: of a run of the local engine, and of folders as runs leave them."""
+"""`quinoa stop`, `logs` and `scale`: of a local run, and of folders as runs leave them."""
 
 from __future__ import annotations
 
