@@ -1,4 +1,4 @@
-"""The command line: python -m tests.chaos [--minutes=15] [--faults=N] [--pause=S] [--steps=N]."""
+"""The command line: python -m tests.chaos [--engine=ray] [--minutes=15] [--faults=N] and so on."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ _STEP_S = flags.DEFINE_float(
     lower_bound=0.0,
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of which faults come when.")
+_ENGINE = flags.DEFINE_enum(
+    "engine",
+    "local",
+    ["local", "ray"],
+    "Of the run; with ray, it is spread over hosts that are lost and cut off.",
+)
 _OUT = flags.DEFINE_string("out", "runs/chaos", "Where the table goes.")
 
 
@@ -46,6 +52,7 @@ def _main(arguments: list[str]) -> int:
         steps=_STEPS.value,
         step_s=_STEP_S.value,
         seed=_SEED.value,
+        engine=_ENGINE.value,
     )
     return 0 if survived else 1
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.run.roles import Role
@@ -36,13 +37,13 @@ class Fault:
 
     Attributes:
         name: for the table.
-        inflict: does it to a run.
+        inflict: does it to a run of its engine.
         weight: how often it comes, next to the others.
         needs_disk: whether it needs the run's folder to be on a disk of its own.
     """
 
     name: str
-    inflict: Callable[[RunUnderTest, random.Random], None]
+    inflict: Callable[[Any, random.Random], None]
     weight: int
     needs_disk: bool = False
 
@@ -92,7 +93,7 @@ def _stop_and_continue(subject: RunUnderTest, rng: random.Random) -> None:
         raise AssertionError(f"{name} was taken for one that hangs.")
 
 
-def _misbehave(kind: str) -> Callable[[RunUnderTest, random.Random], None]:
+def misbehave(kind: str) -> Callable[[RunUnderTest, random.Random], None]:
     def inflict(subject: RunUnderTest, rng: random.Random) -> None:
         del rng
         command = subject.commands / kind
@@ -110,7 +111,7 @@ def _dropped(subject: RunUnderTest) -> int:
     return sum(int(row["dropped_episodes"]) for row in rows)
 
 
-def _hang(subject: RunUnderTest, rng: random.Random) -> None:
+def hang(subject: RunUnderTest, rng: random.Random) -> None:
     del rng
     known = len(subject.events())
     command = subject.commands / environment.HANG
@@ -204,10 +205,10 @@ FAULTS = (
     Fault("full disk", _fill_disk, 4, needs_disk=True),
     Fault("damaged checkpoint, SIGKILL to learner-0", _damage_checkpoint, 4),
     Fault("damaged replay checkpoint, SIGKILL to replay-0", _damage_replay_checkpoint, 4),
-    Fault("environment raises", _misbehave(environment.RAISE), 45),
-    Fault("environment returns NaN", _misbehave(environment.NAN), 45),
-    Fault("environment returns a wrong shape", _misbehave(environment.SHAPE), 45),
-    Fault("environment hangs", _hang, 1),
+    Fault("environment raises", misbehave(environment.RAISE), 45),
+    Fault("environment returns NaN", misbehave(environment.NAN), 45),
+    Fault("environment returns a wrong shape", misbehave(environment.SHAPE), 45),
+    Fault("environment hangs", hang, 1),
     Fault("100 connections of garbage to each port", _garbage, 15),
     Fault("clocks jump", _jump, 30),
 )

@@ -30,7 +30,6 @@ REPLAY_CHECKPOINT_PERIOD_S = 5.0
 # A process may be suspended for `STOP_S`, which must be less than the time of a hang.
 STOP_S = 30.0
 HANG_TIMEOUT_S = 36.0
-# The longest recovery from any fault, in seconds.
 PATIENCE_S = 120.0
 # How many steps of each a run must have made to count as running.
 _ACTOR_STEPS, _LEARNER_STEPS = 200, 50
@@ -41,7 +40,15 @@ class NotSurvivedError(AssertionError):
 
 
 class RunUnderTest:
-    """A run that lasts until `stop`, or to a step limit."""
+    """A run that lasts until `stop`, or to a step limit.
+
+    Attributes:
+        patience_s: the longest recovery from any fault, in seconds.
+        stop_s: the most that it may take to stop when it is told to.
+    """
+
+    patience_s = PATIENCE_S
+    stop_s = 10.0
 
     def __init__(self, folder: Path, commands: Path, *, steps: int | None, step_s: float):
         """Starts it.
@@ -59,7 +66,7 @@ class RunUnderTest:
         self._output = (commands.parent / "output").open("w+", encoding="utf-8")
         self._process = self._start()
 
-    def _start(self, resumed: bool = False) -> subprocess.Popen[str]:
+    def _command(self, resumed: bool = False) -> list[str]:
         command = train_command(
             self.folder.root,
             f"--steps={self.step_limit or 10**9}",
@@ -71,14 +78,20 @@ class RunUnderTest:
         )
         if resumed:
             command = [*command[:4], f"--resume={self.folder.root}", "--resume_replay"]
+        return [*command, f"--hang_timeout={HANG_TIMEOUT_S}"]
+
+    def _variables(self) -> dict[str, str]:
+        """What its environments are told by."""
+        return {
+            environment.COMMANDS: str(self.commands),
+            environment.STEP_S: str(self._step_s),
+        }
+
+    def _start(self, resumed: bool = False) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*command, f"--hang_timeout={HANG_TIMEOUT_S}"],
+            self._command(resumed),
             cwd=ROOT,
-            env={
-                **os.environ,
-                environment.COMMANDS: str(self.commands),
-                environment.STEP_S: str(self._step_s),
-            },
+            env={**os.environ, **self._variables()},
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -146,13 +159,15 @@ class RunUnderTest:
         found = {}
         for process in nodes_of(self.folder.root):
             with contextlib.suppress(psutil.NoSuchProcess):
-                (name,) = (
-                    Path(part.partition("=")[2]).stem
-                    for part in process.cmdline()
-                    if part.startswith("--error_file=")
-                )
-                found[name] = process
+                # None of one that has just ended.
+                for part in process.cmdline():
+                    if part.startswith("--error_file="):
+                        found[Path(part.partition("=")[2]).stem] = process
         return found
+
+    def is_complete(self) -> bool:
+        """Whether all its processes are there."""
+        return set(self.processes()) == set(ROLES)
 
     def process(self, name: str) -> psutil.Process:
         """One node's process, once it is there."""
@@ -206,7 +221,7 @@ class RunUnderTest:
 
     def wait_until_going_on(self) -> None:
         """Waits until all processes are there, and both actors and learner get on."""
-        wait_until(lambda: set(self.processes()) == set(ROLES), "all processes are there", self)
+        wait_until(self.is_complete, "all processes are there", self)
         start: tuple[int, int] | None = None
 
         def goes_on() -> bool:
@@ -227,8 +242,10 @@ def wait_until(condition: Callable[[], bool], what: str, subject: RunUnderTest) 
     Raises:
         NotSurvivedError: it did not come to be.
     """
-    if not helpers.wait_until(condition, PATIENCE_S):
-        raise NotSurvivedError(f"Not within {PATIENCE_S:.0f} s: {what}.\n{subject.output()}")
+    if not helpers.wait_until(condition, subject.patience_s):
+        raise NotSurvivedError(
+            f"Not within {subject.patience_s:.0f} s: {what}.\n{subject.output()}"
+        )
 
 
 @contextlib.contextmanager

@@ -37,6 +37,7 @@ def run(
     steps: int | None,
     step_s: float,
     seed: int,
+    engine: str = "local",
 ) -> bool:
     """Starts a run and does things to it; returns whether it has survived them all.
 
@@ -48,6 +49,7 @@ def run(
         steps: actor steps after which the run must end by itself; None has it told to stop.
         step_s: what a step of an environment takes, in seconds.
         seed: of which come when.
+        engine: that of the run, local or ray.
     """
     out.mkdir(parents=True, exist_ok=True)
     log = report.Report(out)
@@ -55,30 +57,53 @@ def run(
         commands = Path(temporary, "commands")
         commands.mkdir()
         os.environ[environment.COMMANDS] = str(commands)
-        with _disk(Path(temporary, "disk")) as (disk, is_own):
-            if not is_own:
-                log.note("The disk was not filled: only root can give the run one of its own.")
-            kinds = [fault for fault in FAULTS if is_own or not fault.needs_disk]
-            with started(disk / "run", commands, steps=steps, step_s=step_s) as subject:
-                try:
-                    rng = random.Random(seed)
-                    deadline = time.monotonic() + 60 * minutes
-                    for fault in itertools.islice(_order(kinds, rng), faults):
-                        start = time.monotonic()
-                        if start > deadline or subject.has_reached_its_limit():
-                            break
-                        _inflict(subject, fault, rng, log)
-                        log.sample(subject)
-                        time.sleep(max(start + pause_s - time.monotonic(), 0.0))
-                    log.end(subject)
-                except AssertionError as error:
-                    log.fail(f"The run did not survive: {error}")
-                    shutil.copytree(subject.folder.root, out / "run", dirs_exist_ok=True)
-                else:
-                    if left := nodes_of(subject.folder.root):
-                        log.fail(f"{len(left)} processes were left.")
+        begin = _on_hosts if engine == "ray" else _on_this_machine
+        with begin(Path(temporary), log, steps=steps, step_s=step_s) as (subject, kinds):
+            try:
+                rng = random.Random(seed)
+                deadline = time.monotonic() + 60 * minutes
+                for fault in itertools.islice(_order(kinds, rng), faults):
+                    start = time.monotonic()
+                    if start > deadline or subject.has_reached_its_limit():
+                        break
+                    _inflict(subject, fault, rng, log)
+                    log.sample(subject)
+                    time.sleep(max(start + pause_s - time.monotonic(), 0.0))
+                log.end(subject)
+            except AssertionError as error:
+                log.fail(f"The run did not survive: {error}")
+                shutil.copytree(subject.folder.root, out / "run", dirs_exist_ok=True)
+            else:
+                if left := nodes_of(subject.folder.root):
+                    log.fail(f"{len(left)} processes were left.")
     log.write(_command())
     return log.is_survived
+
+
+@contextlib.contextmanager
+def _on_this_machine(
+    temporary: Path, log: report.Report, *, steps: int | None, step_s: float
+) -> Iterator[tuple[RunUnderTest, Sequence[Fault]]]:
+    """A run of the local engine, and what can be done to it."""
+    with _disk(temporary / "disk") as (disk, is_own):
+        if not is_own:
+            log.note("The disk was not filled: only root can give the run one of its own.")
+        kinds = [fault for fault in FAULTS if is_own or not fault.needs_disk]
+        with started(disk / "run", temporary / "commands", steps=steps, step_s=step_s) as subject:
+            yield subject, kinds
+
+
+@contextlib.contextmanager
+def _on_hosts(
+    temporary: Path, log: report.Report, *, steps: int | None, step_s: float
+) -> Iterator[tuple[RunUnderTest, Sequence[Fault]]]:
+    """A run of the Ray engine over several hosts, and what can be done to it."""
+    del log
+    # Only here: it needs an environment with Ray.
+    from tests.chaos import cluster_faults, cluster_run
+
+    with cluster_run.started(temporary, steps=steps, step_s=step_s) as subject:
+        yield subject, cluster_faults.FAULTS
 
 
 def _order(faults: Sequence[Fault], rng: random.Random) -> Iterator[Fault]:

@@ -44,6 +44,7 @@ class RayHosts(Hosts):
         count: int,
         *,
         cpus: int = 2,
+        head_cpus: int | None = None,
         object_store_mb: int = 80,
         disk_mb: int = 512,
         share: Sequence[Path] = (),
@@ -54,6 +55,7 @@ class RayHosts(Hosts):
         Args:
             count: how many hosts there are at first.
             cpus: how many CPUs each tells Ray that it has.
+            head_cpus: how many the head does, if not as many.
             object_store_mb: each node's shared memory.
             disk_mb: see `Hosts`.
             share: see `Hosts`.
@@ -63,6 +65,7 @@ class RayHosts(Hosts):
         self.token = secrets.token_hex(32)
         self.address = ""
         self._cpus = cpus
+        self._head_cpus = cpus if head_cpus is None else head_cpus
         self._object_store_mb = object_store_mb
         self._system_config = dict(system_config)
 
@@ -73,7 +76,7 @@ class RayHosts(Hosts):
             AssertionError: it did not start, with what Ray said.
         """
         command = ["ray", "start", f"--node-ip-address={host.address}", "--disable-usage-stats"]
-        command += [f"--num-cpus={self._cpus}"]
+        command += [f"--num-cpus={self._head_cpus if host is self.head else self._cpus}"]
         command += [f"--object-store-memory={self._object_store_mb * 1_000_000}"]
         if host is self.head:
             command += ["--head", f"--port={PORT}", "--include-dashboard=false", "--no-monitor"]

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def shared():
 def cluster(_needs_ray, shared):
     """Three hosts with Ray: the head is too small for more than the services of a run."""
     with RayHosts(3, cpus=4, disk_mb=3000, share=[shared]) as made:
+        yield made
+
+
+@pytest.fixture
+def patient_cluster(_needs_ray, shared):
+    """The same, of which Ray gives up no host within the time that a link is cut here."""
+    with RayHosts(3, cpus=4, disk_mb=3000, share=[shared], system_config={}) as made:
         yield made
 
 
@@ -192,3 +200,39 @@ def test_a_run_survives_the_host_of_its_supervisor_where_the_folder_is_shared(cl
     assert "Return of the final policy" in end_of(attached)
     assert learner_steps(folder) > before
     assert read_json(RunFolder(folder).result)["outcome"] == "finished"
+
+
+def test_a_host_whose_link_was_cut_for_less_than_its_time_loses_nothing(patient_cluster, shared):
+    folder = shared / "cut"
+    flags = ("--steps=100000000", "--num_actors=2", "--host_timeout=30")
+    training = train(patient_cluster["h1"], folder, *flags)
+    assert wait_until(lambda: learner_steps(folder) > 0 and all_running(folder), 180)
+    host = nodes_of(folder)["replay-0"].host
+    assert host is not None
+    patient_cluster[host].cut()
+    # Longer than a question to a host waits for its answer.
+    time.sleep(12)
+    patient_cluster[host].mend()
+    before = learner_steps(folder)
+    assert wait_until(lambda: learner_steps(folder) > before, 60)
+    assert not [event for event in events_of(folder) if event["event"] == "failed"]
+    patient_cluster["h1"].run([QUINOA, "stop", folder])
+    assert "Stopped early." in end_of(training)
+
+
+def test_processes_whose_network_is_lost_are_started_in_another(cluster, shared):
+    folder = shared / "lost_network"
+    training = train(cluster["h1"], folder, "--steps=100000000", "--num_actors=2")
+    assert wait_until(lambda: learner_steps(folder) > 0 and all_running(folder), 180)
+    host = nodes_of(folder)["replay-0"].host
+    assert host is not None
+    there = {name for name, node in nodes_of(folder).items() if node.host == host}
+    cluster[host].run(["pkill", "--signal=KILL", "--full", "^ray::HostAgent"])
+    assert wait_until(
+        lambda: {event["node"] for event in events_of(folder) if event["event"] == "back"} >= there,
+        120,
+    )
+    before = learner_steps(folder)
+    assert wait_until(lambda: learner_steps(folder) > before and all_running(folder), 120)
+    cluster["h2"].run([QUINOA, "stop", folder])
+    assert "Stopped early." in end_of(training)

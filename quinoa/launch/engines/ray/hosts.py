@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quinoa.launch.engines.ray.gateway.keys import HostKeys, RunKeys
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Seconds for a host to make its network and its gateway, and to learn where a service is.
 _MAKE_S = 60.0
-_ROUTE_S = 10.0
+_ROUTE_S = 5.0
 # Seconds between two looks at a host.
 _LOOK_S = 2.0
 
@@ -42,7 +42,8 @@ class HostAgent:
         self._address = address
         self._context = contextlib.ExitStack()
         self._network: Sequence[int] = ()
-        self._routes: dict[Role, str | None] = {}
+        self._routes: Mapping[Role, str | None] = {}
+        self._version = 0
         self._gateway: Gateway | None = None
         self._lock = threading.Lock()
 
@@ -72,13 +73,24 @@ class HostAgent:
                     self._gateway.route(role, where)
             return self._gateway.address
 
-    def route(self, role: Role, where: str | None) -> None:
-        """Says where a service is: behind another host's gateway, or (None) on this host."""
+    def route(self, version: int, routes: Mapping[Role, str | None]) -> None:
+        """Says where the services are.
+
+        Args:
+            version: grows with each change. Calls may overtake one another: an older one is
+                ignored.
+            routes: for each service another host's gateway that it is behind, or None for this
+                host.
+        """
         self.gateway()
         with self._lock:
+            if version <= self._version:
+                return
             assert self._gateway is not None
-            self._routes[role] = where
-            self._gateway.route(role, where)
+            for role, where in routes.items():
+                self._gateway.route(role, where)
+            self._version = version
+            self._routes = {**self._routes, **routes}
 
     def close(self) -> None:
         """Closes the gateway; the network goes with the processes in it."""
@@ -104,10 +116,28 @@ class Opened:
 
 
 @dataclasses.dataclass(frozen=True)
+class Ready:
+    """A host on which a process of the run can start.
+
+    Attributes:
+        network: the paths of the network's namespaces, which the process joins; none for the
+            host's own network.
+        is_lost: set when network and gateway are gone: what runs there reaches nobody any more.
+    """
+
+    network: Sequence[str]
+    is_lost: threading.Event
+
+
+@dataclasses.dataclass
 class _Host:
+    """A host that was made ready, and the version of the routes that it was told."""
+
     agent: ActorHandle[Any]
     place: Place
-    opened: Opened
+    gateway: str
+    ready: Ready
+    told: int = 0
 
 
 class Hosts:
@@ -134,66 +164,97 @@ class Hosts:
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
         self._place_of: dict[Role, str] = {}
+        # Of what the hosts are to be told: grows when a service or a gateway moves.
+        self._version = 0
         self._is_closed = threading.Event()
         threading.Thread(target=self._watch, name="hosts", daemon=True).start()
 
-    def ready(self, role: Role, place: Place) -> Sequence[str]:
+    def ready(self, role: Role, place: Place) -> Ready:
         """Makes a host ready for a process; if it has a service, tells all hosts so.
 
         Args:
             role: what the process does.
             place: where it is to be started.
 
-        Returns:
-            The paths of the network's namespaces, which the process joins.
-
         Raises:
             OSError: the host cannot be made ready.
         """
+        self._look()
         with self._lock:
-            host = self._known(place.host) or self._open(place)
+            host = self._hosts.get(place.host) or self._open(place)
             if role in SERVICES and self._place_of.get(role) != place.host:
                 self._place_of[role] = place.host
-                self._tell(role)
-        return host.opened.network
-
-    def _known(self, name: str) -> _Host | None:
-        """A host that is ready, if its agent still answers."""
-        if name in self._hosts:
-            self._look(name)
-        return self._hosts.get(name)
-
-    def _look(self, name: str) -> None:
-        """Forgets a host whose agent does not answer; tells the others of a gateway that moved."""
-        import ray
-
-        host = self._hosts[name]
-        try:
-            gateway: str = ray.get(host.agent.gateway.remote(), timeout=_ROUTE_S)
-        except Exception:  # Of many types, for an actor or a host that is gone.
-            self._hosts.pop(name, None)
-            return
-        if gateway == host.opened.gateway:
-            return
-        opened = dataclasses.replace(host.opened, gateway=gateway)
-        self._hosts[name] = dataclasses.replace(host, opened=opened)
-        for role, place in self._place_of.items():
-            if place == name:
-                self._tell(role)
-
-    def _tell(self, role: Role) -> None:
-        """Tells all hosts where a service is, its own first: there its port is to be free."""
-        at = self._place_of[role]
-        for other in sorted(self._hosts.values(), key=lambda host: host.place.host != at):
-            self._route(other, role)
+                self._version += 1
+            # First, for there the service's port is to be free.
+            self._tell([host])
+            if host.told != self._version:
+                raise OSError(f"{place.name} cannot be told where the run's services are")
+            self._tell(self._hosts.values())
+        return host.ready
 
     def _watch(self) -> None:
-        """Looks at each host now and then: a gateway that has ended is started again."""
+        """Looks at the hosts now and then, and tells them what they have missed."""
         while not self._is_closed.wait(_LOOK_S):
-            for name in list(self._hosts):
-                with self._lock:
-                    if name in self._hosts:
-                        self._look(name)
+            self._look()
+            with self._lock:
+                self._tell(self._hosts.values())
+
+    def _look(self) -> None:
+        """Looks at all hosts: has gateways that have ended started again, and forgets dead hosts.
+
+        One that does not answer is kept: it may be cut off for a while, with all that runs there.
+        """
+        import ray
+
+        with self._lock:
+            hosts = list(self._hosts.values())
+        asked = {host.agent.gateway.remote(): host for host in hosts}
+        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK_S)
+        for answer in answered:
+            host = asked[answer]
+            try:
+                gateway: str = ray.get(answer)
+            except ray.exceptions.ActorDiedError:
+                self._forget(host)
+                continue
+            # Not reached, or its gateway did not start: the next look may find more.
+            except (ray.exceptions.RayError, OSError):
+                continue
+            with self._lock:
+                if gateway != host.gateway:
+                    host.gateway = gateway
+                    self._version += 1
+
+    def _forget(self, host: _Host) -> None:
+        host.ready.is_lost.set()
+        with self._lock:
+            if self._hosts.get(host.place.host) is host:
+                del self._hosts[host.place.host]
+
+    def _tell(self, hosts: Iterable[_Host]) -> None:
+        """Tells those of some hosts where the services are that do not know it yet."""
+        import ray
+
+        version = self._version
+        asked = {
+            host.agent.route.remote(version, self._routes(host)): host
+            for host in hosts
+            if host.told != version
+        }
+        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ROUTE_S)
+        for answer in answered:
+            # One that could not be told is told again at the next look.
+            with contextlib.suppress(ray.exceptions.RayError, OSError):
+                ray.get(answer)
+                asked[answer].told = version
+
+    def _routes(self, host: _Host) -> dict[Role, str | None]:
+        """Where a host finds each service whose host is known."""
+        return {
+            role: None if at == host.place.host else self._hosts[at].gateway
+            for role, at in self._place_of.items()
+            if at in self._hosts
+        }
 
     def close(self) -> None:
         """Closes all gateways."""
@@ -225,24 +286,8 @@ class Hosts:
         opened: Opened = ray.get(agent.open.remote(private=self._private), timeout=_MAKE_S)
         if opened.why_not_private is not None:
             self._not_private(place, opened.why_not_private)
-        host = _Host(agent, place, opened)
+        host = _Host(agent, place, opened.gateway, Ready(opened.network, threading.Event()))
         self._hosts[place.host] = host
-        for role in self._place_of:
-            self._route(host, role)
+        # Also where a service's host was lost and has come back: others have to find it there.
+        self._version += 1
         return host
-
-    def _route(self, host: _Host, role: Role) -> None:
-        """Tells one host where a service is; one that does not answer is forgotten."""
-        import ray
-
-        at = self._place_of[role]
-        where = None
-        if at != host.place.host:
-            # The service's own host is made ready before the service is said to be there.
-            where = self._hosts[at].opened.gateway if at in self._hosts else None
-            if where is None:
-                return
-        try:
-            ray.get(host.agent.route.remote(role, where), timeout=_ROUTE_S)
-        except Exception:
-            self._hosts.pop(host.place.host, None)

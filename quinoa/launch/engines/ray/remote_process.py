@@ -6,7 +6,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from quinoa.launch.engines.ray.node_host import Look, Place, Task
@@ -15,6 +15,8 @@ from quinoa.launch.run.roles import Role, node_name
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
+
+    from quinoa.launch.engines.ray.hosts import Ready
 
 # Seconds between two looks at a process that runs on.
 _WATCH_S = 1.0
@@ -38,7 +40,7 @@ class RemoteProcess:
         self,
         task: Task,
         actor: ActorHandle[Any],
-        ready: Callable[[Role, Place], Sequence[str]],
+        ready: Callable[[Role, Place], Ready],
         host_timeout_s: float,
     ):
         """Begins to follow it.
@@ -46,8 +48,8 @@ class RemoteProcess:
         Args:
             task: what it runs.
             actor: a `NodeHost` that Ray is placing.
-            ready: called when it has a place: makes that host ready for the process, and returns
-                the paths of the network that the process joins. Raises `OSError` where it cannot.
+            ready: called when it has a place: makes that host ready for the process. Raises
+                `OSError` where it cannot.
             host_timeout_s: seconds without an answer after which its host is given up.
         """
         self.role = task.role
@@ -142,14 +144,16 @@ class RemoteProcess:
             if place is None:
                 return
             self.place = place
-            network = self._ready(self.role, place)
+            ready = self._ready(self.role, place)
             self._pid = self._answer(
-                self._actor.start.remote(self._task, network), self._host_timeout_s
+                self._actor.start.remote(self._task, ready.network), self._host_timeout_s
             )
             self._before_start = self._beats
             self._is_started = True
             while self._exit_code is None:
                 self._watch()
+                if ready.is_lost.is_set():
+                    raise HostLostError("the run's network there is gone")
         # Of many types: Ray's own for an actor or a host that is gone, and those of `ready`.
         except Exception as error:
             # The lines of Ray's errors end with the one that says most.
