@@ -50,8 +50,9 @@ bench-peers: setup ## The same beside Acme and Stable-Baselines3, in environment
 	@PYTHON310='$(or $(PYTHON310),$(PYTHON))' PYTHON311='$(PYTHON311)' scripts/peers.sh
 	@$(RUN)/python -m benchmarks --only=against_peers --out=runs/benchmarks-peers
 
-chaos: setup ## Inject faults into a run, and report what it survives (about 15 minutes)
-	@$(RUN)/python -m tests.chaos
+chaos: override RAY := $(if $(filter --engine='ray',$(call given,ENGINE,engine)),1,$(RAY))
+chaos: setup ## Inject faults into a run, and report what it survives (about 15 minutes). ENGINE=ray: over hosts
+	@$(RUN)/python -m tests.chaos$(call given,ENGINE,engine)
 
 lint: setup ## Check format, lint and types
 	@$(BIN)/ruff format --check .

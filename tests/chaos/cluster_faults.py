@@ -38,14 +38,6 @@ def _of_actors(subject: ClusterRun, rng: random.Random) -> Host:
     return rng.choice([host for host in others if host in busy] or others)
 
 
-def _of_supervisor(subject: ClusterRun, rng: random.Random) -> Host:
-    """The host of the run's supervisor, where that is not the head."""
-    for host in subject.hosts:
-        if host is not subject.hosts.head and subject.of_ray("ray::RunServer", host):
-            return host
-    return _of_actors(subject, rng)
-
-
 def _head(subject: ClusterRun, rng: random.Random) -> Host:
     del rng
     return subject.hosts.head
@@ -121,7 +113,6 @@ def _kill_node(*names: str) -> Callable[[ClusterRun, random.Random], None]:
 FAULTS = (
     Fault("host of actors switched off", _lose(_of_actors), 4),
     Fault("host of learner and replay switched off", _lose(_of_services), 4),
-    Fault("host of the supervisor switched off", _lose(_of_supervisor), 4),
     Fault("link of a host of actors cut for 10 s", _cut(_of_actors, 10), 4),
     Fault("link of learner and replay cut for 10 s", _cut(_of_services, 10), 4),
     Fault("link of a host of actors cut for 60 s", _cut(_of_actors, 60), 3),

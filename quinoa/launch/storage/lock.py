@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from quinoa.launch.errors import ExperimentError
+
+_POLL_S = 0.2
 
 
 @contextlib.contextmanager
@@ -34,3 +37,14 @@ def locked(folder: Path, in_use: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def wait_until_free(folder: Path, timeout_s: float) -> bool:
+    """Waits until no other process has locked a folder; returns whether that came to be."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with contextlib.suppress(ExperimentError), locked(folder, "in use"):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)

@@ -19,6 +19,7 @@ from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.child_process import PRINTED, ChildError, ChildProcess
 from quinoa.launch.run import scale
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage import lock
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -31,6 +32,8 @@ _KEEP_S = 600.0
 _ANSWER_S = 30.0
 # Seconds between two signals to the child, which takes two at the same time for one.
 _APART_S = 0.2
+# Seconds for the end in order of a run whose server was killed: its processes save first.
+_PREDECESSOR_S = 90.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +108,10 @@ class RunServer:
         self._child: ChildProcess | None = None
         self._asked = 0
         self._stopping = threading.Lock()
+        self._predecessor: Path | None = None
         if _was_started_again() and run.experiment.is_file():
             arguments = resuming
+            self._predecessor = run.root
         threading.Thread(target=self._run, args=(function, arguments), name="run").start()
 
     def news(self, next_line: int, seconds: float) -> News:
@@ -164,6 +169,9 @@ class RunServer:
 
     def _run(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
         # In this thread, which stays: the kernel ends the child with the thread that started it.
+        if self._predecessor is not None:
+            # It ends in order when its server is killed, which takes some seconds.
+            lock.wait_until_free(self._predecessor, _PREDECESSOR_S)
         try:
             child = ChildProcess(function, *arguments)
             with self._stopping:
