@@ -43,8 +43,9 @@ def train(
         env: see `Experiment`.
         env_kwargs: see `Experiment`.
         settings: see `Experiment`.
-        engine: `local` runs many processes on this machine; `serial` runs everything in this
-            process, and reproduces results bit for bit.
+        engine: `local` runs many processes on this machine; `ray` runs them on the hosts of the Ray
+            cluster that this machine is a host of, until this program ends; `serial` runs
+            everything in this process, and reproduces results bit for bit.
         folder: the run's folder; by default a new one in `runs/`.
         callbacks: a function or several, each called with the `Run` and an `Event` at each report
             (about twice a second) and each evaluation. If one returns False, the run is stopped; if
