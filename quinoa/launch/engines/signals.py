@@ -17,7 +17,7 @@ CTRL_C = "Ctrl-C"
 
 # Two signals of a kind within so many seconds are one request: `timeout` sends one to its command
 # and one to the group that this is in.
-_SAME_S = 0.1
+_SAME_S = 0.02
 
 # What the handler writes among the signals' numbers when it has counted one.
 _HANDLED = 0
