@@ -71,7 +71,7 @@ class StopSignals:
         self._num_read = self._num_told = 0
         self._resent_to_read: int | None = None
         self._resent_to_handle = False
-        self._last = CTRL_C
+        self._last: int = signal.SIGINT
         self._read_at: dict[int, float] = {}
         self._interrupts = False
 
@@ -97,8 +97,10 @@ class StopSignals:
         if self._resent_to_handle:
             self._resent_to_handle = False
         elif signal_number == signal.SIGHUP:
+            self._last = signal_number
             self._hung_up = True
         else:
+            self._last = signal_number
             self._num_asked += 1
         if self.writer is not None:
             with contextlib.suppress(OSError):  # Full: there is enough to read.
@@ -121,6 +123,8 @@ class StopSignals:
         try:
             yield
         finally:
+            # What has ended the context may be known here before the other thread has read of it.
+            self._tell_news()
             with self._lock:
                 self._tell = before
 
@@ -159,7 +163,7 @@ class StopSignals:
             return
         self._read_at[number] = now
         self._num_read += number != signal.SIGHUP
-        self._last = CTRL_C if number == signal.SIGINT else signal.Signals(number).name
+        self._last = number
         self._tell_news(hung_up=number == signal.SIGHUP)
         if self._interrupts and self._num_read >= 2:
             # The handler may have seen one signal of the two, and is to interrupt.
@@ -173,7 +177,8 @@ class StopSignals:
             if self._tell is None or count <= self._num_told:
                 return
             self._num_told = count
-            self._tell(Asked(count, self._last))
+            again = CTRL_C if self._last == signal.SIGINT else signal.Signals(self._last).name
+            self._tell(Asked(count, again))
 
 
 def _main_thread() -> int:

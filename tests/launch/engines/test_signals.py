@@ -154,6 +154,14 @@ def test_what_came_before_is_told_once():
     assert told[-1].again == "SIGTERM"
 
 
+def test_what_ends_the_context_is_told_before():
+    for _ in range(50):
+        told: list[signals.Asked] = []
+        with signals.caught() as stop, stop.telling(told.append):
+            signal.raise_signal(signal.SIGTERM)
+        assert told == [signals.Asked(1, "SIGTERM")]
+
+
 def test_the_second_interrupts_where_that_is_wanted():
     with signals.caught() as stop:
         with stop.second_interrupts():
