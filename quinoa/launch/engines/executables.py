@@ -11,6 +11,10 @@ from quinoa.launch.run.roles import Role, node_name
 if TYPE_CHECKING:
     import launchpad as lp
 
+    from quinoa.launch.experiment import Experiment
+    from quinoa.launch.nodes.addresses import Addresses
+    from quinoa.launch.run.run_folder import RunFolder
+
 
 @dataclasses.dataclass(frozen=True)
 class NodeExecutable:
@@ -54,10 +58,22 @@ def write(program: lp.Program, folder: Path) -> list[NodeExecutable]:
     ]
 
 
-def write_actor(program: lp.Program, folder: Path) -> NodeExecutable:
-    """Writes what the last actor of a program runs; see `write`."""
-    actors = program.groups[Role.ACTOR]
-    return _write(Role.ACTOR, len(actors) - 1, actors[-1], folder)
+def write_actor(
+    experiment: Experiment, run: RunFolder, addresses: Addresses, index: int, folder: Path
+) -> NodeExecutable:
+    """Writes what an actor runs that is added to a run under way; see `write`.
+
+    Args:
+        experiment: what is run.
+        run: the run's folder.
+        addresses: where the services of the run listen.
+        index: of the actor; the experiment may have fewer.
+        folder: see `write`.
+    """
+    from quinoa.launch.program import make_program
+
+    program = make_program(dataclasses.replace(experiment, num_actors=index + 1), run, addresses)
+    return _write(Role.ACTOR, index, program.groups[Role.ACTOR][index], folder)
 
 
 def _write(role: Role, index: int, node: lp.PyNode, folder: Path) -> NodeExecutable:

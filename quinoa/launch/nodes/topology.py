@@ -18,6 +18,8 @@ class NodeKind:
         ends_run: whether these nodes end by themselves, and the run is over when all of them have.
         uses_tensorflow: whether their processes import TensorFlow.
         stop_grace_s: seconds from being told to stop until they are killed.
+        nice: niceness of their processes above that of what starts them, so that others come first
+            on a busy machine.
     """
 
     role: Role
@@ -25,6 +27,7 @@ class NodeKind:
     ends_run: bool = False
     uses_tensorflow: bool = True
     stop_grace_s: float = 5.0
+    nice: int = 0
 
 
 # The seconds of grace add up to less than 10, but for a learner that is still starting, and for
@@ -37,7 +40,9 @@ KINDS: Mapping[Role, NodeKind] = {
         NodeKind(Role.COUNTER, uses_tensorflow=False, stop_grace_s=3.0),
         NodeKind(Role.LEARNER, calls=(Role.REPLAY, Role.COUNTER), stop_grace_s=60.0),
         NodeKind(Role.ACTOR, calls=(Role.REPLAY, Role.LEARNER, Role.COUNTER), ends_run=True),
-        NodeKind(Role.EVALUATOR, calls=(Role.LEARNER, Role.COUNTER)),
+        # A learner that waits for the evaluator is worse than an evaluation that takes longer; but
+        # on a machine with much else to do, the evaluator must get its turn too.
+        NodeKind(Role.EVALUATOR, calls=(Role.LEARNER, Role.COUNTER), nice=5),
     )
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -36,14 +35,9 @@ from quinoa.launch.nodes.topology import KINDS, SERVICES
 from quinoa.launch.run import events
 from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.result import RunResult
-from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.run.status import Status
 from quinoa.launch.terminal.output import say
-
-# A learner that waits for the evaluator is worse than an evaluation that takes longer; but on a
-# machine with much else to do, the evaluator must get its turn too.
-_NICE = {Role.EVALUATOR: 5}
 
 
 class LocalEngine:
@@ -102,7 +96,7 @@ class LocalEngine:
                     executable,
                     environment=environment(executable),
                     network=network,
-                    nice=_NICE.get(executable.role, 0),
+                    nice=KINDS[executable.role].nice,
                     logs=folder.logs,
                     folder=self._context.folder,
                     fork=fork if is_forked(executable) else None,
@@ -113,10 +107,10 @@ class LocalEngine:
             nodes.sort(key=is_forked)
 
             def actor(index: int) -> Start:
-                more = program.make_program(
-                    dataclasses.replace(experiment, num_actors=index + 1), folder, addresses
+                added = executables.write_actor(
+                    experiment, folder, addresses, index, Path(temporary)
                 )
-                return functools.partial(start, executables.write_actor(more, Path(temporary)))
+                return functools.partial(start, added)
 
             return lifecycle.run(
                 [NodeStart(node.role, functools.partial(start, node)) for node in nodes],

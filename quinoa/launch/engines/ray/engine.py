@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import dataclasses
 import functools
 import sys
 import time
@@ -29,7 +28,7 @@ from quinoa.launch.engines.supervision import Node
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
-from quinoa.launch.nodes.topology import SERVICES
+from quinoa.launch.nodes.topology import KINDS, SERVICES
 from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -39,11 +38,8 @@ from quinoa.launch.terminal.output import say
 if TYPE_CHECKING:
     from quinoa.launch.engines.ray.hosts import Hosts
 
-# An evaluation is to take its time rather than an actor's on the same host.
-_NICE = {Role.EVALUATOR: 5}
 # A host ends its processes before the supervisor gives it up and starts others.
 _LEASE_SHARE = 0.7
-_PROBE_S = 30.0
 
 
 class RayEngine:
@@ -96,11 +92,10 @@ class RayEngine:
             cluster = _Cluster(self._settings, self._context, experiment, folder, mark, hosts)
 
             def actor(index: int) -> Start:
-                more = program.make_program(
-                    dataclasses.replace(experiment, num_actors=index + 1), folder, addresses
+                added = executables.write_actor(
+                    experiment, folder, addresses, index, Path(temporary)
                 )
-                node = executables.write_actor(more, Path(temporary))
-                return functools.partial(cluster.start, node)
+                return functools.partial(cluster.start, added)
 
             try:
                 return lifecycle.run(
@@ -230,7 +225,7 @@ class _Cluster:
             environment=carried(self._context.environment),
             folder=self._context.folder,
             run=self._folder,
-            nice=_NICE.get(executable.role, 0),
+            nice=KINDS[executable.role].nice,
         )
         return RemoteProcess(task, actor, self._hosts.ready, host_timeout_s)
 
