@@ -28,7 +28,7 @@ from quinoa.launch.engines.supervision import Node
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
-from quinoa.launch.nodes.topology import KINDS, SERVICES
+from quinoa.launch.nodes.topology import SERVICES
 from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -225,7 +225,6 @@ class _Cluster:
             environment=carried(self._context.environment),
             folder=self._context.folder,
             run=self._folder,
-            nice=KINDS[executable.role].nice,
         )
         return RemoteProcess(task, actor, self._hosts.ready, host_timeout_s)
 

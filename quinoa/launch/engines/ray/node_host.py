@@ -19,6 +19,7 @@ from quinoa.launch.engines.local.processes import LocalProcess
 from quinoa.launch.engines.process import wait
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder
+from quinoa.launch.nodes.topology import KINDS
 from quinoa.launch.run import logs
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -83,7 +84,6 @@ class Task:
         environment: the environment variables of the user's shell.
         folder: the folder that the process starts in, where the host has it.
         run: the run's folder.
-        nice: niceness of the process above its host's.
     """
 
     role: Role
@@ -93,7 +93,6 @@ class Task:
     environment: Mapping[str, str]
     folder: Path
     run: RunFolder
-    nice: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +182,7 @@ class NodeHost:
                     temporary=str(temporary),
                 ),
                 network=descriptors,
-                nice=task.nice,
+                nice=KINDS[task.role].nice,
                 logs=log_folder,
                 folder=folder,
             )
