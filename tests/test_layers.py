@@ -145,3 +145,27 @@ def test_no_private_name_is_imported():
                 names = [*node.module.split("."), *(alias.name for alias in node.names)]
                 private = [name for name in names if name.startswith("_")]
                 assert not private or names[0] != "quinoa", f"{path} imports {private}"
+
+
+def modules_outside_tests() -> list[Path]:
+    folders = (PACKAGE, ROOT / "benchmarks", ROOT / "scripts")
+    return sorted(path for folder in folders for path in folder.rglob("*.py"))
+
+
+def num_lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_no_module_is_long():
+    long = {str(path): num for path in modules_outside_tests() if (num := num_lines(path)) > 350}
+    assert not long, "split by idea"
+
+
+def test_no_module_is_so_small_that_another_could_hold_it():
+    small = [
+        path.relative_to(ROOT).as_posix()
+        for path in modules_outside_tests()
+        if path.name != "__init__.py" and num_lines(path) < 25
+    ]
+    # Every room imports it, and it imports none.
+    assert small == ["quinoa/launch/errors.py"]

@@ -17,7 +17,7 @@ from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.local.engine import LocalEngine
-from quinoa.launch.engines.local.settings import LocalSettings
+from quinoa.launch.engines.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.metrics_log import MetricsLog

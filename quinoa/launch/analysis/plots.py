@@ -24,9 +24,6 @@ _DASHES = ("-", "--", "-.", ":")
 # How many lines differ in colour or dashes.
 MAX_LINES = len(COLOURS) * len(_DASHES)
 
-_PANEL_INCHES = (5.0, 3.6)
-_MAX_COLUMNS = 3
-
 
 class Panel(NamedTuple):
     """One subplot.
@@ -106,7 +103,9 @@ def plot_run(folder: RunFolder, title: str) -> Path:
     Raises:
         RunError: the metrics are damaged.
     """
-    figure, (axes,) = _new_figure(1)
+    from quinoa.launch.analysis import figures
+
+    figure, (axes,) = figures.new_figure(1)
     axes.set(title=literal(title), ylabel="return of an episode")
     _name_x(axes, AXES["steps"])
     steps, returns = read_curve(folder, Role.ACTOR)
@@ -145,8 +144,10 @@ def draw_panels(panels: Sequence[Panel], *, axis: str = "steps") -> Figure:
         panels: the subplots; a label has one colour and dash in all of them.
         axis: a key of `curves.AXES`.
     """
+    from quinoa.launch.analysis import figures
+
     styles = _styles({label: None for panel in panels for label in panel.lines})
-    figure, all_axes = _new_figure(len(panels))
+    figure, all_axes = figures.new_figure(len(panels))
     for axes, panel in zip(all_axes, panels, strict=True):
         axes.set_title(literal(panel.title))
         _name_x(axes, AXES[axis])
@@ -180,8 +181,10 @@ def plot_bands(
     Returns:
         The picture's path.
     """
+    from quinoa.launch.analysis import figures
+
     styles = _styles({label: None for lines in panels.values() for label in lines})
-    figure, all_axes = _new_figure(len(panels))
+    figure, all_axes = figures.new_figure(len(panels))
     fit(figure.suptitle(literal(title)), figure.bbox.width)
     for axes, (name, lines) in zip(all_axes, panels.items(), strict=True):
         axes.set_title(literal(name))
@@ -230,24 +233,6 @@ def _counted(label: str, panels: Sequence[Panel]) -> str:
         return label
     least, most = min(counts), max(counts)
     return f"{label} ({most if least == most else f'{least}–{most}'} runs)"
-
-
-def _new_figure(num_panels: int) -> tuple[Figure, list[Any]]:
-    from quinoa.launch.analysis.notebook_figure import NotebookFigure
-
-    columns = min(num_panels, _MAX_COLUMNS)
-    rows = math.ceil(num_panels / columns)
-    size = (7.0, 4.5)
-    if num_panels > 1:
-        size = (_PANEL_INCHES[0] * columns, _PANEL_INCHES[1] * rows)
-    # Not pyplot, which looks for a display and keeps every figure in memory.
-    figure = NotebookFigure(figsize=size, layout="constrained")
-    all_axes = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
-    for spare in all_axes[num_panels:]:
-        spare.remove()
-    for axes in all_axes[:num_panels]:
-        axes.grid(alpha=0.3)
-    return figure, all_axes[:num_panels]
 
 
 def _name_x(axes: Any, name: str) -> None:

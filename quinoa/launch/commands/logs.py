@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from absl import flags
 
 from quinoa.launch.commands.base import OK, Command, define_number, expect
-from quinoa.launch.commands.options import cluster_flags
+from quinoa.launch.commands.options import field_flags
+from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.output import say
 
 
 def _flags() -> flags.FlagValues:
-    values = cluster_flags.define()
+    values = flags.FlagValues()
+    field_flags.define(values, RaySettings, only=["ray_address"])
     flags.DEFINE_list(
         "node", [], "Only of these processes, such as actor-0,learner-0.", flag_values=values
     )

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from absl import flags
 
 from quinoa.launch.commands.base import OK, Command, UsageError, define_number, expect
-from quinoa.launch.commands.options import cluster_flags
+from quinoa.launch.commands.options import field_flags
+from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import command, say
 
 
 def _flags() -> flags.FlagValues:
-    values = cluster_flags.define()
+    values = flags.FlagValues()
+    field_flags.define(values, RaySettings, only=["ray_address"])
     define_number(values, "num_actors", None, "How many actors the run is to have.", least=1)
     return values
 

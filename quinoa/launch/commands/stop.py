@@ -9,10 +9,17 @@ from collections.abc import Sequence
 from absl import flags
 
 from quinoa.launch.commands.base import OK, Command, expect
-from quinoa.launch.commands.options import cluster_flags
+from quinoa.launch.commands.options import field_flags
+from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.errors import RunError
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.output import command, say
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+    field_flags.define(values, RaySettings, only=["ray_address"])
+    return values
 
 
 def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
@@ -50,6 +57,6 @@ COMMAND = Command(
     "RUN is the folder of a run. It ends in order, as at Ctrl-C: what was learned is saved, and\n"
     "quinoa train --resume=RUN resumes it. Asked a second time, it ends at once.\n\n"
     "  quinoa stop runs/RUN",
-    cluster_flags.define,
+    _flags,
     _run,
 )

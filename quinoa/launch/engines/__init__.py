@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from quinoa.launch.engines.base import Engine, ProcessContext
-from quinoa.launch.engines.local.settings import LocalSettings
-from quinoa.launch.engines.ray.settings import RaySettings
-from quinoa.launch.engines.settings import EngineSettings
+from quinoa.launch.engines.settings import EngineSettings, LocalSettings, RaySettings
 
 
 class EngineEntry(NamedTuple):

@@ -9,8 +9,7 @@ from absl import flags
 from quinoa.config.fields import ConfigError
 from quinoa.launch.commands.options import field_flags, train_flags
 from quinoa.launch.engines import ENGINES
-from quinoa.launch.engines.local.settings import LocalSettings
-from quinoa.launch.engines.settings import SupervisedSettings
+from quinoa.launch.engines.settings import LocalSettings, SupervisedSettings
 
 
 def test_the_settings_that_an_engine_declares_are_flags_with_their_defaults():

@@ -23,7 +23,7 @@ import quinoa
 assert Path(quinoa.__file__).is_relative_to(Path.cwd()), quinoa.__file__
 from absl import flags
 from quinoa.launch import cli, resume
-from quinoa.launch.commands.completion.candidates import complete
+from quinoa.launch.commands.completion.cursor import complete
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running.new_experiment import make_experiment
 from quinoa.launch.errors import ExperimentError

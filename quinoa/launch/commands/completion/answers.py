@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from quinoa.launch.commands.base import Command, UsageError
-from quinoa.launch.commands.completion import candidates
+from quinoa.launch.commands.completion import cursor
 from quinoa.launch.commands.completion.candidates import Candidates
 from quinoa.launch.commands.completion.line import split
 
@@ -50,7 +50,7 @@ def answer(commands: Mapping[str, Command], arguments: Sequence[str]) -> list[st
     else:
         *words, current = rest
         typed = split(current, _ZSH_BREAKS if shell == "zsh" else "")
-    found = candidates.complete(commands, words, typed.last)
+    found = cursor.complete(commands, words, typed.last)
     if shell == "bash":
         return ["paths" if found.are_paths else "words", *_for_bash(found, typed.start)]
     return [f"{each.text[typed.start :]}\t{each.about}" for each in found.listed]

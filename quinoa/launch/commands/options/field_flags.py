@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -16,14 +16,26 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def define(values: flags.FlagValues, config_class: type[DataclassInstance]) -> None:
+def define(
+    values: flags.FlagValues,
+    config_class: type[DataclassInstance],
+    *,
+    only: Collection[str] | None = None,
+) -> None:
     """Defines a flag for each field that has one.
 
     A field that is itself made of fields, or of values by name, has a flag that may be given
     several times, `NAME=VALUE` each.
+
+    Args:
+        values: flags to add them to.
+        config_class: the class of the configuration.
+        only: the names of the fields to define flags for, if not for all.
     """
     texts = descriptions.sentences(config_class)
     for name, field in with_flags(config_class):
+        if only is not None and name not in only:
+            continue
         flag, default, text = field.flag_name, field.flag_default, texts.get(name, "")
         if flag in values:
             # Of another class that derives the field from the same one, as engines do.

@@ -17,7 +17,7 @@ from quinoa.launch.commands.running.new_experiment import check_environment, mak
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.ray import connection, run_server
 from quinoa.launch.engines.ray.run_server import News
-from quinoa.launch.engines.ray.settings import RaySettings
+from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.run import run_folder

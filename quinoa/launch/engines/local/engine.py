@@ -18,7 +18,6 @@ from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
 from quinoa.launch.engines.local import warm_parent
 from quinoa.launch.engines.local.processes import Fork, LocalProcess
-from quinoa.launch.engines.local.settings import LocalSettings
 from quinoa.launch.engines.local.warm_parent import (
     ForkedProcess,
     NodeProgram,
@@ -26,6 +25,7 @@ from quinoa.launch.engines.local.warm_parent import (
     WarmParentError,
 )
 from quinoa.launch.engines.process import Start
+from quinoa.launch.engines.settings import LocalSettings
 from quinoa.launch.engines.signals import StopSignals
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment

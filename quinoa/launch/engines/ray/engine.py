@@ -23,7 +23,7 @@ from quinoa.launch.engines.process import Start
 from quinoa.launch.engines.ray import connection, placement, run_server, shared_folder
 from quinoa.launch.engines.ray.node_host import NodeHost, Place, Task, carried
 from quinoa.launch.engines.ray.remote_process import RemoteProcess
-from quinoa.launch.engines.ray.settings import RaySettings
+from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.engines.supervision import Node
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder

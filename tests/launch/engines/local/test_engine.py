@@ -2,7 +2,7 @@ import pytest
 
 from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.local.engine import LocalEngine
-from quinoa.launch.engines.local.settings import LocalSettings
+from quinoa.launch.engines.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine import private_network
 from tests.launch.helpers import experiment

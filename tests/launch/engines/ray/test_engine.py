@@ -11,10 +11,9 @@ import pytest
 from quinoa.launch.engines import executables
 from quinoa.launch.engines.base import Engine, ProcessContext
 from quinoa.launch.engines.local.engine import LocalEngine
-from quinoa.launch.engines.local.settings import LocalSettings
 from quinoa.launch.engines.ray import connection
 from quinoa.launch.engines.ray.engine import RayEngine, TooFewActors
-from quinoa.launch.engines.ray.settings import RaySettings
+from quinoa.launch.engines.settings import LocalSettings, RaySettings
 from quinoa.launch.engines.supervision import Node
 from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.exit_codes import RUN_IS_OVER

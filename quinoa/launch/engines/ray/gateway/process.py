@@ -12,7 +12,7 @@ from typing import Any
 
 from quinoa.launch.engines.ray.gateway.keys import HostKeys
 from quinoa.launch.engines.ray.gateway.main import MESSAGE_BYTES
-from quinoa.launch.engines.ray.gateway.proxy import split_address
+from quinoa.launch.engines.ray.gateway.sockets import split_address
 from quinoa.launch.machine import interpreter
 from quinoa.launch.run.roles import Role
 

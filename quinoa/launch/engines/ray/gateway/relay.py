@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import struct
 from collections.abc import Callable, Sequence
 
 from quinoa.launch.engines.ray.gateway import frames
 from quinoa.launch.engines.ray.gateway.frames import Frames
+from quinoa.launch.engines.ray.gateway.sockets import reset_at_close
 
 # Of one read. Larger ones no longer save time.
 BUFFER_BYTES = 256 * 1024
@@ -23,8 +23,6 @@ BUFFER_BYTES = 256 * 1024
 _RECORD_BYTES = 16 * 1024
 # More pieces than this are copied into one before they are sent.
 _MAX_PIECES = 16
-# Closes a socket at once, with what it has not sent yet lost: the other end sees an error.
-_RESET = struct.pack("ii", 1, 0)
 
 
 class Relay:
@@ -181,9 +179,3 @@ class Relay:
             self._loop.remove_writer(each)
             each.close()
         self._on_end(self)
-
-
-def reset_at_close(which: socket.socket) -> None:
-    """Has a socket reset its connection when it is closed."""
-    with contextlib.suppress(OSError):
-        which.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -17,7 +17,7 @@ import pytest
 
 from quinoa.launch.engines.ray.gateway.keys import RunKeys
 from quinoa.launch.engines.ray.gateway.process import Gateway, GatewayError
-from quinoa.launch.engines.ray.gateway.proxy import split_address
+from quinoa.launch.engines.ray.gateway.sockets import split_address
 from quinoa.launch.run.roles import Role
 from tests.launch.engines.ray.gateway.hosts import (
     Echo,

@@ -7,7 +7,8 @@ from quinoa import environments
 from quinoa.agents import registry
 from quinoa.config import descriptions
 from quinoa.launch import cli, presets
-from quinoa.launch.commands.completion.candidates import VALUES, complete
+from quinoa.launch.commands.completion.completers import VALUES
+from quinoa.launch.commands.completion.cursor import complete
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.storage.files import write_json
 from tests.launch.written_runs import write_run
