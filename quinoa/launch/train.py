@@ -24,6 +24,7 @@ from quinoa.launch.experiment.saved import save
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.roles.metric_rows import evaluation_row
+from quinoa.launch.run import scale
 from quinoa.launch.run.columns import WALL_TIME
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.result import Outcome, RunResult
@@ -110,6 +111,7 @@ def train(
         # First of all, so that `quinoa status` can tell when this process is gone.
         ProcessList(folder)
         save(experiment, folder, resumed_at=resumed_at, called_in=called_in)
+        scale.forget(folder)
         if on_start is not None:
             on_start(folder, experiment)
         view = view or Progress(RunLimits.of(experiment))

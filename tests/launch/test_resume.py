@@ -15,6 +15,7 @@ from quinoa.launch import cli, resume
 from quinoa.launch.checkpoints import learner_checkpoints, replay_checkpoints
 from quinoa.launch.experiment.saved import load
 from quinoa.launch.metrics.metrics_log import truncate
+from quinoa.launch.run import scale
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.launch.checked import CHECKED, read_back, verify
@@ -81,6 +82,20 @@ def test_a_run_goes_on_where_it_ended(run):
     (resumed,) = read_json(run.experiment)["resumed"]
     assert resumed["actor_steps"] == before.actor_steps
     assert load(run).steps == 1500
+
+
+def test_a_run_that_was_scaled_has_as_many_actors_when_it_is_resumed(run):
+    assert load(run).num_actors == 2
+    scale.ask(run, 1)
+    # Another number, also the first one, is a change that must be meant.
+    status, _, err = go_on(run, "--steps=1500", "--change=steps", "--num_actors=2")
+    assert status == 2
+    assert "num_actors: 1 → 2" in err
+    assert scale.wanted(run) == 1
+    status, _, err = go_on(run, "--steps=1500", "--change=steps")
+    assert status == 0, err
+    assert load(run).num_actors == 1
+    assert scale.wanted(run) is None
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):

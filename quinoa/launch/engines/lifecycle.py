@@ -17,7 +17,6 @@ from quinoa.launch.engines.supervision import Node, Supervisor
 from quinoa.launch.errors import RunError
 from quinoa.launch.nodes.exit_codes import RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.nodes.topology import KINDS, stop_order
-from quinoa.launch.run import scale
 from quinoa.launch.run import status as run_status
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.process_list import ProcessList
@@ -71,7 +70,6 @@ def run(
         OSError: a process cannot be started in the first place.
     """
     nodes: list[Node] = []
-    scale.forget(folder)
     try:
         for role, start in starts:
             nodes.append(

@@ -45,8 +45,7 @@ class Scaling:
                 self._nodes.remove(node)
                 self._leaving.remove((node, deadline))
         wanted, before = scale.wanted(self._folder), len(self._actors)
-        # The run is over when its actors are done: none at all would end it.
-        if wanted is None or wanted < 1 or wanted == before:
+        if wanted is None or wanted == before:
             return
         while len(self._actors) > wanted:
             self._retire(self._actors.pop(), now)

@@ -55,6 +55,11 @@ class RunFolder:
         return self.root / "result.json"
 
     @property
+    def cluster_end(self) -> Path:
+        """How the run ended in a cluster, as its server there tells it."""
+        return self.root / "cluster_end.json"
+
+    @property
     def checkpoints(self) -> Path:
         """One folder a checkpoint, named by its number of learner steps."""
         return self.root / "checkpoints"

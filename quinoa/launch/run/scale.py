@@ -20,15 +20,19 @@ def ask(folder: RunFolder, num_actors: int) -> None:
 
 
 def wanted(folder: RunFolder) -> int | None:
-    """The number of actors that was asked for last; None where none was, or nobody can tell."""
+    """The number of actors that was asked for last; None where none was, or nobody can tell.
+
+    It is 1 at least: a run is over when its actors are done, so none at all would end it.
+    """
     with contextlib.suppress(RunError):
         fields = read_object(folder.scale)
         with parsing_file(folder.scale):
-            return None if fields is None else int(fields["num_actors"])
+            num_actors = 0 if fields is None else int(fields["num_actors"])
+            return num_actors if num_actors >= 1 else None
     return None
 
 
 def forget(folder: RunFolder) -> None:
-    """Forgets what was asked of a run before."""
+    """Forgets what was asked of a run before: its experiment has that number now."""
     with contextlib.suppress(OSError):
         folder.scale.unlink()

@@ -16,7 +16,7 @@ from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage import saved_json
 from quinoa.launch.storage.files import read_json, write_json, write_text
 
-_PRESET = "--preset="
+_PRESET, _NUM_ACTORS = "--preset=", "--num_actors="
 
 
 class SweepRunState(enum.Enum):
@@ -134,7 +134,11 @@ class SweepFolder:
         folder = self.run(planned)
         if folder.experiment.is_file():
             # The run already has the preset's settings.
-            return (*given, f"--resume={folder.root}")
+            given.append(f"--resume={folder.root}")
+            if any(text.startswith(_NUM_ACTORS) for text in given):
+                # As planned, although `quinoa scale` may have given the run another number.
+                given.append("--change=num_actors")
+            return tuple(given)
         for text in planned.arguments:
             if text.startswith(_PRESET):
                 name = text.removeprefix(_PRESET)

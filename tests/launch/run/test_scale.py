@@ -23,7 +23,9 @@ def test_what_was_asked_for_is_forgotten(folder):
     scale.forget(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[3]", "{}", '{"num_actors": "many"}', '{"num_actors": 1'])
+@pytest.mark.parametrize(
+    "text", ["", "[3]", "{}", '{"num_actors": 0}', '{"num_actors": "many"}', '{"num_actors": 1']
+)
 def test_a_damaged_request_is_none(folder, text):
     folder.scale.write_text(text)
     assert scale.wanted(folder) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -103,6 +104,15 @@ def test_a_run_that_goes_on_is_told_of_no_preset(sweep):
     write_run(sweep.root / "one")
     told = sweep.arguments(of_preset("dm_control/iq"))
     assert told == ("--seed=1", f"--resume={sweep.root / 'one'}")
+
+
+def test_a_run_that_goes_on_has_as_many_actors_as_were_planned(sweep):
+    """`quinoa scale` may have given it another number."""
+    planned = dataclasses.replace(of_preset("dm_control/iq"), arguments=("--num_actors=3",))
+    assert sweep.arguments(planned) == ("--num_actors=3", f"--folder={sweep.root / 'one'}")
+    write_run(sweep.root / "one")
+    resumed = ("--num_actors=3", f"--resume={sweep.root / 'one'}", "--change=num_actors")
+    assert sweep.arguments(planned) == resumed
 
 
 def test_a_preset_that_was_edited_while_it_was_checked_is_an_error(sweep, tmp_path):

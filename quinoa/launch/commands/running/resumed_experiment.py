@@ -48,6 +48,7 @@ def resume_experiment(
     from quinoa.launch.checkpoints import learner_checkpoints
     from quinoa.launch.experiment.saved import load
     from quinoa.launch.experiment.validation import validate
+    from quinoa.launch.run import scale
 
     if values["folder"].present:
         raise UsageError("--resume continues in the run's own folder: leave --folder out.")
@@ -61,6 +62,8 @@ def resume_experiment(
         if values[flag].present
     }
     saved = load(folder)
+    if (num_actors := scale.wanted(folder)) is not None:
+        saved = dataclasses.replace(saved, num_actors=num_actors)
     if named.get("agent", saved.agent) != saved.agent:
         raise ExperimentError(
             f"{folder.root} is a run of {saved.agent}: start another for another."

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quinoa.launch.engines.ray import shared_folder
+from quinoa.launch.engines.ray import run_end, shared_folder
 from quinoa.launch.engines.ray.connection import NAMESPACE
 from quinoa.launch.engines.ray.node_host import carried
+from quinoa.launch.engines.ray.run_end import RunEnd
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.child_process import PRINTED, ChildError, ChildProcess
 from quinoa.launch.run import scale
@@ -102,16 +103,17 @@ class RunServer:
         self._num_lines = 0
         self._status: Mapping[str, Any] | None = None
         self._folder: str | None = None
-        self._outcome: Mapping[str, Any] | None = None
-        self._error: tuple[str, str] | None = None
+        self._end: RunEnd | None = None
         self._changed = threading.Condition()
         self._child: ChildProcess | None = None
         self._asked = 0
         self._stopping = threading.Lock()
-        self._predecessor: Path | None = None
-        if _was_started_again() and run.experiment.is_file():
+        self._run_folder = run
+        self._has_predecessor = _was_started_again() and run.experiment.is_file()
+        if self._has_predecessor:
             arguments = resuming
-            self._predecessor = run.root
+        else:
+            run_end.forget(run)
         threading.Thread(target=self._run, args=(function, arguments), name="run").start()
 
     def news(self, next_line: int, seconds: float) -> News:
@@ -126,13 +128,14 @@ class RunServer:
                 lambda: self._num_lines > next_line or self._is_over, timeout=seconds
             )
             num_new = min(max(self._num_lines - next_line, 0), len(self._lines))
+            end = self._end or RunEnd()
             return News(
                 self._num_lines,
                 list(self._lines)[len(self._lines) - num_new :],
                 self._status,
                 self._folder,
-                self._outcome,
-                self._error,
+                end.outcome,
+                end.error,
             )
 
     def stop(self) -> bool:
@@ -165,13 +168,30 @@ class RunServer:
 
     @property
     def _is_over(self) -> bool:
-        return self._outcome is not None or self._error is not None
+        return self._end is not None
 
     def _run(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
         # In this thread, which stays: the kernel ends the child with the thread that started it.
-        if self._predecessor is not None:
-            # It ends in order when its server is killed, which takes some seconds.
-            lock.wait_until_free(self._predecessor, _PREDECESSOR_S)
+        end = self._end_of_predecessor() if self._has_predecessor else None
+        if end is None:
+            end = self._run_to_the_end(function, arguments)
+            run_end.record(self._run_folder, end)
+        with self._changed:
+            self._end = end
+            self._changed.notify_all()
+        time.sleep(_KEEP_S)
+        _end_this_actor()
+
+    def _end_of_predecessor(self) -> RunEnd | None:
+        """How the run ended with the server before this one; None where it is to be resumed."""
+        # It ends in order when its server is killed, which takes some seconds.
+        lock.wait_until_free(self._run_folder.root, _PREDECESSOR_S)
+        end = run_end.recorded(self._run_folder)
+        if end is not None:
+            self._folder = str(self._run_folder.root)
+        return end
+
+    def _run_to_the_end(self, function: Callable[..., Any], arguments: Sequence[Any]) -> RunEnd:
         try:
             child = ChildProcess(function, *arguments)
             with self._stopping:
@@ -182,17 +202,12 @@ class RunServer:
             while not child.is_over:
                 for event, value in child.read(_POLL_S):
                     self._take(event, value)
-            outcome, error = child.value(), None
+            return RunEnd(child.value())
         except (ExperimentError, RunError, ChildError) as raised:
-            outcome, error = None, (type(raised).__name__, str(raised))
-        except Exception as raised:  # Whoever follows the run is told, rather than waits for ever.
+            return RunEnd(error=(type(raised).__name__, str(raised)))
+        except Exception as raised:  # Followers are told, rather than wait for ever.
             reason = f"The process of the run could not be started or followed ({raised})."
-            outcome, error = None, (RunError.__name__, reason)
-        with self._changed:
-            self._outcome, self._error = outcome, error
-            self._changed.notify_all()
-        time.sleep(_KEEP_S)
-        _end_this_actor()
+            return RunEnd(error=(RunError.__name__, reason))
 
     def _take(self, event: str, value: Any) -> None:
         with self._changed:

@@ -13,7 +13,9 @@ import pytest
 from quinoa.launch.engines.ray import run_server
 from quinoa.launch.engines.ray.run_server import RunServer
 from quinoa.launch.run import scale
+from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.storage.files import write_json
 from tests.launch.helpers import wait_until
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -40,23 +42,36 @@ def waits_for_a_stop(channel, root):
 
 
 @pytest.fixture
-def ended(monkeypatch):
-    """Set when the actor of the server would have ended itself."""
-    event = threading.Event()
+def serve(tmp_path, monkeypatch, same_environment_variables):
+    """Starts a server, whose actor would have ended itself when the test is over."""
+    ended = threading.Semaphore(0)
     monkeypatch.setattr(run_server, "_was_started_again", lambda: False)
-    monkeypatch.setattr(run_server, "_end_this_actor", event.set)
+    monkeypatch.setattr(run_server, "_end_this_actor", ended.release)
     monkeypatch.setattr(run_server, "_KEEP_S", 0.2)
-    yield event
-    assert event.wait(30)
+    monkeypatch.chdir(tmp_path)
+    num_made = 0
+
+    def make(function, *arguments, resuming=()):
+        nonlocal num_made
+        num_made += 1
+        folder = RunFolder(tmp_path)
+        return RunServer(function, arguments, resuming, folder, dict(os.environ), tmp_path, EVENTS)
+
+    yield make
+    assert all(ended.acquire(timeout=30) for _ in range(num_made))
 
 
 @pytest.fixture
-def serve(ended, tmp_path, monkeypatch, same_environment_variables):
-    monkeypatch.chdir(tmp_path)
+def restart(serve, tmp_path, monkeypatch):
+    """Starts a server anew as Ray does when the first one is lost, of a run that counts to 1.
 
-    def make(function, *arguments):
-        folder = RunFolder(tmp_path)
-        return RunServer(function, arguments, (), folder, dict(os.environ), tmp_path, EVENTS)
+    Resumed, it counts to 2.
+    """
+    RunFolder(tmp_path).experiment.write_text("{}")
+
+    def make():
+        monkeypatch.setattr(run_server, "_was_started_again", lambda: True)
+        return serve(counts, str(tmp_path), 1, resuming=(str(tmp_path), 2))
 
     return make
 
@@ -99,3 +114,55 @@ def test_it_is_scaled_once_it_has_begun_and_every_stop_arrives(serve, tmp_path):
     assert server.stop()
     assert wait_until(lambda: is_over(server), 60)
     assert server.news(0, 0.0).outcome == {"stopped": 2}
+
+
+def test_a_run_that_had_ended_is_not_resumed_when_its_server_is_lost(
+    serve, restart, tmp_path, monkeypatch
+):
+    """However it ended: this one was stopped, by its user."""
+    first = serve(counts, str(tmp_path), 1)
+    assert wait_until(lambda: is_over(first), 60)
+    write_json(RunFolder(tmp_path).result, RunResult(Outcome.STOPPED).to_json())
+    second = restart()
+    assert wait_until(lambda: is_over(second), 60)
+    news = second.news(0, 0.0)
+    assert (news.folder, news.outcome, news.error) == (str(tmp_path), {"counted": 1}, None)
+    assert news.lines == []
+    # A user resumes it all the same.
+    monkeypatch.setattr(run_server, "_was_started_again", lambda: False)
+    third = serve(counts, str(tmp_path), 3)
+    assert wait_until(lambda: is_over(third), 60)
+    assert third.news(0, 0.0).outcome == {"counted": 3}
+
+
+def test_the_error_of_a_run_that_had_ended_is_told_again(serve, restart):
+    first = serve(counts, threading.Lock())
+    assert wait_until(lambda: is_over(first), 60)
+    second = restart()
+    assert wait_until(lambda: is_over(second), 60)
+    assert second.news(0, 0.0).error == first.news(0, 0.0).error
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counted"), [(Outcome.FINISHED, None), (Outcome.STOPPED, 2), (Outcome.FAILED, 2)]
+)
+def test_a_run_that_stopped_because_its_server_was_lost_is_resumed(
+    restart, tmp_path, outcome, counted
+):
+    """One that came to its end all the same is not."""
+    result = RunResult(outcome)
+    write_json(RunFolder(tmp_path).result, result.to_json())
+    server = restart()
+    assert wait_until(lambda: is_over(server), 60)
+    told = server.news(0, 0.0).outcome
+    if counted is None:
+        assert told == {"result": result.to_json(), "evaluation_error": None}
+    else:
+        assert told == {"counted": counted}
+
+
+def test_a_run_whose_end_is_recorded_in_a_damaged_file_is_resumed(restart, tmp_path):
+    RunFolder(tmp_path).cluster_end.write_text('{"outcome"')
+    server = restart()
+    assert wait_until(lambda: is_over(server), 60)
+    assert server.news(0, 0.0).outcome == {"counted": 2}
