@@ -69,6 +69,10 @@ join() {
     for library in "$bin"/../lib/python3.10/site-packages/nvidia/*/lib; do
         [[ -d $library ]] && cuda=$cuda$(realpath "$library"):
     done
+    # When Ray gives up a host, and when hosts leave that do not reach the head (docs/cluster.md, "When a
+    # host dies"). By itself Ray takes a minute to give one up.
+    export RAY_health_check_period_ms=3000 RAY_health_check_timeout_ms=1000
+    export RAY_health_check_failure_threshold=9 RAY_gcs_rpc_server_reconnect_timeout_s=120
     # And this environment's commands. Nothing large passes through Ray's object store, which would
     # take 30 % of the memory.
     LD_LIBRARY_PATH=$cuda${LD_LIBRARY_PATH:-} PATH=$bin:$PATH RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 setsid nohup \

@@ -20,20 +20,10 @@ from quinoa.launch.storage.files import read_json
 from tests.chaos.run_under_test import NotSurvivedError, RunUnderTest, wait_until
 from tests.cluster.hosts import Host
 from tests.cluster.ray_hosts import RayHosts
+from tests.deploy import ray_limits
 from tests.launch.helpers import nodes_of
 
 NUM_HOSTS = 4
-# Ray gives a host up after about 20 s. Processes on it end before: those that nobody has asked for
-# in 0.7 of the engine's time limit.
-HOST_TIMEOUT_S = 25
-_HEALTH = {
-    "health_check_initial_delay_ms": 1000,
-    "health_check_period_ms": 1000,
-    "health_check_timeout_ms": 1000,
-    "health_check_failure_threshold": 18,
-    # How long hosts that cannot reach the head keep what runs on them.
-    "gcs_rpc_server_reconnect_timeout_s": 120,
-}
 _LOOK_S = 1.0
 
 
@@ -56,9 +46,10 @@ class ClusterRun(RunUnderTest):
         super().__init__(folder, commands, steps=steps, step_s=step_s)
 
     def _start(self, resumed: bool = False) -> subprocess.Popen[str]:
+        # With the default of --host_timeout, which Ray's limits below fit.
         flags = ["--engine=ray", "--learner_threads=1", "--actor_cpus=0.5", "--require_private"]
         return self.hosts["h2"].popen(
-            [*self._command(resumed), *flags, f"--host_timeout={HOST_TIMEOUT_S}"],
+            [*self._command(resumed), *flags],
             env=self._variables(),
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -168,7 +159,7 @@ def started(temporary: Path, *, steps: int | None, step_s: float) -> Iterator[Cl
             head_cpus=1,
             disk_mb=2000,
             share=[temporary],
-            system_config=_HEALTH,
+            system_config=ray_limits.of_recipes(),
         ) as hosts,
         Manager(hosts),
     ):

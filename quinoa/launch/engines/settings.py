@@ -70,3 +70,11 @@ class RaySettings(PrivateSettings):
     min_actors: Annotated[int, Bounds(at_least=0)] = 0
     """Of the Ray engine: end the run when fewer actors than this have run for `--host_timeout`; 0
     waits for hosts to come for as long as it takes."""
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds without a question from the supervisor after which a host ends its processes.
+
+        That is before the supervisor gives the host up and starts others.
+        """
+        return 0.7 * self.host_timeout_s

@@ -6,14 +6,20 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
+import time
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
+from quinoa.launch.engines.ray.gateway.sockets import reason, split_address
 from quinoa.launch.errors import ExperimentError
 
 # All that is ours in a cluster has its names here.
 NAMESPACE = "quinoa-runs"
+# Seconds that the head of a cluster has to accept a connection.
+_ANSWER_S = 5.0
+_POLL_S = 0.2
 
 
 def require_ray() -> None:
@@ -66,6 +72,7 @@ def connected(address: str) -> Iterator[None]:
         yield
         return
     try:
+        _require_answer(address)
         with _same_handler():
             ray.init(
                 address=address,
@@ -76,16 +83,46 @@ def connected(address: str) -> Iterator[None]:
             )
     # Of many types, some of them Ray's own.
     except Exception as error:
-        reason = str(error).strip().splitlines()
+        lines = str(error).strip().splitlines()
         raise ExperimentError(
             f"No Ray cluster answers at --ray_address={address} "
-            f"({reason[0] if reason else type(error).__name__}): start one with `ray start "
+            f"({lines[0] if lines else type(error).__name__}): start one with `ray start "
             "--head`, and run this on one of its hosts."
         ) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Finds out fast whether anything is at the address of a cluster's head.
+
+    Ray itself waits for minutes where nothing is, such as at the address that a cluster which was
+    killed has left in /tmp/ray.
+
+    Args:
+        address: see `connected`.
+
+    Raises:
+        ConnectionError: nothing answers there, or there is no address.
+        ValueError: it is no address.
+    """
+    from ray._private import services
+
+    found = services.canonicalize_bootstrap_address(address)
+    if found is None:
+        raise ConnectionError("that is no address of a cluster")
+    deadline = time.monotonic() + _ANSWER_S
+    while True:
+        try:
+            socket.create_connection(split_address(found), _ANSWER_S).close()
+            return
+        except OSError as error:
+            # It may be about to start.
+            if time.monotonic() + _POLL_S > deadline:
+                raise ConnectionError(f"{found}: {reason(error)}") from error
+            time.sleep(_POLL_S)
 
 
 @contextlib.contextmanager

@@ -38,9 +38,6 @@ from quinoa.launch.terminal.output import say
 if TYPE_CHECKING:
     from quinoa.launch.engines.ray.hosts import Hosts
 
-# A host ends its processes before the supervisor gives it up and starts others.
-_LEASE_SHARE = 0.7
-
 
 class RayEngine:
     """Runs an experiment's program on the hosts of a Ray cluster."""
@@ -215,7 +212,7 @@ class _Cluster:
                 max_concurrency=8,
                 **options,
             )
-            .remote(self._folder, self._mark, _LEASE_SHARE * host_timeout_s)
+            .remote(self._folder, self._mark, self._settings.lease_s)
         )
         task = Task(
             role=executable.role,
