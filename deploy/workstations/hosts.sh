@@ -65,10 +65,13 @@ join() {
     fi
     : >"$log"
     # What Ray starts is to find CUDA, where the environment has it (see scripts/with_cuda.sh).
-    local library cuda=
-    for library in "$bin"/../lib/python3.10/site-packages/nvidia/*/lib; do
+    local library cuda='' nvidia=$bin/../lib/python3.10/site-packages/nvidia
+    for library in "$nvidia"/*/lib; do
         [[ -d $library ]] && cuda=$cuda$(realpath "$library"):
     done
+    if [[ -d $nvidia/cuda_nvcc ]]; then
+        export XLA_FLAGS="${XLA_FLAGS:+$XLA_FLAGS }--xla_gpu_cuda_data_dir='$(realpath "$nvidia/cuda_nvcc")'"
+    fi
     # When Ray gives up a host, and when hosts leave that do not reach the head (docs/cluster.md, "When a
     # host dies"). By itself Ray takes a minute to give one up.
     export RAY_health_check_period_ms=3000 RAY_health_check_timeout_ms=1000

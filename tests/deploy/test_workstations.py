@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.deploy import ray_limits
 from tests.launch.helpers import ROOT, wait_until
 
 SCRIPT = ROOT / "deploy" / "workstations" / "hosts.sh"
@@ -237,3 +238,16 @@ def test_what_it_does_not_know_it_says_in_a_line(machines, words):
     done = machines.call(*words)
     assert done.returncode == 1 and done.stderr.startswith("hosts.sh: ")
     assert "hosts.sh up HOST..." in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_what_ray_starts_finds_the_cuda_of_its_environment_and_knows_rays_limits(machines):
+    nvidia = machines.bin.parent / "lib" / "python3.10" / "site-packages" / "nvidia"
+    for folder in ("cublas/lib", "cuda_nvcc"):
+        (nvidia / folder).mkdir(parents=True)
+    assert machines.call("up", "a").returncode == 0
+    for host in ("me", "a"):
+        environment = (machines.home(host) / "environment").read_text().splitlines()
+        assert f"LD_LIBRARY_PATH={nvidia}/cublas/lib:" in environment
+        assert f"XLA_FLAGS=--xla_gpu_cuda_data_dir='{nvidia}/cuda_nvcc'" in environment
+        for name, value in ray_limits.of_recipes().items():
+            assert f"RAY_{name}={value}" in environment

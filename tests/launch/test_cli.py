@@ -335,6 +335,18 @@ def test_sizes_are_chosen_where_they_are_not_given_and_said_in_one_line():
     )
 
 
+def test_how_many_threads_a_learner_has_on_a_cluster_is_not_this_machines_matter():
+    values = train_flags.define()
+    cli._parse("train", values, ["--engine=ray"])
+    experiment = make_experiment(values, {})
+    assert experiment.learner_threads is None
+    assert train._described_sizes(vars(experiment)).endswith(
+        ", as many threads as fit for the learner"
+    )
+    cli._parse("train", values, ["--engine=ray", "--learner_threads=3"])
+    assert make_experiment(values, {}).learner_threads == 3
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> RunFolder:
     """A run of the serial engine, started from the command line."""

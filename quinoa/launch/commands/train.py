@@ -131,15 +131,15 @@ def _described_restarts(result: RunResult) -> str:
 
 
 def _described_sizes(experiment: Mapping[str, Any]) -> str:
-    from quinoa.launch.machine import sizing
     from quinoa.launch.terminal.numbers import count
 
-    threads = experiment["learner_threads"] or sizing.usable_cores()
+    threads = experiment["learner_threads"]
     return (
         f"{count(experiment['num_actors'], 'actor')} of "
         f"{count(experiment['environments_per_actor'], 'environment')}, "
         f"{count(experiment['steps_per_call'], 'gradient step')} a call, "
-        f"{count(threads, 'thread')} for the learner"
+        f"{'as many threads as fit' if threads is None else count(threads, 'thread')} "
+        "for the learner"
     )
 
 

@@ -78,7 +78,8 @@ class Experiment:
     seed: Annotated[int, Bounds(at_least=0, at_most=2**31 - 1), Flag(bounds=Bounds(at_least=0))] = 0
     """Seed of everything random."""
     learner_threads: Annotated[int, Bounds(at_least=1)] | None = None
-    """Threads of the learner. Default: one for each core."""
+    """Threads of the learner. Default: one for each core; on a cluster, for each that its host has
+    to spare."""
     checkpoint_period_s: Annotated[
         float, Bounds(above=0), Flag("checkpoint_period", bounds=Bounds(at_least=0.1))
     ] = 60.0

@@ -14,6 +14,7 @@ from quinoa.config.fields import ConfigError
 from quinoa.launch import presets
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.options import field_flags
+from quinoa.launch.engines import ENGINES
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment, agent_path, environment_path
 
@@ -77,6 +78,9 @@ def make_experiment(
         gpu=sizing.has_gpu(inherited),
     )
     chosen = {name: size for name, size in sizes._asdict().items() if given[name] is None}
+    if ENGINES[values.engine].is_detached:
+        # The learner is on another machine, and its engine finds out what that one has.
+        chosen.pop("learner_threads", None)
     return dataclasses.replace(experiment, **chosen)
 
 

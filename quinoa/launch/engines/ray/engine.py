@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import sys
 import time
@@ -173,17 +174,24 @@ class _Cluster:
 
         self._settings = settings
         self._context = context
-        self._experiment = experiment
         self._folder = folder
         self._mark = mark
         self._hosts = hosts
         self._started: collections.Counter[str] = collections.Counter()
         self._has_gpus = ray.cluster_resources().get("GPU", 0.0) >= 1
         is_shared = shared_folder.is_everywhere(folder.root, mark)
+        alive = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+        hosts_of_learner = list(alive.values())
         if not is_shared:
-            here = ray.get_runtime_context().get_node_id()
-            (resources,) = (node["Resources"] for node in ray.nodes() if node["NodeID"] == here)
-            placement.check_host(resources, experiment, has_gpus=self._has_gpus)
+            here = alive[ray.get_runtime_context().get_node_id()]
+            placement.check_host(here, experiment, has_gpus=self._has_gpus)
+            hosts_of_learner = [here]
+        if experiment.learner_threads is None:
+            threads = placement.learner_threads(
+                list(alive.values()), hosts_of_learner, experiment, actor_cpus=settings.actor_cpus
+            )
+            experiment = dataclasses.replace(experiment, learner_threads=threads)
+        self._experiment = experiment
         self._group = placement.together(
             experiment,
             actor_cpus=settings.actor_cpus,

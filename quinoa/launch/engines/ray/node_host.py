@@ -24,18 +24,35 @@ from quinoa.launch.run import logs
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 
-# What belongs to a host, and not to the user who starts a run from another one.
-_OF_HOST = (
-    "HOME",
-    "HOSTNAME",
-    "LD_LIBRARY_PATH",
-    "LOGNAME",
-    "PATH",
-    "PWD",
-    "SHELL",
-    "TMPDIR",
-    "USER",
+# Variables that belong to a host, and not to the user who starts a run from another one: who is
+# logged in there and where, where its programs and libraries are, its GPUs (of which Ray gives a
+# process its own), screens and job.
+_OF_HOST = frozenset(
+    {
+        "CONDA_PREFIX",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DISPLAY",
+        "HOME",
+        "HOSTNAME",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "LOGNAME",
+        "MUJOCO_EGL_DEVICE_ID",
+        "PATH",
+        "PWD",
+        "SHELL",
+        "TEMP",
+        "TMP",
+        "TMPDIR",
+        "USER",
+        "VIRTUAL_ENV",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        # Where CUDA is, for TensorFlow's compiler.
+        "XLA_FLAGS",
+    }
 )
+_PREFIXES_OF_HOST = ("CUDA_", "NVIDIA_", "SLURM", "SSH_", "XDG_")
 _LOOK_S = 0.1
 # Seconds for the end of a process group that was killed.
 _KILL_S = 5.0
@@ -51,8 +68,23 @@ def carried(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if name not in _OF_HOST and not name.startswith("RAY_")
+        if not _is_of_host(name) and not name.startswith("RAY_")
     }
+
+
+def on_host(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a user's shell on another host.
+
+    Args:
+        environment: the variables of the shell.
+        own: those of the host, of which what belongs to it is taken.
+    """
+    of_host = {name: value for name, value in own.items() if _is_of_host(name)}
+    return {**of_host, **carried(environment)}
+
+
+def _is_of_host(name: str) -> bool:
+    return name in _OF_HOST or name.startswith(_PREFIXES_OF_HOST)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +199,6 @@ class NodeHost:
         log_folder.mkdir(exist_ok=True)
         executable = NodeExecutable(task.role, task.index, temporary / "function.pickle")
         executable.file.write_bytes(task.function)
-        own = {name: os.environ[name] for name in _OF_HOST if name in os.environ}
         folder = task.folder if task.folder.is_dir() else Path(tempfile.gettempdir())
         with contextlib.ExitStack() as opened:
             descriptors = [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in network]
@@ -178,7 +209,7 @@ class NodeHost:
                 environment=node_environment.variables(
                     task.role,
                     task.experiment,
-                    {**own, **carried(task.environment)},
+                    on_host(task.environment, os.environ),
                     temporary=str(temporary),
                 ),
                 network=descriptors,

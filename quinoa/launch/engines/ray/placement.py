@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.machine.sizing import usable_cores
 from quinoa.launch.run.roles import Role
 
 if TYPE_CHECKING:
@@ -33,11 +33,42 @@ def needs(
         has_gpus: whether the cluster has a GPU.
     """
     if role == Role.LEARNER:
-        cpus = float(experiment.learner_threads or usable_cores())
+        # Until `learner_threads` has found out how many there can be, one at least.
+        cpus = float(experiment.learner_threads or 1)
         return {"CPU": cpus, "GPU": 1.0} if has_gpus else {"CPU": cpus}
     if role == Role.COUNTER:
         return {"CPU": _COUNTER_CPUS}
     return {"CPU": 1.0 if role == Role.REPLAY else actor_cpus}
+
+
+def learner_threads(
+    hosts: Sequence[Mapping[str, float]],
+    for_learner: Sequence[Mapping[str, float]],
+    experiment: Experiment,
+    *,
+    actor_cpus: float,
+) -> int:
+    """How many threads the learner has where the user does not say.
+
+    As many as its host has cores beside those of replay and the counter, but no more than the
+    cluster leaves when all actors and the evaluator have theirs; at least 1.
+
+    Args:
+        hosts: Ray's resources of each host.
+        for_learner: of those that the learner may be on; with a GPU, where one of them has one.
+        experiment: what is run.
+        actor_cpus: see `needs`.
+    """
+    beside = sum(
+        needs(role, experiment, actor_cpus=actor_cpus, has_gpus=False)["CPU"]
+        for role in TOGETHER
+        if role != Role.LEARNER
+    )
+    with_gpu = [host for host in for_learner if host.get("GPU", 0.0) >= 1]
+    of_host = max((host.get("CPU", 0.0) for host in with_gpu or for_learner), default=0.0)
+    of_cluster = sum(host.get("CPU", 0.0) for host in hosts)
+    acting = actor_cpus * (experiment.num_actors + 1)
+    return max(math.floor(min(of_host, of_cluster - acting) - beside), 1)
 
 
 def check(totals: Mapping[str, float], experiment: Experiment, *, actor_cpus: float) -> None:

@@ -83,9 +83,31 @@ def test_its_environment_is_the_users_without_the_key_to_the_cluster(start, run)
 
 
 def test_what_belongs_to_a_host_stays_its_own():
-    assert node_host.carried(
-        {"PATH": "/of/user", "HOME": "/home/user", "RAY_ADDRESS": "x:1", "MUJOCO_GL": "egl"}
-    ) == {"MUJOCO_GL": "egl"}
+    of_user = {
+        "CUDA_VISIBLE_DEVICES": "3",
+        "DISPLAY": ":1",
+        "HOME": "/home/user",
+        "MUJOCO_GL": "egl",
+        "PATH": "/of/user",
+        "RAY_ADDRESS": "x:1",
+        "SLURM_NODEID": "0",
+        "XLA_FLAGS": "--xla_gpu_cuda_data_dir=/of/user",
+    }
+    assert node_host.carried(of_user) == {"MUJOCO_GL": "egl"}
+    own = {
+        # As Ray gives it to the process of a learner.
+        "CUDA_VISIBLE_DEVICES": "1",
+        "HOME": "/home/host",
+        "MUJOCO_GL": "osmesa",
+        "RAY_AUTH_TOKEN": "secret",
+        "XLA_FLAGS": "--xla_gpu_cuda_data_dir=/of/host",
+    }
+    assert node_host.on_host(of_user, own) == {
+        "CUDA_VISIBLE_DEVICES": "1",
+        "HOME": "/home/host",
+        "MUJOCO_GL": "egl",
+        "XLA_FLAGS": "--xla_gpu_cuda_data_dir=/of/host",
+    }
 
 
 def test_where_the_runs_folder_is_not_there_the_log_is_the_hosts_own(start, run):

@@ -40,3 +40,37 @@ def test_a_host_that_alone_has_the_folder_needs_room_for_learner_replay_and_coun
     with pytest.raises(ExperimentError, match=r"takes 3\.1 processor cores.*a --folder that all"):
         placement.check_host(there, of, has_gpus=has_gpus)
     placement.check_host({"CPU": 3.1, "GPU": 1.0}, of, has_gpus=has_gpus)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "num_actors", "threads"),
+    [
+        # Replay and the counter take 1.1 of the learner's host.
+        ([{"CPU": 8.0}, {"CPU": 8.0}], 2, 6),
+        ([{"CPU": 2.0}, {"CPU": 16.0}, {"CPU": 64.0}], 2, 62),
+        # One with a GPU, where there is one.
+        ([{"CPU": 8.0, "GPU": 1.0}, {"CPU": 64.0}], 2, 6),
+        # All actors and the evaluator have their cores: 16 - 8 - 1.1.
+        ([{"CPU": 8.0}, {"CPU": 8.0}], 7, 6),
+        ([{"CPU": 8.0}, {"CPU": 8.0}], 9, 4),
+        # More actors than there is room for wait for it, and the learner does not.
+        ([{"CPU": 8.0}], 100, 1),
+        ([{"CPU": 5.0}], 1, 1),
+    ],
+)
+def test_a_learner_of_unsaid_size_gets_what_its_host_has_beside_what_it_needs_itself(
+    hosts, num_actors, threads
+):
+    of = experiment(learner_threads=None, num_actors=num_actors)
+    found = placement.learner_threads(hosts, hosts, of, actor_cpus=1.0)
+    assert found == threads
+    if num_actors < 100:
+        sized = experiment(learner_threads=found, num_actors=num_actors)
+        placement.check({"CPU": sum(each["CPU"] for each in hosts)}, sized, actor_cpus=1.0)
+
+
+def test_a_learner_that_can_be_on_one_host_alone_gets_no_more_than_that_has():
+    hosts = [{"CPU": 4.0}, {"CPU": 64.0}]
+    of = experiment(learner_threads=None)
+    assert placement.learner_threads(hosts, hosts[:1], of, actor_cpus=0.5) == 2
+    placement.check_host(hosts[0], experiment(learner_threads=2), has_gpus=False)
