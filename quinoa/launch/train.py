@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from quinoa.launch.analysis import plots
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Engine
+from quinoa.launch.engines.calls import Call, Caller, call_here
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.experiment.saved import save
@@ -39,7 +41,7 @@ from quinoa.launch.watch.progress import Progress
 from quinoa.launch.watch.run_limits import RunLimits
 
 if TYPE_CHECKING:
-    from quinoa.agents.evaluation import EvaluationResult
+    from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
 
 FINAL_EPISODES = 10
 
@@ -85,6 +87,7 @@ def train(
     called_in: Path | None = None,
     view: View | None = None,
     on_start: Callable[[RunFolder, Experiment], object] | None = None,
+    call: Call = call_here,
 ) -> Summary:
     """Runs an experiment that has been validated, in a folder that has been made for it.
 
@@ -96,6 +99,7 @@ def train(
         called_in: the folder that the program was called in; by default, that it is in now.
         view: shows how it goes; by default a `Progress` on standard error.
         on_start: called when the folder has become a run's, before anything is started.
+        call: calls the final evaluation; by default in this process.
 
     A first signal ends the run in order; one that comes when the run has ended skips what is left
     of the final evaluation. What follows the run is never cut short otherwise. What a signal does
@@ -128,7 +132,7 @@ def train(
                 # From here on a signal loses nothing, and its message says so.
                 ending.enter_context(stop.telling(_tell_that_it_is_saved))
                 if run.result.outcome is Outcome.FINISHED:
-                    run.evaluate(experiment, folder, stop)
+                    run.evaluate(experiment, folder, stop, call)
             return Summary(run.result, run.evaluation_error, _draw(experiment, folder, run.result))
         except ExperimentError:
             if resumed_at is None:
@@ -144,14 +148,13 @@ class _Run:
     evaluation_error: str | None = None
 
     def evaluate(
-        self, experiment: Experiment, folder: RunFolder, stop: signals.StopSignals
+        self, experiment: Experiment, folder: RunFolder, stop: signals.StopSignals, call: Call
     ) -> None:
         from quinoa.environments import EnvironmentFault
 
         try:
-            final = _evaluate_final(experiment, folder, stop)
-            if final is not None:
-                returns = final.returns.tolist()
+            returns = _evaluate_final(experiment, folder, stop, call)
+            if returns is not None:
                 self.result = dataclasses.replace(self.result, final_returns=returns)
         except (EnvironmentFault, ExperimentError, RunError) as error:
             self.evaluation_error = str(error)
@@ -204,20 +207,19 @@ def _second_to_failure(result: RunResult) -> Iterator[None]:
 
 
 def _evaluate_final(
-    experiment: Experiment, folder: RunFolder, stop: signals.StopSignals
-) -> EvaluationResult | None:
+    experiment: Experiment, folder: RunFolder, stop: signals.StopSignals, call: Call
+) -> list[float] | None:
     """Evaluates the last checkpoint, and adds that to the evaluator's metrics.
 
     Returns:
-        None if a signal ended it, which is as good an end to a run that has finished as any.
+        The returns; None if a signal ended it, which is as good an end to a run that has finished
+        as any.
 
     Raises:
         EnvironmentFault: the environment failed.
         ExperimentError: it cannot be made any more.
         RunError: the checkpoint is missing or damaged.
     """
-    from quinoa.agents.evaluation import EvaluationStopped
-
     if stop.count:
         return None
     checkpoint = learner_checkpoints.newest(folder.checkpoints)
@@ -227,21 +229,42 @@ def _evaluate_final(
             stop.telling(lambda asked: progress.say(_about_stopped_evaluation(asked))),
             stop.second_interrupts(),
         ):
-            final = evaluate_checkpoint(
-                experiment,
-                checkpoint,
-                FINAL_EPISODES,
-                should_stop=lambda: stop.count > 0,
-                on_episodes=progress.advance,
+            final = call(
+                "The final evaluation",
+                functools.partial(_final_row, experiment, checkpoint),
+                caller=Caller(progress.advance, lambda: stop.count > 0),
+                on_output=progress.say,
             )
-    except (EvaluationStopped, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return None
-    counts = checkpoint.counts()
-    row = evaluation_row(final, counts.actor_steps, counts.learner_steps)
+    if final is None:
+        return None
+    row, returns = final
     log = MetricsLog(folder)
     log.write(Role.EVALUATOR, {WALL_TIME: time.time(), **row})
     log.close()
-    return final
+    return returns
+
+
+def _final_row(
+    experiment: Experiment, checkpoint: Checkpoint, caller: Caller
+) -> tuple[dict[str, Any], list[float]] | None:
+    """Evaluates a checkpoint; returns a row of metrics and the returns, None if it was stopped."""
+    from quinoa.agents.evaluation import EvaluationStopped
+
+    try:
+        final = evaluate_checkpoint(
+            experiment,
+            checkpoint,
+            FINAL_EPISODES,
+            should_stop=caller.should_stop,
+            on_episodes=caller.tell,
+        )
+    except EvaluationStopped:
+        return None
+    counts = checkpoint.counts()
+    row = evaluation_row(final, counts.actor_steps, counts.learner_steps)
+    return row, final.returns.tolist()
 
 
 def _tell_that_it_is_saved(asked: signals.Asked) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,17 @@ if TYPE_CHECKING:
     from quinoa.environments import Layout
 
 
-def validate(experiment: Experiment, steps_done: int = 0, transitions_held: int = 0) -> Experiment:
+def _here(function: Callable[[], None]) -> None:
+    function()
+
+
+def validate(
+    experiment: Experiment,
+    steps_done: int = 0,
+    transitions_held: int = 0,
+    *,
+    call: Callable[[Callable[[], None]], None] = _here,
+) -> Experiment:
     """Checks that an experiment can run; takes a few seconds.
 
     Makes an environment and steps it once, and makes the agent and its source for it.
@@ -26,6 +38,7 @@ def validate(experiment: Experiment, steps_done: int = 0, transitions_held: int 
         experiment: what is to be run.
         steps_done: the actor steps that a resumed run has done.
         transitions_held: the transitions that a resumed run has in replay.
+        call: calls what needs TensorFlow; by default in this process.
 
     Returns:
         The experiment with the layout of its environment.
@@ -56,7 +69,7 @@ def validate(experiment: Experiment, steps_done: int = 0, transitions_held: int 
             f"{learner_starts} transitions by then ({why}). Give more steps, or make those smaller."
         )
     experiment = dataclasses.replace(experiment, layout=try_environment(experiment))
-    _try_agent(experiment)
+    call(functools.partial(_try_agent, experiment))
     return experiment
 
 

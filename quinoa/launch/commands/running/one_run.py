@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from quinoa.launch.commands.running.new_experiment import check_environment, mak
 from quinoa.launch.commands.running.resumed_experiment import resume_experiment
 from quinoa.launch.engines import ENGINES
 from quinoa.launch.engines.base import ProcessContext
-from quinoa.launch.engines.local import warm_parent
+from quinoa.launch.engines.calls import Call, Caller, call_here
+from quinoa.launch.engines.local import warm_calls, warm_parent
 from quinoa.launch.engines.settings import EngineSettings
 from quinoa.launch.machine.start_folder import StartFolder
 
@@ -65,15 +67,17 @@ def run(
         new = make_experiment(values, inherited, environment)
         check_environment(new)
     context = ProcessContext(inherited, start.path)
+    call: Call = call_here
     with contextlib.ExitStack() as holding:
         if ENGINES[values.engine].forks:
-            # It imports TensorFlow while this process does.
-            context = dataclasses.replace(
-                context,
-                warm_parent=holding.enter_context(
-                    warm_parent.started(context.environment, context.folder)
-                ),
-            )
+            # It imports TensorFlow, and this process does not.
+            warm = holding.enter_context(warm_parent.started(context.environment, context.folder))
+            context = dataclasses.replace(context, warm_parent=warm)
+            call = warm_calls.through(warm, context.folder)
+
+        def try_agent(function: Callable[[], None]) -> None:
+            call("Making the agent for a trial", functools.partial(_without_caller, function))
+
         from quinoa.launch.train import train
 
         engine = engines.make(values.engine, context, settings[values.engine])
@@ -81,10 +85,12 @@ def run(
         if new is None:
             folder = run_folder.existing(start.absolute(values.resume))
             holding.enter_context(resume.locked(folder))
-            experiment, resumed_at = resume_experiment(values, folder, engine, environment)
+            experiment, resumed_at = resume_experiment(
+                values, folder, engine, environment, call=try_agent
+            )
         else:
             engine.check(new)
-            experiment = validate(new)
+            experiment = validate(new, call=try_agent)
             folder = new_folder(values, experiment, start)
             folder.create()
             holding.enter_context(resume.locked(folder))
@@ -97,7 +103,13 @@ def run(
                 called_in=start.path,
                 view=view,
                 on_start=on_start,
+                call=call,
             )
+
+
+def _without_caller(function: Callable[[], None], caller: Caller) -> None:
+    del caller
+    function()
 
 
 def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -27,6 +27,8 @@ def resume_experiment(
     folder: RunFolder,
     engine: Engine,
     environment: EnvironmentSource | None = None,
+    *,
+    call: Callable[[Callable[[], None]], None],
 ) -> tuple[Experiment, int]:
     """Prepares a run's folder so that the run can resume in it.
 
@@ -35,6 +37,7 @@ def resume_experiment(
         folder: the run's folder, locked by this process.
         engine: what will run it.
         environment: an object that makes the environment, where the user has given one.
+        call: see `validate`.
 
     Returns:
         The experiment, and the actor steps that it resumes from.
@@ -90,7 +93,7 @@ def resume_experiment(
         )
     engine.check(experiment)
     num_saved = _saved_transitions(folder, experiment, engine) if values.resume_replay else 0
-    experiment = validate(experiment, done, num_saved)
+    experiment = validate(experiment, done, num_saved, call=call)
     for line in resume.make_ready(folder, counts, damaged, keep_replay=values.resume_replay):
         say(f"quinoa: note: {line}", sys.stderr)
     say(f"Resuming from {done} steps.")

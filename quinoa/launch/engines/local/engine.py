@@ -35,6 +35,7 @@ from quinoa.launch.nodes.topology import KINDS, SERVICES
 from quinoa.launch.run import events
 from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.result import RunResult
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.run.status import Status
 from quinoa.launch.terminal.output import say
@@ -102,9 +103,9 @@ class LocalEngine:
                     fork=fork if is_forked(executable) else None,
                 )
 
-            # The first that is forked waits until the warm parent has imported everything. The
-            # learner, for which all the others wait, is not to wait for that.
-            nodes.sort(key=is_forked)
+            # The first that is forked waits until the warm parent has imported everything, so those
+            # that import for themselves start before; then the learner, for which all others wait.
+            nodes.sort(key=lambda node: (is_forked(node), node.role is not Role.LEARNER))
 
             def actor(index: int) -> Start:
                 added = executables.write_actor(

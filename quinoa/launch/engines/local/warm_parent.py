@@ -16,9 +16,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from quinoa.launch.machine import interpreter, process_environment
+from quinoa.launch.machine.sizing import has_gpu
 
 # The modules that the warm parent and a node's process run.
 MAIN = "quinoa.launch.engines.local.warm_parent_main"
@@ -33,14 +34,54 @@ _ANSWER_S = 10.0
 _POLL_S = 0.1
 # Bytes of the command line that a forked process can show: a path's length and more.
 _TITLE_BYTES = 8192
-# Variables by which the nodes' environments differ, and that a forked process can still set.
-_SETTABLE = ("MALLOC_ARENA_MAX", "TMPDIR")
+# Variables by which the nodes' environments differ, and that a forked process can still set:
+# TensorFlow reads those of its threads and of the GPU when it starts its devices, not when it is
+# imported. (NumPy has read OMP_NUM_THREADS by then, and keeps to one thread.)
+_SETTABLE = (
+    "CUDA_VISIBLE_DEVICES",
+    "MALLOC_ARENA_MAX",
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TMPDIR",
+)
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 
 
 class WarmParentError(Exception):
     """No process can be forked from it any more; the message says why."""
+
+
+class Program(Protocol):
+    """What a process is forked to run.
+
+    Attributes:
+        main: the module that the process shows itself to run.
+        arguments: the arguments that it shows itself to have.
+        environment: all environment variables.
+        folder: the folder that it starts in, an absolute path.
+        output: the descriptor of what it prints to.
+        descriptors: others that it gets.
+    """
+
+    @property
+    def main(self) -> str: ...  # noqa: D102 - above
+
+    @property
+    def arguments(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...  # noqa: D102
+
+    @property
+    def folder(self) -> Path: ...  # noqa: D102
+
+    @property
+    def output(self) -> int: ...  # noqa: D102
+
+    @property
+    def descriptors(self) -> Sequence[int]: ...  # noqa: D102
 
 
 class NodeProgram(NamedTuple):
@@ -61,6 +102,16 @@ class NodeProgram(NamedTuple):
     output: int
     heartbeat: int
     network: Sequence[int]
+
+    @property
+    def main(self) -> str:
+        """See `Program`."""
+        return NODE_MAIN
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """See `Program`."""
+        return (self.heartbeat, *self.network)
 
 
 class ForkedProcess:
@@ -138,13 +189,21 @@ class WarmParent:
     def can_run(self, environment: Mapping[str, str]) -> bool:
         """Whether a process with these variables can be forked from it.
 
-        Libraries read most variables when they are imported, so they must be as they were then.
+        Libraries read most variables when they are imported, so they must be as they were then. A
+        process that uses a GPU has never been tried as a fork, and is not one.
         """
+        if has_gpu(environment):
+            return False
         names = {*environment, *self._environment} - {*_SETTABLE}
         return all(environment.get(name) == self._environment.get(name) for name in names)
 
-    def fork(self, program: NodeProgram, give_up: Callable[[], bool]) -> ForkedProcess | None:
-        """Starts the process of a node, which is a child of this process.
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment variables that it has been started with."""
+        return self._environment
+
+    def fork(self, program: Program, give_up: Callable[[], bool]) -> ForkedProcess | None:
+        """Starts a process, which is a child of this process.
 
         Args:
             program: what it runs, with variables that it `can_run` with.
@@ -170,9 +229,10 @@ class WarmParent:
             self.close()
             raise
 
-    def _fork(self, program: NodeProgram) -> ForkedProcess:
+    def _fork(self, program: Program) -> ForkedProcess:
         about = json.dumps(
             {
+                "main": program.main,
                 "arguments": program.arguments,
                 "environment": dict(program.environment),
                 "folder": str(program.folder),
@@ -180,13 +240,13 @@ class WarmParent:
             }
         ).encode()
         with contextlib.ExitStack() as closing:
-            file = closing.enter_context(open(os.memfd_create("node"), "w+b", buffering=0))
+            file = closing.enter_context(open(os.memfd_create("program"), "w+b", buffering=0))
             file.write(about)
             # The process waits at this pipe until it is known here.
             start, started = os.pipe()
             closing.callback(os.close, start)
             closing.callback(os.close, started)
-            sent = (file.fileno(), start, program.output, program.heartbeat, *program.network)
+            sent = (file.fileno(), start, program.output, *program.descriptors)
             with _adopting_orphans():
                 try:
                     socket.send_fds(self._socket, [b"{}"], sent)

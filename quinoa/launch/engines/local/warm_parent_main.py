@@ -1,12 +1,13 @@
-"""The main program of the warm parent, from which the local engine forks processes of nodes.
+"""The main program of the warm parent, from which the local engine forks processes.
 
 It imports what nodes import, once, and forks a copy of itself for each request of the engine (see
-`warm_parent.WarmParent`). A forked process lacks the threads of its parent and finds the locks that
-they had locked for ever; so this one has only one thread: it imports, but calls nothing of
-TensorFlow, gRPC or Reverb, and it refuses to fork once something has started a thread even so.
+`warm_parent.WarmParent`), which runs a node or makes a call (see `warm_calls`). A forked process
+lacks the threads of its parent and finds the locks that they had locked for ever; so this one has
+only one thread: it imports, but calls nothing of TensorFlow, gRPC or Reverb, and it refuses to fork
+once something has started a thread even so.
 
-Between the engine and a node there is a process more, which ends at once: the kernel then makes the
-engine the node's parent, as if that had started it.
+Between the engine and such a process there is one more, which ends at once: the kernel then makes
+the engine the parent, as if that had started it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from quinoa.launch.engines.local import node_main
+from quinoa.launch.engines.local import node_main, warm_calls
 from quinoa.launch.engines.local.warm_parent import MAIN, MAX_DESCRIPTORS, MESSAGE_BYTES, NODE_MAIN
 from quinoa.launch.machine import (
     lean_imports,
@@ -82,7 +83,7 @@ def _import() -> None:
 
 
 def _answer(engine: socket.socket, descriptors: Sequence[int]) -> dict[str, Any]:
-    """Forks the process of a node; returns its number, or an error."""
+    """Forks a process; returns its number, or an error."""
     num_threads = len(os.listdir("/proc/self/task"))
     if num_threads != 1:
         return {"refused": f"it has {num_threads} threads, and is to have one"}
@@ -119,7 +120,7 @@ def _forked(engine: socket.socket, descriptors: Sequence[int]) -> dict[str, Any]
 
 
 def _fork_again(request: dict[str, Any], descriptors: Sequence[int], sender: int) -> NoReturn:
-    """In the process between: becomes the parent of the node's, says its number, and ends."""
+    """In the process between: becomes the parent of the new one, says its number, and ends."""
     status = 1
     try:
         try:
@@ -130,7 +131,7 @@ def _fork_again(request: dict[str, Any], descriptors: Sequence[int], sender: int
         else:
             if pid == 0:
                 os.close(sender)
-                status = _run_node(request, descriptors)
+                status = _run(request, descriptors)
                 flush()
                 os._exit(status)
             answer = {"pid": pid}
@@ -141,9 +142,9 @@ def _fork_again(request: dict[str, Any], descriptors: Sequence[int], sender: int
         os._exit(status)
 
 
-def _run_node(request: dict[str, Any], descriptors: Sequence[int]) -> int:
-    """In the node's process: becomes what an executed one is, then runs the node."""
-    about, start, output, heartbeat, *network = descriptors
+def _run(request: dict[str, Any], descriptors: Sequence[int]) -> int:
+    """In the new process: becomes what an executed one is, then runs what was requested."""
+    about, start, output, *others = descriptors
     os.setsid()
     # The engine has taken note of this process, whose parent it is by then; or it has given it up.
     if not os.read(start, 1):
@@ -152,19 +153,24 @@ def _run_node(request: dict[str, Any], descriptors: Sequence[int]) -> int:
         os.dup2(output, stream)
     for descriptor in (about, start, output):
         os.close(descriptor)
-    texts = request["arguments"]
-    process_title.rewrite(" ".join([sys.executable, "-m", NODE_MAIN, *texts]))
+    main, texts = request["main"], request["arguments"]
+    process_title.rewrite(" ".join([sys.executable, "-m", main, *texts]))
     _set_environment(request["environment"])
     sys.path[:] = request["path"]
-    sys.argv[:] = [str(node_main.__file__), *texts]
     # Python and the libraries draw from these at random; two copies must not draw the same.
     random.seed()
     import numpy as np
 
     np.random.seed()
+    runs = {NODE_MAIN: _run_node, warm_calls.MAIN: warm_calls.answer}
+    return runs[main](texts, others)
+
+
+def _run_node(texts: Sequence[str], descriptors: Sequence[int]) -> int:
+    sys.argv[:] = [str(node_main.__file__), *texts]
     arguments = node_main.parse(texts)
     # They have other numbers here than in the engine.
-    arguments.heartbeat, arguments.network = heartbeat, network
+    arguments.heartbeat, *arguments.network = descriptors
     return node_main.run(arguments)
 
 

@@ -292,12 +292,34 @@ def test_what_the_kernel_refuses_is_an_error_and_the_next_process_starts(warm, s
     assert wait_until(lambda: len(os.listdir(f"/proc/{warm.pid}/fd")) == 4, 5)
 
 
-def test_only_what_is_read_when_it_imports_must_be_as_it_was(warm):
-    assert warm.can_run(variables(TMPDIR="/elsewhere"))
-    assert not warm.can_run(variables(OMP_NUM_THREADS="2"))
-    assert not warm.can_run(variables(NEW="1"))
+def test_only_what_is_read_when_it_imports_must_be_as_it_was(warm, monkeypatch):
     learner = process_environment.for_node(INHERITED, threads=2, gpu=True, one_heap=False)
+    monkeypatch.setattr(warm_parent, "has_gpu", lambda environment: False)
+    assert warm.can_run(variables(TMPDIR="/elsewhere"))
+    assert not warm.can_run(variables(NEW="1"))
+    assert warm.can_run(learner)
+    monkeypatch.setattr(warm_parent, "has_gpu", lambda environment: True)
     assert not warm.can_run(learner)
+
+
+def _print_threads() -> None:
+    import tensorflow as tf
+
+    tf.linalg.matmul(tf.ones((8, 8)), tf.ones((8, 8)))
+    print(len(os.listdir("/proc/self/task")))
+
+
+def test_a_learner_that_is_forked_has_its_threads(warm, start):
+    counts = []
+    for threads in (1, 4):
+        environment = process_environment.for_node(
+            INHERITED, threads=threads, gpu=False, one_heap=False
+        )
+        process = start(_print_threads, forking(warm), environment=environment)
+        assert end_of(process) == 0, process.failure()
+        counts.append(int(process.log.read_text()))
+    # Three more to compute one operation, and three more to compute several at once.
+    assert counts[1] - counts[0] == 6
 
 
 def test_nodes_are_executed_once_it_is_lost_and_the_events_say_so_once(start, tmp_path):

@@ -1,0 +1,124 @@
+"""Functions that are called in processes that are forked from a warm parent."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from quinoa.environments import EnvironmentFault, FaultKind
+from quinoa.launch.engines.calls import Call, Caller, call_here
+from quinoa.launch.engines.local import warm_calls, warm_parent
+from quinoa.launch.errors import ExperimentError
+from tests.launch.engines.local.test_warm_parent import INHERITED
+from tests.launch.helpers import ROOT, wait_until
+
+
+@pytest.fixture(scope="module")
+def call() -> Iterator[Call]:
+    with warm_parent.started(INHERITED, ROOT) as warm:
+        yield warm_calls.through(warm, ROOT)
+
+
+def _where(caller: Caller) -> tuple[int, int, bool]:
+    return os.getpid(), os.getppid(), "tensorflow" in sys.modules
+
+
+def test_the_result_is_of_another_process_that_has_tensorflow_and_ends(call):
+    pid, parent, has_tensorflow = call("Asking", _where)
+    assert pid != os.getpid() and parent == os.getpid() and has_tensorflow
+    assert not psutil.pid_exists(pid)
+    assert call_here("Asking", _where)[0] == os.getpid()
+
+
+def _raise(error: Exception, caller: Caller) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("where", ["here", "forked"])
+def test_what_it_raises_is_raised(call, where):
+    with pytest.raises(EnvironmentFault, match="the arm fell off") as raised:
+        (call if where == "forked" else call_here)(
+            "Acting",
+            functools.partial(_raise, EnvironmentFault("the arm fell off", FaultKind.ACTION)),
+        )
+    assert raised.value.kind is FaultKind.ACTION
+
+
+def _count_until_told(caller: Caller) -> str:
+    for number in range(10_000):
+        caller.tell(number)
+        if caller.should_stop():
+            return f"stopped at {number}"
+        time.sleep(0.01)
+    return "never told"
+
+
+@pytest.mark.parametrize("where", ["here", "forked"])
+def test_it_tells_how_far_it_is_and_hears_that_it_is_to_stop(call, where):
+    told: list[int] = []
+    answer = (call if where == "forked" else call_here)(
+        "Counting", _count_until_told, caller=Caller(told.append, lambda: len(told) > 5)
+    )
+    assert answer.startswith("stopped at ")
+    assert told == list(range(len(told))) and len(told) > 5
+
+
+def _print(caller: Caller) -> None:
+    print("to its output")
+    print("to its errors", file=sys.stderr)
+
+
+def test_what_it_prints_is_handed_on(call):
+    printed: list[str] = []
+    call("Printing", _print, on_output=printed.append)
+    (text,) = printed
+    assert sorted(text.splitlines()) == ["to its errors", "to its output"]
+
+
+def _end(number: int, caller: Caller) -> None:
+    os.kill(os.getpid(), number)
+
+
+def test_one_that_ends_its_process_is_one_clear_error(call):
+    with pytest.raises(ExperimentError, match=r"^Trying it has ended the process.*by SIGKILL"):
+        call("Trying it", functools.partial(_end, signal.SIGKILL))
+
+
+def _sleep(path: str, caller: Caller) -> None:
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(1000)
+
+
+def test_it_does_not_outlive_a_wait_that_is_interrupted(call, tmp_path):
+    path = tmp_path / "pid"
+
+    def interrupt() -> None:
+        wait_until(lambda: path.is_file() and bool(path.read_text()), 30)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        call("Sleeping", functools.partial(_sleep, str(path)))
+    thread.join()
+    assert not psutil.pid_exists(int(path.read_text()))
+
+
+def test_where_the_warm_parent_is_lost_this_process_does_it_and_says_so():
+    with warm_parent.started(INHERITED, ROOT) as warm:
+        call = warm_calls.through(warm, ROOT)
+        os.kill(warm.pid, signal.SIGKILL)
+        said: list[str] = []
+        assert call("Asking", _where, on_output=said.append)[0] == os.getpid()
+        assert "is lost (it has ended" in said[0] and len(said) == 1
+        assert call("Asking", _where, on_output=said.append)[0] == os.getpid()
+        assert len(said) == 1
