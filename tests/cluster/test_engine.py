@@ -64,7 +64,7 @@ def nodes_of(folder: Path) -> dict[str, ListedNode]:
 
 
 def supervisor_of(folder: Path) -> str:
-    """The host of the process that supervises a run: Ray may choose any that has the folder."""
+    """The host of the process that supervises a run."""
     engine = process_list.read(RunFolder(folder).processes).engine
     assert engine is not None
     return engine.host
@@ -201,15 +201,29 @@ def test_a_run_survives_the_host_of_its_supervisor_where_the_folder_is_shared(cl
     checkpoints = RunFolder(folder).checkpoints
     assert wait_until(lambda: checkpoints.is_dir() and any(checkpoints.iterdir()), 180)
     before = learner_steps(folder)
-    # The head is Ray's own, and no cluster survives that.
-    lost = {"h2", supervisor_of(folder)} - {"h1"}
-    for name in lost:
-        cluster[name].kill()
+    assert supervisor_of(folder) == "h2"
+    cluster["h2"].kill()
     training.wait(30)
     attached = cluster["h1"].popen([QUINOA, "train", f"--attach={folder}"])
     assert "Return of the final policy" in end_of(attached)
     assert learner_steps(folder) > before
     assert read_json(RunFolder(folder).result)["outcome"] == "finished"
+
+
+def test_a_run_that_has_ended_is_not_resumed_when_the_host_of_its_supervisor_is_lost(
+    cluster, shared
+):
+    folder = shared / "ended"
+    ended = end_of(train(cluster["h2"], folder, "--steps=3000", "--num_actors=1"))
+    assert supervisor_of(folder) == "h2"
+    files = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    cluster["h2"].kill()
+    attached = cluster["h1"].popen([QUINOA, "train", f"--attach={folder}"])
+    told = end_of(attached)
+    (returned,) = (line for line in ended.splitlines() if "Return of the final policy" in line)
+    assert returned in told.splitlines()
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert after == files
 
 
 def test_a_host_whose_link_was_cut_for_less_than_its_time_loses_nothing(patient_cluster, shared):

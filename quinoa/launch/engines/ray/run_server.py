@@ -266,7 +266,6 @@ def start(
         ExperimentError: the same run is running.
     """
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     in_use = ExperimentError(
         f"{folder.root} is in use by a run that is still running: stop that first, or attach to "
@@ -283,17 +282,19 @@ def start(
     parent.mkdir(parents=True, exist_ok=True)
     with shared_folder.marked(parent) as mark:
         is_shared = shared_folder.is_everywhere(parent, mark)
-    here = ray.get_runtime_context().get_node_id()
-    options = {
+    options: dict[str, Any] = {
         "name": name_of(folder),
         "namespace": NAMESPACE,
         "lifetime": "detached",
         "num_cpus": 0,
         "max_concurrency": 16,
-        # Where only this host has the folder, nobody else can go on with the run.
-        "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=is_shared),
-        "max_restarts": -1 if is_shared else 0,
+        # Here. A soft affinity would leave the host to chance, as Ray heeds none of an actor that
+        # takes no resources.
+        "label_selector": {"ray.io/node-id": ray.get_runtime_context().get_node_id()},
     }
+    # Where only this host has the folder, no other can resume the run.
+    if is_shared:
+        options |= {"fallback_strategy": [{"label_selector": {}}], "max_restarts": -1}
     try:
         actor: ActorHandle[Any] = (
             ray.remote(RunServer)
