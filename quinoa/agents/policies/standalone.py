@@ -61,7 +61,9 @@ class Policy(abc.ABC):
     def sample(self, observation: Array, rng: np.random.Generator) -> Array:
         """Samples an action for each observation."""
         states = _checked(observation)
-        return self._sample(np.atleast_2d(states), rng).reshape(*states.shape[:-1], -1)
+        if states.ndim == 1:
+            return self._sample(states[None], rng)[0]
+        return self._sample(states, rng)
 
     def log_prob(self, observation: Array, action: Array) -> Array:
         """Log π(a|s) in nats: of a density, or of a mass if the set of actions is finite."""
@@ -100,9 +102,14 @@ class _MultiCategorical(Policy):
         return self._to_action(self._log_probs(states).argmax(axis=-1))
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
-        log_probs = self._log_probs(states)
-        # Gumbel-max trick: the largest of log-probabilities plus Gumbel noise is a sample.
-        return self._to_action((log_probs + rng.gumbel(size=log_probs.shape)).argmax(axis=-1))
+        # By the inverse of the cumulative sum, which needs no logarithm, one random number and one
+        # exponential function for each bin. What is summed need not sum to 1.
+        masses = _forward(self._layers, states, _relu).reshape(-1, *self._shape)
+        masses -= np.maximum.reduce(masses, axis=-1, keepdims=True)
+        upper = np.add.accumulate(np.exp(masses, out=masses), axis=-1)
+        # In float64, so that it is below the last sum, and a bin without mass is never drawn.
+        drawn = rng.random(masses.shape[:-1]) * upper[..., -1]
+        return self._to_action(np.add.reduce(upper[..., :-1] <= drawn[..., None], axis=-1))
 
     def _log_prob(self, states: Array, actions: Array) -> Array:
         last = self._shape[1] - 1
@@ -120,7 +127,7 @@ class _TanhGaussian(Policy):
         self._least, self._greatest = arrays["min_log_stddev"], arrays["max_log_stddev"]
 
     def _parameters(self, states: Array) -> tuple[Array, Array]:
-        raw_mean, raw = np.split(_forward(self._layers, states, _relu), 2, axis=-1)
+        raw_mean, raw = _halves(_forward(self._layers, states, _relu))
         mean = self._max_mean * np.tanh(raw_mean / self._max_mean)
         half_range = np.float32(0.5) * (self._greatest - self._least)
         return mean, self._least + half_range * (np.tanh(raw) + np.float32(1.0))
@@ -174,15 +181,16 @@ class _Flow(Policy):
         """Log |da/dy| of each dimension."""
 
     def _apply(self, points: Array, states: Array, *, inverse: bool) -> tuple[Array, Array]:
-        half = self._action_size // 2
+        points = points.copy()
         log_det = np.zeros(len(points), np.float32)
         for first, layers in reversed(self._couplings) if inverse else self._couplings:
+            half = self._action_size // 2
             left, right = points[:, :half], points[:, half:]
             moved, given = (left, right) if first else (right, left)
             inputs = np.concatenate([self._to_action(given), states], axis=-1)
-            moved, change = self._transform(_forward(layers, inputs, _elu))[inverse](moved)
-            points = np.concatenate([moved, given] if first else [given, moved], axis=-1)
-            log_det = log_det + change
+            outputs = _forward(layers, inputs, _elu)
+            moved[...], change = self._transform(outputs)[inverse](moved)
+            log_det += change
         return points, log_det
 
     def _mode(self, states: Array) -> Array:
@@ -196,7 +204,9 @@ class _Flow(Policy):
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         shape = (len(states), self._action_size)
-        uniform = rng.uniform(-1.0, 1.0, shape).astype(np.float32)
+        uniform = rng.random(shape, np.float32)
+        uniform += uniform
+        uniform -= np.float32(1.0)
         return self._to_action(self._apply(self._from_action(uniform), states, inverse=False)[0])
 
     def _log_prob(self, states: Array, actions: Array) -> Array:
@@ -217,10 +227,10 @@ class _RealNVP(_Flow):
         super().__init__(arrays)
 
     def _transform(self, outputs: Array) -> tuple[Any, Any]:
-        shift, log_scale = np.split(outputs, 2, axis=-1)
+        shift, log_scale = _halves(outputs)
         shift = self._max_shift * np.tanh(shift / self._max_shift)
         log_scale = self._max_log_scale * np.tanh(log_scale / self._max_log_scale)
-        log_det = log_scale.sum(axis=-1)
+        log_det = np.add.reduce(log_scale, axis=-1)
         return (
             lambda x: (x * np.exp(log_scale) + shift, log_det),
             lambda y: ((y - shift) * np.exp(-log_scale), -log_det),
@@ -247,7 +257,7 @@ class _PiecewiseLinear(_Flow):
         number = self._num_bins
         log_probs = _log_softmax(outputs.reshape(len(outputs), -1, number))
         probs = np.exp(log_probs)
-        upper = np.cumsum(probs, axis=-1)
+        upper = np.add.accumulate(probs, axis=-1)
 
         def at(index: Array) -> tuple[Array, Array, Array]:
             values = (upper - probs, probs, log_probs + np.float32(math.log(number)))
@@ -258,9 +268,9 @@ class _PiecewiseLinear(_Flow):
 
         def push(x: Array) -> tuple[Array, Array]:
             u = np.float32(0.5) * (x + np.float32(1.0))
-            index = (upper[..., :-1] <= u[..., None]).sum(axis=-1)
+            index = np.add.reduce(upper[..., :-1] <= u[..., None], axis=-1)
             below, prob, log_density = at(index)
-            within = np.clip((u - below) / np.maximum(prob, np.float32(1e-30)), 0.0, 1.0)
+            within = _clipped((u - below) / np.maximum(prob, np.float32(1e-30)), 0.0, 1.0)
             y = (index + within) * (2.0 / number) - 1.0
             return y.astype(np.float32), -log_density
 
@@ -274,10 +284,10 @@ class _PiecewiseLinear(_Flow):
         return push, pull
 
     def _to_action(self, y: Array) -> Array:
-        return np.clip(y, -1.0, 1.0).astype(np.float32)
+        return _clipped(y, -1.0, 1.0)
 
     def _from_action(self, action: Array) -> Array:
-        return np.clip(action, -1.0, 1.0).astype(np.float32)
+        return _clipped(action, -1.0, 1.0)
 
     def _log_slope(self, y: Array) -> Array:
         return np.zeros_like(y)
@@ -303,33 +313,52 @@ def _layers(arrays: Mapping[str, Array], prefix: str) -> list[tuple[Array, Array
     return [(arrays[f"{prefix}.{i}.w"], arrays[f"{prefix}.{i}.b"]) for i in range(count)]
 
 
+# Functions of every step, so they write where they can into what they have made, and use no function
+# of NumPy that is written in Python, such as `split` and `clip`: at batch 1 that is half the time.
+
+
 def _forward(layers: list[tuple[Array, Array]], inputs: Array, activation: Any) -> Array:
-    for weights, biases in layers[:-1]:
-        inputs = activation(inputs @ weights + biases)
-    weights, biases = layers[-1]
-    return inputs @ weights + biases
+    for index, (weights, biases) in enumerate(layers):
+        outputs = inputs @ weights
+        outputs += biases
+        inputs = activation(outputs) if index < len(layers) - 1 else outputs
+    return inputs
+
+
+def _halves(values: Array) -> tuple[Array, Array]:
+    half = values.shape[-1] // 2
+    return values[..., :half], values[..., half:]
+
+
+def _clipped(values: Array, low: float, high: float) -> Array:
+    return np.minimum(np.maximum(values, np.float32(low)), np.float32(high))
 
 
 def _log_softmax(logits: Array) -> Array:
-    logits = logits - logits.max(axis=-1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    logits = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+    logits -= np.log(np.add.reduce(np.exp(logits), axis=-1, keepdims=True))
+    return logits
 
 
 def _relu(x: Array) -> Array:
-    return np.maximum(x, np.float32(0.0))
+    return np.maximum(x, np.float32(0.0), out=x)
 
 
 def _elu(x: Array) -> Array:
-    return np.where(x > 0, x, np.expm1(np.minimum(x, np.float32(0.0))))
+    negative = np.minimum(x, np.float32(0.0))
+    np.expm1(negative, out=negative)
+    np.maximum(x, np.float32(0.0), out=x)
+    x += negative
+    return x
 
 
 def _squash(y: Array) -> Array:
-    return np.tanh(np.clip(y, -_MAX_ATANH, _MAX_ATANH)).astype(np.float32)
+    return np.tanh(_clipped(y, -_MAX_ATANH, _MAX_ATANH))
 
 
 def _unsquash(action: Array) -> Array:
-    edge = np.float32(math.tanh(_MAX_ATANH))
-    return np.arctanh(np.clip(action, -edge, edge)).astype(np.float32)
+    edge = math.tanh(_MAX_ATANH)
+    return np.arctanh(_clipped(action, -edge, edge))
 
 
 def _log_slope(y: Array) -> Array:
