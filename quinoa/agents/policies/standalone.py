@@ -313,7 +313,7 @@ def _layers(arrays: Mapping[str, Array], prefix: str) -> list[tuple[Array, Array
     return [(arrays[f"{prefix}.{i}.w"], arrays[f"{prefix}.{i}.b"]) for i in range(count)]
 
 
-# Functions of every step, so they write where they can into what they have made, and use no function
+# Functions of every step: they write where they can into what they have made, and use no function
 # of NumPy that is written in Python, such as `split` and `clip`: at batch 1 that is half the time.
 
 
