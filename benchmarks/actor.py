@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import reverb
 from dm_control import suite
 from dm_control.rl import control
 
@@ -145,7 +144,7 @@ def make_actor(
         return version + 1, published
 
     parameters = ParameterClient(get, policy)
-    writer = SegmentWriter(reverb.Client(address), num_environments, config, RowLayout(spec))
+    writer = SegmentWriter(address, num_environments, config, RowLayout(spec))
     actor = Actor(policy, batch, writer, seed=0, parameters=parameters)
     _stagger(batch)
     return actor

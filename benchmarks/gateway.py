@@ -17,7 +17,6 @@ import courier
 import numpy as np
 import portpicker
 import psutil
-import reverb
 
 from benchmarks import actor, measure, stage
 from benchmarks.measure import Comparison
@@ -210,9 +209,8 @@ def insert(direct: Addresses, carried: Addresses) -> tuple[tuple[float, ...], ..
     with contextlib.ExitStack() as stack:
         sides = []
         for addresses in (carried, direct):
-            client = reverb.Client(addresses[Role.REPLAY])
             writer = stack.enter_context(
-                contextlib.closing(SegmentWriter(client, count, config, layout))
+                contextlib.closing(SegmentWriter(addresses[Role.REPLAY], count, config, layout))
             )
             step = functools.partial(write, writer)
             sides.append(functools.partial(measure.rate, step, _SECONDS))

@@ -34,7 +34,7 @@ def serve(task: str, agent: str, segment_length: int, num_transitions: int = 0) 
     server = reverb.Server([table])
     address = f"localhost:{server.port}"
     if num_transitions:
-        writer = SegmentWriter(reverb.Client(address), _NUM_STREAMS, config, layout)
+        writer = SegmentWriter(address, _NUM_STREAMS, config, layout)
         random = np.random.default_rng(0)
         for _ in range(num_transitions // _NUM_STREAMS):
             rows = random.standard_normal((_NUM_STREAMS, layout.width)).astype(np.float32)

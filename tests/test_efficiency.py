@@ -50,7 +50,7 @@ def acting(agent):
     with serve(
         make_table(config, RowLayout(spec), samples_per_insert=0, steps_per_call=1)
     ) as address:
-        writer = SegmentWriter(reverb.Client(address), NUM_ENVIRONMENTS, config, RowLayout(spec))
+        writer = SegmentWriter(address, NUM_ENVIRONMENTS, config, RowLayout(spec))
         policy = agent.Agent.make_policy(config, spec)
         actor = Actor(policy, batch, writer, seed=0, parameters=None)
         yield actor, address, spec

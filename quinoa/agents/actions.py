@@ -6,8 +6,7 @@ import dataclasses
 from typing import Any, TypeAlias
 
 import numpy as np
-import tensorflow as tf
-from acme import specs
+from dm_env import specs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +68,11 @@ class FiniteSet:
 
     def decode(self, numbers: Any) -> Any:
         """The actions that numbers encode: the inverse of `encode`; NumPy or TensorFlow."""
-        if tf.is_tensor(numbers):
-            return tf.cast(numbers[..., 0], tf.int32)
-        return numbers[..., 0].astype(np.int32)
+        if isinstance(numbers, np.ndarray):
+            return numbers[..., 0].astype(np.int32)
+        import tensorflow as tf
+
+        return tf.cast(numbers[..., 0], tf.int32)
 
     def __str__(self) -> str:
         """The set in words, as a message names it."""

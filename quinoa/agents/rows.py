@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
-from acme import specs
+from dm_env import specs
 
 from quinoa.agents.actions import action_set
 from quinoa.agents.types import Transition
+
+if TYPE_CHECKING:
+    from acme.specs import EnvironmentSpec
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -35,7 +37,7 @@ class RowLayout:
     """
 
     def __init__(
-        self, spec: specs.EnvironmentSpec, extras: Mapping[str, specs.Array] | None = None
+        self, spec: EnvironmentSpec, extras: Mapping[str, specs.Array] | None = None
     ) -> None:
         """Lays out the rows of a canonical environment.
 
@@ -136,6 +138,8 @@ class RowLayout:
             return numbers
         if isinstance(rows, np.ndarray):
             return numbers.reshape((*rows.shape[:-1], *shape))
+        import tensorflow as tf
+
         return tf.reshape(numbers, tf.concat([tf.shape(rows)[:-1], shape], axis=0))
 
 

@@ -128,12 +128,12 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def writer(
-        self, client: reverb.Client, num_environments: int, *, should_stop: Callable[[], bool]
+        self, server_address: str, num_environments: int, *, should_stop: Callable[[], bool]
     ) -> Writer:
         """What the actor of so many environments writes to.
 
         Args:
-            client: of the server, which must be up.
+            server_address: of the Reverb server, "host:port", which must be up.
             num_environments: N.
             should_stop: asked every 0.1 s while `append` waits; when it is true, that returns.
         """

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-import numpy.typing as npt
-import tensorflow as tf
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import tensorflow as tf
 
-Array: TypeAlias = npt.NDArray[Any] | tf.Tensor | Any
-Seed: TypeAlias = tf.Tensor  # int32 [2]: a seed for TensorFlow's stateless random operations.
+# Texts, as actors need no TensorFlow.
+Array: TypeAlias = "npt.NDArray[Any] | tf.Tensor | Any"
+Seed: TypeAlias = "tf.Tensor"  # int32 [2]: a seed for TensorFlow's stateless random operations.
 
 
 class Transition(NamedTuple):

@@ -4,7 +4,6 @@ import weakref
 import numpy as np
 import psutil
 import pytest
-import reverb
 import tensorflow as tf
 import tensorflow_probability as tfp
 from hypothesis import given, settings
@@ -276,7 +275,7 @@ def written_to_reverb(make, num_steps, segment_length=4):
     table = make_table(config, RowLayout(spec), samples_per_insert=1.0, steps_per_call=1)
     with serve(as_queue(table)) as address:
         batch = make()
-        writer = SegmentWriter(reverb.Client(address), len(batch), config, RowLayout(spec))
+        writer = SegmentWriter(address, len(batch), config, RowLayout(spec))
         actor = Actor(Fixed(), batch, writer, seed=0, parameters=None)
         steps = [actor.step() for _ in range(num_steps)]
         actor.close()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from quinoa.agents.replay.dataset import superbatches
+from typing import TYPE_CHECKING
+
+from quinoa import lazy
+from quinoa.agents.replay.items import TABLE
 from quinoa.agents.replay.memory import MemoryReplay
-from quinoa.agents.replay.server import wait_for_server
+from quinoa.agents.replay.server import wait_for_server, wait_to_write
 from quinoa.agents.replay.source import UniformReplay
-from quinoa.agents.replay.tables import TABLE, make_table
 from quinoa.agents.replay.writer import SegmentWriter
+
+if TYPE_CHECKING:
+    from quinoa.agents.replay.dataset import superbatches
+    from quinoa.agents.replay.tables import make_table
 
 __all__ = [
     "TABLE",
@@ -17,4 +23,14 @@ __all__ = [
     "make_table",
     "superbatches",
     "wait_for_server",
+    "wait_to_write",
 ]
+
+# These import TensorFlow, which actors, who only write, do not need.
+__getattr__ = lazy.attributes(
+    __name__,
+    {
+        "make_table": "quinoa.agents.replay.tables",
+        "superbatches": "quinoa.agents.replay.dataset",
+    },
+)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.agents.replay import tables
+from quinoa.agents.replay.items import TABLE
 from quinoa.agents.replay.server import wait_for_server
 from quinoa.agents.rows import RowLayout, valid
 from quinoa.agents.types import Transition
@@ -119,7 +120,7 @@ def _pipeline(
     def sample_until_timeout(_: tf.Tensor) -> tf.data.Dataset:
         return reverb.TrajectoryDataset(
             server_address,
-            tables.TABLE,
+            TABLE,
             dtypes=signature.dtype,
             shapes=signature.shape,
             max_in_flight_samples_per_worker=in_flight,
@@ -169,11 +170,11 @@ def check_signature(information: Mapping[str, Any], server_address: str, signatu
     Raises:
         ValueError: there is no such table, or its items have another form.
     """
-    if tables.TABLE not in information:
-        raise ValueError(f"The Reverb server at {server_address} has no table {tables.TABLE!r}.")
+    if TABLE not in information:
+        raise ValueError(f"The Reverb server at {server_address} has no table {TABLE!r}.")
     found, wanted = (
         tf.nest.map_structure(lambda of: f"{of.dtype.name} {of.shape}", each)
-        for each in (information[tables.TABLE].signature, signature)
+        for each in (information[TABLE].signature, signature)
     )
     if found != wanted:
         raise ValueError(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import reverb
+from quinoa.agents.replay import items
+
+if TYPE_CHECKING:
+    import reverb
 
 # Seconds for which a server is waited for: as long as one takes that reads a large checkpoint on a
 # busy machine; and how long one question lasts before `should_stop` is asked again.
 _TIMEOUT_S = 300.0
 _ANSWER_S = 1
+
+_Answer = TypeVar("_Answer")
 
 
 def wait_for_server(
@@ -29,15 +34,51 @@ def wait_for_server(
     Raises:
         ConnectionError: it has not answered for 300 s.
     """
+    import reverb
+
+    answer: Mapping[str, Any] | None = _answer(
+        lambda: client.server_info(_ANSWER_S),
+        (reverb.errors.ReverbError, RuntimeError),
+        client.server_address,
+        should_stop,
+    )
+    return answer or {}
+
+
+def wait_to_write(server_address: str, should_stop: Callable[[], bool] | None = None) -> bool:
+    """Does the same for one that only writes to the server, without importing TensorFlow.
+
+    Args:
+        server_address: "host:port".
+        should_stop: see `wait_for_server`.
+
+    Returns:
+        Whether it has answered; False if `should_stop` ended the wait.
+
+    Raises:
+        ConnectionError: see `wait_for_server`.
+    """
+
+    def ask() -> bool:
+        items.ask(server_address, _ANSWER_S)
+        return True
+
+    return _answer(ask, (RuntimeError,), server_address, should_stop) is not None
+
+
+def _answer(
+    ask: Callable[[], _Answer],
+    failures: tuple[type[Exception], ...],
+    address: str,
+    should_stop: Callable[[], bool] | None,
+) -> _Answer | None:
     deadline = time.monotonic() + _TIMEOUT_S
     while should_stop is None or not should_stop():
         try:
-            tables: Mapping[str, Any] = client.server_info(_ANSWER_S)
-            return tables
-        except (reverb.errors.ReverbError, RuntimeError) as error:
+            return ask()
+        except failures as error:
             if time.monotonic() >= deadline:
                 raise ConnectionError(
-                    f"No Reverb server answers at {client.server_address} within {_TIMEOUT_S:.0f} "
-                    "s."
+                    f"No Reverb server answers at {address} within {_TIMEOUT_S:.0f} s."
                 ) from error
-    return {}
+    return None

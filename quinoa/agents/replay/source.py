@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-
-import reverb
+from typing import TYPE_CHECKING
 
 from quinoa.agents.config import OffPolicyConfig
-from quinoa.agents.replay.dataset import superbatches
 from quinoa.agents.replay.memory import MemoryReplay
-from quinoa.agents.replay.tables import make_table
 from quinoa.agents.replay.writer import SegmentWriter
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.source import Source
 from quinoa.agents.types import Transition
+
+if TYPE_CHECKING:
+    import reverb
 
 
 class UniformReplay(Source):
@@ -40,6 +40,8 @@ class UniformReplay(Source):
 
     def tables(self) -> Sequence[reverb.Table]:
         """See the base class."""
+        from quinoa.agents.replay.tables import make_table
+
         table = make_table(
             self._config,
             self.layout,
@@ -49,11 +51,11 @@ class UniformReplay(Source):
         return [table]
 
     def writer(
-        self, client: reverb.Client, num_environments: int, *, should_stop: Callable[[], bool]
+        self, server_address: str, num_environments: int, *, should_stop: Callable[[], bool]
     ) -> SegmentWriter:
         """See the base class."""
         return SegmentWriter(
-            client, num_environments, self._config, self.layout, should_stop=should_stop
+            server_address, num_environments, self._config, self.layout, should_stop=should_stop
         )
 
     def superbatches(
@@ -64,6 +66,8 @@ class UniformReplay(Source):
         should_stop: Callable[[], bool] | None = None,
     ) -> Generator[Transition, None, None]:
         """See the base class; whose transitions they are makes no difference."""
+        from quinoa.agents.replay.dataset import superbatches
+
         del fingerprint
         return superbatches(
             server_address,

@@ -40,9 +40,8 @@ import reverb
 import tensorflow as tf
 
 from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay.items import TABLE
 from quinoa.agents.rows import RowLayout
-
-TABLE = "transitions"
 
 
 def segments_per_superbatch(config: OffPolicyConfig, steps_per_call: int) -> int:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import reverb
 
 from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay.items import ItemWriter
 from quinoa.agents.replay.segments import SegmentBuffer
-from quinoa.agents.replay.tables import TABLE
 from quinoa.agents.rows import FloatArray, RowLayout
 from quinoa.agents.types import Transition
 
@@ -28,7 +27,7 @@ class SegmentWriter:
 
     def __init__(
         self,
-        client: reverb.Client,
+        server_address: str,
         num_environments: int,
         config: OffPolicyConfig,
         layout: RowLayout,
@@ -38,7 +37,7 @@ class SegmentWriter:
         """Connects to the server, which must be up.
 
         Args:
-            client: of the server with the table `TABLE`.
+            server_address: "host:port".
             num_environments: N.
             config: the agent's configuration.
             layout: of the rows.
@@ -48,10 +47,7 @@ class SegmentWriter:
         self._buffer = SegmentBuffer(num_environments, config.segment_length, layout)
         self._max_pending = num_environments
         self._should_stop = should_stop or (lambda: False)
-        self._writer = client.trajectory_writer(num_keep_alive_refs=1)
-        # A chunk for each segment, sent at once: chunks of several would keep evicted segments in
-        # the server's memory for as long as one of their neighbours is left.
-        self._writer.configure((), num_keep_alive_refs=1, max_chunk_length=1)
+        self._writer = ItemWriter(server_address, 1)
         self._closed = False
 
     def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
@@ -73,7 +69,7 @@ class SegmentWriter:
         finished = self._buffer.append(transitions, valid)
         if finished:
             self._create_items(finished)
-            while not self._flushed(self._max_pending, _WAIT_S) and not self._should_stop():
+            while not self._writer.flush(self._max_pending, _WAIT_S) and not self._should_stop():
                 pass
 
     def close(self, timeout_s: float = 3.0) -> bool:
@@ -91,20 +87,12 @@ class SegmentWriter:
         self._closed = True
         deadline = time.monotonic() + timeout_s
         self._create_items(self._buffer.flush())
-        complete = self._flushed(0, 0.0)
+        complete = self._writer.flush(0, 0.0)
         while not complete and (left := deadline - time.monotonic()) > 0:
-            complete = self._flushed(0, min(left, _WAIT_S))
+            complete = self._writer.flush(0, min(left, _WAIT_S))
         self._writer.close()
         return complete
 
     def _create_items(self, segments: Sequence[FloatArray]) -> None:
         for segment in segments:
-            self._writer.append(segment)
-            self._writer.create_item(TABLE, 1.0, self._writer.history[-1])
-
-    def _flushed(self, max_pending: int, timeout_s: float) -> bool:
-        try:
-            self._writer.flush(max_pending, timeout_ms=max(1, round(1000 * timeout_s)))
-        except reverb.errors.DeadlineExceededError:
-            return False
-        return True
+            self._writer.write([segment])

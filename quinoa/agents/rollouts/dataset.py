@@ -15,6 +15,7 @@ from quinoa.agents.config import OnPolicyConfig
 from quinoa.agents.replay import TABLE
 from quinoa.agents.replay.dataset import check_signature
 from quinoa.agents.replay.server import wait_for_server
+from quinoa.agents.rollouts.writer import FIELDS
 from quinoa.agents.rows import FloatArray, RowLayout
 from quinoa.agents.types import Transition
 
@@ -126,7 +127,7 @@ def _take_segments(
             count = client.server_info(_ANSWER_S)[TABLE].current_size
             for sample in client.sample(TABLE, count, emit_timesteps=False) if count else ():
                 # In the order of the signature.
-                data = dict(zip(_FIELDS, sample.data, strict=True))
+                data = dict(zip(FIELDS, sample.data, strict=True))
                 taken.put(_Segment(int(data["fingerprint"]), data["rows"]))
         except (reverb.errors.ReverbError, RuntimeError):
             # The server is being started again.
@@ -134,10 +135,6 @@ def _take_segments(
         except Exception as error:
             taken.put(error)
             return
-
-
-# What an item has, in the order in which Reverb, as `tf.nest`, flattens it.
-_FIELDS = ("fingerprint", "rows")
 
 
 def _signature(config: OnPolicyConfig, layout: RowLayout) -> dict[str, tf.TensorSpec]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-
-import reverb
+from typing import TYPE_CHECKING
 
 from quinoa.agents.config import OnPolicyConfig
-from quinoa.agents.rollouts.dataset import fresh_batches, make_queue
 from quinoa.agents.rollouts.memory import RolloutMemory
 from quinoa.agents.rollouts.writer import RolloutWriter, SynchronizedParameters
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.source import Parameters, Source, Writer
 from quinoa.agents.types import Transition
+
+if TYPE_CHECKING:
+    import reverb
 
 
 class Rollouts(Source):
@@ -52,14 +53,16 @@ class Rollouts(Source):
 
     def tables(self) -> Sequence[reverb.Table]:
         """See the base class."""
+        from quinoa.agents.rollouts.dataset import make_queue
+
         return [make_queue(self._config, self.layout)]
 
     def writer(
-        self, client: reverb.Client, num_environments: int, *, should_stop: Callable[[], bool]
+        self, server_address: str, num_environments: int, *, should_stop: Callable[[], bool]
     ) -> RolloutWriter:
         """See the base class."""
         return RolloutWriter(
-            client,
+            server_address,
             num_environments,
             self._config,
             self.layout,
@@ -83,6 +86,8 @@ class Rollouts(Source):
         should_stop: Callable[[], bool] | None = None,
     ) -> Generator[Transition, None, None]:
         """See the base class."""
+        from quinoa.agents.rollouts.dataset import fresh_batches
+
         return fresh_batches(
             server_address,
             self._config,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import reverb
 
 from quinoa.agents.config import OnPolicyConfig
-from quinoa.agents.replay import TABLE
+from quinoa.agents.replay.items import ItemWriter
 from quinoa.agents.rollouts.buffer import RolloutBuffer
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.source import Parameters
@@ -24,6 +24,8 @@ _WAIT_S = 0.1
 NEWER_PARAMETERS_S = 10.0
 # Seconds from one look for newer parameters to the next.
 _LOOK_S = 0.001
+# What an item has, in the order in which Reverb, as `tf.nest`, flattens it.
+FIELDS = ("fingerprint", "rows")
 
 
 class RolloutWriter:
@@ -34,7 +36,7 @@ class RolloutWriter:
 
     def __init__(
         self,
-        client: reverb.Client,
+        server_address: str,
         num_environments: int,
         config: OnPolicyConfig,
         layout: RowLayout,
@@ -45,7 +47,7 @@ class RolloutWriter:
         """Connects to the server, which must be up.
 
         Args:
-            client: of the server.
+            server_address: "host:port".
             num_environments: N, of this actor.
             config: of the agent.
             layout: of its rows.
@@ -56,9 +58,7 @@ class RolloutWriter:
         self._buffer = RolloutBuffer(num_environments, config.segment_length, layout)
         self._of_each = of_each
         self._should_stop = should_stop
-        self._writer = client.trajectory_writer(num_keep_alive_refs=1)
-        self._writer.configure(("rows",), num_keep_alive_refs=1, max_chunk_length=1)
-        self._writer.configure(("fingerprint",), num_keep_alive_refs=1, max_chunk_length=1)
+        self._writer = ItemWriter(server_address, len(FIELDS))
         self._fingerprint = 0
         self._left = 0
 
@@ -94,25 +94,17 @@ class RolloutWriter:
             return
         self._left -= 1
         for segment in segments:
-            self._writer.append({"rows": segment, "fingerprint": np.int64(self._fingerprint)})
-            history = self._writer.history
-            item = {name: history[name][-1] for name in ("rows", "fingerprint")}
-            self._writer.create_item(TABLE, 1.0, item)
-        while not self._flushed() and not self._should_stop():
+            item: dict[str, npt.NDArray[Any]]
+            item = {"rows": segment, "fingerprint": np.array(self._fingerprint, np.int64)}
+            self._writer.write([item[name] for name in FIELDS])
+        while not self._writer.flush(0, _WAIT_S) and not self._should_stop():
             pass
 
     def close(self) -> None:
         """Closes the connection; a segment that is not complete is dropped."""
         self._left = 0
-        self._flushed()
+        self._writer.flush(0, _WAIT_S)
         self._writer.close()
-
-    def _flushed(self) -> bool:
-        try:
-            self._writer.flush(0, timeout_ms=round(1000 * _WAIT_S))
-        except reverb.errors.DeadlineExceededError:
-            return False
-        return True
 
 
 class SynchronizedParameters:

@@ -89,15 +89,15 @@ class ActorNode:
             period_s=source.polling_period_s,
             tolerance_s=UNREACHABLE_S,
         )
-        replay_client = None
+        replay_address = None
         if parameters.wait_for_first(should_stop):
-            replay_client = self._replay.connect(should_stop)
-        if replay_client is None:
+            replay_address = self._replay.connect(should_stop)
+        if replay_address is None:
             parameters.close()
             environments.close()
             return
-        should_stop = self._replay.failing_where_moved(replay_client, should_stop)
-        writer = source.writer(replay_client, len(environments), should_stop=should_stop)
+        should_stop = self._replay.failing_where_moved(replay_address, should_stop)
+        writer = source.writer(replay_address, len(environments), should_stop=should_stop)
         acting = Acting(
             experiment,
             self._index,

@@ -148,52 +148,50 @@ class ReplayPeer:
             raise
         return information
 
-    def connect(self, should_stop: Callable[[], bool]) -> reverb.Client | None:
-        """Waits until the server answers, wherever it is by then.
+    def connect(self, should_stop: Callable[[], bool]) -> str | None:
+        """Waits until the server answers, wherever it is by then, for one that writes to it.
 
         Args:
             should_stop: asked every second; ends the wait when it is true.
 
         Returns:
-            A client of the server; None if `should_stop` ended the wait.
+            The address of the server; None if `should_stop` ended the wait.
 
         Raises:
             ConnectionError: it has not answered for 300 s at the same address.
             LookupError, OSError: see `Addresses.address_of`.
         """
-        import reverb
-
-        from quinoa.agents.replay import wait_for_server
+        from quinoa.agents.replay import wait_to_write
 
         while not should_stop():
-            client = reverb.Client(self._addresses.address_of(Role.REPLAY))
-            if wait_for_server(client, self._ended_by_move(client.server_address, should_stop)):
-                return client
+            address = self._addresses.address_of(Role.REPLAY)
+            if wait_to_write(address, self._ended_by_move(address, should_stop)):
+                return address
         return None
 
     def failing_where_moved(
-        self, client: reverb.Client, should_stop: Callable[[], bool]
+        self, server_address: str, should_stop: Callable[[], bool]
     ) -> Callable[[], bool]:
-        """The same question; it raises when the server is no longer where a client writes to.
+        """The same question; it raises when the server is no longer where it is written to.
 
         What a writer has sent and the server has not confirmed may be in a checkpoint that the
         moved server has loaded, or not. Sent again by another writer, it might be there twice. So
         the process that writes is to fail, and to be started again without it.
 
         Args:
-            client: of the writer.
+            server_address: that is written to.
             should_stop: the question.
 
         Raises (when it is asked):
             ServiceMovedError: the server has moved.
         """
-        watch = MoveWatch(self._addresses, Role.REPLAY, client.server_address)
+        watch = MoveWatch(self._addresses, Role.REPLAY, server_address)
 
         def ask() -> bool:
             if watch.moved_to is not None:
                 raise ServiceMovedError(
-                    f"The replay server has moved from {client.server_address} to "
-                    f"{watch.moved_to}; what was on its way to it is not sent again."
+                    f"The replay server has moved from {server_address} to {watch.moved_to}; "
+                    "what was on its way to it is not sent again."
                 )
             return should_stop()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import reverb
 
-from quinoa.agents.replay import tables
+from quinoa.agents.replay import TABLE
 from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.nodes import heartbeat
@@ -71,7 +71,7 @@ class ReplayNode:
 
     def save(self) -> bool:
         """Writes a checkpoint while the server serves; returns whether there is one."""
-        info = self._client.server_info(_SERVER_TIMEOUT_S)[tables.TABLE]
+        info = self._client.server_info(_SERVER_TIMEOUT_S)[TABLE]
         item_bytes = self._source.item_bytes + _ITEM_BYTES
         return self._saver.save(
             inserted=info.rate_limiter_info.insert_stats.completed,

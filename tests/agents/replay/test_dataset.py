@@ -36,7 +36,7 @@ def freely_sampled(table):
 
 def write(address, config, streams):
     """Writes the numbers [T, N], T steps of N environments."""
-    writer = SegmentWriter(reverb.Client(address), streams.shape[1], config, LAYOUT)
+    writer = SegmentWriter(address, streams.shape[1], config, LAYOUT)
     for numbers in streams:
         writer.append(numbered(numbers, SPEC))
     assert writer.close()

@@ -30,7 +30,7 @@ class Run:
 
     def _act(self, index):
         writer = SegmentWriter(
-            reverb.Client(self._address),
+            self._address,
             self._num_environments,
             self._config,
             LAYOUT,
@@ -145,7 +145,7 @@ def test_nothing_is_drawn_before_the_least_size_and_then_a_superbatch_without_mo
     config = OffPolicyConfig(segment_length=4, batch_size=8, min_replay_size=40)
     table = make_table(config, LAYOUT, samples_per_insert=2.0, steps_per_call=10)
     with serve(table) as address:
-        writer = SegmentWriter(reverb.Client(address), 1, config, LAYOUT)
+        writer = SegmentWriter(address, 1, config, LAYOUT)
         for i in range(39):
             writer.append(numbered(np.array([i]), SPEC))
         started = time.monotonic()

@@ -98,7 +98,7 @@ def test_every_transition_is_stored_once_until_it_is_evicted(
     )
     table = make_table(config, RowLayout(spec), samples_per_insert=1.0, steps_per_call=1)
     with serve(as_queue(table)) as address:
-        writer = SegmentWriter(reverb.Client(address), len(scripts), config, RowLayout(spec))
+        writer = SegmentWriter(address, len(scripts), config, RowLayout(spec))
         actions = play(scripts, num_steps, writer, seed)
         assert writer.close()
         held = drain(address, spec)
@@ -167,7 +167,7 @@ def test_a_closed_rate_limiter_blocks_the_actor_with_a_bounded_number_on_the_way
             waits.append(time.monotonic())
             return len(waits) == 3
 
-        writer = SegmentWriter(reverb.Client(address), 2, config, LAYOUT, should_stop=should_stop)
+        writer = SegmentWriter(address, 2, config, LAYOUT, should_stop=should_stop)
         appended = 0
         while len(waits) < 3 and appended < 100:
             writer.append(numbered(np.array([1, 2]), SPEC))
@@ -186,7 +186,7 @@ def test_a_closed_rate_limiter_blocks_the_actor_with_a_bounded_number_on_the_way
 def test_blocked_segments_arrive_once_the_learner_draws():
     config = OffPolicyConfig(segment_length=2)
     with serve(limited_table(config)) as address:
-        writer = SegmentWriter(reverb.Client(address), 2, config, LAYOUT, should_stop=lambda: True)
+        writer = SegmentWriter(address, 2, config, LAYOUT, should_stop=lambda: True)
         for i in range(10):
             writer.append(numbered(np.array([2 * i, 2 * i + 1]), SPEC))
         assert settled_size(address, 8) == 8
@@ -200,7 +200,7 @@ def test_close_writes_the_last_transitions_once():
     config = OffPolicyConfig(segment_length=4)
     table = make_table(config, LAYOUT, samples_per_insert=1.0, steps_per_call=1)
     with serve(as_queue(table)) as address:
-        writer = SegmentWriter(reverb.Client(address), 2, config, LAYOUT)
+        writer = SegmentWriter(address, 2, config, LAYOUT)
         for i in range(5):
             writer.append(numbered(np.array([i, 100 + i]), SPEC))
         assert settled_size(address, 2) == 2
@@ -216,7 +216,7 @@ def test_a_server_for_another_environment_is_refused():
     config = OffPolicyConfig(segment_length=1)
     table = make_table(config, RowLayout(make_spec(7)), samples_per_insert=1.0, steps_per_call=1)
     with serve(table) as address:
-        writer = SegmentWriter(reverb.Client(address), 1, config, LAYOUT)
+        writer = SegmentWriter(address, 1, config, LAYOUT)
         with pytest.raises((ValueError, RuntimeError), match="signature"):
             writer.append(numbered(np.array([1]), SPEC))
         writer.close(0.1)

@@ -37,7 +37,7 @@ class Actors(threading.Thread):
         policy = Fixed()
         client = ParameterClient(self.published.get, policy, period_s=SOURCE.polling_period_s)
         assert client.wait_for_first(self.stopped.is_set)
-        writer = SOURCE.writer(reverb.Client(self.address), 2, should_stop=self.stopped.is_set)
+        writer = SOURCE.writer(self.address, 2, should_stop=self.stopped.is_set)
         parameters = SynchronizedParameters(
             client, writer, should_stop=self.stopped.is_set, patience_s=self.patience_s
         )

@@ -87,9 +87,9 @@ class Acting(threading.Thread):
         self._should_stop = threading.Event()
         environments = of.make_environments(4, "actor", index)
         policy = registry.load(of.agent).agent_class.make_policy(of.config, of.spec())
-        client = reverb.Client(f"localhost:{port}")
-        client.server_info(60)
-        writer = SegmentWriter(client, 4, replay_config(of), RowLayout(of.spec()))
+        address = f"localhost:{port}"
+        reverb.Client(address).server_info(60)
+        writer = SegmentWriter(address, 4, replay_config(of), RowLayout(of.spec()))
         self._actor = Actor(policy, environments, writer, seed=index, parameters=None)
         self._writer = writer
         self.start()
