@@ -18,6 +18,7 @@ from quinoa.launch.commands import train
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running.new_experiment import make_experiment
 from quinoa.launch.experiment.saved import load
+from quinoa.launch.machine.sizing import LearnerHost
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.environments import packages
@@ -345,6 +346,13 @@ def test_how_many_threads_a_learner_has_on_a_cluster_is_not_this_machines_matter
     )
     cli._parse("train", values, ["--engine=ray", "--learner_threads=3"])
     assert make_experiment(values, {}).learner_threads == 3
+
+
+def test_other_sizes_are_for_the_host_that_the_learner_will_have():
+    values = train_flags.define()
+    cli._parse("train", values, ["--engine=ray"])
+    experiment = make_experiment(values, {}, learner_host=lambda of: LearnerHost(8, gpu=True))
+    assert (experiment.steps_per_call, experiment.learner_threads) == (200, None)
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,18 @@ _MEMORY_SHARE = 0.8
 _CGROUP = Path("/sys/fs/cgroup")
 
 
+class LearnerHost(NamedTuple):
+    """The machine that a run's learner is on, as far as sizes depend on it.
+
+    Attributes:
+        cores: how many cores the learner may use.
+        gpu: whether it has a GPU.
+    """
+
+    cores: int
+    gpu: bool
+
+
 class Sizes(NamedTuple):
     """The sizes of a run.
 
@@ -52,24 +64,23 @@ class Sizes(NamedTuple):
     learner_threads: int
 
 
-def choose(config: AgentConfig, *, num_actors: int, cores: int, gpu: bool) -> Sizes:
+def choose(config: AgentConfig, *, num_actors: int, host: LearnerHost) -> Sizes:
     """Chooses the sizes of a run.
 
     Args:
         config: the agent's config.
         num_actors: the run's actors.
-        cores: how many cores the run may use.
-        gpu: whether the learner has a GPU.
+        host: that of the learner.
     """
-    steps_per_call = _STEPS_PER_CALL_ON_GPU if gpu else _STEPS_PER_CALL
+    steps_per_call = _STEPS_PER_CALL_ON_GPU if host.gpu else _STEPS_PER_CALL
     if isinstance(config, OnPolicyConfig):
         # Each gradient step is on what was acted with the parameters of the one before.
         steps_per_call = 1
-    rate = _LEARNER_RATE_ON_GPU if gpu else _LEARNER_RATE_PER_CORE * cores
+    rate = _LEARNER_RATE_ON_GPU if host.gpu else _LEARNER_RATE_PER_CORE * host.cores
     return Sizes(
         environments_per_actor=_environments(config, num_actors, rate),
         steps_per_call=steps_per_call,
-        learner_threads=cores,
+        learner_threads=host.cores,
     )
 
 

@@ -7,9 +7,9 @@ from quinoa.launch.machine import sizing
 ROW_WIDTH = 43
 
 
-def choose(config=None, **changes):
-    arguments = {"num_actors": 2, "cores": 2, "gpu": False, **changes}
-    return sizing.choose(config or OffPolicyConfig(), **arguments)
+def choose(config=None, *, num_actors=2, cores=2, gpu=False):
+    host = sizing.LearnerHost(cores, gpu)
+    return sizing.choose(config or OffPolicyConfig(), num_actors=num_actors, host=host)
 
 
 def test_a_small_machine_needs_few_environments():

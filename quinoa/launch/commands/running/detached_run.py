@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import sys
 import time
@@ -15,7 +16,7 @@ from quinoa.launch.commands.options import field_flags
 from quinoa.launch.commands.running import hosted_run, one_run
 from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
 from quinoa.launch.engines import signals
-from quinoa.launch.engines.ray import connection, run_server
+from quinoa.launch.engines.ray import connection, placement, run_server
 from quinoa.launch.engines.ray.run_server import News
 from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.errors import ExperimentError, RunError
@@ -75,7 +76,12 @@ def start(
         given = {"resume": str(folder.root)}
     else:
         # What can be checked here is refused before anything starts in the cluster.
-        experiment = make_experiment(values, inherited, environment)
+        experiment = make_experiment(
+            values,
+            inherited,
+            environment,
+            learner_host=functools.partial(placement.learner_host, actor_cpus=values.actor_cpus),
+        )
         check_environment(experiment)
         folder = one_run.new_folder(values, experiment, place)
         given = {"folder": str(folder.root)}

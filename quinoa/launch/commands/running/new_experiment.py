@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -21,12 +21,15 @@ from quinoa.launch.experiment import Experiment, agent_path, environment_path
 if TYPE_CHECKING:
     from quinoa.agents.config import AgentConfig
     from quinoa.environments.source import EnvironmentSource
+    from quinoa.launch.machine.sizing import LearnerHost
 
 
 def make_experiment(
     values: flags.FlagValues,
     inherited: Mapping[str, str],
     environment: EnvironmentSource | None = None,
+    *,
+    learner_host: Callable[[Experiment], LearnerHost] | None = None,
 ) -> Experiment:
     """Makes an experiment from flags, and chooses the sizes that are not given.
 
@@ -38,6 +41,7 @@ def make_experiment(
             values, if there is a preset.
         inherited: the environment variables for the run's processes.
         environment: an object that makes the environment, instead of what `--env` names.
+        learner_host: says what the learner's host has, if that is not this machine.
 
     Raises:
         ExperimentError: the experiment cannot be run.
@@ -71,15 +75,14 @@ def make_experiment(
             environment_maker=environment.maker,
         )
     experiment = Experiment(**{name: it for name, it in given.items() if it is not None})
-    sizes = sizing.choose(
-        experiment.config,
-        num_actors=experiment.num_actors,
-        cores=sizing.usable_cores(),
-        gpu=sizing.has_gpu(inherited),
-    )
+    if learner_host is None:
+        host = sizing.LearnerHost(sizing.usable_cores(), sizing.has_gpu(inherited))
+    else:
+        host = learner_host(experiment)
+    sizes = sizing.choose(experiment.config, num_actors=experiment.num_actors, host=host)
     chosen = {name: size for name, size in sizes._asdict().items() if given[name] is None}
     if ENGINES[values.engine].is_detached:
-        # The learner is on another machine, and its engine finds out what that one has.
+        # Its engine chooses the host when the run starts, and again if that is lost.
         chosen.pop("learner_threads", None)
     return dataclasses.replace(experiment, **chosen)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -25,6 +25,7 @@ from quinoa.launch.machine.start_folder import StartFolder
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
     from quinoa.launch.experiment import Experiment
+    from quinoa.launch.machine.sizing import LearnerHost
     from quinoa.launch.run.run_folder import RunFolder
     from quinoa.launch.train import Summary, View
 
@@ -64,7 +65,8 @@ def run(
     # First what can be checked without TensorFlow, whose import takes seconds.
     new = None
     if values.resume is None:
-        new = make_experiment(values, inherited, environment)
+        with _learner_host(values) as learner_host:
+            new = make_experiment(values, inherited, environment, learner_host=learner_host)
         check_environment(new)
     context = ProcessContext(inherited, start.path)
     call: Call = call_here
@@ -110,6 +112,20 @@ def run(
 def _without_caller(function: Callable[[], None], caller: Caller) -> None:
     del caller
     function()
+
+
+@contextlib.contextmanager
+def _learner_host(
+    values: flags.FlagValues,
+) -> Iterator[Callable[[Experiment], LearnerHost] | None]:
+    """What says within the context what the learner's host has; None if it is this machine."""
+    if not ENGINES[values.engine].is_detached:
+        yield None
+        return
+    from quinoa.launch.engines.ray import connection, placement
+
+    with connection.connected(values.ray_address):
+        yield functools.partial(placement.learner_host, actor_cpus=values.actor_cpus)
 
 
 def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.machine.sizing import LearnerHost
 from quinoa.launch.run.roles import Role
 
 if TYPE_CHECKING:
@@ -69,6 +70,22 @@ def learner_threads(
     of_cluster = sum(host.get("CPU", 0.0) for host in hosts)
     acting = actor_cpus * (experiment.num_actors + 1)
     return max(math.floor(min(of_host, of_cluster - acting) - beside), 1)
+
+
+def learner_host(experiment: Experiment, *, actor_cpus: float) -> LearnerHost:
+    """What the learner may have in the cluster that this process is connected to.
+
+    Args:
+        experiment: what is to be run.
+        actor_cpus: see `needs`.
+    """
+    import ray
+
+    hosts = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    threads = experiment.learner_threads
+    if threads is None:
+        threads = learner_threads(hosts, hosts, experiment, actor_cpus=actor_cpus)
+    return LearnerHost(threads, gpu=any(host.get("GPU", 0.0) >= 1 for host in hosts))
 
 
 def check(totals: Mapping[str, float], experiment: Experiment, *, actor_cpus: float) -> None:

@@ -2,7 +2,9 @@ import pytest
 
 from quinoa.launch.engines.ray import placement
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.machine.sizing import LearnerHost
 from quinoa.launch.run.roles import Role
+from tests.launch.engines.ray import fake_ray
 from tests.launch.helpers import experiment
 
 
@@ -74,3 +76,17 @@ def test_a_learner_that_can_be_on_one_host_alone_gets_no_more_than_that_has():
     of = experiment(learner_threads=None)
     assert placement.learner_threads(hosts, hosts[:1], of, actor_cpus=0.5) == 2
     placement.check_host(hosts[0], experiment(learner_threads=2), has_gpus=False)
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, 6), (3, 3)])
+def test_the_host_that_a_learner_will_have_is_one_with_a_gpu_that_is_alive(
+    monkeypatch, given, threads
+):
+    ray = fake_ray.install(monkeypatch)
+    vars(ray)["nodes"] = lambda: [
+        {"Alive": False, "Resources": {}},
+        {"Alive": True, "Resources": {"CPU": 64.0}},
+        {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 1.0}},
+    ]
+    of = experiment(learner_threads=given)
+    assert placement.learner_host(of, actor_cpus=1.0) == LearnerHost(threads, gpu=True)
