@@ -122,8 +122,7 @@ FAULTS = (
     Fault("a link of 200 ms that loses 2 % for 30 s", _slow, 4),
     Fault("full disk of a host for 15 s", _fill_disk, 4),
     Fault("SIGKILL to a gateway", _kill_one("engines.ray.gateway.main"), 6),
-    Fault("SIGKILL to the actor of a host's network", _kill_one("ray::HostAgent"), 6),
-    Fault("SIGKILL to the actor of a node", _kill_one("ray::NodeHost"), 6),
+    Fault("SIGKILL to the actor of a host", _kill_one("ray::HostAgent"), 12),
     Fault("SIGKILL to the supervisor", _kill_one("ray::RunServer"), 4),
     Fault("SIGKILL to Ray's node", _kill_raylet, 4),
     Fault(

@@ -46,6 +46,7 @@ class RayHosts(Hosts):
         *,
         cpus: int = 2,
         head_cpus: int | None = None,
+        gpus: int = 0,
         object_store_mb: int = 80,
         disk_mb: int = 512,
         share: Sequence[Path] = (),
@@ -57,6 +58,7 @@ class RayHosts(Hosts):
             count: how many hosts there are at first.
             cpus: how many CPUs each tells Ray that it has.
             head_cpus: how many the head does, if not as many.
+            gpus: how many GPUs each tells Ray that it has.
             object_store_mb: each node's shared memory.
             disk_mb: see `Hosts`.
             share: see `Hosts`.
@@ -67,6 +69,7 @@ class RayHosts(Hosts):
         self.address = ""
         self._cpus = cpus
         self._head_cpus = cpus if head_cpus is None else head_cpus
+        self._gpus = gpus
         self._object_store_mb = object_store_mb
         self._system_config = dict(system_config)
 
@@ -78,6 +81,7 @@ class RayHosts(Hosts):
         """
         command = ["ray", "start", f"--node-ip-address={host.address}", "--disable-usage-stats"]
         command += [f"--num-cpus={self._head_cpus if host is self.head else self._cpus}"]
+        command += [f"--num-gpus={self._gpus}"] if self._gpus else []
         command += [f"--object-store-memory={self._object_store_mb * 1_000_000}"]
         if host is self.head:
             command += ["--head", f"--port={PORT}", "--include-dashboard=false", "--no-monitor"]

@@ -134,7 +134,6 @@ import courier, time
 server = courier.Server(name="open")
 server.Bind("report", lambda argument: None)
 server.Start()
-print(server.port, flush=True)
 time.sleep(600)
 """
 
@@ -171,6 +170,8 @@ def test_a_stranger_reaches_nothing_of_a_run(cluster):
 
 
 def test_actors_of_a_lost_host_start_elsewhere(cluster, shared):
+    # Besides the head, the host of the services and that of the supervisor.
+    cluster.add()
     folder = shared / "lost_actors"
     training = train(cluster["h1"], folder, "--steps=30000", "--num_actors=4")
     assert wait_until(lambda: learner_steps(folder) > 0 and all_running(folder), 180)

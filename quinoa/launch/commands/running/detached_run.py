@@ -22,7 +22,6 @@ from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.run import run_folder
-from quinoa.launch.run.process_list import ListedNode
 from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.run.status import Status
@@ -185,26 +184,21 @@ def logs(folder: RunFolder, lines: int) -> dict[str, str]:
     """
     import ray
 
-    name = folder.processes.name
-    files = ray.get(_found(folder).files.remote([name]), timeout=_ANSWER_S)
-    # The run writes it when its first process has started.
-    with parsing_file(folder.processes):
-        nodes = json.loads(files.get(name, "{}")).get("nodes", ())
-        listed = [ListedNode.from_json(fields) for fields in nodes]
-    asked = {}
-    for node in listed:
-        actor = run_server.name_of_node(folder, node.name, node.restarts)
+    _found(folder)
+    prefix = run_server.prefix_of_hosts(folder)
+    names = [name for name in ray.util.list_named_actors() if name.startswith(prefix)]
+    asked = []
+    for name in names:
         with contextlib.suppress(ValueError):
-            host = ray.get_actor(actor, namespace=connection.NAMESPACE)
-            asked[node.name] = host.log.remote(lines)
-    # One whose host is gone has left no log that anyone can read.
-    answered, _ = ray.wait(list(asked.values()), num_returns=len(asked), timeout=_LOGS_S)
-    found = {}
-    for of_node, answer in asked.items():
-        if answer in answered:
-            with contextlib.suppress(ray.exceptions.RayError):
-                found[of_node] = ray.get(answer)
-    return found
+            host = ray.get_actor(name, namespace=connection.NAMESPACE)
+            asked.append(host.logs.remote(lines))
+    # One that is gone has left no log that anyone can read.
+    answered, _ = ray.wait(asked, num_returns=len(asked), timeout=_LOGS_S) if asked else ([], [])
+    found: dict[str, str] = {}
+    for answer in answered:
+        with contextlib.suppress(ray.exceptions.RayError):
+            found |= ray.get(answer)
+    return dict(sorted(found.items()))
 
 
 def _resuming(values: flags.FlagValues, folder: RunFolder, address: str) -> list[str]:

@@ -5,33 +5,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import portpicker
 
 from quinoa.launch import program
 from quinoa.launch.checkpoints import replay_checkpoints
-from quinoa.launch.engines import executables, lifecycle, node_environment, signals
+from quinoa.launch.engines import executables, lifecycle, signals
 from quinoa.launch.engines.base import ProcessContext
-from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
 from quinoa.launch.engines.local import warm_parent
-from quinoa.launch.engines.local.processes import Fork, LocalProcess
-from quinoa.launch.engines.local.warm_parent import (
-    ForkedProcess,
-    NodeProgram,
-    WarmParent,
-    WarmParentError,
-)
+from quinoa.launch.engines.local.starter import Starter
+from quinoa.launch.engines.local.warm_parent import WarmParent
 from quinoa.launch.engines.process import Start
 from quinoa.launch.engines.settings import LocalSettings
-from quinoa.launch.engines.signals import StopSignals
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import private_network, temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
-from quinoa.launch.nodes.topology import KINDS, SERVICES
+from quinoa.launch.nodes.topology import SERVICES
 from quinoa.launch.run import events
 from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.result import RunResult
@@ -81,40 +74,34 @@ class LocalEngine:
             with temporary_folder.explaining_errors():
                 nodes = executables.write(described, Path(temporary))
 
-            fork = _forking(warm, folder, stop)
+            def tell_of_loss(text: str) -> None:
+                events.append(folder.events, EventKind.WARM_PARENT_LOST, "warm-parent", text=text)
 
-            def environment(executable: NodeExecutable) -> Mapping[str, str]:
-                return node_environment.variables(
-                    executable.role, experiment, self._context.environment, temporary=temporary
-                )
-
-            def is_forked(executable: NodeExecutable) -> bool:
-                uses_tensorflow = KINDS[executable.role].uses_tensorflow
-                return uses_tensorflow and warm.can_run(environment(executable))
-
-            def start(executable: NodeExecutable) -> LocalProcess:
-                return LocalProcess.start(
-                    executable,
-                    environment=environment(executable),
-                    network=network,
-                    nice=KINDS[executable.role].nice,
-                    logs=folder.logs,
-                    folder=self._context.folder,
-                    fork=fork if is_forked(executable) else None,
-                )
+            starter = Starter(
+                experiment,
+                self._context.environment,
+                folder=self._context.folder,
+                temporary=Path(temporary),
+                logs=folder.logs,
+                network=network,
+                warm=warm,
+                # Where the run is to end, no process waits for imports.
+                give_up=lambda: stop.count > 0,
+                on_loss=tell_of_loss,
+            )
 
             # The first that is forked waits until the warm parent has imported everything, so those
             # that import for themselves start before; then the learner, for which all others wait.
-            nodes.sort(key=lambda node: (is_forked(node), node.role is not Role.LEARNER))
+            nodes.sort(key=lambda node: (starter.is_forked(node), node.role is not Role.LEARNER))
 
             def actor(index: int) -> Start:
                 added = executables.write_actor(
                     experiment, folder, addresses, index, Path(temporary)
                 )
-                return functools.partial(start, added)
+                return functools.partial(starter.start, added)
 
             return lifecycle.run(
-                [NodeStart(node.role, functools.partial(start, node)) for node in nodes],
+                [NodeStart(node.role, functools.partial(starter.start, node)) for node in nodes],
                 folder,
                 on_status,
                 stop,
@@ -134,24 +121,6 @@ class LocalEngine:
         return private_network.create_if_possible(
             _refuse_open_ports if self._settings.require_private else _note_open_ports
         )
-
-
-def _forking(warm: WarmParent, folder: RunFolder, stop: StopSignals) -> Fork:
-    """Has processes forked from a warm parent; once it is lost, says so in the run's events."""
-
-    def fork(program: NodeProgram) -> ForkedProcess | None:
-        try:
-            # Where the run is to end, it does not wait for imports.
-            return warm.fork(program, lambda: stop.count > 0)
-        except WarmParentError as error:
-            text = (
-                f"The process that nodes are forked from is lost ({error}); those that start from "
-                "now on import TensorFlow anew."
-            )
-            events.append(folder.events, EventKind.WARM_PARENT_LOST, "warm-parent", text=text)
-            return None
-
-    return fork
 
 
 def _free_addresses() -> FixedAddresses:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import portpicker
 
@@ -21,8 +20,10 @@ from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.lifecycle import NodeStart
 from quinoa.launch.engines.process import Start
-from quinoa.launch.engines.ray import connection, placement, run_server, shared_folder
-from quinoa.launch.engines.ray.node_host import NodeHost, Place, Task, carried
+from quinoa.launch.engines.ray import connection, placement, shared_folder
+from quinoa.launch.engines.ray.host_processes import HostedRun, carried
+from quinoa.launch.engines.ray.hosted_process import Task
+from quinoa.launch.engines.ray.placement import Place, Reservation
 from quinoa.launch.engines.ray.remote_process import RemoteProcess
 from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.engines.supervision import Node
@@ -30,14 +31,13 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.topology import SERVICES
+from quinoa.launch.run import events
+from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.run.status import Status
 from quinoa.launch.terminal.output import say
-
-if TYPE_CHECKING:
-    from quinoa.launch.engines.ray.hosts import Hosts
 
 
 class RayEngine:
@@ -82,25 +82,49 @@ class RayEngine:
             described = program.make_program(experiment, folder, addresses)
             with temporary_folder.explaining_errors():
                 nodes = executables.write(described, Path(temporary))
+
+            def tell(text: str) -> None:
+                events.append(folder.events, EventKind.WARM_PARENT_LOST, "warm-parent", text=text)
+
+            room = _Room(self._settings, experiment, folder, mark)
             hosts = Hosts(
                 ports,
+                HostedRun(
+                    room.experiment,
+                    environment=carried(self._context.environment),
+                    folder=self._context.folder,
+                    run=folder,
+                    mark=mark,
+                    lease_s=self._settings.lease_s,
+                ),
                 private=self._settings.private_network,
+                host_timeout_s=self._settings.host_timeout_s,
                 not_private=self._not_private,
+                on_note=tell,
             )
-            cluster = _Cluster(self._settings, self._context, experiment, folder, mark, hosts)
+            started: collections.Counter[str] = collections.Counter()
+
+            def start(executable: NodeExecutable) -> RemoteProcess:
+                number = started[executable.name]
+                started[executable.name] += 1
+                task = Task(
+                    key=f"{executable.name} {number}",
+                    role=executable.role,
+                    index=executable.index,
+                    function=executable.file.read_bytes(),
+                )
+                reserve = functools.partial(room.reserve, executable.role)
+                return RemoteProcess(task, reserve, hosts.ready)
 
             def actor(index: int) -> Start:
                 added = executables.write_actor(
                     experiment, folder, addresses, index, Path(temporary)
                 )
-                return functools.partial(cluster.start, added)
+                return functools.partial(start, added)
 
             try:
                 return lifecycle.run(
-                    [
-                        NodeStart(node.role, functools.partial(cluster.start, node))
-                        for node in nodes
-                    ],
+                    [NodeStart(node.role, functools.partial(start, node)) for node in nodes],
                     folder,
                     on_status,
                     stop,
@@ -110,7 +134,7 @@ class RayEngine:
                 )
             finally:
                 hosts.close()
-                cluster.close()
+                room.close()
 
     def _not_private(self, place: Place, why: str) -> None:
         if self._settings.require_private:
@@ -158,26 +182,17 @@ class TooFewActors:
         )
 
 
-class _Cluster:
-    """Starts the processes of one run in a cluster."""
+class _Room:
+    """Reserves what the processes of a run need of a cluster.
 
-    def __init__(
-        self,
-        settings: RaySettings,
-        context: ProcessContext,
-        experiment: Experiment,
-        folder: RunFolder,
-        mark: str,
-        hosts: Hosts,
-    ):
+    Attributes:
+        experiment: what is run, with the number of the learner's threads.
+    """
+
+    def __init__(self, settings: RaySettings, experiment: Experiment, folder: RunFolder, mark: str):
         import ray
 
         self._settings = settings
-        self._context = context
-        self._folder = folder
-        self._mark = mark
-        self._hosts = hosts
-        self._started: collections.Counter[str] = collections.Counter()
         self._has_gpus = ray.cluster_resources().get("GPU", 0.0) >= 1
         is_shared = shared_folder.is_everywhere(folder.root, mark)
         alive = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
@@ -191,7 +206,7 @@ class _Cluster:
                 list(alive.values()), hosts_of_learner, experiment, actor_cpus=settings.actor_cpus
             )
             experiment = dataclasses.replace(experiment, learner_threads=threads)
-        self._experiment = experiment
+        self.experiment = experiment
         self._group = placement.together(
             experiment,
             actor_cpus=settings.actor_cpus,
@@ -199,39 +214,15 @@ class _Cluster:
             on_host=None if is_shared else ray.util.get_node_ip_address(),
         )
 
-    def start(self, executable: NodeExecutable) -> RemoteProcess:
-        """Starts the process of a node, wherever there is room for it."""
-        import ray
-
-        host_timeout_s = self._settings.host_timeout_s
-        restarts = self._started[executable.name]
-        self._started[executable.name] += 1
-        options = placement.options(
-            executable.role,
-            self._experiment,
+    def reserve(self, role: Role) -> Reservation:
+        """Asks for room for the process of a node."""
+        return placement.reserve(
+            role,
+            self.experiment,
             self._group,
             actor_cpus=self._settings.actor_cpus,
             has_gpus=self._has_gpus,
         )
-        actor: Any = (
-            ray.remote(NodeHost)
-            .options(
-                name=run_server.name_of_node(self._folder, executable.name, restarts),
-                max_concurrency=8,
-                **options,
-            )
-            .remote(self._folder, self._mark, self._settings.lease_s)
-        )
-        task = Task(
-            role=executable.role,
-            index=executable.index,
-            function=executable.file.read_bytes(),
-            experiment=self._experiment,
-            environment=carried(self._context.environment),
-            folder=self._context.folder,
-            run=self._folder,
-        )
-        return RemoteProcess(task, actor, self._hosts.ready, host_timeout_s)
 
     def close(self) -> None:
         """Gives back what was reserved."""

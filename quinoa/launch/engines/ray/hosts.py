@@ -5,13 +5,17 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from quinoa.launch.engines.ray import run_server
 from quinoa.launch.engines.ray.gateway.keys import RunKeys
 from quinoa.launch.engines.ray.host_agent import HostAgent, Opened
-from quinoa.launch.engines.ray.node_host import Place
+from quinoa.launch.engines.ray.host_processes import HostedRun
+from quinoa.launch.engines.ray.host_watch import HostWatch
+from quinoa.launch.engines.ray.placement import Place
 from quinoa.launch.nodes.topology import SERVICES
 from quinoa.launch.run.roles import Role
 
@@ -25,20 +29,6 @@ _ROUTE_S = 5.0
 _LOOK_S = 2.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Ready:
-    """A host on which a process of the run can start.
-
-    Attributes:
-        network: the paths of the network's namespaces, which the process joins; none for the
-            host's own network.
-        is_lost: set when network and gateway are gone: what runs there reaches nobody any more.
-    """
-
-    network: Sequence[str]
-    is_lost: threading.Event
-
-
 @dataclasses.dataclass
 class _Host:
     """A host that was made ready, and the newest version of the routes that it was told."""
@@ -46,8 +36,9 @@ class _Host:
     agent: ActorHandle[Any]
     place: Place
     gateway: str
-    ready: Ready
+    watch: HostWatch
     told: int = 0
+    is_silent: bool = False
 
 
 class Hosts:
@@ -60,20 +51,29 @@ class Hosts:
     def __init__(
         self,
         ports: Mapping[Role, int],
+        hosted: HostedRun,
         *,
         private: bool,
+        host_timeout_s: float,
         not_private: Callable[[Place, str], object],
+        on_note: Callable[[str], object],
     ):
         """Makes keys for the run, and no host ready yet.
 
         Args:
             ports: the port of each service, the same on every host.
+            hosted: the run.
             private: whether to make a private network on each host.
+            host_timeout_s: seconds without an answer after which what runs on a host is given up.
             not_private: called with a host that allows none, and why; may raise.
+            on_note: called with each line that a host has to tell.
         """
         self._ports = ports
+        self._hosted = hosted
         self._private = private
+        self._host_timeout_s = host_timeout_s
         self._not_private = not_private
+        self._on_note = on_note
         self._keys = RunKeys.make()
         # For what follows; locked only for moments.
         self._lock = threading.Lock()
@@ -87,20 +87,30 @@ class Hosts:
         self._is_closed = threading.Event()
         threading.Thread(target=self._watch, name="hosts", daemon=True).start()
 
-    def ready(self, role: Role, place: Place) -> Ready:
+    def ready(self, role: Role, place: Place) -> HostWatch | None:
         """Makes a host ready for a process; if it has a service, tells all hosts so.
 
         Args:
             role: what the process does.
             place: where it is to be started.
 
+        Returns:
+            What starts the process there; None if the host does not answer now.
+
         Raises:
             OSError: the host cannot be made ready.
         """
+        import ray
+
         with self._lock:
             opening = self._opening[place.host]
         with opening:
-            host = self._known(place) or self._open(place)
+            try:
+                host = self._known(place) or self._open(place)
+            except ray.exceptions.GetTimeoutError:
+                return None
+        if host.is_silent:
+            return None
         with self._lock:
             if role in SERVICES and self._place_of.get(role) != place.host:
                 self._place_of[role] = place.host
@@ -112,7 +122,7 @@ class Hosts:
             raise OSError(f"{place.name} cannot be told where the run's services are")
         # The others' answers are waited for by `_watch`.
         self._send_routes(hosts)
-        return host.ready
+        return host.watch
 
     def _known(self, place: Place) -> _Host | None:
         """The host at a place if it was made ready before, and has not died since."""
@@ -139,9 +149,12 @@ class Hosts:
         import ray
 
         asked = {host.agent.gateway.remote(): host for host in hosts}
-        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK_S)
+        answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK_S)
+        for answer in silent:
+            asked[answer].is_silent = True
         for answer in answered:
             host = asked[answer]
+            host.is_silent = False
             try:
                 gateway: str = ray.get(answer)
             except ray.exceptions.ActorDiedError:
@@ -156,7 +169,7 @@ class Hosts:
                     self._version += 1
 
     def _forget(self, host: _Host) -> None:
-        host.ready.is_lost.set()
+        host.watch.lose("the run's network there is gone")
         with self._lock:
             if self._hosts.get(host.place.host) is host:
                 del self._hosts[host.place.host]
@@ -197,7 +210,7 @@ class Hosts:
         }
 
     def close(self) -> None:
-        """Closes all gateways."""
+        """Ends all that the run has on its hosts."""
         import ray
 
         with self._lock:
@@ -208,6 +221,7 @@ class Hosts:
         with contextlib.suppress(Exception):
             ray.wait(closing, num_returns=len(closing), timeout=_ROUTE_S)
         for host in hosts:
+            host.watch.close()
             with contextlib.suppress(Exception):
                 ray.kill(host.agent)
 
@@ -218,20 +232,22 @@ class Hosts:
         agent = (
             ray.remote(HostAgent)
             .options(
+                name=f"{run_server.prefix_of_hosts(self._hosted.run)}{secrets.token_hex(8)}",
                 num_cpus=0,
-                max_concurrency=4,
+                max_concurrency=16,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(place.host, soft=False),
             )
-            .remote(self._keys.for_host(place.address), self._ports, place.address)
+            .remote(self._keys.for_host(place.address), self._ports, place.address, self._hosted)
         )
         opened: Opened = ray.get(agent.open.remote(private=self._private), timeout=_MAKE_S)
         if opened.why_not_private is not None:
             self._not_private(place, opened.why_not_private)
-        host = _Host(agent, place, opened.gateway, Ready(opened.network, threading.Event()))
         with self._lock:
             if self._is_closed.is_set():
                 # Nobody would close it. With the last reference to it, Ray ends the agent.
                 raise OSError("the run is over")
+            watch = HostWatch(agent, self._host_timeout_s, self._on_note)
+            host = _Host(agent, place, opened.gateway, watch)
             self._hosts[place.host] = host
             # Also where a service's host was lost and has come back: others have to find it there.
             self._version += 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
@@ -18,8 +20,26 @@ if TYPE_CHECKING:
 TOGETHER = (Role.LEARNER, Role.REPLAY, Role.COUNTER)
 # Cores of the counter, which waits for reports nearly all of its time.
 _COUNTER_CPUS = 0.1
+_VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+# Seconds for a host to start a worker and to answer.
+_ANSWER_S = 60.0
 # A share of a host's own resource in Ray, which places a node there and nowhere else.
 _HERE = 0.001
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A host of the cluster.
+
+    Attributes:
+        host: Ray's name of it.
+        name: its own name, for messages.
+        address: its address in the cluster.
+    """
+
+    host: str
+    name: str
+    address: str
 
 
 def needs(
@@ -136,6 +156,81 @@ def check_host(there: Mapping[str, float], experiment: Experiment, *, has_gpus: 
         )
 
 
+class Reservation:
+    """Room for one process on a host that Ray chooses: a bundle of a placement group.
+
+    Ray counts its resources as used, and chooses another host when it takes this one for dead. No
+    process of Ray's goes with it.
+    """
+
+    def __init__(
+        self, group: PlacementGroup, bundle: int = 0, *, is_alone: bool = True, gpus: float = 0.0
+    ):
+        """Takes a bundle of a group.
+
+        Args:
+            group: the group.
+            bundle: its index there.
+            is_alone: whether the group has no other, and goes with it.
+            gpus: the GPUs in the bundle.
+        """
+        self._group = group
+        self._bundle = bundle
+        self._is_alone = is_alone
+        self._gpus = gpus
+
+    def place(self, seconds: float) -> Place | None:
+        """Where it is; None if Ray has no room for it within so many seconds."""
+        import ray
+
+        if not self._group.wait(seconds):
+            return None
+        table = ray.util.placement_group_table(self._group)
+        host = table["bundles_to_node_id"].get(self._bundle)
+        if table["state"] != "CREATED":
+            # The host has died, and Ray looks for another.
+            return None
+        for node in ray.nodes():
+            if node["NodeID"] == host and node["Alive"]:
+                return Place(host, node["NodeManagerHostname"], node["NodeManagerAddress"])
+        return None
+
+    def variables(self) -> dict[str, str]:
+        """What tells a process which of its host's GPUs are its own.
+
+        Raises:
+            ray.exceptions.RayError: the host is lost, or does not answer.
+        """
+        import ray
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        if not self._gpus:
+            return {}
+
+        def visible() -> str:
+            return os.environ[_VISIBLE_GPUS]
+
+        # Ray tells that to its own workers only. A bundle has the same ones all the time.
+        asked = (
+            ray.remote(visible)
+            .options(
+                num_cpus=0,
+                num_gpus=self._gpus,
+                max_retries=0,
+                scheduling_strategy=PlacementGroupSchedulingStrategy(self._group, self._bundle),
+            )
+            .remote()
+        )
+        return {_VISIBLE_GPUS: ray.get(asked, timeout=_ANSWER_S)}
+
+    def release(self) -> None:
+        """Gives the room back."""
+        import ray
+
+        if self._is_alone:
+            ray.util.remove_placement_group(self._group)
+
+
 def together(
     experiment: Experiment, *, actor_cpus: float, has_gpus: bool, on_host: str | None
 ) -> PlacementGroup:
@@ -159,23 +254,28 @@ def together(
     return group
 
 
-def options(
+def reserve(
     role: Role,
     experiment: Experiment,
     group: PlacementGroup,
     *,
     actor_cpus: float,
     has_gpus: bool,
-) -> dict[str, Any]:
-    """The options of Ray for the actor that has a node's process."""
-    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+) -> Reservation:
+    """Reserves what the process of a node needs.
 
-    resources = needs(role, experiment, actor_cpus=actor_cpus, has_gpus=has_gpus)
-    strategy: Any = "SPREAD"
+    Args:
+        role: what the node does.
+        experiment: what is run.
+        group: of `together`.
+        actor_cpus: see `needs`.
+        has_gpus: likewise.
+    """
+    import ray
+
+    own = needs(role, experiment, actor_cpus=actor_cpus, has_gpus=has_gpus)
     if role in TOGETHER:
-        strategy = PlacementGroupSchedulingStrategy(group, TOGETHER.index(role))
-    return {
-        "num_cpus": resources["CPU"],
-        "num_gpus": resources.get("GPU", 0.0),
-        "scheduling_strategy": strategy,
-    }
+        index = TOGETHER.index(role)
+        return Reservation(group, index, is_alone=False, gpus=own.get("GPU", 0.0))
+    # On the host that has most left, which spreads them.
+    return Reservation(ray.util.placement_group([own], strategy="PACK"))

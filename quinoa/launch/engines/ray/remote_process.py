@@ -2,71 +2,63 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from quinoa.launch.engines.ray.node_host import Look, Place, Task
+from quinoa.launch.engines.ray.hosted_process import Look, Task
+from quinoa.launch.engines.ray.placement import Place, Reservation
 from quinoa.launch.nodes.exit_codes import TOLD_TO_STOP
 from quinoa.launch.run.roles import Role, node_name
 
 if TYPE_CHECKING:
-    from ray.actor import ActorHandle
+    from quinoa.launch.engines.ray.host_watch import HostWatch
 
-    from quinoa.launch.engines.ray.hosts import Ready
-
-# Seconds between two looks at a process that runs on.
-_WATCH_S = 1.0
-# Seconds that a host may take to answer what the supervisor waits for.
-_ANSWER_S = 5.0
-_POLL_S = 0.2
-
-
-class HostLostError(ConnectionError):
-    """The host of a process does not answer any more."""
+# Seconds from one look for a place to the next.
+_PLACE_S = 1.0
 
 
 class RemoteProcess:
     """A node's process on a host that Ray chooses: see `Process`.
 
-    A thread of its own follows it, so that no method waits for the network for long. Until Ray has
-    a place for it, it gives signs of life: a cluster may be full for as long as it likes.
+    A thread of its own finds its place and has it started there, so that no method waits for the
+    network for long. Then its host's `HostWatch` tells it how it goes. Until Ray has a place for
+    it, it gives signs of life: a cluster may be full for as long as it likes.
     """
 
     def __init__(
         self,
         task: Task,
-        actor: ActorHandle[Any],
-        ready: Callable[[Role, Place], Ready],
-        host_timeout_s: float,
+        reserve: Callable[[], Reservation],
+        ready: Callable[[Role, Place], HostWatch | None],
     ):
-        """Begins to follow it.
+        """Begins to look for a place.
 
         Args:
             task: what it runs.
-            actor: a `NodeHost` that Ray is placing.
-            ready: called when it has a place: makes that host ready for the process. Raises
-                `OSError` where it cannot.
-            host_timeout_s: seconds without an answer after which its host is given up.
+            reserve: asks Ray for room.
+            ready: makes the host of a place ready for the process; None while that does not
+                answer. Raises `OSError` where the host cannot be made ready.
         """
         self.role = task.role
         self.name = node_name(task.role, task.index)
         self.was_killed = False
         self.place: Place | None = None
         self._task = task
-        self._actor = actor
+        self._reserve = reserve
         self._ready = ready
-        self._host_timeout_s = host_timeout_s
+        self._watch: HostWatch | None = None
+        self._reservation: Reservation | None = None
         self._pid = 0
         self._beats = self._before_start = 0
         self._exit_code: int | None = None
         self._failure = self._log = ""
-        self._is_started = self._is_lost = False
+        self._is_lost = self._is_closed = False
         self._lock = threading.Lock()
-        threading.Thread(target=self._follow, name=self.name, daemon=True).start()
+        threading.Thread(target=self._start, name=self.name, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -88,40 +80,57 @@ class RemoteProcess:
         """See `Process`; that of a process whose host is lost is that of one that was killed."""
         return self._exit_code
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether it has given no sign of life of its own yet."""
+        return self._beats == self._before_start
+
+    def took(self, look: Look) -> None:
+        """Notes how it goes."""
+        if look.pid:
+            self._pid = look.pid
+        if look.exit_code is not None:
+            self._end(look.exit_code, look.failure)
+        elif look.beats:
+            # What it has counted before its start stays a part of it.
+            self._beats = self._before_start + look.beats
+
+    def lose(self, reason: str) -> None:
+        """Notes that nothing can be known of it any more, or that it cannot be started."""
+        where = "" if self.place is None else f" on {self.place.name}"
+        self._is_lost = True
+        self._end(-signal.SIGKILL, f"{self.name}{where} is lost: {reason}")
+
     def terminate(self) -> None:
         """See `Process`."""
         if self._exit_code is not None:
             return
-        if self._is_started:
-            self._actor.terminate.remote()
+        if self._watch is not None:
+            self._watch.terminate(self._task.key)
         else:
             self._end(TOLD_TO_STOP, f"{self.name} was stopped before it had started.")
 
     def kill(self) -> None:
         """See `Process`."""
-        import ray
-
         was_running = self._exit_code is None
         code: int | None = None
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
         # A host that is lost ends its processes by itself, and would be waited for in vain: a
         # hundred processes of one would keep the supervisor from all others for minutes.
-        if self._is_started and not self._is_lost:
-            # An actor that is killed takes its process along, but not what that has started.
-            with contextlib.suppress(Exception):
-                look: Look = ray.get(self._actor.kill.remote(), timeout=_ANSWER_S)
-                code, self._log = look.exit_code, look.failure
-        with contextlib.suppress(Exception):
-            ray.kill(self._actor)
-        self.was_killed = self.was_killed or was_running
+        if self._watch is not None:
+            look = self._watch.kill(self._task.key, waits=not self._is_lost)
+            code, self._log = look.exit_code, look.failure
+        self.was_killed = was_running
         self._end(-signal.SIGKILL if code is None else code, f"{self.name} was killed.")
+        self._release()
 
     def leave_stacks(self) -> None:
         """See `Process`."""
-        import ray
-
-        if self._is_started:
-            with contextlib.suppress(Exception):
-                ray.get(self._actor.leave_stacks.remote(), timeout=_ANSWER_S)
+        if self._watch is not None:
+            self._watch.leave_stacks(self._task.key)
 
     def failure(self) -> str:
         """See `Process`."""
@@ -137,60 +146,49 @@ class RemoteProcess:
                 self._failure = why
                 self._exit_code = code
 
-    def _follow(self) -> None:
-        """Follows the process from its place to its end."""
+    def _start(self) -> None:
+        """Finds a place for the process, and has it started there."""
         try:
-            place = self._placed()
-            if place is None:
+            reservation = self._reserve()
+            with self._lock:
+                self._reservation = reservation
+                is_closed = self._is_closed
+            if is_closed:
+                self._release()
                 return
-            self.place = place
-            ready = self._ready(self.role, place)
-            self._pid = self._answer(
-                self._actor.start.remote(self._task, ready.network), self._host_timeout_s
-            )
+            watch = self._placed(reservation)
+            if watch is None:
+                return
             self._before_start = self._beats
-            self._is_started = True
-            while self._exit_code is None:
-                self._watch()
-                if ready.is_lost.is_set():
-                    raise HostLostError("the run's network there is gone")
+            variables = reservation.variables()
+            watch.start(dataclasses.replace(self._task, variables=variables), self)
+            self._watch = watch
+            if self._exit_code is not None:
+                # It was ended meanwhile.
+                watch.kill(self._task.key, waits=False)
         # Of many types: Ray's own for an actor or a host that is gone, and those of `ready`.
         except Exception as error:
             # The lines of Ray's errors end with the one that says most.
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            where = "" if self.place is None else f" on {self.place.name}"
-            self._is_lost = True
-            self._end(-signal.SIGKILL, f"{self.name}{where} is lost: {reason}")
+            self.lose((str(error).strip().splitlines() or [type(error).__name__])[-1])
 
-    def _placed(self) -> Place | None:
-        """Waits until Ray has a place; None if the process is told to stop before."""
-        import ray
+    def _release(self) -> None:
+        with self._lock:
+            reservation, self._reservation = self._reservation, None
+        if reservation is not None:
+            # Ray may take its time, or be gone.
+            threading.Thread(target=reservation.release, name="release", daemon=True).start()
 
-        asked = self._actor.place.remote()
+    def _placed(self, reservation: Reservation) -> HostWatch | None:
+        """Waits for a place on a host that answers; None if the process has ended before."""
         while self._exit_code is None:
-            ready, _ = ray.wait([asked], timeout=_POLL_S)
-            if ready:
-                place: Place = ray.get(asked)
-                return place
+            began = time.monotonic()
+            place = reservation.place(_PLACE_S)
+            if place is not None:
+                self.place = place
+                watch = self._ready(self.role, place)
+                if watch is not None:
+                    return watch
+                # Ray may find that the host is dead, and choose another.
+                time.sleep(max(0.0, began + _PLACE_S - time.monotonic()))
             self._beats += 1
         return None
-
-    def _watch(self) -> None:
-        look: Look = self._answer(
-            self._actor.watch.remote(_WATCH_S), self._host_timeout_s + _WATCH_S
-        )
-        if look.exit_code is not None:
-            self._end(look.exit_code, look.failure)
-        elif look.beats:
-            # What it has counted before its start stays a part of it.
-            self._beats = self._before_start + look.beats
-
-    def _answer(self, asked: Any, timeout_s: float) -> Any:
-        import ray
-
-        deadline = time.monotonic() + timeout_s
-        while self._exit_code is None and time.monotonic() < deadline:
-            ready, _ = ray.wait([asked], timeout=_POLL_S)
-            if ready:
-                return ray.get(asked)
-        raise HostLostError(f"its host has not answered for {timeout_s:.0f} s")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from quinoa.launch.engines.ray import run_end, shared_folder
 from quinoa.launch.engines.ray.connection import NAMESPACE
-from quinoa.launch.engines.ray.node_host import carried
+from quinoa.launch.engines.ray.host_processes import carried
 from quinoa.launch.engines.ray.run_end import RunEnd
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.child_process import PRINTED, ChildError, ChildProcess
@@ -240,15 +240,9 @@ def name_of(folder: RunFolder) -> str:
     return f"run {folder.root}"
 
 
-def name_of_node(folder: RunFolder, node: str, restarts: int) -> str:
-    """The name of the actor that has the process of a node.
-
-    Args:
-        folder: of the run.
-        node: the node's name.
-        restarts: how often the node had been started again.
-    """
-    return f"{name_of(folder)} {node} {restarts}"
+def prefix_of_hosts(folder: RunFolder) -> str:
+    """What the names of the actors that have a run's processes begin with, one on each host."""
+    return f"{name_of(folder)} host "
 
 
 def start(

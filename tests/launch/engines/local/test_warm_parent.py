@@ -24,15 +24,11 @@ import reverb
 
 from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.local import warm_parent
-from quinoa.launch.engines.local.engine import _forking
 from quinoa.launch.engines.local.processes import Fork, LocalProcess
-from quinoa.launch.engines.local.warm_parent import NodeProgram, WarmParent, WarmParentError
-from quinoa.launch.engines.signals import StopSignals
+from quinoa.launch.engines.local.warm_parent import WarmParent, WarmParentError
 from quinoa.launch.machine import process_environment
 from quinoa.launch.nodes import heartbeat
-from quinoa.launch.run.events import EventKind
 from quinoa.launch.run.roles import Role
-from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import ROOT, wait_until
 
 _PR_GET_PDEATHSIG = 2
@@ -320,22 +316,6 @@ def test_a_learner_that_is_forked_has_its_threads(warm, start):
         counts.append(int(process.log.read_text()))
     # Three more to compute one operation, and three more to compute several at once.
     assert counts[1] - counts[0] == 6
-
-
-def test_nodes_are_executed_once_it_is_lost_and_the_events_say_so_once(start, tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    folder.create()
-    with warm_parent.started(INHERITED, ROOT) as parent:
-        fork = _forking(parent, folder, StopSignals())
-        assert end_of(start(lambda: None, fork)) == 0
-        os.kill(parent.pid, signal.SIGKILL)
-        process = start(_what_it_is, fork)
-        assert end_of(process) == 0, process.failure()
-        assert fork(NodeProgram([], variables(), ROOT, 1, 1, ())) is None
-    (line,) = folder.events.read_text().splitlines()
-    event = json.loads(line)
-    assert event["event"] == EventKind.WARM_PARENT_LOST
-    assert "import TensorFlow anew" in event["text"]
 
 
 def test_one_that_gives_no_answer_is_ended(start, monkeypatch):

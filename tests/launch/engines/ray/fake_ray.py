@@ -21,6 +21,10 @@ class ActorDiedError(RayError):
     """An actor is gone for good."""
 
 
+class ActorUnavailableError(RayError):
+    """An actor cannot be reached now."""
+
+
 class GetTimeoutError(RayError):
     """There is no answer in time."""
 
@@ -71,7 +75,7 @@ def _get(asked: concurrent.futures.Future[Any], timeout: float | None = None) ->
 
 
 def _wait(
-    asked: list[concurrent.futures.Future[Any]], *, num_returns: int, timeout: float
+    asked: list[concurrent.futures.Future[Any]], *, num_returns: int = 1, timeout: float
 ) -> tuple[list[concurrent.futures.Future[Any]], list[concurrent.futures.Future[Any]]]:
     assert num_returns == len(asked)
     done, rest = concurrent.futures.wait(asked, timeout)
@@ -87,9 +91,8 @@ def install(monkeypatch) -> types.ModuleType:
     ray, exceptions = types.ModuleType("ray"), types.ModuleType("ray.exceptions")
     util = types.ModuleType("ray.util")
     strategies = types.ModuleType("ray.util.scheduling_strategies")
-    vars(exceptions).update(
-        {error.__name__: error for error in (RayError, ActorDiedError, GetTimeoutError)}
-    )
+    errors = (RayError, ActorDiedError, ActorUnavailableError, GetTimeoutError)
+    vars(exceptions).update({error.__name__: error for error in errors})
     vars(strategies).update(NodeAffinitySchedulingStrategy=Strategy)
     vars(ray).update(
         exceptions=exceptions, get=_get, kill=_kill, remote=_Remote, util=util, wait=_wait

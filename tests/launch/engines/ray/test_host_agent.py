@@ -9,9 +9,11 @@ import pytest
 
 from quinoa.launch.engines.ray.gateway.keys import RunKeys
 from quinoa.launch.engines.ray.host_agent import HostAgent
+from quinoa.launch.engines.ray.host_processes import HostedRun
 from quinoa.launch.nodes.topology import SERVICES
 from quinoa.launch.run.roles import Role
-from tests.launch.helpers import wait_until
+from quinoa.launch.run.run_folder import RunFolder
+from tests.launch.helpers import ROOT, experiment, wait_until
 
 HOST = "127.0.0.1"
 
@@ -27,15 +29,17 @@ def ports():
 
 
 @pytest.fixture
-def agent(ports):
-    made = HostAgent(RunKeys.make().for_host(HOST), ports, HOST)
+def agent(ports, tmp_path):
+    run = RunFolder(tmp_path)
+    hosted = HostedRun(experiment(), os.environ, folder=ROOT, run=run, mark="mark", lease_s=60.0)
+    made = HostAgent(RunKeys.make().for_host(HOST), ports, HOST, hosted)
     yield made
     made.close()
 
 
 def test_a_gateway_that_has_ended_is_replaced_by_one_that_knows_the_routes(agent, ports):
     opened = agent.open(private=False)
-    assert (opened.network, opened.why_not_private) == ([], None)
+    assert opened.why_not_private is None
     agent.route(1, {Role.LEARNER: f"{HOST}:9"})
     first = agent._gateway
     descriptors = len(os.listdir("/proc/self/fd"))

@@ -2,19 +2,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quinoa.launch.engines.ray import hosts as hosts_module
 from quinoa.launch.engines.ray.host_agent import Opened
-from quinoa.launch.engines.ray.hosts import Hosts, Ready
-from quinoa.launch.engines.ray.node_host import Place
+from quinoa.launch.engines.ray.host_processes import HostedRun
+from quinoa.launch.engines.ray.host_watch import HostLostError, HostWatch
+from quinoa.launch.engines.ray.hosted_process import Task
+from quinoa.launch.engines.ray.hosts import Hosts
+from quinoa.launch.engines.ray.placement import Place
 from quinoa.launch.run.roles import Role
+from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.engines.ray import fake_ray
-from tests.launch.helpers import wait_until
+from tests.launch.helpers import experiment, wait_until
 
 PORTS = {Role.LEARNER: 1001, Role.REPLAY: 1002, Role.COUNTER: 1003}
+HOSTED = HostedRun(
+    experiment(), {}, folder=Path(), run=RunFolder(Path("/run")), mark="mark", lease_s=10.0
+)
 
 
 class Agent:
@@ -22,8 +30,8 @@ class Agent:
 
     made: list[Agent]
 
-    def __init__(self, keys: Any, ports: Mapping[Role, int], address: str):
-        assert ports == PORTS
+    def __init__(self, keys: Any, ports: Mapping[Role, int], address: str, hosted: HostedRun):
+        assert ports == PORTS and hosted is HOSTED
         self.address = address
         self.gateway_address = f"{address}:1"
         self.answers = threading.Event()
@@ -36,7 +44,7 @@ class Agent:
 
     def open(self, *, private: bool) -> Opened:
         assert not private
-        return Opened(self.gateway(), [], None)
+        return Opened(self.gateway(), None)
 
     def gateway(self) -> str:
         self.answers.wait()
@@ -63,15 +71,26 @@ def agents(monkeypatch):
         agent.answers.set()
 
 
+def make_hosts() -> Hosts:
+    return Hosts(
+        PORTS,
+        HOSTED,
+        private=False,
+        host_timeout_s=10.0,
+        not_private=lambda place, why: None,
+        on_note=lambda note: None,
+    )
+
+
 @pytest.fixture
 def hosts(agents):
-    made = Hosts(PORTS, private=False, not_private=lambda place, why: None)
+    made = make_hosts()
     yield made
     made.close()
 
 
 def place(name: str) -> Place:
-    return Place(host=f"id-{name}", name=name, address=name, has_folder=False)
+    return Place(host=f"id-{name}", name=name, address=name)
 
 
 def in_thread(call: Callable[[], Any]) -> Callable[[], Any]:
@@ -104,7 +123,7 @@ def test_no_host_waits_for_one_that_is_made_ready_slowly(hosts, agents):
     # For another process there too: it is made ready once.
     also = in_thread(lambda: hosts.ready(Role.REPLAY, place("slow")))
     assert wait_until(lambda: len(agents) == 1, 10)
-    assert isinstance(in_thread(lambda: hosts.ready(Role.ACTOR, place("quick")))(), Ready)
+    assert isinstance(in_thread(lambda: hosts.ready(Role.ACTOR, place("quick")))(), HostWatch)
     agents[0].answers.set()
     assert slow() is also()
     assert len(agents) == 2
@@ -127,19 +146,30 @@ def test_no_host_waits_for_one_that_is_cut_off_and_that_one_learns_all_when_it_i
     assert wait_until(lambda: cut_off.routes == {Role.LEARNER: "two:2"}, 10)
 
 
+def test_a_process_does_not_start_on_a_host_that_does_not_answer(hosts, agents):
+    """Ray may move it, and until then it waits."""
+    watch = hosts.ready(Role.ACTOR, place("one"))
+    agents[0].answers.clear()
+    assert hosts.ready(Role.ACTOR, place("one")) is None
+    agents[0].answers.set()
+    assert hosts.ready(Role.ACTOR, place("one")) is watch
+
+
 def test_a_host_that_has_died_is_made_ready_anew(hosts, agents):
-    lost = hosts.ready(Role.LEARNER, place("one"))
+    before = hosts.ready(Role.LEARNER, place("one"))
     (died,) = hosts._hosts.values()
     died.agent.is_killed = True
-    assert wait_until(lost.is_lost.is_set, 10)
+    assert wait_until(lambda: not hosts._hosts, 10)
+    with pytest.raises(HostLostError):
+        before.start(Task("actor-0 0", Role.ACTOR, 0, b""), None)
     again = hosts.ready(Role.LEARNER, place("one"))
-    assert not again.is_lost.is_set()
+    assert again is not None and again is not before
     assert len(agents) == 2
     assert agents[1].routes == {Role.LEARNER: None}
 
 
 def test_a_host_that_is_ready_when_the_run_is_over_is_refused(agents):
-    made = Hosts(PORTS, private=False, not_private=lambda place, why: None)
+    made = make_hosts()
     made.ready(Role.ACTOR, place("one"))
     problems = []
 
