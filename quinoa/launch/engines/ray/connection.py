@@ -64,8 +64,9 @@ def connected(address: str) -> Iterator[None]:
     Raises:
         ExperimentError: Ray is not installed, or no cluster answers.
     """
-    require_ray()
+    # First: Ray reads it when it is imported.
     use_token(os.environ)
+    require_ray()
     import ray
 
     if ray.is_initialized():

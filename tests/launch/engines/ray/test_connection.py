@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import types
@@ -33,6 +34,24 @@ def test_the_token_that_ray_keeps_for_the_user_is_used(tmp_path):
     environment = {"HOME": str(tmp_path)}
     connection.use_token(environment)
     assert environment["RAY_AUTH_MODE"] == "token"
+
+
+def test_ray_is_imported_when_the_token_is_already_to_be_used(tmp_path, monkeypatch):
+    """It reads then, and never again, whether there is one."""
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "__init__.py").write_text(
+        "import os\nmode = os.environ.get('RAY_AUTH_MODE')\nis_initialized = lambda: True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    try:
+        with connection.connected("auto"):
+            assert vars(sys.modules["ray"])["mode"] == "token"
+    finally:
+        sys.modules.pop("ray", None)
+        os.environ.pop("RAY_AUTH_MODE", None)
 
 
 @pytest.fixture
