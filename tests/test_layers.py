@@ -157,8 +157,13 @@ def num_lines(path: Path) -> int:
 
 
 def test_no_module_is_long():
-    long = {str(path): num for path in modules_outside_tests() if (num := num_lines(path)) > 350}
-    assert not long, "split by idea"
+    long = [
+        path.relative_to(ROOT).as_posix()
+        for path in modules_outside_tests()
+        if num_lines(path) > 350
+    ]
+    # `quinoa export` copies it as one file, which is all that its users have.
+    assert set(long) <= {"quinoa/agents/policies/standalone.py"}, "split by idea"
 
 
 def test_no_module_is_so_small_that_another_could_hold_it():
