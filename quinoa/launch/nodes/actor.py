@@ -16,6 +16,7 @@ from quinoa.launch.nodes.exit_codes import (
     TOLD_TO_STOP,
     too_many_faults_are_fatal,
 )
+from quinoa.launch.nodes.host_parameters import for_all_of_the_host
 from quinoa.launch.nodes.peers import GetParameters, ReplayPeer
 from quinoa.launch.roles.acting import Acting
 from quinoa.launch.run.reports import Send
@@ -84,7 +85,7 @@ class ActorNode:
 
         source = experiment.make_source()
         parameters = ParameterClient(
-            self._get_parameters,
+            for_all_of_the_host(self._get_parameters, period_s=source.polling_period_s),
             policy,
             period_s=source.polling_period_s,
             tolerance_s=UNREACHABLE_S,

@@ -24,6 +24,7 @@ from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import private_network, temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
+from quinoa.launch.nodes.host_parameters import SharedMemory
 from quinoa.launch.nodes.topology import SERVICES
 from quinoa.launch.run import events
 from quinoa.launch.run.events import EventKind
@@ -68,6 +69,7 @@ class LocalEngine:
             self._network() as network,
             self._warm_parent() as warm,
             temporary_folder.create() as temporary,
+            contextlib.closing(SharedMemory()) as parameters,
         ):
             addresses = _free_addresses()
             described = program.make_program(experiment, folder, addresses)
@@ -84,6 +86,7 @@ class LocalEngine:
                 temporary=Path(temporary),
                 logs=folder.logs,
                 network=network,
+                parameters=parameters.descriptor,
                 warm=warm,
                 # Where the run is to end, no process waits for imports.
                 give_up=lambda: stop.count > 0,

@@ -25,7 +25,7 @@ from quinoa.launch.engines.local.processes import STACKS_SIGNAL
 from quinoa.launch.errors import FatalError
 from quinoa.launch.machine import lean_imports, private_network, process_environment, termination
 from quinoa.launch.machine.streams import prepare
-from quinoa.launch.nodes import heartbeat
+from quinoa.launch.nodes import heartbeat, host_parameters
 from quinoa.launch.nodes.exit_codes import FATAL, RUN_IS_OVER, TOLD_TO_STOP
 from quinoa.launch.terminal.output import flush, show_library_warnings
 
@@ -37,6 +37,7 @@ def parse(texts: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--error_file", type=Path, required=True)
     parser.add_argument("--heartbeat", type=int)
+    parser.add_argument("--parameters", type=int)
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--network", type=_descriptors, default=[])
     parser.add_argument("--tensorflow", action="store_true")
@@ -56,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     faulthandler.register(STACKS_SIGNAL)
     if arguments.heartbeat is not None:
         heartbeat.attach(arguments.heartbeat)
+    if arguments.parameters is not None:
+        host_parameters.attach(arguments.parameters)
     if arguments.nice:
         os.nice(arguments.nice)
     try:

@@ -76,6 +76,7 @@ class LocalProcess:
         logs: Path,
         folder: Path,
         fork: Fork | None = None,
+        parameters: int | None = None,
     ) -> LocalProcess:
         """Starts the process of a node.
 
@@ -88,6 +89,7 @@ class LocalProcess:
             logs: the folder of the run's logs, an absolute path.
             folder: the folder that the process starts in.
             fork: forks it from another process where that can be done.
+            parameters: `SharedMemory.descriptor` of this host; None where it shares none.
 
         Raises:
             OSError: there is no process, or no memory, to be had.
@@ -108,11 +110,18 @@ class LocalProcess:
                 f"--heartbeat={heartbeat.descriptor}",
                 f"--nice={nice}",
                 f"--network={','.join(map(str, network))}",
+                *([] if parameters is None else [f"--parameters={parameters}"]),
                 *(["--tensorflow"] if KINDS[executable.role].uses_tensorflow else []),
             ]
             with _opened(log) as file:
                 program = NodeProgram(
-                    arguments, environment, folder, file.fileno(), heartbeat.descriptor, network
+                    arguments,
+                    environment,
+                    folder,
+                    file.fileno(),
+                    heartbeat.descriptor,
+                    network,
+                    parameters,
                 )
                 child = (fork and fork(program)) or _executed(program)
             on_failure.pop_all()
@@ -194,7 +203,7 @@ def _executed(program: NodeProgram) -> Child:
             interpreter.command(NODE_MAIN, *program.arguments, folder=program.folder),
             env=program.environment,
             cwd=program.folder,
-            pass_fds=[*program.network, program.heartbeat],
+            pass_fds=program.descriptors,
             stdin=subprocess.DEVNULL,
             stdout=program.output,
             stderr=subprocess.STDOUT,

@@ -18,6 +18,7 @@ from quinoa.launch.engines.local.warm_parent import (
 )
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.nodes.topology import KINDS
+from quinoa.launch.run.roles import Role
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Starter:
         temporary: the folder for their temporary files.
         logs: the folder of their logs, an absolute path.
         network: what `private_network.join` takes; empty for the network of this process.
+        parameters: `SharedMemory.descriptor`, which actors share.
         warm: what processes that use TensorFlow are forked from.
         give_up: whether a process is to be executed rather than wait for the warm parent.
         on_loss: called once with a line for the run's events, if the warm parent is lost.
@@ -42,6 +44,7 @@ class Starter:
     temporary: Path
     logs: Path
     network: Sequence[int]
+    parameters: int
     warm: WarmParent
     give_up: Callable[[], bool]
     on_loss: Callable[[str], object]
@@ -71,6 +74,7 @@ class Starter:
             logs=self.logs,
             folder=self.folder,
             fork=self._fork if self.is_forked(executable) else None,
+            parameters=self.parameters if executable.role == Role.ACTOR else None,
         )
 
     def _environment(

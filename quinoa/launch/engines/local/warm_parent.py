@@ -94,6 +94,7 @@ class NodeProgram(NamedTuple):
         output: the descriptor of what it prints to.
         heartbeat: `Heartbeat.descriptor`.
         network: what `private_network.join` takes.
+        parameters: `SharedMemory.descriptor` of its host; None for a process that shares none.
     """
 
     arguments: Sequence[str]
@@ -102,6 +103,7 @@ class NodeProgram(NamedTuple):
     output: int
     heartbeat: int
     network: Sequence[int]
+    parameters: int | None = None
 
     @property
     def main(self) -> str:
@@ -111,7 +113,8 @@ class NodeProgram(NamedTuple):
     @property
     def descriptors(self) -> Sequence[int]:
         """See `Program`."""
-        return (self.heartbeat, *self.network)
+        shared = () if self.parameters is None else (self.parameters,)
+        return (self.heartbeat, *shared, *self.network)
 
 
 class ForkedProcess:

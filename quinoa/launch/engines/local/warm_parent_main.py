@@ -170,7 +170,10 @@ def _run_node(texts: Sequence[str], descriptors: Sequence[int]) -> int:
     sys.argv[:] = [str(node_main.__file__), *texts]
     arguments = node_main.parse(texts)
     # They have other numbers here than in the engine.
-    arguments.heartbeat, *arguments.network = descriptors
+    arguments.heartbeat, *others = descriptors
+    if arguments.parameters is not None:
+        arguments.parameters, *others = others
+    arguments.network = others
     return node_main.run(arguments)
 
 

@@ -19,6 +19,7 @@ from quinoa.launch.engines.local.warm_parent import WarmParent
 from quinoa.launch.engines.ray.hosted_process import HostedProcess, Look, Task
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder
+from quinoa.launch.nodes.host_parameters import SharedMemory
 from quinoa.launch.run.roles import node_name
 from quinoa.launch.run.run_folder import RunFolder
 
@@ -154,6 +155,7 @@ class HostProcesses:
             log_folder.mkdir(exist_ok=True)
             warm = self._forking.submit(WarmParent, inherited, folder).result()
             made.callback(warm.close)
+            parameters = made.enter_context(contextlib.closing(SharedMemory()))
             self._made = made.pop_all()
         self._starter = Starter(
             hosted.experiment,
@@ -162,6 +164,7 @@ class HostProcesses:
             temporary=self._temporary,
             logs=log_folder,
             network=network,
+            parameters=parameters.descriptor,
             warm=warm,
             give_up=self._is_closed.is_set,
             on_loss=self._note,

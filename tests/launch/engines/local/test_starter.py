@@ -8,12 +8,14 @@ import signal
 from collections.abc import Callable, Iterator
 
 import cloudpickle
+import numpy as np
 import pytest
 
 from quinoa.launch.engines.executables import NodeExecutable
 from quinoa.launch.engines.local import warm_parent
 from quinoa.launch.engines.local.processes import LocalProcess
 from quinoa.launch.engines.local.starter import Starter
+from quinoa.launch.nodes.host_parameters import SharedMemory
 from quinoa.launch.nodes.topology import KINDS
 from quinoa.launch.run.roles import Role
 from tests.launch.helpers import ROOT, experiment, wait_until
@@ -29,7 +31,10 @@ def notes() -> list[str]:
 
 @pytest.fixture
 def starter(tmp_path, notes) -> Iterator[Starter]:
-    with warm_parent.started(INHERITED, ROOT) as parent:
+    with (
+        warm_parent.started(INHERITED, ROOT) as parent,
+        contextlib.closing(SharedMemory()) as parameters,
+    ):
         yield Starter(
             experiment(learner_threads=2),
             INHERITED,
@@ -37,6 +42,7 @@ def starter(tmp_path, notes) -> Iterator[Starter]:
             temporary=tmp_path,
             logs=tmp_path,
             network=(),
+            parameters=parameters.descriptor,
             warm=parent,
             give_up=lambda: False,
             on_loss=notes.append,
@@ -44,13 +50,13 @@ def starter(tmp_path, notes) -> Iterator[Starter]:
 
 
 @pytest.fixture
-def run(starter, tmp_path) -> Iterator[Callable[[], LocalProcess]]:
-    """Runs a process of an actor that does nothing, to its end."""
+def run(starter, tmp_path) -> Iterator[Callable[..., LocalProcess]]:
+    """Runs a process of an actor to its end; by default one that does nothing."""
     with contextlib.ExitStack() as ending:
 
-        def run() -> LocalProcess:
-            data = tmp_path / "nothing.pickle"
-            data.write_bytes(cloudpickle.dumps([lambda: None]))
+        def run(function: Callable[[], object] = lambda: None) -> LocalProcess:
+            data = tmp_path / "function.pickle"
+            data.write_bytes(cloudpickle.dumps([function]))
             process = starter.start(NodeExecutable(Role.ACTOR, 0, data))
             ending.callback(process.kill)
             assert wait_until(lambda: process.exit_code is not None, 60)
@@ -73,3 +79,23 @@ def test_nodes_are_executed_once_the_warm_parent_is_lost_and_that_is_told_once(s
         assert process.exit_code == 0, process.failure()
     (note,) = notes
     assert "import TensorFlow anew" in note
+
+
+def _show_parameters() -> None:
+    """Prints the version that an actor of this host gets; the learner has that of the process."""
+    from quinoa.launch.nodes import host_parameters
+
+    get = host_parameters.for_all_of_the_host(
+        lambda known: (os.getpid(), np.ones(3, np.float32)), period_s=1000.0
+    )
+    newest = get(-1)
+    assert newest is not None
+    print(newest[0])
+
+
+def test_forked_and_executed_actors_share_the_parameters_of_the_first(starter, run):
+    first = run(_show_parameters)
+    os.kill(starter.warm.pid, signal.SIGKILL)
+    executed = run(_show_parameters)
+    assert executed.exit_code == 0, executed.failure()
+    assert executed.log.read_text().split() == [str(first.pid)] * 2
