@@ -10,6 +10,7 @@ from tensorflow.python.eager.polymorphic_function import monomorphic_function
 
 from quinoa.agents import iq, quinoa, sac
 from quinoa.agents.actor import Actor
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.learner import Learner
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import PublishedParameters
@@ -51,7 +52,7 @@ def acting(agent):
         make_table(config, RowLayout(spec), samples_per_insert=0, steps_per_call=1)
     ) as address:
         writer = SegmentWriter(address, NUM_ENVIRONMENTS, config, RowLayout(spec))
-        policy = agent.Agent.make_policy(config, spec)
+        policy = CompiledPolicy(agent.Agent.make_policy(config, spec))
         actor = Actor(policy, batch, writer, seed=0, parameters=None)
         yield actor, address, spec
         actor.close()

@@ -9,14 +9,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.learner import Learner
-from quinoa.agents.types import Transition
+from quinoa.agents.types import NonFiniteError, Transition
 
 # How many names of a kind are said; the rest are counted.
 _MAX_NAMES = 4
-
-
-class NonFiniteError(RuntimeError):
-    """Something that is learned or acted with is NaN or infinite: what."""
 
 
 def finite_parameters(learner: Learner) -> npt.NDArray[np.float32]:

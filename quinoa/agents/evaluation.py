@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents.actor import action_function, step_environments
-from quinoa.agents.protocol import Policy
+from quinoa.agents.actor import step_environments
 from quinoa.environments import EnvironmentBatch, EnvironmentFault
 
 
@@ -30,12 +29,31 @@ class EvaluationResult(NamedTuple):
     faults: tuple[EnvironmentFault, ...] = ()
 
 
+class EvaluatedPolicy(Protocol):
+    """A policy as an evaluation uses it, whatever library it computes with."""
+
+    def actions(
+        self, observation_shape: tuple[int, ...], *, seed: int, sample: bool
+    ) -> Callable[[npt.NDArray[np.float32], int], npt.NDArray[Any]]:
+        """Makes what acts.
+
+        Args:
+            observation_shape: [N, O].
+            seed: of the samples.
+            sample: whether to act with samples, or with the mode where there is one.
+
+        Returns:
+            A function from observations, float32 [N, O], and the number of the step to actions,
+            [N, *shape].
+        """
+
+
 class EvaluationStopped(Exception):
     """`should_stop` ended an evaluation before all its episodes had."""
 
 
 def evaluate(
-    policy: Policy,
+    policy: EvaluatedPolicy,
     environments: EnvironmentBatch,
     num_episodes: int,
     *,
@@ -71,7 +89,7 @@ def evaluate(
     returns: list[list[float]] = [[] for _ in range(count)]
     lengths: list[list[int]] = [[] for _ in range(count)]
     observation = environments.reset()
-    act = action_function(policy, observation.shape, seed=seed, sample=sample)
+    act = policy.actions(observation.shape, seed=seed, sample=sample)
     num_steps = num_truncated = 0
     faults: list[EnvironmentFault] = []
     left = num_episodes

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents import graphs
-from quinoa.agents.actor import step_number
+from quinoa.agents.compiled_policy import step_number
 from quinoa.agents.protocol import Agent
 
 FloatArray = npt.NDArray[np.float32]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
-import numpy as np
-import numpy.typing as npt
 import sonnet as snt
 import tensorflow as tf
+
+from quinoa.agents.numpy_form import Layer
 
 Activation = Callable[[tf.Tensor], tf.Tensor]
 
@@ -31,21 +31,10 @@ def mlp(input_size: int, layer_sizes: Sequence[int], *, name: str) -> snt.nets.M
     return network
 
 
-def layers_of(network: snt.nets.MLP) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """The weights, float32 [inputs, outputs], and biases, float32 [outputs], of each layer."""
+def layers_of(network: snt.nets.MLP) -> list[Layer]:
+    """The layers of a network by their variables, the first one first."""
     layers = [module for module in network.submodules if isinstance(module, snt.Linear)]
-    return [(layer.w, layer.b) for layer in layers]
-
-
-def named_arrays(
-    prefix: str, layers: Sequence[tuple[tf.Tensor, tf.Tensor]]
-) -> dict[str, npt.NDArray[np.float32]]:
-    """The weights and biases of layers, named as `quinoa.agents.policies.standalone` reads them."""
-    named = {}
-    for index, (weights, biases) in enumerate(layers):
-        named[f"{prefix}.{index}.w"] = weights.numpy()
-        named[f"{prefix}.{index}.b"] = biases.numpy()
-    return named
+    return [Layer(layer.w, layer.b) for layer in layers]
 
 
 class Value(snt.Module):
@@ -119,13 +108,8 @@ class WeightNormLinear(snt.Module):
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns y, float32 [B, output_size], for x, float32 [B, input_size]."""
-        weights, biases = self.plain()
-        return tf.matmul(inputs, weights) + biases
-
-    def plain(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """The same layer as one without normalisation: y = x w + b, w of shape [I, O], b [O]."""
         scale = self.g * tf.math.rsqrt(tf.reduce_sum(tf.square(self.v), axis=0))
-        return self.v * scale, self.b
+        return tf.matmul(inputs, self.v * scale) + self.b
 
     def initialize(self, inputs: tf.Tensor) -> tf.Tensor:
         """Sets g and b so that y has mean 0 and variance 1 over this batch; returns y."""
@@ -186,13 +170,13 @@ class WeightNormMLP(snt.Module):
             inputs = self._activation(layer(inputs))
         return self._output(inputs)
 
-    def layers(self) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """The weights, float32 [inputs, outputs], and biases, float32 [outputs], of each layer."""
-        plain = [layer.plain() for layer in self._hidden]
+    def layers(self) -> list[Layer]:
+        """The layers by their variables, the first one first."""
+        hidden = [Layer(layer.v, layer.b, layer.g) for layer in self._hidden]
         last = self._output
         if isinstance(last, WeightNormLinear):
-            return [*plain, last.plain()]
-        return [*plain, (last.w, last.b)]
+            return [*hidden, Layer(last.v, last.b, last.g)]
+        return [*hidden, Layer(last.w, last.b)]
 
     def initialize(self, inputs: tf.Tensor) -> tf.Tensor:
         """Initialises each hidden layer on what the layers before it make of this batch.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents.protocol import Policy
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def fingerprint(parameters: npt.NDArray[np.float32]) -> int:
@@ -15,23 +17,28 @@ def fingerprint(parameters: npt.NDArray[np.float32]) -> int:
     return zlib.crc32(parameters.tobytes())
 
 
-def flatten(policy: Policy) -> npt.NDArray[np.float32]:
+def flatten(policy: tf.Module) -> npt.NDArray[np.float32]:
     """Returns a policy's variables as one vector, float32 [P]."""
     return np.concatenate([variable.numpy().ravel() for variable in policy.variables])
 
 
-def unflatten(policy: Policy, parameters: npt.NDArray[np.float32]) -> None:
+def unflatten(policy: tf.Module, parameters: npt.NDArray[np.float32]) -> None:
     """Sets a policy's variables from what `flatten` gave, float32 [P].
 
     Raises:
         ValueError: the vector has another size than the policy.
     """
     sizes = [int(np.prod(variable.shape)) for variable in policy.variables]
-    if parameters.shape != (sum(sizes),):
-        raise ValueError(
-            f"The parameters have shape {parameters.shape}, but this policy has {sum(sizes)}: they "
-            "come from another agent, configuration or environment."
-        )
+    check_size(parameters, sum(sizes))
     parts = np.split(parameters, np.cumsum(sizes)[:-1])
     for variable, part in zip(policy.variables, parts, strict=True):
         variable.assign(part.reshape(variable.shape))
+
+
+def check_size(parameters: npt.NDArray[np.float32], size: int) -> None:
+    """Raises `ValueError` unless a vector of parameters has as many numbers as a policy."""
+    if parameters.shape != (size,):
+        raise ValueError(
+            f"The parameters have shape {parameters.shape}, but this policy has {size}: they "
+            "come from another agent, configuration or environment."
+        )

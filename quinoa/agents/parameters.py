@@ -9,8 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents import protocol
-from quinoa.agents.parameter_vector import fingerprint, flatten, unflatten
+from quinoa.agents.parameter_vector import fingerprint
 
 FloatArray = npt.NDArray[np.float32]
 Get = Callable[[int], "tuple[int, FloatArray] | None"]
@@ -60,7 +59,7 @@ class ParameterClient:
     def __init__(
         self,
         get: Get,
-        policy: protocol.Policy,
+        assign: Callable[[FloatArray], None],
         *,
         period_s: float = 0.25,
         tolerance_s: float = 60.0,
@@ -70,15 +69,17 @@ class ParameterClient:
         Args:
             get: takes the version known and returns a newer one with its parameters, float32 [P],
                 or None if there is none. Called from the background thread.
-            policy: whose variables `update` sets.
+            assign: gives the policy new parameters; `update` calls it. It raises `ValueError` if
+                they do not fit the policy.
             period_s: the pause between two calls, in seconds.
             tolerance_s: for how long `get` may fail at every call, in seconds.
         """
         self._get = get
-        self._policy = policy
+        self._assign = assign
         self._period_s = period_s
         self._tolerance_s = tolerance_s
         self._version = -1
+        self._parameters = np.empty(0, np.float32)
         self._lock = threading.Lock()
         self._newest: tuple[int, FloatArray] | None = None
         self._failure: tuple[str, Exception] | None = None
@@ -93,11 +94,11 @@ class ParameterClient:
 
     @property
     def fingerprint(self) -> int:
-        """Of the policy's parameters, see `quinoa.agents.parameter_vector.fingerprint`."""
-        return fingerprint(flatten(self._policy))
+        """Of the parameters that `update` has assigned last; see `parameter_vector.fingerprint`."""
+        return fingerprint(self._parameters)
 
     def update(self) -> bool:
-        """Sets the policy's variables to the newest parameters that have come; never waits.
+        """Gives the policy the newest parameters that have come; never waits.
 
         Returns:
             Whether there were new ones.
@@ -110,8 +111,8 @@ class ParameterClient:
             newest, self._newest = self._newest, None
             failure = self._failure
         if newest is not None:
-            unflatten(self._policy, newest[1])
-            self._version = newest[0]
+            self._assign(newest[1])
+            self._version, self._parameters = newest
         if failure is not None:
             raise ParametersUnavailableError(failure[0]) from failure[1]
         return newest is not None

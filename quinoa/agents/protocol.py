@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 import sonnet as snt
 import tensorflow as tf
 from acme import specs
@@ -29,6 +28,8 @@ from quinoa.agents.config import AgentConfig as AgentConfig
 from quinoa.agents.config import LayerSizes as LayerSizes
 from quinoa.agents.config import OffPolicyConfig as OffPolicyConfig
 from quinoa.agents.config import OnPolicyConfig as OnPolicyConfig
+from quinoa.agents.numpy_form import Layer as Layer
+from quinoa.agents.numpy_form import NumpyForm as NumpyForm
 from quinoa.agents.optimizers import SGD as SGD
 from quinoa.agents.optimizers import Adam as Adam
 from quinoa.agents.optimizers import Optimizer
@@ -159,12 +160,15 @@ class Policy(snt.Module, abc.ABC):
         del distribution, action
         return {}
 
-    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]] | None:
-        """The policy as arrays that `quinoa.agents.policies.standalone` can act with.
+    def numpy_form(self) -> NumpyForm | None:
+        """What `quinoa.agents.policies.standalone` makes the same policy of.
+
+        With it actors, which are then processes without TensorFlow, and an export act by NumPy
+        alone. It counts only where the class itself defines it, as a derived class may compute
+        something else; and actors use it only where the class adds no `extras`.
 
         Returns:
-            The arrays by name, none of which needs pickling; None for a class that is not known
-            there.
+            The form; None for a policy that is of no kind that is known there.
         """
         return None
 

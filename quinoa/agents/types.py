@@ -14,6 +14,10 @@ Array: TypeAlias = "npt.NDArray[Any] | tf.Tensor | Any"
 Seed: TypeAlias = "tf.Tensor"  # int32 [2]: a seed for TensorFlow's stateless random operations.
 
 
+class NonFiniteError(RuntimeError):
+    """Something that is learned or acted with is NaN or infinite: what."""
+
+
 class Transition(NamedTuple):
     """A batch of transitions (s, a, r, d, s'); every field has the same leading shape [...].
 

@@ -109,6 +109,7 @@ def _make_actor(experiment: Experiment, index: int, addresses: Addresses) -> Act
         index,
         peers.replay,
         peers.get_parameters,
+        peers.get_acting_plan,
         peers.report,
         lp.stop_event(),
     )

@@ -1,24 +1,19 @@
-import gc
-import weakref
-
 import numpy as np
-import psutil
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quinoa.agents import actor as actor_lib
 from quinoa.agents import iq
 from quinoa.agents.actor import Actor
-from quinoa.agents.divergence import NonFiniteError
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import ParameterClient, PublishedParameters
 from quinoa.agents.protocol import OffPolicyConfig, Policy
 from quinoa.agents.replay import MemoryReplay, SegmentWriter, make_table
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.types import Transition
+from quinoa.agents.types import NonFiniteError, Transition
 from quinoa.environments import EnvironmentBatch, FaultKind, TooManyFaultsError, environment_spec
 from tests.agents.replay.helpers import as_queue, drain, serve, table_size
 from tests.environments.fakes import Episode, FaultyEnvironment, ScriptedEnvironment
@@ -56,7 +51,11 @@ def make_policy(seed=0):
 def run(num_steps, *, seed=0, policy=None, batch=None):
     recorder = Recorder()
     actor = Actor(
-        policy or make_policy(), batch or make_batch(), recorder, seed=seed, parameters=None
+        CompiledPolicy(policy or make_policy()),
+        batch or make_batch(),
+        recorder,
+        seed=seed,
+        parameters=None,
     )
     steps = [actor.step() for _ in range(num_steps)]
     actor.close()
@@ -121,8 +120,8 @@ class Fixed(Policy):
 def test_new_parameters_are_used_from_the_next_step():
     published = PublishedParameters()
     published.publish(0, np.array([0.25], np.float32))
-    policy = Fixed()
-    client = ParameterClient(published.get, policy, period_s=0.01)
+    policy = CompiledPolicy(Fixed())
+    client = ParameterClient(published.get, policy.assign, period_s=0.01)
     client.wait_for_first()
     recorder = Recorder()
     actor = Actor(policy, make_batch(), recorder, seed=0, parameters=client)
@@ -136,47 +135,13 @@ def test_new_parameters_are_used_from_the_next_step():
     np.testing.assert_array_equal(recorder.transitions[-1].action, np.full((3, 2), -0.5))
 
 
-def test_acting_keeps_no_memory():
-    """TensorFlow does keep every Python number that it makes a tensor of: 0.7 kB a step."""
-    act = actor_lib.action_function(make_policy(), (1, 5), seed=0, sample=True)
-    observation = np.zeros((1, 5), np.float32)
-    process = psutil.Process()
-
-    def grown_by(steps):
-        before = process.memory_info().rss
-        for step in steps:
-            act(observation, step)
-        return process.memory_info().rss - before
-
-    grown_by(range(1000))
-    # What is kept shows in each of these; what earlier tests left behind, in none or some.
-    grown = [grown_by(range(start, start + 4000)) for start in (1000, 5000, 9000)]
-    assert min(grown) < 2**20, grown
-
-
-def test_a_policy_is_compiled_once_and_not_kept_alive():
-    policy = Fixed(0.5)
-    for seed in range(3):
-        run(2, seed=seed, policy=policy)
-    assert policy.num_traces == 1
-    act = actor_lib.action_function(policy, (1, 5), seed=0, sample=False)
-    assert policy.num_traces == 2
-    reference = weakref.ref(policy)
-    del policy
-    gc.collect()
-    np.testing.assert_array_equal(act(np.zeros((1, 5), np.float32), 0), [[0.5, 0.5]])
-    del act
-    gc.collect()
-    assert reference() is None
-
-
 def test_close_closes_the_environments_though_the_writer_fails():
     class Broken(Recorder):
         def close(self):
             raise OSError("full")
 
     batch = make_batch()
-    actor = Actor(Fixed(), batch, Broken(), seed=0, parameters=None)
+    actor = Actor(CompiledPolicy(Fixed()), batch, Broken(), seed=0, parameters=None)
     with pytest.raises(OSError, match="full"):
         actor.close()
     assert all(environment._inner.closed for environment in batch.environments)
@@ -226,7 +191,7 @@ def test_the_same_is_in_the_replay_of_one_process():
     )
     config = OffPolicyConfig(min_replay_size=1, batch_size=4096)
     replay = MemoryReplay(config, RowLayout(environment_spec(batch.environments[0])), seed=0)
-    actor = Actor(make_policy(), batch, replay, seed=0, parameters=None)
+    actor = Actor(CompiledPolicy(make_policy()), batch, replay, seed=0, parameters=None)
     steps = [actor.step() for _ in range(13)]
     expected = seen(SCRIPTS, [{}, faults, {}], 13)
     assert sum(step.num_transitions for step in steps) == len(replay) == len(expected)
@@ -242,7 +207,8 @@ def test_the_same_is_in_the_replay_of_one_process():
 
 def test_actions_that_are_not_finite_are_the_policys_fault():
     recorder = Recorder()
-    actor = Actor(Fixed(float("nan")), make_batch(), recorder, seed=0, parameters=None)
+    policy = CompiledPolicy(Fixed(float("nan")))
+    actor = Actor(policy, make_batch(), recorder, seed=0, parameters=None)
     for _ in range(3):
         step = actor.step()
         assert step.num_transitions == 0
@@ -276,7 +242,7 @@ def written_to_reverb(make, num_steps, segment_length=4):
     with serve(as_queue(table)) as address:
         batch = make()
         writer = SegmentWriter(address, len(batch), config, RowLayout(spec))
-        actor = Actor(Fixed(), batch, writer, seed=0, parameters=None)
+        actor = Actor(CompiledPolicy(Fixed()), batch, writer, seed=0, parameters=None)
         steps = [actor.step() for _ in range(num_steps)]
         actor.close()
         # A queue that is empty would have `drain` wait.

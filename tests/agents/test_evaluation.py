@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from quinoa.agents.divergence import NonFiniteError
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.evaluation import EvaluationStopped, evaluate
+from quinoa.agents.types import NonFiniteError
 from quinoa.environments import EnvironmentBatch, FaultKind, TooManyFaultsError
 from tests.agents.test_actor import Fixed, make_policy
 from tests.environments.fakes import Episode, FaultyEnvironment, ScriptedEnvironment
@@ -14,8 +15,12 @@ def batch_of(*lengths):
     )
 
 
+def fixed(value=0.0):
+    return CompiledPolicy(Fixed(value))
+
+
 def test_every_environment_gives_its_share_though_some_are_much_shorter():
-    result = evaluate(Fixed(), batch_of(1, 20, 3), 6, seed=0)
+    result = evaluate(fixed(), batch_of(1, 20, 3), 6, seed=0)
     np.testing.assert_array_equal(result.lengths, [1, 1, 20, 20, 3, 3])
     # The rewards of step t of episode e are 100 e + t.
     expected = [1, 101, 210, 210 + 2000, 6, 306]
@@ -24,7 +29,7 @@ def test_every_environment_gives_its_share_though_some_are_much_shorter():
 
 @pytest.mark.parametrize(("num_episodes", "lengths"), [(1, [2]), (2, [2, 5]), (5, [2, 2, 5, 5, 3])])
 def test_where_the_shares_differ_the_first_environments_play_more(num_episodes, lengths):
-    result = evaluate(Fixed(), batch_of(2, 5, 3), num_episodes, seed=0)
+    result = evaluate(fixed(), batch_of(2, 5, 3), num_episodes, seed=0)
     assert result.lengths.tolist() == lengths
     assert result.returns.dtype == np.float64
     assert result.lengths.dtype == np.int64
@@ -35,13 +40,13 @@ def test_the_mean_is_not_that_of_the_episodes_that_end_first():
     batch = EnvironmentBatch(
         [ScriptedEnvironment([Episode(40), Episode(4)], identity=i) for i in range(2)]
     )
-    result = evaluate(Fixed(), batch, 8, seed=0)
+    result = evaluate(fixed(), batch, 8, seed=0)
     assert result.lengths.mean() == 22
 
 
 def actions_of(policy, **options):
     batch = batch_of(4, 4)
-    evaluate(policy, batch, 4, **options)
+    evaluate(CompiledPolicy(policy), batch, 4, **options)
     return np.array([environment._inner.actions for environment in batch.environments])
 
 
@@ -58,8 +63,8 @@ def test_it_takes_the_mode_or_samples_from_the_seed():
 
 def test_it_starts_new_episodes_and_can_be_repeated():
     batch = batch_of(3, 3)
-    first = evaluate(Fixed(), batch, 2, seed=0)
-    second = evaluate(Fixed(), batch, 2, seed=0)
+    first = evaluate(fixed(), batch, 2, seed=0)
+    second = evaluate(fixed(), batch, 2, seed=0)
     assert first.returns.tolist() == [6, 6]
     # The environments have been reset after each episode's end, and at the start: two further on.
     assert second.returns.tolist() == [606, 606]
@@ -70,7 +75,7 @@ def test_a_stop_gives_up():
     answers = iter([False] * 9 + [True])
     with pytest.raises(EvaluationStopped, match="2 of 3 episodes"):
         evaluate(
-            Fixed(),
+            fixed(),
             batch_of(1000, 2),
             3,
             seed=0,
@@ -81,7 +86,7 @@ def test_a_stop_gives_up():
 
 def test_no_episodes_are_refused():
     with pytest.raises(ValueError, match="at least 1, not 0"):
-        evaluate(Fixed(), batch_of(1), 0, seed=0)
+        evaluate(fixed(), batch_of(1), 0, seed=0)
 
 
 def test_an_episode_that_breaks_is_dropped_and_another_one_played():
@@ -91,7 +96,7 @@ def test_an_episode_that_breaks_is_dropped_and_another_one_played():
             ScriptedEnvironment([Episode(4)], identity=1),
         ]
     )
-    result = evaluate(Fixed(), batch, 4, seed=0)
+    result = evaluate(fixed(), batch, 4, seed=0)
     assert result.lengths.tolist() == [4, 4, 4, 4]
     # Of the first environment, episode 0 breaks, 1 ends, 2 breaks and 3 ends.
     assert result.returns.tolist() == [10 + 400, 10 + 1200, 10, 10 + 400]
@@ -105,18 +110,18 @@ def test_one_that_breaks_always_ends_the_evaluation():
         [FaultyEnvironment([Episode(4)], faults=always), ScriptedEnvironment([Episode(2)])]
     )
     with pytest.raises(TooManyFaultsError, match="not a finite float32"):
-        evaluate(Fixed(), batch, 2, seed=0)
+        evaluate(fixed(), batch, 2, seed=0)
 
 
 def test_episodes_that_do_not_end_are_cut_off():
     batch = EnvironmentBatch(
         [ScriptedEnvironment([Episode(length)]) for length in (10**9, 3)], max_episode_steps=5
     )
-    result = evaluate(Fixed(), batch, 3, seed=0)
+    result = evaluate(fixed(), batch, 3, seed=0)
     assert result.lengths.tolist() == [5, 5, 3]
     assert result.num_truncated == 2
 
 
 def test_actions_that_are_not_finite_are_the_policys_fault():
     with pytest.raises(NonFiniteError, match="the policy's action"):
-        evaluate(Fixed(float("nan")), batch_of(4), 1, seed=0)
+        evaluate(fixed(float("nan")), batch_of(4), 1, seed=0)

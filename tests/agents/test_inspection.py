@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from quinoa.agents import inspection, iq, protocol, quinoa
-from quinoa.agents.actor import action_function
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.inspection import inspection_function
 from tests.agents.fixtures import ACTION_SIZE, OBSERVATION_SIZE, make_spec
 
@@ -92,6 +92,6 @@ def test_a_policy_that_can_be_sampled_alone_shows_samples_and_no_entropy():
     )
     assert shown.entropy is sampled.entropy is None
     np.testing.assert_array_equal(shown.action, sampled.action)
-    act = action_function(agent.policy, STATES.shape, seed=0, sample=False)
+    act = CompiledPolicy(agent.policy).actions(STATES.shape, seed=0, sample=False)
     assert act(STATES, 0).shape == (3, 2)
     assert not np.array_equal(act(STATES, 0), act(STATES, 1))

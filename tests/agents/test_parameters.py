@@ -6,6 +6,7 @@ import pytest
 import sonnet as snt
 import tensorflow as tf
 
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.parameters import (
     ParameterClient,
     ParametersUnavailableError,
@@ -40,7 +41,8 @@ def make_client():
     clients = []
 
     def make(get, policy=None, **options):
-        client = ParameterClient(get, policy or Weights(), **{"period_s": 0.01, **options})
+        assign = CompiledPolicy(policy or Weights()).assign
+        client = ParameterClient(get, assign, **{"period_s": 0.01, **options})
         clients.append(client)
         return client
 
@@ -223,7 +225,7 @@ def test_close_does_not_wait_for_a_call_that_hangs():
     def get(known_version):
         hang.wait()
 
-    client = ParameterClient(get, Weights())
+    client = ParameterClient(get, CompiledPolicy(Weights()).assign)
     started = time.monotonic()
     client.close()
     assert time.monotonic() - started < 2.0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from quinoa.agents import iq
 from quinoa.agents.policies import MultiCategoricalPolicy
-from quinoa.agents.protocol import check_spec
+from quinoa.agents.protocol import NumpyForm, check_spec
 
 Config = iq.Config
 PRESETS = {"wrong": Config(tau=0.02)}
@@ -17,9 +15,12 @@ class Own(MultiCategoricalPolicy):
 
 
 class Wrong(MultiCategoricalPolicy):
-    def numpy_form(self) -> dict[str, np.ndarray]:
+    def numpy_form(self) -> NumpyForm:
         form = super().numpy_form()
-        return {**form, "network.0.b": form["network.0.b"] + 1.0}
+        first, *others = form.layers["network"]
+        # As if it were weight-normalised.
+        wrong = first._replace(lengths=first.biases)
+        return form._replace(layers={"network": [wrong, *others]})
 
 
 class Agent(iq.Agent):

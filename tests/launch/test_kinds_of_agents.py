@@ -95,7 +95,8 @@ def nodes(of: Experiment, folder: RunFolder) -> Iterator[tuple[Counter, LearnerN
     learner = LearnerNode(of, folder, peer, counter.report, stop)
 
     def act(index: int) -> None:
-        actor = ActorNode(of, index, peer, learner.get_parameters, counter.report, stop)
+        ask = learner.get_parameters, learner.get_acting_plan
+        actor = ActorNode(of, index, peer, *ask, counter.report, stop)
         with contextlib.suppress(SystemExit):
             actor.run()
 

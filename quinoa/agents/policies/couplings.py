@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,7 @@ class Couplings(abc.ABC):
         """Log |da/dy| of each dimension, of the same shape."""
 
     @abc.abstractmethod
-    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
+    def numpy_settings(self) -> dict[str, npt.NDArray[Any]]:
         """The kind's settings as arrays, for `quinoa.agents.policies.standalone`."""
 
 
@@ -110,7 +111,7 @@ class Affine(Couplings):
         """See the base class."""
         return squash.log_slope(y)
 
-    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
+    def numpy_settings(self) -> dict[str, npt.NDArray[Any]]:
         """See the base class."""
         return {
             "max_log_scale": np.array(self._max_log_scale, np.float32),
@@ -164,7 +165,7 @@ class PiecewiseLinear(Couplings):
         """See the base class."""
         return tf.zeros_like(y)
 
-    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
+    def numpy_settings(self) -> dict[str, npt.NDArray[Any]]:
         """See the base class."""
         return {"num_bins": np.array(self.outputs)}
 

@@ -18,6 +18,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
+from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.policies.config import FlowConfig
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
 from quinoa.agents.protocol import Policy
@@ -214,18 +215,19 @@ class FlowPolicy(Policy):
             )
             self._conditioners.append((first, network))
 
-    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The policy as arrays, from which `quinoa.agents.policies.standalone` makes it again."""
-        form: dict[str, npt.NDArray[np.float32]] = {
+    def numpy_form(self) -> NumpyForm:
+        """See the base class."""
+        settings = {
             "kind": np.array(self._kind.kind),
             "action_size": np.array(self._action_size),
-            "mode_points": _mode_points(self._action_size),
             "first": np.array([first for first, _ in self._conditioners], np.bool_),
-            **self._kind.numpy_form(),
+            **self._kind.numpy_settings(),
         }
-        for index, (_, network) in enumerate(self._conditioners):
-            form.update(networks.named_arrays(f"coupling_{index}", network.layers()))
-        return form
+        layers = {
+            f"coupling_{index}": network.layers()
+            for index, (_, network) in enumerate(self._conditioners)
+        }
+        return NumpyForm(settings, layers, lambda: {"mode_points": _mode_points(self._action_size)})
 
     def __call__(self, observation: tf.Tensor) -> BoxFlow:
         """See the base class."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
+from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.policies import squash
 from quinoa.agents.protocol import Policy
 
@@ -38,15 +38,15 @@ class TanhGaussianPolicy(Policy):
             observation_size, [*hidden_sizes, 2 * action_size], name="network"
         )
 
-    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The policy as arrays, from which `quinoa.agents.policies.standalone` makes it again."""
-        return {
+    def numpy_form(self) -> NumpyForm:
+        """See the base class."""
+        settings = {
             "kind": np.array("tanh_gaussian"),
             "max_mean": np.array(_MAX_MEAN, np.float32),
             "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),
             "max_log_stddev": np.array(_MAX_LOG_STDDEV, np.float32),
-            **networks.named_arrays("network", networks.layers_of(self._network)),
         }
+        return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
         """See the base class."""

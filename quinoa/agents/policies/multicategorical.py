@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
+from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.protocol import Policy
 
 
@@ -95,15 +95,15 @@ class MultiCategoricalPolicy(Policy):
         outputs = action_size * num_bins
         self._network = networks.mlp(observation_size, [*hidden_sizes, outputs], name="network")
 
-    def numpy_form(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The policy as arrays, from which `quinoa.agents.policies.standalone` makes it again."""
+    def numpy_form(self) -> NumpyForm:
+        """See the base class."""
         _, action_size, num_bins = self._logits_shape
-        return {
+        settings = {
             "kind": np.array("multicategorical"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),
-            **networks.named_arrays("network", networks.layers_of(self._network)),
         }
+        return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 
     def __call__(self, observation: tf.Tensor) -> MultiCategorical:
         """See the base class."""

@@ -158,7 +158,7 @@ class _Flow(Policy):
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._action_size = int(arrays["action_size"])
-        self._mode_points = self._from_action(arrays["mode_points"])
+        self._mode_points = arrays.get("mode_points")
         self._couplings = [
             (bool(first), _layers(arrays, f"coupling_{index}"))
             for index, first in enumerate(arrays["first"])
@@ -195,8 +195,10 @@ class _Flow(Policy):
 
     def _mode(self, states: Array) -> Array:
         """The densest of the images of fixed points; the first of those that count as equal."""
+        if self._mode_points is None:
+            raise ValueError("This policy was made without the points that its mode is among.")
         count, number = len(states), len(self._mode_points)
-        x = np.repeat(self._mode_points, count, axis=0)
+        x = np.repeat(self._from_action(self._mode_points), count, axis=0)
         y, log_det = self._apply(x, np.tile(states, (number, 1)), inverse=False)
         densities = self._log_density(x, y, -log_det).reshape(number, count)
         first = (densities > densities.max(axis=0) - np.float32(_EQUALLY_DENSE)).argmax(axis=0)

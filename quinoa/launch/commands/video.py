@@ -139,7 +139,7 @@ def _record(
     paths = [start.absolute(path) for path in _paths(Path(out))]
     for path in paths:
         expect_writable("out", path)
-    from quinoa.agents.divergence import NonFiniteError
+    from quinoa.agents.types import NonFiniteError
 
     # MuJoCo reads the variable when the environment imports it. Whether the environment needs it is
     # known only when the environment has been made.

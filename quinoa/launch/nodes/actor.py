@@ -7,20 +7,25 @@ import threading
 from typing import NoReturn
 
 from quinoa.agents import registry
+from quinoa.agents.actor import ActingPolicy
+from quinoa.agents.numpy_policy import NumpyPolicy
 from quinoa.agents.parameters import ParameterClient
+from quinoa.agents.source import Source
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import UNREACHABLE_S, BackgroundReporter
 from quinoa.launch.nodes import heartbeat
+from quinoa.launch.nodes.acting_plan import ActingPlan, decoded
 from quinoa.launch.nodes.exit_codes import (
     RUN_IS_OVER,
     TOLD_TO_STOP,
     too_many_faults_are_fatal,
 )
 from quinoa.launch.nodes.host_parameters import for_all_of_the_host
-from quinoa.launch.nodes.peers import GetParameters, ReplayPeer
+from quinoa.launch.nodes.peers import GetActingPlan, GetParameters, ReplayPeer, answer_of_learner
 from quinoa.launch.roles.acting import Acting
 from quinoa.launch.run.reports import Send
-from quinoa.launch.run.roles import Role
+from quinoa.launch.run.roles import Role, node_name
+from quinoa.launch.terminal.output import say
 
 # Seconds from one row of metrics to the next.
 _REPORT_S = 1.0
@@ -35,6 +40,7 @@ class ActorNode:
         index: int,
         replay: ReplayPeer,
         get_parameters: GetParameters,
+        get_acting_plan: GetActingPlan,
         report: Send,
         stop: threading.Event,
     ):
@@ -45,6 +51,7 @@ class ActorNode:
             index: of this actor, from 0.
             replay: the replay server.
             get_parameters: `LearnerNode.get_parameters`.
+            get_acting_plan: `LearnerNode.get_acting_plan`.
             report: `Counter.report`.
             stop: ends `run`.
         """
@@ -52,6 +59,7 @@ class ActorNode:
         self._index = index
         self._replay = replay
         self._get_parameters = get_parameters
+        self._get_acting_plan = get_acting_plan
         self._report = report
         self._stop_event = stop
 
@@ -73,20 +81,22 @@ class ActorNode:
         # An actor that was started again must not draw what it has drawn before.
         reporter.wait_for_answer(self._stop_event.is_set)
         experiment = self._experiment.resumed(reporter.counts.actor_steps)
-        config, spec = experiment.config, experiment.spec()
         environments = experiment.make_environments(
             experiment.environments_per_actor, Role.ACTOR, self._index
         )
-        policy = registry.load(experiment.agent).agent_class.make_policy(config, spec)
 
         @heartbeat.beating
         def should_stop() -> bool:
             return self._stop_event.is_set() or reporter.stop
 
-        source = experiment.make_source()
+        plan = answer_of_learner(self._get_acting_plan, should_stop, tolerance_s=UNREACHABLE_S)
+        if plan is None:
+            environments.close()
+            return
+        policy, source = self._policy_and_source(decoded(plan))
         parameters = ParameterClient(
             for_all_of_the_host(self._get_parameters, period_s=source.polling_period_s),
-            policy,
+            policy.assign,
             period_s=source.polling_period_s,
             tolerance_s=UNREACHABLE_S,
         )
@@ -115,3 +125,16 @@ class ActorNode:
                     acting.record()
         acting.record()
         acting.close()
+
+    def _policy_and_source(self, plan: ActingPlan) -> tuple[ActingPolicy, Source]:
+        say(f"{node_name(Role.ACTOR, self._index)}: {plan.described()}")
+        if plan.form is not None:
+            assert plan.source is not None
+            return NumpyPolicy(plan.form), plan.source
+        # Imports TensorFlow.
+        from quinoa.agents.compiled_policy import CompiledPolicy
+
+        experiment = self._experiment
+        agent_class = registry.load(experiment.agent).agent_class
+        policy = agent_class.make_policy(experiment.config, experiment.spec())
+        return CompiledPolicy(policy), experiment.make_source()

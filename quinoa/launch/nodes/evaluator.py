@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
-
-import numpy as np
-import numpy.typing as npt
 
 from quinoa.agents import registry
-from quinoa.agents.parameter_vector import unflatten
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import UNREACHABLE_S, BackgroundReporter
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.exit_codes import too_many_faults_are_fatal
-from quinoa.launch.nodes.peers import GetParameters
+from quinoa.launch.nodes.peers import GetParameters, answer_of_learner
 from quinoa.launch.roles.evaluating import Evaluating
 from quinoa.launch.run.reports import Send
 from quinoa.launch.run.roles import Role
@@ -59,7 +55,7 @@ class EvaluatorNode:
     def _run(self, reporter: BackgroundReporter) -> None:
         experiment = self._experiment
         agent = registry.load(experiment.agent).agent_class
-        policy = agent.make_policy(experiment.config, experiment.spec())
+        policy = CompiledPolicy(agent.make_policy(experiment.config, experiment.spec()))
         evaluating = Evaluating(experiment, policy, reporter)
         reporter.wait_for_answer(self._stop_event.is_set)
         with too_many_faults_are_fatal():
@@ -69,32 +65,15 @@ class EvaluatorNode:
                 # `stop` raises when the counter is gone.
                 if reporter.stop or not evaluating.is_due(actor_steps):
                     continue
-                newest = self._newest_parameters()
+                should_stop = heartbeat.beating(self._stop_event.is_set)
+                # It has published its first ones before it answers anything.
+                newest = answer_of_learner(
+                    lambda: self._get_parameters(-1), should_stop, tolerance_s=UNREACHABLE_S
+                )
                 if newest is None:
                     break
                 version, parameters = newest
-                unflatten(policy, parameters)
-                should_stop = heartbeat.beating(self._stop_event.is_set)
+                policy.assign(parameters)
                 if not evaluating.turn(actor_steps, version, should_stop):
                     break
         evaluating.close()
-
-    def _newest_parameters(self) -> tuple[int, npt.NDArray[np.float32]] | None:
-        """Fetches them, however long the learner takes to start; None when told to stop.
-
-        Raises:
-            ConnectionError: the learner has been out of reach for too long.
-        """
-        deadline = time.monotonic() + UNREACHABLE_S
-        while not self._stop_event.is_set():
-            heartbeat.beat()
-            try:
-                # It has published its first ones before it answers anything.
-                return self._get_parameters(-1)
-            except Exception as error:
-                if time.monotonic() >= deadline:
-                    raise ConnectionError(
-                        f"The learner did not answer for {UNREACHABLE_S:.0f} s: {error}"
-                    ) from error
-                self._stop_event.wait(_PERIOD_S)
-        return None

@@ -16,7 +16,7 @@ from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import LEARNER_SOURCE
 from quinoa.launch.metrics.reporter import BackgroundReporter, Reporter
-from quinoa.launch.nodes import heartbeat
+from quinoa.launch.nodes import acting_plan, heartbeat
 from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.nodes.table_watch import TableWatch
 from quinoa.launch.roles.learning import Learning, make_learner
@@ -32,7 +32,7 @@ _REPORT_S = 1.0
 
 
 class LearnerNode:
-    """Learns until it is told to stop; serves `get_parameters`."""
+    """Learns until it is told to stop; serves `get_parameters` and `get_acting_plan`."""
 
     def __init__(
         self,
@@ -63,8 +63,14 @@ class LearnerNode:
         checkpoint = learner_checkpoints.recover_newest(folder.checkpoints)
         self._learner = make_learner(experiment, experiment.spec(), checkpoint)
         self._start = learner_checkpoints.counts_at(checkpoint)
+        self._source = experiment.make_source()
+        self._acting_plan = acting_plan.encoded(self._learner.agent.policy, self._source)
         self._published = PublishedParameters()
         self._publish()
+
+    def get_acting_plan(self) -> bytes:
+        """What actors need besides parameters; see `acting_plan`."""
+        return self._acting_plan
 
     def get_parameters(self, known_version: int) -> tuple[int, npt.NDArray[np.float32]] | None:
         """The newest parameters and their version, the learner's steps; None if already known."""
@@ -77,8 +83,7 @@ class LearnerNode:
             DivergedError: learning has diverged, and going back has not helped.
             RunError: what it has learned last cannot be saved.
         """
-        experiment, learner = self._experiment, self._learner
-        source = experiment.make_source()
+        experiment, learner, source = self._experiment, self._learner, self._source
         with BackgroundReporter(self._report, Role.LEARNER, source=LEARNER_SOURCE) as reporter:
             learning = Learning(
                 experiment,

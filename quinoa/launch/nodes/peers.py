@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 
 # Seconds after which a call to another process fails: it is being started again, or is gone.
 CALL_TIMEOUT_S = 20.0
+# Seconds from a call that has failed to the next one.
+_RETRY_S = 0.1
 
 _Arguments = ParamSpec("_Arguments")
 _Answer = TypeVar("_Answer")
 _Drawn = TypeVar("_Drawn")
 
 GetParameters = Callable[[int], "tuple[int, npt.NDArray[np.float32]] | None"]
+GetActingPlan = Callable[[], bytes]
 
 
 class ServiceMovedError(ConnectionError):
@@ -46,11 +50,13 @@ class Peers:
     Attributes:
         report: the counter's `Counter.report`.
         get_parameters: the learner's `LearnerNode.get_parameters`.
+        get_acting_plan: the learner's `LearnerNode.get_acting_plan`.
         replay: the replay server.
     """
 
     report: Send
     get_parameters: GetParameters
+    get_acting_plan: GetActingPlan
     replay: ReplayPeer
 
     @classmethod
@@ -66,7 +72,35 @@ class Peers:
         report: RemoteMethod[[Report], Answer] = RemoteMethod(mine, Role.COUNTER, "report")
         get_parameters: RemoteMethod[[int], tuple[int, npt.NDArray[np.float32]] | None]
         get_parameters = RemoteMethod(mine, Role.LEARNER, "get_parameters")
-        return cls(report, get_parameters, ReplayPeer(mine))
+        get_acting_plan: RemoteMethod[[], bytes]
+        get_acting_plan = RemoteMethod(mine, Role.LEARNER, "get_acting_plan")
+        return cls(report, get_parameters, get_acting_plan, ReplayPeer(mine))
+
+
+def answer_of_learner(
+    ask: Callable[[], _Answer], should_stop: Callable[[], bool], *, tolerance_s: float
+) -> _Answer | None:
+    """What the learner answers, however long it takes to start; None when told to stop.
+
+    Args:
+        ask: calls it.
+        should_stop: asked before each call.
+        tolerance_s: seconds for which it may be out of reach.
+
+    Raises:
+        ConnectionError: it has been out of reach for longer.
+    """
+    deadline = time.monotonic() + tolerance_s
+    while not should_stop():
+        try:
+            return ask()
+        except Exception as error:
+            if time.monotonic() >= deadline:
+                raise ConnectionError(
+                    f"The learner did not answer for {tolerance_s:.0f} s: {error}"
+                ) from error
+            time.sleep(_RETRY_S)
+    return None
 
 
 class RemoteMethod(Generic[_Arguments, _Answer]):

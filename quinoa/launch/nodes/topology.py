@@ -16,7 +16,9 @@ class NodeKind:
         role: what these nodes do.
         calls: the roles whose services they call.
         ends_run: whether these nodes end by themselves, and the run is over when all of them have.
-        uses_tensorflow: whether their processes import TensorFlow.
+        is_forked: whether their processes are forked from a warm parent, where there is one.
+        uses_tensorflow: whether all of their processes import TensorFlow. Actors do where their
+            policy has no NumPy form.
         stop_grace_s: seconds from being told to stop until they are killed.
         nice: niceness of their processes above that of what starts them, so that others come first
             on a busy machine.
@@ -25,6 +27,7 @@ class NodeKind:
     role: Role
     calls: tuple[Role, ...] = ()
     ends_run: bool = False
+    is_forked: bool = True
     uses_tensorflow: bool = True
     stop_grace_s: float = 5.0
     nice: int = 0
@@ -37,9 +40,14 @@ KINDS: Mapping[Role, NodeKind] = {
     kind.role: kind
     for kind in (
         NodeKind(Role.REPLAY, stop_grace_s=60.0),
-        NodeKind(Role.COUNTER, uses_tensorflow=False, stop_grace_s=3.0),
+        NodeKind(Role.COUNTER, is_forked=False, uses_tensorflow=False, stop_grace_s=3.0),
         NodeKind(Role.LEARNER, calls=(Role.REPLAY, Role.COUNTER), stop_grace_s=60.0),
-        NodeKind(Role.ACTOR, calls=(Role.REPLAY, Role.LEARNER, Role.COUNTER), ends_run=True),
+        NodeKind(
+            Role.ACTOR,
+            calls=(Role.REPLAY, Role.LEARNER, Role.COUNTER),
+            ends_run=True,
+            uses_tensorflow=False,
+        ),
         # A learner that waits for the evaluator is worse than an evaluation that takes longer; but
         # on a machine with much else to do, the evaluator must get its turn too.
         NodeKind(Role.EVALUATOR, calls=(Role.LEARNER, Role.COUNTER), nice=5),

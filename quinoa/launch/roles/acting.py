@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from quinoa.agents.actor import Actor
-from quinoa.agents.protocol import Policy
+from quinoa.agents.actor import ActingPolicy, Actor
 from quinoa.agents.source import Parameters, Writer
 from quinoa.environments import EnvironmentBatch
 from quinoa.launch.experiment import Experiment
@@ -20,7 +19,7 @@ class Acting:
         self,
         experiment: Experiment,
         index: int,
-        policy: Policy,
+        policy: ActingPolicy,
         environments: EnvironmentBatch,
         writer: Writer,
         reporter: Reporter,
@@ -32,7 +31,7 @@ class Acting:
         Args:
             experiment: what is run, from where the actor is to act: see `Experiment.resumed`.
             index: of the actor, from 0.
-            policy: that it acts with, the variables created.
+            policy: that it acts with.
             environments: that it acts in; `close` closes them.
             writer: takes every transition; `close` closes it.
             reporter: takes its counts, rows of metrics and warnings.

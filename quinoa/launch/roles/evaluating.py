@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from quinoa.agents.evaluation import EvaluationStopped, evaluate
-from quinoa.agents.protocol import Policy
+from quinoa.agents.evaluation import EvaluatedPolicy, EvaluationStopped, evaluate
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
 from quinoa.launch.metrics.reporter import Reporter
 from quinoa.launch.roles.metric_rows import evaluation_row
@@ -16,12 +15,12 @@ from quinoa.launch.run.roles import Role, node_name
 class Evaluating:
     """An evaluator, whose every turn is one evaluation."""
 
-    def __init__(self, experiment: Experiment, policy: Policy, reporter: Reporter):
+    def __init__(self, experiment: Experiment, policy: EvaluatedPolicy, reporter: Reporter):
         """Makes its environments; the first evaluation is due at once.
 
         Args:
             experiment: what is run, from where it is to be evaluated: see `Experiment.resumed`.
-            policy: that is evaluated, as its variables are at the time.
+            policy: that is evaluated, as its parameters are at the time.
             reporter: takes its rows of metrics and its warnings.
         """
         self._experiment = experiment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
 from quinoa.launch.checkpoints.replay_checkpoints import ReplaySaver
@@ -51,7 +52,7 @@ class Turns:
             for role in (Role.ACTOR, Role.LEARNER, Role.EVALUATOR)
         )
         learner = make_learner(experiment, experiment.spec(), checkpoint)
-        policy = learner.agent.policy
+        policy = CompiledPolicy(learner.agent.policy)
         self._source = experiment.make_source()
         self._replay = self._source.memory(experiment.seed_of(Role.REPLAY))
         contents = replay_checkpoints.recover_newest(folder)

@@ -186,8 +186,9 @@ def _evaluate(
     should_stop: Callable[[], bool] | None = None,
     on_episodes: Callable[[int], object] | None = None,
 ) -> EvaluationResult:
-    from quinoa.agents.divergence import NonFiniteError
+    from quinoa.agents.compiled_policy import CompiledPolicy
     from quinoa.agents.evaluation import evaluate
+    from quinoa.agents.types import NonFiniteError
 
     role = "final-evaluation" if seed is None else f"evaluation-{seed}"
     environments = experiment.make_environments(
@@ -195,7 +196,7 @@ def _evaluate(
     )
     try:
         result = evaluate(
-            policy,
+            CompiledPolicy(policy),
             environments,
             num_episodes,
             seed=experiment.seed_of(role),

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from quinoa.agents import graphs
+from quinoa.agents import graphs, numpy_policy
 from quinoa.agents.policies import standalone
 from quinoa.launch.errors import FatalError
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
@@ -104,8 +104,7 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
         module.save(made / SAVED_MODEL)
         saved_model = _check_saved_model(made / SAVED_MODEL, module, states)
         numpy = None
-        # Only the class's own numpy_form: a derived class may compute something else.
-        arrays = policy.numpy_form() if "numpy_form" in vars(type(policy)) else None
+        arrays = numpy_policy.arrays_of(policy)
         if arrays is not None:
             np.savez(made / ARRAYS, **arrays)
             shutil.copyfile(standalone.__file__, made / SOURCE)

@@ -61,8 +61,8 @@ def play(
         EnvironmentFault: an environment failed.
         NonFiniteError: an action was not finite.
     """
-    from quinoa.agents.divergence import NonFiniteError
     from quinoa.agents.inspection import inspection_function
+    from quinoa.agents.types import NonFiniteError
 
     count = len(environments)
     observation = np.stack([environment.reset().observation for environment in environments])

@@ -138,7 +138,7 @@ def _sample(
     """Plays an episode up to the steps, and samples actions in each state."""
     import tensorflow as tf
 
-    from quinoa.agents.actor import action_function
+    from quinoa.agents.compiled_policy import CompiledPolicy
 
     size = experiment.spec().observations.shape[0]
     for state in states:
@@ -150,7 +150,8 @@ def _sample(
     drawn = []
     for state in (*_played(experiment, policy, steps, seed), *states):
         repeated = np.repeat(state.observation[None], num_actions, axis=0)
-        actions = action_function(policy, repeated.shape, seed=seed, sample=True)(repeated, 0)
+        act = CompiledPolicy(policy).actions(repeated.shape, seed=seed, sample=True)
+        actions = act(repeated, 0)
         bins = getattr(policy(tf.constant(state.observation[None])), "num_bins", None)
         if actions.ndim == 1:
             bins = experiment.spec().actions.num_values
@@ -161,7 +162,7 @@ def _sample(
 def _played(
     experiment: Experiment, policy: Policy, steps: Sequence[int], seed: int
 ) -> list[LabelledState]:
-    from quinoa.agents.actor import action_function
+    from quinoa.agents.compiled_policy import CompiledPolicy
 
     if not steps:
         return []
@@ -169,7 +170,7 @@ def _played(
     found = {}
     try:
         observation = environments.reset()
-        act = action_function(policy, observation.shape, seed=seed, sample=True)
+        act = CompiledPolicy(policy).actions(observation.shape, seed=seed, sample=True)
         for index in range(max(steps) + 1):
             if index in steps:
                 found[index] = observation[0].copy()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from quinoa.agents.numpy_policy import arrays_of
 from quinoa.agents.policies import standalone
 from tests.agents.policies import densities
 
@@ -19,9 +20,9 @@ def states(number=64):
 def both(kind, dims, folder):
     """The original, and what is read from the file that its form was written to."""
     policy = densities.make_policy(kind, dims)
-    form = policy.numpy_form()
-    assert form is not None
-    np.savez(folder / "policy.npz", **form)
+    arrays = arrays_of(policy)
+    assert arrays is not None
+    np.savez(folder / "policy.npz", **arrays)
     return policy, standalone.Policy.load(folder / "policy.npz")
 
 

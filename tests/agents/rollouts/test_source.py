@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reverb
 
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.parameter_vector import fingerprint
 from quinoa.agents.parameters import ParameterClient, PublishedParameters
 from quinoa.agents.protocol import OnPolicyConfig
@@ -35,7 +36,8 @@ class Actors(threading.Thread):
 
     def act(self, index):
         policy = Fixed()
-        client = ParameterClient(self.published.get, policy, period_s=SOURCE.polling_period_s)
+        assign = CompiledPolicy(policy).assign
+        client = ParameterClient(self.published.get, assign, period_s=SOURCE.polling_period_s)
         assert client.wait_for_first(self.stopped.is_set)
         writer = SOURCE.writer(self.address, 2, should_stop=self.stopped.is_set)
         parameters = SynchronizedParameters(

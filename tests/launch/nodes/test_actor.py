@@ -11,6 +11,7 @@ from quinoa.agents import registry
 from quinoa.agents.parameter_vector import flatten
 from quinoa.launch.errors import FatalError
 from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.nodes import acting_plan
 from quinoa.launch.nodes import actor as actor_module
 from quinoa.launch.nodes.actor import ActorNode
 from quinoa.launch.nodes.addresses import FixedAddresses
@@ -54,6 +55,7 @@ def act(tmp_path):
             1,
             ReplayPeer(FixedAddresses({Role.REPLAY: f"localhost:{server.port}"})),
             lambda known: (version, parameters) if known < 0 else None,
+            lambda: acting_plan.encoded(policy, of.make_source()),
             counter.report,
             Stop(looks),
         )

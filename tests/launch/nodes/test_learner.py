@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import reverb
 
-from quinoa.agents.divergence import NonFiniteError
+from quinoa.agents.types import NonFiniteError
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.nodes.addresses import FixedAddresses

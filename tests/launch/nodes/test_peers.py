@@ -15,6 +15,7 @@ import reverb
 
 from quinoa.agents import registry, replay
 from quinoa.agents.actor import Actor
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.replay import SegmentWriter
 from quinoa.agents.rows import RowLayout
 from quinoa.launch.metrics.counter import Counter
@@ -166,7 +167,8 @@ class Replay:
             RowLayout(spec),
             should_stop=self.peer.failing_where_moved(address, lambda: False),
         )
-        policy = registry.load(self.of.agent).agent_class.make_policy(config, spec)
+        agent_class = registry.load(self.of.agent).agent_class
+        policy = CompiledPolicy(agent_class.make_policy(config, spec))
         return Actor(
             policy, self.of.make_environments(4, "actor", 0), writer, seed=1, parameters=None
         )

@@ -20,6 +20,7 @@ import reverb
 
 from quinoa.agents import registry, replay
 from quinoa.agents.actor import Actor
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.replay import TABLE, SegmentWriter
 from quinoa.agents.rows import RowLayout
 from quinoa.launch.checkpoints import replay_checkpoints
@@ -90,7 +91,9 @@ class Acting(threading.Thread):
         address = f"localhost:{port}"
         reverb.Client(address).server_info(60)
         writer = SegmentWriter(address, 4, replay_config(of), RowLayout(of.spec()))
-        self._actor = Actor(policy, environments, writer, seed=index, parameters=None)
+        self._actor = Actor(
+            CompiledPolicy(policy), environments, writer, seed=index, parameters=None
+        )
         self._writer = writer
         self.start()
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from quinoa.agents import registry
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.replay import MemoryReplay
@@ -31,12 +32,12 @@ class Actor:
         parameters = None
         if version is not None:
             answer = version, flatten(policy)
-            parameters = ParameterClient(lambda known: answer, policy)
+            parameters = ParameterClient(lambda known: answer, CompiledPolicy(policy).assign)
             assert wait_until(lambda: parameters.wait_for_first(lambda: False), 10)
         self.acting = Acting(
             of,
             2,
-            policy,
+            CompiledPolicy(policy),
             of.make_environments(4, "actor"),
             self.replay,
             self.reporter,

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from quinoa.agents import registry
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.launch.metrics.reporter import Reporter
 from quinoa.launch.roles.evaluating import Evaluating
 from quinoa.launch.run.reports import Answer, Report
@@ -19,7 +20,7 @@ class Evaluator:
         policy = registry.load(of.agent).agent_class.make_policy(of.config, of.spec())
         self.reports: list[Report] = []
         self.reporter = Reporter(self._report, "evaluator")
-        self.evaluating = Evaluating(of, policy, self.reporter)
+        self.evaluating = Evaluating(of, CompiledPolicy(policy), self.reporter)
 
     def _report(self, report: Report) -> Answer:
         self.reports.append(report)

@@ -5,7 +5,7 @@ import pytest
 
 from quinoa import environments
 from quinoa.agents import registry
-from quinoa.agents.divergence import NonFiniteError
+from quinoa.agents.types import NonFiniteError
 from quinoa.environments import environment_spec
 from quinoa.launch.trained.playback import play
 from tests.launch import factories

@@ -65,8 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         private_network.join(arguments.network)
         process_environment.quiet_loggers()
         show_library_warnings()
+        # Whatever imports TensorFlow first, here or later, is not to import it whole.
+        lean_imports.install()
         if arguments.tensorflow:
-            # First, or what is imported next would import it whole.
             lean_imports.import_tensorflow()
         _run(arguments.data_file)
     except BaseException as error:

@@ -51,8 +51,7 @@ class Starter:
 
     def is_forked(self, executable: NodeExecutable) -> bool:
         """Whether the process of a node is forked, unless the warm parent is lost."""
-        uses_tensorflow = KINDS[executable.role].uses_tensorflow
-        return uses_tensorflow and self.warm.can_run(self._environment(executable))
+        return KINDS[executable.role].is_forked and self.warm.can_run(self._environment(executable))
 
     def start(
         self, executable: NodeExecutable, own: Mapping[str, str] = MappingProxyType({})

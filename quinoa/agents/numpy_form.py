@@ -1,0 +1,132 @@
+"""What of a policy makes a NumPy policy: which settings, and which of its variables.
+
+`quinoa.agents.policies.standalone` makes a policy of named arrays. An exported policy is such
+arrays, and an actor acts with them: it then needs neither TensorFlow nor the agent's code. The
+arrays of the layers follow from the vector in which a policy's parameters travel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.agents.parameter_vector import check_size
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+FloatArray = npt.NDArray[np.float32]
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Layer(NamedTuple):
+    """One layer of a network, y = x w + b, by its variables.
+
+    Attributes:
+        weights: w, float32 [I, O]; or v, where there are `lengths`.
+        biases: b, float32 [O].
+        lengths: g, float32 [O], of a weight-normalised layer: w = g · (v / ‖v‖) (Salimans & Kingma,
+            2016, "Weight Normalization", equation 2).
+    """
+
+    weights: tf.Variable
+    biases: tf.Variable
+    lengths: tf.Variable | None = None
+
+
+class NumpyForm(NamedTuple):
+    """A policy as `quinoa.agents.policies.standalone` reads it.
+
+    Attributes:
+        settings: arrays by name that learning does not change; `kind` is one of them.
+        layers: the layers of its networks, by the names that the kind gives these.
+        mode_settings: makes further settings, without which such a policy has no mode.
+    """
+
+    settings: Mapping[str, npt.NDArray[Any]]
+    layers: Mapping[str, Sequence[Layer]]
+    mode_settings: Callable[[], Mapping[str, npt.NDArray[Any]]] = dict
+
+
+class _Place(NamedTuple):
+    """Where a layer is in the vector of parameters."""
+
+    name: str
+    shape: tuple[int, int]
+    weights: int
+    biases: int
+    lengths: int | None
+
+
+class FormLayout:
+    """Which numbers of a policy's vector of parameters are what in its NumPy form.
+
+    It has no reference to the policy, and can be pickled.
+    """
+
+    def __init__(self, form: NumpyForm, policy: tf.Module):
+        """Finds the layers' variables among those of the policy.
+
+        Args:
+            form: of the policy.
+            policy: a `quinoa.agents.protocol.Policy`.
+
+        Raises:
+            ValueError: a layer has a variable that is none of the policy's.
+        """
+        starts: dict[Any, int] = {}
+        self._size = 0
+        for variable in policy.variables:
+            starts[variable.ref()] = self._size
+            self._size += int(np.prod(variable.shape))
+
+        def start(variable: tf.Variable) -> int:
+            if variable.ref() not in starts:
+                raise ValueError(
+                    f"{type(policy).__name__}.numpy_form has the variable {variable.name}, which "
+                    "is not among the policy's: actors would not get its values."
+                )
+            return starts[variable.ref()]
+
+        self._settings = dict(form.settings)
+        self._places = [
+            _Place(
+                f"{name}.{index}",
+                (int(layer.weights.shape[0]), int(layer.weights.shape[1])),
+                start(layer.weights),
+                start(layer.biases),
+                None if layer.lengths is None else start(layer.lengths),
+            )
+            for name, layers in form.layers.items()
+            for index, layer in enumerate(layers)
+        ]
+
+    def make(self) -> Arrays:
+        """New arrays: the settings, and layers that `write` is to fill."""
+        arrays = dict(self._settings)
+        for place in self._places:
+            arrays[f"{place.name}.w"] = np.zeros(place.shape, np.float32)
+            arrays[f"{place.name}.b"] = np.zeros(place.shape[1], np.float32)
+        return arrays
+
+    def write(self, parameters: FloatArray, arrays: Arrays) -> None:
+        """Writes parameters into the arrays that `make` has made.
+
+        Args:
+            parameters: float32 [P], as `quinoa.agents.parameter_vector.flatten` gives them.
+            arrays: whose layers change.
+
+        Raises:
+            ValueError: the vector has another size than the policy.
+        """
+        check_size(parameters, self._size)
+        for name, (rows, columns), weights, biases, lengths in self._places:
+            into = arrays[f"{name}.w"]
+            into[...] = parameters[weights : weights + rows * columns].reshape(rows, columns)
+            if lengths is not None:
+                norms = np.sqrt(np.add.reduce(np.square(into), axis=0))
+                into *= parameters[lengths : lengths + columns] / norms
+            arrays[f"{name}.b"][...] = parameters[biases : biases + columns]

@@ -1,0 +1,69 @@
+"""A policy that acts with NumPy: it is made of a layout and parameters, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.agents.numpy_form import Arrays, FloatArray, FormLayout, NumpyForm
+from quinoa.agents.parameter_vector import flatten
+from quinoa.agents.policies import standalone
+
+if TYPE_CHECKING:
+    from quinoa.agents.protocol import Policy
+
+
+class NumpyPolicy:
+    """An `ActingPolicy` (see `quinoa.agents.actor`) for one that has a NumPy form."""
+
+    def __init__(self, layout: FormLayout):
+        """Makes a policy whose parameters are 0 until `assign` has been called.
+
+        Raises:
+            ValueError: `standalone` does not know the policy's kind.
+        """
+        self._layout = layout
+        self._arrays = layout.make()
+        # It keeps these arrays, and so acts with what `assign` writes into them.
+        self._policy = standalone.Policy.from_arrays(self._arrays)
+
+    def assign(self, parameters: FloatArray) -> None:
+        """See `ActingPolicy`."""
+        self._layout.write(parameters, self._arrays)
+
+    def samples(
+        self, observation_shape: tuple[int, ...], *, seed: int
+    ) -> Callable[[FloatArray, int], tuple[npt.NDArray[np.float32], Mapping[str, FloatArray]]]:
+        """See `ActingPolicy`; with one seed, calls in the same order give the same actions."""
+        del observation_shape
+        policy, rng, no_extras = self._policy, np.random.default_rng(seed), dict[str, FloatArray]()
+
+        def call(
+            observation: FloatArray, step: int
+        ) -> tuple[npt.NDArray[np.float32], Mapping[str, FloatArray]]:
+            del step
+            return policy.sample(observation, rng), no_extras
+
+        return call
+
+
+def own_form(policy: Policy) -> NumpyForm | None:
+    """The NumPy form that the class of a policy declares itself; None where it declares none.
+
+    One that its class inherits does not count: a derived class may compute something else.
+    """
+    return policy.numpy_form() if "numpy_form" in vars(type(policy)) else None
+
+
+def arrays_of(policy: Policy) -> Arrays | None:
+    """All arrays of a policy's own NumPy form, with its present parameters; None without a form."""
+    form = own_form(policy)
+    if form is None:
+        return None
+    layout = FormLayout(form, policy)
+    arrays = layout.make()
+    layout.write(flatten(policy), arrays)
+    return {**arrays, **form.mode_settings()}

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from quinoa.agents.compiled_policy import CompiledPolicy
+from quinoa.agents.numpy_form import FormLayout
+from quinoa.agents.numpy_policy import NumpyPolicy, arrays_of, own_form
+from quinoa.agents.parameter_vector import flatten
+from quinoa.agents.policies import TanhGaussianPolicy
+from tests.agents.policies import densities
+
+EVERY = pytest.mark.parametrize("kind", densities.ALL)
+SHAPE = (3, densities.OBSERVATION_SIZE)
+
+
+def numpy_policy(policy):
+    form = own_form(policy)
+    assert form is not None
+    made = NumpyPolicy(FormLayout(form, policy))
+    made.assign(flatten(policy))
+    return made
+
+
+@EVERY
+def test_its_actions_are_distributed_as_those_of_the_compiled_policy(kind):
+    policy = densities.make_policy(kind, 3)
+    state = np.random.default_rng(1).normal(size=densities.OBSERVATION_SIZE).astype(np.float32)
+    states = np.repeat(state[None], 20_000, axis=0)
+    ours, theirs = (
+        acting.samples(states.shape, seed=2)(states, 0)[0]
+        for acting in (numpy_policy(policy), CompiledPolicy(policy))
+    )
+    assert ours.dtype == np.float32
+    assert ours.shape == theirs.shape == (20_000, 3)
+    for level in (0.1, 0.25, 0.5, 0.75, 0.9):
+        # A bin is the same number but for its last bit.
+        edge = np.quantile(theirs, level, axis=0) + 1e-4
+        ours_below, theirs_below = ((of <= edge).mean(axis=0) for of in (ours, theirs))
+        np.testing.assert_allclose(ours_below, theirs_below, atol=0.02)
+
+
+@EVERY
+def test_the_seed_settles_the_actions_and_each_step_has_its_own(kind):
+    policy = numpy_policy(densities.make_policy(kind, 2))
+    states = np.zeros(SHAPE, np.float32)
+
+    def actions(seed):
+        act = policy.samples(SHAPE, seed=seed)
+        return np.array([act(states, step)[0] for step in range(5)])
+
+    np.testing.assert_array_equal(actions(0), actions(0))
+    assert (actions(0) != actions(1)).any()
+    # Every step has its own randomness, and so has every environment.
+    assert len(np.unique(actions(0).reshape(15, -1), axis=0)) > 5
+
+
+@EVERY
+def test_new_parameters_count_from_the_next_step(kind):
+    first, second = (densities.make_policy(kind, 3, seed=seed) for seed in (0, 1))
+    policy = numpy_policy(first)
+    act = policy.samples(SHAPE, seed=0)
+    states = np.ones(SHAPE, np.float32)
+    act(states, 0)
+    policy.assign(flatten(second))
+    other = numpy_policy(second).samples(SHAPE, seed=0)
+    other(states, 0)
+    np.testing.assert_array_equal(act(states, 1)[0], other(states, 1)[0])
+
+
+@EVERY
+def test_an_action_belongs_to_the_caller(kind):
+    policy = numpy_policy(densities.make_policy(kind, 2))
+    act = policy.samples(SHAPE, seed=0)
+    states = np.zeros(SHAPE, np.float32)
+    first, _ = act(states, 0)
+    before = first.copy()
+    for step in range(1, 4):
+        act(states, step)
+    np.testing.assert_array_equal(first, before)
+    np.testing.assert_array_equal(states, 0.0)
+
+
+@pytest.mark.parametrize("kind", densities.CONTINUOUS)
+def test_parameters_that_are_not_finite_make_actions_that_are_not(kind):
+    """By these an actor finds that learning has diverged."""
+    policy = densities.make_policy(kind, 2)
+    acting = numpy_policy(policy)
+    acting.assign(np.full_like(flatten(policy), np.nan))
+    action, _ = acting.samples(SHAPE, seed=0)(np.zeros(SHAPE, np.float32), 0)
+    assert np.isnan(action).any(axis=1).all()
+
+
+class Derived(TanhGaussianPolicy):
+    """Inherits a form that may not be its own."""
+
+
+class Declared(TanhGaussianPolicy):
+    def numpy_form(self):
+        return super().numpy_form()
+
+
+def test_a_form_counts_where_the_class_itself_defines_it():
+    derived, declared = (of(4, 2, hidden_sizes=[3]) for of in (Derived, Declared))
+    assert own_form(derived) is None and arrays_of(derived) is None
+    assert own_form(declared) is not None
+    arrays = arrays_of(declared)
+    assert arrays is not None
+    np.testing.assert_array_equal(arrays["network.0.w"], declared.trainable_variables[1])
