@@ -38,8 +38,8 @@ def run(
         ExperimentError: the experiment cannot be run.
         RunError: the run to resume is damaged.
     """
-    # First, or what is imported next would import it whole.
-    lean_imports.import_tensorflow()
+    # What imports TensorFlow, if anything does in this process, is not to import it whole.
+    lean_imports.install()
     from quinoa.launch.commands.running import one_run
 
     values = parsed(texts)
