@@ -175,6 +175,7 @@ VALUES: Mapping[str, Completer] = {
     "seeds": _anything,
     "step": _anything,
     "wandb": _anything,
+    "copy_to": _folders,
 }
 # The completers of arguments, by the capitals in a command's usage.
 ARGUMENTS: Mapping[str, Completer] = {

@@ -28,8 +28,9 @@ def define() -> flags.FlagValues:
     flags.DEFINE_string(
         "resume",
         None,
-        "The folder of a run to resume from its newest checkpoint, however it ended. It keeps its "
-        "settings; --change must name those that other flags change.",
+        "The folder of a run to resume from its newest checkpoint, however it ended, or the URL of "
+        "a copy by --copy_to, which is fetched into --folder. It keeps its settings; --change must "
+        "name those that other flags change.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -60,6 +61,14 @@ def define() -> flags.FlagValues:
     )
     for entry in ENGINES.values():
         field_flags.define(values, entry.settings)
+    flags.DEFINE_string(
+        "copy_to",
+        None,
+        "A folder, or a URL that fsspec knows (s3://BUCKET/RUN; the store's own library is to be "
+        "installed), to copy checkpoints and metrics to while the run lasts, so that --resume=URL "
+        "can continue it where its own disk is lost.",
+        flag_values=values,
+    )
     flags.DEFINE_string(
         "wandb",
         None,

@@ -70,6 +70,7 @@ def start(
     """
     one_run.check_flags(values)
     place = StartFolder()
+    one_run.fetch_copy(values, place)
     if values.resume is not None:
         folder = run_folder.existing(place.absolute(values.resume))
         given = {"resume": str(folder.root)}
@@ -203,7 +204,8 @@ def logs(folder: RunFolder, lines: int) -> dict[str, str]:
 
 def _resuming(values: flags.FlagValues, folder: RunFolder, address: str) -> list[str]:
     """The flags that resume a run from what it has saved: what its folder does not have is kept."""
-    settings = {field.flag_name for _, field in field_flags.with_flags(RaySettings)} | {"wandb"}
+    settings = {field.flag_name for _, field in field_flags.with_flags(RaySettings)}
+    settings |= {"wandb", "copy_to"}
     kept = [
         values[name].serialize()
         for name in settings

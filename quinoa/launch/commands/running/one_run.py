@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.engines.calls import Call, Caller, call_here
 from quinoa.launch.engines.local import warm_calls, warm_parent
 from quinoa.launch.engines.settings import EngineSettings
+from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine.start_folder import StartFolder
+from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
@@ -58,10 +61,11 @@ def run(
     from quinoa.launch import engines, resume
     from quinoa.launch.experiment.validation import validate
     from quinoa.launch.run import run_folder
-    from quinoa.launch.watch import wandb_mirror
+    from quinoa.launch.watch import folder_copy, wandb_mirror
 
     start = StartFolder()
     settings = check_flags(values)
+    fetch_copy(values, start)
     # First what can be checked without TensorFlow, whose import takes seconds.
     new = None
     if values.resume is None:
@@ -96,7 +100,10 @@ def run(
             folder = new_folder(values, experiment, start)
             folder.create()
             holding.enter_context(resume.locked(folder))
-        with wandb_mirror.mirrored(folder, values.wandb):
+        with (
+            wandb_mirror.mirrored(folder, values.wandb),
+            folder_copy.copied(folder, values.copy_to),
+        ):
             return folder, train(
                 experiment,
                 folder,
@@ -136,9 +143,9 @@ def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:
 
     Raises:
         UsageError: they do.
-        ExperimentError: what a flag asks for is not installed.
+        ExperimentError: what a flag asks for is not installed, or cannot be had.
     """
-    from quinoa.launch.watch import wandb_mirror
+    from quinoa.launch.watch import folder_copy, wandb_mirror
 
     settings = _engine_settings(values)
     if values.preset is not None and values.resume is not None:
@@ -149,7 +156,43 @@ def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:
         raise UsageError("--resume_replay is for a run that is resumed: give --resume too.")
     if values.wandb is not None:
         wandb_mirror.check()
+    if values.copy_to is not None:
+        folder_copy.check(values.copy_to, is_new=values.resume is None)
     return settings
+
+
+def fetch_copy(values: flags.FlagValues, start: StartFolder) -> None:
+    """Where the run to resume is a copy elsewhere, brings it into a folder, which it then names.
+
+    The run is copied to that place again.
+
+    Args:
+        values: parsed flags of `quinoa train`, which are changed.
+        start: where relative paths start.
+
+    Raises:
+        ExperimentError: the folder cannot be made.
+        RunError: there is no such copy.
+    """
+    from quinoa.launch.run.run_folder import RunFolder
+    from quinoa.launch.watch import folder_copy
+
+    if values.resume is None or not folder_copy.is_url(values.resume):
+        return
+    url = values.resume
+    name = url.rstrip("/").rpartition("/")[2]
+    folder = RunFolder(start.absolute(values.folder or os.path.join("runs", name)))
+    if folder.experiment.is_file():
+        raise ExperimentError(
+            f"{folder.root} already holds a run: resume that, with --resume={folder.root}, or "
+            f"give another --folder for the copy at {url}."
+        )
+    folder_copy.restore(url, folder)
+    say(f"Fetched the run at {url} into {folder.root}.")
+    values["folder"].unparse()
+    values["resume"].parse(str(folder.root))
+    if values.copy_to is None:
+        values["copy_to"].parse(url)
 
 
 def new_folder(values: flags.FlagValues, experiment: Experiment, start: StartFolder) -> RunFolder:
