@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -50,6 +51,35 @@ class Speed(NamedTuple):
     parameter_age: float
     learner_load: float
     replay_load: float
+
+
+class ActorRows:
+    """The rows of metrics that a run's actors have had written, from any moment on."""
+
+    def __init__(self, folder: RunFolder):
+        """Reads nothing yet."""
+        self._path = folder.metrics("actor")
+
+    @property
+    def position(self) -> int:
+        """Where the next row will be; for `since`."""
+        try:
+            text = self._path.read_bytes()
+        except FileNotFoundError:
+            return 0
+        # Not in a row that is being written.
+        return text.rfind(b"\n") + 1
+
+    def since(self, position: int) -> pd.DataFrame:
+        """The rows that were written since, those alone that are whole."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            text = ""
+        head, _, first = text.partition("\n")
+        rows = text[position:] if position else first
+        whole = rows[: rows.rfind("\n") + 1]
+        return pd.read_csv(io.StringIO(f"{head or 'actor'}\n{whole}"))
 
 
 class Training:
