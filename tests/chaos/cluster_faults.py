@@ -18,6 +18,7 @@ from tests.cluster.hosts import Host
 _OFF_S = 20.0
 _SLOW_S = 30.0
 _FULL_S = 15.0
+_HOST_AGENT = "ray::HostAgent"
 _SERVICES = ("learner-0", "replay-0", "counter-0")
 
 _Choose = Callable[[ClusterRun, random.Random], Host]
@@ -94,6 +95,17 @@ def _kill_one(text: str) -> Callable[[ClusterRun, random.Random], None]:
     return inflict
 
 
+def _kill_host_agent(subject: ClusterRun, rng: random.Random) -> None:
+    """Kills what carries the processes of a host, which all start again, there or elsewhere."""
+    hosts = subject.hosts_of_nodes()
+    host = rng.choice(sorted(set(hosts.values()), key=lambda each: each.name))
+    lost = {node for node, of in hosts.items() if of is host}
+    known = len(subject.events())
+    for process in subject.of_ray(_HOST_AGENT, host):
+        process.kill()
+    wait_until(lambda: lost <= set(subject.back_since(known)), f"{sorted(lost)} are back", subject)
+
+
 def _kill_raylet(subject: ClusterRun, rng: random.Random) -> None:
     host = rng.choice([host for host in subject.hosts if host is not subject.hosts.head])
     for process in subject.of_ray("raylet/raylet", host):
@@ -122,7 +134,7 @@ FAULTS = (
     Fault("a link of 200 ms that loses 2 % for 30 s", _slow, 4),
     Fault("full disk of a host for 15 s", _fill_disk, 4),
     Fault("SIGKILL to a gateway", _kill_one("engines.ray.gateway.main"), 6),
-    Fault("SIGKILL to the actor of a host", _kill_one("ray::HostAgent"), 12),
+    Fault("SIGKILL to the actor of a host", _kill_host_agent, 12),
     Fault("SIGKILL to the supervisor", _kill_one("ray::RunServer"), 4),
     Fault("SIGKILL to Ray's node", _kill_raylet, 4),
     Fault(

@@ -82,15 +82,18 @@ class ClusterRun(RunUnderTest):
             and len(nodes_of(self.folder.root)) == len(nodes)
         )
 
+    def hosts_of_nodes(self) -> dict[str, Host]:
+        """The host that each node's process is on, once all have one."""
+
+        def names() -> dict[str, str | None]:
+            return {node.name: node.host for node in process_list.read(self.folder.processes).nodes}
+
+        wait_until(lambda: None not in names().values(), "all processes have hosts", self)
+        return {node: self.hosts[host] for node, host in names().items() if host is not None}
+
     def host_of(self, node: str) -> Host:
         """The host that a node's process is on."""
-        name = next(
-            each.host
-            for each in process_list.read(self.folder.processes).nodes
-            if each.name == node
-        )
-        assert name is not None, node
-        return self.hosts[name]
+        return self.hosts_of_nodes()[node]
 
     def of_ray(self, text: str, host: Host | None = None) -> list[psutil.Process]:
         """Processes on the hosts, or on one of them, whose command line has a text."""
