@@ -38,7 +38,7 @@ test-slow: setup ## Run the tests that take long
 test-cluster: override RAY := 1
 test-cluster: setup ## Run the tests that need a cluster: hosts made of namespaces, with Ray and Slurm
 	@scripts/install_slurm.sh
-	@$(RUN)/python -m pytest -m cluster tests/cluster
+	@$(RUN)/python -m pytest -m "cluster and not slow" tests/cluster
 
 docs: setup ## Make build/docs: the pages and the API reference; a warning is an error
 	@$(RUN)/python scripts/build_docs.py
