@@ -83,7 +83,7 @@ def for_node(
 
     Args:
         inherited: the variables of the user's shell.
-        threads: threads of TensorFlow's operations, of NumPy's and of OpenMP.
+        threads: threads of TensorFlow's operations and of OpenMP; NumPy has one in any case.
         gpu: whether the node may use the GPU.
         one_heap: whether all its threads allocate from one heap. glibc's default of a heap per
             thread takes 12 MB more in an actor and makes it no faster.
@@ -109,8 +109,9 @@ def for_node(
 def _threads(count: int) -> dict[str, str]:
     return {
         "OMP_NUM_THREADS": str(count),
-        # NumPy's, which looks here first.
-        "OPENBLAS_NUM_THREADS": str(count),
+        # NumPy's own, which it looks for first. No process has more for it, so that all can be
+        # forked from one that has imported it.
+        "OPENBLAS_NUM_THREADS": "1",
         "TF_NUM_INTRAOP_THREADS": str(count),
         # The policy's and the value's parts of a gradient step are largely independent. Run in
         # parallel they use two cores, which a single matrix product of this size cannot.

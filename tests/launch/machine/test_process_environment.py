@@ -66,6 +66,8 @@ def test_the_gpu_is_the_learners_alone():
     assert learner["CUDA_VISIBLE_DEVICES"] == "3"
     assert actor["CUDA_VISIBLE_DEVICES"] == "-1"
     assert learner["TF_NUM_INTRAOP_THREADS"] == learner["OMP_NUM_THREADS"] == "8"
+    # Or it could not be forked from a process that has one thread.
+    assert learner["OPENBLAS_NUM_THREADS"] == "1"
     assert actor["TF_NUM_INTRAOP_THREADS"] == "1"
     assert actor["MALLOC_ARENA_MAX"] == "1"
     assert "MALLOC_ARENA_MAX" not in learner
