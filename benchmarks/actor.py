@@ -16,6 +16,8 @@ from benchmarks.setting import AGENTS, TASKS, config_of
 from quinoa import environments
 from quinoa.agents import registry
 from quinoa.agents.actor import Actor
+from quinoa.agents.numpy_form import FormLayout
+from quinoa.agents.numpy_policy import NumpyPolicy, own_form
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import FloatArray, ParameterClient
 from quinoa.agents.replay import SegmentWriter
@@ -143,9 +145,13 @@ def make_actor(
         fetch()
         return version + 1, published
 
-    parameters = ParameterClient(get, policy)
+    form = own_form(policy)
+    assert form is not None
+    acting = NumpyPolicy(FormLayout(form, policy))
+    parameters = ParameterClient(get, acting.assign)
+    assert parameters.wait_for_first()
     writer = SegmentWriter(address, num_environments, config, RowLayout(spec))
-    actor = Actor(policy, batch, writer, seed=0, parameters=parameters)
+    actor = Actor(acting, batch, writer, seed=0, parameters=parameters)
     _stagger(batch)
     return actor
 
