@@ -43,7 +43,8 @@ class NumpyForm(NamedTuple):
     Attributes:
         settings: arrays by name that learning does not change; `kind` is one of them.
         layers: the layers of its networks, by the names that the kind gives these.
-        mode_settings: makes further settings, without which such a policy has no mode.
+        mode_settings: makes further settings, without which such a policy has no mode. It is called
+            in the processes that need the mode, and so must be picklable.
     """
 
     settings: Mapping[str, npt.NDArray[Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +17,24 @@ if TYPE_CHECKING:
 
 
 class NumpyPolicy:
-    """An `ActingPolicy` (see `quinoa.agents.actor`) for one that has a NumPy form."""
+    """A policy of a NumPy form for actors and evaluations (`actor.ActingPolicy`, `evaluation`)."""
 
-    def __init__(self, layout: FormLayout):
+    def __init__(
+        self, layout: FormLayout, *, mode_settings: Mapping[str, npt.NDArray[Any]] | None = None
+    ):
         """Makes a policy whose parameters are 0 until `assign` has been called.
+
+        Args:
+            layout: of the policy's form.
+            mode_settings: what `NumpyForm.mode_settings` makes; None where the policy has no mode,
+                or is only to be sampled from.
 
         Raises:
             ValueError: `standalone` does not know the policy's kind.
         """
         self._layout = layout
-        self._arrays = layout.make()
+        self._has_mode = mode_settings is not None
+        self._arrays = {**layout.make(), **(mode_settings or {})}
         # It keeps these arrays, and so acts with what `assign` writes into them.
         self._policy = standalone.Policy.from_arrays(self._arrays)
 
@@ -46,6 +54,22 @@ class NumpyPolicy:
         ) -> tuple[npt.NDArray[np.float32], Mapping[str, FloatArray]]:
             del step
             return policy.sample(observation, rng), no_extras
+
+        return call
+
+    def actions(
+        self, observation_shape: tuple[int, ...], *, seed: int, sample: bool
+    ) -> Callable[[FloatArray, int], npt.NDArray[np.float32]]:
+        """See `quinoa.agents.evaluation.EvaluatedPolicy`."""
+        if sample or not self._has_mode:
+            draw = self.samples(observation_shape, seed=seed)
+            return lambda observation, step: draw(observation, step)[0]
+        policy = self._policy
+
+        def call(observation: FloatArray, step: int) -> npt.NDArray[np.float32]:
+            del step
+            mode: npt.NDArray[np.float32] = policy.mode(observation)
+            return mode
 
         return call
 

@@ -119,4 +119,6 @@ def _make_evaluator(experiment: Experiment, addresses: Addresses) -> EvaluatorNo
     from quinoa.launch.nodes.evaluator import EvaluatorNode
 
     peers = Peers.of(Role.EVALUATOR, addresses)
-    return EvaluatorNode(experiment, peers.get_parameters, peers.report, lp.stop_event())
+    return EvaluatorNode(
+        experiment, peers.get_parameters, peers.get_acting_plan, peers.report, lp.stop_event()
+    )

@@ -12,10 +12,11 @@ EVERY = pytest.mark.parametrize("kind", densities.ALL)
 SHAPE = (3, densities.OBSERVATION_SIZE)
 
 
-def numpy_policy(policy):
+def numpy_policy(policy, *, mode=False):
     form = own_form(policy)
     assert form is not None
-    made = NumpyPolicy(FormLayout(form, policy))
+    settings = form.mode_settings() if mode else None
+    made = NumpyPolicy(FormLayout(form, policy), mode_settings=settings)
     made.assign(flatten(policy))
     return made
 
@@ -87,6 +88,27 @@ def test_parameters_that_are_not_finite_make_actions_that_are_not(kind):
     acting.assign(np.full_like(flatten(policy), np.nan))
     action, _ = acting.samples(SHAPE, seed=0)(np.zeros(SHAPE, np.float32), 0)
     assert np.isnan(action).any(axis=1).all()
+
+
+@EVERY
+def test_its_mode_is_that_of_the_compiled_policy(kind):
+    policy = densities.make_policy(kind, 3)
+    states = np.random.default_rng(1).normal(size=(64, SHAPE[1])).astype(np.float32)
+    ours, theirs = (
+        acting.actions(states.shape, seed=2, sample=False)(states, 0)
+        for acting in (numpy_policy(policy, mode=True), CompiledPolicy(policy))
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@EVERY
+def test_without_its_mode_or_where_it_is_told_to_it_samples(kind):
+    policy = densities.make_policy(kind, 3)
+    states = np.zeros(SHAPE, np.float32)
+    samples = numpy_policy(policy).samples(SHAPE, seed=5)(states, 0)[0]
+    for mode, sample in ((False, False), (True, True)):
+        act = numpy_policy(policy, mode=mode).actions(SHAPE, seed=5, sample=sample)
+        np.testing.assert_array_equal(act(states, 0), samples)
 
 
 class Derived(TanhGaussianPolicy):

@@ -7,12 +7,12 @@ distribution of scale 1/2. Couplings are initially the identity, so the initial 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
@@ -21,10 +21,10 @@ from quinoa.agents import networks
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.policies.config import FlowConfig
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
+from quinoa.agents.policies.mode_points import MODE_CANDIDATES, mode_points
+from quinoa.agents.policies.mode_points import settings as of_mode
 from quinoa.agents.protocol import Policy
 
-# `mode` returns the densest of the images of this many base points; the first is the centre.
-_MODE_CANDIDATES = 64
 # Log-densities closer than this, in nats, count as equal.
 _EQUALLY_DENSE = 1e-3
 
@@ -149,27 +149,17 @@ class BoxFlow(tfd.Distribution):
 
     def _mode(self) -> tf.Tensor:
         """The densest of the images of fixed base points: a low-discrepancy set in the box."""
-        points = tf.constant(_mode_points(self._action_size))
+        points = tf.constant(mode_points(self._action_size))
         x = tf.repeat(self._kind.from_action(points), self._batch_size, axis=0)
         y, log_det = self.push(x)
         densities = self._log_density(x, y, -log_det)
-        densities = tf.reshape(densities, [_MODE_CANDIDATES, self._batch_size])
+        densities = tf.reshape(densities, [MODE_CANDIDATES, self._batch_size])
         # The first of those whose densities differ by rounding alone, as points of one bin do.
         densest = densities > tf.reduce_max(densities, axis=0) - _EQUALLY_DENSE
         first = tf.argmax(tf.cast(densest, tf.int32), axis=0, output_type=tf.int32)
-        images = tf.reshape(y, [_MODE_CANDIDATES, self._batch_size, self._action_size])
+        images = tf.reshape(y, [MODE_CANDIDATES, self._batch_size, self._action_size])
         chosen = tf.gather(tf.transpose(images, [1, 0, 2]), first, batch_dims=1)
         return self._kind.to_action(chosen)
-
-
-def _mode_points(action_size: int) -> npt.NDArray[np.float32]:
-    """The base points in the box, float32 [64, A]."""
-    # Imported here: it takes 28 MB, which processes that only sample do not need.
-    from scipy.stats import qmc
-
-    points = 2.0 * qmc.Sobol(action_size, scramble=False).random(_MODE_CANDIDATES) - 1.0
-    # The set's first point is a corner of the box, the second its centre.
-    return np.clip(np.roll(points, -1, axis=0), -0.999, 0.999).astype(np.float32)
 
 
 class FlowPolicy(Policy):
@@ -227,7 +217,7 @@ class FlowPolicy(Policy):
             f"coupling_{index}": network.layers()
             for index, (_, network) in enumerate(self._conditioners)
         }
-        return NumpyForm(settings, layers, lambda: {"mode_points": _mode_points(self._action_size)})
+        return NumpyForm(settings, layers, functools.partial(of_mode, self._action_size))
 
     def __call__(self, observation: tf.Tensor) -> BoxFlow:
         """See the base class."""

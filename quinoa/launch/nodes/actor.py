@@ -6,15 +6,10 @@ import sys
 import threading
 from typing import NoReturn
 
-from quinoa.agents import registry
-from quinoa.agents.actor import ActingPolicy
-from quinoa.agents.numpy_policy import NumpyPolicy
 from quinoa.agents.parameters import ParameterClient
-from quinoa.agents.source import Source
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import UNREACHABLE_S, BackgroundReporter
-from quinoa.launch.nodes import heartbeat
-from quinoa.launch.nodes.acting_plan import ActingPlan, decoded
+from quinoa.launch.nodes import acting_plan, heartbeat
 from quinoa.launch.nodes.exit_codes import (
     RUN_IS_OVER,
     TOLD_TO_STOP,
@@ -89,11 +84,14 @@ class ActorNode:
         def should_stop() -> bool:
             return self._stop_event.is_set() or reporter.stop
 
-        plan = answer_of_learner(self._get_acting_plan, should_stop, tolerance_s=UNREACHABLE_S)
-        if plan is None:
+        encoded = answer_of_learner(self._get_acting_plan, should_stop, tolerance_s=UNREACHABLE_S)
+        if encoded is None:
             environments.close()
             return
-        policy, source = self._policy_and_source(decoded(plan))
+        plan = acting_plan.decoded(encoded)
+        say(f"{node_name(Role.ACTOR, self._index)}: {plan.described()}")
+        policy = acting_plan.make_policy(plan, experiment, mode=False)
+        source = plan.source or experiment.make_source()
         parameters = ParameterClient(
             for_all_of_the_host(self._get_parameters, period_s=source.polling_period_s),
             policy.assign,
@@ -125,16 +123,3 @@ class ActorNode:
                     acting.record()
         acting.record()
         acting.close()
-
-    def _policy_and_source(self, plan: ActingPlan) -> tuple[ActingPolicy, Source]:
-        say(f"{node_name(Role.ACTOR, self._index)}: {plan.described()}")
-        if plan.form is not None:
-            assert plan.source is not None
-            return NumpyPolicy(plan.form), plan.source
-        # Imports TensorFlow.
-        from quinoa.agents.compiled_policy import CompiledPolicy
-
-        experiment = self._experiment
-        agent_class = registry.load(experiment.agent).agent_class
-        policy = agent_class.make_policy(experiment.config, experiment.spec())
-        return CompiledPolicy(policy), experiment.make_source()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 
-from quinoa.agents import registry
-from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.reporter import UNREACHABLE_S, BackgroundReporter
-from quinoa.launch.nodes import heartbeat
+from quinoa.launch.nodes import acting_plan, heartbeat
 from quinoa.launch.nodes.exit_codes import too_many_faults_are_fatal
-from quinoa.launch.nodes.peers import GetParameters, answer_of_learner
+from quinoa.launch.nodes.peers import GetActingPlan, GetParameters, answer_of_learner
 from quinoa.launch.roles.evaluating import Evaluating
 from quinoa.launch.run.reports import Send
-from quinoa.launch.run.roles import Role
+from quinoa.launch.run.roles import Role, node_name
+from quinoa.launch.terminal.output import say
 
 # Seconds from one look at the counts to the next.
 _PERIOD_S = 0.2
@@ -26,6 +25,7 @@ class EvaluatorNode:
         self,
         experiment: Experiment,
         get_parameters: GetParameters,
+        get_acting_plan: GetActingPlan,
         report: Send,
         stop: threading.Event,
     ):
@@ -34,11 +34,13 @@ class EvaluatorNode:
         Args:
             experiment: what is run.
             get_parameters: `LearnerNode.get_parameters`.
+            get_acting_plan: `LearnerNode.get_acting_plan`.
             report: `Counter.report`.
             stop: ends `run`.
         """
         self._experiment = experiment
         self._get_parameters = get_parameters
+        self._get_acting_plan = get_acting_plan
         self._report = report
         self._stop_event = stop
 
@@ -54,8 +56,13 @@ class EvaluatorNode:
 
     def _run(self, reporter: BackgroundReporter) -> None:
         experiment = self._experiment
-        agent = registry.load(experiment.agent).agent_class
-        policy = CompiledPolicy(agent.make_policy(experiment.config, experiment.spec()))
+        should_stop = heartbeat.beating(self._stop_event.is_set)
+        encoded = answer_of_learner(self._get_acting_plan, should_stop, tolerance_s=UNREACHABLE_S)
+        if encoded is None:
+            return
+        plan = acting_plan.decoded(encoded)
+        say(f"{node_name(Role.EVALUATOR)}: {plan.described()}")
+        policy = acting_plan.make_policy(plan, experiment, mode=True)
         evaluating = Evaluating(experiment, policy, reporter)
         reporter.wait_for_answer(self._stop_event.is_set)
         with too_many_faults_are_fatal():
@@ -65,7 +72,6 @@ class EvaluatorNode:
                 # `stop` raises when the counter is gone.
                 if reporter.stop or not evaluating.is_due(actor_steps):
                     continue
-                should_stop = heartbeat.beating(self._stop_event.is_set)
                 # It has published its first ones before it answers anything.
                 newest = answer_of_learner(
                     lambda: self._get_parameters(-1), should_stop, tolerance_s=UNREACHABLE_S

@@ -17,8 +17,8 @@ class NodeKind:
         calls: the roles whose services they call.
         ends_run: whether these nodes end by themselves, and the run is over when all of them have.
         is_forked: whether their processes are forked from a warm parent, where there is one.
-        uses_tensorflow: whether all of their processes import TensorFlow. Actors do where their
-            policy has no NumPy form.
+        uses_tensorflow: whether all of their processes import TensorFlow. Those that act do where
+            the policy has no NumPy form.
         stop_grace_s: seconds from being told to stop until they are killed.
         nice: niceness of their processes above that of what starts them, so that others come first
             on a busy machine.
@@ -50,7 +50,7 @@ KINDS: Mapping[Role, NodeKind] = {
         ),
         # A learner that waits for the evaluator is worse than an evaluation that takes longer; but
         # on a machine with much else to do, the evaluator must get its turn too.
-        NodeKind(Role.EVALUATOR, calls=(Role.LEARNER, Role.COUNTER), nice=5),
+        NodeKind(Role.EVALUATOR, calls=(Role.LEARNER, Role.COUNTER), uses_tensorflow=False, nice=5),
     )
 }
 

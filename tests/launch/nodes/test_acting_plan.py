@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from quinoa.agents import registry
+from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.parameter_vector import flatten
+from quinoa.agents.policies import TanhGaussianPolicy
 from quinoa.agents.rollouts import Rollouts
 from quinoa.launch.nodes import acting_plan
 from tests.agents import tiny_on_policy
@@ -18,16 +20,17 @@ BUILT_IN = [name for name, _ in registry.names()]
 ACTS = """
 import sys
 import numpy as np
-from quinoa.launch.nodes import acting_plan, actor
-from quinoa.agents.numpy_policy import NumpyPolicy
+from quinoa.launch.nodes import acting_plan, actor, evaluator
 
 data = np.load(sys.argv[1])
 plan = acting_plan.decoded(data["plan"].tobytes())
-policy = NumpyPolicy(plan.form)
+policy = acting_plan.make_policy(plan, None, mode=True)
 policy.assign(data["parameters"])
 states = np.zeros((4, data["size"]), np.float32)
 actions, extras = policy.samples(states.shape, seed=0)(states, 0)
 assert actions.shape == (4, 1) and np.isfinite(actions).all() and not extras
+modes = policy.actions(states.shape, seed=0, sample=False)(states, 0)
+assert modes.shape == (4, 1) and np.isfinite(modes).all()
 assert plan.source.segment_length == data["segment_length"]
 loaded = {"tensorflow", "sonnet", "tensorflow_probability", "acme", "reverb"} & sys.modules.keys()
 assert not loaded, loaded
@@ -69,6 +72,33 @@ def test_a_policy_that_adds_extras_is_acted_with_by_tensorflow(tmp_path):
 def test_a_class_that_inherits_its_form_is_acted_with_by_tensorflow():
     policy = tiny_on_policy.Policy(3, 2, hidden_sizes=[4])
     assert acting_plan.decoded(acting_plan.encoded(policy, experiment().make_source())).form is None
+
+
+class WithoutMode(TanhGaussianPolicy):
+    has_mode = False
+
+    def numpy_form(self):
+        return super().numpy_form()
+
+
+def test_a_policy_without_a_mode_is_sampled_from_for_an_evaluation():
+    policy = WithoutMode(3, 2, hidden_sizes=[4])
+    of = experiment()
+    plan = acting_plan.decoded(acting_plan.encoded(policy, of.make_source()))
+    made = acting_plan.make_policy(plan, of, mode=True)
+    made.assign(flatten(policy))
+    states = np.zeros((5, 3), np.float32)
+    act = made.actions(states.shape, seed=0, sample=False)
+    assert (act(states, 0) != act(states, 1)).any()
+
+
+@pytest.mark.parametrize("mode", [False, True])
+def test_without_a_form_the_agents_own_policy_is_made(mode):
+    of = experiment()
+    made = acting_plan.make_policy(acting_plan.ActingPlan("Own"), of, mode=mode)
+    assert isinstance(made, CompiledPolicy)
+    policy = registry.load(of.agent).agent_class.make_policy(of.config, of.spec())
+    made.assign(flatten(policy))
 
 
 def test_the_source_arrives_as_it_was(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from quinoa.agents import registry
 from quinoa.agents.parameter_vector import flatten
 from quinoa.launch.errors import FatalError
+from quinoa.launch.nodes import acting_plan
 from quinoa.launch.nodes import evaluator as evaluator_module
 from quinoa.launch.nodes.evaluator import EvaluatorNode
 from quinoa.launch.run.run_folder import RunFolder
@@ -33,6 +34,12 @@ def parameters(version: int):
     return version, flatten(policy)
 
 
+def plan():
+    of = experiment()
+    policy = registry.load(of.agent).agent_class.make_policy(of.config, of.spec())
+    return acting_plan.encoded(policy, of.make_source())
+
+
 def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, evaluated, tmp_path):
     answers = [TimeoutError("starting"), TimeoutError("starting"), parameters(7)]
 
@@ -46,6 +53,7 @@ def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, ev
     node = EvaluatorNode(
         experiment(evaluation_period=100, evaluation_episodes=3),
         get_parameters,
+        plan,
         counter.report,
         stop,
     )
@@ -75,7 +83,7 @@ def test_a_learner_that_never_answers_is_an_error(counter, monkeypatch, tmp_path
         raise TimeoutError("nobody there")
 
     monkeypatch.setattr(evaluator_module, "UNREACHABLE_S", 0.5)
-    node = EvaluatorNode(experiment(), lost, counter.report, threading.Event())
+    node = EvaluatorNode(experiment(), lost, plan, counter.report, threading.Event())
     with pytest.raises(ConnectionError, match="nobody there"):
         node.run()
 
@@ -83,6 +91,16 @@ def test_a_learner_that_never_answers_is_an_error(counter, monkeypatch, tmp_path
 def test_an_environment_that_fails_always_ends_the_run_rather_than_the_evaluator(counter, tmp_path):
     of = experiment(environment="tests.launch.factories:fails_in_its_first_episode")
     answer = parameters(7)
-    node = EvaluatorNode(of, lambda known: answer, counter.report, threading.Event())
+    node = EvaluatorNode(of, lambda known: answer, plan, counter.report, threading.Event())
     with pytest.raises(FatalError, match=r"fails too often: .*the environment's own error"):
+        node.run()
+
+
+def test_a_learner_that_is_never_there_is_an_error(counter, monkeypatch):
+    def lost():
+        raise TimeoutError("nobody there")
+
+    monkeypatch.setattr(evaluator_module, "UNREACHABLE_S", 0.5)
+    node = EvaluatorNode(experiment(), parameters, lost, counter.report, threading.Event())
+    with pytest.raises(ConnectionError, match="nobody there"):
         node.run()
