@@ -32,6 +32,13 @@ _REPORTS_IN_MEAN = 20
 # Seconds from one scalar of the run's rates to the next.
 _RATES_S = 5.0
 
+# Reports of actors a second, all together, that one process takes with ease (0.5 ms each). Where
+# there are more actors than that allows, each is to report less often, but after these seconds.
+_REPORTS_PER_S = 250.0
+_MAX_PERIOD_S = 10.0
+# Seconds without a report after which an actor is counted no more.
+_FORGET_S = 3 * _MAX_PERIOD_S
+
 # Seconds for which `close` tries to write what a full disk has not taken, and between two tries.
 _CLOSE_S = 2.0
 _RETRY_S = 0.1
@@ -63,6 +70,9 @@ class Counter:
             LEARNER_SOURCE: Counts(learner_steps=start.learner_steps),
             "before": dataclasses.replace(start, learner_steps=0),
         }
+        self._counts = sum(self._totals.values(), Counts())
+        # When each actor reported last.
+        self._actors_seen: dict[str, float] = {}
         self._rows_seen: dict[str, int] = collections.defaultdict(int)
         self._events_seen: dict[str, int] = collections.defaultdict(int)
         # A counter before this one may have written events and not have answered that it did.
@@ -73,6 +83,7 @@ class Counter:
             self._totals.update(
                 {source: Counts.from_json(totals) for source, totals in state["totals"].items()}
             )
+            self._counts = sum(self._totals.values(), Counts())
             self._rows_seen.update(state["rows_seen"])
         self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
         self._evaluation_return: float | None = None
@@ -87,8 +98,9 @@ class Counter:
     def report(self, report: Report) -> Answer:
         """Takes what one process counted, measured and warned of; answers how far the run is."""
         with self._lock:
+            self._counts += report.totals - self._totals.get(report.source, Counts())
             self._totals[report.source] = report.totals
-            counts = self._counts()
+            counts = self._counts
             sender = report.sender
             for row in report.rows[max(self._rows_seen[sender] - report.first_row, 0) :]:
                 now = {
@@ -106,7 +118,11 @@ class Counter:
             self._events_seen[sender] = max(
                 self._events_seen[sender], report.first_event + len(report.events)
             )
-            return Answer(counts, is_over=self._budget.is_spent(counts))
+            period_s = 0.0
+            if report.role == Role.ACTOR:
+                self._actors_seen[sender] = time.monotonic()
+                period_s = min(len(self._actors_seen) / _REPORTS_PER_S, _MAX_PERIOD_S)
+            return Answer(counts, is_over=self._budget.is_spent(counts), period_s=period_s)
 
     def status(self) -> Status:
         """How far the run is and how it goes."""
@@ -114,7 +130,7 @@ class Counter:
             returns = self._actor_returns
             ages = [row[columns.PARAMETER_AGE] for row in self._actors.values()]
             return Status(
-                counts=self._counts(),
+                counts=self._counts,
                 steps=self._budget.steps,
                 rates=self._rate_meter.rates(),
                 actor_return=sum(returns) / len(returns) if returns else None,
@@ -135,7 +151,8 @@ class Counter:
             Whether all is written.
         """
         with self._lock:
-            counts = self._counts()
+            counts = self._counts
+            self._forget_actors()
             self._rate_meter.add(counts.actor_steps, counts.learner_steps)
             self._log_rates(counts.actor_steps)
             is_written = all([self._log.flush(), events.flush(self._folder.events)])
@@ -181,8 +198,12 @@ class Counter:
                 lost=self._log.num_lost,
             )
 
-    def _counts(self) -> Counts:
-        return sum(self._totals.values(), Counts())
+    def _forget_actors(self) -> None:
+        """Forgets those that report no more."""
+        oldest = time.monotonic() - _FORGET_S
+        self._actors_seen = {
+            sender: seen for sender, seen in self._actors_seen.items() if seen >= oldest
+        }
 
     def _log_rates(self, actor_steps: int) -> None:
         """Writes the rates of the run as a whole for TensorBoard; no single process knows them."""

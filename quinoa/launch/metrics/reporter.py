@@ -48,7 +48,10 @@ class Reporter:
         self._events: list[str] = []
         self._first_row = self._first_event = 0
         self._answer: Answer | None = None
+        self._answered_at = 0.0
         self._counts = Counts()
+        # Gradient steps a second, between the last two answers.
+        self._learning_rate = 0.0
 
     @property
     def stop(self) -> bool:
@@ -59,6 +62,18 @@ class Reporter:
     def counts(self) -> Counts:
         """The run's counts; all 0 before the first answer."""
         return self._counts
+
+    @property
+    def learner_steps(self) -> int:
+        """The run's gradient steps by now.
+
+        Those of the last answer, and what the learner does until the next one if it is as fast as
+        before: where there are many actors, an answer is some seconds old.
+        """
+        if self._answer is None:
+            return 0
+        since_s = min(time.monotonic() - self._answered_at, self._answer.period_s)
+        return self._counts.learner_steps + int(self._learning_rate * since_s)
 
     def add(self, actor_steps: int, episodes: int = 0) -> None:
         """Adds to this process's own counts."""
@@ -94,7 +109,11 @@ class Reporter:
                 self._first_event,
             )
         answer = self._send(report)
-        self._answer, self._counts = answer, answer.counts
+        now = time.monotonic()
+        learned = answer.counts.learner_steps - self._counts.learner_steps
+        if self._answer is not None and now > self._answered_at:
+            self._learning_rate = max(learned, 0) / (now - self._answered_at)
+        self._answer, self._counts, self._answered_at = answer, answer.counts, now
         with self._lock:
             self._first_row += len(report.rows)
             del self._rows[: len(report.rows)]
@@ -124,7 +143,8 @@ class BackgroundReporter(Reporter):
             send: see `Reporter`.
             role: see `Reporter`.
             source: see `Reporter`.
-            period_s: seconds from one report to the next; an event is sent at once.
+            period_s: seconds from one report to the next, or more where the counter wants that; an
+                event is sent at once.
             patience_s: seconds of failing reports after which `stop` raises.
         """
         super().__init__(send, role, source=source)
@@ -206,7 +226,8 @@ class BackgroundReporter(Reporter):
     def _run(self) -> None:
         last_answer = time.monotonic()
         while True:
-            self._due.wait(self._period_s)
+            wanted_s = 0.0 if self._answer is None else self._answer.period_s
+            self._due.wait(max(self._period_s, wanted_s))
             self._due.clear()
             if self._is_closed:
                 return

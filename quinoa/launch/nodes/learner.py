@@ -97,6 +97,7 @@ class LearnerNode:
 
             def should_stop() -> bool:
                 learning.wait.look()
+                learning.publish_last()
                 return self._stop_event.is_set()
 
             superbatches = self._replay.drawn(

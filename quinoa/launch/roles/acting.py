@@ -66,7 +66,7 @@ class Acting:
         """
         reporter, parameters, warnings = self._reporter, self._parameters, self._warnings
         # As of now: once it has acted, the step may wait for replay while the learner continues.
-        learner_steps = reporter.counts.learner_steps
+        learner_steps = reporter.learner_steps
         step = self._actor.step()
         age = 0 if parameters is None else max(learner_steps - parameters.version, 0)
         is_stale = warnings.parameter_age(age, self._max_parameter_age)

@@ -23,6 +23,9 @@ from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.roles import Role, node_name
 from quinoa.launch.run.run_folder import RunFolder
 
+# Of the periods between two publications, after so many without a turn what was learned last is
+# published.
+_IDLE_PERIODS = 2.0
 # The only node of its kind, as events name it.
 _NODE = node_name(Role.LEARNER)
 
@@ -130,6 +133,21 @@ class Learning:
         self._publish()
         self._last_publication = now
         return True
+
+    def publish_last(self) -> None:
+        """Checks and publishes what was learned last, where no turn follows for some time.
+
+        To be called while data are waited for: actors would act with older parameters meanwhile,
+        which is long where their environments are slow.
+
+        Raises:
+            DivergedError, RunError: see `turn`.
+        """
+        since_s = time.monotonic() - self._last_publication
+        if self._unchecked is not None and since_s >= _IDLE_PERIODS * self._publish_period_s:
+            self._check()
+            self._publish()
+            self._last_publication = time.monotonic()
 
     def record(self) -> None:
         """Has a row written of the turns since the last one; does nothing before the first."""

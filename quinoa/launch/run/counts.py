@@ -34,6 +34,14 @@ class Counts:
             self.episodes + other.episodes,
         )
 
+    def __sub__(self, other: Counts) -> Counts:
+        """What has been done since the other ones."""
+        return Counts(
+            self.actor_steps - other.actor_steps,
+            self.learner_steps - other.learner_steps,
+            self.episodes - other.episodes,
+        )
+
     def __bool__(self) -> bool:
         """Whether anything at all has been counted."""
         return self != Counts()

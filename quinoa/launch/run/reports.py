@@ -44,10 +44,12 @@ class Answer:
     Attributes:
         counts: of the whole run.
         is_over: whether it has done its last step.
+        period_s: seconds until the next report is wanted, at the earliest.
     """
 
     counts: Counts = dataclasses.field(default_factory=Counts)
     is_over: bool = False
+    period_s: float = 0.0
 
 
 # `Counter.report`, or a remote call of it.

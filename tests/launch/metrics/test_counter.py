@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from quinoa.launch.run import events
 from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
 from quinoa.launch.run.events import EventKind
-from quinoa.launch.run.reports import Answer, Report
+from quinoa.launch.run.reports import Report
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.launch.disks import fill, make_larger
@@ -40,7 +41,28 @@ def test_adds_up_what_the_sources_report(counter):
     report(counter, "b", actor_steps=5)
     report(counter, "learner", "learner", learner_steps=3)
     answer = report(counter, "a", actor_steps=30, episodes=2)
-    assert answer == Answer(Counts(actor_steps=35, episodes=2, learner_steps=3))
+    assert answer.counts == Counts(actor_steps=35, episodes=2, learner_steps=3)
+
+
+def test_however_many_actors_there_are_they_report_as_often_as_one_process_can_take(
+    counter, monkeypatch
+):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    periods = [report(counter, f"actor-{index}").period_s for index in range(1000)]
+    # 250 reports a second of all together.
+    assert periods[:3] == [0.004, 0.008, 0.012]
+    assert periods[-1] == 4.0
+    # The learner and the evaluator report as they like.
+    assert report(counter, "learner", "learner").period_s == 0.0
+    for index in range(1000, 4000):
+        last = report(counter, f"actor-{index}")
+    assert last.period_s == 10.0
+    # Those that have gone do not count for long.
+    now[0] += 31.0
+    report(counter, "actor-0")
+    counter.save()
+    assert report(counter, "actor-0").period_s == 0.004
 
 
 def test_says_stop_at_the_last_step_and_not_before(counter):
@@ -195,10 +217,11 @@ def test_tensorboard_reads_what_is_written(folder):
 def test_it_starts_from_where_a_run_goes_on(folder):
     start = Counts(actor_steps=50, episodes=5, learner_steps=20)
     counter = Counter(folder, Budget(100), start)
-    assert report(counter, "a") == Answer(start)
+    assert report(counter, "a").counts == start
     report(counter, "learner", "learner", learner_steps=21)
     answer = report(counter, "a", actor_steps=50, episodes=1)
-    assert answer == Answer(Counts(actor_steps=100, episodes=6, learner_steps=21), is_over=True)
+    assert answer.counts == Counts(actor_steps=100, episodes=6, learner_steps=21)
+    assert answer.is_over
     counter.close()
 
 
@@ -211,7 +234,7 @@ def test_a_second_counter_knows_what_the_first_was_told(folder):
     second = Counter(folder, Budget(100))
     # The answer had got lost: the row is reported again, and is written once.
     answer = report(second, "gone", actor_steps=30, rows=[row, row])
-    assert answer == Answer(Counts(actor_steps=30, learner_steps=7))
+    assert answer.counts == Counts(actor_steps=30, learner_steps=7)
     assert report(second, "new", actor_steps=1).counts.actor_steps == 31
     second.close()
     assert len(pd.read_csv(folder.metrics("actor"), skip_blank_lines=False)) == 2

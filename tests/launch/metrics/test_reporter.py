@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
@@ -8,7 +9,9 @@ from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.reporter import BackgroundReporter, Reporter
 from quinoa.launch.run import events
 from quinoa.launch.run.budget import Budget
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.events import EventKind
+from quinoa.launch.run.reports import Answer
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import wait_until
 
@@ -183,3 +186,48 @@ def test_what_ends_well_without_a_counter_is_an_error():
         BackgroundReporter(lost, "actor", period_s=1e6),
     ):
         pass
+
+
+def test_it_reports_as_seldom_as_the_counter_wants(counter):
+    periods = iter([0.0, *[1e6] * 100])
+    reports = []
+
+    def send(report):
+        reports.append(report)
+        return dataclasses.replace(counter.report(report), period_s=next(periods))
+
+    reporter = BackgroundReporter(send, "actor", period_s=0.01)
+    assert wait_until(lambda: len(reports) == 2, timeout_s=5)
+    time.sleep(0.1)
+    assert len(reports) == 2
+    # An event is sent at once even so, and what is left at the end.
+    reporter.add_event(events.line(EventKind.EPISODE_DROPPED, "actor-0"))
+    assert wait_until(lambda: len(reports) == 3, timeout_s=5)
+    reporter.close()
+    assert len(reports) == 4
+
+
+def test_the_learners_steps_go_on_between_two_answers_that_are_far_apart(monkeypatch):
+    now, steps = [1000.0], [0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    reporter = Reporter(
+        lambda report: Answer(Counts(learner_steps=steps[0]), period_s=4.0), "actor"
+    )
+    assert reporter.learner_steps == 0
+    reporter.send()
+    now[0], steps[0] = 1004.0, 40
+    assert reporter.learner_steps == 0
+    reporter.send()
+    assert reporter.learner_steps == 40
+    now[0] = 1006.0
+    assert reporter.learner_steps == 60
+    # No further than to the next answer, which may not come.
+    now[0] = 1100.0
+    assert reporter.learner_steps == 80
+    # One that stands still, or was restarted from a checkpoint.
+    for done in (40, 10):
+        steps[0] = done
+        reporter.send()
+        now[0] += 4.0
+        assert reporter.learner_steps == done
+    assert reporter.counts.learner_steps == 10

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -75,6 +76,25 @@ def test_nothing_is_published_before_its_time_nor_what_has_diverged_ever(tmp_pat
     with pytest.raises(DivergedError, match="no checkpoint to go back to"):
         diverged.learning.turn(superbatch())
     assert diverged.published == []
+
+
+def test_what_was_learned_last_is_published_where_nothing_more_comes(tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    learned = Learned(tmp_path, publish_period_s=1.0)
+    now[0] += 1.0
+    # Three superbatches at once: the first is published.
+    assert [learned.learning.turn(superbatch()) for _ in range(3)] == [True, False, False]
+    for seconds in (0.0, 1.5):
+        now[0] += seconds
+        learned.learning.publish_last()
+        assert learned.published == [K]
+    now[0] += 0.6
+    learned.learning.publish_last()
+    assert learned.published == [K, 3 * K]
+    now[0] += 100.0
+    learned.learning.publish_last()
+    assert learned.published == [K, 3 * K]
 
 
 def test_what_was_learned_last_is_checked_before_it_is_saved(tmp_path):
