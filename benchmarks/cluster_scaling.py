@@ -79,8 +79,8 @@ class ClusterRun:
                 *("--env=benchmarks.simulated:Simulated", f"--env_set=step_s={each_s}"),
                 *(f"--num_actors={num_actors}", f"--environments_per_actor={_ENVIRONMENTS.value}"),
                 f"--actor_cpus={_ACTOR_CPUS}",
-                # A gradient step for each 8 environment steps: the learner leaves the cores be.
-                *("--learner_threads=1", "--samples_per_insert=32", "--steps_per_call=1"),
+                # A gradient step for each 32 environment steps: the learner leaves the cores be.
+                *("--learner_threads=1", "--samples_per_insert=8", "--steps_per_call=1"),
                 # What is written comes evenly, and soon.
                 *("--set=min_replay_size=16", "--set=segment_length=4"),
                 *("--steps=1000000000", "--evaluation_episodes=1"),

@@ -13,7 +13,7 @@ import ctypes
 import importlib.util
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -93,13 +93,21 @@ class ItemWriter:
             self._writer.Close()
 
 
-def ask(server_address: str, timeout_s: int) -> None:
-    """Returns when a server has answered.
+def question(server_address: str) -> Callable[[int], None]:
+    """A function that returns when a server has answered within so many seconds.
 
-    Raises:
-        RuntimeError: it has not within so many seconds.
+    It keeps one connection: many processes that connect anew at each try may keep one another from
+    being answered.
+
+    Raises (when it is called):
+        RuntimeError: there was no answer in time.
     """
-    _extension().Client(server_address).ServerInfo(timeout_s)
+    client = _extension().Client(server_address)
+
+    def ask(timeout_s: int) -> None:
+        client.ServerInfo(timeout_s)
+
+    return ask
 
 
 def _extension() -> ModuleType:

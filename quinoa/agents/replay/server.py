@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     import reverb
 
 # Seconds for which a server is waited for: as long as one takes that reads a large checkpoint on a
-# busy machine; and how long one question lasts before `should_stop` is asked again.
+# busy machine; and how long the first question lasts, and the longest, before `should_stop` is
+# asked again. Where many ask at once, the answer may take more than the first one allows.
 _TIMEOUT_S = 300.0
 _ANSWER_S = 1
+_LONGEST_ANSWER_S = 8
 
 _Answer = TypeVar("_Answer")
 
@@ -37,7 +39,7 @@ def wait_for_server(
     import reverb
 
     answer: Mapping[str, Any] | None = _answer(
-        lambda: client.server_info(_ANSWER_S),
+        client.server_info,
         (reverb.errors.ReverbError, RuntimeError),
         client.server_address,
         should_stop,
@@ -58,27 +60,29 @@ def wait_to_write(server_address: str, should_stop: Callable[[], bool] | None = 
     Raises:
         ConnectionError: see `wait_for_server`.
     """
+    question = items.question(server_address)
 
-    def ask() -> bool:
-        items.ask(server_address, _ANSWER_S)
+    def ask(timeout_s: int) -> bool:
+        question(timeout_s)
         return True
 
     return _answer(ask, (RuntimeError,), server_address, should_stop) is not None
 
 
 def _answer(
-    ask: Callable[[], _Answer],
+    ask: Callable[[int], _Answer],
     failures: tuple[type[Exception], ...],
     address: str,
     should_stop: Callable[[], bool] | None,
 ) -> _Answer | None:
-    deadline = time.monotonic() + _TIMEOUT_S
+    deadline, timeout_s = time.monotonic() + _TIMEOUT_S, _ANSWER_S
     while should_stop is None or not should_stop():
         try:
-            return ask()
+            return ask(timeout_s)
         except failures as error:
             if time.monotonic() >= deadline:
                 raise ConnectionError(
                     f"No Reverb server answers at {address} within {_TIMEOUT_S:.0f} s."
                 ) from error
+        timeout_s = min(2 * timeout_s, _LONGEST_ANSWER_S)
     return None

@@ -18,7 +18,7 @@ import time
 import numpy as np
 from quinoa.agents.replay import items
 
-items.ask({address!r}, 60)
+items.question({address!r})(60)
 writer = items.ItemWriter({address!r}, 2)
 writer.write([np.array(7, np.int64), np.full((2, 3), 0.5, np.float32)])
 assert writer.flush(0, 60.0)
@@ -89,9 +89,9 @@ def test_items_that_the_table_does_not_take_are_refused():
 
 def test_a_server_that_does_not_answer_is_an_error():
     with serve(queue()) as address:
-        items.ask(address, 10)
+        items.question(address)(10)
     with pytest.raises(RuntimeError, match="Deadline Exceeded"):
-        items.ask(address, 1)
+        items.question(address)(1)
 
 
 def test_one_that_is_dropped_waits_for_nothing():
