@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,22 +40,16 @@ def run() -> Iterator[Comparison]:
     """
     for task in TASKS:
         for agent in AGENTS:
-            ours, bare = against_bare(task, agent)
-            yield Comparison(
-                "actor",
-                f"{task}, {agent}, {NUM_ENVIRONMENTS} environments, segments of {SEGMENT_LENGTH}",
-                "steps/s",
-                ours,
-                "bare environment, random actions",
-                bare,
-                _GOALS[agent],
-            )
-
-
-def against_bare(task: str, agent: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Steps per second of the actor and of the bare environment, on one core, by rounds."""
-    ours, bare = _on_one_core("take_turns", task, agent)
-    return tuple(ours), tuple(bare)
+            ours, bare, in_turn = _on_one_core("take_turns", task, agent)
+            case = f"{task}, {agent}, {NUM_ENVIRONMENTS} environments, segments of {SEGMENT_LENGTH}"
+            for name, reference, goal in (
+                ("bare environment, random actions", bare, _GOALS[agent]),
+                # What the caches of a processor cost: no actor of as many can be faster.
+                (f"{NUM_ENVIRONMENTS} bare environments in turn", in_turn, None),
+            ):
+                yield Comparison(
+                    "actor", case, "steps/s", tuple(ours), name, tuple(reference), goal
+                )
 
 
 def speed(task: str, agent: str) -> float:
@@ -64,12 +58,16 @@ def speed(task: str, agent: str) -> float:
 
 
 def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
-    """A stage: steps per second of an actor, and of the bare environment, by rounds."""
-    bare = suite.load(*settings["task"].split(":")[1:], task_kwargs={"random": 0})
+    """A stage: steps per second of an actor, a bare environment, and as many in turn, by rounds."""
+    count = int(settings["num_environments"])
+    names = settings["task"].split(":")[1:]
+    bare, *many = (suite.load(*names, task_kwargs={"random": seed}) for seed in range(1 + count))
     bounds = bare.action_spec()
     shape = (_BARE_CHUNK, *bounds.shape)
     actions = np.random.default_rng(0).uniform(bounds.minimum, bounds.maximum, shape)
-    bare.reset()
+    for environment in (bare, *many):
+        environment.reset()
+    _stagger(many)
 
     def step_bare() -> int:
         # After the last step of an episode, a step resets.
@@ -77,10 +75,16 @@ def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
             bare.step(action)
         return _BARE_CHUNK
 
+    def step_many() -> int:
+        for index, environment in enumerate(many):
+            environment.step(actions[index % _BARE_CHUNK])
+        return count
+
     with contextlib.closing(make_actor(**settings)) as actor:
         sides: tuple[Callable[[], float], ...] = (
             lambda: measure.rate(lambda: actor.step().num_transitions, _SECONDS),
             lambda: measure.rate(step_bare, _SECONDS),
+            lambda: measure.rate(step_many, _SECONDS),
         )
         for side in sides:  # Warms up.
             side()
@@ -152,17 +156,16 @@ def make_actor(
     assert parameters.wait_for_first()
     writer = SegmentWriter(address, num_environments, config, RowLayout(spec))
     actor = Actor(acting, batch, writer, seed=0, parameters=parameters)
-    _stagger(batch)
+    _stagger([environment.inner for environment in batch.environments])
     return actor
 
 
-def _stagger(batch: environments.EnvironmentBatch) -> None:
+def _stagger(all_of_them: Sequence[Any]) -> None:
     """Has the episodes, which have all just begun, end one after another.
 
     Resets cost as much as many steps. In a long run they spread out; here they would all fall into
     one round, and into none of the others.
     """
-    for index, environment in enumerate(batch.environments):
-        inner = environment._inner
-        assert isinstance(inner, control.Environment)
-        inner._step_count = int(index * inner._step_limit / len(batch))
+    for index, environment in enumerate(all_of_them):
+        assert isinstance(environment, control.Environment)
+        environment._step_count = int(index * environment._step_limit / len(all_of_them))

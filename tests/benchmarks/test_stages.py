@@ -20,17 +20,17 @@ def served(agent, num_transitions=0):
 
 
 @pytest.mark.parametrize("agent", ["iq", "quinoa"])
-def test_an_actor_takes_turns_with_the_bare_environment(agent, monkeypatch):
+def test_an_actor_takes_turns_with_one_bare_environment_and_with_as_many(agent, monkeypatch):
     monkeypatch.setattr(actor, "_SECONDS", 0.1)
     with served(agent) as address:
-        ours, bare = actor.take_turns(
+        ours, bare, in_turn = actor.take_turns(
             task=TASK,
             agent=agent,
             segment_length=config_of(agent).segment_length,
             address=address,
             num_environments=2,
         )
-    assert len(ours) == len(bare) == actor._ROUNDS
+    assert len(ours) == len(bare) == len(in_turn) == actor._ROUNDS
 
 
 def test_replay_takes_turns_with_an_array(monkeypatch):
