@@ -150,7 +150,8 @@ def _draw(levels: Sequence[Level], path: Path) -> None:
 
     figure, (rate, age, load) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
     actors = [level.actors for level in levels]
-    rate.plot(actors, [level.ideal_steps_s for level in levels], "--", color="grey", label="ideal")
+    ideal = [level.ideal_steps_s for level in levels]
+    rate.plot(actors, ideal, color="lightgrey", linewidth=6, label="ideal")
     rate.plot(actors, [level.steps_s for level in levels], "o-", label="measured")
     rate.set(ylabel="environment steps/s", yscale="log")
     rate.legend()
