@@ -162,8 +162,7 @@ def test_no_module_is_long():
         for path in modules_outside_tests()
         if num_lines(path) > 350
     ]
-    # `quinoa export` copies it as one file, which is all that its users have.
-    assert set(long) <= {"quinoa/agents/policies/standalone.py"}, "split by idea"
+    assert not long, "split by idea"
 
 
 def test_no_module_is_so_small_that_another_could_hold_it():

@@ -18,7 +18,7 @@ from __future__ import annotations
 import abc
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,7 @@ class Policy(abc.ABC):
         kind = str(arrays["kind"])
         if kind not in _KINDS:
             raise ValueError(f"A policy of kind {kind!r} is not known here.")
-        policy: Policy = _KINDS[kind](arrays)
-        return policy
+        return _KINDS[kind](arrays)
 
     def mode(self, observation: Array) -> Array:
         """The deterministic action for each observation."""
@@ -92,8 +91,7 @@ class _MultiCategorical(Policy):
         self._shape = int(arrays["action_size"]), int(arrays["num_bins"])
 
     def _log_probs(self, states: Array) -> Array:
-        logits = _forward(self._layers, states, _relu).reshape(-1, *self._shape)
-        return _log_softmax(logits)
+        return _log_softmax(_forward(self._layers, states, _relu).reshape(-1, *self._shape))
 
     def _to_action(self, bins: Array) -> Array:
         return (bins * (2.0 / (self._shape[1] - 1)) - 1.0).astype(np.float32)
@@ -157,6 +155,7 @@ class _Flow(Policy):
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = arrays
         self._action_size = int(arrays["action_size"])
         self._mode_points = arrays.get("mode_points")
         self._couplings = [
@@ -168,17 +167,17 @@ class _Flow(Policy):
     def _transform(self, outputs: Array) -> tuple[Any, Any]:
         """Makes the transform, (`push`, `pull`) of [N, T], of a network's outputs."""
 
-    @abc.abstractmethod
     def _to_action(self, y: Array) -> Array:
-        """The actions at the coordinates y."""
+        """The actions at the coordinates y, which are the actions here."""
+        return _clipped(y, -1.0, 1.0)
 
-    @abc.abstractmethod
     def _from_action(self, action: Array) -> Array:
         """The coordinates y of actions."""
+        return _clipped(action, -1.0, 1.0)
 
-    @abc.abstractmethod
     def _log_slope(self, y: Array) -> Array:
         """Log |da/dy| of each dimension."""
+        return np.zeros_like(y)
 
     def _apply(self, points: Array, states: Array, *, inverse: bool) -> tuple[Array, Array]:
         points = points.copy()
@@ -224,14 +223,11 @@ class _Flow(Policy):
 class _RealNVP(_Flow):
     """Affine couplings, in the coordinates y = atanh(a)."""
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._max_shift, self._max_log_scale = arrays["max_shift"], arrays["max_log_scale"]
-        super().__init__(arrays)
-
     def _transform(self, outputs: Array) -> tuple[Any, Any]:
         shift, log_scale = _halves(outputs)
-        shift = self._max_shift * np.tanh(shift / self._max_shift)
-        log_scale = self._max_log_scale * np.tanh(log_scale / self._max_log_scale)
+        max_shift, max_log_scale = self._arrays["max_shift"], self._arrays["max_log_scale"]
+        shift = max_shift * np.tanh(shift / max_shift)
+        log_scale = max_log_scale * np.tanh(log_scale / max_log_scale)
         log_det = np.add.reduce(log_scale, axis=-1)
         return (
             lambda x: (x * np.exp(log_scale) + shift, log_det),
@@ -251,12 +247,8 @@ class _RealNVP(_Flow):
 class _PiecewiseLinear(_Flow):
     """Histograms with n equal bins in each dimension, in the coordinates y = a."""
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._num_bins = int(arrays["num_bins"])
-        super().__init__(arrays)
-
     def _transform(self, outputs: Array) -> tuple[Any, Any]:
-        number = self._num_bins
+        number = int(self._arrays["num_bins"])
         log_probs = _log_softmax(outputs.reshape(len(outputs), -1, number))
         probs = np.exp(log_probs)
         upper = np.add.accumulate(probs, axis=-1)
@@ -285,17 +277,8 @@ class _PiecewiseLinear(_Flow):
 
         return push, pull
 
-    def _to_action(self, y: Array) -> Array:
-        return _clipped(y, -1.0, 1.0)
 
-    def _from_action(self, action: Array) -> Array:
-        return _clipped(action, -1.0, 1.0)
-
-    def _log_slope(self, y: Array) -> Array:
-        return np.zeros_like(y)
-
-
-_KINDS: dict[str, Any] = {
+_KINDS: dict[str, Callable[[Mapping[str, Array]], Policy]] = {
     "multicategorical": _MultiCategorical,
     "tanh_gaussian": _TanhGaussian,
     "real_nvp": _RealNVP,
@@ -359,8 +342,7 @@ def _squash(y: Array) -> Array:
 
 
 def _unsquash(action: Array) -> Array:
-    edge = math.tanh(_MAX_ATANH)
-    return np.arctanh(_clipped(action, -edge, edge))
+    return np.arctanh(_clipped(action, -math.tanh(_MAX_ATANH), math.tanh(_MAX_ATANH)))
 
 
 def _log_slope(y: Array) -> Array:
