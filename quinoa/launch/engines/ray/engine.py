@@ -114,7 +114,7 @@ class RayEngine:
                     function=executable.file.read_bytes(),
                 )
                 reserve = functools.partial(room.reserve, executable.role)
-                return RemoteProcess(task, reserve, hosts.ready)
+                return RemoteProcess(task, reserve, hosts.ready, hosts.all_answer)
 
             def actor(index: int) -> Start:
                 added = executables.write_actor(

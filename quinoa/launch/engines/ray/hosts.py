@@ -124,6 +124,14 @@ class Hosts:
         self._send_routes(hosts)
         return host.watch
 
+    def all_answer(self) -> bool:
+        """Whether every host of the run answers now, but for those that Ray has found dead."""
+        with self._lock:
+            hosts = list(self._hosts.values())
+        if hosts:
+            self._look(hosts)
+        return not any(host.is_silent for host in hosts)
+
     def _known(self, place: Place) -> _Host | None:
         """The host at a place if it was made ready before, and has not died since."""
         with self._lock:
@@ -154,15 +162,16 @@ class Hosts:
             asked[answer].is_silent = True
         for answer in answered:
             host = asked[answer]
-            host.is_silent = False
             try:
                 gateway: str = ray.get(answer)
             except ray.exceptions.ActorDiedError:
                 self._forget(host)
                 continue
-            # Not reached, or its gateway did not start: the next look may find more.
-            except (ray.exceptions.RayError, OSError):
+            # Its gateway did not start, or it was not reached: the next look may find more.
+            except (ray.exceptions.RayError, OSError) as error:
+                host.is_silent = not isinstance(error, OSError)
                 continue
+            host.is_silent = False
             with self._lock:
                 if gateway != host.gateway:
                     host.gateway = gateway

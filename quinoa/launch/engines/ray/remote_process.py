@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Seconds from one look for a place to the next.
 _PLACE_S = 1.0
+# Seconds that a host which does not answer may take until Ray finds it dead, or it answers again.
+_SETTLE_S = 120.0
 
 
 class RemoteProcess:
@@ -34,6 +36,7 @@ class RemoteProcess:
         task: Task,
         reserve: Callable[[], Reservation],
         ready: Callable[[Role, Place], HostWatch | None],
+        all_answer: Callable[[], bool],
     ):
         """Begins to look for a place.
 
@@ -42,6 +45,9 @@ class RemoteProcess:
             reserve: asks Ray for room.
             ready: makes the host of a place ready for the process; None while that does not
                 answer. Raises `OSError` where the host cannot be made ready.
+            all_answer: whether all hosts of the run answer. While one does not, Ray is not asked
+                for room: it would reserve it there, wait for that host to answer, and reserve
+                nothing else anywhere meanwhile.
         """
         self.role = task.role
         self.name = node_name(task.role, task.index)
@@ -50,6 +56,7 @@ class RemoteProcess:
         self._task = task
         self._reserve = reserve
         self._ready = ready
+        self._all_answer = all_answer
         self._watch: HostWatch | None = None
         self._reservation: Reservation | None = None
         self._pid = 0
@@ -149,6 +156,14 @@ class RemoteProcess:
     def _start(self) -> None:
         """Finds a place for the process, and has it started there."""
         try:
+            deadline = time.monotonic() + _SETTLE_S
+            while self._exit_code is None and time.monotonic() < deadline:
+                if self._all_answer():
+                    break
+                self._beats += 1
+                time.sleep(_PLACE_S)
+            if self._exit_code is not None:
+                return
             reservation = self._reserve()
             with self._lock:
                 self._reservation = reservation

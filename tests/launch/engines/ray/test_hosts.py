@@ -151,7 +151,9 @@ def test_a_process_does_not_start_on_a_host_that_does_not_answer(hosts, agents):
     watch = hosts.ready(Role.ACTOR, place("one"))
     agents[0].answers.clear()
     assert hosts.ready(Role.ACTOR, place("one")) is None
+    assert not hosts.all_answer()
     agents[0].answers.set()
+    assert wait_until(hosts.all_answer, 10)
     assert hosts.ready(Role.ACTOR, place("one")) is watch
 
 

@@ -91,6 +91,7 @@ class Cluster:
         self.watch = HostWatch(self.actor, host_timeout_s, self.told.append)
         self.reservations: list[Reservation] = []
         self.is_answering = True
+        self.all_answer = True
 
     def process(self, index: int = 0, reserve: Callable[[], Any] | None = None) -> RemoteProcess:
         def new() -> Any:
@@ -98,7 +99,7 @@ class Cluster:
             return self.reservations[-1]
 
         task = Task(f"actor-{index} 0", Role.ACTOR, index, b"")
-        return RemoteProcess(task, reserve or new, self._ready)
+        return RemoteProcess(task, reserve or new, self._ready, lambda: self.all_answer)
 
     def _ready(self, role: Role, place: Place) -> HostWatch | None:
         assert (role, place) == (Role.ACTOR, PLACE)
@@ -166,6 +167,21 @@ def test_one_that_is_stopped_before_it_has_a_place_does_not_start(cluster):
     process.kill()
     assert wait_until(lambda: made.num_released == 1, 10)
     assert cluster.agent.looks == {}
+
+
+def test_ray_is_not_asked_for_room_while_a_host_does_not_answer(cluster):
+    """It would wait for that host with whatever it reserves, and reserve nothing elsewhere."""
+    cluster.all_answer = False
+    process = cluster.process()
+    assert wait_until(lambda: process.beats > 2, 10)
+    assert cluster.reservations == [] and process.exit_code is None
+    cluster.all_answer = True
+    assert wait_until(lambda: "actor-0 0" in cluster.agent.looks, 10)
+    cluster.all_answer = False
+    stopped = cluster.process(1)
+    stopped.terminate()
+    assert stopped.exit_code == TOLD_TO_STOP
+    stopped.kill()
 
 
 def test_stopping_in_order_and_killing_reach_the_host(cluster):
