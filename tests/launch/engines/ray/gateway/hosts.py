@@ -175,7 +175,8 @@ def eventually(inside: Inside, port: int, word: bytes, within_s: float = 10.0) -
 def refuses(inside: Inside, port: int) -> bool:
     """Whether a connection to a port is taken and cut at once, or not taken at all."""
     try:
-        return is_cut(inside.connect(port))
+        with inside.connect(port) as connection:
+            return is_cut(connection)
     except ConnectionError:
         return True
 
