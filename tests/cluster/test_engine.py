@@ -134,6 +134,7 @@ import courier, time
 server = courier.Server(name="open")
 server.Bind("report", lambda argument: None)
 server.Start()
+print(server.port, flush=True)
 time.sleep(600)
 """
 
