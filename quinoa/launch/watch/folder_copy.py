@@ -8,6 +8,7 @@ machine and disk are lost is resumed from the copy (`--resume=URL`).
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import posixpath
 import sys
@@ -20,6 +21,7 @@ from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.terminal.output import say
 from quinoa.launch.terminal.progress_bar import ProgressBar
+from quinoa.launch.watch.background import beside
 
 # Seconds from the end of one look at the folder to the next, and that the run's end waits for the
 # last of it: a full replay is 160 MB.
@@ -94,19 +96,15 @@ def copied(folder: RunFolder, url: str | None) -> Iterator[None]:
     if url is None:
         yield
         return
-    done = threading.Event()
-    # A daemon: an upload that hangs must not keep the program from ending.
-    thread = threading.Thread(
-        target=_copy_until, args=(folder, url, done), name="copy", daemon=True
-    )
-    thread.start()
-    try:
+    with beside(
+        functools.partial(_copy_until, folder, url),
+        "copy",
+        close_s=_CLOSE_S,
+        on_late=lambda: _note(
+            url, f"it has not taken everything within {_CLOSE_S:.0f} s of the run's end"
+        ),
+    ):
         yield
-    finally:
-        done.set()
-        thread.join(_CLOSE_S)
-        if thread.is_alive():
-            _note(url, f"it has not taken everything within {_CLOSE_S:.0f} s of the run's end")
 
 
 def restore(url: str, folder: RunFolder) -> None:

@@ -9,6 +9,7 @@ credentials, where `wandb login` has put them; nothing of them is written here.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -26,6 +27,7 @@ from quinoa.launch.run.roles import METRIC_ROLES, Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.terminal.output import say
+from quinoa.launch.watch.background import beside
 
 _ROLES = (*METRIC_ROLES, Role.SUPERVISOR)
 # Seconds from one look at the files to the next, and that the run's end waits for the last of it.
@@ -62,19 +64,13 @@ def mirrored(folder: RunFolder, project: str | None) -> Iterator[None]:
     if project is None:
         yield
         return
-    done = threading.Event()
-    # A daemon: an upload that hangs must not keep the program from ending.
-    thread = threading.Thread(
-        target=_mirror, args=(folder, project, done), name="wandb", daemon=True
-    )
-    thread.start()
-    try:
+    with beside(
+        functools.partial(_mirror, folder, project),
+        "wandb",
+        close_s=_CLOSE_S,
+        on_late=lambda: _note(f"it has not taken the last rows within {_CLOSE_S:.0f} s"),
+    ):
         yield
-    finally:
-        done.set()
-        thread.join(_CLOSE_S)
-        if thread.is_alive():
-            _note(f"it has not taken the last rows within {_CLOSE_S:.0f} s")
 
 
 def _mirror(folder: RunFolder, project: str, done: threading.Event) -> None:
