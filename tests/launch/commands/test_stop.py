@@ -56,7 +56,10 @@ def no_ray(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
 
 
-NO_RAY = 'The Ray engine needs Ray, which is not installed: pip install "quinoa[ray]".\n'
+NO_RAY = (
+    "The Ray engine needs Ray, which is not installed: `make setup RAY=1` in a clone of Quinoa, or "
+    "`pip install 'path/to/quinoa[ray]'`.\n"
+)
 COMMANDS = [("stop",), ("logs",), ("scale", "--num_actors=2")]
 
 

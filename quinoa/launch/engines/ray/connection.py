@@ -28,7 +28,8 @@ def require_ray() -> None:
         import ray  # noqa: F401
     except ImportError:
         raise ExperimentError(
-            'The Ray engine needs Ray, which is not installed: pip install "quinoa[ray]".'
+            "The Ray engine needs Ray, which is not installed: `make setup RAY=1` in a clone of "
+            "Quinoa, or `pip install 'path/to/quinoa[ray]'`."
         ) from None
 
 
