@@ -23,6 +23,7 @@ from quinoa.launch.storage.files import read_json
 from tests import projects
 from tests.launch import factories
 from tests.launch.helpers import (
+    has_tensorflow,
     learner_steps,
     listening_ports,
     nodes_of,
@@ -126,9 +127,10 @@ def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
         listed = read_json(RunFolder(root).processes)
         assert listed["pid"] == process.pid
         assert {node["pid"] for node in listed["nodes"]} == {node.pid for node in nodes_of(root)}
-        # The counter must not import it. (Courier brings a part of its C++ to every process.)
-        assert has_tensorflow("learner-0", listed)
-        assert not has_tensorflow("counter-0", listed)
+        pids = {node["name"]: node["pid"] for node in listed["nodes"]}
+        # The counter must not import it.
+        assert has_tensorflow(psutil.Process(pids["learner-0"]))
+        assert not has_tensorflow(psutil.Process(pids["counter-0"]))
         assert {node["state"] for node in listed["nodes"]} == {"running"}
         ports = ports_of(root)
         assert len(ports) >= 3  # replay, counter, learner
@@ -336,12 +338,6 @@ def test_one_that_hangs_is_started_again_and_one_that_was_stopped_goes_on(tmp_pa
 def ports_of(root: Path) -> set[int]:
     """The ports that the nodes of a run listen on."""
     return {port for node in nodes_of(root) for port in listening_ports(node)}
-
-
-def has_tensorflow(name: str, listed: dict[str, Any]) -> bool:
-    """Whether a node's process, by its name in the list of processes, has imported TensorFlow."""
-    (pid,) = (node["pid"] for node in listed["nodes"] if node["name"] == name)
-    return any("_pywrap_tensorflow" in map_.path for map_ in psutil.Process(pid).memory_maps())
 
 
 def listening_here() -> set[int]:

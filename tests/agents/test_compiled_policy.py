@@ -20,10 +20,10 @@ def test_acting_keeps_no_memory():
             act(observation, step)
         return process.memory_info().rss - before
 
-    grown_by(range(1000))
+    grown_by(range(500))
     # What is kept shows in each of these; what earlier tests left behind, in none or some.
-    grown = [grown_by(range(start, start + 4000)) for start in (1000, 5000, 9000)]
-    assert min(grown) < 2**20, grown
+    grown = [grown_by(range(start, start + 2000)) for start in (500, 2500, 4500)]
+    assert min(grown) < 2**19, grown
 
 
 def test_a_policy_is_compiled_once_and_not_kept_alive():

@@ -264,18 +264,17 @@ def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):
             env=Toy, engine="serial", folder=tmp_path / name, seed=seed, wait=False, **SMALL
         )
 
-    runs = [train("a", 1), train("b", 1), train("c", 2)]
+    runs = [train("a", 1), train("b", 2)]
     assert all(run.wait(timeout=200).outcome == "finished" for run in runs)
     alone = []
-    thread = threading.Thread(target=lambda: alone.append(train("d", 1).wait()))
+    thread = threading.Thread(target=lambda: alone.append(train("c", 1).wait()))
     thread.start()
     thread.join(200)
     parameters = [
-        quinoa.load(tmp_path / name)._checkpoint(None).policy_parameters() for name in "abcd"
+        quinoa.load(tmp_path / name)._checkpoint(None).policy_parameters() for name in "abc"
     ]
-    np.testing.assert_array_equal(parameters[0], parameters[1])
-    np.testing.assert_array_equal(parameters[0], parameters[3])
-    assert (parameters[0] != parameters[2]).any()
+    np.testing.assert_array_equal(parameters[0], parameters[2])
+    assert (parameters[0] != parameters[1]).any()
     with pytest.raises(quinoa.RunError, match="not a run of this process"):
         quinoa.load(runs[0].path).stop()
 

@@ -125,6 +125,11 @@ def nodes_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def has_tensorflow(process: psutil.Process) -> bool:
+    """Whether a process has imported TensorFlow; Courier brings a part of its C++ to every one."""
+    return any("_pywrap_tensorflow" in each.path for each in process.memory_maps())
+
+
 def wait_until(condition: Callable[[], bool], timeout_s: float = 120.0) -> bool:
     """Waits for a condition; returns whether it came to hold."""
     deadline = time.monotonic() + timeout_s

@@ -121,8 +121,8 @@ class TestNodes:
         folder = RunFolder(tmp_path / "run")
         folder.create()
         with nodes(KINDS[kind](steps=10**9), folder) as (counter, learner):
-            assert wait_until(lambda: learner._learner.steps >= 100, 60)
-            assert wait_until(lambda: counter.status().counts.learner_steps >= 100, 60)
+            assert wait_until(lambda: learner._learner.steps >= 30, 60)
+            assert wait_until(lambda: counter.status().counts.learner_steps >= 30, 60)
             # The learner sends its first row after a second.
             assert wait_until(lambda: counter.status().waiting is not None, 60)
         status = counter.status()

@@ -56,7 +56,7 @@ def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path, quinoa, mo
     folder = tmp_path / "sweep"
     done = run(
         f"--env={MATCH},{FAILS}",
-        "learning_rate=1e-3,3e-3",
+        "learning_rate=3e-3",
         f"--folder={folder}",
         "--at_once=2",
         "--steps=700",
@@ -68,20 +68,20 @@ def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path, quinoa, mo
     sweep = SweepFolder(folder)
     plan = sweep.load()
     states = [sweep.state(planned) for planned in plan]
-    assert states == [SweepRunState.FINISHED] * 2 + [SweepRunState.FAILED] * 2, done.stderr
+    assert states == [SweepRunState.FINISHED, SweepRunState.FAILED], done.stderr
     assert done.returncode == 1
-    assert "2 of 4 runs failed. To try again" in done.stderr.splitlines()[-1]
+    assert "1 of 2 runs failed. To try again" in done.stderr.splitlines()[-1]
     assert re.search(r"failed: .*the environment's own error", done.stderr)
     assert not children_of(folder)
     # Settings reached the runs.
-    rates = [getattr(load(sweep.run(p)).agent_config, "learning_rate") for p in plan[:2]]  # noqa: B009
-    assert rates == [1e-3, 3e-3]
+    rates = [getattr(load(sweep.run(p)).agent_config, "learning_rate") for p in plan]  # noqa: B009
+    assert rates == [3e-3] * 2
     table = pd.read_csv(sweep.table.with_suffix(".csv"))
     assert set(table["finished"]) == {"1 of 1", "0 of 1"}
-    assert "| 3e-3 " in done.stdout and "| 1e-3 " in done.stdout
+    assert f"| {MATCH} " in done.stdout and f"| {FAILS} " in done.stdout
     assert sweep.picture.is_file()
     # Finished ones are left alone, and failed ones too unless asked for.
-    before = [sweep.run(planned).result.stat().st_mtime_ns for planned in plan[:2]]
+    before = sweep.run(plan[0]).result.stat().st_mtime_ns
     logs = [sweep.log(planned).stat().st_size for planned in plan]
     # In this process, and from the folder in which this module has its name.
     monkeypatch.chdir(ROOT)
@@ -91,9 +91,8 @@ def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path, quinoa, mo
     status, _, err = quinoa("sweep", f"--resume={folder}", "--retry_failed", "--at_once=2")
     assert status == 1, err
     after = [sweep.log(planned).stat().st_size for planned in plan]
-    assert after[:2] == logs[:2]
-    assert all(new > old for new, old in zip(after[2:], logs[2:], strict=True))
-    assert [sweep.run(planned).result.stat().st_mtime_ns for planned in plan[:2]] == before
+    assert after[0] == logs[0] and after[1] > logs[1]
+    assert sweep.run(plan[0]).result.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(

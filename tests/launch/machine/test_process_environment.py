@@ -115,7 +115,7 @@ def test_no_file_descriptor_is_lost_when_replay_is_started_again():
     assert node.stdin is not None and node.stdout is not None
     try:
         counts = [int(node.stdout.readline())]
-        for _ in range(3):
+        for _ in range(2):
             port = server.port
             server.stop()
             server = serve(port)

@@ -64,7 +64,7 @@ def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, ev
         for steps, count in ((99, 1), (100, 2), (150, 2), (450, 3), (499, 3), (500, 4)):
             report(counter, "a", actor_steps=steps)
             assert wait_until(lambda: len(evaluated()) == count, 30)  # noqa: B023
-            stop.wait(0.6)
+            stop.wait(2 * evaluator_module._PERIOD_S + 0.05)
             assert len(evaluated()) == count
     finally:
         stop.set()
