@@ -24,10 +24,23 @@ def relu(inputs: tf.Tensor) -> tuple[tf.Tensor, Activation]:
     return outputs, lambda gradient: gradient * tf.sign(outputs)
 
 
-def mlp(input_size: int, layer_sizes: Sequence[int], *, name: str) -> snt.nets.MLP:
-    """Makes a ReLU network [B, input_size] → [B, layer_sizes[-1]] with its variables created."""
+def mlp(
+    input_size: int, layer_sizes: Sequence[int], *, zero_output: bool = False, name: str
+) -> snt.nets.MLP:
+    """Makes a ReLU network [B, input_size] → [B, layer_sizes[-1]] with its variables created.
+
+    Args:
+        input_size: the length of the input vectors.
+        layer_sizes: of the hidden layers and the output.
+        zero_output: start as 0 whatever the input is, by weights of 0 in the last layer. The hidden
+            layers start as they do without.
+        name: the module's name.
+    """
     network = snt.nets.MLP(layer_sizes, activation=relu, name=name)
     network(tf.zeros([1, input_size]))
+    if zero_output:
+        last = layers_of(network)[-1].weights
+        last.assign(tf.zeros_like(last))
     return network
 
 
@@ -38,12 +51,17 @@ def layers_of(network: snt.nets.MLP) -> list[Layer]:
 
 
 class Value(snt.Module):
-    """V(s): a ReLU network with one output."""
+    """V(s): a ReLU network with one output, zero in every state at the start.
+
+    A V that starts at random is far from 0 where rewards are small, and bootstraps from its own
+    differences between states before it has seen any reward (docs/decisions/iq_value.md).
+    """
 
     def __init__(self, observation_size: int, hidden_sizes: Sequence[int], name: str = "value"):
         """Makes the network for observations [B, observation_size]."""
         super().__init__(name=name)
-        self._network = mlp(observation_size, [*hidden_sizes, 1], name="network")
+        sizes = [*hidden_sizes, 1]
+        self._network = mlp(observation_size, sizes, zero_output=True, name="network")
 
     def __call__(self, observation: tf.Tensor) -> tf.Tensor:
         """Returns V, float32 [B], for observations, float32 [B, O]."""
@@ -51,7 +69,11 @@ class Value(snt.Module):
 
 
 class ActionValue(snt.Module):
-    """Q(s, a): a ReLU network with one output."""
+    """Q(s, a): a ReLU network with one output, at random at the start.
+
+    The papers of SAC and SVG(0), whose critics these are, name no start of their own. Twins that
+    both started at zero would be the same function.
+    """
 
     def __init__(
         self,

@@ -18,6 +18,33 @@ def test_value_is_one_number_a_state():
     assert len(value.trainable_variables) == 6
 
 
+def test_value_starts_at_zero_in_every_state_and_can_learn():
+    value = networks.Value(4, (8, 8))
+    assert not np.any(value(1e3 * batch()))
+    optimizer = tf.keras.optimizers.legacy.SGD(0.1)
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(value(batch()) - 1.0))
+        gradients = tape.gradient(loss, value.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, value.trainable_variables, strict=True))
+    # The layers below the last learn from the second step on.
+    assert all(np.any(gradient != 0) for gradient in gradients)
+
+
+def test_a_network_with_a_zero_output_has_the_hidden_layers_that_it_would_have_without():
+    networks_made = []
+    for zero_output in (False, True):
+        tf.random.set_seed(0)
+        networks_made.append(networks.mlp(4, [8, 8, 2], zero_output=zero_output, name="network"))
+    (*hidden, last), (*zero_hidden, zero_last) = map(networks.layers_of, networks_made)
+    for layer, zero_layer in zip(hidden, zero_hidden, strict=True):
+        np.testing.assert_array_equal(layer.weights, zero_layer.weights)
+    assert np.any(last.weights != 0)
+    assert not np.any(zero_last.weights != 0)
+    # Only the start: it is trained like any other.
+    assert len(networks_made[1].trainable_variables) == 6
+
+
 def test_action_value_is_one_number_a_state_and_action():
     q = networks.ActionValue(4, 2, (8, 8))
     states, actions = batch(5), batch(5, size=2, seed=1)
