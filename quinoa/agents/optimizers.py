@@ -35,12 +35,13 @@ class Adam(Optimizer):
         beta_1: β₁, the decay of the gradients' running mean.
         beta_2: β₂, the decay of the mean of their squares.
         epsilon: ε̂ of the form at the end of section 2, which is added to the root of the squares'
-            mean before the bias correction.
+            mean before the bias correction. Of gradients that are not far above it, it takes a part
+            of each step; those of a loss with a small temperature are near 1e-7.
     """
 
     beta_1: float = 0.9
     beta_2: float = 0.999
-    epsilon: float = 1e-7
+    epsilon: float = 1e-8
 
     def make(self, learning_rate: Rate) -> Any:
         """See the base class."""

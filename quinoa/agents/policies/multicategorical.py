@@ -23,8 +23,9 @@ class MultiCategorical(tfd.Distribution):
     """
 
     def __init__(self, logits: tf.Tensor, name: str = "MultiCategorical"):
-        """Makes the distribution from logits, float32 [B, A, n]."""
+        """Makes the distribution from logits, float32 [B, A, n]; raises `ValueError` for n < 2."""
         parameters = dict(locals())
+        _check_num_bins(logits.shape[-1])
         self._log_probs = tf.nn.log_softmax(logits)
         super().__init__(
             dtype=logits.dtype,
@@ -77,6 +78,13 @@ class MultiCategorical(tfd.Distribution):
         return self._to_action(tf.argmax(self._log_probs, axis=-1, output_type=tf.int32))
 
 
+def _check_num_bins(num_bins: int) -> None:
+    if num_bins < 2:
+        raise ValueError(
+            f"num_bins is {num_bins}, but must be at least 2: a dimension's bins go from -1 to 1."
+        )
+
+
 class MultiCategoricalPolicy(Policy):
     """A `MultiCategorical` whose logits are the outputs of a ReLU network."""
 
@@ -89,8 +97,20 @@ class MultiCategoricalPolicy(Policy):
         num_bins: int,
         name: str = "policy",
     ):
-        """Makes the policy for observations [B, observation_size], and creates its variables."""
+        """Makes the policy for observations [B, observation_size], and creates its variables.
+
+        Args:
+            observation_size: O.
+            action_size: A.
+            hidden_sizes: the hidden layers of its network.
+            num_bins: n, the bins in each action dimension.
+            name: the module's name.
+
+        Raises:
+            ValueError: there are fewer than two bins.
+        """
         super().__init__(name=name)
+        _check_num_bins(num_bins)
         self._logits_shape = [-1, action_size, num_bins]
         outputs = action_size * num_bins
         self._network = networks.mlp(observation_size, [*hidden_sizes, outputs], name="network")

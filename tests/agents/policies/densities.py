@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from scipy import special
 
-from quinoa.agents import protocol
+from quinoa.agents import networks, protocol
 from quinoa.agents.policies import FlowPolicy, MultiCategoricalPolicy, TanhGaussianPolicy
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear
 
@@ -52,6 +52,9 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
         policy, scale = make_flow(kind, action_size), 0.3 if kind == "flow" else 0.6
     elif kind == "gaussian":
         policy = TanhGaussianPolicy(OBSERVATION_SIZE, action_size, hidden_sizes=(16,))
+        # Narrow, with a deviation near 0.2; at the start it is nearly uniform.
+        biases = networks.layers_of(policy._network)[-1].biases
+        biases.assign(tf.zeros_like(biases))
         scale = 0.1
     else:
         policy = MultiCategoricalPolicy(

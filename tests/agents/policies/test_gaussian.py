@@ -57,3 +57,16 @@ def test_mode_of_a_narrow_gaussian_is_denser_than_most_samples():
     samples = distribution.sample(1000, seed=tf.constant([1, 2]))
     denser = distribution.log_prob(samples) > distribution.log_prob(distribution.mode())
     assert np.mean(denser) < 0.1
+
+
+def test_starts_near_a_deviation_of_one_and_nearly_uniform():
+    tf.random.set_seed(0)
+    policy = TanhGaussianPolicy(densities.OBSERVATION_SIZE, 3, hidden_sizes=(64, 64))
+    states = tf.random.stateless_normal([2000, densities.OBSERVATION_SIZE], [3, 4])
+    action, log_prob = policy(states).experimental_sample_and_log_prob(seed=tf.constant([1, 2]))
+    # A uniform action has log 2 = 0.69 nats a dimension, tanh of N(0, 1) 0.67;
+    # means vary with the state.
+    assert -np.mean(log_prob) / 3 > 0.45
+    assert 0.5 < np.std(action) < 0.7  # Of a uniform one 0.58.
+    deviations = policy(states)._distribution.stddev()
+    assert 0.8 < np.mean(deviations) < 1.2

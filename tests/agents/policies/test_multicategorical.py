@@ -95,3 +95,11 @@ def test_policy_has_the_paper_s_outputs():
     """n · d logits: one hidden layer of 16 and the last one of 11 · 2."""
     policy = MultiCategoricalPolicy(3, 2, hidden_sizes=(16,), num_bins=11)
     assert sorted(tuple(v.shape) for v in policy.variables) == [(3, 16), (16,), (16, 22), (22,)]
+
+
+def test_a_single_bin_is_refused():
+    """It would be at no place: bins go from -1 to 1."""
+    with pytest.raises(ValueError, match="num_bins is 1, but must be at least 2"):
+        MultiCategorical(tf.zeros([3, 2, 1]))
+    with pytest.raises(ValueError, match="num_bins is 1, but must be at least 2"):
+        MultiCategoricalPolicy(3, 2, hidden_sizes=(8,), num_bins=1)
