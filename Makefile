@@ -46,9 +46,9 @@ docs: setup ## Make build/docs: the pages and the API reference; a warning is an
 bench: setup ## Measure this machine and what we make of it (about 10 minutes)
 	@$(RUN)/python -m benchmarks
 
-bench-peers: setup ## The same beside Acme and Stable-Baselines3, in environments of their own
+bench-peers: setup ## Measure Acme, Stable-Baselines3, SBX, CleanRL and LeanRL beside ours (about 35 minutes)
 	@PYTHON310='$(or $(PYTHON310),$(PYTHON))' PYTHON311='$(PYTHON311)' scripts/peers.sh
-	@$(RUN)/python -m benchmarks --only=against_peers --out=runs/benchmarks-peers
+	@$(RUN)/python -m benchmarks --only=against_acme,against_libraries --out=runs/benchmarks-peers
 
 chaos: override RAY := $(if $(filter --engine='ray',$(call given,ENGINE,engine)),1,$(RAY))
 chaos: setup ## Inject faults into a run, and report what it survives (about 15 minutes). ENGINE=ray: over hosts

@@ -17,7 +17,7 @@ from quinoa.launch.machine import process_environment, termination
 _OURS = ("actor", "replay", "learner", "scaling")
 # Those that are run only where they are named.
 _APART = ("gateway",)
-_PEERS = ("against_peers",)
+_PEERS = ("against_acme", "against_libraries")
 _ALL = (*_OURS, *_APART, *_PEERS)
 
 _ONLY = flags.DEFINE_list("only", list(_OURS), f"Which benchmarks to run: {', '.join(_ALL)}.")
@@ -37,7 +37,7 @@ def _main(arguments: list[str]) -> int:
     comparisons: list[Comparison] = []
     try:
         Path(_OUT.value).mkdir(parents=True, exist_ok=True)
-        if "against_peers" in _ONLY.value:
+        if set(_PEERS) & set(_ONLY.value):
             importlib.import_module("benchmarks.peers").require()
         for name in _ONLY.value:
             for comparison in importlib.import_module(f"benchmarks.{name}").run():

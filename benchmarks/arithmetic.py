@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from benchmarks.setting import config_of, spec_of
+from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
+from quinoa.launch.checks.subject import random_transitions
 
 
 class Product(NamedTuple):
@@ -30,7 +33,9 @@ class Product(NamedTuple):
 def products(learner: Learner, batch: Transition) -> list[Product]:
     """The matrix products of one gradient step on such a batch, as its graph has them.
 
-    What happens once in many steps (in a branch of the graph) is left out.
+    What happens once in many steps (in a branch of the graph) is left out, and so is what
+    TensorFlow leaves out: operations whose result nothing uses, such as a critic's gradients in the
+    actor's loss.
     """
     spec = tf.nest.map_structure(tf.TensorSpec.from_tensor, batch)
     graph = tf.function(lambda batch: learner._one_step(batch)).get_concrete_function(spec).graph
@@ -41,9 +46,42 @@ def products(learner: Learner, batch: Transition) -> list[Product]:
             operation.get_attr("transpose_a"),
             operation.get_attr("transpose_b"),
         )
-        for operation in graph.get_operations()
+        for operation in _executed(graph)
         if operation.type == "MatMul"
     ]
+
+
+def _executed(graph: tf.Graph) -> list[tf.Operation]:
+    """The operations of a function's graph that its outputs and its effects need."""
+    operations = graph.get_operations()
+    waiting = [
+        *(output.op for output in graph.outputs),
+        *graph.control_outputs,
+        *(operation for operation in operations if operation.op_def.is_stateful),
+    ]
+    needed = set()
+    while waiting:
+        operation = waiting.pop()
+        if operation not in needed:
+            needed.add(operation)
+            waiting.extend(value.op for value in operation.inputs)
+            waiting.extend(operation.control_inputs)
+    return [operation for operation in operations if operation in needed]
+
+
+def flop_of_a_step(task: str, agent: str, settings: dict[str, Any]) -> int:
+    """A stage: the multiplications and additions of the matrix products of a gradient step.
+
+    Args:
+        task: the environment's name.
+        agent: the agent's.
+        settings: those of its configuration that are not the defaults; JSON has lists for tuples.
+    """
+    tuples = {name: tuple(s) if isinstance(s, list) else s for name, s in settings.items()}
+    config, spec = config_of(agent, **tuples), spec_of(task)
+    learner = Learner(registry.load(agent).agent_class, config, spec, seed=0)
+    batch = tf.nest.map_structure(tf.constant, random_transitions(spec, config.batch_size))
+    return sum(product.flops for product in products(learner, batch))
 
 
 def repeated(products: list[Product]) -> Callable[[int], tf.Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -88,6 +89,21 @@ def in_turns(sides: Sequence[Callable[[], float]], rounds: int) -> tuple[tuple[f
                 raise BenchmarkError(f"Side {side + 1} did nothing in round {index + 1}.")
             results[side].append(result)
     return tuple(tuple(result) for result in results)
+
+
+def announced(name: str, side: Callable[[], float]) -> Callable[[], float]:
+    """The side, which says on the standard error what runs, and then what came of it."""
+
+    def run() -> float:
+        print(f"{time.strftime('%H:%M:%S')} {name} ...", end="", file=sys.stderr, flush=True)
+        figure = None
+        try:
+            figure = side()
+        finally:
+            print(" failed" if figure is None else f" {figure:.1f} a second", file=sys.stderr)
+        return figure
+
+    return run
 
 
 def rate(step: Callable[[], int], seconds: float) -> float:

@@ -1,51 +1,160 @@
-"""Runs what `benchmarks/peers` holds, each by the interpreter of its own virtual environment."""
+"""The peers that we are measured beside, each run by the interpreter of its own environment."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks import stage
 from benchmarks.measure import BenchmarkError
 
-_FOLDER = Path(__file__).parent / "peers"
-_ROOT = _FOLDER.parent.parent
-_TIMEOUT_S = 700
+_ROOT = Path(__file__).parent.parent
+_FOLDER = _ROOT / "benchmarks" / "peers"
+# Several times what the slowest takes: LeanRL, whose functions PyTorch compiles first.
+_TIMEOUT_S = 300.0
+
+# What all of PEERS have alike, and ours beside them. An environment step has one gradient step.
+TASK = "HalfCheetah-v5"
+BATCH_SIZE = 256
+LAYERS = (256, 256)
+LEARNING_STARTS = 1000
+
+_STABLE_BASELINES = (
+    *(f"--task={TASK}", f"--batch_size={BATCH_SIZE}", f"--layers={','.join(map(str, LAYERS))}"),
+    f"--learning_starts={LEARNING_STARTS}",
+)
+# Those scripts have layers of 256-256 as they are.
+_ITS_OWN = (f"--env-id={TASK}", f"--batch-size={BATCH_SIZE}")
 
 
 class PeerError(BenchmarkError):
     """A peer is not there, or failed."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """A system that acts and learns in one process, one gradient step for each environment step.
+
+    Attributes:
+        name: whose it is, and which algorithm.
+        environment: .venv-ENVIRONMENT has it, which scripts/peers.sh makes.
+        script: its name in `benchmarks/peers`.
+        flags: the script's, less those on time and threads.
+        arguments: what follows the flags.
+        threads: the numbers of PyTorch's threads to try; with none, those that it takes itself.
+    """
+
+    name: str
+    environment: str
+    script: str
+    flags: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its environment is there."""
+        return _interpreter(self.environment).exists()
+
+    def run(self, seconds: float, *, threads: int | None) -> dict[str, float]:
+        """Trains, and times it for so long once it has warmed up.
+
+        Returns:
+            What `Window.is_over` of `benchmarks/peers/window.py` says: steps_per_second,
+            updates_per_second and gflop among others.
+
+        Raises:
+            PeerError: it failed, or made other than one gradient step for each environment step.
+        """
+        flags = [*self.flags, f"--seconds={seconds}"]
+        if threads is not None:
+            flags.append(f"--threads={threads}")
+        figures = run(self.environment, self.script, *flags, *self.arguments)
+        check_ratio(self.name, figures["updates_per_second"], figures["steps_per_second"])
+        return figures
+
+
+def _stable_baselines(environment: str, algorithm: str) -> dict[str, Any]:
+    return {
+        "environment": environment,
+        "script": "stable_baselines.py",
+        "flags": (f"--algorithm={algorithm}", *_STABLE_BASELINES),
+    }
+
+
+def _single_file(
+    environment: str, script: str, updates: str, arguments: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    return {
+        "environment": environment,
+        "script": "single_file.py",
+        "flags": (f"--updates={updates}", f"--learning_starts={LEARNING_STARTS}"),
+        "arguments": (f"{_ROOT}/.venv-{environment}/source/{script}", *_ITS_OWN, *arguments),
+    }
+
+
+_CLEANRL_SAC = "cleanrl/sac_continuous_action.py"
+_CLEANRL_TD3 = "cleanrl/td3_continuous_action_jax.py"
+_LEANRL_SAC = "leanrl/sac_continuous_action_torchcompile.py"
+
+SB3_SAC = Peer(
+    "Stable-Baselines3's SAC",
+    **_stable_baselines("sb3", "stable_baselines3.SAC"),
+    threads=(1, 2),
+)
+SBX_SAC = Peer("SBX's SAC (JAX)", **_stable_baselines("sbx", "sbx.SAC"))
+SBX_CROSSQ = Peer("SBX's CrossQ (JAX)", **_stable_baselines("sbx", "sbx.CrossQ"))
+CLEANRL_SAC = Peer(
+    "CleanRL's SAC", **_single_file("cleanrl", _CLEANRL_SAC, "q_optimizer"), threads=(1, 2)
+)
+# CleanRL has no SAC in JAX.
+CLEANRL_TD3 = Peer("CleanRL's TD3 (JAX)", **_single_file("cleanrl", _CLEANRL_TD3, "qf1_state"))
+LEANRL_SAC = Peer(
+    "LeanRL's SAC (torch.compile)",
+    **_single_file("leanrl", _LEANRL_SAC, "q_optimizer", ("--compile",)),
+    threads=(1, 2),
+)
+PEERS = (SB3_SAC, SBX_SAC, SBX_CROSSQ, CLEANRL_SAC, CLEANRL_TD3, LEANRL_SAC)
+
+# Those that scripts/peers.sh leaves out where their repository cannot be reached.
+_MAY_BE_LEFT_OUT = ("cleanrl", "leanrl")
+
+
 def require() -> None:
-    """Checks that the peers' environments are there.
+    """Checks that the environments are there that scripts/peers.sh makes on every machine.
 
     Raises:
         PeerError: they are not.
     """
-    for peer in ("acme", "sb3"):
-        if not _interpreter(peer).exists():
-            raise PeerError(f"{peer} is not installed: make bench-peers does that, and runs this.")
+    for environment in ("acme", *dict.fromkeys(peer.environment for peer in PEERS)):
+        if environment in _MAY_BE_LEFT_OUT:
+            continue
+        if not _interpreter(environment).exists():
+            raise PeerError(
+                f"{environment} is not installed: make bench-peers does that, and runs this."
+            )
 
 
-def run(peer: str, script: str, *flags: str) -> dict[str, Any]:
-    """Runs a peer's script to its end.
+def run(environment: str, script: str, *flags: str) -> dict[str, Any]:
+    """Runs a script of `benchmarks/peers` to its end.
 
     Args:
-        peer: acme or sb3.
-        script: its name, without the extension.
+        environment: .venv-ENVIRONMENT has the interpreter.
+        script: its path in `benchmarks/peers`.
         *flags: its flags.
 
     Returns:
         What it prints as the last line of its output.
 
     Raises:
-        PeerError: it failed.
+        PeerError: it failed, or took longer than five minutes.
     """
-    command = [str(_interpreter(peer)), str(_FOLDER / peer / f"{script}.py"), *flags]
+    command = [str(_interpreter(environment)), str(_FOLDER / script), *flags]
     # Their servers listen to the whole network, as ours would.
     with stage.network() as network:
         status, output, errors = stage.call(
@@ -60,11 +169,31 @@ def execute(command: list[str]) -> tuple[int, str, str]:
     """A stage: runs a command; returns its exit status, its output and its errors."""
     # A stage has TensorFlow's threads set, which is ours to choose, not a peer's.
     theirs = {name: value for name, value in os.environ.items() if "THREADS" not in name}
-    done = subprocess.run(
-        command, env=theirs, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-    )
+    try:
+        # MuJoCo writes its warnings to a file in the current folder.
+        with tempfile.TemporaryDirectory(prefix="quinoa-bench-") as folder:
+            done = subprocess.run(
+                command,
+                env=theirs,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+    except subprocess.TimeoutExpired:
+        return 1, "", f"It took longer than {_TIMEOUT_S:.0f} s, and was ended."
     return done.returncode, done.stdout, done.stderr
 
 
-def _interpreter(peer: str) -> Path:
-    return _ROOT / f".venv-{peer}" / "bin" / "python"
+def check_ratio(whose: str, updates_per_second: float, steps_per_second: float) -> None:
+    """Raises `PeerError` unless there was about a gradient step for each environment step."""
+    if not 0.9 * steps_per_second < updates_per_second < 1.1 * steps_per_second:
+        raise PeerError(
+            f"{whose}: {updates_per_second:.0f} gradient steps/s and {steps_per_second:.0f} "
+            "environment steps/s: the ratio was not kept."
+        )
+
+
+def _interpreter(environment: str) -> Path:
+    return _ROOT / f".venv-{environment}" / "bin" / "python"

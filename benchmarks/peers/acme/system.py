@@ -120,7 +120,7 @@ def main() -> None:
     command = [sys.executable, str(_HERE / "program.py"), *flags, f"--start={_START}"]
     with tempfile.TemporaryDirectory(prefix="acme-", ignore_cleanup_errors=True) as folder:
         try:
-            result = run(command, pathlib.Path(folder), timeout=600 + 2 * args.seconds)
+            result = run(command, pathlib.Path(folder), timeout=200 + 2 * args.seconds)
         finally:
             for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(signum, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The actor and the whole system beside Acme and Stable-Baselines3, in turns on one machine."""
+"""The actor and the whole system beside Acme, in turns on one machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator
 
 from benchmarks import actor, peers, stage
-from benchmarks.measure import BenchmarkError, Comparison, in_turns
+from benchmarks.measure import Comparison, announced, in_turns
 from benchmarks.setting import TASK
 from benchmarks.training import training
 
@@ -25,7 +25,7 @@ _SAME_SIZES = (
 
 
 def run() -> Iterator[Comparison]:
-    """Compares with the peers, which are there: see `peers.require`."""
+    """Compares with Acme, which is there: see `peers.require`."""
     yield from _actors()
     yield from _systems()
     yield from _free_actors()
@@ -35,13 +35,17 @@ def _actors() -> Iterator[Comparison]:
     def acme() -> float:
         core = stage.usable_cores()[0]
         seconds = f"--seconds={_ACTOR_SECONDS}"
-        answer = peers.run("acme", "actor", f"--task={_ACME_TASK}", f"--core={core}", seconds)
+        answer = peers.run(
+            "acme", "acme/actor.py", f"--task={_ACME_TASK}", f"--core={core}", seconds
+        )
         return float(answer["steps_per_second"])
 
     def ours() -> float:
         return actor.speed(TASK, "iq")
 
-    ours_speeds, acme_speeds = in_turns([ours, acme], _ROUNDS)
+    ours_speeds, acme_speeds = in_turns(
+        [announced("our actor", ours), announced("Acme's EnvironmentLoop", acme)], _ROUNDS
+    )
     yield Comparison(
         "actor",
         f"{TASK}, {actor.NUM_ENVIRONMENTS} environments, segments of {actor.SEGMENT_LENGTH}",
@@ -63,32 +67,30 @@ def _systems() -> Iterator[Comparison]:
             started["ours"].append(run.wait_for_learner())
             speed = run.speed(_SYSTEM_SECONDS, after_s=_SETTLE_S)
             memory["ours"].append(run.actor_memory())
-        _check_ratio("ours", speed.learner_steps_per_second, speed.actor_steps_per_second)
+        peers.check_ratio("ours", speed.learner_steps_per_second, speed.actor_steps_per_second)
         return speed.actor_steps_per_second
 
     def acme() -> float:
         answer = _acme(_EVEN)
         started["acme"].append(answer["seconds_to_first_learner_step"])
         memory["acme"].append(answer["actor_resident_mb"])
-        _check_ratio("Acme", answer["learner_steps_per_second"], answer["actor_steps_per_second"])
+        peers.check_ratio(
+            "Acme", answer["learner_steps_per_second"], answer["actor_steps_per_second"]
+        )
         return float(answer["actor_steps_per_second"])
 
-    def sb3(*flags: str) -> float:
-        seconds = f"--seconds={_SYSTEM_SECONDS}"
-        answer = peers.run("sb3", "system", f"--task={_ACME_TASK}", seconds, *flags)
-        return float(answer["steps_per_second"])
-
-    def sb3_at_best() -> float:
-        # One thread can be faster than the default, one a core.
-        return max(sb3(), sb3("--threads=1"))
-
-    ours_speeds, acme_speeds, sb3_speeds = in_turns([ours, acme, sb3_at_best], _ROUNDS)
-    case = "one gradient step for each environment step"
-    for name, speeds, goal in (
-        ("Acme's distributed D4PG", acme_speeds, 8.0),
-        ("Stable-Baselines3's SAC", sb3_speeds, 4.0),
-    ):
-        yield Comparison("system", case, "steps/s", ours_speeds, name, speeds, goal)
+    ours_speeds, acme_speeds = in_turns(
+        [announced("quinoa train, iq", ours), announced("Acme's distributed D4PG", acme)], _ROUNDS
+    )
+    yield Comparison(
+        "system",
+        "one gradient step for each environment step",
+        "steps/s",
+        ours_speeds,
+        "Acme's distributed D4PG",
+        acme_speeds,
+        8.0,
+    )
     for benchmark, case, unit, figures in (
         ("memory", "one actor's process, resident", "MB", memory),
         ("start", "to the first gradient step", "s", started),
@@ -122,7 +124,13 @@ def _free_actors() -> Iterator[Comparison]:
         learners["acme"].append(answer["learner_steps_per_second"])
         return float(answer["actor_steps_per_second"])
 
-    ours_speeds, acme_speeds = in_turns([ours, acme], _ROUNDS)
+    ours_speeds, acme_speeds = in_turns(
+        [
+            announced("quinoa train, iq, actors free", ours),
+            announced("Acme's distributed D4PG, actors free", acme),
+        ],
+        _ROUNDS,
+    )
     yield Comparison(
         "system",
         "actors free, beside a busy learner",
@@ -137,15 +145,6 @@ def _free_actors() -> Iterator[Comparison]:
     )
 
 
-def _check_ratio(whose: str, learner_rate: float, actor_rate: float) -> None:
-    """Raises `BenchmarkError` unless there was a gradient step for each environment step."""
-    if not 0.9 < learner_rate / actor_rate < 1.1:
-        raise BenchmarkError(
-            f"{whose}: {learner_rate:.0f} gradient steps/s and {actor_rate:.0f} environment "
-            "steps/s: the ratio was not kept."
-        )
-
-
 def _acme(samples_per_insert: int) -> dict[str, float]:
     flags = (f"--samples_per_insert={samples_per_insert}", f"--seconds={_SYSTEM_SECONDS}")
-    return peers.run("acme", "system", f"--task={_ACME_TASK}", "--num_actors=1", *flags)
+    return peers.run("acme", "acme/system.py", f"--task={_ACME_TASK}", "--num_actors=1", *flags)

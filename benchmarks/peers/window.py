@@ -1,0 +1,76 @@
+"""The window in which a peer is timed, by its own counters of steps and of gradient steps."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import matrix_products
+import psutil
+
+# Environment steps that are counted after the window for the matrix products in them: a multiple of
+# every period that a peer has, such as an actor learned at every second or third step.
+_COUNTED_STEPS = 12
+# Environment steps with learning before the window: everything is compiled by then.
+_WARM_UP_STEPS = 50
+
+
+class Window:
+    """Waits until a peer has warmed up, times it, then counts its matrix products."""
+
+    def __init__(
+        self, seconds: float, settle: float, learning_starts: int, updates: Callable[[], int]
+    ):
+        """Nothing is timed before `learning_starts`.
+
+        Args:
+            seconds: how long to time.
+            settle: the least seconds of learning before that.
+            learning_starts: how many environment steps the peer makes before it learns.
+            updates: the peer's counter of gradient steps. It is read at both ends of the window
+                alone, since to read it can be to wait for the last gradient step.
+        """
+        self._seconds, self._settle, self._updates = seconds, settle, updates
+        self._warm = learning_starts + _WARM_UP_STEPS
+        self._learning_since = self._begin = None
+        self._products = matrix_products.Counter()
+        self._count_from = None
+        self.figures = {}
+
+    def is_over(self, steps: int) -> bool:
+        """Hears of the peer's number of environment steps, after each; whether it may stop.
+
+        Then `figures` has `steps_per_second` and `updates_per_second` (gradient steps), `seconds`
+        and `steps` of the window, `gflop` (of the matrix products of an environment step and its
+        gradient step) and `resident_mb` (MiB, at the end).
+        """
+        now = time.monotonic()
+        if self._count_from is not None:
+            if steps < self._count_from + _COUNTED_STEPS:
+                return False
+            flop = self._products.stop() / _COUNTED_STEPS
+            self.figures["gflop"] = flop / 1e9
+            return True
+        if steps < self._warm:
+            return False
+        if self._learning_since is None:
+            self._learning_since = now
+        if self._begin is None:
+            if now >= self._learning_since + self._settle:
+                self._begin = steps, self._updates(), time.monotonic()
+                print(f"timed from step {steps}", file=sys.stderr)
+            return False
+        begin_steps, begin_updates, begin = self._begin
+        if now < begin + self._seconds:
+            return False
+        updates = self._updates()
+        elapsed = time.monotonic() - begin
+        self.figures = {
+            "steps_per_second": (steps - begin_steps) / elapsed,
+            "updates_per_second": (updates - begin_updates) / elapsed,
+            "seconds": elapsed,
+            "steps": steps - begin_steps,
+            "resident_mb": psutil.Process().memory_info().rss / 2**20,
+        }
+        self._count_from = steps
+        self._products.start()
+        return False
