@@ -61,12 +61,14 @@ class Peer:
         """Whether its environment is there."""
         return _interpreter(self.environment).exists()
 
-    def run(self, seconds: float, *, threads: int | None) -> dict[str, float]:
+    def run(
+        self, seconds: float, *, threads: int | None, count_products: bool = False
+    ) -> dict[str, float]:
         """Trains, and times it for so long once it has warmed up.
 
         Returns:
-            What `Window.is_over` of `benchmarks/peers/window.py` says: steps_per_second,
-            updates_per_second and gflop among others.
+            What `Window.is_over` of `benchmarks/peers/window.py` says: steps_per_second and
+            updates_per_second among others, and gflop with `count_products`.
 
         Raises:
             PeerError: it failed, or made other than one gradient step for each environment step.
@@ -74,6 +76,8 @@ class Peer:
         flags = [*self.flags, f"--seconds={seconds}"]
         if threads is not None:
             flags.append(f"--threads={threads}")
+        if count_products:
+            flags.append("--count_products")
         figures = run(self.environment, self.script, *flags, *self.arguments)
         check_ratio(self.name, figures["updates_per_second"], figures["steps_per_second"])
         return figures

@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--learning_starts", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="how long to measure")
     parser.add_argument("--settle", type=float, default=5.0, help="seconds of learning before it")
+    parser.add_argument("--count_products", action="store_true", help="those of a gradient step")
     parser.add_argument("--threads", type=int, help="PyTorch's threads (default: its own choice)")
     parser.add_argument("script", type=pathlib.Path)
     parser.add_argument("flags", nargs=argparse.REMAINDER)
@@ -82,7 +83,11 @@ def main() -> None:
     module.__file__ = str(args.script)
     names = module.__dict__
     window = Window(
-        args.seconds, args.settle, args.learning_starts, lambda: updates_of(names[args.updates])
+        args.seconds,
+        args.settle,
+        args.learning_starts,
+        lambda: updates_of(names[args.updates]),
+        count_products=args.count_products,
     )
     gymnasium.vector.SyncVectorEnv = environments_timed_by(window, names)
     # Where the script's own imports are.

@@ -28,7 +28,11 @@ class Timed(BaseCallback):
     def __init__(self, args: argparse.Namespace):
         super().__init__()
         self.window = Window(
-            args.seconds, args.settle, args.learning_starts, lambda: self.model._n_updates
+            args.seconds,
+            args.settle,
+            args.learning_starts,
+            lambda: self.model._n_updates,
+            count_products=args.count_products,
         )
 
     def _on_step(self) -> bool:
@@ -45,6 +49,7 @@ def main() -> None:
     parser.add_argument("--learning_starts", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="how long to measure")
     parser.add_argument("--settle", type=float, default=5.0, help="seconds of learning before it")
+    parser.add_argument("--count_products", action="store_true", help="those of a gradient step")
     parser.add_argument("--threads", type=int, help="PyTorch's threads (default: its own choice)")
     args = parser.parse_args()
 

@@ -15,10 +15,16 @@ _WARM_UP_STEPS = 50
 
 
 class Window:
-    """Waits until a peer has warmed up, times it, then counts its matrix products."""
+    """Waits until a peer has warmed up, and times it; counts its matrix products where asked."""
 
     def __init__(
-        self, seconds: float, settle: float, learning_starts: int, updates: Callable[[], int]
+        self,
+        seconds: float,
+        settle: float,
+        learning_starts: int,
+        updates: Callable[[], int],
+        *,
+        count_products: bool,
     ):
         """Nothing is timed before `learning_starts`.
 
@@ -28,11 +34,13 @@ class Window:
             learning_starts: how many environment steps the peer makes before it learns.
             updates: the peer's counter of gradient steps. It is read at both ends of the window
                 alone, since to read it can be to wait for the last gradient step.
+            count_products: whether to count matrix products after the window, which takes JAX tens
+                of seconds.
         """
         self._seconds, self._settle, self._updates = seconds, settle, updates
         self._warm = learning_starts + _WARM_UP_STEPS
         self._learning_since = self._begin = None
-        self._products = matrix_products.Counter()
+        self._products = matrix_products.Counter() if count_products else None
         self._count_from = None
         self.figures = {}
 
@@ -40,8 +48,8 @@ class Window:
         """Hears of the peer's number of environment steps, after each; whether it may stop.
 
         Then `figures` has `steps_per_second` and `updates_per_second` (gradient steps), `seconds`
-        and `steps` of the window, `gflop` (of the matrix products of an environment step and its
-        gradient step) and `resident_mb` (MiB, at the end).
+        and `steps` of the window, `resident_mb` (MiB, at its end) and, where they are counted,
+        `gflop` (of the matrix products of an environment step and its gradient step).
         """
         now = time.monotonic()
         if self._count_from is not None:
@@ -71,6 +79,8 @@ class Window:
             "steps": steps - begin_steps,
             "resident_mb": psutil.Process().memory_info().rss / 2**20,
         }
+        if self._products is None:
+            return True
         self._count_from = steps
         self._products.start()
         return False

@@ -15,11 +15,12 @@ def ran(monkeypatch):
     """What was run: a peer, its threads and for how long."""
     calls = []
 
-    def run(peer, seconds, *, threads):
+    def run(peer, seconds, *, threads, count_products=False):
         calls.append((peer, threads, seconds))
         if peer is peers.SBX_CROSSQ:
             raise peers.PeerError("CrossQ: out of luck")
-        return {"steps_per_second": SPEEDS[peer, threads], "gflop": 0.58}
+        products = {"gflop": 0.58} if count_products else {}
+        return {"steps_per_second": SPEEDS[peer, threads], **products}
 
     monkeypatch.setattr(peers.Peer, "run", run)
     monkeypatch.setattr(peers.Peer, "is_installed", property(lambda peer: peer.environment != "x"))
@@ -60,11 +61,11 @@ def test_a_peer_that_fails_is_named_after_the_rows_of_the_others(ran, monkeypatc
 def test_a_peer_that_fails_in_a_round_leaves_the_others_theirs(ran, monkeypatch):
     run, calls = peers.Peer.run, []
 
-    def fails_when_timed(peer, seconds, *, threads):
+    def fails_when_timed(peer, seconds, **settings):
         if seconds == 20.0 and peer is peers.SB3_SAC:
             calls.append(peer)
             raise peers.PeerError("too slow")
-        return run(peer, seconds, threads=threads)
+        return run(peer, seconds, **settings)
 
     monkeypatch.setattr(peers.Peer, "run", fails_when_timed)
     rows = against_libraries.run()
