@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 from acme import specs
@@ -32,13 +32,14 @@ class Agent(protocol.Agent):
         """See the base class."""
         super().__init__(config, spec, name="quinoa")
         action_size = spec.actions.shape[0]
+        total = config.epsilon * action_size
         protocol.require(
-            config.dual == "none"
-            or config.epsilon * action_size < math.log(config.num_dual_actions),
+            config.dual == "none" or total < temperature.largest_kl(config.num_dual_actions),
             "epsilon",
             config.epsilon,
-            f"below log(num_dual_actions) / {action_size} (the action dimensions), the most that a "
-            "KL estimated from so many actions can be",
+            f"below log(num_dual_actions / 2) / {action_size} (the action dimensions), the most KL "
+            f"that so many actions measure: num_dual_actions = {math.ceil(2.01 * math.exp(total))} "
+            "would do",
         )
         self._config: quinoa_config.Config = config
         self.policy = self.make_policy(config, spec)
@@ -53,6 +54,10 @@ class Agent(protocol.Agent):
         self._log_uniform = -action_size * math.log(2.0)
         # Of π from π̃ at the end of the last period.
         self._kl = tf.Variable(0.0, trainable=False, name="kl")
+        # How many actions of the dual count. Nothing that is learned depends on it: it is behind a
+        # function, where checkpoints do not find it, so that they have the variables they had.
+        effective_actions = tf.Variable(math.nan, trainable=False, name="effective_actions")
+        self._effective_actions: Callable[[], tf.Variable] = lambda: effective_actions
         self._copy_all()
 
     @staticmethod
@@ -116,6 +121,7 @@ class Agent(protocol.Agent):
             "entropy": -tf.reduce_mean(log_prob),
             "kl": kl,
             "alpha": self._alpha.read_value(),
+            "dual_effective_actions": self._effective_actions().read_value(),
             "learning_rate": self._learning_rate.read_value(),
         }
 
@@ -141,29 +147,41 @@ class Agent(protocol.Agent):
     def _move_temperature(self, observation: tf.Tensor, seed: Seed) -> None:
         """Measures the KL that π took from π̃, and moves α to where it would have been ε."""
         config, num_actions = self._config, self._config.num_dual_actions
+        # Half of the actions are π_k's, in the place of π̃'s, and half are π's.
+        from_policy = num_actions // 2
+        seeds = tf.random.experimental.stateless_split(seed, 2)
+        action = tf.concat(
+            [
+                self._copied_policy(observation).sample(num_actions - from_policy, seeds[0]),
+                self.policy(observation).sample(from_policy, seeds[1]),
+            ],
+            axis=0,
+        )
+        action = tf.reshape(tf.transpose(action, [1, 0, 2]), [-1, action.shape[-1]])
         states = tf.repeat(observation, num_actions, axis=0)
-        copied = self._copied_policy(states)
-        action = copied.sample(seed=seed)
-        copied_log_prob = copied.log_prob(action)
+        copied_log_prob = self._copied_policy(states).log_prob(action)
+        policy_log_prob = self.policy(states).log_prob(action)
+        drawn_log_prob = temperature.mixture_log_prob(
+            copied_log_prob, policy_log_prob, from_policy / num_actions
+        )
         prior_log_prob = self._prior_log_prob(copied_log_prob)
-        log_ratio = self.policy(states).log_prob(action) - prior_log_prob
-        # The actions are π_k's and stand for π̃'s.
         shape = [1, -1] if config.dual == "batch" else [-1, num_actions]
-        log_ratio = tf.reshape(log_ratio, shape)
-        log_weights = tf.reshape(prior_log_prob - copied_log_prob, shape)
+        log_ratio = tf.reshape(policy_log_prob - prior_log_prob, shape)
+        log_weights = tf.reshape(prior_log_prob - drawn_log_prob, shape)
         self._kl.assign(temperature.mean_kl(log_ratio, tf.constant(1.0), log_weights))
-        if config.dual == "none":
-            return
         q = self._alpha * log_ratio
         if config.dual == "batch":
             q += tf.reshape(self._value(states), shape)
-        epsilon = config.epsilon * action.shape[-1]
-        # No root, or no spread of Q, gives a tiny or no α, which the bounds limit.
-        wanted = tf.math.log(tf.maximum(temperature.solve(q, epsilon, log_weights), 1e-30))
-        change = config.max_alpha_change
-        move = tf.clip_by_value(wanted - tf.math.log(self._alpha), -change, change)
-        alpha = self._alpha * tf.exp(move)
-        self._alpha.assign(tf.clip_by_value(alpha, config.alpha_min, config.alpha_max))
+        if config.dual != "none":
+            epsilon = config.epsilon * action.shape[-1]
+            # No root, or no spread of Q, gives a tiny or no α, which the bounds limit.
+            wanted = tf.math.log(tf.maximum(temperature.solve(q, epsilon, log_weights), 1e-30))
+            change = config.max_alpha_change
+            move = tf.clip_by_value(wanted - tf.math.log(self._alpha), -change, change)
+            alpha = self._alpha * tf.exp(move)
+            self._alpha.assign(tf.clip_by_value(alpha, config.alpha_min, config.alpha_max))
+        effective = temperature.effective_actions(q, self._alpha.read_value(), log_weights)
+        self._effective_actions().assign(effective)
 
     def _copy_all(self) -> None:
         targets.copy(self.policy.variables, self._copied_policy.variables)

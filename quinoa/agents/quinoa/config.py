@@ -29,8 +29,9 @@ class Config(FlowConfig):
     """The most that α may be."""
     max_alpha_change: Annotated[float, Bounds(above=0)] = 0.3
     """The most that α may move at a time, in log: one period's Q is a noisy estimate."""
-    num_dual_actions: Annotated[int, Bounds(at_least=2)] = 16
-    """M, the actions a state that the dual's expectation is taken over."""
+    num_dual_actions: Annotated[int, Bounds(at_least=2)] = 64
+    """M, the actions a state that the dual's expectation is taken over, half of them from π and
+    half from π_k. ε times A must be below log(M/2)."""
 
     prior_period: Annotated[int, Bounds(at_least=0)] = 1000
     """π̃ moves every so many steps (Algorithm 2, line 8); 0, which needs dual=none, leaves it

@@ -4,6 +4,9 @@ With Q held fixed, the policy that the constraint allows is softmax(log π̃ + Q
 are taken over M actions in each state. Drawn from π̃ itself they stand for π̃ with a weight of 1/M
 each; drawn from a distribution ν, with weights w_i proportional to π̃(a_i|s) / ν(a_i|s). The policy
 has the weights softmax_i(log w_i + Q(s, a_i)/α).
+
+Actions of π̃ alone say too little of a policy far from it: none may lie where that policy acts, and
+the KL that they give is too small. So ν is a mixture with the present policy.
 """
 
 from __future__ import annotations
@@ -36,6 +39,57 @@ def mean_kl(q: tf.Tensor, alpha: tf.Tensor, log_weights: tf.Tensor | None = None
     log_w = tf.nn.log_softmax(tf.zeros_like(q) if log_weights is None else log_weights)
     log_mean_exp = tf.reduce_logsumexp(log_w + x, axis=1)
     return tf.reduce_mean(tf.reduce_sum(tf.nn.softmax(log_w + x) * x, axis=1) - log_mean_exp)
+
+
+def largest_kl(num_actions: int) -> float:
+    """The largest mean KL from π̃ that M actions, half of them from π̃, can be asked to measure.
+
+    Expectations under a policy, of actions drawn from π̃, take about exp(KL(policy ‖ π̃)) of them
+    (Chatterjee & Diaconis, 2018, "The Sample Size Required in Importance Sampling"): this is
+    log(M/2). The policy's own half makes them more precise, where it is near that policy.
+
+    Args:
+        num_actions: M.
+    """
+    return math.log(num_actions / 2.0)
+
+
+def mixture_log_prob(
+    prior_log_prob: tf.Tensor, policy_log_prob: tf.Tensor, policy_share: float
+) -> tf.Tensor:
+    """Log ν of actions of which a part is drawn from one density and the rest from another.
+
+    As if each were drawn from the mixture: the balance heuristic (Veach & Guibas, 1995, "Optimally
+    Combining Sampling Techniques for Monte Carlo Rendering", section 3), under which no action
+    weighs more than 1 / (1 − share) times its weight among the former's.
+
+    Args:
+        prior_log_prob: of all actions under the density that 1 − share are drawn from, floating.
+        policy_log_prob: the same under the other, of the same shape.
+        policy_share: the part of the actions that is drawn from the latter, in (0, 1).
+
+    Returns:
+        log ν, of the same shape.
+    """
+    first = prior_log_prob + math.log(1.0 - policy_share)
+    second = policy_log_prob + math.log(policy_share)
+    return tf.reduce_logsumexp(tf.stack([first, second]), axis=0)
+
+
+def effective_actions(q: tf.Tensor, alpha: tf.Tensor, log_weights: tf.Tensor) -> tf.Tensor:
+    """How many equally weighted actions a state say as much of the policy, of q's dtype [].
+
+    The mean over states of 1 / Σ_i p_i², p_i being the weights of the policy (Kish, 1965): between
+    1, where one action has all the weight and the KL is not to be believed, and M.
+
+    Args:
+        q: as for `mean_kl`, as are the others.
+        alpha: the temperature of that policy.
+        log_weights: of the actions.
+    """
+    x = (q - tf.reduce_max(q, axis=1, keepdims=True)) / alpha
+    share = tf.nn.softmax(tf.nn.log_softmax(log_weights) + x)
+    return tf.reduce_mean(1.0 / tf.reduce_sum(tf.square(share), axis=1))
 
 
 def solve(

@@ -238,6 +238,50 @@ def test_a_setting_that_cannot_work_is_one_clear_error(changes):
 
 
 def test_an_epsilon_that_so_few_actions_cannot_show_is_an_error():
-    """A KL estimated from M actions is log M at most."""
-    with pytest.raises(ConfigError, match="num_dual_actions"):
-        make(epsilon=1.0, num_dual_actions=4)
+    """Half of M actions are π_k's, of which a policy at a KL of ε·A needs exp(ε·A)."""
+    with pytest.raises(ConfigError, match="num_dual_actions = 15 would do"):
+        make(epsilon=1.0, num_dual_actions=14)
+    make(epsilon=1.0, num_dual_actions=15)
+    make(epsilon=1.0, num_dual_actions=4, dual="none")
+
+
+@pytest.mark.parametrize("rho", [1.0, 0.7])
+def test_a_policy_that_did_not_move_has_the_kl_of_forgetting_alone(rho):
+    """At ρ = 1 none; below, that of π_k from π_k^ρ u^(1−ρ), here by quadrature."""
+    agent, _ = make(
+        action_size=1,
+        shake=0.6,
+        prior_power=rho,
+        num_dual_actions=4096,
+        coupling="piecewise_linear",
+    )
+    for source, destination in zip(
+        agent.policy.variables, agent._copied_policy.variables, strict=True
+    ):
+        destination.assign(source)
+    states = batch(4, action_size=1).observation
+    agent._move_temperature(states, SEED)
+
+    edges = np.linspace(-1, 1, 4001)
+    grid = (0.5 * (edges[1:] + edges[:-1])).astype(np.float32)[:, None]
+    width = edges[1] - edges[0]
+    kls = []
+    for state in states:
+        observation = tf.repeat(state[None], len(grid), axis=0)
+        log_pi = agent.policy(observation).log_prob(grid).numpy().astype(np.float64)
+        policy, prior = np.exp(log_pi), np.exp(rho * log_pi)
+        policy /= policy.sum() * width
+        prior /= prior.sum() * width
+        kls.append((policy * np.log(policy / prior)).sum() * width)
+    assert float(agent._kl) == pytest.approx(np.mean(kls), rel=0.1, abs=1e-6)
+    if rho == 1.0:
+        assert float(agent._kl) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_effective_actions_of_the_dual_are_a_metric_and_no_variable():
+    agent, _ = make()
+    variables = {variable.name for variable in agent.variables}
+    assert not any("effective" in name for name in variables)
+    assert np.isnan(agent.metrics(batch(), SEED)["dual_effective_actions"])
+    agent._move_temperature(batch().observation, SEED)
+    assert 1.0 < agent.metrics(batch(), SEED)["dual_effective_actions"] <= 64.0

@@ -202,3 +202,78 @@ class TestWeights:
         policy = special.softmax(log_weights + q / alpha, axis=1)
         divergence = np.mean(np.sum(special.rel_entr(policy, prior), axis=1))
         np.testing.assert_allclose(divergence, 0.05, rtol=1e-4)
+
+
+class TestMixture:
+    """Half of the actions from π̃ and half from a policy far from it, in six dimensions.
+
+    π̃ is uniform, Q linear in the action, and so the policy of each α, its KL and its samples are
+    known: in each dimension p(a) ∝ exp(k a) on [-1, 1], of which the KL is k coth k − 1 −
+    log(sinh k / k).
+    """
+
+    DIMS = 6
+
+    def kl(self, rate):
+        each = rate / np.tanh(rate) - 1.0 - np.log(np.sinh(rate) / rate)
+        return self.DIMS * each
+
+    def rate_of(self, kl):
+        return optimize.brentq(lambda rate: self.kl(rate) - kl, 1e-3, 60.0)
+
+    def sample(self, rate, rng, *shape):
+        low, high = np.exp(-rate), np.exp(rate)
+        return np.log(low + rng.uniform(size=(*shape, self.DIMS)) * (high - low)) / rate
+
+    def drawn(self, rate, num_actions, states=256):
+        """Q(a) = rate Σ a and log w of actions whose half is of the policy of α = 1."""
+        rng, half = np.random.default_rng(0), num_actions // 2
+        uniform = rng.uniform(-1.0, 1.0, (states, num_actions - half, self.DIMS))
+        action = np.concatenate([uniform, self.sample(rate, rng, states, half)], axis=1)
+        prior = np.full(action.shape[:2], -self.DIMS * np.log(2.0))
+        policy = np.sum(rate * action - np.log(2.0 * np.sinh(rate) / rate), axis=-1)
+        drawn = temperature.mixture_log_prob(tf.constant(prior), tf.constant(policy), 0.5)
+        return tf.constant(rate * action.sum(axis=-1)), prior - drawn
+
+    @pytest.mark.parametrize("epsilon", [0.12, 1.2, 2.4])
+    def test_alpha_is_the_exact_one(self, epsilon):
+        rate = self.rate_of(1.48)
+        q, log_weights = self.drawn(rate, 64)
+        exact = rate / self.rate_of(epsilon)
+        np.testing.assert_allclose(solve(q, epsilon, log_weights), exact, rtol=0.03)
+
+    @pytest.mark.parametrize("kl", [0.12, 1.48, 3.0])
+    def test_kl_is_the_exact_one(self, kl):
+        q, log_weights = self.drawn(self.rate_of(kl), 64)
+        found = temperature.mean_kl(q, tf.constant(1.0, tf.float64), log_weights)
+        np.testing.assert_allclose(found, kl, rtol=0.03)
+
+    def test_actions_of_the_prior_alone_would_not_tell(self):
+        rng, rate = np.random.default_rng(0), self.rate_of(1.48)
+        q = rate * rng.uniform(-1.0, 1.0, (256, 16, self.DIMS)).sum(axis=-1)
+        assert temperature.mean_kl(tf.constant(q), tf.constant(1.0, tf.float64)) < 0.85 * 1.48
+        assert solve(q, 2.4) < 0.5 * rate / self.rate_of(2.4)
+
+    def test_what_many_actions_can_measure_is_measured_within_a_tenth(self):
+        for num_actions in (16, 64):
+            kl = temperature.largest_kl(num_actions)
+            q, log_weights = self.drawn(self.rate_of(1.48), num_actions)
+            exact = self.rate_of(1.48) / self.rate_of(kl)
+            np.testing.assert_allclose(solve(q, kl, log_weights), exact, rtol=0.1)
+
+    def test_no_action_weighs_more_than_its_share_allows(self):
+        _, log_weights = self.drawn(self.rate_of(3.0), 64)
+        assert np.max(log_weights) <= np.log(2.0) + 1e-9
+
+    def test_effective_actions_fall_with_the_distance(self):
+        q, log_weights = self.drawn(self.rate_of(1.48), 64)
+        alphas = [tf.constant(alpha, tf.float64) for alpha in (1e-6, 0.3, 1.0, 10.0)]
+        found = [float(temperature.effective_actions(q, alpha, log_weights)) for alpha in alphas]
+        assert found == sorted(found)
+        np.testing.assert_allclose(found[0], 1.0, rtol=1e-3)
+        assert found[2] > 32
+
+    def test_equal_weights_all_count(self):
+        q = tf.zeros([8, 16], tf.float64)
+        effective = temperature.effective_actions(q, tf.constant(0.1, tf.float64), q)
+        np.testing.assert_allclose(effective, 16.0)
