@@ -54,9 +54,10 @@ class Agent(protocol.Agent):
         self._log_uniform = -action_size * math.log(2.0)
         # Of π from π̃ at the end of the last period.
         self._kl = tf.Variable(0.0, trainable=False, name="kl")
-        # How many actions of the dual count. Nothing that is learned depends on it: it is behind a
-        # function, where checkpoints do not find it, so that they have the variables they had.
-        effective_actions = tf.Variable(math.nan, trainable=False, name="effective_actions")
+        # How many actions of the dual counted: all, where π is π_k. Nothing that is learned depends
+        # on it: it is behind a function, where checkpoints do not find it, so that they have the
+        # variables they had. A resumed run measures it when π̃ next moves.
+        effective_actions = tf.Variable(float(config.num_dual_actions), trainable=False)
         self._effective_actions: Callable[[], tf.Variable] = lambda: effective_actions
         self._copy_all()
 
@@ -111,8 +112,10 @@ class Agent(protocol.Agent):
         policy = self.policy(transitions.observation)
         action = policy.sample(seed=seed)
         log_prob = policy.log_prob(action)
+        of_dual = {}
         if self._config.prior_period:
             kl = self._kl.read_value()
+            of_dual = {"dual_effective_actions": self._effective_actions().read_value()}
         else:
             kl = tf.reduce_mean(log_prob) - self._log_uniform
         return {
@@ -121,7 +124,7 @@ class Agent(protocol.Agent):
             "entropy": -tf.reduce_mean(log_prob),
             "kl": kl,
             "alpha": self._alpha.read_value(),
-            "dual_effective_actions": self._effective_actions().read_value(),
+            **of_dual,
             "learning_rate": self._learning_rate.read_value(),
         }
 

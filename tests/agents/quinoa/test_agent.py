@@ -282,6 +282,8 @@ def test_the_effective_actions_of_the_dual_are_a_metric_and_no_variable():
     agent, _ = make()
     variables = {variable.name for variable in agent.variables}
     assert not any("effective" in name for name in variables)
-    assert np.isnan(agent.metrics(batch(), SEED)["dual_effective_actions"])
+    assert agent.metrics(batch(), SEED)["dual_effective_actions"] == 64.0
     agent._move_temperature(batch().observation, SEED)
-    assert 1.0 < agent.metrics(batch(), SEED)["dual_effective_actions"] <= 64.0
+    assert 1.0 < agent.metrics(batch(), SEED)["dual_effective_actions"] < 64.0
+    uniform, _ = make(prior_period=0, dual="none")
+    assert "dual_effective_actions" not in uniform.metrics(batch(), SEED)
