@@ -16,8 +16,9 @@ class Config(FlowConfig):
 
     dual: Literal["state", "batch", "none"] = "state"
     """The dual that α comes from when π̃ moves: its inner expectation over actions in each `state`
-    (section 6.1 with several actions a state), over the whole `batch` (Algorithm 2, line 4, read
-    literally), or `none`, which leaves α as it is."""
+    (section 6.1 with several actions a state), over the whole `batch` (as Algorithm 2, line 4,
+    has one expectation, but of exp(Q/α) with Q at the past α, where the line has V/α + D), or
+    `none`, which leaves α as it is."""
     epsilon: Annotated[float, Bounds(above=0)] = 0.02
     """ε for each action dimension: the mean KL that π may take from π̃ in a period is this times
     A."""
