@@ -76,6 +76,8 @@ join() {
     # host dies"). By itself Ray takes a minute to give one up.
     export RAY_health_check_period_ms=3000 RAY_health_check_timeout_ms=1000
     export RAY_health_check_failure_threshold=9 RAY_gcs_rpc_server_reconnect_timeout_s=120
+    # While Ray waits for a host that has just died, it reserves room on no other.
+    export RAY_grpc_client_keepalive_timeout_ms=20000
     # And this environment's commands. Nothing large passes through Ray's object store, which would
     # take 30 % of the memory.
     LD_LIBRARY_PATH=$cuda${LD_LIBRARY_PATH:-} PATH=$bin:$PATH RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 setsid nohup \

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.cluster.ray_hosts import RayHosts
+from tests.deploy import ray_limits
+from tests.launch.helpers import wait_until
 
 _BEGIN = """
 import collections, time, ray
@@ -64,3 +68,33 @@ print(">", reserve(Role.ACTOR, group).variables())
     assert given[0] == given[1] != given[2] == given[3]
     assert {line.split()[2] for line in given} <= {"0", "1"}
     assert of_actor == "> {}"
+
+
+def test_a_host_that_dies_as_room_is_asked_for_keeps_others_from_theirs_for_a_bounded_time(
+    _needs_ray,
+):
+    limits = ray_limits.of_recipes()
+    with RayHosts(3, cpus=4, head_cpus=0, system_config=limits) as cluster:
+        (h1, h2, h3), shared = cluster, cluster.shared
+        code = f"""
+# Ray has connections to all hosts, as in the middle of a run.
+before = ray.util.placement_group([{{"CPU": 1.0}}] * 2, strategy="STRICT_SPREAD")
+assert before.wait(60)
+open("{shared}/ready", "w").close()
+while not os.path.exists("{shared}/killed"):
+    time.sleep(0.02)
+lost = ray.util.placement_group([{{"node:{h3.address}": 0.001}}], strategy="PACK")
+began = time.monotonic()
+place = placement.Reservation(ray.util.placement_group([{{"node:{h2.address}": 0.001}}])).place(150)
+print(">", place and place.name, time.monotonic() - began)
+"""
+        asking = h1.popen([sys.executable, "-c", "import os\n" + _BEGIN + code])
+        assert wait_until((shared / "ready").exists, 60.0), asking.communicate()
+        h3.kill()
+        (shared / "killed").touch()
+        out, err = asking.communicate(timeout=200)
+        assert asking.returncode == 0, out + err
+        name, seconds = out.splitlines()[-1].removeprefix("> ").split()
+        assert name == "h2"
+        # By itself Ray waits for two minutes.
+        assert float(seconds) < ray_limits.seconds(limits)[1] + 10

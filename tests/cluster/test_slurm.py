@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from quinoa.launch.run import process_list
+from quinoa.launch.run.run_folder import RunFolder
 from tests.cluster import slurm as slurm_hosts
 from tests.cluster.hosts import Hosts
 from tests.cluster.machine import ROOT
@@ -188,7 +191,15 @@ def test_a_training_run_is_resumed_when_its_job_is_requeued_and_saves_when_it_is
     slurm.run(f"scontrol update job={job} StartTime=now")
     assert wait_until(lambda: newest_checkpoint(run) > saved, 300), log_of(run)
     assert "Resuming from" in log_of(run)
-    # As deploy/slurm/README.md has it: to end a run in order.
+    # As deploy/slurm/README.md has it: a command for the run, on a host of its job.
+    address = re.findall(r"Ray's head is (\S+)\.", log_of(run))[-1]
+    step = f"srun --jobid={job} --overlap --nodes=1 --ntasks=1"
+    slurm.run(f"{step} quinoa scale {run} --num_actors=1 --ray_address={address}")
+    processes = RunFolder(run).processes
+    assert wait_until(
+        lambda: "actor-1" not in [node.name for node in process_list.read(processes).nodes], 60.0
+    )
+    # And likewise: to end a run in order.
     slurm.run(f"scancel --batch --signal=USR1 {job}")
     assert wait_until(lambda: slurm.state(job) == "PENDING", 180), log_of(run)
     assert json.loads((run / "result.json").read_text())["outcome"] == "stopped"

@@ -14,7 +14,9 @@ FILES = (
     ROOT / "deploy" / "kubernetes" / "rayjob.yaml",
     ROOT / "docs" / "cluster.md",
 )
-_SETTING = re.compile(r"RAY_((?:health_check|gcs_rpc_server)_\w+)(?:=|, value: \")(\d+)")
+_SETTING = re.compile(
+    r"RAY_((?:health_check|gcs_rpc_server|grpc_client)_\w+)(?:=|, value: \")(\d+)"
+)
 
 
 def of_recipes() -> dict[str, int]:

@@ -11,7 +11,7 @@ from tests.deploy import ray_limits
 @pytest.mark.parametrize("file", ray_limits.FILES, ids=lambda file: file.name)
 def test_all_recipes_have_the_same_settings(file):
     assert ray_limits.of_file(file) == ray_limits.of_recipes()
-    assert len(ray_limits.of_recipes()) == 4
+    assert len(ray_limits.of_recipes()) == 5
 
 
 def test_ray_gives_a_host_up_after_its_processes_have_ended_and_when_the_supervisor_does():
@@ -19,6 +19,12 @@ def test_ray_gives_a_host_up_after_its_processes_have_ended_and_when_the_supervi
     least, most = ray_limits.seconds(ray_limits.of_recipes())
     run = RaySettings()
     assert run.lease_s < least < run.host_timeout_s < most < 1.3 * run.host_timeout_s
+
+
+def test_ray_waits_for_a_dead_host_longer_than_a_short_cut_and_less_than_the_supervisor():
+    """As docs/cluster.md has it, a link that is cut for 12 s costs nothing."""
+    waits = ray_limits.of_recipes()["grpc_client_keepalive_timeout_ms"] / 1000
+    assert 12 < waits < RaySettings().lease_s
 
 
 def test_the_page_says_how_long_that_is():
