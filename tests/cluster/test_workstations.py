@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,7 @@ class Handler(socketserver.StreamRequestHandler):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={"HOME": "/tmp/home", "PATH": "/usr/bin:/bin"},
+            cwd="/tmp/home",
         )
         self.wfile.write(done.stdout + b"%3d" % done.returncode)
 
@@ -93,6 +95,25 @@ def test_a_run_trains_on_workstations(hosts):
     assert "Return of the final policy: " in done.stdout
     assert json.loads((folder / "result.json").read_text())["outcome"] == "finished"
     head.run([SCRIPT, "down"])
+
+
+def test_the_two_commands_of_the_page_make_a_cluster(hosts):
+    head, other, _ = hosts
+    page = (SCRIPT.parent / "README.md").read_text("utf-8")
+    printed = page.partition("## Two commands")[2].split("```")[1]
+    # Its first line is the language of the block.
+    commands = printed.splitlines()[1:]
+    assert len(commands) == 2
+    for command in commands:
+        assert "ray start" in command
+        here = command.replace("$PWD/.venv-ray/bin", str(Path(sys.executable).parent))
+        head.run(here.replace("WORKSTATION", other.name), timeout=120)
+    listed = head.run([SCRIPT, "list"]).stdout
+    assert {line.split()[1].rstrip(":") for line in listed.splitlines()} == {
+        head.address,
+        other.address,
+    }
+    assert other.run(["stat", "--format=%a", "/tmp/home/.ray/auth_token"]).stdout == "600\n"
 
 
 def has_ray(host) -> bool:
