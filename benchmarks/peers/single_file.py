@@ -30,7 +30,7 @@ os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", MUJOCO_GL="dis
 import gymnasium
 import torch
 from gymnasium.vector import AutoresetMode
-from window import Window
+from window import Window, add_flags
 
 
 class WindowOver(Exception):
@@ -68,13 +68,9 @@ def main() -> None:
     """Runs the script until the window is over, prints the figures."""
     parser = argparse.ArgumentParser(description="A script of CleanRL or LeanRL.")
     parser.add_argument("--updates", required=True, help="the variable that counts gradient steps")
-    parser.add_argument("--learning_starts", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True, help="how long to measure")
-    parser.add_argument("--settle", type=float, default=5.0, help="seconds of learning before it")
-    parser.add_argument("--count_products", action="store_true", help="those of a gradient step")
-    parser.add_argument("--threads", type=int, help="PyTorch's threads (default: its own choice)")
     parser.add_argument("script", type=pathlib.Path)
     parser.add_argument("flags", nargs=argparse.REMAINDER)
+    add_flags(parser)
     args = parser.parse_args()
 
     if args.threads:
@@ -82,13 +78,7 @@ def main() -> None:
     module = types.ModuleType("__main__")
     module.__file__ = str(args.script)
     names = module.__dict__
-    window = Window(
-        args.seconds,
-        args.settle,
-        args.learning_starts,
-        lambda: updates_of(names[args.updates]),
-        count_products=args.count_products,
-    )
+    window = Window(args, lambda: updates_of(names[args.updates]))
     gymnasium.vector.SyncVectorEnv = environments_timed_by(window, names)
     # Where the script's own imports are.
     sys.path.insert(0, str(args.script.resolve().parent.parent))

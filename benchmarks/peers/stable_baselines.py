@@ -19,7 +19,7 @@ os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", MUJOCO_GL="dis
 import gymnasium
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from window import Window
+from window import Window, add_flags
 
 
 class Timed(BaseCallback):
@@ -27,13 +27,7 @@ class Timed(BaseCallback):
 
     def __init__(self, args: argparse.Namespace):
         super().__init__()
-        self.window = Window(
-            args.seconds,
-            args.settle,
-            args.learning_starts,
-            lambda: self.model._n_updates,
-            count_products=args.count_products,
-        )
+        self.window = Window(args, lambda: self.model._n_updates)
 
     def _on_step(self) -> bool:
         return not self.window.is_over(self.num_timesteps)
@@ -46,11 +40,7 @@ def main() -> None:
     parser.add_argument("--task", required=True, help="an id of Gymnasium")
     parser.add_argument("--batch_size", type=int, required=True)
     parser.add_argument("--layers", required=True, help="units of all networks, such as 256,256")
-    parser.add_argument("--learning_starts", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True, help="how long to measure")
-    parser.add_argument("--settle", type=float, default=5.0, help="seconds of learning before it")
-    parser.add_argument("--count_products", action="store_true", help="those of a gradient step")
-    parser.add_argument("--threads", type=int, help="PyTorch's threads (default: its own choice)")
+    add_flags(parser)
     args = parser.parse_args()
 
     if args.threads:

@@ -1,5 +1,6 @@
 """The window in which a peer is timed, by its own counters of steps and of gradient steps."""
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -14,33 +15,34 @@ _COUNTED_STEPS = 12
 _WARM_UP_STEPS = 50
 
 
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds those that every peer's script has: of the window, and PyTorch's threads."""
+    parser.add_argument("--learning_starts", type=int, required=True, help="steps before learning")
+    parser.add_argument("--seconds", type=float, required=True, help="how long to measure")
+    parser.add_argument("--settle", type=float, default=5.0, help="seconds of learning before it")
+    parser.add_argument(
+        "--count_products",
+        action="store_true",
+        help="count the matrix products of a gradient step, which takes JAX tens of seconds",
+    )
+    parser.add_argument("--threads", type=int, help="PyTorch's threads (default: its own choice)")
+
+
 class Window:
     """Waits until a peer has warmed up, and times it; counts its matrix products where asked."""
 
-    def __init__(
-        self,
-        seconds: float,
-        settle: float,
-        learning_starts: int,
-        updates: Callable[[], int],
-        *,
-        count_products: bool,
-    ):
-        """Nothing is timed before `learning_starts`.
+    def __init__(self, flags: argparse.Namespace, updates: Callable[[], int]):
+        """Starts to wait.
 
         Args:
-            seconds: how long to time.
-            settle: the least seconds of learning before that.
-            learning_starts: how many environment steps the peer makes before it learns.
+            flags: those of `add_flags`.
             updates: the peer's counter of gradient steps. It is read at both ends of the window
                 alone, since to read it can be to wait for the last gradient step.
-            count_products: whether to count matrix products after the window, which takes JAX tens
-                of seconds.
         """
-        self._seconds, self._settle, self._updates = seconds, settle, updates
-        self._warm = learning_starts + _WARM_UP_STEPS
+        self._seconds, self._settle, self._updates = flags.seconds, flags.settle, updates
+        self._warm = flags.learning_starts + _WARM_UP_STEPS
         self._learning_since = self._begin = None
-        self._products = matrix_products.Counter() if count_products else None
+        self._products = matrix_products.Counter() if flags.count_products else None
         self._count_from = None
         self.figures = {}
 

@@ -25,26 +25,29 @@ def in_its_interpreter(request):
     return run
 
 
-@pytest.mark.parametrize("count", [True, False])
-def test_a_peer_is_timed_once_it_has_warmed_up_by_its_own_counters(in_its_interpreter, count):
+@pytest.mark.parametrize("flags", [["--count_products"], []])
+def test_a_peer_is_timed_once_it_has_warmed_up_by_its_own_counters(in_its_interpreter, flags):
     code = """
-import json, time
-from window import Window
+import argparse, json, time
+from window import Window, add_flags
+parser = argparse.ArgumentParser()
+add_flags(parser)
+flags = parser.parse_args(["--learning_starts=100", "--seconds=10", *FLAGS])
 clock, steps = [0.0], 0
 time.monotonic = lambda: clock[0]
 # From step 100 on a gradient step for each step, and each takes four times as long.
-window = Window(10.0, 5.0, 100, lambda: steps - 100, count_products=COUNT)
+window = Window(flags, lambda: steps - 100)
 while not window.is_over(steps):
     steps += 1
     clock[0] += 0.25 if steps > 100 else 0.0625
 print(json.dumps({**window.figures, "all": steps}))
 """
-    figures = in_its_interpreter(code.replace("COUNT", str(count)))
+    figures = in_its_interpreter(code.replace("FLAGS", str(flags)))
     assert figures["steps_per_second"] == figures["updates_per_second"] == 4.0
     assert figures["steps"] == 40
     # The steps before learning, those that warm up, the settling, the window; then the products.
-    assert figures["all"] == 100 + 50 + 20 + 40 + (12 if count else 0)
-    assert ("gflop" in figures) is count
+    assert figures["all"] == 100 + 50 + 20 + 40 + 12 * len(flags)
+    assert ("gflop" in figures) is bool(flags)
 
 
 def test_the_products_of_a_compiled_function_of_jax_and_of_its_gradient_are_counted(
