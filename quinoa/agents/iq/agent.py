@@ -10,7 +10,12 @@ from acme import specs
 from quinoa.agents import networks, protocol, targets
 from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
-from quinoa.agents.policies import MultiCategoricalPolicy, TanhGaussianPolicy, make_flow_policy
+from quinoa.agents.policies import (
+    MultiCategoricalPolicy,
+    TanhGaussianPolicy,
+    make_flow_policy,
+    squash,
+)
 from quinoa.agents.types import Seed, Transition
 
 
@@ -94,7 +99,11 @@ class Agent(protocol.Agent):
         action = policy.sample(seed=seed)
         log_prob = policy.log_prob(action)
         target_log_prob = self._target_policy(transitions.observation).log_prob(action)
+        # The bins of a multicategorical policy lie on the edge by design.
+        is_flow = self._config.policy == "flow"
+        of_flow = {"clipped_actions": squash.clipped_share(action)} if is_flow else {}
         return {
+            **of_flow,
             "td_error": tf.reduce_mean(tf.abs(target - q)),
             "value": tf.reduce_mean(self._value(transitions.observation)),
             "entropy": -tf.reduce_mean(log_prob),

@@ -13,9 +13,10 @@ from quinoa.config.fields import Bounds
 class FlowConfig(OffPolicyConfig):
     """Settings of an agent whose policy is, or may be, a flow."""
 
-    coupling: Literal["affine", "piecewise_linear"] = "affine"
-    """What a coupling does to its half of the action's dimensions: `affine` (Real NVP), or
-    `piecewise_linear`."""
+    coupling: Literal["affine", "bounded_affine", "piecewise_linear"] = "affine"
+    """What a coupling does to its half of the action's dimensions: `affine` (Real NVP),
+    `bounded_affine` (the same, where the chain of couplings has the bounds of the tanh-Gaussian, so
+    that few actions are on the box's edge), or `piecewise_linear`."""
     num_couplings: Annotated[int, Bounds(at_least=1)] = 4
     """How many couplings the flow has."""
     coupling_hidden_sizes: LayerSizes = (64, 64)

@@ -73,6 +73,10 @@ class Couplings(abc.ABC):
 class Affine(Couplings):
     """x → exp(log-scale) x + shift, in the coordinates y = atanh(a)."""
 
+    # Of a chain that is `bounded`: e^0.5 and 4 in `quinoa.agents.policies.gaussian`.
+    MAX_STRETCH = math.exp(0.5)
+    MAX_SHIFT = 4.0
+
     kind = "real_nvp"
     outputs = 2
     # Log-densities must have little noise: if the optimiser's noise changes them by more than the
@@ -81,22 +85,51 @@ class Affine(Couplings):
     stddev = 1.0
     normalize_output = True
 
-    def __init__(self, *, max_log_scale: float, max_shift: float):
+    def __init__(
+        self, *, max_log_scale: float, max_shift: float, max_log_stretch: float | None = None
+    ):
         """Sets the bounds of a single coupling.
 
         Args:
-            max_log_scale: a coupling scales y by exp(-max_log_scale) to exp(max_log_scale).
+            max_log_scale: a coupling scales y by exp(-max_log_scale) at least.
             max_shift: a coupling shifts y by at most ±max_shift.
+            max_log_stretch: a coupling scales y by exp(max_log_stretch) at most; None is
+                max_log_scale.
         """
         self._max_log_scale = max_log_scale
+        self._max_log_stretch = max_log_scale if max_log_stretch is None else max_log_stretch
         self._max_shift = max_shift
+
+    @classmethod
+    def bounded(cls, *, num_couplings: int, max_log_scale: float, max_shift: float) -> Affine:
+        """Couplings whose chain has the bounds of `TanhGaussianPolicy`, however many there are.
+
+        A dimension is moved by every second coupling. Together they stretch y by `MAX_STRETCH` at
+        most and shift it by `MAX_SHIFT`, so that nearly all of the mass stays within |y| < 7, where
+        float32 distinguishes actions. Without, saturated couplings put much of it on the clip.
+
+        Args:
+            num_couplings: of the flow.
+            max_log_scale: see the constructor.
+            max_shift: see the constructor; less, where `MAX_SHIFT` asks for less.
+        """
+        each = (num_couplings + 1) // 2
+        log_stretch = math.log(cls.MAX_STRETCH) / each
+        # A shift is stretched by the couplings after it.
+        shift = cls.MAX_SHIFT / sum(math.exp(index * log_stretch) for index in range(each))
+        return cls(
+            max_log_scale=max_log_scale,
+            max_shift=min(max_shift, shift),
+            max_log_stretch=min(max_log_scale, log_stretch),
+        )
 
     def transform(self, outputs: tf.Tensor) -> Transform:
         """See the base class."""
         shift, log_scale = tf.split(outputs, 2, axis=-1)
+        bound = tf.where(log_scale > 0.0, self._max_log_stretch, self._max_log_scale)
         return _AffineTransform(
             self._max_shift * tf.tanh(shift / self._max_shift),
-            self._max_log_scale * tf.tanh(log_scale / self._max_log_scale),
+            bound * tf.tanh(log_scale / bound),
         )
 
     def to_action(self, y: tf.Tensor) -> tf.Tensor:
@@ -114,7 +147,7 @@ class Affine(Couplings):
     def numpy_settings(self) -> dict[str, npt.NDArray[Any]]:
         """See the base class."""
         return {
-            "max_log_scale": np.array(self._max_log_scale, np.float32),
+            "log_scale_bounds": np.array([self._max_log_scale, self._max_log_stretch], np.float32),
             "max_shift": np.array(self._max_shift, np.float32),
         }
 

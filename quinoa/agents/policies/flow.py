@@ -255,6 +255,12 @@ def make_flow_policy(config: FlowConfig, observation_size: int, action_size: int
     couplings: Couplings
     if config.coupling == "affine":
         couplings = Affine(max_log_scale=config.max_log_scale, max_shift=config.max_shift)
+    elif config.coupling == "bounded_affine":
+        couplings = Affine.bounded(
+            num_couplings=config.num_couplings,
+            max_log_scale=config.max_log_scale,
+            max_shift=config.max_shift,
+        )
     else:
         couplings = PiecewiseLinear(num_bins=config.num_bins)
     return FlowPolicy(

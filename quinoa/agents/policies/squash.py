@@ -32,6 +32,14 @@ def log_slope(y: tf.Tensor) -> tf.Tensor:
     return 2.0 * (math.log(2.0) - y - tf.math.softplus(-2.0 * y))
 
 
+def clipped_share(action: tf.Tensor) -> tf.Tensor:
+    """The share of an action's numbers that are on the clip, beyond ±tanh(7), float32 [].
+
+    Their density is that of the clip, and not of what was drawn: it should be small.
+    """
+    return tf.reduce_mean(tf.cast(tf.abs(action) >= MAX_ACTION - 1e-7, tf.float32))
+
+
 class Squashed(tfd.Distribution):
     """tanh of a distribution on R^A: batch shape [B], event shape [A], support the box.
 

@@ -225,9 +225,9 @@ class _RealNVP(_Flow):
 
     def _transform(self, outputs: Array) -> tuple[Any, Any]:
         shift, log_scale = _halves(outputs)
-        max_shift, max_log_scale = self._arrays["max_shift"], self._arrays["max_log_scale"]
-        shift = max_shift * np.tanh(shift / max_shift)
-        log_scale = max_log_scale * np.tanh(log_scale / max_log_scale)
+        shift = self._arrays["max_shift"] * np.tanh(shift / self._arrays["max_shift"])
+        bound = self._arrays["log_scale_bounds"][(log_scale > 0.0).astype(np.int8)]
+        log_scale = bound * np.tanh(log_scale / bound)
         log_det = np.add.reduce(log_scale, axis=-1)
         return (
             lambda x: (x * np.exp(log_scale) + shift, log_det),

@@ -9,7 +9,7 @@ import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import graphs, protocol, targets
-from quinoa.agents.policies import make_flow_policy
+from quinoa.agents.policies import make_flow_policy, squash
 from quinoa.agents.quinoa import config as quinoa_config
 from quinoa.agents.quinoa import loss as quinoa_loss
 from quinoa.agents.quinoa import temperature
@@ -125,6 +125,7 @@ class Agent(protocol.Agent):
             "kl": kl,
             "alpha": self._alpha.read_value(),
             **of_dual,
+            "clipped_actions": squash.clipped_share(action),
             "learning_rate": self._learning_rate.read_value(),
         }
 

@@ -50,6 +50,12 @@ def test_loss_is_equation_2(preset):
 
 
 @PRESET
+def test_only_of_a_flow_actions_on_the_edge_are_counted(preset):
+    agent, config = make(preset)
+    assert ("clipped_actions" in agent.metrics(batch(), SEED)) == (config.policy == "flow")
+
+
+@PRESET
 def test_implicit_q_holds_to_rounding(preset):
     """Differences of Q over actions are τ times those of ln π: nothing else defines Q."""
     agent, config = make(preset)
@@ -136,7 +142,8 @@ def test_targets_start_as_the_online_networks(preset):
         if initialised:
             agent.initialize(transitions)
         metrics = agent.metrics(transitions, SEED)
-        assert metrics.keys() == {"td_error", "value", "entropy", "kl"}
+        of_flow = {"clipped_actions"} if config.policy == "flow" else set()
+        assert metrics.keys() == {"td_error", "value", "entropy", "kl", *of_flow}
         np.testing.assert_array_equal(metrics["kl"], 0.0)
         online = [*agent.policy.variables, *agent._value.variables]
         target = [*agent._target_policy.variables, *agent._target_value.variables]

@@ -15,8 +15,8 @@ from quinoa.agents.policies import FlowPolicy, MultiCategoricalPolicy, TanhGauss
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear
 
 OBSERVATION_SIZE = 3
-FLOWS = ("flow", "piecewise_flow")
-SMOOTH = ("flow", "gaussian")
+FLOWS = ("flow", "bounded_flow", "piecewise_flow")
+SMOOTH = ("flow", "bounded_flow", "gaussian")
 CONTINUOUS = (*FLOWS, "gaussian")
 ALL = (*CONTINUOUS, "multicategorical")
 
@@ -27,6 +27,8 @@ def couplings(kind: str) -> Couplings:
     """The couplings of a kind of flow."""
     if kind == "flow":
         return Affine(max_log_scale=0.7, max_shift=2.0)
+    if kind == "bounded_flow":
+        return Affine.bounded(num_couplings=4, max_log_scale=0.7, max_shift=2.0)
     # Edges of bins are edges of the grids that the tests integrate on.
     return PiecewiseLinear(num_bins=4)
 
@@ -39,7 +41,7 @@ def make_flow(kind: str, action_size: int) -> FlowPolicy:
         action_size,
         couplings=couplings(kind),
         # Of piecewise-linear ones a second pair would move the edges of the first one's bins.
-        num_couplings=4 if kind == "flow" else 2,
+        num_couplings=2 if kind == "piecewise_flow" else 4,
         hidden_sizes=(16, 16),
     )
 
@@ -49,7 +51,7 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     tf.random.set_seed(1)
     policy: protocol.Policy
     if kind in FLOWS:
-        policy, scale = make_flow(kind, action_size), 0.3 if kind == "flow" else 0.6
+        policy, scale = make_flow(kind, action_size), 0.6 if kind == "piecewise_flow" else 0.3
     elif kind == "gaussian":
         policy = TanhGaussianPolicy(OBSERVATION_SIZE, action_size, hidden_sizes=(16,))
         # Narrow, with a deviation near 0.2; at the start it is nearly uniform.

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents.policies.couplings import PiecewiseLinear
+from quinoa.agents.policies import FlowPolicy, squash
+from quinoa.agents.policies.couplings import Affine, PiecewiseLinear
 from tests.agents.policies import densities
 
 KINDS = pytest.mark.parametrize("kind", densities.FLOWS)
@@ -79,7 +80,7 @@ def test_log_determinant_is_that_of_the_jacobian(kind, dims, direction):
 
     # And the Jacobian itself, column by column, by differences. A map that is linear in pieces has
     # a kink between the two points now and then.
-    h, kinks = (1e-2, 0.0) if kind == "flow" else (1e-3, 0.05)
+    h, kinks = (1e-3, 0.05) if kind == "piecewise_flow" else (1e-2, 0.0)
     for j in range(dims):
         step = h * tf.one_hot(j, dims)
         ahead, _ = getattr(policy(states), direction)(points + step)
@@ -134,6 +135,28 @@ def test_log_prob_of_affine_couplings_is_bounded_however_extreme_the_parameters(
     edges = np.sign(actions)
     for points in (actions, edges):
         assert np.max(np.abs(policy(states).log_prob(points))) < 200.0
+
+
+@pytest.mark.parametrize("num_couplings", [1, 2, 5, 8])
+def test_bounded_couplings_keep_the_mass_inside_however_saturated(num_couplings):
+    """As the tanh-Gaussian does; of plain ones a third of the actions is on the clip."""
+    shares = {}
+    for bounded in (True, False):
+        bounds = {"max_log_scale": 0.7, "max_shift": 2.0}
+        kind = (
+            Affine.bounded(num_couplings=num_couplings, **bounds) if bounded else Affine(**bounds)
+        )
+        tf.random.set_seed(0)
+        policy = FlowPolicy(3, 2, couplings=kind, num_couplings=num_couplings, hidden_sizes=(8,))
+        for _, network in policy._conditioners:
+            network._output.b.assign(1e4 * tf.ones_like(network._output.b))
+        flow = policy(tf.zeros([1, 3]))
+        actions = flow.sample(20_000, seed=tf.constant([1, 2]))
+        shares[bounded] = float(squash.clipped_share(actions))
+    # Beyond y = 7 are those with e^0.5 atanh(u) + 4 > 7: (1 − tanh(1.82)) / 2.
+    assert shares[True] < 0.03
+    if num_couplings >= 5:
+        assert shares[False] > 0.3
 
 
 @KINDS

@@ -44,7 +44,7 @@ def assert_equal(first, second, equal=True):
     assert all(map(np.array_equal, values(first), values(second))) == equal
 
 
-COUPLINGS = pytest.mark.parametrize("coupling", ["affine", "piecewise_linear"])
+COUPLINGS = pytest.mark.parametrize("coupling", ["affine", "bounded_affine", "piecewise_linear"])
 
 
 @COUPLINGS
@@ -276,6 +276,16 @@ def test_a_policy_that_did_not_move_has_the_kl_of_forgetting_alone(rho):
     assert float(agent._kl) == pytest.approx(np.mean(kls), rel=0.1, abs=1e-6)
     if rho == 1.0:
         assert float(agent._kl) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_share_of_actions_on_the_boxs_edge_is_a_metric():
+    agent, _ = make(shake=0.0)
+    assert agent.metrics(batch(), SEED)["clipped_actions"] == 0.0
+    for _, network in agent.policy._conditioners:
+        network._output.b.assign(1e4 * tf.ones_like(network._output.b))
+    # Beyond y = 7 are those with 2 atanh(u) + 2 > 7.
+    share = agent.metrics(batch(4096), SEED)["clipped_actions"]
+    assert float(share) == pytest.approx((1 - np.tanh(2.5)) / 2, rel=0.3)
 
 
 def test_the_effective_actions_of_the_dual_are_a_metric_and_no_variable():
