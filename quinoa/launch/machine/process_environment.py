@@ -112,8 +112,9 @@ def _threads(count: int) -> dict[str, str]:
         # NumPy's own, which it looks for first. No process has more for it, so that all can be
         # forked from one that has imported it.
         "OPENBLAS_NUM_THREADS": "1",
-        "TF_NUM_INTRAOP_THREADS": str(count),
         # The policy's and the value's parts of a gradient step are largely independent. Run in
-        # parallel they use two cores, which a single matrix product of this size cannot.
+        # parallel they use two cores, which a single matrix product of this size cannot, and
+        # operations that share their work besides wait for one another.
         "TF_NUM_INTEROP_THREADS": str(count),
+        "TF_NUM_INTRAOP_THREADS": str(max(count // 2, 1)),
     }

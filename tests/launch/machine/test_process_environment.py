@@ -65,7 +65,8 @@ def test_the_gpu_is_the_learners_alone():
     actor = process_environment.for_node(inherited, threads=1, gpu=False, one_heap=True)
     assert learner["CUDA_VISIBLE_DEVICES"] == "3"
     assert actor["CUDA_VISIBLE_DEVICES"] == "-1"
-    assert learner["TF_NUM_INTRAOP_THREADS"] == learner["OMP_NUM_THREADS"] == "8"
+    assert learner["TF_NUM_INTEROP_THREADS"] == learner["OMP_NUM_THREADS"] == "8"
+    assert learner["TF_NUM_INTRAOP_THREADS"] == "4"
     # Or it could not be forked from a process that has one thread.
     assert learner["OPENBLAS_NUM_THREADS"] == "1"
     assert actor["TF_NUM_INTRAOP_THREADS"] == "1"
