@@ -32,15 +32,6 @@ class Agent(protocol.Agent):
         """See the base class."""
         super().__init__(config, spec, name="quinoa")
         action_size = spec.actions.shape[0]
-        total = config.epsilon * action_size
-        protocol.require(
-            config.dual == "none" or total < temperature.largest_kl(config.num_dual_actions),
-            "epsilon",
-            config.epsilon,
-            f"below log(num_dual_actions / 2) / {action_size} (the action dimensions), the most KL "
-            f"that so many actions measure: num_dual_actions = {math.ceil(2.01 * math.exp(total))} "
-            "would do",
-        )
         self._config: quinoa_config.Config = config
         self.policy = self.make_policy(config, spec)
         self._copied_policy = self.make_policy(config, spec)
@@ -60,6 +51,33 @@ class Agent(protocol.Agent):
         effective_actions = tf.Variable(float(config.num_dual_actions), trainable=False)
         self._effective_actions: Callable[[], tf.Variable] = lambda: effective_actions
         self._copy_all()
+
+    @classmethod
+    def make_source(
+        cls,
+        config: quinoa_config.Config,
+        spec: specs.EnvironmentSpec,
+        *,
+        num_environments: int,
+        steps_per_call: int,
+    ) -> protocol.Source:
+        """See the base class; what cannot be learned with is refused, and can still be looked at.
+
+        Raises:
+            ConfigError: ε is more than `num_dual_actions` can measure, besides the base class's.
+        """
+        total = config.epsilon * spec.actions.shape[0]
+        protocol.require(
+            config.dual == "none" or total < temperature.largest_kl(config.num_dual_actions),
+            "epsilon",
+            config.epsilon,
+            f"below log(num_dual_actions / 2) / {spec.actions.shape[0]} (the action dimensions), "
+            "the most KL that so many actions measure: num_dual_actions = "
+            f"{math.ceil(2.01 * math.exp(total))} would do",
+        )
+        return super().make_source(
+            config, spec, num_environments=num_environments, steps_per_call=steps_per_call
+        )
 
     @staticmethod
     def make_policy(config: quinoa_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:

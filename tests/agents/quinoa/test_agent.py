@@ -239,10 +239,17 @@ def test_a_setting_that_cannot_work_is_one_clear_error(changes):
 
 def test_an_epsilon_that_so_few_actions_cannot_show_is_an_error():
     """Half of M actions are π_k's, of which a policy at a KL of ε·A needs exp(ε·A)."""
+
+    def learn_with(**changes):
+        config = quinoa.Config(epsilon=1.0, **changes)
+        quinoa.Agent.make_source(config, make_spec(), num_environments=1, steps_per_call=1)
+
     with pytest.raises(ConfigError, match="num_dual_actions = 15 would do"):
-        make(epsilon=1.0, num_dual_actions=14)
-    make(epsilon=1.0, num_dual_actions=15)
-    make(epsilon=1.0, num_dual_actions=4, dual="none")
+        learn_with(num_dual_actions=14)
+    learn_with(num_dual_actions=15)
+    learn_with(num_dual_actions=4, dual="none")
+    # What a run before this bound has learned can be evaluated.
+    make(epsilon=1.0, num_dual_actions=14)
 
 
 @pytest.mark.parametrize("rho", [1.0, 0.7])
