@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import protocol
 from quinoa.agents.actions import Box, action_set
+from quinoa.config import parsing
 
 
 class CheckpointError(RuntimeError):
@@ -40,6 +42,8 @@ class Identity(tf.train.experimental.PythonState):
             **dataclasses.asdict(config),
         }
         self._json = json.dumps(described, default=repr)
+        absent = parsing.absent_values(type(config))
+        self._absent: dict[str, Any] = json.loads(json.dumps(absent, default=repr))
 
     def serialize(self) -> str:
         """Returns the JSON text that is saved."""
@@ -51,7 +55,7 @@ class Identity(tf.train.experimental.PythonState):
 
     def differences(self, other: str) -> list[str]:
         """Names each entry in which `other`, a text that `serialize` gave, differs from this."""
-        here, there = json.loads(self._json), json.loads(other)
+        here, there = json.loads(self._json), {**self._absent, **json.loads(other)}
         return [
             f"{name} = {there.get(name, 'not known')} (here {here.get(name, 'not known')})"
             for name in dict.fromkeys([*there, *here])

@@ -112,6 +112,20 @@ class Flag:
     bounds: Bounds | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Absent:
+    """What a field is where JSON was written before there was the field.
+
+    `layer_norm: Annotated[bool, Absent(False)]` is False there. Without this, runs of before could
+    no longer be read. The value is what the code did without the field, whatever the default is.
+
+    Attributes:
+        value: of the field.
+    """
+
+    value: Any
+
+
 # Of a field that is not given on a command line.
 NO_FLAG = Flag("")
 
@@ -146,6 +160,7 @@ class Field(NamedTuple):
         bounds: of the number, or of each where there are several; None where there are none.
         default: of the class; `dataclasses.MISSING` where it has none.
         flag: how it is given on a command line.
+        absent: what it is where JSON does not have it; None where JSON must have it.
     """
 
     name: str
@@ -153,6 +168,7 @@ class Field(NamedTuple):
     bounds: Bounds | None = None
     default: Any = dataclasses.MISSING
     flag: Flag = Flag()
+    absent: Absent | None = None
 
     @property
     def flag_name(self) -> str:
@@ -223,12 +239,14 @@ def _read(config_class: type[DataclassInstance]) -> dict[str, Field]:
         hint = annotated[of.name]
         bounds = [_extra(hint, Bounds), *(known.bounds for known in inherited)]
         flags = [_extra(hint, Flag), *(known.flag for known in inherited)]
+        absent = [_extra(hint, Absent), *(known.absent for known in inherited)]
         found[of.name] = Field(
             name=of.name,
             hint=plain[of.name],
             bounds=next((each for each in bounds if each is not None), None),
             default=default,
             flag=next((each for each in flags if each is not None), Flag()),
+            absent=next((each for each in absent if each is not None), None),
         )
     return found
 

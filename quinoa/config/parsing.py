@@ -58,7 +58,7 @@ def to_json(config: DataclassInstance) -> dict[str, Any]:
 
 
 def from_json(config_class: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
-    """Makes the configuration that `to_json` gave `values` of.
+    """Makes the configuration that `to_json` gave `values` of; see `fields.Absent`.
 
     Raises:
         ConfigError: a field is unknown, missing, of another type, or cannot work.
@@ -66,11 +66,18 @@ def from_json(config_class: type[ConfigT], values: Mapping[str, Any]) -> ConfigT
     fields = fields_of(config_class)
     for name in values:
         _check_known(name, config_class)
+    values = {**absent_values(config_class), **values}
     missing = [name for name in fields if name not in values]
     if missing:
         raise ConfigError(f"{_name(config_class)} lacks {', '.join(missing)}.")
     restored = {name: restore(fields[name], value) for name, value in values.items()}
     return _construct(lambda: config_class(**restored))
+
+
+def absent_values(config_class: type[DataclassInstance]) -> dict[str, Any]:
+    """What fields are where JSON was written before there were such fields, by name."""
+    known = fields_of(config_class)
+    return {name: field.absent.value for name, field in known.items() if field.absent is not None}
 
 
 def restore(field: Field, value: Any) -> Any:

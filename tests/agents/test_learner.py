@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import pathlib
 from typing import Any
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import iq, protocol, quinoa, sac
+from quinoa.agents import iq, learner_checkpoint, protocol, quinoa, sac
 from quinoa.agents.learner import Learner
 from quinoa.agents.learner_checkpoint import CheckpointError
 from quinoa.agents.policies import TanhGaussianPolicy
@@ -207,6 +208,21 @@ class TestCheckpoint:
         other = Learner(agent_class, config, make_spec(observation_size=5, action_size=1), 0)
         with pytest.raises(CheckpointError, match=r"observation size = 3 \(here 5\).*action size"):
             other.restore(path)
+
+    def test_of_before_there_was_a_field_is_read_as_what_it_was_then(self, tmp_path):
+        """`layer_norm` of IQ is such a field."""
+        _, config = AGENTS["iq"]
+        described = [
+            learner_checkpoint.Identity(
+                iq.Agent, dataclasses.replace(config, layer_norm=norm), make_spec()
+            )
+            for norm in (False, True)
+        ]
+        fields = json.loads(described[0].serialize())
+        del fields["layer_norm"]
+        without, with_ = (of.differences(json.dumps(fields)) for of in described)
+        assert without == []
+        assert with_ == ["layer_norm = False (here True)"]
 
     def test_that_no_learner_wrote_is_refused(self, tmp_path):
         path = tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(tmp_path / "checkpoint"))

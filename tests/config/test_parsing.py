@@ -1,13 +1,14 @@
 import dataclasses
 import json
 import typing
+from typing import Annotated
 
 import pytest
 
 from quinoa.agents import iq, quinoa, sac, svg0
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.config import parsing
-from quinoa.config.fields import ConfigError
+from quinoa.config.fields import Absent, ConfigError
 
 BUILT_IN = (iq, quinoa, sac, svg0)
 
@@ -147,3 +148,21 @@ def test_json_that_lacks_a_field_is_refused():
     del fields["sizes"], fields["a_str"]
     with pytest.raises(ConfigError, match="lacks a_str, sizes"):
         parsing.from_json(Everything, fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class WithALaterField(Everything):
+    later: Annotated[bool, Absent(False)] = True
+
+
+def test_a_field_that_json_of_before_has_not_is_what_it_was_then():
+    fields = parsing.to_json(Everything())
+    assert parsing.from_json(WithALaterField, fields).later is False
+    assert parsing.from_json(WithALaterField, {**fields, "later": True}).later is True
+    assert parsing.absent_values(WithALaterField) == {"later": False}
+    # Declared once, as bounds are.
+    assert parsing.absent_values(
+        dataclasses.make_dataclass(
+            "Derived", [("later", bool, False)], bases=(WithALaterField,), frozen=True
+        )
+    ) == {"later": False}

@@ -29,9 +29,11 @@ class Agent(protocol.Agent):
         super().__init__(config, spec)
         observation_size = spec.observations.shape[0]
         self.policy = self.make_policy(config, spec)
-        self._value = networks.Value(observation_size, config.hidden_sizes)
+        self._value, self._target_value = (
+            networks.Value(observation_size, config.hidden_sizes, layer_norm=config.layer_norm)
+            for _ in range(2)
+        )
         self._target_policy = self.make_policy(config, spec)
-        self._target_value = networks.Value(observation_size, config.hidden_sizes)
         targets.copy(self.policy.variables, self._target_policy.variables)
         targets.copy(self._value.variables, self._target_value.variables)
 
@@ -43,9 +45,14 @@ class Agent(protocol.Agent):
         if config.policy == "flow":
             return make_flow_policy(config, *sizes)
         if config.policy == "gaussian":
-            return TanhGaussianPolicy(*sizes, hidden_sizes=config.hidden_sizes)
+            return TanhGaussianPolicy(
+                *sizes, hidden_sizes=config.hidden_sizes, layer_norm=config.layer_norm
+            )
         return MultiCategoricalPolicy(
-            *sizes, hidden_sizes=config.hidden_sizes, num_bins=config.num_bins
+            *sizes,
+            hidden_sizes=config.hidden_sizes,
+            num_bins=config.num_bins,
+            layer_norm=config.layer_norm,
         )
 
     def initialize(self, transitions: Transition) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from quinoa.agents.config import LayerSizes
 from quinoa.agents.policies.config import FlowConfig
-from quinoa.config.fields import Bounds
+from quinoa.config.fields import Absent, Bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Config(FlowConfig):
     """The policy class: `multicategorical` (of `num_bins` a dimension), `flow` or `gaussian`."""
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of V, and of the policy unless it is a flow."""
+    layer_norm: Annotated[bool, Absent(False)] = False
+    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
 
     learning_rate: Annotated[float, Bounds(above=0)] = 1e-3
     """Adam's step size, of V and the policy."""

@@ -39,13 +39,16 @@ class TanhGaussianPolicy(Policy):
         action_size: int,
         *,
         hidden_sizes: Sequence[int],
+        layer_norm: bool = False,
         name: str = "policy",
     ):
-        """Makes the policy for observations [B, observation_size], and creates its variables."""
+        """Makes the policy for observations [B, observation_size], and creates its variables.
+
+        Of `layer_norm` see `networks.mlp`.
+        """
         super().__init__(name=name)
-        self._network = networks.mlp(
-            observation_size, [*hidden_sizes, 2 * action_size], name="network"
-        )
+        sizes = [*hidden_sizes, 2 * action_size]
+        self._network = networks.mlp(observation_size, sizes, layer_norm=layer_norm, name="network")
         biases = networks.layers_of(self._network)[-1].biases
         biases.assign([0.0] * action_size + [_INITIAL_BIAS] * action_size)
 

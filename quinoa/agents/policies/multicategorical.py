@@ -95,6 +95,7 @@ class MultiCategoricalPolicy(Policy):
         *,
         hidden_sizes: Sequence[int],
         num_bins: int,
+        layer_norm: bool = False,
         name: str = "policy",
     ):
         """Makes the policy for observations [B, observation_size], and creates its variables.
@@ -104,6 +105,7 @@ class MultiCategoricalPolicy(Policy):
             action_size: A.
             hidden_sizes: the hidden layers of its network.
             num_bins: n, the bins in each action dimension.
+            layer_norm: see `networks.mlp`.
             name: the module's name.
 
         Raises:
@@ -113,7 +115,9 @@ class MultiCategoricalPolicy(Policy):
         _check_num_bins(num_bins)
         self._logits_shape = [-1, action_size, num_bins]
         outputs = action_size * num_bins
-        self._network = networks.mlp(observation_size, [*hidden_sizes, outputs], name="network")
+        self._network = networks.mlp(
+            observation_size, [*hidden_sizes, outputs], layer_norm=layer_norm, name="network"
+        )
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""

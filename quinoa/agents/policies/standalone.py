@@ -27,6 +27,8 @@ Array = Any  # float32, of the shape in the docstring.
 
 # Beyond this |y|, float32 resolves tanh(y) too coarsely.
 _MAX_ATANH = 7.0
+# What is added to the variance in a layer normalisation.
+_LAYER_NORM_EPSILON = np.float32(1e-5)
 # Log-densities closer than this, in nats, count as equal.
 _EQUALLY_DENSE = 1e-3
 
@@ -293,21 +295,44 @@ def _checked(observation: Array) -> Array:
     return states
 
 
-def _layers(arrays: Mapping[str, Array], prefix: str) -> list[tuple[Array, Array]]:
+_Layer = tuple[Array, Array, Array, Array]
+
+
+def _layers(arrays: Mapping[str, Array], prefix: str) -> list[_Layer]:
+    """Each layer's weights and biases, and the scale and offset of its layer normalisation."""
     count = sum(name.startswith(f"{prefix}.") and name.endswith(".w") for name in arrays)
-    return [(arrays[f"{prefix}.{i}.w"], arrays[f"{prefix}.{i}.b"]) for i in range(count)]
+    layers = [f"{prefix}.{i}" for i in range(count)]
+    return [
+        (
+            arrays[f"{of}.w"],
+            arrays[f"{of}.b"],
+            arrays.get(f"{of}.scale"),
+            arrays.get(f"{of}.offset"),
+        )
+        for of in layers
+    ]
 
 
 # Functions of every step: they write where they can into what they have made, and use no function
 # of NumPy that is written in Python, such as `split` and `clip`: at batch 1 that is half the time.
 
 
-def _forward(layers: list[tuple[Array, Array]], inputs: Array, activation: Any) -> Array:
-    for index, (weights, biases) in enumerate(layers):
+def _forward(layers: list[_Layer], inputs: Array, activation: Any) -> Array:
+    for index, (weights, biases, scale, offset) in enumerate(layers):
         outputs = inputs @ weights
         outputs += biases
+        if scale is not None:
+            outputs -= np.add.reduce(outputs, axis=-1, keepdims=True) * _inverse(outputs)
+            variances = np.add.reduce(np.square(outputs), axis=-1, keepdims=True)
+            outputs *= scale / np.sqrt(variances * _inverse(outputs) + _LAYER_NORM_EPSILON)
+            outputs += offset
         inputs = activation(outputs) if index < len(layers) - 1 else outputs
     return inputs
+
+
+def _inverse(values: Array) -> Array:
+    """1 / the number of columns."""
+    return np.float32(1.0 / values.shape[-1])
 
 
 def _halves(values: Array) -> tuple[Array, Array]:

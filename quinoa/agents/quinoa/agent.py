@@ -14,6 +14,7 @@ from quinoa.agents.quinoa import config as quinoa_config
 from quinoa.agents.quinoa import loss as quinoa_loss
 from quinoa.agents.quinoa import temperature
 from quinoa.agents.quinoa.networks import Value
+from quinoa.agents.source import Source
 from quinoa.agents.types import Seed, Transition
 
 
@@ -60,7 +61,7 @@ class Agent(protocol.Agent):
         *,
         num_environments: int,
         steps_per_call: int,
-    ) -> protocol.Source:
+    ) -> Source:
         """See the base class; what cannot be learned with is refused, and can still be looked at.
 
         Raises:

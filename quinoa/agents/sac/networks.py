@@ -15,7 +15,12 @@ from quinoa.agents.sac.config import Config
 
 def make_policy(config: Config, observation_size: int, action_size: int) -> Policy:
     """Makes π for observations [B, O] and actions [B, A]."""
-    return TanhGaussianPolicy(observation_size, action_size, hidden_sizes=config.hidden_sizes)
+    return TanhGaussianPolicy(
+        observation_size,
+        action_size,
+        hidden_sizes=config.hidden_sizes,
+        layer_norm=config.layer_norm,
+    )
 
 
 class TwinActionValues(snt.Module):
@@ -26,12 +31,23 @@ class TwinActionValues(snt.Module):
         observation_size: int,
         action_size: int,
         hidden_sizes: Sequence[int],
+        *,
+        layer_norm: bool = False,
         name: str = "critics",
     ):
-        """Makes both for observations [B, observation_size] and actions [B, action_size]."""
+        """Makes both for observations [B, observation_size] and actions [B, action_size].
+
+        Of `layer_norm` see `networks.mlp`.
+        """
         super().__init__(name=name)
         self._twins = [
-            networks.ActionValue(observation_size, action_size, hidden_sizes, name=f"critic_{i}")
+            networks.ActionValue(
+                observation_size,
+                action_size,
+                hidden_sizes,
+                layer_norm=layer_norm,
+                name=f"critic_{i}",
+            )
             for i in range(2)
         ]
 

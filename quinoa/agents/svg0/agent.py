@@ -25,8 +25,9 @@ class Agent(protocol.Agent):
         self._config: svg0_config.Config = config
         sizes = (spec.observations.shape[0], spec.actions.shape[0], config.hidden_sizes)
         self.policy = self.make_policy(config, spec)
-        self._critic = networks.ActionValue(*sizes, name="critic")
-        self._target_critic = networks.ActionValue(*sizes, name="target_critic")
+        norm = config.layer_norm
+        self._critic = networks.ActionValue(*sizes, layer_norm=norm, name="critic")
+        self._target_critic = networks.ActionValue(*sizes, layer_norm=norm, name="target_critic")
         targets.copy(self._critic.variables, self._target_critic.variables)
 
     @staticmethod
@@ -34,7 +35,10 @@ class Agent(protocol.Agent):
         """See the base class."""
         protocol.check_spec(spec)
         return TanhGaussianPolicy(
-            spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=config.hidden_sizes
+            spec.observations.shape[0],
+            spec.actions.shape[0],
+            hidden_sizes=config.hidden_sizes,
+            layer_norm=config.layer_norm,
         )
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Annotated
 
 from quinoa.agents.config import LayerSizes, OffPolicyConfig
-from quinoa.config.fields import Bounds
+from quinoa.config.fields import Absent, Bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Config(OffPolicyConfig):
 
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of the actor and of the critic."""
+    layer_norm: Annotated[bool, Absent(False)] = False
+    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
 
     learning_rate: Annotated[float, Bounds(above=0)] = 3e-4
     """Adam's step size, of the critic and the actor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ FLOWS = ("flow", "bounded_flow", "piecewise_flow")
 SMOOTH = ("flow", "bounded_flow", "gaussian")
 CONTINUOUS = (*FLOWS, "gaussian")
 ALL = (*CONTINUOUS, "multicategorical")
+# The same with layer normalisation, which other code computes than in TensorFlow.
+NORMED = ("normed_gaussian", "normed_multicategorical")
 
 Array = npt.NDArray[np.float64]
 
@@ -50,18 +53,18 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     """A policy whose every variable has been moved at random."""
     tf.random.set_seed(1)
     policy: protocol.Policy
+    kind, is_normed = kind.removeprefix("normed_"), kind in NORMED
+    layers: dict[str, Any] = {"hidden_sizes": (16, 16) if is_normed else (16,), "layer_norm": is_normed}
     if kind in FLOWS:
         policy, scale = make_flow(kind, action_size), 0.6 if kind == "piecewise_flow" else 0.3
     elif kind == "gaussian":
-        policy = TanhGaussianPolicy(OBSERVATION_SIZE, action_size, hidden_sizes=(16,))
+        policy = TanhGaussianPolicy(OBSERVATION_SIZE, action_size, **layers)
         # Narrow, with a deviation near 0.2; at the start it is nearly uniform.
         biases = networks.layers_of(policy._network)[-1].biases
         biases.assign(tf.zeros_like(biases))
         scale = 0.1
     else:
-        policy = MultiCategoricalPolicy(
-            OBSERVATION_SIZE, action_size, hidden_sizes=(16,), num_bins=11
-        )
+        policy = MultiCategoricalPolicy(OBSERVATION_SIZE, action_size, num_bins=11, **layers)
         scale = 0.5
     rng = np.random.default_rng(seed)
     for variable in policy.variables:
