@@ -14,8 +14,8 @@ from tests import projects
 from tests.launch import factories
 
 
-# With the local engine, tests/test_end_to_end.py trains in the same project.
-@pytest.mark.long
+# With the local engine, the fast tests/test_end_to_end.py trains in the same project.
+@pytest.mark.slow
 def test_a_project_with_folders_of_our_names_trains_agents_and_environments_of_its_own(tmp_path):
     project = projects.write(tmp_path / "project")
     command = [projects.QUINOA, "train", "--engine=serial", "--folder=run", "--steps=400"]

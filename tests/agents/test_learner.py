@@ -447,6 +447,7 @@ class TestPeriods:
             one.step(superbatch(K, seed=2))
         assert_same(fused, other)
 
+    @pytest.mark.slow
     def test_in_one_program_of_xla(self):
         config = TwoLosses.Config(batch_size=16, period=3)
         plain, compiled = (

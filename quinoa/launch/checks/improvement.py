@@ -85,13 +85,16 @@ def _learn(subject: AgentSubject, learner: Learner, call: int, best: float) -> N
         learner.step(_bandit(subject, subject.batches(STEPS_PER_CALL, seed=call), best))
         return
     # Each step is on actions of the policy that it begins with.
-    policy = learner.agent.policy
+    act = subject.acting
     for step in range(call * STEPS_PER_CALL, (call + 1) * STEPS_PER_CALL):
         batch = random_transitions(subject.spec, 1, *subject.config.batch_shape, seed=step)
         states = np.reshape(batch.observation, (-1, batch.observation.shape[-1]))
-        action = policy(tf.constant(states)).sample(seed=tf.constant([step, SEED[1]])).numpy()
-        batch = batch._replace(action=np.reshape(action, batch.action.shape))
-        batch = batch._replace(extras=subject.extras_of(policy, batch))
+        action, extras = act(tf.constant(states), tf.constant([step, SEED[1]]))
+        leading = batch.reward.shape
+        batch = batch._replace(
+            action=np.reshape(action, batch.action.shape),
+            extras={name: np.reshape(x, (*leading, *x.shape[1:])) for name, x in extras.items()},
+        )
         learner.step(_bandit(subject, batch, best))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import protocol, registry
+from quinoa.agents import graphs, protocol, registry
 from quinoa.agents.actions import ActionSet, action_set
 from quinoa.agents.learner import Learner
 from quinoa.agents.rows import RowLayout
@@ -95,6 +95,23 @@ class AgentSubject:
         metrics = learner.step(self.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1))
         after = [variable.numpy() for variable in learner.state]
         return History(learner, before, files, at_save, metrics, after)
+
+    @functools.cached_property
+    def acting(self) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Mapping[str, tf.Tensor]]]:
+        """Draws actions from the policy of `history`'s learner as it then is, with their extras.
+
+        It takes observations, float32 [N, O], and a seed, int32 [2].
+        """
+        policy = self.history.learner.agent.policy
+
+        def act(states: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, Mapping[str, tf.Tensor]]:
+            distribution = policy(states)
+            action = distribution.sample(seed=seed)
+            return action, policy.extras(distribution, action)
+
+        traced: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Mapping[str, tf.Tensor]]]
+        traced = graphs.trace(act, tf.constant(self.states), tf.constant(SEED))
+        return traced
 
     @functools.cached_property
     def learner_by_single_steps(self) -> Learner:

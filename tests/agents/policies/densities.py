@@ -54,7 +54,10 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     tf.random.set_seed(1)
     policy: protocol.Policy
     kind, is_normed = kind.removeprefix("normed_"), kind in NORMED
-    layers: dict[str, Any] = {"hidden_sizes": (16, 16) if is_normed else (16,), "layer_norm": is_normed}
+    layers: dict[str, Any] = {
+        "hidden_sizes": (16, 16) if is_normed else (16,),
+        "layer_norm": is_normed,
+    }
     if kind in FLOWS:
         policy, scale = make_flow(kind, action_size), 0.6 if kind == "piecewise_flow" else 0.3
     elif kind == "gaussian":

@@ -44,7 +44,7 @@ def test_the_built_in_agents_pass(name):
 @pytest.mark.parametrize(
     "agent_class",
     [
-        agents.Good,
+        # A subclass of `Good`, which all faulty ones derive from.
         agents.DelayedBesideFixed,
         agents.SampledAlone,
         tiny_discrete.Agent,

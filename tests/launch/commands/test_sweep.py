@@ -125,13 +125,12 @@ def test_a_signal_has_the_runs_save_and_leaves_nothing_behind(tmp_path, number):
     folder = tmp_path / "sweep"
     sweep = SweepFolder(folder)
     command = sweep_command(
-        f"--env={MATCH}", "--seeds=0:3", f"--folder={folder}", "--at_once=2", "--steps=1e6"
+        f"--env={MATCH}", "--seeds=0:2", f"--folder={folder}", "--at_once=1", "--steps=1e6"
     )
     with started([*command, *SETTINGS]) as process:
         assert wait_until(
             lambda: (
-                sweep.description.is_file()
-                and all(learner_steps(sweep.run(p).root) > 20 for p in sweep.load()[:2])
+                sweep.description.is_file() and learner_steps(sweep.run(sweep.load()[0]).root) > 20
             ),
             timeout_s=240,
         )
@@ -139,14 +138,13 @@ def test_a_signal_has_the_runs_save_and_leaves_nothing_behind(tmp_path, number):
         os.killpg(process.pid, number)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert "3 of 3 runs did not come to their end. To resume" in out
+    assert "2 of 2 runs did not come to their end. To resume" in out
     assert not children_of(folder)
     plan = sweep.load()
     states = [sweep.state(planned) for planned in plan]
-    assert states == [SweepRunState.INTERRUPTED, SweepRunState.INTERRUPTED, SweepRunState.WAITING]
-    for planned in plan[:2]:
-        assert read_json(sweep.run(planned).result)["outcome"] == "stopped"
-        assert list(sweep.run(planned).checkpoints.iterdir())
+    assert states == [SweepRunState.INTERRUPTED, SweepRunState.WAITING]
+    assert read_json(sweep.run(plan[0]).result)["outcome"] == "stopped"
+    assert list(sweep.run(plan[0]).checkpoints.iterdir())
 
 
 @pytest.mark.slow
