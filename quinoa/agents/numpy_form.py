@@ -22,10 +22,6 @@ FloatArray = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-# The endings of the names of a layer normalisation's arrays.
-_NORM = ("scale", "offset")
-
-
 class Layer(NamedTuple):
     """One layer of a network, y = x w + b, by its variables.
 
@@ -34,14 +30,11 @@ class Layer(NamedTuple):
         biases: b, float32 [O].
         lengths: g, float32 [O], of a weight-normalised layer: w = g · (v / ‖v‖) (Salimans & Kingma,
             2016, "Weight Normalization", equation 2).
-        norm: scale and offset, float32 [O], of a layer normalisation that follows (Ba, Kiros &
-            Hinton, 2016, "Layer Normalization", Eq. 4).
     """
 
     weights: tf.Variable
     biases: tf.Variable
     lengths: tf.Variable | None = None
-    norm: tuple[tf.Variable, tf.Variable] | None = None
 
 
 class NumpyForm(NamedTuple):
@@ -67,7 +60,6 @@ class _Place(NamedTuple):
     weights: int
     biases: int
     lengths: int | None
-    norm: tuple[int, int] | None
 
 
 class FormLayout:
@@ -108,7 +100,6 @@ class FormLayout:
                 start(layer.weights),
                 start(layer.biases),
                 None if layer.lengths is None else start(layer.lengths),
-                None if layer.norm is None else (start(layer.norm[0]), start(layer.norm[1])),
             )
             for name, layers in form.layers.items()
             for index, layer in enumerate(layers)
@@ -119,8 +110,7 @@ class FormLayout:
         arrays = dict(self._settings)
         for place in self._places:
             arrays[f"{place.name}.w"] = np.zeros(place.shape, np.float32)
-            for name in ("b",) if place.norm is None else ("b", *_NORM):
-                arrays[f"{place.name}.{name}"] = np.zeros(place.shape[1], np.float32)
+            arrays[f"{place.name}.b"] = np.zeros(place.shape[1], np.float32)
         return arrays
 
     def write(self, parameters: FloatArray, arrays: Arrays) -> None:
@@ -134,12 +124,10 @@ class FormLayout:
             ValueError: the vector has another size than the policy.
         """
         check_size(parameters, self._size)
-        for name, (rows, columns), weights, biases, lengths, norm in self._places:
+        for name, (rows, columns), weights, biases, lengths in self._places:
             into = arrays[f"{name}.w"]
             into[...] = parameters[weights : weights + rows * columns].reshape(rows, columns)
             if lengths is not None:
                 norms = np.sqrt(np.add.reduce(np.square(into), axis=0))
                 into *= parameters[lengths : lengths + columns] / norms
             arrays[f"{name}.b"][...] = parameters[biases : biases + columns]
-            for part, start in zip(_NORM, norm or (), strict=norm is not None):
-                arrays[f"{name}.{part}"][...] = parameters[start : start + columns]

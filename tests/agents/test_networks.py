@@ -46,47 +46,44 @@ def test_a_network_with_a_zero_output_has_the_hidden_layers_that_it_would_have_w
 
 
 class TestLayerNorm:
-    def test_every_vector_has_mean_0_and_deviation_1_before_scale_and_offset(self):
+    def test_it_is_the_relu_of_vectors_of_mean_0_and_deviation_1(self):
         inputs = batch(5, size=16)
-        ones, zeros = tf.ones([16]), tf.zeros([16])
-        normal = networks.layer_norm(inputs, ones, zeros).numpy()
-        np.testing.assert_allclose(normal.mean(axis=1), 0.0, atol=1e-6)
-        np.testing.assert_allclose(normal.std(axis=1), 1.0, atol=1e-4)
-        outputs = networks.layer_norm(inputs, 2.0 * ones, zeros + 3.0)
-        np.testing.assert_allclose(outputs, 2.0 * normal + 3.0, rtol=1e-5)
+        deviations = inputs - tf.reduce_mean(inputs, axis=1, keepdims=True)
+        normal = deviations / tf.math.reduce_std(inputs, axis=1, keepdims=True)
+        found = networks.relu_of_layer_norm(inputs)
+        np.testing.assert_allclose(found, np.maximum(normal, 0.0), rtol=1e-3, atol=1e-5)
 
-    def test_its_gradients_are_those_that_tensorflow_finds(self):
-        rng = np.random.default_rng(1)
+    def test_its_gradient_is_that_which_tensorflow_finds(self):
         inputs, weights = batch(5, size=16), batch(5, size=16, seed=2)
-        scale, offset = (tf.constant(rng.normal(size=16).astype(np.float32)) for _ in range(2))
 
-        def by_tensorflow(x, scale, offset):
+        def by_tensorflow(x):
             mean, variance = tf.nn.moments(x, [1], keepdims=True)
-            return tf.nn.batch_normalization(
-                x, mean, variance, offset, scale, networks.LAYER_NORM_EPSILON
-            )
+            epsilon = networks.LAYER_NORM_EPSILON
+            return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, None, None, epsilon))
 
         found = []
-        for function in (networks.layer_norm, by_tensorflow):
+        for function in (networks.relu_of_layer_norm, by_tensorflow):
             with tf.GradientTape() as tape:
-                tape.watch([inputs, scale, offset])
-                outputs = function(inputs, scale, offset)
-            gradients = tape.gradient(outputs, [inputs, scale, offset], output_gradients=weights)
-            found.append([outputs, *gradients])
-        for ours, theirs in zip(*found, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+                tape.watch(inputs)
+                outputs = function(inputs)
+            found.append(tape.gradient(outputs, inputs, output_gradients=weights))
+        ours, theirs = found
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("size", [0.5, 1e3])
     def test_a_network_with_it_does_not_see_how_large_its_weights_are(self, size):
         network = networks.mlp(4, [8, 8, 2], layer_norm=True, name="network")
         expected = network(batch(5))
-        assert len(network.trainable_variables) == 6 + 4
+        weights = networks.layers_of(network)[1].weights
+        weights.assign(size * weights)
         # But for what is added to the variance.
-        network._linears[1].w.assign(size * network._linears[1].w)
         np.testing.assert_allclose(network(batch(5)), expected, atol=1e-3)
 
     def test_values_with_it_start_at_zero(self):
-        assert not np.any(networks.Value(4, (8, 8), layer_norm=True)(batch()))
+        value = networks.Value(4, (8, 8), layer_norm=True)
+        assert not np.any(value(batch()))
+        # It has no variables of its own.
+        assert len(value.trainable_variables) == 6
 
 
 def test_action_value_is_one_number_a_state_and_action():

@@ -47,6 +47,7 @@ class TanhGaussianPolicy(Policy):
         Of `layer_norm` see `networks.mlp`.
         """
         super().__init__(name=name)
+        self._layer_norm = layer_norm
         sizes = [*hidden_sizes, 2 * action_size]
         self._network = networks.mlp(observation_size, sizes, layer_norm=layer_norm, name="network")
         biases = networks.layers_of(self._network)[-1].biases
@@ -55,6 +56,7 @@ class TanhGaussianPolicy(Policy):
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
         settings = {
+            "layer_norm": np.array(self._layer_norm),
             "kind": np.array("tanh_gaussian"),
             "max_mean": np.array(_MAX_MEAN, np.float32),
             "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),

@@ -112,6 +112,7 @@ class MultiCategoricalPolicy(Policy):
             ValueError: there are fewer than two bins.
         """
         super().__init__(name=name)
+        self._layer_norm = layer_norm
         _check_num_bins(num_bins)
         self._logits_shape = [-1, action_size, num_bins]
         outputs = action_size * num_bins
@@ -123,6 +124,7 @@ class MultiCategoricalPolicy(Policy):
         """See the base class."""
         _, action_size, num_bins = self._logits_shape
         settings = {
+            "layer_norm": np.array(self._layer_norm),
             "kind": np.array("multicategorical"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),

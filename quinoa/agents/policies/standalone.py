@@ -90,10 +90,13 @@ class _MultiCategorical(Policy):
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._layers = _layers(arrays, "network")
+        self._activation = _relu_of_layer_norm if arrays["layer_norm"] else _relu
         self._shape = int(arrays["action_size"]), int(arrays["num_bins"])
 
     def _log_probs(self, states: Array) -> Array:
-        return _log_softmax(_forward(self._layers, states, _relu).reshape(-1, *self._shape))
+        return _log_softmax(
+            _forward(self._layers, states, self._activation).reshape(-1, *self._shape)
+        )
 
     def _to_action(self, bins: Array) -> Array:
         return (bins * (2.0 / (self._shape[1] - 1)) - 1.0).astype(np.float32)
@@ -104,7 +107,7 @@ class _MultiCategorical(Policy):
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         # By the inverse of the cumulative sum, which needs no logarithm, one random number and one
         # exponential function for each bin. What is summed need not sum to 1.
-        masses = _forward(self._layers, states, _relu).reshape(-1, *self._shape)
+        masses = _forward(self._layers, states, self._activation).reshape(-1, *self._shape)
         masses -= np.maximum.reduce(masses, axis=-1, keepdims=True)
         upper = np.add.accumulate(np.exp(masses, out=masses), axis=-1)
         # In float64, so that it is below the last sum, and a bin without mass is never drawn.
@@ -123,11 +126,12 @@ class _TanhGaussian(Policy):
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._layers = _layers(arrays, "network")
+        self._activation = _relu_of_layer_norm if arrays["layer_norm"] else _relu
         self._max_mean = arrays["max_mean"]
         self._least, self._greatest = arrays["min_log_stddev"], arrays["max_log_stddev"]
 
     def _parameters(self, states: Array) -> tuple[Array, Array]:
-        raw_mean, raw = _halves(_forward(self._layers, states, _relu))
+        raw_mean, raw = _halves(_forward(self._layers, states, self._activation))
         mean = self._max_mean * np.tanh(raw_mean / self._max_mean)
         half_range = np.float32(0.5) * (self._greatest - self._least)
         return mean, self._least + half_range * (np.tanh(raw) + np.float32(1.0))
@@ -295,44 +299,21 @@ def _checked(observation: Array) -> Array:
     return states
 
 
-_Layer = tuple[Array, Array, Array, Array]
-
-
-def _layers(arrays: Mapping[str, Array], prefix: str) -> list[_Layer]:
-    """Each layer's weights and biases, and the scale and offset of its layer normalisation."""
+def _layers(arrays: Mapping[str, Array], prefix: str) -> list[tuple[Array, Array]]:
     count = sum(name.startswith(f"{prefix}.") and name.endswith(".w") for name in arrays)
-    layers = [f"{prefix}.{i}" for i in range(count)]
-    return [
-        (
-            arrays[f"{of}.w"],
-            arrays[f"{of}.b"],
-            arrays.get(f"{of}.scale"),
-            arrays.get(f"{of}.offset"),
-        )
-        for of in layers
-    ]
+    return [(arrays[f"{prefix}.{i}.w"], arrays[f"{prefix}.{i}.b"]) for i in range(count)]
 
 
 # Functions of every step: they write where they can into what they have made, and use no function
 # of NumPy that is written in Python, such as `split` and `clip`: at batch 1 that is half the time.
 
 
-def _forward(layers: list[_Layer], inputs: Array, activation: Any) -> Array:
-    for index, (weights, biases, scale, offset) in enumerate(layers):
+def _forward(layers: list[tuple[Array, Array]], inputs: Array, activation: Any) -> Array:
+    for index, (weights, biases) in enumerate(layers):
         outputs = inputs @ weights
         outputs += biases
-        if scale is not None:
-            outputs -= np.add.reduce(outputs, axis=-1, keepdims=True) * _inverse(outputs)
-            variances = np.add.reduce(np.square(outputs), axis=-1, keepdims=True)
-            outputs *= scale / np.sqrt(variances * _inverse(outputs) + _LAYER_NORM_EPSILON)
-            outputs += offset
         inputs = activation(outputs) if index < len(layers) - 1 else outputs
     return inputs
-
-
-def _inverse(values: Array) -> Array:
-    """1 / the number of columns."""
-    return np.float32(1.0 / values.shape[-1])
 
 
 def _halves(values: Array) -> tuple[Array, Array]:
@@ -352,6 +333,14 @@ def _log_softmax(logits: Array) -> Array:
 
 def _relu(x: Array) -> Array:
     return np.maximum(x, np.float32(0.0), out=x)
+
+
+def _relu_of_layer_norm(x: Array) -> Array:
+    over_columns = np.float32(1.0 / x.shape[-1])
+    x -= np.add.reduce(x, axis=-1, keepdims=True) * over_columns
+    variances = np.add.reduce(np.square(x), axis=-1, keepdims=True) * over_columns
+    x /= np.sqrt(variances + _LAYER_NORM_EPSILON)
+    return _relu(x)
 
 
 def _elu(x: Array) -> Array:
