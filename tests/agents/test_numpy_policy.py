@@ -8,7 +8,7 @@ from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.policies import TanhGaussianPolicy
 from tests.agents.policies import densities
 
-EVERY = pytest.mark.parametrize("kind", (*densities.ALL, *densities.NORMED))
+EVERY = pytest.mark.parametrize("kind", (*densities.ALL, densities.BOUNDED, *densities.NORMED))
 SHAPE = (3, densities.OBSERVATION_SIZE)
 
 

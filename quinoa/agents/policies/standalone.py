@@ -27,8 +27,6 @@ Array = Any  # float32, of the shape in the docstring.
 
 # Beyond this |y|, float32 resolves tanh(y) too coarsely.
 _MAX_ATANH = 7.0
-# What is added to the variance in a layer normalisation.
-_LAYER_NORM_EPSILON = np.float32(1e-5)
 # Log-densities closer than this, in nats, count as equal.
 _EQUALLY_DENSE = 1e-3
 
@@ -89,14 +87,11 @@ class _MultiCategorical(Policy):
     """A softmax over the bins -1 + 2 j / (n - 1) in each dimension."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._layers = _layers(arrays, "network")
-        self._activation = _relu_of_layer_norm if arrays["layer_norm"] else _relu
+        self._network = _network(arrays, "network")
         self._shape = int(arrays["action_size"]), int(arrays["num_bins"])
 
     def _log_probs(self, states: Array) -> Array:
-        return _log_softmax(
-            _forward(self._layers, states, self._activation).reshape(-1, *self._shape)
-        )
+        return _log_softmax(self._network(states).reshape(-1, *self._shape))
 
     def _to_action(self, bins: Array) -> Array:
         return (bins * (2.0 / (self._shape[1] - 1)) - 1.0).astype(np.float32)
@@ -107,7 +102,7 @@ class _MultiCategorical(Policy):
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         # By the inverse of the cumulative sum, which needs no logarithm, one random number and one
         # exponential function for each bin. What is summed need not sum to 1.
-        masses = _forward(self._layers, states, self._activation).reshape(-1, *self._shape)
+        masses = self._network(states).reshape(-1, *self._shape)
         masses -= np.maximum.reduce(masses, axis=-1, keepdims=True)
         upper = np.add.accumulate(np.exp(masses, out=masses), axis=-1)
         # In float64, so that it is below the last sum, and a bin without mass is never drawn.
@@ -125,13 +120,12 @@ class _TanhGaussian(Policy):
     """tanh of a normal distribution with a diagonal covariance."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._layers = _layers(arrays, "network")
-        self._activation = _relu_of_layer_norm if arrays["layer_norm"] else _relu
+        self._network = _network(arrays, "network")
         self._max_mean = arrays["max_mean"]
         self._least, self._greatest = arrays["min_log_stddev"], arrays["max_log_stddev"]
 
     def _parameters(self, states: Array) -> tuple[Array, Array]:
-        raw_mean, raw = _halves(_forward(self._layers, states, self._activation))
+        raw_mean, raw = _halves(self._network(states))
         mean = self._max_mean * np.tanh(raw_mean / self._max_mean)
         half_range = np.float32(0.5) * (self._greatest - self._least)
         return mean, self._least + half_range * (np.tanh(raw) + np.float32(1.0))
@@ -156,16 +150,18 @@ class _Flow(Policy):
     """The uniform distribution on the box, transformed by couplings.
 
     A coupling transforms one half of the dimensions, with parameters that a network computes from
-    the other half. Its transform is a pair of functions, forward and inverse, each of which returns
-    the new points and the log of its determinant.
+    the other half. Its transform is a pair of functions, forward and inverse; each returns the new
+    points and the log of its determinant. Points are actions, or squashed to them.
     """
+
+    _is_squashed = False
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._arrays = arrays
         self._action_size = int(arrays["action_size"])
         self._mode_points = arrays.get("mode_points")
         self._couplings = [
-            (bool(first), _layers(arrays, f"coupling_{index}"))
+            (bool(first), _network(arrays, f"coupling_{index}", _elu))
             for index, first in enumerate(arrays["first"])
         ]
 
@@ -174,26 +170,23 @@ class _Flow(Policy):
         """Makes the transform, (`push`, `pull`) of [N, T], of a network's outputs."""
 
     def _to_action(self, y: Array) -> Array:
-        """The actions at the coordinates y, which are the actions here."""
-        return _clipped(y, -1.0, 1.0)
+        return _squash(y) if self._is_squashed else _clipped(y, -1.0, 1.0)
 
     def _from_action(self, action: Array) -> Array:
-        """The coordinates y of actions."""
-        return _clipped(action, -1.0, 1.0)
+        return _unsquash(action) if self._is_squashed else _clipped(action, -1.0, 1.0)
 
     def _log_slope(self, y: Array) -> Array:
         """Log |da/dy| of each dimension."""
-        return np.zeros_like(y)
+        return _log_slope(y) if self._is_squashed else np.zeros_like(y)
 
     def _apply(self, points: Array, states: Array, *, inverse: bool) -> tuple[Array, Array]:
         points = points.copy()
         log_det = np.zeros(len(points), np.float32)
-        for first, layers in reversed(self._couplings) if inverse else self._couplings:
+        for first, network in reversed(self._couplings) if inverse else self._couplings:
             half = self._action_size // 2
             left, right = points[:, :half], points[:, half:]
             moved, given = (left, right) if first else (right, left)
-            inputs = np.concatenate([self._to_action(given), states], axis=-1)
-            outputs = _forward(layers, inputs, _elu)
+            outputs = network(np.concatenate([self._to_action(given), states], axis=-1))
             moved[...], change = self._transform(outputs)[inverse](moved)
             log_det += change
         return points, log_det
@@ -211,9 +204,7 @@ class _Flow(Policy):
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         shape = (len(states), self._action_size)
-        uniform = rng.random(shape, np.float32)
-        uniform += uniform
-        uniform -= np.float32(1.0)
+        uniform = np.float32(2.0) * rng.random(shape, np.float32) - np.float32(1.0)
         return self._to_action(self._apply(self._from_action(uniform), states, inverse=False)[0])
 
     def _log_prob(self, states: Array, actions: Array) -> Array:
@@ -229,6 +220,8 @@ class _Flow(Policy):
 class _RealNVP(_Flow):
     """Affine couplings, in the coordinates y = atanh(a)."""
 
+    _is_squashed = True
+
     def _transform(self, outputs: Array) -> tuple[Any, Any]:
         shift, log_scale = _halves(outputs)
         shift = self._arrays["max_shift"] * np.tanh(shift / self._arrays["max_shift"])
@@ -239,15 +232,6 @@ class _RealNVP(_Flow):
             lambda x: (x * np.exp(log_scale) + shift, log_det),
             lambda y: ((y - shift) * np.exp(-log_scale), -log_det),
         )
-
-    def _to_action(self, y: Array) -> Array:
-        return _squash(y)
-
-    def _from_action(self, action: Array) -> Array:
-        return _unsquash(action)
-
-    def _log_slope(self, y: Array) -> Array:
-        return _log_slope(y)
 
 
 class _PiecewiseLinear(_Flow):
@@ -299,21 +283,23 @@ def _checked(observation: Array) -> Array:
     return states
 
 
-def _layers(arrays: Mapping[str, Array], prefix: str) -> list[tuple[Array, Array]]:
-    count = sum(name.startswith(f"{prefix}.") and name.endswith(".w") for name in arrays)
-    return [(arrays[f"{prefix}.{i}.w"], arrays[f"{prefix}.{i}.b"]) for i in range(count)]
-
-
 # Functions of every step: they write where they can into what they have made, and use no function
 # of NumPy that is written in Python, such as `split` and `clip`: at batch 1 that is half the time.
 
 
-def _forward(layers: list[tuple[Array, Array]], inputs: Array, activation: Any) -> Array:
-    for index, (weights, biases) in enumerate(layers):
-        outputs = inputs @ weights
-        outputs += biases
-        inputs = activation(outputs) if index < len(layers) - 1 else outputs
-    return inputs
+def _network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> Any:
+    activation = activation or (_relu_of_layer_norm if arrays["layer_norm"] else _relu)
+    count = sum(key.startswith(f"{name}.") and key.endswith(".w") for key in arrays)
+    layers = [(arrays[f"{name}.{i}.w"], arrays[f"{name}.{i}.b"]) for i in range(count)]
+
+    def forward(inputs: Array) -> Array:
+        for index, (weights, biases) in enumerate(layers):
+            outputs = inputs @ weights
+            outputs += biases
+            inputs = activation(outputs) if index < count - 1 else outputs
+        return inputs
+
+    return forward
 
 
 def _halves(values: Array) -> tuple[Array, Array]:
@@ -339,7 +325,7 @@ def _relu_of_layer_norm(x: Array) -> Array:
     over_columns = np.float32(1.0 / x.shape[-1])
     x -= np.add.reduce(x, axis=-1, keepdims=True) * over_columns
     variances = np.add.reduce(np.square(x), axis=-1, keepdims=True) * over_columns
-    x /= np.sqrt(variances + _LAYER_NORM_EPSILON)
+    x /= np.sqrt(variances + np.float32(1e-5))
     return _relu(x)
 
 

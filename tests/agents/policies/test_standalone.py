@@ -8,7 +8,7 @@ from quinoa.agents.numpy_policy import arrays_of
 from quinoa.agents.policies import standalone
 from tests.agents.policies import densities
 
-EVERY = pytest.mark.parametrize("kind", (*densities.ALL, *densities.NORMED))
+EVERY = pytest.mark.parametrize("kind", (*densities.ALL, densities.BOUNDED, *densities.NORMED))
 DIMS = pytest.mark.parametrize("dims", [1, 3])
 
 
