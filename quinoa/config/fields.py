@@ -237,16 +237,13 @@ def _read(config_class: type[DataclassInstance]) -> dict[str, Field]:
             found[of.name] = inherited[0]._replace(default=default)
             continue
         hint = annotated[of.name]
-        bounds = [_extra(hint, Bounds), *(known.bounds for known in inherited)]
-        flags = [_extra(hint, Flag), *(known.flag for known in inherited)]
-        absent = [_extra(hint, Absent), *(known.absent for known in inherited)]
         found[of.name] = Field(
             name=of.name,
             hint=plain[of.name],
-            bounds=next((each for each in bounds if each is not None), None),
+            bounds=_first(_extra(hint, Bounds), *(known.bounds for known in inherited)),
             default=default,
-            flag=next((each for each in flags if each is not None), Flag()),
-            absent=next((each for each in absent if each is not None), None),
+            flag=_first(_extra(hint, Flag), *(known.flag for known in inherited)) or Flag(),
+            absent=_first(_extra(hint, Absent), *(known.absent for known in inherited)),
         )
     return found
 
@@ -274,5 +271,8 @@ def _extra(hint: Any, kind: type[ExtraT]) -> ExtraT | None:
     for extra in getattr(hint, "__metadata__", ()):
         if isinstance(extra, kind):
             return extra
-    found = (_extra(part, kind) for part in typing.get_args(hint))
+    return _first(*(_extra(part, kind) for part in typing.get_args(hint)))
+
+
+def _first(*found: ExtraT | None) -> ExtraT | None:
     return next((each for each in found if each is not None), None)

@@ -85,17 +85,9 @@ def _learn(subject: AgentSubject, learner: Learner, call: int, best: float) -> N
         learner.step(_bandit(subject, subject.batches(STEPS_PER_CALL, seed=call), best))
         return
     # Each step is on actions of the policy that it begins with.
-    act = subject.acting
     for step in range(call * STEPS_PER_CALL, (call + 1) * STEPS_PER_CALL):
         batch = random_transitions(subject.spec, 1, *subject.config.batch_shape, seed=step)
-        states = np.reshape(batch.observation, (-1, batch.observation.shape[-1]))
-        action, extras = act(tf.constant(states), tf.constant([step, SEED[1]]))
-        leading = batch.reward.shape
-        batch = batch._replace(
-            action=np.reshape(action, batch.action.shape),
-            extras={name: np.reshape(x, (*leading, *x.shape[1:])) for name, x in extras.items()},
-        )
-        learner.step(_bandit(subject, batch, best))
+        learner.step(_bandit(subject, subject.acted(batch, (step, SEED[1])), best))
 
 
 def _bandit(subject: AgentSubject, batch: Transition, best: float) -> Transition:

@@ -96,12 +96,18 @@ class AgentSubject:
         after = [variable.numpy() for variable in learner.state]
         return History(learner, before, files, at_save, metrics, after)
 
-    @functools.cached_property
-    def acting(self) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Mapping[str, tf.Tensor]]]:
-        """Draws actions from the policy of `history`'s learner as it then is, with their extras.
+    def acted(self, batch: Transition, seed: tuple[int, int]) -> Transition:
+        """A batch with actions, and extras, of the policy of `history`'s learner as it then is."""
+        states = np.reshape(batch.observation, (-1, batch.observation.shape[-1]))
+        action, extras = self._act(tf.constant(states), tf.constant(seed))
+        return batch._replace(
+            action=np.reshape(action, batch.action.shape),
+            extras=_unflattened(extras, batch.reward.shape),
+        )
 
-        It takes observations, float32 [N, O], and a seed, int32 [2].
-        """
+    @functools.cached_property
+    def _act(self) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Mapping[str, tf.Tensor]]]:
+        """Draws actions for observations, float32 [N, O], with a seed, int32 [2], in a graph."""
         policy = self.history.learner.agent.policy
 
         def act(states: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, Mapping[str, tf.Tensor]]:
@@ -151,10 +157,10 @@ class AgentSubject:
         What its actors add to transitions is what they would add, with the parameters of the start.
         """
         batches = random_transitions(self.spec, *leading, *self.config.batch_shape, seed=seed)
-        return batches._replace(extras=self.extras_of(self._policy, batches))
+        return batches._replace(extras=self._extras_of(batches))
 
-    def extras_of(self, policy: protocol.Policy, transitions: Transition) -> dict[str, Any]:
-        """What an actor with this policy adds to transitions of any leading shape."""
+    def _extras_of(self, transitions: Transition) -> dict[str, Any]:
+        """What an actor adds to transitions of any leading shape, with the policy of the start."""
         leading, layout = transitions.reward.shape, self.layout
         if not layout.shapes().extras:
             return {}
@@ -163,10 +169,7 @@ class AgentSubject:
             tf.reshape(field, [count, *field.shape[len(leading) :]])
             for field in (transitions.observation, transitions.action)
         )
-        extras = policy.extras(policy(states), actions)
-        return {
-            name: np.reshape(value, (*leading, *value.shape[1:])) for name, value in extras.items()
-        }
+        return _unflattened(self._policy.extras(self._policy(states), actions), leading)
 
     @functools.cached_property
     def layout(self) -> RowLayout:
@@ -184,6 +187,11 @@ class AgentSubject:
     def _policy(self) -> protocol.Policy:
         tf.random.set_seed(self.seed)
         return self.make_policy()
+
+
+def _unflattened(extras: Mapping[str, Any], leading: tuple[int, ...]) -> dict[str, Any]:
+    """Extras of N transitions, [N, ...] each, in the leading shape that those have."""
+    return {name: np.reshape(value, (*leading, *value.shape[1:])) for name, value in extras.items()}
 
 
 def random_transitions(spec: specs.EnvironmentSpec, *leading: int, seed: int = 0) -> Transition:

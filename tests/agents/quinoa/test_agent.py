@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import quinoa
+from quinoa.agents import quinoa, targets
 from quinoa.agents.protocol import ConfigError
 from tests.agents.fixtures import make_spec, make_transitions
 
@@ -85,6 +85,22 @@ def test_gradients_reach_policy_and_value_and_nothing_else(coupling):
     assert all(gradient is None for gradient in gradients[len(trained) :])
 
 
+# The middles of equal parts of the one action dimension, [N, 1].
+GRID = (np.arange(-1999.5, 2000.0) / 2000.0).astype(np.float32)[:, None]
+
+
+def log_prob_on_grid(policy, state):
+    """Of a policy in a state, at `GRID`: float64 [N]."""
+    observation = tf.repeat(state[None], len(GRID), axis=0)
+    return policy(observation).log_prob(GRID).numpy().astype(np.float64)
+
+
+def kl_on_grid(density, other):
+    """KL of one density at `GRID` from another, neither of which is normalised."""
+    mass, other_mass = density / density.sum(), other / other.sum()
+    return (mass * np.log(mass / other_mass)).sum()
+
+
 @pytest.mark.parametrize("rho", [1.0, 0.7])
 def test_the_temperature_makes_the_kl_from_the_normalised_prior_equal_epsilon(rho):
     """Against quadrature over the one action dimension, with Q fixed at the past α."""
@@ -102,20 +118,13 @@ def test_the_temperature_makes_the_kl_from_the_normalised_prior_equal_epsilon(rh
     past_alpha = float(agent._alpha)
     agent._move_temperature(states, SEED)
 
-    edges = np.linspace(-1, 1, 4001)
-    grid = (0.5 * (edges[1:] + edges[:-1])).astype(np.float32)[:, None]
-    width = edges[1] - edges[0]
     kls = []
     for state in states:
-        observation = tf.repeat(state[None], len(grid), axis=0)
-        log_pi = agent.policy(observation).log_prob(grid).numpy().astype(np.float64)
-        log_copied = agent._copied_policy(observation).log_prob(grid).numpy().astype(np.float64)
+        log_pi = log_prob_on_grid(agent.policy, state)
+        log_copied = log_prob_on_grid(agent._copied_policy, state)
         prior = np.exp(rho * log_copied)
-        prior /= prior.sum() * width
         q = past_alpha * (log_pi - rho * log_copied)
-        wanted = prior * np.exp(q / float(agent._alpha))
-        wanted /= wanted.sum() * width
-        kls.append((wanted * np.log(wanted / prior)).sum() * width)
+        kls.append(kl_on_grid(prior * np.exp(q / float(agent._alpha)), prior))
     assert float(agent._alpha) != pytest.approx(past_alpha, rel=0.05)
     assert np.mean(kls) == pytest.approx(config.epsilon, rel=0.1)
 
@@ -262,24 +271,14 @@ def test_a_policy_that_did_not_move_has_the_kl_of_forgetting_alone(rho):
         num_dual_actions=4096,
         coupling="piecewise_linear",
     )
-    for source, destination in zip(
-        agent.policy.variables, agent._copied_policy.variables, strict=True
-    ):
-        destination.assign(source)
+    targets.copy(agent.policy.variables, agent._copied_policy.variables)
     states = batch(4, action_size=1).observation
     agent._move_temperature(states, SEED)
 
-    edges = np.linspace(-1, 1, 4001)
-    grid = (0.5 * (edges[1:] + edges[:-1])).astype(np.float32)[:, None]
-    width = edges[1] - edges[0]
     kls = []
     for state in states:
-        observation = tf.repeat(state[None], len(grid), axis=0)
-        log_pi = agent.policy(observation).log_prob(grid).numpy().astype(np.float64)
-        policy, prior = np.exp(log_pi), np.exp(rho * log_pi)
-        policy /= policy.sum() * width
-        prior /= prior.sum() * width
-        kls.append((policy * np.log(policy / prior)).sum() * width)
+        log_pi = log_prob_on_grid(agent.policy, state)
+        kls.append(kl_on_grid(np.exp(log_pi), np.exp(rho * log_pi)))
     assert float(agent._kl) == pytest.approx(np.mean(kls), rel=0.1, abs=1e-6)
     if rho == 1.0:
         assert float(agent._kl) == pytest.approx(0.0, abs=1e-6)
