@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,7 +106,7 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
         arrays = numpy_policy.arrays_of(policy)
         if arrays is not None:
             np.savez(made / ARRAYS, **arrays)
-            shutil.copyfile(standalone.__file__, made / SOURCE)
+            (made / SOURCE).write_text(standalone.one_file(), encoding="utf-8")
             numpy = _check_numpy(made / ARRAYS, module, states, rng)
         counts = checkpoint.counts()
         description = {

@@ -1,5 +1,9 @@
 """The NumPy policy is the TensorFlow one that it was made of."""
 
+import ast
+import sys
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -75,3 +79,23 @@ def test_one_state_gives_one_action_and_a_seed_the_same_again(kind, tmp_path):
 def test_another_kind_is_refused():
     with pytest.raises(ValueError, match="kind 'tabular' is not known"):
         standalone.Policy.from_arrays({"kind": np.array("tabular")})
+
+
+def test_the_one_file_of_an_export_needs_numpy_alone_and_acts_the_same(tmp_path):
+    source = standalone.one_file()
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).partition(".")[0]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    assert imported - sys.stdlib_module_names == {"numpy"}
+    alone: dict[str, Any] = {}
+    exec(source, alone)
+    for kind in (*densities.ALL, *densities.NORMED):
+        _, policy = both(kind, 2, tmp_path)
+        same = alone["Policy"].load(tmp_path / "policy.npz")
+        action = policy.sample(states(), np.random.default_rng(0))
+        np.testing.assert_array_equal(same.sample(states(), np.random.default_rng(0)), action)
+        np.testing.assert_array_equal(same.mode(states()), policy.mode(states()))
+        log_probs = (each.log_prob(states(), action) for each in (same, policy))
+        np.testing.assert_array_equal(*log_probs)

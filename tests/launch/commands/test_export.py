@@ -24,7 +24,7 @@ OWN = "tests.launch.own_policy"
 ALONE = """
 import sys
 
-FORBIDDEN = {"agents", "environments", "launch", "tensorflow_probability", "sonnet", "acme"}
+FORBIDDEN = {"quinoa", "tensorflow_probability", "sonnet", "acme"}
 
 
 class Missing:

@@ -1,0 +1,171 @@
+"""A trained policy that needs only NumPy: this file, and `policy.npz` beside it.
+
+    import numpy as np
+    from policy import Policy
+
+    policy = Policy.load("policy.npz")
+    action = policy.mode(observation)
+    action = policy.sample(observation, np.random.default_rng(0))
+    log_prob = policy.log_prob(observation, action)
+
+Observations are float32, [O] or [B, O]; actions are float32 in [-1, 1], [A] or [B, A].
+`policy.json` lists the numbers of an observation in order, and the range of the environment's own
+actions that [-1, 1] is mapped to.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+Array = Any  # float32, of the shape in the docstring.
+
+# Beyond this |y|, float32 resolves tanh(y) too coarsely.
+_MAX_ATANH = 7.0
+
+
+class Policy(abc.ABC):
+    """A policy π(·|s)."""
+
+    _kinds: ClassVar[dict[str, Callable[[Mapping[str, Array]], Policy]]] = {}
+
+    def __init_subclass__(cls, kind: str = "") -> None:
+        """Has `from_arrays` make policies of this kind, if one is named, by the class."""
+        if kind:
+            Policy._kinds[kind] = cls
+
+    @staticmethod
+    def load(path: str | os.PathLike[str] = "policy.npz") -> Policy:
+        """Reads a policy from its file; nothing in it is unpickled."""
+        with np.load(path, allow_pickle=False) as file:
+            return Policy.from_arrays(dict(file))
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, Array]) -> Policy:
+        """Makes a policy from the arrays of its file.
+
+        Raises:
+            ValueError: this file does not know the policy's kind.
+        """
+        kind = str(arrays["kind"])
+        if kind not in Policy._kinds:
+            raise ValueError(f"A policy of kind {kind!r} is not known here.")
+        return Policy._kinds[kind](arrays)
+
+    def mode(self, observation: Array) -> Array:
+        """The deterministic action for each observation."""
+        states = _checked(observation)
+        return self._mode(np.atleast_2d(states)).reshape(*states.shape[:-1], -1)
+
+    def sample(self, observation: Array, rng: np.random.Generator) -> Array:
+        """Samples an action for each observation."""
+        states = _checked(observation)
+        if states.ndim == 1:
+            return self._sample(states[None], rng)[0]
+        return self._sample(states, rng)
+
+    def log_prob(self, observation: Array, action: Array) -> Array:
+        """Log π(a|s) in nats: of a density, or of a mass if the set of actions is finite."""
+        states = _checked(observation)
+        actions = np.atleast_2d(np.asarray(action, np.float32))
+        return self._log_prob(np.atleast_2d(states), actions).reshape(states.shape[:-1])
+
+    @abc.abstractmethod
+    def _mode(self, states: Array) -> Array:
+        """[B, O] → [B, A]."""
+
+    @abc.abstractmethod
+    def _sample(self, states: Array, rng: np.random.Generator) -> Array:
+        """[B, O] → [B, A]."""
+
+    @abc.abstractmethod
+    def _log_prob(self, states: Array, actions: Array) -> Array:
+        """[B, O], [B, A] → [B]."""
+
+
+def _checked(observation: Array) -> Array:
+    states = np.asarray(observation, np.float32)
+    if states.ndim not in (1, 2):
+        raise ValueError(f"Observations must be [O] or [B, O], not of shape {states.shape}.")
+    return states
+
+
+# Functions of every step: they write where they can into what they have made, and use no function
+# of NumPy that is written in Python, such as `split` and `clip`: at batch 1 that is half the time.
+
+
+def network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> Any:
+    """Makes the forward pass of the layers `NAME.i.w` and `.b`: [B, inputs] → [B, outputs]."""
+    activation = activation or (relu_of_layer_norm if arrays["layer_norm"] else relu)
+    count = sum(key.startswith(f"{name}.") and key.endswith(".w") for key in arrays)
+    layers = [(arrays[f"{name}.{i}.w"], arrays[f"{name}.{i}.b"]) for i in range(count)]
+
+    def forward(inputs: Array) -> Array:
+        for index, (weights, biases) in enumerate(layers):
+            outputs = inputs @ weights
+            outputs += biases
+            inputs = activation(outputs) if index < count - 1 else outputs
+        return inputs
+
+    return forward
+
+
+def halves(values: Array) -> tuple[Array, Array]:
+    """Splits the last axis in two."""
+    half = values.shape[-1] // 2
+    return values[..., :half], values[..., half:]
+
+
+def clipped(values: Array, low: float, high: float) -> Array:
+    """Within [low, high], as `np.clip`."""
+    return np.minimum(np.maximum(values, np.float32(low)), np.float32(high))
+
+
+def log_softmax(logits: Array) -> Array:
+    """Over the last axis."""
+    logits = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+    logits -= np.log(np.add.reduce(np.exp(logits), axis=-1, keepdims=True))
+    return logits
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0), written into x."""
+    return np.maximum(x, np.float32(0.0), out=x)
+
+
+def relu_of_layer_norm(x: Array) -> Array:
+    """max((x − mean) / deviation, 0) over the last axis, written into x."""
+    over_columns = np.float32(1.0 / x.shape[-1])
+    x -= np.add.reduce(x, axis=-1, keepdims=True) * over_columns
+    variances = np.add.reduce(np.square(x), axis=-1, keepdims=True) * over_columns
+    x /= np.sqrt(variances + np.float32(1e-5))
+    return relu(x)
+
+
+def elu(x: Array) -> Array:
+    """max(x, 0) + exp(min(x, 0)) − 1, written into x."""
+    negative = np.minimum(x, np.float32(0.0))
+    np.expm1(negative, out=negative)
+    np.maximum(x, np.float32(0.0), out=x)
+    x += negative
+    return x
+
+
+def squash(y: Array) -> Array:
+    """From R to the interval of actions."""
+    return np.tanh(clipped(y, -_MAX_ATANH, _MAX_ATANH))
+
+
+def unsquash(action: Array) -> Array:
+    """The inverse of `squash`, of actions clipped to what it can give."""
+    return np.arctanh(clipped(action, -math.tanh(_MAX_ATANH), math.tanh(_MAX_ATANH)))
+
+
+def log_slope(y: Array) -> Array:
+    """log(1 - tanh²(y)), without cancellation at large |y|."""
+    return np.float32(2.0) * (np.float32(math.log(2.0)) - y - np.logaddexp(np.float32(0.0), -2 * y))
