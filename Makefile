@@ -1,7 +1,7 @@
 # Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow test-cluster docs bench bench-peers chaos lint format clean
+.PHONY: help setup train test test-slow test-cluster docs bench bench-growth bench-peers chaos lint format clean
 
 # FAST=1: the short tests of what has changed, and no lint.
 override FAST := $(filter-out 0,$(FAST))
@@ -43,8 +43,11 @@ test-cluster: setup ## Run the tests that need a cluster: hosts made of namespac
 docs: setup ## Make build/docs: the pages and the API reference; a warning is an error
 	@$(RUN)/python scripts/build_docs.py
 
-bench: setup ## Measure this machine and what we make of it (about 10 minutes)
+bench: setup ## Measure this machine and what we make of it (about 8 minutes)
 	@$(RUN)/python -m benchmarks
+
+bench-growth: setup ## Measure how it grows: curves by cores, batches, actors, what is stored (about 5 minutes)
+	@$(RUN)/python -m benchmarks --only=growth --out=runs/benchmarks-growth
 
 bench-peers: setup ## Measure Acme, Stable-Baselines3, SBX, CleanRL and LeanRL beside ours (about 35 minutes)
 	@PYTHON310='$(or $(PYTHON310),$(PYTHON))' PYTHON311='$(PYTHON311)' scripts/peers.sh

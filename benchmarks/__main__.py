@@ -9,14 +9,14 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from benchmarks import report
+from benchmarks import progress, report
 from benchmarks.measure import BenchmarkError, Comparison
 from quinoa.launch.machine import process_environment, termination
 
 # In the order in which they run.
 _OURS = ("actor", "replay", "learner", "scaling")
 # Those that are run only where they are named.
-_APART = ("gateway",)
+_APART = ("growth", "gateway")
 _PEERS = ("against_acme", "against_libraries")
 _ALL = (*_OURS, *_APART, *_PEERS)
 
@@ -39,20 +39,20 @@ def _main(arguments: list[str]) -> int:
         Path(_OUT.value).mkdir(parents=True, exist_ok=True)
         if set(_PEERS) & set(_ONLY.value):
             importlib.import_module("benchmarks.peers").require()
-        for name in _ONLY.value:
-            for comparison in importlib.import_module(f"benchmarks.{name}").run():
-                comparisons.append(comparison)
-                # The head of the table comes with its first row.
-                lines = report.table([comparison]).splitlines()
-                print("\n".join(lines if len(comparisons) == 1 else lines[2:]), flush=True)
+        parts = [part for name in _ONLY.value for part in progress.parts_of(name)]
+        for comparison in progress.run_all(parts):
+            comparisons.append(comparison)
+            # The head of the table comes with its first row.
+            lines = report.table([comparison]).splitlines()
+            print("\n".join(lines if len(comparisons) == 1 else lines[2:]), flush=True)
     except (BenchmarkError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     finally:
         if comparisons:
             command = f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip()
-            report.write(comparisons, Path(_OUT.value), command)
-            print(f"Written to {_OUT.value}: results.md, results.json, results.png")
+            written = report.write(comparisons, Path(_OUT.value), command)
+            print(f"Written to {_OUT.value}: {', '.join(written)}")
     return 0
 
 

@@ -84,6 +84,30 @@ def flop_of_a_step(task: str, agent: str, settings: dict[str, Any]) -> int:
     return sum(product.flops for product in products(learner, batch))
 
 
+def beside_its_products(
+    learner: Learner, superbatch: Transition
+) -> tuple[Callable[[], int], Callable[[], int]]:
+    """Two sides: the learner's graph on a superbatch in memory, and the graph's products alone.
+
+    Each does a gradient step's work for each batch of the superbatch, in one graph call, and
+    returns how many those are. Both have been called, so that nothing is left to trace.
+    """
+    count = len(superbatch.reward)
+    alone = repeated(products(learner, tf.nest.map_structure(lambda x: x[0], superbatch)))
+
+    def graph() -> int:
+        float(next(iter(learner.step(superbatch).values())))
+        return count
+
+    def its_products() -> int:
+        float(alone(count))
+        return count
+
+    for side in (graph, its_products):
+        side()
+    return graph, its_products
+
+
 def repeated(products: list[Product]) -> Callable[[int], tf.Tensor]:
     """A function that does the products, and nothing else, so many times in one graph call."""
     # Variables are read anew in every round, so that no round can be optimised away.

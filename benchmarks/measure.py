@@ -10,11 +10,26 @@ import dataclasses
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 
 class BenchmarkError(RuntimeError):
     """Something could not be measured; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """Where a comparison lies on a curve that shows how the system grows.
+
+    Attributes:
+        curve: the curve's name, which all of its points share.
+        axis: what is varied, with its unit if it has one.
+        value: of that.
+    """
+
+    curve: str
+    axis: str
+    value: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +47,7 @@ class Comparison:
         goal_is_absolute: then the goal is the least of ours instead, in its unit.
         lower_is_better: then the ratio is the reference over ours.
         note: anything a reader of the table must know.
+        point: which point of a curve it is, or None where it is of none.
     """
 
     benchmark: str
@@ -44,6 +60,7 @@ class Comparison:
     goal_is_absolute: bool = False
     lower_is_better: bool = False
     note: str = ""
+    point: Point | None = None
 
     def __post_init__(self) -> None:
         if not self.ours or len(self.ours) != len(self.reference):
@@ -81,14 +98,19 @@ def in_turns(sides: Sequence[Callable[[], float]], rounds: int) -> tuple[tuple[f
         For each side, what it returned in each round.
     """
     results: list[list[float]] = [[] for _ in sides]
-    for index in range(rounds):
-        order = range(len(sides)) if index % 2 == 0 else reversed(range(len(sides)))
-        for side in order:
-            result = sides[side]()
-            if not result > 0:
-                raise BenchmarkError(f"Side {side + 1} did nothing in round {index + 1}.")
-            results[side].append(result)
+    for index, side in turns(len(sides), rounds):
+        result = sides[side]()
+        if not result > 0:
+            raise BenchmarkError(f"Side {side + 1} did nothing in round {index + 1}.")
+        results[side].append(result)
     return tuple(tuple(result) for result in results)
+
+
+def turns(num_sides: int, rounds: int) -> Iterator[tuple[int, int]]:
+    """The number of the round and of the side, turn by turn, in the order of `in_turns`."""
+    for index in range(rounds):
+        order = range(num_sides) if index % 2 == 0 else reversed(range(num_sides))
+        yield from ((index, side) for side in order)
 
 
 def announced(name: str, side: Callable[[], float]) -> Callable[[], float]:

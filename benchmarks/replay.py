@@ -35,7 +35,9 @@ def run() -> Iterator[Comparison]:
         stage.Stage("benchmarks.replay_server:serve", settings, network=network) as server,
     ):
         ours, array = stage.call(
-            "benchmarks.replay:take_turns", {"address": server.answer()}, network=network
+            "benchmarks.replay:take_turns",
+            {"address": server.answer(), "segment_length": settings["segment_length"]},
+            network=network,
         )
     yield Comparison(
         "replay",
@@ -49,9 +51,12 @@ def run() -> Iterator[Comparison]:
     )
 
 
-def take_turns(address: str) -> tuple[tuple[float, ...], ...]:
+def take_turns(
+    address: str, segment_length: int, *, seconds: float | None = None, rounds: int = _ROUNDS
+) -> tuple[tuple[float, ...], ...]:
     """A stage: transitions per second, by rounds, out of Reverb and out of an array."""
-    layout, config = RowLayout(spec_of(TASK)), config_of(_AGENT)
+    seconds = _SECONDS if seconds is None else seconds
+    layout, config = RowLayout(spec_of(TASK)), config_of(_AGENT, segment_length=segment_length)
     count = _STEPS_PER_CALL * config.batch_size
     superbatches = replay.superbatches(address, config, layout, steps_per_call=_STEPS_PER_CALL)
     random = np.random.default_rng(0)
@@ -67,11 +72,11 @@ def take_turns(address: str) -> tuple[tuple[float, ...], ...]:
         return count
 
     sides: tuple[Callable[[], float], ...] = (
-        lambda: measure.rate(from_reverb, _SECONDS),
-        lambda: measure.rate(from_array, _SECONDS),
+        lambda: measure.rate(from_reverb, seconds),
+        lambda: measure.rate(from_array, seconds),
     )
     for side in sides:  # Warms up.
         side()
-    results = measure.in_turns(sides, _ROUNDS)
+    results = measure.in_turns(sides, rounds)
     superbatches.close()
     return results

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 import reverb
 
+from benchmarks.measure import BenchmarkError
 from benchmarks.setting import config_of, spec_of
+from quinoa.agents.protocol import OffPolicyConfig
 from quinoa.agents.replay import SegmentWriter, make_table
 from quinoa.agents.rows import RowLayout
 
 # Streams whose random transitions fill the table.
 _NUM_STREAMS = 100
+# For the server to take the last of them.
+_PATIENCE_S = 60.0
 
 
 def serve(task: str, agent: str, segment_length: int, num_transitions: int = 0) -> Iterator[str]:
@@ -34,13 +38,21 @@ def serve(task: str, agent: str, segment_length: int, num_transitions: int = 0) 
     server = reverb.Server([table])
     address = f"localhost:{server.port}"
     if num_transitions:
-        writer = SegmentWriter(address, _NUM_STREAMS, config, layout)
-        random = np.random.default_rng(0)
-        for _ in range(num_transitions // _NUM_STREAMS):
-            rows = random.standard_normal((_NUM_STREAMS, layout.width)).astype(np.float32)
-            transitions = layout.unpack(rows)
-            np.clip(transitions.action, -1.0, 1.0, out=transitions.action)
-            transitions.discount[:] = 1.0
-            writer.append(transitions)
-        writer.close()
+        fill(address, config, layout, num_transitions)
     yield address
+
+
+def fill(address: str, config: OffPolicyConfig, layout: RowLayout, num_transitions: int) -> int:
+    """Writes so many random transitions, or up to 99 fewer, to a server's table; says how many."""
+    writer = SegmentWriter(address, _NUM_STREAMS, config, layout)
+    random = np.random.default_rng(0)
+    appends = num_transitions // _NUM_STREAMS
+    for _ in range(appends):
+        rows = random.standard_normal((_NUM_STREAMS, layout.width)).astype(np.float32)
+        transitions = layout.unpack(rows)
+        np.clip(transitions.action, -1.0, 1.0, out=transitions.action)
+        transitions.discount[:] = 1.0
+        writer.append(transitions)
+    if not writer.close(_PATIENCE_S):
+        raise BenchmarkError(f"Replay did not take {num_transitions} transitions.")
+    return appends * _NUM_STREAMS

@@ -1,4 +1,4 @@
-"""Comparisons as a table to read, as JSON and as a picture."""
+"""Comparisons as a table to read, as JSON and as pictures."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import machine, pictures
 from benchmarks.measure import Comparison
 
-# Whether a goal is met: Okabe and Ito's green and vermilion, which all people can tell apart.
-_COLOURS = {True: "#009E73", False: "#D55E00", None: "#999999"}
 _COLUMNS = ("benchmark", "case", "ours", "reference", "ratio", "goal")
 
 
@@ -23,13 +21,18 @@ def table(comparisons: Sequence[Comparison]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def write(comparisons: Sequence[Comparison], folder: Path, command: str) -> None:
-    """Writes results.md, results.json and results.png.
+def write(comparisons: Sequence[Comparison], folder: Path, command: str) -> Sequence[str]:
+    """Writes results.md, results.json, and pictures.
+
+    Points of curves are drawn in growth.png, a panel for each curve, and all else in results.png.
 
     Args:
         comparisons: what was measured.
         folder: where to; made if it is not there.
         command: what measured it.
+
+    Returns:
+        The files' names.
     """
     folder.mkdir(parents=True, exist_ok=True)
     described = machine.describe()
@@ -43,7 +46,15 @@ def write(comparisons: Sequence[Comparison], folder: Path, command: str) -> None
         ],
     }
     (folder / "results.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    _draw(comparisons, folder / "results.png")
+    written = ["results.md", "results.json"]
+    for name, draw, drawn in (
+        ("results.png", pictures.bars, [c for c in comparisons if c.point is None]),
+        ("growth.png", pictures.curves, [c for c in comparisons if c.point is not None]),
+    ):
+        if drawn:
+            draw(drawn, folder / name)
+            written.append(name)
+    return written
 
 
 def _row(comparison: Comparison) -> tuple[str, ...]:
@@ -75,30 +86,3 @@ def _rounded(value: float) -> str:
         return "0"
     digits = max(2 - math.floor(math.log10(abs(value))), 0)
     return f"{value:,.{digits}f}"
-
-
-def _draw(comparisons: Sequence[Comparison], path: Path) -> None:
-    """Draws the ratios as bars, with their range, and the goals."""
-    from matplotlib import pyplot as plt
-    from matplotlib import ticker
-
-    figure, axes = plt.subplots(figsize=(9, 0.6 + 0.42 * len(comparisons)), layout="constrained")
-    for position, comparison in enumerate(comparisons):
-        low, high = min(comparison.ratios), max(comparison.ratios)
-        color = _COLOURS[comparison.holds]
-        axes.barh(position, comparison.ratio, color=color, alpha=0.75)
-        axes.plot([low, high], [position, position], color="black", linewidth=1)
-        if comparison.goal is not None and not comparison.goal_is_absolute:
-            axes.plot([comparison.goal] * 2, [position - 0.4, position + 0.4], color="black")
-    labels = [f"{c.benchmark}: {c.case}\n/ {c.reference_name}" for c in comparisons]
-    axes.set_yticks(range(len(comparisons)), labels, fontsize=7)
-    axes.tick_params(axis="x", labelsize=8)
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.set_xlabel("times better than the reference (line: range over the rounds; tick: the goal)")
-    axes.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)

@@ -5,6 +5,9 @@
 A stage is a function `package.module:name` that takes JSON-able keyword arguments and either
 returns a JSON-able value or, where it is a service, yields one and runs on until it is stopped.
 Stages that talk to one another do so in a private network, where the kernel allows one.
+
+A service that yields more than once runs on to its next `yield` each time it is asked to. So
+several can take turns: between its turns a stage waits.
 """
 
 from __future__ import annotations
@@ -71,7 +74,7 @@ class Stage:
                 os.environ, threads=threads, gpu=False, one_heap=one_heap
             ),
             pass_fds=network,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -82,6 +85,15 @@ class Stage:
     def process_id(self) -> int:
         """The number of its process."""
         return self._process.pid
+
+    def ask(self) -> Any:
+        """Has a service run on to its next `yield`; waits for what that gives, as `answer` does."""
+        assert self._process.stdin is not None
+        # One that has ended says why in its output.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        return self.answer()
 
     def answer(self) -> Any:
         """Waits for what it returns or yields.
@@ -110,8 +122,10 @@ class Stage:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
 
     def __enter__(self) -> Stage:
         return self
@@ -154,9 +168,15 @@ def _main(function: str, arguments: str, cores: str, network: str, parent_id: st
     module, _, name = function.partition(":")
     result = getattr(importlib.import_module(module), name)(**json.loads(arguments))
     is_service = inspect.isgenerator(result)
-    print("\n" + _ANSWER + json.dumps(next(result) if is_service else result), flush=True)
+    _say(next(result) if is_service else result)
     if is_service:
+        for _ in sys.stdin:
+            _say(next(result))
         threading.Event().wait()
+
+
+def _say(answer: Any) -> None:
+    print("\n" + _ANSWER + json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

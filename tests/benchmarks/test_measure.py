@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from benchmarks.measure import BenchmarkError, Comparison, in_turns, rate
+from benchmarks.measure import BenchmarkError, Comparison, in_turns, rate, turns
 
 
 def comparison(ours=(4.0, 9.0, 6.0), reference=(2.0, 3.0, 1.0), **changes):
@@ -40,6 +40,10 @@ def test_sides_take_turns_and_neither_is_always_first():
     first, second = in_turns([lambda: next(numbers), lambda: next(numbers)], 3)
     assert first == (1, 4, 5)
     assert second == (2, 3, 6)
+
+
+def test_turns_are_numbered_by_round_and_side():
+    assert list(turns(2, 2)) == [(0, 0), (0, 1), (1, 1), (1, 0)]
 
 
 def test_a_side_that_does_nothing_is_an_error_and_no_figure():

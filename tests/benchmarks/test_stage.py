@@ -19,6 +19,10 @@ def serve():
     yield "ready"
 
 
+def count():
+    yield from range(3)
+
+
 def fail():
     raise ZeroDivisionError("for a reason")
 
@@ -40,6 +44,19 @@ def test_a_service_runs_until_it_is_closed():
         time.sleep(0.1)
         assert process.is_running()
     assert not process.is_running()
+
+
+def test_services_take_turns():
+    with stage.Stage(f"{HERE}:count", {}) as one, stage.Stage(f"{HERE}:count", {}) as other:
+        assert [one.answer(), other.answer(), one.ask(), one.ask(), other.ask()] == [0, 0, 1, 2, 1]
+
+
+def test_a_service_that_is_asked_for_more_than_it_has_says_so():
+    with stage.Stage(f"{HERE}:count", {}) as service:
+        assert [service.answer(), service.ask(), service.ask()] == [0, 1, 2]
+        for _ in range(2):
+            with pytest.raises(stage.StageError, match="ended with status 1"):
+                service.ask()
 
 
 def test_a_stage_that_fails_says_why():

@@ -36,7 +36,7 @@ def test_an_actor_takes_turns_with_one_bare_environment_and_with_as_many(agent, 
 def test_replay_takes_turns_with_an_array(monkeypatch):
     monkeypatch.setattr(replay, "_SECONDS", 0.1)
     with served("iq", num_transitions=5000) as address:
-        ours, array = replay.take_turns(address)
+        ours, array = replay.take_turns(address, config_of("iq").segment_length)
     assert len(ours) == len(array) == replay._ROUNDS
 
 
@@ -45,9 +45,13 @@ def test_a_learner_takes_turns_with_its_graph_and_its_products(monkeypatch):
     monkeypatch.setattr(learner, "_SECONDS", 1.0)
     monkeypatch.setattr(learner, "_WARM_UP_S", 0.5)
     with served("iq", num_transitions=5000) as address:
-        whole, graph, limit, waiting = learner.take_turns(TASK, "iq", address)
-    assert len(whole) == len(graph) == len(limit) == learner._ROUNDS
-    assert 0.0 <= waiting < 1.0
+        rounds = learner.rounds(TASK, "iq", address)
+        assert next(rounds) is None
+        for _ in range(2):
+            done = next(rounds)
+            assert min(done.whole, done.graph, done.products) > 0.0
+            assert 0.0 <= done.waiting < 1.0
+        rounds.close()
 
 
 @pytest.mark.slow
@@ -55,6 +59,8 @@ def test_a_run_is_watched_from_outside(monkeypatch):
     monkeypatch.setattr(scaling, "_NUM_ACTORS", (1,))
     monkeypatch.setattr(scaling, "_SETTLE_S", 1.0)
     monkeypatch.setattr(scaling, "_SECONDS", 3.0)
-    (comparison,) = scaling.run()
+    (part,) = scaling.parts()
+    (comparison,) = part.run()
     (speed,) = comparison.ours
+    assert comparison.reference == comparison.ours
     assert 0.5 / STEP_S < speed <= 1.05 / STEP_S
