@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 from collections.abc import Callable, Mapping
@@ -72,8 +73,8 @@ class Learner(snt.Module):
         if jit_compile is None:
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         self._jit_compile = jit_compile
-        # Traced at the first step, which has the shapes of a batch.
-        self._fused_steps: Callable[[Transition], Mapping[str, tf.Tensor]] | None = None
+        # Traced at the first step, or by `prepare`, which have the shapes of a batch.
+        self._fused_steps: Callable[[tf.Tensor, Transition], Mapping[str, tf.Tensor]] | None = None
         self._groups = list(self.agent.parameter_groups())
         parameter_groups.check(self._groups)
         self._optimizers = [group.optimizer.make(group.learning_rate) for group in self._groups]
@@ -112,6 +113,24 @@ class Learner(snt.Module):
         """The number of gradient steps that this object has skipped, whatever it restored."""
         return int(self._skipped.numpy())
 
+    def prepare(self, superbatch: Transition) -> None:
+        """Traces and optimises the graph of `step`, which the first step would do otherwise.
+
+        Nothing that is learned or remembered moves, so what is learned is the same bit for bit.
+
+        Args:
+            superbatch: of the shapes and types of those that are to come; the values do not matter.
+
+        Raises:
+            Exception: whatever the agent raises in tracing.
+        """
+        superbatch = tf.nest.map_structure(tf.convert_to_tensor, superbatch)
+        steps = self._traced(superbatch)
+        # TensorFlow optimises a graph at its first call, which may compute metrics of values that
+        # no environment gives: an agent's own check of those must not end a run.
+        with contextlib.suppress(tf.errors.OpError):
+            steps(tf.constant(0), superbatch)
+
     def step(self, superbatch: Transition) -> Mapping[str, tf.Tensor]:
         """Does K gradient steps.
 
@@ -136,18 +155,29 @@ class Learner(snt.Module):
             self.agent.initialize(tf.nest.map_structure(lambda x: x[0], superbatch))
             self._initialized.assign(True)
             self._is_initialized = True
+        num_steps = superbatch.reward.shape[0]
+        return self._traced(superbatch)(tf.constant(num_steps), superbatch)
+
+    def _traced(
+        self, superbatch: Transition
+    ) -> Callable[[tf.Tensor, Transition], Mapping[str, tf.Tensor]]:
         if self._fused_steps is None:
             # One graph for every K.
             batches = tf.nest.map_structure(
                 lambda field: tf.TensorSpec([None, *field.shape[1:]], field.dtype), superbatch
             )
             self._fused_steps = graphs.trace(
-                self._steps_and_metrics, batches, jit_compile=self._jit_compile
+                self._steps_and_metrics,
+                tf.TensorSpec([], tf.int32),
+                batches,
+                jit_compile=self._jit_compile,
             )
-        return self._fused_steps(superbatch)
+        return self._fused_steps
 
-    def _steps_and_metrics(self, superbatch: Transition) -> dict[str, tf.Tensor]:
-        num_steps = tf.shape(superbatch.reward)[0]
+    def _steps_and_metrics(
+        self, num_steps: tf.Tensor, superbatch: Transition
+    ) -> dict[str, tf.Tensor]:
+        """Does so many of the superbatch's gradient steps, or none; see `step` and `prepare`."""
         names = parameter_groups.loss_names(self._groups)
 
         def step(
@@ -159,7 +189,7 @@ class Learner(snt.Module):
             num_good += tf.cast(is_good, tf.int32)
             return k + 1, totals, num_good, tf.where(is_good, k, last_good)
 
-        none_done = (0, tf.zeros([2, len(names)]), 0, num_steps - 1)
+        none_done = (0, tf.zeros([2, len(names)]), 0, tf.maximum(num_steps - 1, 0))
         _, totals, num_good, last_good = tf.while_loop(lambda k, *_: k < num_steps, step, none_done)
         self._skipped.assign_add(tf.cast(num_steps - num_good, tf.int64))
         means = totals / tf.cast(num_good, tf.float32)

@@ -180,6 +180,14 @@ class Source(abc.ABC):
             ValueError: the server's table is made for another environment or configuration.
         """
 
+    def blank(self) -> Transition | None:
+        """A superbatch of zeros, of the shapes and types of those that `superbatches` draws.
+
+        With it the learner traces its graph while the first transitions are gathered. None has it
+        wait for the first superbatch.
+        """
+        return None
+
     @abc.abstractmethod
     def memory(self, seed: int) -> Memory:
         """A source in this process, without a server.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import iq, learner_checkpoint, protocol, quinoa, sac
+from quinoa.agents import graphs, iq, learner_checkpoint, protocol, quinoa, sac
 from quinoa.agents.learner import Learner
 from quinoa.agents.learner_checkpoint import CheckpointError
 from quinoa.agents.policies import TanhGaussianPolicy
@@ -108,6 +108,34 @@ def test_one_program_of_xla_does_steps_that_draw_actions_to_within_what_is_drawn
 def assert_different(one, other):
     pairs = zip(state(one), state(other), strict=True)
     assert any(np.any(mine != theirs) for (_, mine), (_, theirs) in pairs)
+
+
+class TestPrepare:
+    @EVERY
+    def test_changes_nothing_of_what_is_learned_to_the_last_bit(self, name):
+        prepared, other = make(name), make(name)
+        before = state(prepared)
+        prepared.prepare(tf.nest.map_structure(np.zeros_like, superbatch(K)))
+        for (variable, old), (_, new) in zip(before, state(prepared), strict=True):
+            np.testing.assert_array_equal(old, new, err_msg=variable)
+        metrics = prepared.step(superbatch(K)), other.step(superbatch(K))
+        assert_same(prepared, other)
+        for metric, value in metrics[1].items():
+            np.testing.assert_array_equal(metrics[0][metric], value, err_msg=metric)
+        assert prepared.steps == K
+        assert not prepared.skipped_steps
+
+    def test_does_what_the_first_step_would_do(self, monkeypatch):
+        agent_class, config = AGENTS["iq"]
+        one = Learner(agent_class, config, make_spec(), 0)
+        one.prepare(superbatch(K))
+
+        def trace(*_, **__):
+            raise AssertionError("traced again")
+
+        monkeypatch.setattr(graphs, "trace", trace)
+        one.step(superbatch(K))
+        assert one.steps == K
 
 
 class TestFusedSteps:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.agents.replay.memory import MemoryReplay
 from quinoa.agents.replay.writer import SegmentWriter
@@ -76,6 +78,12 @@ class UniformReplay(Source):
             steps_per_call=self.steps_per_call,
             should_stop=should_stop,
         )
+
+    def blank(self) -> Transition:
+        """See the base class."""
+        shape = self.steps_per_call, self._config.batch_size, self.layout.width
+        blank: Transition = self.layout.unpack(np.zeros(shape, np.float32))
+        return blank
 
     def memory(self, seed: int) -> MemoryReplay:
         """See the base class."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from quinoa.agents.config import OnPolicyConfig
 from quinoa.agents.rollouts.memory import RolloutMemory
 from quinoa.agents.rollouts.writer import RolloutWriter, SynchronizedParameters
@@ -95,6 +97,13 @@ class Rollouts(Source):
             fingerprint=fingerprint,
             should_stop=should_stop,
         )
+
+    def blank(self) -> Transition:
+        """See the base class."""
+        segments = self._config.batch_size // self.segment_length
+        shape = 1, segments, self.segment_length, self.layout.width
+        blank: Transition = self.layout.unpack(np.zeros(shape, np.float32))
+        return blank
 
     def memory(self, seed: int) -> RolloutMemory:
         """See the base class; nothing is drawn at random."""

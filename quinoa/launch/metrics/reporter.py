@@ -225,12 +225,8 @@ class BackgroundReporter(Reporter):
 
     def _run(self) -> None:
         last_answer = time.monotonic()
-        while True:
-            wanted_s = 0.0 if self._answer is None else self._answer.period_s
-            self._due.wait(max(self._period_s, wanted_s))
-            self._due.clear()
-            if self._is_closed:
-                return
+        # The first one at once: an actor waits for the answer before it begins.
+        while not self._is_closed:
             try:
                 self.send()
                 last_answer = time.monotonic()
@@ -238,3 +234,6 @@ class BackgroundReporter(Reporter):
                 if time.monotonic() - last_answer > self._patience_s:
                     self._error = error
                     return
+            wanted_s = 0.0 if self._answer is None else self._answer.period_s
+            self._due.wait(max(self._period_s, wanted_s))
+            self._due.clear()

@@ -100,6 +100,9 @@ class LearnerNode:
                 learning.publish_last()
                 return self._stop_event.is_set()
 
+            # While the first transitions are gathered, or a server is not up yet.
+            if not self._stop_event.is_set() and (blank := source.blank()) is not None:
+                learner.prepare(blank)
             superbatches = self._replay.drawn(
                 lambda address, ends: source.superbatches(
                     address,

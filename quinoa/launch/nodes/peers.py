@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from quinoa.launch.nodes.addresses import Addresses, AddressesFor, MoveWatch
+from quinoa.launch.nodes.listening import wait_until_listening
 from quinoa.launch.nodes.topology import KINDS
 from quinoa.launch.run.reports import Answer, Report, Send
 from quinoa.launch.run.roles import Role
@@ -128,6 +129,7 @@ class RemoteMethod(Generic[_Arguments, _Answer]):
         """Calls it.
 
         Raises:
+            ConnectionError: nothing listens in time.
             Exception: of Courier's own types, where the method raises, or nothing answers in time.
             LookupError, OSError: see `Addresses.address_of`.
         """
@@ -146,10 +148,14 @@ class RemoteMethod(Generic[_Arguments, _Answer]):
         import courier
 
         with self._lock:
+            if self._client is not None:
+                return self._client
+        address = self._addresses.address_of(self._role)
+        # No lock meanwhile: another thread may be calling by an earlier client.
+        wait_until_listening(address, self._timeout_s)
+        with self._lock:
             if self._client is None:
-                self._client = courier.Client(
-                    self._addresses.address_of(self._role), call_timeout=self._timeout_s
-                )
+                self._client = courier.Client(address, call_timeout=self._timeout_s)
             return self._client
 
 

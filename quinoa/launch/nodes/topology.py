@@ -16,7 +16,6 @@ class NodeKind:
         role: what these nodes do.
         calls: the roles whose services they call.
         ends_run: whether these nodes end by themselves, and the run is over when all of them have.
-        is_forked: whether their processes are forked from a warm parent, where there is one.
         uses_tensorflow: whether all of their processes import TensorFlow. Those that act do where
             the policy has no NumPy form.
         stop_grace_s: seconds from being told to stop until they are killed.
@@ -27,7 +26,6 @@ class NodeKind:
     role: Role
     calls: tuple[Role, ...] = ()
     ends_run: bool = False
-    is_forked: bool = True
     uses_tensorflow: bool = True
     stop_grace_s: float = 5.0
     nice: int = 0
@@ -40,7 +38,7 @@ KINDS: Mapping[Role, NodeKind] = {
     kind.role: kind
     for kind in (
         NodeKind(Role.REPLAY, stop_grace_s=60.0),
-        NodeKind(Role.COUNTER, is_forked=False, uses_tensorflow=False, stop_grace_s=3.0),
+        NodeKind(Role.COUNTER, uses_tensorflow=False, stop_grace_s=3.0),
         NodeKind(Role.LEARNER, calls=(Role.REPLAY, Role.COUNTER), stop_grace_s=60.0),
         NodeKind(
             Role.ACTOR,

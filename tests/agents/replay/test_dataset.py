@@ -11,6 +11,7 @@ from quinoa.agents.protocol import OffPolicyConfig
 from quinoa.agents.replay import (
     TABLE,
     SegmentWriter,
+    UniformReplay,
     dataset,
     make_table,
     server,
@@ -85,6 +86,11 @@ def test_tensors_have_static_shapes():
         (2, 8),
     ]
     assert [field.dtype for field in fields] == [tf.float32] * 5 + [tf.bool]
+    # With which a learner prepares itself.
+    blank = tf.nest.flatten(UniformReplay(config, LAYOUT, steps_per_call=2).blank())
+    assert [(field.shape, field.dtype) for field in blank] == [
+        (field.shape, field.dtype) for field in fields
+    ]
 
 
 def test_padding_is_never_drawn():

@@ -76,6 +76,8 @@ def learned(address, published, versions, *, first=0.0):
         published.publish(version, parameters)
         batch = next(drawing)
         assert batch.reward.shape == (1, 8, 2)
+        for field, blank in zip(batch[:-1], SOURCE.blank()[:-1], strict=True):
+            assert (field.shape, field.dtype) == (blank.shape, blank.dtype)
         found.append(assert_numbered(batch, SPEC)[0])
     drawing.close()
     return found

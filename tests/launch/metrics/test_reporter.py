@@ -58,6 +58,12 @@ def test_reports_in_the_background_and_hears_when_to_stop(counter):
     reporter.close()
 
 
+def test_the_first_report_is_sent_at_once(counter):
+    reporter = BackgroundReporter(counter.report, "actor", period_s=1e6)
+    assert wait_until(lambda: reporter.wait_for_answer(lambda: True), timeout_s=5)
+    reporter.close()
+
+
 def test_what_is_left_is_sent_at_the_end(counter):
     reporter = BackgroundReporter(counter.report, "actor", period_s=1e6)
     reporter.add(8)

@@ -16,7 +16,7 @@ from quinoa.launch.nodes.learner import LearnerNode
 from quinoa.launch.nodes.peers import ReplayPeer
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
-from tests.launch.helpers import experiment
+from tests.launch.helpers import experiment, wait_until
 
 
 @contextlib.contextmanager
@@ -52,6 +52,16 @@ def test_parameters_that_diverged_are_not_published(node, value):
     version, after = node.get_parameters(-1)
     assert version == 0
     np.testing.assert_array_equal(before, after)
+
+
+def test_the_graph_of_a_step_is_traced_before_there_are_data(node):
+    node._stop_event.clear()
+    running = threading.Thread(target=node.run)
+    running.start()
+    assert wait_until(lambda: node._learner._fused_steps is not None, 60)
+    node._stop_event.set()
+    running.join()
+    assert node._learner.steps == 0
 
 
 def test_what_diverged_is_not_saved_and_ends_the_node(node, counter, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import functools
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import courier
 import numpy as np
+import portpicker
 import pytest
 import reverb
 
@@ -21,6 +23,7 @@ from quinoa.agents.rows import RowLayout
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.metrics.reporter import BackgroundReporter
 from quinoa.launch.nodes import addresses as addresses_module
+from quinoa.launch.nodes.addresses import FixedAddresses
 from quinoa.launch.nodes.peers import Peers, RemoteMethod, ReplayPeer, ServiceMovedError
 from quinoa.launch.run import events
 from quinoa.launch.run.budget import Budget
@@ -48,6 +51,31 @@ def serving(addresses: MovingAddresses, role: Role, **methods: Any) -> Iterator[
     finally:
         server.Stop()
         server.Join()
+
+
+def test_a_client_is_made_once_its_server_listens(monkeypatch):
+    # One that is made before tries again a second later, however soon the server starts.
+    port = portpicker.pick_unused_port()
+    made = threading.Event()
+    client_class = courier.Client
+
+    def client(*args: Any, **kwargs: Any) -> courier.Client:
+        made.set()
+        return client_class(*args, **kwargs)
+
+    monkeypatch.setattr(courier, "Client", client)
+    call: RemoteMethod[[int], int]
+    call = RemoteMethod(FixedAddresses({Role.LEARNER: f"localhost:{port}"}), Role.LEARNER, "double")
+    with concurrent.futures.ThreadPoolExecutor(1) as calling:
+        answer = calling.submit(call, 3)
+        assert not made.wait(0.1)
+        server = courier.Server(port=port)
+        server.Bind("double", lambda number: 2 * number)
+        server.Start()
+        assert answer.result() == 6
+    server.Stop()
+    server.Join()
+    portpicker.return_port(port)
 
 
 def test_a_courier_server_that_moves_is_found_again():

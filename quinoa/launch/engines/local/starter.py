@@ -33,7 +33,7 @@ class Starter:
         logs: the folder of their logs, an absolute path.
         network: what `private_network.join` takes; empty for the network of this process.
         parameters: `SharedMemory.descriptor`, which actors share.
-        warm: what processes that use TensorFlow are forked from.
+        warm: what processes are forked from.
         give_up: whether a process is to be executed rather than wait for the warm parent.
         on_loss: called once with a line for the run's events, if the warm parent is lost.
     """
@@ -51,7 +51,7 @@ class Starter:
 
     def is_forked(self, executable: NodeExecutable) -> bool:
         """Whether the process of a node is forked, unless the warm parent is lost."""
-        return KINDS[executable.role].is_forked and self.warm.can_run(self._environment(executable))
+        return self.warm.can_run(self._environment(executable))
 
     def start(
         self, executable: NodeExecutable, own: Mapping[str, str] = MappingProxyType({})

@@ -74,7 +74,7 @@ def _import() -> None:
 
     from quinoa.agents import registry
     from quinoa.launch import program  # noqa: F401
-    from quinoa.launch.nodes import actor, evaluator, replay  # noqa: F401
+    from quinoa.launch.nodes import actor, counter, evaluator, learner, replay  # noqa: F401
 
     for name, _ in registry.names():
         registry.load(name)

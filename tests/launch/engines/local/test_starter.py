@@ -65,10 +65,9 @@ def run(starter, tmp_path) -> Iterator[Callable[..., LocalProcess]]:
         yield run
 
 
-def test_those_that_use_tensorflow_as_the_warm_parent_does_are_forked(starter, tmp_path):
+def test_all_are_forked(starter, tmp_path):
     forked = {role for role in KINDS if starter.is_forked(NodeExecutable(role, 0, tmp_path))}
-    # The counter imports no TensorFlow.
-    assert forked == set(KINDS) - {Role.COUNTER}
+    assert forked == set(KINDS)
 
 
 def test_nodes_are_executed_once_the_warm_parent_is_lost_and_that_is_told_once(starter, run, notes):
