@@ -43,7 +43,7 @@ test-cluster: setup ## Run the tests that need a cluster: hosts made of namespac
 docs: setup ## Make build/docs: the pages and the API reference; a warning is an error
 	@$(RUN)/python scripts/build_docs.py
 
-bench: setup ## Measure this machine and what we make of it (about 8 minutes)
+bench: setup ## Measure this machine and what we make of it (about 10 minutes)
 	@$(RUN)/python -m benchmarks
 
 bench-growth: setup ## Measure how it grows: curves by cores, batches, actors, what is stored (about 5 minutes)

@@ -14,7 +14,7 @@ from benchmarks.measure import BenchmarkError, Comparison
 from quinoa.launch.machine import process_environment, termination
 
 # In the order in which they run.
-_OURS = ("actor", "replay", "learner", "scaling")
+_OURS = ("start", "actor", "replay", "learner", "scaling")
 # Those that are run only where they are named.
 _APART = ("growth", "gateway")
 _PEERS = ("against_acme", "against_libraries")

@@ -44,7 +44,8 @@ class Comparison:
         reference_name: what the reference is.
         reference: one number a round, as many as of ours.
         goal: the least ratio wanted, or None where there is no goal.
-        goal_is_absolute: then the goal is the least of ours instead, in its unit.
+        goal_is_absolute: then the goal is the least of ours instead, in its unit, or the most
+            where `lower_is_better`.
         lower_is_better: then the ratio is the reference over ours.
         note: anything a reader of the table must know.
         point: which point of a curve it is, or None where it is of none.
@@ -87,8 +88,10 @@ class Comparison:
         """Whether the goal is reached; None without one."""
         if self.goal is None:
             return None
-        figure = statistics.median(self.ours) if self.goal_is_absolute else self.ratio
-        return figure >= self.goal
+        if not self.goal_is_absolute:
+            return self.ratio >= self.goal
+        figure = statistics.median(self.ours)
+        return figure <= self.goal if self.lower_is_better else figure >= self.goal
 
 
 def in_turns(sides: Sequence[Callable[[], float]], rounds: int) -> tuple[tuple[float, ...], ...]:

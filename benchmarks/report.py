@@ -61,7 +61,8 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
     goal = ""
     if comparison.goal is not None:
         of = f" {comparison.unit}" if comparison.goal_is_absolute else ""
-        goal = f"≥ {comparison.goal:g}{of}: {'holds' if comparison.holds else 'missed'}"
+        at = "≤" if comparison.goal_is_absolute and comparison.lower_is_better else "≥"
+        goal = f"{at} {comparison.goal:g}{of}: {'holds' if comparison.holds else 'missed'}"
     unit, note = comparison.unit, comparison.note
     return (
         comparison.benchmark,

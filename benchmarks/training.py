@@ -147,6 +147,30 @@ class Training:
         """The resident memory of one actor's process, in MB."""
         return float(self._node(Role.ACTOR).memory_info().rss / 2**20)
 
+    def actor_pid(self) -> int:
+        """The number of the first actor's process."""
+        return int(self._node(Role.ACTOR).pid)
+
+    def processor_seconds(self) -> float:
+        """What all processes of the run have computed so far, those that ended included."""
+        total = 0.0
+        for process in self._processes():
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                total += sum(times[:4])
+        return total
+
+    def memory(self) -> float:
+        """The proportional memory (Pss) of all processes of the run, in MB.
+
+        What processes share is counted once over all of them.
+        """
+        total = 0
+        for process in self._processes():
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_full_info().pss
+        return total / 1e6
+
     def close(self) -> None:
         """Stops the run, and waits for its end."""
         if self._process.poll() is None:
@@ -159,9 +183,13 @@ class Training:
                 self._process.wait()
         self._log.close()
 
+    def _processes(self) -> list[psutil.Process]:
+        main = psutil.Process(self._process.pid)
+        return [main, *main.children(recursive=True)]
+
     def _node(self, group: str) -> psutil.Process:
         """The process of a group's first node."""
-        for process in psutil.Process(self._process.pid).children(recursive=True):
+        for process in self._processes():
             with contextlib.suppress(psutil.Error):
                 if any(f"{group}-0.error" in argument for argument in process.cmdline()):
                     return process

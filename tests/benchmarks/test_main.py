@@ -11,5 +11,7 @@ def test_an_unknown_benchmark_is_one_clear_line(request):
     done = run("--only=actor,speed", cwd=request.config.rootpath)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("benchmarks: --only takes names out of actor, replay, learner")
+    assert done.stderr.startswith(
+        "benchmarks: --only takes names out of start, actor, replay, learner"
+    )
     assert done.stderr.count("\n") == 1

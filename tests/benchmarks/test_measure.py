@@ -24,6 +24,8 @@ def test_the_ratio_is_the_median_of_the_rounds_and_not_of_the_sides():
         ({"goal": 3.1}, False),
         ({"goal": 6.0, "goal_is_absolute": True}, True),
         ({"goal": 6.1, "goal_is_absolute": True}, False),
+        ({"goal": 6.0, "goal_is_absolute": True, "lower_is_better": True}, True),
+        ({"goal": 5.9, "goal_is_absolute": True, "lower_is_better": True}, False),
     ],
 )
 def test_goals(changes, holds):

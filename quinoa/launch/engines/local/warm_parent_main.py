@@ -49,7 +49,7 @@ def main() -> None:
     termination.die_with(arguments.parent)
     process_title.rewrite(f"{sys.executable} -m {MAIN} --parent={arguments.parent}")
     process_environment.quiet_loggers()
-    _import()
+    import_all()
     with socket.socket(fileno=arguments.socket) as engine:
         engine.send(b"{}")
         while True:
@@ -65,7 +65,7 @@ def main() -> None:
                 os.close(descriptor)
 
 
-def _import() -> None:
+def import_all() -> None:
     """Imports what the processes of nodes import, but nothing of the user's."""
     lean_imports.import_tensorflow()
     import courier  # noqa: F401
