@@ -75,10 +75,9 @@ def flop_of_a_step(task: str, agent: str, settings: dict[str, Any]) -> int:
     Args:
         task: the environment's name.
         agent: the agent's.
-        settings: those of its configuration that are not the defaults; JSON has lists for tuples.
+        settings: those of its configuration that are not the defaults.
     """
-    tuples = {name: tuple(s) if isinstance(s, list) else s for name, s in settings.items()}
-    config, spec = config_of(agent, **tuples), spec_of(task)
+    config, spec = config_of(agent, **settings), spec_of(task)
     learner = Learner(registry.load(agent).agent_class, config, spec, seed=0)
     batch = tf.nest.map_structure(tf.constant, random_transitions(spec, config.batch_size))
     return sum(product.flops for product in products(learner, batch))

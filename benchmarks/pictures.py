@@ -107,7 +107,7 @@ def _panel(axes: Any, name: str, points: Sequence[Comparison]) -> None:
         axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     else:
         axes.set_ylim(bottom=0, top=1.25 * max(every))
-    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.yaxis.set_major_formatter("{x:,.12g}")
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)

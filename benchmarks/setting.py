@@ -26,7 +26,13 @@ def spec_of(task: str) -> specs.EnvironmentSpec:
 
 
 def config_of(agent: str, **settings: Any) -> OffPolicyConfig:
-    """An agent's configuration with some settings of its own replaced."""
+    """An agent's configuration with some settings of its own replaced.
+
+    A list stands for a tuple, as in the arguments of a stage, which are JSON.
+    """
     config = registry.load(agent).config
     assert isinstance(config, OffPolicyConfig)
-    return dataclasses.replace(config, **settings)
+    tuples: dict[str, Any] = {
+        name: tuple(s) if isinstance(s, list) else s for name, s in settings.items()
+    }
+    return dataclasses.replace(config, **tuples)

@@ -84,7 +84,7 @@ def run() -> Iterator[Comparison]:
                 f"processes: {count}",
                 "steps/s",
                 ours,
-                f"bare environments, as many, {num_cores} (cores) at most",
+                f"as many bare environments, {num_cores} at most",
                 reference,
                 point=Point("actors, cheetah-run", "actor processes", count),
             )

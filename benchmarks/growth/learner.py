@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -140,7 +140,7 @@ def rounds(task: str, agent: str, steps_per_call: int, seconds: float) -> Iterat
     Yields:
         None when all is ready and warm, then the two each time.
     """
-    sides = _sides(task, agent, {}, steps_per_call)
+    sides = _sides(task, *_learner(task, agent, {}), steps_per_call)
     for side in sides:
         measure.rate(side, seconds / 2)
     yield None
@@ -171,19 +171,28 @@ def one_by_one(
         agent: a name of an agent.
         cases: settings and steps per call of each.
     """
-    for settings, steps_per_call in cases:
-        sides = _sides(task, agent, settings, steps_per_call)
+    learner, batch_size = None, 0
+    for index, (settings, steps_per_call) in enumerate(cases):
+        # One whose settings do not change takes calls of any length without another trace.
+        if learner is None or settings != cases[index - 1][0]:
+            learner, batch_size = _learner(task, agent, settings)
+        sides = _sides(task, learner, batch_size, steps_per_call)
         yield measure.in_turns(
             [functools.partial(measure.rate, side, _SECONDS) for side in sides], _ROUNDS
         )
 
 
-def _sides(task: str, agent: str, settings: Mapping[str, Any], steps_per_call: int) -> Any:
-    # JSON has lists for tuples.
-    tuples = {name: tuple(s) if isinstance(s, list) else s for name, s in settings.items()}
-    config, spec = config_of(agent, **tuples), spec_of(task)
-    learner = Learner(registry.load(agent).agent_class, config, spec, seed=0)
-    superbatch = random_transitions(spec, steps_per_call, config.batch_size)
+def _learner(task: str, agent: str, settings: Mapping[str, Any]) -> tuple[Learner, int]:
+    """A learner, and the size of its batches."""
+    config = config_of(agent, **settings)
+    learner = Learner(registry.load(agent).agent_class, config, spec_of(task), seed=0)
+    return learner, config.batch_size
+
+
+def _sides(
+    task: str, learner: Learner, batch_size: int, steps_per_call: int
+) -> tuple[Callable[[], int], Callable[[], int]]:
+    superbatch = random_transitions(spec_of(task), steps_per_call, batch_size)
     return arithmetic.beside_its_products(
         learner, tf.nest.map_structure(tf.convert_to_tensor, superbatch)
     )
