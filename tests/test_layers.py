@@ -80,7 +80,7 @@ def test_the_contract_is_kept(copy):
         ("launch.train", "from quinoa import session", "Packages import downwards only"),
         ("launch.train", "from quinoa.agents.iq import loss", "launch/ imports no algorithm"),
         ("agents.learner", "import quinoa.agents.iq.config", "Algorithms know nothing of one"),
-        ("agents.sac.loss", "import quinoa.agents.iq.loss", "Algorithms know nothing of one"),
+        ("agents.sac.agent", "import quinoa.agents.iq.loss", "Algorithms know nothing of one"),
     ],
 )
 def test_an_import_against_the_order_breaks_the_contract(copy, module, line, contract):

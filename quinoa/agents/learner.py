@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,9 +135,9 @@ class Learner(snt.Module):
     def step(self, superbatch: Transition) -> Mapping[str, tf.Tensor]:
         """Does K gradient steps.
 
-        One with a loss, or a norm of its gradients, that is not finite is skipped whole: nothing
-        that is learned or remembered moves, and `Agent.after_step` is not called. It counts as
-        done, so that the steps after it have the random numbers that they would have had.
+        One with a loss, a norm of its gradients or a statistic that is not finite is skipped whole:
+        nothing that is learned or remembered moves, as `Agent.after_step` is not called. It counts
+        as done, so that the steps after it have the random numbers that they would have had.
 
         Args:
             superbatch: K batches, leading shape [K, B].
@@ -202,20 +203,22 @@ class Learner(snt.Module):
         return metrics
 
     def _one_step(self, batch: Transition) -> tuple[tf.Tensor, tf.Tensor]:
-        """Does one gradient step, unless a loss or a norm of gradients is not finite.
+        """Does one gradient step, unless a loss, a norm of gradients or a statistic is not finite.
 
         Returns:
             The losses and their gradients' norms, float32 [2, number of losses]; whether it was
             done, bool [].
         """
-        losses, gradients = self.losses_and_gradients(batch)
+        losses, gradients, statistics = self._pass(batch)
         norms = [tf.linalg.global_norm(gradients[name]) for name in losses]
         values = tf.stack([list(losses.values()), norms])
-        is_good = tf.reduce_all(tf.math.is_finite(values))
+        numbers = [values, *tf.nest.flatten(statistics)]
+        is_good = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in numbers])
         self._steps.assign_add(1)
 
         def move() -> None:
             self._apply(gradients, norms)
+            self.agent.keep_statistics(self._steps, statistics)
             self.agent.after_step(self._steps, batch, self._step_seed(1))
 
         graphs.do_if(is_good, move)
@@ -230,13 +233,18 @@ class Learner(snt.Module):
             The losses that parameter groups name, float32 [] each; the gradients of each loss by
             `variables_of` it.
         """
+        return self._pass(batch)[:2]
+
+    def _pass(
+        self, batch: Transition
+    ) -> tuple[dict[str, tf.Tensor], dict[str, list[tf.Tensor]], Any]:
         names = parameter_groups.loss_names(self._groups)
         with tf.GradientTape(persistent=len(names) > 1) as tape:
-            losses = self.agent.losses(batch, self._step_seed(0))
+            losses, statistics = self.agent.losses_and_statistics(batch, self._step_seed(0))
         parameter_groups.check_losses(names, losses)
         # All gradients are taken before any variable moves.
         gradients = {name: tape.gradient(losses[name], self.variables_of(name)) for name in names}
-        return {name: losses[name] for name in names}, gradients
+        return {name: losses[name] for name in names}, gradients, statistics
 
     def _apply(self, gradients: dict[str, list[tf.Tensor]], norms: list[tf.Tensor]) -> None:
         """Clips gradients by their norms and has the optimisers that are due move variables."""

@@ -22,6 +22,24 @@ FloatArray = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
 
 
+class Normalization(NamedTuple):
+    """γ (x − μ) / √(variance + ε) + β, dimension by dimension: a batch normalisation at inference.
+
+    Attributes:
+        mean: μ, float32 [I].
+        variance: float32 [I].
+        gain: γ, float32 [I].
+        offset: β, float32 [I].
+        epsilon: ε.
+    """
+
+    mean: tf.Variable
+    variance: tf.Variable
+    gain: tf.Variable
+    offset: tf.Variable
+    epsilon: float
+
+
 class Layer(NamedTuple):
     """One layer of a network, y = x w + b, by its variables.
 
@@ -30,11 +48,14 @@ class Layer(NamedTuple):
         biases: b, float32 [O].
         lengths: g, float32 [O], of a weight-normalised layer: w = g · (v / ‖v‖) (Salimans & Kingma,
             2016, "Weight Normalization", equation 2).
+        normalization: of x, before all this. The layer's arrays have it within their weights and
+            biases.
     """
 
     weights: tf.Variable
     biases: tf.Variable
     lengths: tf.Variable | None = None
+    normalization: Normalization | None = None
 
 
 class NumpyForm(NamedTuple):
@@ -60,6 +81,17 @@ class _Place(NamedTuple):
     weights: int
     biases: int
     lengths: int | None
+    normalization: _NormalizationPlace | None
+
+
+class _NormalizationPlace(NamedTuple):
+    """Where the variables of a layer's normalisation are, and its ε."""
+
+    mean: int
+    variance: int
+    gain: int
+    offset: int
+    epsilon: float
 
 
 class FormLayout:
@@ -92,6 +124,13 @@ class FormLayout:
                 )
             return starts[variable.ref()]
 
+        def normalization_place(of: Normalization | None) -> _NormalizationPlace | None:
+            if of is None:
+                return None
+            return _NormalizationPlace(
+                start(of.mean), start(of.variance), start(of.gain), start(of.offset), of.epsilon
+            )
+
         self._settings = dict(form.settings)
         self._places = [
             _Place(
@@ -100,6 +139,7 @@ class FormLayout:
                 start(layer.weights),
                 start(layer.biases),
                 None if layer.lengths is None else start(layer.lengths),
+                normalization_place(layer.normalization),
             )
             for name, layers in form.layers.items()
             for index, layer in enumerate(layers)
@@ -124,10 +164,24 @@ class FormLayout:
             ValueError: the vector has another size than the policy.
         """
         check_size(parameters, self._size)
-        for name, (rows, columns), weights, biases, lengths in self._places:
+        for name, (rows, columns), weights, biases, lengths, normalization in self._places:
             into = arrays[f"{name}.w"]
             into[...] = parameters[weights : weights + rows * columns].reshape(rows, columns)
             if lengths is not None:
                 norms = np.sqrt(np.add.reduce(np.square(into), axis=0))
                 into *= parameters[lengths : lengths + columns] / norms
-            arrays[f"{name}.b"][...] = parameters[biases : biases + columns]
+            b = arrays[f"{name}.b"]
+            b[...] = parameters[biases : biases + columns]
+            if normalization is not None:
+                scale, shift = _affine(parameters, rows, normalization)
+                b += shift @ into
+                into *= scale[:, None]
+
+
+def _affine(
+    parameters: FloatArray, size: int, place: _NormalizationPlace
+) -> tuple[FloatArray, FloatArray]:
+    """A normalisation of [..., size] as scale · x + shift, float32 [size] each."""
+    mean, variance, gain, offset = (parameters[start : start + size] for start in place[:4])
+    scale = gain / np.sqrt(variance + np.float32(place.epsilon))
+    return scale, offset - mean * scale

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 import sonnet as snt
 import tensorflow as tf
 from acme import specs
 
 # For authors of agents, to whom this module is all that they need.
-from quinoa.agents.actions import ActionSet, action_set
 from quinoa.agents.actions import Box as Box
 from quinoa.agents.actions import FiniteSet as FiniteSet
+from quinoa.agents.canonical_spec import SpecError as SpecError
+from quinoa.agents.canonical_spec import check_spec as check_spec
 from quinoa.agents.config import AgentConfig as AgentConfig
 from quinoa.agents.config import LayerSizes as LayerSizes
 from quinoa.agents.config import OffPolicyConfig as OffPolicyConfig
@@ -43,60 +43,6 @@ from quinoa.config.fields import require as require
 
 # What `Agent.on_purpose` may name.
 ON_PURPOSE = frozenset(("ignores_reward", "pairs_transitions", "residual_gradient"))
-
-
-class SpecError(ValueError):
-    """An environment's specs are not what agents work on; the message says what is."""
-
-
-def check_spec(
-    spec: specs.EnvironmentSpec,
-    *,
-    actions: type[ActionSet] | tuple[type[ActionSet], ...] = Box,
-) -> None:
-    """Checks that an environment is canonical, and that its actions are what an agent takes.
-
-    Canonical are observations float32 [O], and actions that are either a box, float32 [A] bounded
-    by -1 and 1, or a finite set, one of n. Agents call it where they are made and where their
-    policies are; `Agent.check_spec` is the place to say what an agent takes.
-
-    Args:
-        spec: of the environment.
-        actions: what the agent takes, `Box`, `FiniteSet` or both.
-
-    Raises:
-        SpecError: the specs are not canonical, or the actions of the other kind.
-    """
-    if not _is_vector(spec.observations):
-        _refuse("observations", "float32 vectors [O]", spec.observations)
-    try:
-        found = action_set(spec.actions)
-    except ValueError:
-        _refuse("actions", "float32 vectors [A] in [-1, 1]", spec.actions)
-    if isinstance(found, actions):
-        return
-    if isinstance(found, FiniteSet):
-        raise SpecError(
-            "This agent takes actions from a box (environments.make brings continuous ones to "
-            f"float32 vectors [A] in [-1, 1]), but the environment's actions are {found}: take an "
-            "agent for finite sets of actions, or another environment."
-        )
-    raise SpecError(
-        "This agent takes actions from a finite set, but the environment's actions are "
-        f"{found}: take an agent for continuous actions, or another environment."
-    )
-
-
-def _is_vector(spec: Any) -> bool:
-    is_array = isinstance(spec, specs.Array)
-    return is_array and spec.dtype == np.float32 and len(spec.shape) == 1 and spec.shape[0] > 0
-
-
-def _refuse(what: str, wanted: str, spec: Any) -> NoReturn:
-    raise SpecError(
-        f"The environment's {what} must be {wanted}, but their spec is {spec!r}. Make the "
-        "environment with environments.make, which brings it into this form."
-    )
 
 
 class ParameterGroup(NamedTuple):
@@ -278,6 +224,35 @@ class Agent(snt.Module, abc.ABC):
         Returns:
             The losses, float32 [] each, by name.
         """
+
+    def losses_and_statistics(
+        self, transitions: Transition, seed: Seed
+    ) -> tuple[Mapping[str, tf.Tensor], Any]:
+        """Returns the losses, and what `keep_statistics` gets of the same pass through networks.
+
+        An agent whose networks remember what passes through them, as batch normalisation does,
+        overrides this and `keep_statistics`, and has `losses` return the first of the two.
+
+        Args:
+            transitions: see `losses`.
+            seed: see `losses`.
+
+        Returns:
+            What `losses` returns; and a nest of float32 tensors. A step with one that is not finite
+            is skipped.
+        """
+        return self.losses(transitions, seed), ()
+
+    def keep_statistics(self, step: tf.Tensor, statistics: Any) -> None:
+        """Moves running statistics, once the optimisers have moved the parameters.
+
+        It is not called where a step is skipped, and comes before `after_step`.
+
+        Args:
+            step: int64 [], the number of gradient steps done, this one included.
+            statistics: of this step, as `losses_and_statistics` has returned them.
+        """
+        del step, statistics
 
     @abc.abstractmethod
     def parameter_groups(self) -> Sequence[ParameterGroup]:

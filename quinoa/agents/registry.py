@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 DEFAULT_AGENT = "iq"
 
 # The packages whose presets go by their bare names.
-_BUILT_IN = ("quinoa.agents.iq", "quinoa.agents.quinoa", "quinoa.agents.sac", "quinoa.agents.svg0")
+_BUILT_IN = (
+    "quinoa.agents.iq",
+    "quinoa.agents.quinoa",
+    "quinoa.agents.sac",
+    "quinoa.agents.crossq",
+    "quinoa.agents.svg0",
+)
 
 LoadedT = TypeVar("LoadedT")
 

@@ -507,6 +507,24 @@ class Rooted(TwoLosses):
         return {**super().losses(transitions, seed), "value": tf.sqrt(squares) + 0.0 * self.slow}
 
 
+class Remembering(TwoLosses):
+    """Remembers the greatest reward of its batch and, with it, the scalar after the step."""
+
+    def __init__(self, config, spec):
+        super().__init__(config, spec)
+        self.remembered = tf.Variable([0.0, 0.0], trainable=False, name="remembered")
+
+    def losses_and_statistics(self, transitions, seed):
+        finite = tf.math.is_finite(transitions.reward)
+        known = transitions._replace(reward=tf.where(finite, transitions.reward, 0.0))
+        greatest = tf.reduce_max(transitions.reward)
+        return self.losses(known, seed), {"rewards": [greatest]}
+
+    def keep_statistics(self, step, statistics):
+        (greatest,) = statistics["rewards"]
+        self.remembered.assign([greatest, self.scalar])
+
+
 # One loss, several, and variables that move in `after_step` and by the first batch. The learner
 # skips steps, and tells agents apart by these alone: iq_flow has the loss of iq, and is initialized
 # by the first batch like quinoa.
@@ -559,6 +577,23 @@ class TestSkippedSteps:
             assert one.skipped_steps == 1
             assert one.not_finite() == []
         np.testing.assert_allclose(compiled.parameters(), plain.parameters(), atol=2e-4)
+
+    def test_for_a_statistic_alone_and_without_keeping_it(self):
+        one = Learner(Remembering, Remembering.Config(batch_size=16), make_spec(), 0)
+        batch = superbatch(1)
+        one.step(batch)
+        # What has been seen in the pass of the losses, once the parameters have moved.
+        remembered = one.agent.remembered.numpy()
+        np.testing.assert_array_equal(remembered, [batch.reward.max(), one.agent.scalar.numpy()])
+        assert one.agent.scalar.numpy() != 0.5
+        before = [variable.numpy() for variable in one._float_variables]
+        reward = batch.reward.copy()
+        reward[0, 3] = np.inf
+        metrics = one.step(batch._replace(reward=reward))
+        assert one.skipped_steps == 1
+        assert np.isnan(metrics["loss/policy"])
+        for old, new in zip(before, one._float_variables, strict=True):
+            np.testing.assert_array_equal(old, new)
 
     def test_for_a_gradient_alone_and_without_after_step(self):
         one = Learner(Rooted, Rooted.Config(batch_size=16), make_spec(), 0)

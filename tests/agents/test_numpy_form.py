@@ -6,24 +6,32 @@ import sonnet as snt
 import tensorflow as tf
 
 from quinoa.agents import networks
+from quinoa.agents.batch_norm import BatchNormMLP
 from quinoa.agents.numpy_form import FormLayout, Layer, NumpyForm
 from quinoa.agents.parameter_vector import flatten
 
 
 class Networks(snt.Module):
-    """A plain network and a weight-normalised one, as much of a policy as a form needs."""
+    """A network of each kind, as much of a policy as a form needs."""
 
     def __init__(self):
         super().__init__()
         self.normalized = networks.WeightNormMLP(3, [4, 5, 2])
         self.plain = networks.mlp(3, [6, 2], name="plain")
+        self.batch_normalized = BatchNormMLP(3, [7, 2])
         for index, variable in enumerate(self.variables):
-            variable.assign(tf.random.stateless_normal(variable.shape, [index, 1]))
+            # Variances are above 0.
+            numbers = tf.random.stateless_normal(variable.shape, [index, 1])
+            variable.assign(tf.abs(numbers) if "variance" in variable.name else numbers)
 
     def form(self):
         return NumpyForm(
             {"kind": np.array("two")},
-            {"a": networks.layers_of(self.plain), "b": self.normalized.layers()},
+            {
+                "a": networks.layers_of(self.plain),
+                "b": self.normalized.layers(),
+                "c": self.batch_normalized.layers(),
+            },
         )
 
 
@@ -43,7 +51,11 @@ def test_the_layers_compute_what_those_of_the_policy_do():
     assert str(arrays["kind"]) == "two"
     layout.write(flatten(policy), arrays)
     inputs = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
-    for network, name, count in ((policy.plain, "a", 2), (policy.normalized, "b", 3)):
+    for network, name, count in (
+        (policy.plain, "a", 2),
+        (policy.normalized, "b", 3),
+        (policy.batch_normalized, "c", 2),
+    ):
         outputs = product(arrays, name, count, inputs)
         assert outputs.dtype == np.float32
         np.testing.assert_allclose(outputs, network(tf.constant(inputs)), rtol=1e-4, atol=1e-5)

@@ -12,10 +12,11 @@ from quinoa.agents.policies.config import FlowConfig
 
 if TYPE_CHECKING:
     from quinoa.agents.policies.flow import FlowPolicy, make_flow_policy
-    from quinoa.agents.policies.gaussian import TanhGaussianPolicy
+    from quinoa.agents.policies.gaussian import BatchNormGaussianPolicy, TanhGaussianPolicy
     from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
 
 __all__ = [
+    "BatchNormGaussianPolicy",
     "FlowConfig",
     "FlowPolicy",
     "MultiCategorical",
@@ -29,6 +30,7 @@ __getattr__ = lazy.attributes(
     {
         "FlowPolicy": "quinoa.agents.policies.flow",
         "make_flow_policy": "quinoa.agents.policies.flow",
+        "BatchNormGaussianPolicy": "quinoa.agents.policies.gaussian",
         "TanhGaussianPolicy": "quinoa.agents.policies.gaussian",
         "MultiCategorical": "quinoa.agents.policies.multicategorical",
         "MultiCategoricalPolicy": "quinoa.agents.policies.multicategorical",

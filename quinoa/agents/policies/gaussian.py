@@ -10,7 +10,8 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
-from quinoa.agents.numpy_form import NumpyForm
+from quinoa.agents.batch_norm import BatchNormMLP, Moments
+from quinoa.agents.numpy_form import Layer, NumpyForm
 from quinoa.agents.policies import squash
 from quinoa.agents.protocol import Policy
 
@@ -50,23 +51,82 @@ class TanhGaussianPolicy(Policy):
         self._layer_norm = layer_norm
         sizes = [*hidden_sizes, 2 * action_size]
         self._network = networks.mlp(observation_size, sizes, layer_norm=layer_norm, name="network")
-        biases = networks.layers_of(self._network)[-1].biases
-        biases.assign([0.0] * action_size + [_INITIAL_BIAS] * action_size)
+        _start_wide(networks.layers_of(self._network))
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        settings = {
-            "layer_norm": np.array(self._layer_norm),
-            "kind": np.array("tanh_gaussian"),
-            "max_mean": np.array(_MAX_MEAN, np.float32),
-            "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),
-            "max_log_stddev": np.array(_MAX_LOG_STDDEV, np.float32),
-        }
-        return NumpyForm(settings, {"network": networks.layers_of(self._network)})
+        return _form(networks.layers_of(self._network), layer_norm=self._layer_norm)
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
         """See the base class."""
-        raw_mean, raw = tf.split(self._network(observation), 2, axis=-1)
-        mean = _MAX_MEAN * tf.tanh(raw_mean / _MAX_MEAN)
-        log_stddev = _MIN_LOG_STDDEV + _HALF_RANGE * (tf.tanh(raw) + 1.0)
-        return squash.Squashed(tfd.MultivariateNormalDiag(mean, tf.exp(log_stddev)))
+        return _distribution(self._network(observation))
+
+
+class BatchNormGaussianPolicy(Policy):
+    """`TanhGaussianPolicy` of a network with batch renormalisation before each layer."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        hidden_sizes: Sequence[int],
+        name: str = "policy",
+    ):
+        """Makes the policy for observations [B, observation_size], and creates its variables."""
+        super().__init__(name=name)
+        self._network = BatchNormMLP(observation_size, [*hidden_sizes, 2 * action_size])
+        _start_wide(self._network.layers())
+
+    def numpy_form(self) -> NumpyForm:
+        """See the base class."""
+        return _form(self._network.layers(), layer_norm=False)
+
+    def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
+        """Normalises by the running statistics; see the base class."""
+        return _distribution(self._network(observation))
+
+    def in_training(
+        self, observation: tf.Tensor, share: tf.Tensor
+    ) -> tuple[tfd.Distribution, list[Moments]]:
+        """Normalises by the batch's statistics: see `BatchNormMLP.in_training`.
+
+        Args:
+            observation: float32 [B, O].
+            share: float32 [].
+
+        Returns:
+            What calling the policy returns, and the moments that `follow` takes.
+        """
+        outputs, moments = self._network.in_training(observation, share)
+        return _distribution(outputs), moments
+
+    def follow(self, moments: Sequence[Moments], rate: float) -> None:
+        """See `BatchNormMLP.follow`."""
+        self._network.follow(moments, rate)
+
+
+def _start_wide(layers: Sequence[Layer]) -> None:
+    """Sets the last layer's biases to what gives a mean of 0 and a deviation near 1."""
+    biases = layers[-1].biases
+    action_size = biases.shape[0] // 2
+    biases.assign([0.0] * action_size + [_INITIAL_BIAS] * action_size)
+
+
+def _form(layers: Sequence[Layer], *, layer_norm: bool) -> NumpyForm:
+    settings = {
+        "layer_norm": np.array(layer_norm),
+        "kind": np.array("tanh_gaussian"),
+        "max_mean": np.array(_MAX_MEAN, np.float32),
+        "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),
+        "max_log_stddev": np.array(_MAX_LOG_STDDEV, np.float32),
+    }
+    return NumpyForm(settings, {"network": layers})
+
+
+def _distribution(outputs: tf.Tensor) -> tfd.Distribution:
+    """The distribution of actions that a network's outputs, float32 [B, 2 A], stand for."""
+    raw_mean, raw = tf.split(outputs, 2, axis=-1)
+    mean = _MAX_MEAN * tf.tanh(raw_mean / _MAX_MEAN)
+    log_stddev = _MIN_LOG_STDDEV + _HALF_RANGE * (tf.tanh(raw) + 1.0)
+    return squash.Squashed(tfd.MultivariateNormalDiag(mean, tf.exp(log_stddev)))

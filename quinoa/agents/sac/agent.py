@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import protocol, targets
+from quinoa.agents import protocol, soft_actor_critic, targets
 from quinoa.agents.sac import config as sac_config
-from quinoa.agents.sac import loss as sac_loss
 from quinoa.agents.sac.networks import TwinActionValues, make_policy
 from quinoa.agents.types import Seed, Transition
 
@@ -46,22 +45,22 @@ class Agent(protocol.Agent):
         s, alpha = transitions.observation, tf.exp(self._log_alpha)
         action, log_prob = self.policy(s).experimental_sample_and_log_prob(seed=seeds[0])
         return {
-            "critic": sac_loss.critic_loss(
+            "critic": soft_actor_critic.critic_loss(
                 self._critics(s, transitions.action), self._target(transitions, seeds[1])
             ),
-            "actor": sac_loss.actor_loss(self._critics(s, action), log_prob, alpha),
-            "alpha": sac_loss.temperature_loss(alpha, log_prob, self._target_entropy),
+            "actor": soft_actor_critic.actor_loss(self._critics(s, action), log_prob, alpha),
+            "alpha": soft_actor_critic.temperature_loss(alpha, log_prob, self._target_entropy),
         }
 
     def _target(self, transitions: Transition, seed: Seed) -> tf.Tensor:
         """What both critics are to be, float32 [B]."""
         next_s = transitions.next_observation
         action, log_prob = self.policy(next_s).experimental_sample_and_log_prob(seed=seed)
-        next_value = sac_loss.soft_value(
+        next_value = soft_actor_critic.soft_value(
             self._target_critics(next_s, action), log_prob, tf.exp(self._log_alpha)
         )
         discount = self._config.discount * transitions.discount
-        return sac_loss.target_q(transitions.reward, discount, next_value)
+        return soft_actor_critic.target_q(transitions.reward, discount, next_value)
 
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         """See the base class."""
@@ -85,7 +84,7 @@ class Agent(protocol.Agent):
         s, alpha = transitions.observation, tf.exp(self._log_alpha)
         action, log_prob = self.policy(s).experimental_sample_and_log_prob(seed=seeds[0])
         error = self._target(transitions, seeds[1]) - self._critics(s, transitions.action)
-        value = sac_loss.soft_value(self._critics(s, action), log_prob, alpha)
+        value = soft_actor_critic.soft_value(self._critics(s, action), log_prob, alpha)
         return {
             "td_error": tf.reduce_mean(tf.abs(error)),
             "value": tf.reduce_mean(value),

@@ -12,7 +12,12 @@ import tensorflow as tf
 from scipy import special
 
 from quinoa.agents import networks, protocol
-from quinoa.agents.policies import FlowPolicy, MultiCategoricalPolicy, TanhGaussianPolicy
+from quinoa.agents.policies import (
+    BatchNormGaussianPolicy,
+    FlowPolicy,
+    MultiCategoricalPolicy,
+    TanhGaussianPolicy,
+)
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear
 
 OBSERVATION_SIZE = 3
@@ -20,8 +25,8 @@ FLOWS = ("flow", "piecewise_flow")
 SMOOTH = ("flow", "gaussian")
 CONTINUOUS = (*FLOWS, "gaussian")
 ALL = (*CONTINUOUS, "multicategorical")
-# The same with layer normalisation, which other code computes than in TensorFlow.
-NORMED = ("normed_gaussian", "normed_multicategorical")
+# The same with layer or batch normalisation, which other code computes than in TensorFlow.
+NORMED = ("normed_gaussian", "normed_multicategorical", "batch_normed_gaussian")
 # The first flow with other bounds, for tests that depend on them.
 BOUNDED = "bounded_flow"
 
@@ -62,6 +67,9 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     }
     if kind in (*FLOWS, BOUNDED):
         policy, scale = make_flow(kind, action_size), 0.6 if kind == "piecewise_flow" else 0.3
+    elif kind == "batch_normed_gaussian":
+        policy = BatchNormGaussianPolicy(OBSERVATION_SIZE, action_size, hidden_sizes=(16, 16))
+        scale = 0.1
     elif kind == "gaussian":
         policy = TanhGaussianPolicy(OBSERVATION_SIZE, action_size, **layers)
         # Narrow, with a deviation near 0.2; at the start it is nearly uniform.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents import iq, protocol, sac
+from quinoa.agents import iq, protocol, soft_actor_critic
 from quinoa.agents.registry import LoadedAgent
 from quinoa.launch.checks import (
     agent,
@@ -219,7 +219,7 @@ def test_a_missing_stop_gradient_is_found_in_iq():
 
 @pytest.mark.parametrize(
     ("name", "module", "function", "argument"),
-    [("iq", iq.loss, "implicit_q", 0), ("sac", sac.loss, "actor_loss", 0)],
+    [("iq", iq.loss, "implicit_q", 0), ("sac", soft_actor_critic, "actor_loss", 0)],
 )
 def test_a_wrong_sign_is_found_in_an_agent(name, module, function, argument, monkeypatch):
     right = getattr(module, function)

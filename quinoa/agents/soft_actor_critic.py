@@ -1,4 +1,8 @@
-"""SAC's three losses (Haarnoja et al., 2018b): the critics', the actor's and the temperature's."""
+"""The three losses of soft actor-critics: the critics', the actor's and the temperature's.
+
+Haarnoja et al. (2018b), "Soft Actor-Critic Algorithms and Applications"; equation numbers are that
+paper's.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,8 @@ def soft_value(q: tf.Tensor, log_prob: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor
 def target_q(reward: tf.Tensor, discount: tf.Tensor, next_value: tf.Tensor) -> tf.Tensor:
     """Returns r + γ V̄(s') (Eq. 2 and 5); all float32 [B].
 
-    `discount` is γ times the environment's, and V̄ the `soft_value` of the target critics.
+    `discount` is γ times the environment's, and V̄ the `soft_value` of the target critics, or of the
+    critics themselves where there are no others.
     """
     return reward + discount * next_value
 
