@@ -26,8 +26,8 @@ def test_the_default_run_swings_the_pole_up(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("agent", ["sac", "svg0", "crossq_small"])
-def test_the_papers_baselines_learn_to_swing_the_pole(agent, tmp_path):
+@pytest.mark.parametrize("agent", ["sac", "svg0", "crossq_small", "meow"])
+def test_the_other_agents_learn_to_swing_the_pole(agent, tmp_path):
     """Further than to spin it, which returns 180: random actions return about 50 there."""
     root = tmp_path / "run"
     command = [sys.executable, "-m", "quinoa.launch.cli", "train", "--engine=serial"]

@@ -80,6 +80,34 @@ def mlp(
     return network
 
 
+def with_dropout(
+    network: snt.nets.MLP, inputs: tf.Tensor, *, layer_norm: bool, rate: float, seed: tf.Tensor
+) -> tf.Tensor:
+    """What a network of `mlp` gives with dropout after the activation of each hidden layer.
+
+    Srivastava et al. (2014), "Dropout", section 4, with the outputs that are left divided by
+    1 − rate, so that the network without dropout is the one with it in the mean. The network itself
+    has none, as it is used to act.
+
+    Args:
+        network: made by `mlp`.
+        inputs: float32 [B, input_size].
+        layer_norm: what `mlp` was told.
+        rate: the share of outputs that become 0, in [0, 1).
+        seed: int32 [2], on which alone it depends which ones.
+
+    Returns:
+        float32 [B, layer_sizes[-1]].
+    """
+    *hidden, last = layers_of(network)
+    activation = relu_of_layer_norm if layer_norm else relu
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, max(len(hidden), 1)))
+    for layer, its_seed in zip(hidden, seeds, strict=False):
+        inputs = activation(tf.matmul(inputs, layer.weights) + layer.biases)
+        inputs = tf.nn.experimental.stateless_dropout(inputs, rate, its_seed)
+    return tf.matmul(inputs, last.weights) + last.biases
+
+
 def layers_of(network: snt.nets.MLP) -> list[Layer]:
     """The layers of a network by their variables, the first one first."""
     layers = [module for module in network.submodules if isinstance(module, snt.Linear)]

@@ -28,6 +28,7 @@ DEFAULT_AGENT = "iq"
 _BUILT_IN = (
     "quinoa.agents.iq",
     "quinoa.agents.quinoa",
+    "quinoa.agents.meow",
     "quinoa.agents.sac",
     "quinoa.agents.crossq",
     "quinoa.agents.svg0",

@@ -198,3 +198,34 @@ def test_relu_and_its_gradients_are_tensorflows_own():
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(tape.gradient(found, x), tape.gradient(expected, x))
     np.testing.assert_array_equal(tape.gradient(also_found, x), tape.gradient(also_expected, x))
+
+
+class TestDropout:
+    SEED = tf.constant([1, 2])
+
+    @pytest.mark.parametrize("layer_norm", [False, True])
+    def test_at_a_rate_of_zero_it_is_the_network(self, layer_norm):
+        network = networks.mlp(4, [8, 8, 2], layer_norm=layer_norm, name="network")
+        without = networks.with_dropout(
+            network, batch(), layer_norm=layer_norm, rate=0.0, seed=self.SEED
+        )
+        np.testing.assert_allclose(without, network(batch()), rtol=1e-5, atol=1e-5)
+
+    def test_a_share_of_the_hidden_outputs_is_dropped_and_the_rest_made_larger(self):
+        network = networks.mlp(4, [32, 32], name="network")
+        first, last = networks.layers_of(network)
+        last.weights.assign(tf.eye(32))
+        last.biases.assign(tf.zeros(32))
+        hidden = networks.relu(batch() @ first.weights + first.biases).numpy()
+        dropped, again, other = (
+            networks.with_dropout(
+                network, batch(), layer_norm=False, rate=0.25, seed=self.SEED + change
+            ).numpy()
+            for change in (0, 0, 1)
+        )
+        np.testing.assert_array_equal(dropped, again)
+        assert np.any(dropped != other)
+        active = hidden > 0
+        left = dropped > 0
+        assert np.mean(left[active]) == pytest.approx(0.75, abs=0.02)
+        np.testing.assert_allclose(dropped[left], hidden[left] / 0.75, rtol=1e-5)

@@ -61,7 +61,7 @@ def entropy_bonus(config: Any) -> float:
         if config.policy == "multicategorical":
             per_dimension = math.log(config.num_bins)
         return config.tau * ACTION_SIZE * per_dimension
-    if hasattr(config, "target_entropy"):
+    if hasattr(config, "target_entropy") or hasattr(config, "max_log_stddev"):
         return config.alpha * ACTION_SIZE * per_dimension
     # SVG(0)'s critic has none, and Quinoa's is a divergence, which is subtracted.
     return 0.0

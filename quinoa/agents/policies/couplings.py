@@ -1,7 +1,8 @@
 """The transforms of a flow's couplings, which change half of the dimensions given the other half.
 
-Real NVP's affine couplings (Dinh et al., 2017), which the Quinoa paper uses, and piecewise-linear
-ones (Müller et al., 2019, "Neural Importance Sampling", section 4.1).
+Real NVP's affine couplings (Dinh et al., 2017), which the Quinoa paper uses, NICE's additive ones
+(Dinh et al., 2015), which MEow's uses, and piecewise-linear ones (Müller et al., 2019, "Neural
+Importance Sampling", section 4.1).
 """
 
 from __future__ import annotations
@@ -70,7 +71,29 @@ class Couplings(abc.ABC):
         """The kind's settings as arrays, for `quinoa.agents.policies.standalone`."""
 
 
-class Affine(Couplings):
+class _Unsquashed(Couplings):
+    """Couplings in the coordinates y = atanh(a)."""
+
+    # Log-densities must have little noise: if the optimiser's noise changes them by more than the
+    # advantages do, a KL constraint limits nothing but that noise. With 0.05 the noise was tens of
+    # times larger (docs/decisions/quinoa_search.md).
+    stddev = 1.0
+    normalize_output = True
+
+    def to_action(self, y: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return squash.tanh(y)
+
+    def from_action(self, action: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return squash.atanh(action)
+
+    def log_slope(self, y: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return squash.log_slope(y)
+
+
+class Affine(_Unsquashed):
     """x → exp(log-scale) x + shift, in the coordinates y = atanh(a)."""
 
     # Of a chain that is `bounded`: e^0.5 and 4 in `quinoa.agents.policies.gaussian`.
@@ -79,11 +102,6 @@ class Affine(Couplings):
 
     kind = "real_nvp"
     outputs = 2
-    # Log-densities must have little noise: if the optimiser's noise changes them by more than the
-    # advantages do, a KL constraint limits nothing but that noise. With 0.05 the noise was tens of
-    # times larger (docs/decisions/quinoa_search.md).
-    stddev = 1.0
-    normalize_output = True
 
     def __init__(
         self, *, max_log_scale: float, max_shift: float, max_log_stretch: float | None = None
@@ -127,22 +145,7 @@ class Affine(Couplings):
         """See the base class."""
         shift, log_scale = tf.split(outputs, 2, axis=-1)
         bound = tf.where(log_scale > 0.0, self._max_log_stretch, self._max_log_scale)
-        return _AffineTransform(
-            self._max_shift * tf.tanh(shift / self._max_shift),
-            bound * tf.tanh(log_scale / bound),
-        )
-
-    def to_action(self, y: tf.Tensor) -> tf.Tensor:
-        """See the base class."""
-        return squash.tanh(y)
-
-    def from_action(self, action: tf.Tensor) -> tf.Tensor:
-        """See the base class."""
-        return squash.atanh(action)
-
-    def log_slope(self, y: tf.Tensor) -> tf.Tensor:
-        """See the base class."""
-        return squash.log_slope(y)
+        return _AffineTransform(_bounded(shift, self._max_shift), _bounded(log_scale, bound))
 
     def numpy_settings(self) -> dict[str, npt.NDArray[Any]]:
         """See the base class."""
@@ -163,6 +166,41 @@ class _AffineTransform(Transform):
     def pull(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = (y - self._shift) * tf.exp(-self._log_scale)
         return x, -tf.reduce_sum(self._log_scale, axis=-1)
+
+
+class Additive(_Unsquashed):
+    """x → x + shift, in the coordinates y = atanh(a): the determinant is 1 whatever x is."""
+
+    kind = "additive"
+    outputs = 1
+
+    def __init__(self, *, max_shift: float):
+        """Sets the bound of a single coupling, which shifts y by at most ±max_shift."""
+        self._max_shift = max_shift
+
+    def transform(self, outputs: tf.Tensor) -> Transform:
+        """See the base class."""
+        return _Shift(_bounded(outputs, self._max_shift))
+
+    def numpy_settings(self) -> dict[str, npt.NDArray[Any]]:
+        """See the base class."""
+        return {"max_shift": np.array(self._max_shift, np.float32)}
+
+
+class _Shift(Transform):
+    def __init__(self, shift: tf.Tensor):
+        self._shift = shift
+
+    def push(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return x + self._shift, tf.zeros([tf.shape(x)[0]])
+
+    def pull(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return y - self._shift, tf.zeros([tf.shape(y)[0]])
+
+
+def _bounded(values: tf.Tensor, bound: tf.Tensor | float) -> tf.Tensor:
+    """Values within ±bound, and the same to first order near 0."""
+    return bound * tf.tanh(values / bound)
 
 
 class PiecewiseLinear(Couplings):

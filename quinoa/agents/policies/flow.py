@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -162,6 +162,52 @@ class BoxFlow(tfd.Distribution):
         return self._kind.to_action(chosen)
 
 
+def moved_halves(num_couplings: int, action_size: int) -> Iterator[tuple[int, bool, int]]:
+    """Which half of the action's dimensions each coupling of a chain moves, alternately.
+
+    Args:
+        num_couplings: of the chain.
+        action_size: A.
+
+    Yields:
+        The coupling's index, whether it moves the first half, and how many dimensions that are. A
+        coupling that would move none is left out: one dimension has no first half.
+    """
+    half = action_size // 2
+    for index in range(num_couplings):
+        first = index % 2 == 1
+        moved = half if first else action_size - half
+        if moved:
+            yield index, first, moved
+
+
+def conditioned(
+    first: bool,
+    network: Callable[[tf.Tensor], tf.Tensor],
+    kind: Couplings,
+    observation: tf.Tensor,
+) -> Coupling:
+    """Makes a coupling for a batch of states.
+
+    Args:
+        first: whether it moves the first half of the dimensions.
+        network: maps the given half, as actions, and the state, float32 [N, given + O], to the
+            outputs that `kind` makes a transform of.
+        kind: the coupling's kind.
+        observation: the states, float32 [B, O].
+    """
+
+    def conditioner(given: tf.Tensor) -> Transform:
+        states = observation
+        if given.shape[0] is None or given.shape[0] != observation.shape[0]:
+            copies = tf.shape(given)[0] // tf.shape(observation)[0]
+            states = tf.tile(observation, [copies, 1])
+        # The network takes the given half as actions, so that its inputs are bounded.
+        return kind.transform(network(tf.concat([kind.to_action(given), states], axis=-1)))
+
+    return Coupling(first, conditioner)
+
+
 class FlowPolicy(Policy):
     """A flow whose couplings' networks all take the state as input (Quinoa paper, section 3)."""
 
@@ -188,16 +234,11 @@ class FlowPolicy(Policy):
         super().__init__(name=name)
         self._action_size = action_size
         self._kind = couplings
-        half = action_size // 2
         self._conditioners: list[tuple[bool, networks.WeightNormMLP]] = []
-        for index in range(num_couplings):
-            first = index % 2 == 1
-            transformed = half if first else action_size - half
-            if transformed == 0:  # With one action dimension there is no first half.
-                continue
+        for index, first, moved in moved_halves(num_couplings, action_size):
             network = networks.WeightNormMLP(
-                action_size - transformed + observation_size,
-                [*hidden_sizes, couplings.outputs * transformed],
+                action_size - moved + observation_size,
+                [*hidden_sizes, couplings.outputs * moved],
                 activation=tf.nn.elu,
                 stddev=couplings.stddev,
                 normalize_output=couplings.normalize_output,
@@ -233,19 +274,10 @@ class FlowPolicy(Policy):
         observation: tf.Tensor,
         call: Callable[[networks.WeightNormMLP, tf.Tensor], tf.Tensor],
     ) -> BoxFlow:
-        def coupling(first: bool, network: networks.WeightNormMLP) -> Coupling:
-            def conditioner(given: tf.Tensor) -> Transform:
-                states = observation
-                if given.shape[0] is None or given.shape[0] != observation.shape[0]:
-                    copies = tf.shape(given)[0] // tf.shape(observation)[0]
-                    states = tf.tile(observation, [copies, 1])
-                # The network takes the given half as actions, so that its inputs are bounded.
-                inputs = tf.concat([self._kind.to_action(given), states], axis=-1)
-                return self._kind.transform(call(network, inputs))
-
-            return Coupling(first, conditioner)
-
-        couplings = [coupling(first, network) for first, network in self._conditioners]
+        couplings = [
+            conditioned(first, functools.partial(call, network), self._kind, observation)
+            for first, network in self._conditioners
+        ]
         batch_size = observation.shape[0] or tf.shape(observation)[0]
         return BoxFlow(couplings, self._kind, batch_size, self._action_size)
 

@@ -18,17 +18,21 @@ from quinoa.agents.policies import (
     MultiCategoricalPolicy,
     TanhGaussianPolicy,
 )
-from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear
+from quinoa.agents.policies.couplings import Additive, Affine, Couplings, PiecewiseLinear
+from quinoa.agents.policies.gaussian_flow import GaussianFlowPolicy, LogStddev
 
 OBSERVATION_SIZE = 3
 FLOWS = ("flow", "piecewise_flow")
-SMOOTH = ("flow", "gaussian")
-CONTINUOUS = (*FLOWS, "gaussian")
+SMOOTH = ("flow", "gaussian", "gaussian_flow")
+CONTINUOUS = (*FLOWS, "gaussian", "gaussian_flow")
 ALL = (*CONTINUOUS, "multicategorical")
 # The same with layer or batch normalisation, which other code computes than in TensorFlow.
 NORMED = ("normed_gaussian", "normed_multicategorical", "batch_normed_gaussian")
 # The first flow with other bounds, for tests that depend on them.
 BOUNDED = "bounded_flow"
+# Of the Gaussian flow.
+LOG_STDDEV_BOUNDS = (-3.0, -0.3)
+MAX_SHIFT = 2.0
 
 Array = npt.NDArray[np.float64]
 
@@ -56,6 +60,22 @@ def make_flow(kind: str, action_size: int) -> FlowPolicy:
     )
 
 
+def make_gaussian_flow(action_size: int) -> GaussianFlowPolicy:
+    """A Gaussian flow as it is at the start."""
+    tf.random.set_seed(1)
+    return GaussianFlowPolicy(
+        OBSERVATION_SIZE,
+        action_size,
+        couplings=Additive(max_shift=MAX_SHIFT),
+        num_couplings=4,
+        hidden_sizes=(16, 16),
+        layer_norm=True,
+        log_stddev=LogStddev(
+            OBSERVATION_SIZE, action_size, hidden_sizes=(16,), bounds=LOG_STDDEV_BOUNDS
+        ),
+    )
+
+
 def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Policy:
     """A policy whose every variable has been moved at random."""
     tf.random.set_seed(1)
@@ -67,6 +87,8 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     }
     if kind in (*FLOWS, BOUNDED):
         policy, scale = make_flow(kind, action_size), 0.6 if kind == "piecewise_flow" else 0.3
+    elif kind == "gaussian_flow":
+        policy, scale = make_gaussian_flow(action_size), 0.2
     elif kind == "batch_normed_gaussian":
         policy = BatchNormGaussianPolicy(OBSERVATION_SIZE, action_size, hidden_sizes=(16, 16))
         scale = 0.1

@@ -84,7 +84,7 @@ def test_another_kind_is_refused():
 def test_the_one_file_of_an_export_needs_numpy_alone_and_acts_the_same(tmp_path):
     source = standalone.one_file()
     imported = {
-        (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).partition(".")[0]
+        (getattr(node, "module", None) or node.names[0].name).partition(".")[0]
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Import | ast.ImportFrom)
     }

@@ -18,6 +18,7 @@ from quinoa.agents.policies.standalone.base import (
     log_slope,
     log_softmax,
     network,
+    relu,
     squash,
     unsquash,
 )
@@ -35,13 +36,14 @@ class _Flow(Policy):
     """
 
     _is_squashed = False
+    _activation: Any = staticmethod(elu)
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._arrays = arrays
         self._action_size = int(arrays["action_size"])
         self._mode_points = arrays.get("mode_points")
         self._couplings = [
-            (bool(first), network(arrays, f"coupling_{index}", elu))
+            (bool(first), network(arrays, f"coupling_{index}", self._activation))
             for index, first in enumerate(arrays["first"])
         ]
 
@@ -112,6 +114,44 @@ class _RealNVP(_Flow, kind="real_nvp"):
             lambda x: (x * np.exp(log_scale) + shift, log_det),
             lambda y: ((y - shift) * np.exp(-log_scale), -log_det),
         )
+
+
+class _GaussianFlow(_Flow, kind="gaussian_flow"):
+    """Additive couplings of a Gaussian whose deviations depend on the state, in y = atanh(a)."""
+
+    _is_squashed = True
+    _activation = None  # Of plain layers, as the arrays say.
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        super().__init__(arrays)
+        self._raw_log_stddev = network(arrays, "log_stddev", relu)
+
+    def _transform(self, outputs: Array) -> tuple[Any, Any]:
+        shift = self._arrays["max_shift"] * np.tanh(outputs / self._arrays["max_shift"])
+        return lambda x: (x + shift, np.float32(0.0)), lambda y: (y - shift, np.float32(0.0))
+
+    def _log_stddev(self, states: Array) -> Array:
+        low, high = self._arrays["min_log_stddev"], self._arrays["max_log_stddev"]
+        raw = np.tanh(self._raw_log_stddev(states)) + np.float32(1.0)
+        return low + np.float32(0.5) * (high - low) * raw
+
+    def _mode(self, states: Array) -> Array:
+        """The image of 0, where the density of y is highest."""
+        zeros = np.zeros((len(states), self._action_size), np.float32)
+        return self._to_action(self._apply(zeros, states, inverse=False)[0])
+
+    def _sample(self, states: Array, rng: np.random.Generator) -> Array:
+        x = rng.standard_normal((len(states), self._action_size), np.float32)
+        x *= np.exp(self._log_stddev(states))
+        return self._to_action(self._apply(x, states, inverse=False)[0])
+
+    def _log_prob(self, states: Array, actions: Array) -> Array:
+        y = self._from_action(actions)
+        x, _ = self._apply(y, states, inverse=True)
+        log_stddev = self._log_stddev(states)
+        deviation = x * np.exp(-log_stddev)
+        normal = -0.5 * deviation**2 - log_stddev - np.float32(0.5 * math.log(2.0 * math.pi))
+        return (normal - self._log_slope(y)).sum(axis=-1)
 
 
 class _PiecewiseLinear(_Flow, kind="piecewise_linear"):
