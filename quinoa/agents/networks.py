@@ -101,10 +101,10 @@ def with_dropout(
     """
     *hidden, last = layers_of(network)
     activation = relu_of_layer_norm if layer_norm else relu
-    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, max(len(hidden), 1)))
-    for layer, its_seed in zip(hidden, seeds, strict=False):
+    seeds = tf.random.experimental.stateless_split(seed, max(len(hidden), 1))
+    for index, layer in enumerate(hidden):
         inputs = activation(tf.matmul(inputs, layer.weights) + layer.biases)
-        inputs = tf.nn.experimental.stateless_dropout(inputs, rate, its_seed)
+        inputs = tf.nn.experimental.stateless_dropout(inputs, rate, seeds[index])
     return tf.matmul(inputs, last.weights) + last.biases
 
 

@@ -190,7 +190,7 @@ class GaussianFlowPolicy(Policy):
 
     def __call__(self, observation: tf.Tensor) -> GaussianFlow:
         """See the base class."""
-        return self._flow(observation, [network for _, network in self._conditioners])
+        return self._flow(observation, self._conditioners)
 
     def with_dropout(self, observation: tf.Tensor, rate: float, seed: tf.Tensor) -> GaussianFlow:
         """The same with dropout in the couplings' networks, as where it is trained.
@@ -205,26 +205,21 @@ class GaussianFlowPolicy(Policy):
         """
         if rate == 0.0:
             return self(observation)
-        number = len(self._conditioners)
-        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, number))
-        dropped = [
-            functools.partial(
-                networks.with_dropout,
-                network,
-                layer_norm=self._layer_norm,
-                rate=rate,
-                seed=its_seed,
-            )
-            for (_, network), its_seed in zip(self._conditioners, seeds, strict=True)
+        seeds = tf.random.experimental.stateless_split(seed, len(self._conditioners))
+        dropped = functools.partial(networks.with_dropout, layer_norm=self._layer_norm, rate=rate)
+        conditioners = [
+            (first, functools.partial(dropped, network, seed=seeds[index]))
+            for index, (first, network) in enumerate(self._conditioners)
         ]
-        return self._flow(observation, dropped)
+        return self._flow(observation, conditioners)
 
     def _flow(
-        self, observation: tf.Tensor, calls: Sequence[Callable[[tf.Tensor], tf.Tensor]]
+        self,
+        observation: tf.Tensor,
+        conditioners: Sequence[tuple[bool, Callable[[tf.Tensor], tf.Tensor]]],
     ) -> GaussianFlow:
         couplings = [
-            conditioned(first, call, self._kind, observation)
-            for (first, _), call in zip(self._conditioners, calls, strict=True)
+            conditioned(first, network, self._kind, observation) for first, network in conditioners
         ]
         return GaussianFlow(couplings, self._kind, self.log_stddev(observation))
 
