@@ -88,3 +88,10 @@ def test_status_too(tmp_path):
     _, packages = imported("status", str(folder.root), "--once")
     assert "rich" in packages
     assert not packages & {*HEAVY, "numpy"}
+
+
+def test_a_folder_that_is_taken_too(tmp_path):
+    folder = written_runs.write_run(tmp_path / "run")
+    returned, packages = imported("train", f"--folder={folder.root}")
+    assert returned == 2
+    assert not packages & HEAVY

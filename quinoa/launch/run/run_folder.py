@@ -108,11 +108,11 @@ class RunFolder:
         when = "" if resumed_at is None else f".resumed-at-{resumed_at}"
         return self.root / f"source{when}.diff"
 
-    def create(self) -> None:
-        """Makes the folder, which must be new or empty, with room to write in.
+    def require_new(self) -> None:
+        """Checks that `create` can make the folder, as far as can be seen without making it.
 
         Raises:
-            ExperimentError: it already holds something, cannot be written, or the disk is full.
+            ExperimentError: it already holds something, or cannot be written.
         """
         if not _is_text(self.root.absolute()):
             raise ExperimentError(
@@ -125,15 +125,29 @@ class RunFolder:
                 raise ExperimentError(
                     f"{self.root} already holds a run: give another folder, or remove that one."
                 )
-            self.root.mkdir(parents=True, exist_ok=True)
-            if any(self.root.iterdir()):
+            if self.root.exists() and any(self.root.iterdir()):
                 raise ExperimentError(f"{self.root} is not empty: give a new folder for the run.")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> ExperimentError:
+        return ExperimentError(
+            f"The run's folder {self.root} cannot be written ({error.strerror}): give another."
+        )
+
+    def create(self) -> None:
+        """Makes the folder, which must be new or empty, with room to write in.
+
+        Raises:
+            ExperimentError: it already holds something, cannot be written, or the disk is full.
+        """
+        self.require_new()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
             for folder in self._made:
                 folder.mkdir()
         except OSError as error:
-            raise ExperimentError(
-                f"The run's folder {self.root} cannot be written ({error.strerror}): give another."
-            ) from error
+            raise self._unwritable(error) from error
         free = shutil.disk_usage(self.root).free
         if free < MIN_FREE_BYTES:
             self.remove_if_unused()

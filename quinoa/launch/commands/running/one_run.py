@@ -72,6 +72,8 @@ def run(
         with _learner_host(values) as learner_host:
             new = make_experiment(values, inherited, environment, learner_host=learner_host)
         check_environment(new)
+        if values.folder:
+            run_folder.RunFolder(start.absolute(values.folder)).require_new()
     context = ProcessContext(inherited, start.path)
     call: Call = call_here
     with contextlib.ExitStack() as holding:
