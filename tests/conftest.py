@@ -11,7 +11,11 @@ import os
 
 import pytest
 
+from quinoa.launch.machine import lean_imports
+
 gc.disable()
+# As in the processes of a run: TensorFlow does not bring JAX with it.
+lean_imports.install()
 
 for name, value in {
     "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,11 +19,10 @@ from quinoa.launch.engines.local import warm_parent
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests import projects
-from tests.launch import factories
+from tests.launch import factories, whole_runs
 from tests.launch.helpers import (
-    has_tensorflow,
     learner_steps,
-    listening_ports,
+    listening_here,
     nodes_of,
     started,
     train_command,
@@ -48,10 +45,10 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
     command = [projects.QUINOA, *flags, f"--agent={projects.AGENT}", "--private_network"]
     with started(command, cwd=project, env=projects.variables()) as process:
         # Of replay, the counter and the learner.
-        assert wait_until(lambda: len(ports_of(root)) >= 3), process.poll()
+        assert wait_until(lambda: len(whole_runs.ports_of(root)) >= 3), process.poll()
         # Of those, of the two actors, and of the evaluator.
         assert len(nodes_of(root)) == 6
-        assert not ports_of(root) & listening_here()
+        assert not whole_runs.ports_of(root) & listening_here()
         out, err = process.communicate(timeout=250)
     assert process.returncode == 0, err
     assert not nodes_of(root)
@@ -111,7 +108,8 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
 @pytest.mark.parametrize(
     ("number", "private"),
     [
-        (signal.SIGTERM, False),
+        # `quinoa stop` sends it: tests/launch/commands/test_stop.py.
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow),
         # In a network of its own, the run above learns, and the next one is ended by SIGHUP.
         pytest.param(signal.SIGHUP, True, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, True, marks=pytest.mark.slow),
@@ -122,33 +120,14 @@ def test_a_signal_ends_a_run_in_order(tmp_path, monkeypatch, number, private):
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     flag = "--private_network" if private else "--noprivate_network"
-    with started(train_command(root, *ENDLESS, flag)) as process:
-        assert wait_until(lambda: learner_steps(root) > 50), process.poll()
-        listed = read_json(RunFolder(root).processes)
-        assert listed["pid"] == process.pid
-        assert {node["pid"] for node in listed["nodes"]} == {node.pid for node in nodes_of(root)}
-        pids = {node["name"]: node["pid"] for node in listed["nodes"]}
-        # The counter must not import it.
-        assert has_tensorflow(psutil.Process(pids["learner-0"]))
-        assert not has_tensorflow(psutil.Process(pids["counter-0"]))
-        assert {node["state"] for node in listed["nodes"]} == {"running"}
-        ports = ports_of(root)
-        assert len(ports) >= 3  # replay, counter, learner
-        assert ports & listening_here() == (set() if private else ports)
-        before = learner_steps(root)
+    with (
+        started(train_command(root, *ENDLESS, flag)) as process,
+        whole_runs.ended_in_order(root, process, temporary, is_private=private),
+    ):
         process.send_signal(number)
         out, err = process.communicate(timeout=40)
         assert process.returncode == 0, err
-    assert not nodes_of(root)
-    assert not list(temporary.iterdir())
-    with resume.locked(RunFolder(root)):
-        pass
-    if not private:
-        assert not ports & listening_here()
-    counts = learner_checkpoints.newest(root / "checkpoints").counts()
-    assert counts.learner_steps >= before
     assert f"quinoa evaluate {root}" in out
-    assert read_json(RunFolder(root).result)["outcome"] == "stopped"
 
 
 def test_a_signal_before_anything_has_started_leaves_a_checkpoint_and_nothing_else(
@@ -333,16 +312,3 @@ def test_one_that_hangs_is_started_again_and_one_that_was_stopped_goes_on(tmp_pa
     assert row["seconds_lost"] == pytest.approx(back["seconds_lost"], abs=0.01)
     assert f"Processes started again: 1 ({role} 1)" in out
     assert read_json(folder.result)["restarts"] == {role: 1}
-
-
-def ports_of(root: Path) -> set[int]:
-    """The ports that the nodes of a run listen on."""
-    return {port for node in nodes_of(root) for port in listening_ports(node)}
-
-
-def listening_here() -> set[int]:
-    """The ports that others on this machine, and on others, may reach."""
-    if shutil.which("ss") is None:
-        pytest.skip("There is no ss, of iproute2.")
-    rows = subprocess.run(["ss", "-ltnH"], capture_output=True, text=True, check=True).stdout
-    return {int(row.split()[3].rpartition(":")[2]) for row in rows.splitlines()}

@@ -97,12 +97,9 @@ def test_a_program_that_has_not_the_environment_is_told_to_give_it(trained, quin
     assert status == 0 and "Return: 10.0" in out
 
 
-def test_a_video_shows_itself_and_a_comparison_is_a_figure(trained, tmp_path):
+# A video shows itself in the notebook: tests/docs/test_api.py.
+def test_a_comparison_is_a_figure(trained, tmp_path):
     run, _ = trained
-    video = run.video(tmp_path / "toy.gif", episodes=1, length=5, size=64)
-    assert video.paths == [tmp_path / "toy.gif"]
-    assert video.paths[0].read_bytes()[:3] == b"GIF"
-    assert video._repr_html_().startswith('<img src="data:image/gif;base64,R0lG')
     figure = quinoa.compare([run], out=tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
     assert figure.axes[0].get_title() == "lambda"

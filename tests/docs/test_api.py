@@ -76,6 +76,9 @@ def test_the_readmes_lines_run(tmp_path, monkeypatch, capsys):
 @pytest.mark.long
 def test_the_notebook_runs(tmp_path):
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    # What the last cell has shown is a video, whose files are there.
+    paths = "[str(path.absolute()) for path in Out[max(Out)].paths]"
+    notebook.cells.append(nbformat.v4.new_code_cell(paths))
     client = nbclient.NotebookClient(
         notebook, timeout=250, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
@@ -88,7 +91,9 @@ def test_the_notebook_runs(tmp_path):
         output["data"]["text/html"] for output in outputs if "text/html" in output.get("data", {})
     ]
     assert any("updates/step" in text for text in html)
-    assert any(text.startswith('<img src="data:image/gif') for text in html)
+    assert any(text.startswith('<img src="data:image/gif;base64,R0lG') for text in html)
+    assert outputs[-1]["data"]["text/plain"] == repr([str(tmp_path / "reach.gif")])
+    assert (tmp_path / "reach.gif").read_bytes().startswith(b"GIF")
     assert not [output for output in outputs if output.get("name") == "stderr"]
     (printed,) = (output["text"] for output in outputs if output.get("name") == "stdout")
     assert float(printed.split()[0]) > 14, printed

@@ -152,15 +152,24 @@ def learner_steps(folder: Path) -> int:
 def listening_ports(process: psutil.Process) -> list[int]:
     """The ports that a process listens on, as its own network sees them."""
     with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        pid = process.pid
-        inodes = {fd.split("[")[1].rstrip("]") for fd in _sockets_of(pid)}
-        ports = []
-        for table in ("tcp", "tcp6"):
-            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
-                rows = [line.split() for line in file.readlines()[1:]]
-            ports += [int(r[1].split(":")[1], 16) for r in rows if r[3] == "0A" and r[9] in inodes]
-        return ports
+        inodes = {fd.split("[")[1].rstrip("]") for fd in _sockets_of(process.pid)}
+        return [port for port, inode in _listening(process.pid) if inode in inodes]
     return []
+
+
+def listening_here() -> set[int]:
+    """The ports that others on this machine, and on others, may reach."""
+    return {port for port, _ in _listening(os.getpid())}
+
+
+def _listening(pid: int) -> list[tuple[int, str]]:
+    """The ports, and the sockets' inodes, that are listened on in the network of a process."""
+    found = []
+    for table in ("tcp", "tcp6"):
+        with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
+            rows = [line.split() for line in file.readlines()[1:]]
+        found += [(int(r[1].split(":")[1], 16), r[9]) for r in rows if r[3] == "0A"]
+    return found
 
 
 def _sockets_of(pid: int) -> list[str]:

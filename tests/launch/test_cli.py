@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,12 @@ def test_input_that_cannot_work_is_one_line_and_status_2(quinoa, tmp_path, argum
 LONG = "x" * 300
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> RunFolder:
+    """A run that nobody has trained."""
+    return make_run(tmp_path_factory.mktemp("made") / "run", MATCH, "iq")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -133,10 +140,12 @@ LONG = "x" * 300
         ["plot", "RUN", "--normalize", f"--baseline={LONG}"],
     ],
 )
-def test_a_name_that_is_too_long_is_one_line_and_status_2(quinoa, tmp_path, arguments, monkeypatch):
+def test_a_name_that_is_too_long_is_one_line_and_status_2(
+    quinoa, tmp_path, arguments, monkeypatch, made
+):
     monkeypatch.chdir(tmp_path)
     if "RUN" in arguments:
-        make_run(tmp_path / "RUN", MATCH, "iq")
+        shutil.copytree(made.root, tmp_path / "RUN")
     if arguments[0] == "plot" and "RUN" in arguments:
         write_run(tmp_path / "RUN2")
         arguments = ["RUN2" if argument == "RUN" else argument for argument in arguments]

@@ -20,6 +20,7 @@ import pytest
 from quinoa.agents.policies import standalone
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
+from tests.launch.commands.test_video import shows_a_scene
 from tests.launch.helpers import ROOT
 
 STORED = ROOT / "tests" / "stored_runs"
@@ -119,14 +120,17 @@ def test_plot_draws_them_together_and_makes_a_table(quinoa, tmp_path):
 
 
 def test_video_films_one(tmp_path):
-    out = tmp_path / "swingup.gif"
+    """And MuJoCo draws, where there is something to draw with."""
+    out = tmp_path / "swingup.mp4"
     flags = ["--episodes=1", "--size=64", "--length=2", f"--out={out}"]
     # MuJoCo decides on a renderer once in a process, at its import.
     done = command("video", str(STORED / "local"), *flags)
     if "cannot draw on this machine" in done.stderr:
         pytest.skip("neither EGL nor OSMesa is here")
     assert (done.returncode, done.stdout) == (0, f"{out}\n"), done.stderr
-    assert out.read_bytes().startswith(b"GIF89a")
+    # But for how far it is, on a machine that has much else to do.
+    assert not [line for line in done.stderr.splitlines() if not line.endswith(" steps")]
+    assert shows_a_scene(out)
 
 
 def test_export_takes_the_policy_out(quinoa, tmp_path):

@@ -82,7 +82,8 @@ def run_command(monkeypatch, capsys, root, engine, environment=MATCH) -> tuple[i
     monkeypatch.setattr(engines, "make", lambda name, context, settings: engine)
     # What the command does to the variables and flags of its process is tested elsewhere.
     monkeypatch.setattr("quinoa.launch.machine.process_environment.set_for_this_process", dict)
-    status = cli.main(train_command(root, environment=environment)[3:])
+    # The engine above is what this one makes; others have processes that are no part of this.
+    status = cli.main(train_command(root, "--engine=serial", environment=environment)[3:])
     return status, *capsys.readouterr()
 
 

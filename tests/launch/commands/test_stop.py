@@ -18,8 +18,8 @@ from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
+from tests.launch import whole_runs
 from tests.launch.helpers import experiment, started, train_command, wait_until
-from tests.launch.helpers import learner_steps as steps_of
 
 
 @pytest.fixture
@@ -64,16 +64,22 @@ COMMANDS = [("stop",), ("logs",), ("scale", "--num_actors=2")]
 
 
 @pytest.mark.long
-def test_a_run_of_the_local_engine_is_scaled_read_and_stopped(quinoa, tmp_path):
-    root = tmp_path / "run"
+def test_a_run_of_the_local_engine_is_scaled_read_and_stopped(quinoa, tmp_path, monkeypatch):
+    """And ends in order, as it does on the signal that `quinoa stop` sends."""
+    root, temporary = tmp_path / "run", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     folder = RunFolder(root)
 
     def names() -> set[str]:
         nodes = process_list.read(folder.processes).nodes
         return {node.name for node in nodes if node.state is NodeState.RUNNING}
 
-    with started(train_command(root, "--steps=100000000", "--num_actors=1")) as run:
-        assert wait_until(lambda: steps_of(root) > 0 and "actor-0" in names())
+    flags = ("--steps=100000000", "--num_actors=1", "--noprivate_network")
+    with (
+        started(train_command(root, *flags)) as run,
+        whole_runs.ended_in_order(root, run, temporary, is_private=False),
+    ):
         status, out, _ = quinoa("scale", str(root), "--num_actors=2")
         assert (status, out.splitlines()[0]) == (0, f"{root} is asked to have 2 actors.")
         assert wait_until(lambda: "actor-1" in names())
@@ -94,10 +100,10 @@ def test_a_run_of_the_local_engine_is_scaled_read_and_stopped(quinoa, tmp_path):
             f"{root} is asked to end: it saves what was learned first. A second time ends it at "
             "once.",
         )
-        printed, _ = run.communicate(timeout=120)
-        assert run.returncode == 0
+        printed, err = run.communicate(timeout=120)
+        assert run.returncode == 0, err
         assert "Stopped early." in printed
-    assert list(folder.checkpoints.iterdir())
+        assert f"quinoa evaluate {root}" in printed
     status, _, err = quinoa("stop", str(root))
     assert (status, err) == (2, f"quinoa: {root} is not under way.\n")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
@@ -108,6 +109,14 @@ def film(run, out, **variables) -> subprocess.CompletedProcess[str]:
     )
 
 
+def shows_a_scene(video: Path) -> bool:
+    """Whether what is below title and caption of a video is neither white nor of one colour."""
+    reader = imageio_ffmpeg.read_frames(str(video))
+    width, height = next(reader)["size"]
+    frame = np.frombuffer(next(reader), np.uint8).reshape(height, width, 3)
+    return bool(frame[60:100, width // 2 - 20 : width // 2 + 20].std() > 3)
+
+
 def test_a_machine_without_a_renderer_is_one_line(tmp_path):
     run = make_run(tmp_path / "run", "control:cartpole:balance", AGENT)
     done = film(run, tmp_path / "video.mp4", **WITHOUT)
@@ -117,28 +126,17 @@ def test_a_machine_without_a_renderer_is_one_line(tmp_path):
     assert not (tmp_path / "video.mp4").exists()
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [
-        "control:cartpole:balance",
-        pytest.param("gym:InvertedPendulum-v5", marks=pytest.mark.slow),
-    ],
-)
-def test_films_mujoco_where_something_draws_it(tmp_path, environment):
-    run = make_run(tmp_path / "run", environment, AGENT)
+# Of dm_control's tasks tests/launch/test_stored_runs.py films one.
+@pytest.mark.slow
+def test_films_gymnasiums_mujoco_tasks_where_something_draws_them(tmp_path):
+    run = make_run(tmp_path / "run", "gym:InvertedPendulum-v5", AGENT)
     out = tmp_path / "video.mp4"
     done = film(run, out)
     if "cannot draw on this machine" in done.stderr:
         pytest.skip("neither EGL nor OSMesa is here")
     assert (done.returncode, done.stdout) == (0, f"{out}\n")
-    # But for how far it is, on a machine that has much else to do.
     assert not [line for line in done.stderr.splitlines() if not line.endswith(" steps")]
-    reader = imageio_ffmpeg.read_frames(str(out))
-    width, height = next(reader)["size"]
-    frame = np.frombuffer(next(reader), np.uint8).reshape(height, width, 3)
-    # Below the title and the caption: the scene, which is neither white nor of one colour.
-    scene = frame[60:100, width // 2 - 20 : width // 2 + 20]
-    assert scene.std() > 3
+    assert shows_a_scene(out)
 
 
 def test_frames_show_the_simulated_time():

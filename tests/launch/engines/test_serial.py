@@ -129,6 +129,7 @@ def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_pat
         num_actors=1,
         environments_per_actor=1,
         evaluation_period=500,
+        samples_per_insert=8.0,
         replay_checkpoint_period_s=0.0,
     )
     folders = [run(of, tmp_path / name) for name in ("first", "second")]
@@ -165,6 +166,8 @@ def test_a_full_replay_is_said_once_and_measured(tmp_path):
     small = experiment(steps=1200, replay_checkpoint_period_s=0.0)
     config = parsing.override(small.agent_config, {"max_replay_size": "600"})
     folder = run(dataclasses.replace(small, agent_config=config), tmp_path / "run")
+    # With a period of 0, nothing of it is saved.
+    assert not folder.replay.exists()
     learner = pd.read_csv(folder.metrics("learner"))
     assert learner["replay_size"].is_monotonic_increasing
     assert learner["replay_size"].iloc[-1] == 600

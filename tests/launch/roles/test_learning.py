@@ -6,18 +6,27 @@ import time
 import numpy as np
 import pytest
 
+from quinoa.agents import registry
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.metrics.reporter import Reporter
 from quinoa.launch.roles.divergence_guard import DivergedError
 from quinoa.launch.roles.learning import Learning, make_learner
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.reports import Answer, Report
+from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from tests.agents.fixtures import make_transitions
+from tests.agents.learners import LearnerPool
 from tests.launch.helpers import experiment
 
 K = 10
 OF = experiment(steps_per_call=K, checkpoint_period_s=1e-9)
+LEARNERS = LearnerPool(OF.spec())
+
+
+@pytest.fixture(autouse=True)
+def _learners_are_taken_for_one_test():
+    LEARNERS.give_back()
 
 
 def superbatch():
@@ -29,7 +38,8 @@ class Learned:
 
     def __init__(self, root, publish_period_s: float = 0.0):
         self.folder = RunFolder(root)
-        self.learner = make_learner(OF, OF.spec(), None)
+        agent_class = registry.load(OF.agent).agent_class
+        self.learner = LEARNERS.take(agent_class, OF.config, OF.seed_of(Role.LEARNER))
         self.published: list[int] = []
         self.reports: list[Report] = []
         self.reporter = Reporter(self._report, "learner")

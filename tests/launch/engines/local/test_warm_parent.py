@@ -318,16 +318,6 @@ def test_a_learner_that_is_forked_has_its_threads(warm, start):
     assert counts[1] - counts[0] == 4
 
 
-def test_one_that_gives_no_answer_is_ended(start, monkeypatch):
-    monkeypatch.setattr(warm_parent, "_ANSWER_S", 0.5)
-    with warm_parent.started(INHERITED, ROOT) as parent:
-        assert end_of(start(lambda: None, forking(parent))) == 0
-        os.kill(parent.pid, signal.SIGSTOP)
-        with pytest.raises(WarmParentError, match="has not answered for 0 s"):
-            start(lambda: None, forking(parent))
-        assert not is_alive(parent.pid)
-
-
 def test_it_is_not_waited_for_where_the_run_is_to_end(start):
     with warm_parent.started(INHERITED, ROOT) as parent:
         os.kill(parent.pid, signal.SIGSTOP)
@@ -376,3 +366,13 @@ def test_it_ends_with_the_process_that_started_it():
         assert is_alive(pid)
         engine.kill()
     assert wait_until(lambda: not is_alive(pid), 5)
+
+
+# The last one, as it ends the warm parent of all.
+def test_one_that_gives_no_answer_is_ended(warm, start, monkeypatch):
+    monkeypatch.setattr(warm_parent, "_ANSWER_S", 0.5)
+    assert end_of(start(lambda: None, forking(warm))) == 0
+    os.kill(warm.pid, signal.SIGSTOP)
+    with pytest.raises(WarmParentError, match="has not answered for 0 s"):
+        start(lambda: None, forking(warm))
+    assert not is_alive(warm.pid)

@@ -73,12 +73,16 @@ class OneHost:
         return wait_until(have_beaten, timeout_s=60)
 
 
-@pytest.fixture
-def run(tmp_path):
-    folder = RunFolder(tmp_path / "run")
+def made_run(root: Path) -> RunFolder:
+    folder = RunFolder(root)
     folder.logs.mkdir(parents=True)
     (folder.root / MARK).touch()
     return folder
+
+
+@pytest.fixture
+def run(tmp_path):
+    return made_run(tmp_path / "run")
 
 
 @pytest.fixture
@@ -94,34 +98,48 @@ def make(run):
         host.processes.close()
 
 
-def test_a_process_is_started_watched_and_ended(make):
-    host = make()
-    key = host.start(beats_for_ever)
-    assert host.beats(key)
-    look = host.look(key)
+@pytest.fixture(scope="module")
+def host_of_the_module(tmp_path_factory):
+    run = made_run(tmp_path_factory.mktemp("shared") / "run")
+    host = OneHost(run, lease_s=600.0, mark=MARK, environment={})
+    yield host
+    host.processes.close()
+
+
+@pytest.fixture
+def shared(host_of_the_module):
+    """A host for a test that needs none of its own: to start one takes seconds."""
+    before = len(host_of_the_module.keys)
+    yield host_of_the_module
+    for key in host_of_the_module.keys[before:]:
+        host_of_the_module.processes.kill(key)
+
+
+def test_a_process_is_started_watched_and_ended(shared):
+    key = shared.start(beats_for_ever)
+    assert shared.beats(key)
+    look = shared.look(key)
     assert look.exit_code is None and psutil.pid_exists(look.pid)
-    assert host.processes.kill(key).exit_code == -signal.SIGKILL
+    assert shared.processes.kill(key).exit_code == -signal.SIGKILL
     assert not psutil.pid_exists(look.pid)
     # Nothing is known of it afterwards, and so it does not run.
-    assert host.look(key).exit_code == -signal.SIGKILL
+    assert shared.look(key).exit_code == -signal.SIGKILL
 
 
-def test_many_are_looked_at_together_and_the_end_of_one_is_told_at_once(make):
-    host = make()
-    keys = [host.start(beats_for_ever, index=index) for index in range(2)]
-    assert host.beats(*keys)
-    os.kill(host.look(keys[0]).pid, signal.SIGKILL)
-    looks = host.processes.look(keys, 60.0).processes
+def test_many_are_looked_at_together_and_the_end_of_one_is_told_at_once(shared):
+    keys = [shared.start(beats_for_ever, index=index) for index in range(2)]
+    assert shared.beats(*keys)
+    os.kill(shared.look(keys[0]).pid, signal.SIGKILL)
+    looks = shared.processes.look(keys, 60.0).processes
     assert [looks[key].exit_code for key in keys] == [-signal.SIGKILL, None]
 
 
-def test_a_second_request_for_a_process_starts_no_other(make):
-    host = make()
-    key = host.start(beats_for_ever)
-    assert host.beats(key)
-    pid = host.look(key).pid
-    host.processes.start(Task(key, Role.COUNTER, 0, cloudpickle.dumps([fails])))
-    assert host.look(key).pid == pid
+def test_a_second_request_for_a_process_starts_no_other(shared):
+    key = shared.start(beats_for_ever)
+    assert shared.beats(key)
+    pid = shared.look(key).pid
+    shared.processes.start(Task(key, Role.COUNTER, 0, cloudpickle.dumps([fails])))
+    assert shared.look(key).pid == pid
 
 
 def test_its_environment_is_the_users_without_the_key_to_the_cluster(make, run):
@@ -190,9 +208,8 @@ def test_where_the_runs_folder_is_not_there_the_log_is_the_hosts_own(make, run):
     assert host.processes.logs(5) == {}
 
 
-def test_why_it_failed_is_told(make):
-    host = make()
-    look = host.look(host.start(fails), 60.0)
+def test_why_it_failed_is_told(shared):
+    look = shared.look(shared.start(fails), 60.0)
     assert look.exit_code == 1
     assert look.failure.splitlines()[-1] == "ValueError: it broke"
 
@@ -219,6 +236,7 @@ def test_what_nobody_asks_for_ends(make):
 
 
 def test_those_that_use_tensorflow_are_forked_from_one_warm_parent_of_the_host(make):
+    """Where it is lost, processes start all the same, and it is told once."""
     host = make()
     actors = [host.start(beats_for_ever, Role.ACTOR, index) for index in range(2)]
     counter = host.start(beats_for_ever)
@@ -227,20 +245,14 @@ def test_those_that_use_tensorflow_are_forked_from_one_warm_parent_of_the_host(m
         process = psutil.Process(host.look(key).pid)
         # As if it had been executed here.
         assert process.ppid() == os.getpid()
-        # The function itself imports no TensorFlow, so what has it was forked from a warm parent.
-        assert has_tensorflow(process) == (key != counter)
-
-
-def test_when_the_warm_parent_is_lost_processes_start_all_the_same_and_it_is_told_once(make):
-    host = make()
-    key = host.start(beats_for_ever, Role.ACTOR)
-    assert host.beats(key)
+        # The function itself imports no TensorFlow: each was forked from a warm parent.
+        assert has_tensorflow(process)
     os.kill(host.processes._starter.warm.pid, signal.SIGKILL)
-    later = [host.start(beats_for_ever, Role.ACTOR, index) for index in (1, 2)]
+    later = [host.start(beats_for_ever, Role.ACTOR, index) for index in (2, 3)]
     notes: list[str] = []
 
     def has_all() -> bool:
-        looks = host.processes.look([key, *later], 0.0)
+        looks = host.processes.look([*actors, *later], 0.0)
         notes.extend(looks.notes)
         return all(look.beats for look in looks.processes.values())
 
