@@ -26,7 +26,7 @@ def test_the_default_run_swings_the_pole_up(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("agent", ["sac", "svg0", "crossq_small", "meow"])
+@pytest.mark.parametrize("agent", ["sac", "svg0", "meow"])
 def test_the_other_agents_learn_to_swing_the_pole(agent, tmp_path):
     """Further than to spin it, which returns 180: random actions return about 50 there."""
     root = tmp_path / "run"
@@ -37,3 +37,20 @@ def test_the_other_agents_learn_to_swing_the_pole(agent, tmp_path):
     assert done.returncode == 0, done.stderr
     returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]
     assert returns.iloc[-5:].max() >= 220
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_crossq_swings_a_pendulum_up(tmp_path):
+    """In 4,000 gradient steps; policies that do nothing of use return −1,200 to −1,600 there."""
+    root = tmp_path / "run"
+    command = [sys.executable, "-m", "quinoa.launch.cli", "train", "--engine=serial"]
+    command += ["--agent=crossq_small", "--env=gym:Pendulum-v1", "--steps=5000"]
+    command += ["--num_actors=1", "--environments_per_actor=4", "--evaluation_period=1000"]
+    for setting in ("critic_hidden_sizes=64,64", "hidden_sizes=64,64", "min_replay_size=1000"):
+        command += ["--set", setting]
+    done = subprocess.run([*command, f"--folder={root}"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]
+    assert returns.iloc[0] < -1000
+    assert returns.iloc[-2:].mean() >= -300

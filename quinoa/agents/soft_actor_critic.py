@@ -6,6 +6,8 @@ paper's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 
@@ -64,3 +66,22 @@ def temperature_loss(alpha: tf.Tensor, log_prob: tf.Tensor, target_entropy: floa
         target_entropy: H̄.
     """
     return -alpha * tf.reduce_mean(tf.stop_gradient(log_prob) + target_entropy)
+
+
+def metrics(
+    error: tf.Tensor, q: tf.Tensor, log_prob: tf.Tensor, alpha: tf.Tensor
+) -> Mapping[str, tf.Tensor]:
+    """What such an agent says of a batch, float32 [] each, by name.
+
+    Args:
+        error: target − Q_i(s, a) of replay's actions, float32 [N, B].
+        q: Q_i(s, a), float32 [N, B], for a ~ π(·|s).
+        log_prob: log π(a|s) of the same, float32 [B].
+        alpha: α, float32 [].
+    """
+    return {
+        "td_error": tf.reduce_mean(tf.abs(error)),
+        "value": tf.reduce_mean(soft_value(q, log_prob, alpha)),
+        "entropy": -tf.reduce_mean(log_prob),
+        "alpha": alpha,
+    }

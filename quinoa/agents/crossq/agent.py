@@ -137,13 +137,7 @@ class Agent(protocol.Agent):
         error = self._target(transitions, next_q, next_log_prob) - self._critics(
             s, transitions.action
         )
-        value = soft_actor_critic.soft_value(self._critics(s, action), log_prob, alpha)
-        return {
-            "td_error": tf.reduce_mean(tf.abs(error)),
-            "value": tf.reduce_mean(value),
-            "entropy": -tf.reduce_mean(log_prob),
-            "alpha": alpha,
-        }
+        return soft_actor_critic.metrics(error, self._critics(s, action), log_prob, alpha)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """What the critics give at least for the policy's mode, float32 [B]."""

@@ -84,13 +84,7 @@ class Agent(protocol.Agent):
         s, alpha = transitions.observation, tf.exp(self._log_alpha)
         action, log_prob = self.policy(s).experimental_sample_and_log_prob(seed=seeds[0])
         error = self._target(transitions, seeds[1]) - self._critics(s, transitions.action)
-        value = soft_actor_critic.soft_value(self._critics(s, action), log_prob, alpha)
-        return {
-            "td_error": tf.reduce_mean(tf.abs(error)),
-            "value": tf.reduce_mean(value),
-            "entropy": -tf.reduce_mean(log_prob),
-            "alpha": alpha,
-        }
+        return soft_actor_critic.metrics(error, self._critics(s, action), log_prob, alpha)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """What the critics give at least for the policy's mode, float32 [B]."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents import iq, protocol, soft_actor_critic
+from quinoa.agents import crossq, iq, protocol, soft_actor_critic
 from quinoa.agents.registry import LoadedAgent
 from quinoa.launch.checks import (
     agent,
@@ -30,11 +30,21 @@ def subject(agent_class, config=None):
     return AgentSubject(agents.loaded(agent_class, config), spec)
 
 
+BUILT_IN = {
+    **AGENTS,
+    "crossq": (
+        crossq.Agent,
+        crossq.Config(hidden_sizes=(16,), critic_hidden_sizes=(16,), batch_size=16),
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "iq_flow")) for name in AGENTS]
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "iq_flow")) for name in BUILT_IN],
 )
 def test_the_built_in_agents_pass(name):
-    agent_class, config = AGENTS[name]
+    agent_class, config = BUILT_IN[name]
     findings: list[base.Finding] = []
     of_agent = AgentSubject(LoadedAgent(name, agent_class, type(config), config), make_spec())
     count, failed = base.run_checks(agent.CHECKS, of_agent, findings.append)
