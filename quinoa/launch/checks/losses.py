@@ -48,6 +48,13 @@ def losses_are_scalars(subject: AgentSubject) -> str:
             f"the loss {name!r} is {float(tensor)} on random transitions: look for a logarithm, a "
             "division or an exponential without a bound",
         )
+    learned, _ = agent.losses_and_statistics(tensors(subject.batches()), tf.constant(SEED))
+    require(
+        learned.keys() == losses.keys()
+        and all(np.array_equal(learned[name], loss) for name, loss in losses.items()),
+        "losses and losses_and_statistics give different losses, and the learner minimises those "
+        "of the latter: let losses return self.losses_and_statistics(transitions, seed)[0]",
+    )
     for group in agent.parameter_groups():
         require(
             group.loss in losses,

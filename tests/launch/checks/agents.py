@@ -328,6 +328,13 @@ class LossUnderAnotherName(Good):
         return {f"{name}s": loss for name, loss in super().losses(transitions, seed).items()}
 
 
+class OtherLossesBesideStatistics(Good):
+    def losses_and_statistics(
+        self, transitions: Transition, seed: Seed
+    ) -> tuple[dict[str, tf.Tensor], tuple[()]]:
+        return {name: 2.0 * loss for name, loss in self.losses(transitions, seed).items()}, ()
+
+
 class StoppedGradient(Good):
     def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
         losses = super().losses(transitions, seed)

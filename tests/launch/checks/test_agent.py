@@ -98,6 +98,11 @@ def test_a_good_agent_passes(agent_class):
         (policy.actors_have_the_policy, agents.LateVariables, "makes more variables: create all"),
         (losses.losses_are_scalars, agents.LossOfABatch, r"float32 \(8,\), not float32 \[\]"),
         (losses.losses_are_scalars, agents.LossNotFinite, "'value' is nan on random transitions"),
+        (
+            losses.losses_are_scalars,
+            agents.OtherLossesBesideStatistics,
+            "the learner minimises those of the latter",
+        ),
         (losses.losses_are_scalars, agents.LossUnderAnotherName, "'value', but losses returns"),
         (
             losses.gradients_reach_every_variable,
