@@ -137,18 +137,6 @@ def test_environments_of_every_form(env, name):
     batch.close()
 
 
-def test_an_environment_that_is_ready_stays_as_it_is_and_is_copied(tmp_path):
-    env = Toy()
-    env.reset(seed=0)
-    env.step(np.zeros(1, np.float32))
-    small = {**SMALL, "steps": 120}
-    run = quinoa.train("iq", env=env, engine="serial", folder=tmp_path / "run", **small)
-    assert (run.evaluations["episode_return"] == EPISODE).all()
-    # By the run's environments, and by the evaluation's.
-    assert (run.curve("actor")["episode_return"].dropna() == EPISODE).all()
-    assert env.steps == 1
-
-
 def test_an_environment_that_only_this_program_has_registered(tmp_path):
     import gymnasium
 
@@ -289,8 +277,12 @@ def test_a_run_goes_on_beside_the_program_and_ends_when_it_is_told(tmp_path):
 
 
 def test_an_experiment_is_a_value_that_is_checked_and_trained(tmp_path):
+    """In an environment that is ready, which stays as it is and is copied."""
+    env = Toy()
+    env.reset(seed=0)
+    env.step(np.zeros(1, np.float32))
     small = {name: value for name, value in SMALL.items() if name != "progress"}
-    experiment = quinoa.Experiment("m_iq", env=Toy, tau=0.02, **small)
+    experiment = quinoa.Experiment("m_iq", env=env, tau=0.02, **small)
     assert experiment.resolve().config == parsing.override(
         registry.load_config("m_iq").config,
         {
@@ -301,6 +293,10 @@ def test_an_experiment_is_a_value_that_is_checked_and_trained(tmp_path):
     assert "'m_iq'" in repr(experiment) and "tau=0.02" in repr(experiment)
     run = quinoa.train(experiment, engine="serial", folder=tmp_path / "run", progress=False)
     assert run.config["alpha"] == 0.9
+    assert (run.evaluations["episode_return"] == EPISODE).all()
+    # By the run's environments, and by the evaluation's.
+    assert (run.curve("actor")["episode_return"].dropna() == EPISODE).all()
+    assert env.steps == 1
     with pytest.raises(quinoa.ExperimentError, match="has its environment and options already"):
         quinoa.train(experiment, steps=3)
 
