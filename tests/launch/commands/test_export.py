@@ -71,7 +71,7 @@ assert not FORBIDDEN & set(sys.modules)
 
 @pytest.fixture(scope="module")
 def exported(run_of, tmp_path_factory):
-    """The policy of each agent, exported to `0`, `1` and `2`, with states to try them in."""
+    """The policy of each agent, exported to `0`, `1` and so on, with states to try them in."""
     from quinoa.launch.trained.export import export
 
     root = tmp_path_factory.mktemp("exported")
@@ -86,7 +86,13 @@ def exported(run_of, tmp_path_factory):
 def alone(program: str, root: Path) -> None:
     """Runs a program with no variable of ours, isolated, on the folders of all agents."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", ALONE + program, *(str(root / str(i)) for i in range(3))],
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            ALONE + program,
+            *(str(root / str(i)) for i in range(len(AGENTS))),
+        ],
         cwd=root,
         env={"PATH": os.environ["PATH"], "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
         capture_output=True,
@@ -125,7 +131,7 @@ def test_tensorflow_alone_acts_as_the_original(exported, run_of):
 
 
 def test_the_arrays_need_no_pickle(exported):
-    for index in range(3):
+    for index in range(len(AGENTS)):
         with np.load(exported / str(index) / "policy.npz", allow_pickle=False) as arrays:
             assert all(arrays[name].dtype != object for name in arrays)
 
