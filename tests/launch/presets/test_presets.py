@@ -102,7 +102,7 @@ def test_an_agent_with_the_same_settings_may_take_a_preset_and_no_other():
         ("adroid/iq", r"Did you mean adroit/iq"),
         ("quinoa_paper", r"Did you mean dm_control/quinoa_paper\?"),
         ("adroit", r"Did you mean adroit/iq or adroit/m_iq or adroit/quinoa\?"),
-        ("xyzzy", r"The presets are adroit/iq, .*gym/quinoa\."),
+        ("xyzzy", r"The presets are adroit/iq, .*gym/meow_humanoid\."),
     ],
 )
 def test_an_unknown_preset_names_the_nearest(name, message):
