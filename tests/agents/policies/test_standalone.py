@@ -1,6 +1,7 @@
 """The NumPy policy is the TensorFlow one that it was made of."""
 
 import ast
+import itertools
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from quinoa.agents.numpy_policy import arrays_of
 from quinoa.agents.policies import standalone
+from quinoa.agents.policies.standalone import base
 from tests.agents.policies import densities
 
 EVERY = pytest.mark.parametrize("kind", (*densities.ALL, densities.BOUNDED, *densities.NORMED))
@@ -28,6 +30,22 @@ def both(kind, dims, folder):
     assert arrays is not None
     np.savez(folder / "policy.npz", **arrays)
     return policy, standalone.Policy.load(folder / "policy.npz")
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 8, 9])
+def test_few_rows_have_what_they_have_among_many(number):
+    # Layers that are large enough to be multiplied row by row, and others that are not.
+    sizes = (17, 256, 256, 66)
+    rng = np.random.default_rng(0)
+    arrays = {"layer_norm": np.array(0)}
+    for i, shape in enumerate(itertools.pairwise(sizes)):
+        arrays[f"network.{i}.w"] = rng.normal(0, shape[0] ** -0.5, shape).astype(np.float32)
+        arrays[f"network.{i}.b"] = rng.normal(size=shape[1]).astype(np.float32)
+    forward = base.network(arrays, "network")
+    inputs = rng.normal(size=(64, sizes[0])).astype(np.float32)
+    few = forward(inputs[:number])
+    assert few.dtype == np.float32
+    np.testing.assert_allclose(few, forward(inputs)[:number], rtol=1e-4, atol=1e-5)
 
 
 @EVERY
