@@ -17,7 +17,7 @@ from tests.launch.helpers import MATCH
 
 HOPPER = "control:hopper:stand"
 # One agent of each class of policy.
-AGENTS = ("iq", "iq_gaussian", "iq_flow", "meow")
+AGENTS = ("iq", "iq_gaussian", "iq_flow", "meow", "crossq_small")
 OWN = "tests.launch.own_policy"
 
 # What is taken away is used where nothing of this project is to be found.
