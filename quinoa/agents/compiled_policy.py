@@ -34,7 +34,7 @@ class CompiledPolicy:
     ) -> Callable[[FloatArray, int], tuple[Actions, Mapping[str, FloatArray]]]:
         """See `ActingPolicy`; the seed and the number of the step settle the actions."""
         policy = self._policy
-        if type(policy).extras is Policy.extras:
+        if not policy.adds_extras:
             # It adds nothing, and a call that returns one tensor alone is faster.
             alone = self.actions(observation_shape, seed=seed, sample=True)
             return lambda observation, step: (alone(observation, step), {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, ClassVar
 
-from quinoa.config.fields import Bounds, check, require
+from quinoa.config.fields import Absent, Bounds, check, require
 
 LayerSizes = tuple[Annotated[int, Bounds(at_least=1)], ...]
 
@@ -33,6 +33,14 @@ class AgentConfig:
     """Transitions in one gradient step."""
     max_gradient_norm: Annotated[float, Bounds(at_least=0)] = 0.0
     """Gradients of each loss are scaled down to this global norm; 0 leaves them as they are."""
+    normalize_observations: Annotated[bool, Absent(False)] = False
+    """Whether the agent sees (s − mean) / deviation, of all observations that it has learned from,
+    in place of s."""
+    observation_clip: Annotated[float, Bounds(above=0), Absent(5.0)] = 5.0
+    """Normalised observations are within ± this."""
+    observation_memory: Annotated[int, Bounds(at_least=1), Absent(1_000_000)] = 1_000_000
+    """The most observations that mean and deviation are of; older ones are forgotten
+    exponentially."""
 
     def __post_init__(self) -> None:
         """Checks every field against its bounds; raises `ConfigError`.

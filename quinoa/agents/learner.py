@@ -20,6 +20,7 @@ from quinoa.agents import (
     learner_checkpoint,
     parameter_groups,
     parameter_vector,
+    preprocessing,
     protocol,
 )
 from quinoa.agents.learner_checkpoint import CheckpointError
@@ -46,7 +47,8 @@ class Learner(snt.Module):
         """Makes the agent and its optimisers.
 
         Args:
-            agent_class: the agent's class.
+            agent_class: the agent's class. Its observations are normalised where the configuration
+                asks for that.
             config: the agent's configuration.
             spec: the specs of the (canonical) environment.
             seed: seeds the initial parameters and the learner's random numbers. TensorFlow's global
@@ -60,6 +62,7 @@ class Learner(snt.Module):
                 not an integer of at least 1.
         """
         super().__init__(name="learner")
+        agent_class = preprocessing.applied(agent_class, config)
         with initialization.alone(seed):
             self.agent = agent_class(config, spec)
         self._config = config

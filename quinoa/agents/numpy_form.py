@@ -8,6 +8,7 @@ arrays of the layers follow from the vector in which a policy's parameters trave
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -64,12 +65,14 @@ class NumpyForm(NamedTuple):
     Attributes:
         settings: arrays by name that learning does not change; `kind` is one of them.
         layers: the layers of its networks, by the names that the kind gives these.
+        vectors: further variables by name, float32 [D] each.
         mode_settings: makes further settings, without which such a policy has no mode. It is called
             in the processes that need the mode, and so must be picklable.
     """
 
     settings: Mapping[str, npt.NDArray[Any]]
     layers: Mapping[str, Sequence[Layer]]
+    vectors: Mapping[str, tf.Variable] = MappingProxyType({})
     mode_settings: Callable[[], Mapping[str, npt.NDArray[Any]]] = dict
 
 
@@ -144,10 +147,16 @@ class FormLayout:
             for name, layers in form.layers.items()
             for index, layer in enumerate(layers)
         ]
+        self._vectors = {
+            name: slice(start(variable), start(variable) + int(variable.shape[0]))
+            for name, variable in form.vectors.items()
+        }
 
     def make(self) -> Arrays:
-        """New arrays: the settings, and layers that `write` is to fill."""
+        """New arrays: the settings, and layers and vectors that `write` is to fill."""
         arrays = dict(self._settings)
+        for vector, numbers in self._vectors.items():
+            arrays[vector] = np.zeros(numbers.stop - numbers.start, np.float32)
         for place in self._places:
             arrays[f"{place.name}.w"] = np.zeros(place.shape, np.float32)
             arrays[f"{place.name}.b"] = np.zeros(place.shape[1], np.float32)
@@ -158,12 +167,14 @@ class FormLayout:
 
         Args:
             parameters: float32 [P], as `quinoa.agents.parameter_vector.flatten` gives them.
-            arrays: whose layers change.
+            arrays: whose layers and vectors change.
 
         Raises:
             ValueError: the vector has another size than the policy.
         """
         check_size(parameters, self._size)
+        for vector, numbers in self._vectors.items():
+            arrays[vector][...] = parameters[numbers]
         for name, (rows, columns), weights, biases, lengths, normalization in self._places:
             into = arrays[f"{name}.w"]
             into[...] = parameters[weights : weights + rows * columns].reshape(rows, columns)

@@ -77,8 +77,8 @@ class Policy(snt.Module, abc.ABC):
             evaluations and pictures.
     """
 
-    has_density: ClassVar[bool] = True
-    has_mode: ClassVar[bool] = True
+    has_density: bool = True
+    has_mode: bool = True
 
     @abc.abstractmethod
     def __call__(self, observation: tf.Tensor) -> Any:
@@ -105,6 +105,11 @@ class Policy(snt.Module, abc.ABC):
         """
         del distribution, action
         return {}
+
+    @property
+    def adds_extras(self) -> bool:
+        """Whether `extras` gives anything: it does where the class defines it."""
+        return type(self).extras is not Policy.extras
 
     def numpy_form(self) -> NumpyForm | None:
         """What `quinoa.agents.policies.standalone` makes the same policy of.

@@ -258,7 +258,8 @@ class FlowPolicy(Policy):
             f"coupling_{index}": network.layers()
             for index, (_, network) in enumerate(self._conditioners)
         }
-        return NumpyForm(settings, layers, functools.partial(of_mode, self._action_size))
+        mode_settings = functools.partial(of_mode, self._action_size)
+        return NumpyForm(settings, layers, mode_settings=mode_settings)
 
     def __call__(self, observation: tf.Tensor) -> BoxFlow:
         """See the base class."""

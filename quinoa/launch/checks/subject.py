@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import graphs, protocol, registry
+from quinoa.agents import graphs, preprocessing, protocol, registry
 from quinoa.agents.actions import ActionSet, action_set
 from quinoa.agents.learner import Learner
 from quinoa.agents.rows import RowLayout
@@ -66,14 +66,19 @@ class AgentSubject:
         """The settings that it is checked with."""
         return self.agent.config
 
+    @property
+    def agent_class(self) -> type[protocol.Agent]:
+        """The agent's class as the learner takes it, its observations normalised or not."""
+        return preprocessing.applied(self.agent.agent_class, self.config)
+
     def make_agent(self, config: Any = None) -> protocol.Agent:
         """A new agent, with other settings if they are given."""
         tf.random.set_seed(self.seed)
-        return self.agent.agent_class(self.config if config is None else config, self.spec)
+        return self.agent_class(self.config if config is None else config, self.spec)
 
     def make_policy(self) -> protocol.Policy:
         """A new policy, as an actor makes it."""
-        return self.agent.agent_class.make_policy(self.config, self.spec)
+        return self.agent_class.make_policy(self.config, self.spec)
 
     def make_learner(self, seed: int | None = None) -> Learner:
         """A new learner."""

@@ -60,11 +60,9 @@ def encoded(policy: Policy, source: Source) -> bytes:
         ValueError: the policy's NumPy form has variables that are none of the policy's.
         TypeError, AttributeError, PicklingError: the source or the form cannot be pickled.
     """
-    from quinoa.agents import protocol
-
     name = type(policy).__name__
     form = own_form(policy)
-    if form is None or type(policy).extras is not protocol.Policy.extras:
+    if form is None or policy.adds_extras:
         plan = ActingPlan(name)
     else:
         mode_settings = form.mode_settings if policy.has_mode else None
@@ -93,7 +91,9 @@ def make_policy(
         settings = plan.mode_settings() if mode and plan.mode_settings is not None else None
         return NumpyPolicy(plan.form, mode_settings=settings)
     # Imports TensorFlow.
+    from quinoa.agents import preprocessing
     from quinoa.agents.compiled_policy import CompiledPolicy
 
     agent_class = registry.load(experiment.agent).agent_class
+    agent_class = preprocessing.applied(agent_class, experiment.config)
     return CompiledPolicy(agent_class.make_policy(experiment.config, experiment.spec()))

@@ -27,11 +27,12 @@ def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
         RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: the environment cannot be made any more.
     """
-    from quinoa.agents import initialization, registry
+    from quinoa.agents import initialization, preprocessing, registry
     from quinoa.agents.parameter_vector import unflatten
 
     parameters = checkpoint.policy_parameters()
     agent = registry.load(experiment.agent).agent_class
+    agent = preprocessing.applied(agent, experiment.config)
     with initialization.alone():
         policy = agent.make_policy(experiment.config, experiment.spec())
     try:

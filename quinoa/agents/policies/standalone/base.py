@@ -38,6 +38,9 @@ class Policy(abc.ABC):
 
     _kinds: ClassVar[dict[str, Callable[[Mapping[str, Array]], Policy]]] = {}
 
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = arrays
+
     def __init_subclass__(cls, kind: str = "") -> None:
         """Has `from_arrays` make policies of this kind, if one is named, by the class."""
         if kind:
@@ -63,21 +66,31 @@ class Policy(abc.ABC):
 
     def mode(self, observation: Array) -> Array:
         """The deterministic action for each observation."""
-        states = _checked(observation)
+        states = self._states(observation)
         return self._mode(np.atleast_2d(states)).reshape(*states.shape[:-1], -1)
 
     def sample(self, observation: Array, rng: np.random.Generator) -> Array:
         """Samples an action for each observation."""
-        states = _checked(observation)
+        states = self._states(observation)
         if states.ndim == 1:
             return self._sample(states[None], rng)[0]
         return self._sample(states, rng)
 
     def log_prob(self, observation: Array, action: Array) -> Array:
         """Log π(a|s) in nats: of a density, or of a mass if the set of actions is finite."""
-        states = _checked(observation)
+        states = self._states(observation)
         actions = np.atleast_2d(np.asarray(action, np.float32))
         return self._log_prob(np.atleast_2d(states), actions).reshape(states.shape[:-1])
+
+    def _states(self, observation: Array) -> Array:
+        """Observations as the networks take them: normalised, where the policy was trained so."""
+        states, arrays = np.asarray(observation, np.float32), self._arrays
+        if states.ndim not in (1, 2):
+            raise ValueError(f"Observations must be [O] or [B, O], not of shape {states.shape}.")
+        if "observation_mean" not in arrays:
+            return states
+        states = (states - arrays["observation_mean"]) * arrays["observation_scale"]
+        return clipped(states, -arrays["observation_clip"], arrays["observation_clip"])
 
     @abc.abstractmethod
     def _mode(self, states: Array) -> Array:
@@ -90,13 +103,6 @@ class Policy(abc.ABC):
     @abc.abstractmethod
     def _log_prob(self, states: Array, actions: Array) -> Array:
         """[B, O], [B, A] → [B]."""
-
-
-def _checked(observation: Array) -> Array:
-    states = np.asarray(observation, np.float32)
-    if states.ndim not in (1, 2):
-        raise ValueError(f"Observations must be [O] or [B, O], not of shape {states.shape}.")
-    return states
 
 
 # Functions of every step: they write where they can into what they have made, and use no function

@@ -39,7 +39,7 @@ class _Flow(Policy):
     _activation: Any = staticmethod(elu)
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._arrays = arrays
+        super().__init__(arrays)
         self._action_size = int(arrays["action_size"])
         self._mode_points = arrays.get("mode_points")
         self._couplings = [

@@ -13,6 +13,7 @@ class _MultiCategorical(Policy, kind="multicategorical"):
     """A softmax over the bins -1 + 2 j / (n - 1) in each dimension."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
+        super().__init__(arrays)
         self._network = network(arrays, "network")
         self._shape = int(arrays["action_size"]), int(arrays["num_bins"])
 

@@ -22,6 +22,7 @@ class _TanhGaussian(Policy, kind="tanh_gaussian"):
     """tanh of a normal distribution with a diagonal covariance."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
+        super().__init__(arrays)
         self._network = network(arrays, "network")
         self._max_mean = arrays["max_mean"]
         self._least, self._greatest = arrays["min_log_stddev"], arrays["max_log_stddev"]

@@ -1,0 +1,214 @@
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from quinoa.agents import iq, parameter_vector, preprocessing, quinoa, sac, svg0
+from quinoa.agents.compiled_policy import CompiledPolicy
+from quinoa.agents.inspection import inspection_function
+from quinoa.agents.learner import Learner
+from quinoa.agents.numpy_form import FormLayout
+from quinoa.agents.numpy_policy import NumpyPolicy, arrays_of, own_form
+from quinoa.agents.policies import standalone
+from quinoa.agents.types import Transition
+from tests.agents import tiny_on_policy
+from tests.agents.fixtures import make_spec, make_transitions
+
+MEAN, DEVIATION = np.array([3.0, -200.0, 0.0]), np.array([0.5, 40.0, 1e-3])
+SMALL: dict[str, Any] = {"batch_size": 16, "hidden_sizes": (8,), "normalize_observations": True}
+CONFIG = iq.Config(**SMALL)
+
+
+def far_transitions(*leading, seed=0):
+    """Transitions whose observations are far from mean 0 and deviation 1."""
+    transitions = make_transitions(*leading, seed=seed)
+    observation, next_observation = (
+        (MEAN + DEVIATION * each).astype(np.float32)
+        for each in (transitions.observation, transitions.next_observation)
+    )
+    return transitions._replace(observation=observation, next_observation=next_observation)
+
+
+def learned(config=CONFIG, agent_class=iq.Agent, num_calls=2):
+    learner = Learner(agent_class, config, make_spec(), seed=0)
+    for call in range(num_calls):
+        learner.step(far_transitions(3, *config.batch_shape, seed=call))
+    return learner
+
+
+class TestStatistics:
+    def test_they_are_the_moments_of_all_observations(self):
+        rng = np.random.default_rng(0)
+        parts = [rng.normal(MEAN, DEVIATION, (n, 3)).astype(np.float32) for n in (5, 1, 64, 30)]
+        statistics = preprocessing.ObservationStatistics(3, memory=1000)
+        for part in parts:
+            statistics.update(tf.constant(part))
+        together = np.concatenate(parts).astype(np.float64)
+        np.testing.assert_allclose(statistics.mean, together.mean(axis=0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(1.0 / statistics.scale, together.std(axis=0), rtol=0.01)
+
+    def test_every_leading_dimension_counts(self):
+        observation = tf.random.stateless_normal([4, 5, 3], [0, 1])
+        as_rows, as_segments = (preprocessing.ObservationStatistics(3, 100) for _ in range(2))
+        as_rows.update(tf.reshape(observation, [20, 3]))
+        as_segments.update(observation)
+        for ours, theirs in zip(as_segments.variables, as_rows.variables, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+    def test_beyond_the_memory_the_old_are_forgotten(self):
+        statistics = preprocessing.ObservationStatistics(1, memory=20)
+        statistics.update(tf.fill([1000, 1], 100.0))
+        for _ in range(10):
+            statistics.update(tf.constant([[-1.0], [1.0]] * 10))
+        # A half each time, of what is as old.
+        np.testing.assert_allclose(statistics.mean, 100.0 / 2**10, rtol=1e-4)
+
+    def test_what_is_always_the_same_becomes_zero(self):
+        statistics = preprocessing.ObservationStatistics(1, memory=1000)
+        for _ in range(3):
+            statistics.update(tf.fill([50, 1], 12345.0))
+        assert abs((12345.0 - statistics.mean.numpy()) * statistics.scale.numpy()) < 1e-3
+
+
+class Recorder(iq.Agent):
+    """Keeps what it is given."""
+
+    def losses(self, transitions, seed):
+        self.seen = transitions
+        return super().losses(transitions, seed)
+
+
+def test_an_agent_sees_observations_of_mean_0_and_deviation_1_within_the_clip():
+    config = dataclasses.replace(CONFIG, batch_size=512, observation_clip=2.0)
+    agent = preprocessing.applied(Recorder, config)(config, make_spec())
+    batch = Transition(*map(tf.convert_to_tensor, far_transitions(512)[:6]))
+    agent.initialize(batch)
+    agent.losses(batch, tf.constant([0, 1]))
+    seen = agent._agent.seen
+    for field in (seen.observation, seen.next_observation):
+        values = field.numpy()
+        assert np.abs(values).max() == 2.0
+        assert np.abs(values.mean(axis=0)).max() < 0.2
+        assert np.abs(values.std(axis=0) - 1.0).max() < 0.2
+    np.testing.assert_array_equal(seen.action, batch.action)
+    clipped = agent.metrics(batch, tf.constant([0, 1]))["clipped_observations"]
+    assert clipped.numpy() == pytest.approx((np.abs(seen.observation) == 2.0).mean())
+
+
+def test_the_statistics_move_once_a_step_and_not_in_one_that_is_skipped():
+    learner = learned(num_calls=0)
+    statistics = learner.agent._statistics
+    superbatch = far_transitions(2, 16)
+    learner.step(superbatch)
+    # The first batch is there at `initialize`, too.
+    assert statistics._count.numpy() == 16 + 2 * 16
+    before = [variable.numpy() for variable in learner.agent.variables]
+    reward = superbatch.reward.copy()
+    reward[:, 0] = np.nan
+    learner.step(superbatch._replace(reward=reward))
+    assert learner.skipped_steps == 2
+    for variable, value in zip(learner.agent.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_a_scale_and_a_shift_of_the_observations_change_nothing():
+    """Up to rounding, whatever units an environment measures in."""
+    learners = [Learner(iq.Agent, CONFIG, make_spec(), seed=0) for _ in range(2)]
+    plain = make_transitions(3, 16)
+    learners[0].step(plain)
+    learners[1].step(far_transitions(3, 16))
+    ours, theirs = (learner.agent._agent.policy.variables for learner in learners)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("agent_class", "config"),
+    [
+        (iq.Agent, CONFIG),
+        (iq.Agent, iq.Config(**SMALL, policy="flow")),
+        (sac.Agent, sac.Config(**SMALL)),
+    ],
+    ids=["multicategorical", "flow", "gaussian"],
+)
+def test_a_policy_acts_the_same_wherever_it_is(agent_class, config, tmp_path):
+    learner = learned(config, agent_class)
+    policy = learner.agent.policy
+    states = far_transitions(64, seed=5).observation
+    expected = policy(states).mode().numpy()
+
+    made = preprocessing.applied(agent_class, config).make_policy(config, make_spec())
+    acting = CompiledPolicy(made)
+    acting.assign(learner.parameters())
+    ours = acting.actions(states.shape, seed=0, sample=False)(states, 0)
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+    form, arrays = own_form(made), arrays_of(policy)
+    assert form is not None and arrays is not None
+    light = NumpyPolicy(FormLayout(form, made), mode_settings=form.mode_settings())
+    light.assign(learner.parameters())
+    ours = light.actions(states.shape, seed=0, sample=False)(states, 0)
+    np.testing.assert_allclose(ours, expected, atol=2e-4)
+
+    np.savez(tmp_path / "policy.npz", **arrays)
+    exported = standalone.Policy.load(tmp_path / "policy.npz")
+    np.testing.assert_array_equal(exported.mode(states), ours)
+    np.testing.assert_allclose(
+        exported.log_prob(states, expected), policy(states).log_prob(expected), atol=2e-3
+    )
+    inspected = inspection_function(learner.agent, states.shape, seed=0, sample=False)(states, 0)
+    np.testing.assert_allclose(inspected.action, expected, atol=1e-6)
+
+
+def test_a_value_is_of_the_observation_as_the_environment_has_it():
+    agent = learned().agent
+    states = far_transitions(8).observation
+    value = agent._agent.value(agent.policy.normalized(states))
+    np.testing.assert_array_equal(agent.value(states), value)
+    assert (agent.value(states).numpy() != agent._agent.value(states).numpy()).all()
+
+
+def test_a_checkpoint_has_the_statistics(tmp_path):
+    learner = learned()
+    path = learner.save(str(tmp_path / "checkpoint"))
+    other = Learner(iq.Agent, CONFIG, make_spec(), seed=1)
+    other.restore(path)
+    superbatch = far_transitions(3, 16, seed=9)
+    for each in (learner, other):
+        each.step(superbatch)
+    for ours, theirs in zip(learner.state, other.state, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_policy_that_adds_extras_still_adds_them():
+    config = tiny_on_policy.Config(normalize_observations=True)
+    agent_class = preprocessing.applied(tiny_on_policy.Agent, config)
+    assert agent_class.extras_spec(config, make_spec()).keys() == {"log_prob"}
+    policy = agent_class.make_policy(config, make_spec())
+    act = CompiledPolicy(policy).samples((4, 3), seed=0)
+    states = far_transitions(4).observation
+    action, extras = act(states, 0)
+    np.testing.assert_allclose(extras["log_prob"], policy(states).log_prob(action), atol=1e-5)
+    learner = Learner(tiny_on_policy.Agent, config, make_spec(), seed=0)
+    transitions = far_transitions(2, *config.batch_shape)
+    zeros = np.zeros(transitions.reward.shape, np.float32)
+    metrics = learner.step(transitions._replace(extras={"log_prob": zeros}))
+    assert np.isfinite(metrics["loss/value"])
+
+
+@pytest.mark.parametrize("module", [iq, quinoa, sac, svg0])
+def test_without_it_an_agent_is_not_wrapped(module):
+    config = module.Config()
+    assert preprocessing.applied(module.Agent, config) is module.Agent
+
+
+def test_an_agent_is_wrapped_once_and_keeps_its_name():
+    wrapped = preprocessing.applied(iq.Agent, CONFIG)
+    assert preprocessing.applied(wrapped, CONFIG) is wrapped
+    assert preprocessing.applied(iq.Agent, CONFIG) is wrapped
+    assert (wrapped.__module__, wrapped.__qualname__) == ("quinoa.agents.iq.agent", "Agent")
+    size = parameter_vector.flatten(wrapped.make_policy(CONFIG, make_spec())).size
+    inner = parameter_vector.flatten(iq.Agent.make_policy(CONFIG, make_spec())).size
+    assert size == inner + 2 * 3
