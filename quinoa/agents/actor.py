@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents.source import Parameters, Writer
-from quinoa.agents.types import NonFiniteError, Transition
+from quinoa.agents.types import RUNNING_RETURN, NonFiniteError, Transition
 from quinoa.environments import (
     BatchStep,
     EnvironmentBatch,
@@ -76,6 +76,7 @@ class Actor:
         *,
         seed: int,
         parameters: Parameters | None,
+        discount: float | None = None,
     ) -> None:
         """Resets the environments.
 
@@ -86,6 +87,7 @@ class Actor:
             seed: with the number of the step, all that the actions' randomness comes from.
             parameters: keeps the policy up to date, and is closed with the actor; None if the
                 policy is the learner's own.
+            discount: γ; where it is given, extras have `RUNNING_RETURN` of each transition.
         """
         self._environments = environments
         self._writer = writer
@@ -93,6 +95,8 @@ class Actor:
         self._observation: FloatArray = environments.reset()
         self._act = policy.samples(self._observation.shape, seed=seed)
         self._num_steps = 0
+        self._discount = discount
+        self._running_return = np.zeros(len(self._observation), np.float32)
 
     def step(self) -> ActorStep:
         """Takes one action in each environment.
@@ -107,6 +111,8 @@ class Actor:
         action, extras = self._act(observation, self._num_steps)
         self._num_steps += 1
         result = step_environments(self._environments, action)
+        if self._discount is not None:
+            extras = {**extras, RUNNING_RETURN: self._add_rewards(result, self._discount)}
         self._writer.append(
             Transition(
                 observation,
@@ -129,6 +135,13 @@ class Actor:
             result.truncated,
             result.faults,
         )
+
+    def _add_rewards(self, result: BatchStep, discount: float) -> FloatArray:
+        """G ← γ G + r, float32 [N], which begins anew after an episode."""
+        running_return = discount * self._running_return + result.reward
+        ended = result.last if result.valid is None else result.last | ~result.valid
+        self._running_return = np.where(ended, np.float32(0.0), running_return)
+        return running_return
 
     def close(self) -> None:
         """Ends the polling for parameters, writes what the writer has buffered, closes all."""

@@ -38,8 +38,11 @@ class AgentConfig:
     in place of s."""
     observation_clip: Annotated[float, Bounds(above=0), Absent(5.0)] = 5.0
     """Normalised observations are within ± this."""
-    observation_memory: Annotated[int, Bounds(at_least=1), Absent(1_000_000)] = 1_000_000
-    """The most observations that mean and deviation are of; older ones are forgotten
+    scale_rewards: Annotated[bool, Absent(False)] = False
+    """Whether the agent sees r / deviation in place of r: of G ← γ G + r since the episode began,
+    over all transitions that it has learned from."""
+    statistics_memory: Annotated[int, Bounds(at_least=1), Absent(1_000_000)] = 1_000_000
+    """The most transitions that mean and deviation are of; older ones are forgotten
     exponentially."""
 
     def __post_init__(self) -> None:

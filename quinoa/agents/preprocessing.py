@@ -1,12 +1,14 @@
-"""What happens to transitions before an agent sees them: their observations are normalised.
+"""What happens to transitions before an agent sees them, as its configuration asks.
 
-The learner keeps the statistics and they travel with the policy's parameters, so that acting,
-evaluation, exports and the learner all see the same. An agent needs no code for it: it is wrapped.
+Observations are normalised, and rewards are scaled. The learner keeps the statistics; those of
+observations travel with the policy's parameters, so that acting, evaluation, exports and the
+learner all see the same. An agent needs no code for it: it is wrapped.
 """
 
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,69 +20,76 @@ from acme import specs
 from quinoa.agents import protocol
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.numpy_policy import own_form
-from quinoa.agents.types import Seed, Transition
+from quinoa.agents.types import RUNNING_RETURN, Seed, Transition
 
-# Added to a variance, so that a number that is always the same becomes 0.
-_EPSILON = 1e-8
+# A variance at most this is that of something which has always been the same.
+_CONSTANT = 1e-8
 
 
 def applied(
     agent_class: type[protocol.Agent], config: protocol.AgentConfig
 ) -> type[protocol.Agent]:
-    """The class of agents whose observations are normalised, where the configuration asks for that.
+    """The class of agents that see what the configuration says.
 
     Args:
         agent_class: of the agent; one that this function has returned is returned again.
         config: of the agent.
+
+    Returns:
+        `agent_class` itself where the configuration asks for nothing.
     """
-    if not config.normalize_observations or issubclass(agent_class, _NormalizedAgent):
+    asked = config.normalize_observations, config.scale_rewards
+    if not any(asked) or issubclass(agent_class, _PreprocessedAgent):
         return agent_class
-    return _normalized(agent_class)
+    return _preprocessed(agent_class, *asked)
 
 
-class ObservationStatistics(snt.Module):
-    """The mean and the deviation of each number of an observation, over all that were learned from.
+class RunningStatistics(snt.Module):
+    """The mean and the deviation of each number of a vector, over all vectors that were seen.
 
     The moments of a batch are merged into those of all before it (Chan, Golub & LeVeque, 1979,
     "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", Eq. 2.1). Beyond
-    `memory` observations the older ones are forgotten exponentially.
+    `memory` vectors the older ones are forgotten exponentially.
 
     Attributes:
-        mean: float32 [O].
-        scale: 1 / the standard deviation, float32 [O].
+        mean: float32 [D].
+        scale: 1 / the standard deviation, float32 [D]; 1 of what has always been the same.
     """
 
-    def __init__(self, size: int, memory: int):
-        """Starts with mean 0 and deviation 1, which no observation has made.
+    def __init__(self, size: int, memory: int, name: str = "running_statistics"):
+        """Starts with mean 0 and scale 1, which no vector has made.
 
         Args:
-            size: O.
-            memory: the most observations that the statistics count as.
+            size: D.
+            memory: the most vectors that the statistics count as.
+            name: the module's name.
         """
-        super().__init__(name="observation_statistics")
+        super().__init__(name=name)
         self._memory = memory
         self.mean = tf.Variable(tf.zeros([size]), trainable=False, name="mean")
         self.scale = tf.Variable(tf.ones([size]), trainable=False, name="scale")
         self._variance = tf.Variable(tf.zeros([size]), trainable=False, name="variance")
         self._count = tf.Variable(0.0, trainable=False, name="count")
 
-    def update(self, observation: tf.Tensor) -> None:
-        """Takes in more observations, float32 [..., O]."""
-        rows = tf.reshape(observation, [-1, self.mean.shape[0]])
+    def update(self, vectors: tf.Tensor) -> None:
+        """Takes in more vectors, float32 [..., D]."""
+        rows = tf.reshape(vectors, [-1, self.mean.shape[0]])
         number = tf.cast(tf.shape(rows)[0], tf.float32)
         count = tf.minimum(self._count, float(self._memory))
         share = number / (count + number)
         mean, variance = tf.nn.moments(rows, axes=[0])
         change = mean - self.mean
         between = share * (1.0 - share) * tf.square(change)
-        self._variance.assign((1.0 - share) * self._variance + share * variance + between)
+        variance = (1.0 - share) * self._variance + share * variance + between
         self.mean.assign_add(share * change)
-        self.scale.assign(tf.math.rsqrt(self._variance + _EPSILON))
+        self._variance.assign(variance)
+        varies = variance > _CONSTANT
+        self.scale.assign(tf.where(varies, tf.math.rsqrt(variance), tf.ones_like(variance)))
         self._count.assign(count + number)
 
 
 class NormalizedPolicy(protocol.Policy):
-    """π(·|z(s)): another policy, given clip((s − mean) · scale) for the observation s."""
+    """π(·|z(s)): another policy, given z(s) = clip((s − mean) · scale) for the observation s."""
 
     def __init__(self, policy: protocol.Policy, mean: tf.Variable, scale: tf.Variable, clip: float):
         """Wraps a policy.
@@ -96,7 +105,7 @@ class NormalizedPolicy(protocol.Policy):
         self.has_density, self.has_mode = policy.has_density, policy.has_mode
 
     def normalized(self, observation: tf.Tensor) -> tf.Tensor:
-        """Z(s) for observations s, float32 [..., O]."""
+        """Returns z(s) for observations s, float32 [..., O]."""
         centred = (observation - self._mean) * self._scale
         return tf.clip_by_value(centred, -self._clip, self._clip)
 
@@ -123,83 +132,116 @@ class NormalizedPolicy(protocol.Policy):
         return form._replace(settings={**form.settings, **clip}, vectors=vectors)
 
 
-class _NormalizedAgent(protocol.Agent):
-    """Another agent, given transitions whose observations are normalised."""
+class _PreprocessedAgent(protocol.Agent):
+    """Another agent, given what its configuration asks for in place of the transitions."""
 
     wrapped_class: ClassVar[type[protocol.Agent]]
-    policy: NormalizedPolicy
 
     def __init__(self, config: Any, spec: specs.EnvironmentSpec):
         super().__init__(config, spec)
         self._agent = self.wrapped_class(config, spec)
-        size = spec.observations.shape[0]
-        self._statistics = ObservationStatistics(size, config.observation_memory)
-        self.policy = NormalizedPolicy(
-            self._agent.policy,
-            self._statistics.mean,
-            self._statistics.scale,
-            config.observation_clip,
-        )
+        self.policy = self._agent.policy
+        self._observations = self._returns = None
+        if config.normalize_observations:
+            size = spec.observations.shape[0]
+            self._observations = RunningStatistics(size, config.statistics_memory, "observations")
+            self.policy = NormalizedPolicy(
+                self.policy,
+                self._observations.mean,
+                self._observations.scale,
+                config.observation_clip,
+            )
+        if config.scale_rewards:
+            self._returns = RunningStatistics(1, config.statistics_memory, "returns")
 
-    @classmethod
-    def make_source(
-        cls,
-        config: Any,
-        spec: specs.EnvironmentSpec,
-        *,
-        num_environments: int,
-        steps_per_call: int,
-    ) -> Any:
-        return cls.wrapped_class.make_source(
-            config, spec, num_environments=num_environments, steps_per_call=steps_per_call
-        )
-
-    def _normalized(self, transitions: Transition) -> Transition:
+    def _seen(self, transitions: Transition) -> Transition:
+        """What the agent is to see of transitions."""
+        if self._returns is not None:
+            extras = {**transitions.extras}
+            del extras[RUNNING_RETURN]
+            reward = transitions.reward * self._returns.scale[0]
+            transitions = transitions._replace(reward=reward, extras=extras)
         return transitions._replace(
-            observation=self.policy.normalized(transitions.observation),
-            next_observation=self.policy.normalized(transitions.next_observation),
+            observation=self._observed(transitions.observation),
+            next_observation=self._observed(transitions.next_observation),
         )
+
+    def _observed(self, observation: tf.Tensor) -> tf.Tensor:
+        if isinstance(self.policy, NormalizedPolicy):
+            return self.policy.normalized(observation)
+        return observation
+
+    def _update_statistics(self, transitions: Transition) -> None:
+        if self._observations is not None:
+            self._observations.update(transitions.observation)
+        if self._returns is not None:
+            self._returns.update(transitions.extras[RUNNING_RETURN])
 
     def initialize(self, transitions: Transition) -> None:
-        self._statistics.update(transitions.observation)
-        self._agent.initialize(self._normalized(transitions))
+        self._update_statistics(transitions)
+        self._agent.initialize(self._seen(transitions))
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
-        return self._agent.losses(self._normalized(transitions), seed)
+        return self._agent.losses(self._seen(transitions), seed)
 
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         return self._agent.parameter_groups()
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
-        # Normalised before the statistics move: the agent sees here what its losses have seen.
-        normalized = self._normalized(transitions)
-        self._statistics.update(transitions.observation)
-        self._agent.after_step(step, normalized, seed)
+        # Before the statistics move: the agent sees here what its losses have seen.
+        seen = self._seen(transitions)
+        self._update_statistics(transitions)
+        self._agent.after_step(step, seen, seed)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor | None:
-        return self._agent.value(self.policy.normalized(observation))
+        value = self._agent.value(self._observed(observation))
+        if value is None or self._returns is None:
+            return value
+        return value / self._returns.scale[0]
 
     def on_purpose(self) -> Collection[str]:
         return self._agent.on_purpose()
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
-        normalized = self._normalized(transitions)
-        is_clipped = tf.abs(normalized.observation) >= self._config.observation_clip
-        clipped = tf.reduce_mean(tf.cast(is_clipped, tf.float32))
-        return {**self._agent.metrics(normalized, seed), "clipped_observations": clipped}
+        seen = self._seen(transitions)
+        metrics = dict(self._agent.metrics(seen, seed))
+        if self._observations is not None:
+            is_clipped = tf.abs(seen.observation) >= self._config.observation_clip
+            metrics["clipped_observations"] = tf.reduce_mean(tf.cast(is_clipped, tf.float32))
+        if self._returns is not None:
+            metrics["reward_scale"] = self._returns.scale[0]
+        return metrics
 
 
 @functools.cache
-def _normalized(agent_class: type[protocol.Agent]) -> type[protocol.Agent]:
-    class Normalized(_NormalizedAgent):
+def _preprocessed(
+    agent_class: type[protocol.Agent], normalize_observations: bool, scale_rewards: bool
+) -> type[protocol.Agent]:
+    def extras_spec(config: Any, spec: specs.EnvironmentSpec) -> Mapping[str, specs.Array]:
+        extras = dict(agent_class.extras_spec(config, spec))
+        if scale_rewards:
+            extras[RUNNING_RETURN] = specs.Array((), np.float32)
+        return extras
+
+    # The agent's own choice of a source, which lays out its rows by `extras_spec`.
+    sourced: Any = types.new_class(
+        "Sourced",
+        (agent_class,),
+        exec_body=lambda body: body.update(extras_spec=staticmethod(extras_spec)),
+    )
+
+    class Preprocessed(_PreprocessedAgent):
         Config = agent_class.Config
         wrapped_class = agent_class
         check_spec = staticmethod(agent_class.check_spec)
-        extras_spec = staticmethod(agent_class.extras_spec)
+        extras_spec = staticmethod(sourced.extras_spec)
+        make_source = sourced.make_source
 
         @staticmethod
         def make_policy(config: Any, spec: specs.EnvironmentSpec) -> protocol.Policy:
             policy = agent_class.make_policy(config, spec)
+            if not normalize_observations:
+                return policy
             size = spec.observations.shape[0]
             mean = tf.Variable(tf.zeros([size]), trainable=False, name="mean")
             scale = tf.Variable(tf.ones([size]), trainable=False, name="scale")
@@ -207,5 +249,5 @@ def _normalized(agent_class: type[protocol.Agent]) -> type[protocol.Agent]:
 
     # A checkpoint names the agent that it is of, and so do messages.
     for name in ("__module__", "__name__", "__qualname__"):
-        setattr(Normalized, name, getattr(agent_class, name))
-    return Normalized
+        setattr(Preprocessed, name, getattr(agent_class, name))
+    return Preprocessed

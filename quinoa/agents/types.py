@@ -14,6 +14,10 @@ Array: TypeAlias = "npt.NDArray[Any] | tf.Tensor | Any"
 Seed: TypeAlias = "tf.Tensor"  # int32 [2]: a seed for TensorFlow's stateless random operations.
 
 
+# Among the extras of a transition where rewards are scaled: G ← γ G + r since the episode began.
+RUNNING_RETURN = "running_return"
+
+
 class NonFiniteError(RuntimeError):
     """Something that is learned or acted with is NaN or infinite: what."""
 

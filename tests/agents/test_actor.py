@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from acme import specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from quinoa.agents.parameters import ParameterClient, PublishedParameters
 from quinoa.agents.protocol import OffPolicyConfig, Policy
 from quinoa.agents.replay import MemoryReplay, SegmentWriter, make_table
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.types import NonFiniteError, Transition
+from quinoa.agents.types import RUNNING_RETURN, NonFiniteError, Transition
 from quinoa.environments import EnvironmentBatch, FaultKind, TooManyFaultsError, environment_spec
 from tests.agents.replay.helpers import as_queue, drain, serve, table_size
 from tests.environments.fakes import Episode, FaultyEnvironment, ScriptedEnvironment
@@ -203,6 +204,30 @@ def test_the_same_is_in_the_replay_of_one_process():
     # What was dropped is told, and no return is: those of the others alone.
     assert [fault.kind for step in steps for fault in step.faults] == list(faults.values())
     assert [len(step.returns) for step in steps] == [1, 1, 2, 1, 1, 3, 1, 1, 2, 2, 1, 2, 1]
+
+
+def test_where_rewards_are_scaled_it_adds_the_running_return():
+    """One that begins anew with every episode, also after one that was dropped."""
+    batch = EnvironmentBatch(
+        [
+            FaultyEnvironment([Episode(4)], faults={2: FaultKind.RAISED} if i else {}, identity=i)
+            for i in range(2)
+        ]
+    )
+    config = OffPolicyConfig(min_replay_size=1)
+    extras = {RUNNING_RETURN: specs.Array((), np.float32)}
+    layout = RowLayout(environment_spec(batch.environments[0]), extras)
+    replay = MemoryReplay(config, layout, seed=0)
+    policy = CompiledPolicy(make_policy())
+    actor = Actor(policy, batch, replay, seed=0, parameters=None, discount=0.5)
+    for _ in range(5):
+        actor.step()
+    drawn = replay.sample(1)
+    # The rewards of an episode e are 100 e + 1, 100 e + 2 and so on.
+    expected = {0: [1.0, 2.5, 4.25, 6.125, 101.0], 1: [1.0, 101.0, 152.5, 179.25]}
+    for identity, returns in expected.items():
+        of_it = drawn.observation[0, :, 0] == identity
+        assert sorted(set(drawn.extras[RUNNING_RETURN][0, of_it].tolist())) == sorted(set(returns))
 
 
 def test_actions_that_are_not_finite_are_the_policys_fault():

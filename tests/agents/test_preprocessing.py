@@ -42,37 +42,38 @@ class TestStatistics:
     def test_they_are_the_moments_of_all_observations(self):
         rng = np.random.default_rng(0)
         parts = [rng.normal(MEAN, DEVIATION, (n, 3)).astype(np.float32) for n in (5, 1, 64, 30)]
-        statistics = preprocessing.ObservationStatistics(3, memory=1000)
+        statistics = preprocessing.RunningStatistics(3, memory=1000)
         for part in parts:
             statistics.update(tf.constant(part))
         together = np.concatenate(parts).astype(np.float64)
         np.testing.assert_allclose(statistics.mean, together.mean(axis=0), rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(1.0 / statistics.scale, together.std(axis=0), rtol=0.01)
+        np.testing.assert_allclose(1.0 / statistics.scale, together.std(axis=0), rtol=1e-4)
 
     def test_every_leading_dimension_counts(self):
         observation = tf.random.stateless_normal([4, 5, 3], [0, 1])
-        as_rows, as_segments = (preprocessing.ObservationStatistics(3, 100) for _ in range(2))
+        as_rows, as_segments = (preprocessing.RunningStatistics(3, 100) for _ in range(2))
         as_rows.update(tf.reshape(observation, [20, 3]))
         as_segments.update(observation)
         for ours, theirs in zip(as_segments.variables, as_rows.variables, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
     def test_beyond_the_memory_the_old_are_forgotten(self):
-        statistics = preprocessing.ObservationStatistics(1, memory=20)
+        statistics = preprocessing.RunningStatistics(1, memory=20)
         statistics.update(tf.fill([1000, 1], 100.0))
         for _ in range(10):
             statistics.update(tf.constant([[-1.0], [1.0]] * 10))
         # A half each time, of what is as old.
         np.testing.assert_allclose(statistics.mean, 100.0 / 2**10, rtol=1e-4)
 
-    def test_what_is_always_the_same_becomes_zero(self):
-        statistics = preprocessing.ObservationStatistics(1, memory=1000)
+    def test_what_is_always_the_same_is_not_scaled(self):
+        statistics = preprocessing.RunningStatistics(2, memory=1000)
         for _ in range(3):
-            statistics.update(tf.fill([50, 1], 12345.0))
-        assert abs((12345.0 - statistics.mean.numpy()) * statistics.scale.numpy()) < 1e-3
+            statistics.update(tf.tile([[12345.0, 0.0]], [50, 1]))
+        np.testing.assert_allclose(statistics.mean, [12345.0, 0.0], rtol=1e-6)
+        np.testing.assert_array_equal(statistics.scale, [1.0, 1.0])
 
 
-class Recorder(iq.Agent):
+class Recording(iq.Agent):
     """Keeps what it is given."""
 
     def losses(self, transitions, seed):
@@ -82,7 +83,7 @@ class Recorder(iq.Agent):
 
 def test_an_agent_sees_observations_of_mean_0_and_deviation_1_within_the_clip():
     config = dataclasses.replace(CONFIG, batch_size=512, observation_clip=2.0)
-    agent = preprocessing.applied(Recorder, config)(config, make_spec())
+    agent = preprocessing.applied(Recording, config)(config, make_spec())
     batch = Transition(*map(tf.convert_to_tensor, far_transitions(512)[:6]))
     agent.initialize(batch)
     agent.losses(batch, tf.constant([0, 1]))
@@ -99,7 +100,7 @@ def test_an_agent_sees_observations_of_mean_0_and_deviation_1_within_the_clip():
 
 def test_the_statistics_move_once_a_step_and_not_in_one_that_is_skipped():
     learner = learned(num_calls=0)
-    statistics = learner.agent._statistics
+    statistics = learner.agent._observations
     superbatch = far_transitions(2, 16)
     learner.step(superbatch)
     # The first batch is there at `initialize`, too.
@@ -196,6 +197,68 @@ def test_a_policy_that_adds_extras_still_adds_them():
     zeros = np.zeros(transitions.reward.shape, np.float32)
     metrics = learner.step(transitions._replace(extras={"log_prob": zeros}))
     assert np.isfinite(metrics["loss/value"])
+
+
+SCALED = iq.Config(batch_size=64, hidden_sizes=(8,), scale_rewards=True)
+
+
+def with_returns(transitions, running_return):
+    values = np.broadcast_to(np.float32(running_return), transitions.reward.shape)
+    return transitions._replace(extras={"running_return": values})
+
+
+class TestRewards:
+    def test_an_agent_sees_them_over_the_deviation_of_the_running_return(self):
+        agent = preprocessing.applied(Recording, SCALED)(SCALED, make_spec())
+        returns = np.random.default_rng(0).normal(500.0, 25.0, 64).astype(np.float32)
+        batch = with_returns(make_transitions(64), returns)
+        batch = tf.nest.map_structure(tf.convert_to_tensor, batch)
+        agent.initialize(batch)
+        agent.losses(batch, tf.constant([0, 1]))
+        seen = agent._agent.seen
+        np.testing.assert_allclose(seen.reward, batch.reward / returns.std(), rtol=1e-4)
+        assert seen.extras == {}
+        np.testing.assert_array_equal(seen.observation, batch.observation)
+        scale = agent.metrics(batch, tf.constant([0, 1]))["reward_scale"]
+        assert scale.numpy() == pytest.approx(1.0 / returns.std(), rel=1e-4)
+
+    def test_until_there_is_a_reward_none_is_scaled(self):
+        agent = preprocessing.applied(iq.Agent, SCALED)(SCALED, make_spec())
+        batch = with_returns(make_transitions(64), 0.0)
+        agent.initialize(tf.nest.map_structure(tf.convert_to_tensor, batch))
+        assert agent._returns.scale.numpy() == 1.0
+
+    def test_the_value_is_in_the_units_of_the_environment(self):
+        learner = Learner(iq.Agent, SCALED, make_spec(), seed=0)
+        returns = np.random.default_rng(0).normal(0.0, 25.0, (3, 64))
+        learner.step(with_returns(make_transitions(3, 64), returns))
+        states = make_transitions(4).observation
+        value, inner = learner.agent.value(states), learner.agent._agent.value(states)
+        assert value is not None
+        np.testing.assert_allclose(value, inner * returns.std(), rtol=0.05)
+
+    def test_its_policy_is_the_agents_own(self):
+        agent_class = preprocessing.applied(iq.Agent, SCALED)
+        policy = agent_class.make_policy(SCALED, make_spec())
+        assert type(policy) is type(iq.Agent.make_policy(SCALED, make_spec()))
+
+    @pytest.mark.parametrize("agent", [iq, tiny_on_policy], ids=["off-policy", "on-policy"])
+    def test_its_source_has_room_for_the_running_return(self, agent):
+        config = agent.Config(scale_rewards=True)
+        agent_class = preprocessing.applied(agent.Agent, config)
+        source, plain = (
+            each.make_source(config, make_spec(), num_environments=1, steps_per_call=1)
+            for each in (agent_class, agent.Agent)
+        )
+        assert source.layout.width == plain.layout.width + 1
+        assert "running_return" in source.layout.shapes().extras
+
+    def test_both_at_once(self):
+        config = dataclasses.replace(SCALED, normalize_observations=True)
+        learner = Learner(iq.Agent, config, make_spec(), seed=0)
+        metrics = learner.step(with_returns(far_transitions(3, 64), 2.0))
+        assert {"reward_scale", "clipped_observations"} <= metrics.keys()
+        assert np.isfinite(metrics["loss"])
 
 
 @pytest.mark.parametrize("module", [iq, quinoa, sac, svg0])

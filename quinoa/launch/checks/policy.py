@@ -12,6 +12,7 @@ import tensorflow as tf
 from quinoa.agents import graphs, protocol
 from quinoa.agents.actions import FiniteSet
 from quinoa.agents.parameter_vector import flatten, unflatten
+from quinoa.agents.types import RUNNING_RETURN
 from quinoa.launch.checks.base import CheckError, require
 from quinoa.launch.checks.subject import SEED, AgentSubject
 from quinoa.launch.checks.variables import listed
@@ -170,7 +171,8 @@ def _every_action(subject: AgentSubject) -> tf.Tensor:
 def extras_are_as_declared(subject: AgentSubject) -> str:
     """What actors add to transitions has the names and shapes that the layout of rows has."""
     policy, states = subject.make_policy(), tf.constant(subject.states)
-    wanted = subject.layout.shapes(len(states)).extras
+    declared = subject.layout.shapes(len(states)).extras
+    wanted = {name: shape for name, shape in declared.items() if name != RUNNING_RETURN}
     distribution = policy(states)
     found = policy.extras(distribution, distribution.sample(seed=tf.constant(SEED)))
     require(

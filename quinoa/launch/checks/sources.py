@@ -20,7 +20,7 @@ def learner_gets_what_is_written(subject: AgentSubject) -> str:
     On-policy, besides: each is learned from once, whole segments in time order, and none was acted
     before the last gradient step.
     """
-    config, agent_class = subject.config, subject.agent.agent_class
+    config, agent_class = subject.config, subject.agent_class
     count = config.batch_shape[0] if subject.is_on_policy else _ENVIRONMENTS
     source = agent_class.make_source(
         config, subject.spec, num_environments=count, steps_per_call=STEPS_PER_CALL

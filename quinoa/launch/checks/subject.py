@@ -18,7 +18,7 @@ from quinoa.agents import graphs, preprocessing, protocol, registry
 from quinoa.agents.actions import ActionSet, action_set
 from quinoa.agents.learner import Learner
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.types import Transition
+from quinoa.agents.types import RUNNING_RETURN, Transition
 from quinoa.environments.action_map import uniform_actions
 
 # Gradient steps of one call, and calls, in the checks that learn.
@@ -107,7 +107,7 @@ class AgentSubject:
         action, extras = self._act(tf.constant(states), tf.constant(seed))
         return batch._replace(
             action=np.reshape(action, batch.action.shape),
-            extras=_unflattened(extras, batch.reward.shape),
+            extras={**batch.extras, **_unflattened(extras, batch.reward.shape)},
         )
 
     @functools.cached_property
@@ -166,21 +166,23 @@ class AgentSubject:
 
     def _extras_of(self, transitions: Transition) -> dict[str, Any]:
         """What an actor adds to transitions of any leading shape, with the policy of the start."""
-        leading, layout = transitions.reward.shape, self.layout
-        if not layout.shapes().extras:
-            return {}
+        leading, names = transitions.reward.shape, set(self.layout.shapes().extras)
+        # The one that not the policy but the actor adds.
+        of_actor = {RUNNING_RETURN: transitions.reward} if RUNNING_RETURN in names else {}
+        if names == of_actor.keys():
+            return of_actor
         count = int(np.prod(leading))
         states, actions = (
             tf.reshape(field, [count, *field.shape[len(leading) :]])
             for field in (transitions.observation, transitions.action)
         )
-        return _unflattened(self._policy.extras(self._policy(states), actions), leading)
+        extras = self._policy.extras(self._policy(states), actions)
+        return {**_unflattened(extras, leading), **of_actor}
 
     @functools.cached_property
     def layout(self) -> RowLayout:
         """Of the rows that its transitions travel as."""
-        agent_class = self.agent.agent_class
-        return RowLayout(self.spec, agent_class.extras_spec(self.config, self.spec))
+        return RowLayout(self.spec, self.agent_class.extras_spec(self.config, self.spec))
 
     @property
     def states(self) -> npt.NDArray[np.float32]:

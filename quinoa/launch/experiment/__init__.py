@@ -247,9 +247,10 @@ class Experiment:
         Raises:
             ExperimentError: see `make_environment`.
         """
-        from quinoa.agents import registry
+        from quinoa.agents import preprocessing, registry
 
-        return registry.load(self.agent).agent_class.make_source(
+        agent_class = registry.load(self.agent).agent_class
+        return preprocessing.applied(agent_class, self.config).make_source(
             self.config,
             self.spec(),
             num_environments=self.num_environments,

@@ -48,6 +48,7 @@ class Acting:
             writer,
             seed=experiment.seed_of("actor-policy", index),
             parameters=parameters,
+            discount=experiment.config.discount if experiment.config.scale_rewards else None,
         )
         self._rows = ActorRows(index)
         self._warnings = RoleWarnings(node_name(Role.ACTOR, index), reporter.add_event)
