@@ -184,6 +184,14 @@ class _PreprocessedAgent(protocol.Agent):
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         return self._agent.losses(self._seen(transitions), seed)
 
+    def losses_and_statistics(
+        self, transitions: Transition, seed: Seed
+    ) -> tuple[Mapping[str, tf.Tensor], Any]:
+        return self._agent.losses_and_statistics(self._seen(transitions), seed)
+
+    def keep_statistics(self, step: tf.Tensor, statistics: Any) -> None:
+        self._agent.keep_statistics(step, statistics)
+
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         return self._agent.parameter_groups()
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import iq, parameter_vector, preprocessing, quinoa, sac, svg0
+from quinoa.agents import crossq, iq, parameter_vector, preprocessing, protocol, quinoa, sac, svg0
 from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.inspection import inspection_function
 from quinoa.agents.learner import Learner
@@ -131,8 +131,9 @@ def test_a_scale_and_a_shift_of_the_observations_change_nothing():
         (iq.Agent, CONFIG),
         (iq.Agent, iq.Config(**SMALL, policy="flow")),
         (sac.Agent, sac.Config(**SMALL)),
+        (crossq.Agent, crossq.Config(**SMALL)),
     ],
-    ids=["multicategorical", "flow", "gaussian"],
+    ids=["multicategorical", "flow", "gaussian", "batch-normalised"],
 )
 def test_a_policy_acts_the_same_wherever_it_is(agent_class, config, tmp_path):
     learner = learned(config, agent_class)
@@ -265,6 +266,13 @@ class TestRewards:
 def test_without_it_an_agent_is_not_wrapped(module):
     config = module.Config()
     assert preprocessing.applied(module.Agent, config) is module.Agent
+
+
+def test_all_that_an_agent_may_override_is_asked_of_the_agent():
+    wrapped = preprocessing.applied(iq.Agent, CONFIG)
+    own = {name for each in wrapped.__mro__[:2] for name in vars(each)}
+    declared = {name for name in vars(protocol.Agent) if not name.startswith("_")}
+    assert declared <= own
 
 
 def test_an_agent_is_wrapped_once_and_keeps_its_name():
