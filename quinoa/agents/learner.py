@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +22,6 @@ from quinoa.agents import (
     preprocessing,
     protocol,
 )
-from quinoa.agents.learner_checkpoint import CheckpointError
 from quinoa.agents.types import Transition
 
 
@@ -307,12 +305,7 @@ class Learner(snt.Module):
         Raises:
             OSError: the files cannot be written; some may be there.
         """
-        try:
-            return str(self._checkpoint.write(path))
-        except tf.errors.ResourceExhaustedError as error:
-            raise OSError(errno.ENOSPC, learner_checkpoint.first_line(error)) from error
-        except tf.errors.OpError as error:
-            raise OSError(errno.EIO, learner_checkpoint.first_line(error)) from error
+        return learner_checkpoint.write(self._checkpoint, path)
 
     def restore(self, path: str) -> None:
         """Reads what `save` wrote, from a learner of the same agent, configuration and sizes.
@@ -326,14 +319,7 @@ class Learner(snt.Module):
         Raises:
             CheckpointError: files are missing, damaged, or another learner's.
         """
-        learner_checkpoint.check(path, self._identity)
-        try:
-            self._checkpoint.read(path).assert_consumed()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
-            raise CheckpointError(
-                f"The checkpoint at {path} is from another version of this agent: "
-                f"{learner_checkpoint.first_line(error)}"
-            ) from error
+        learner_checkpoint.read(self._checkpoint, path, self._identity)
         self._is_initialized = bool(self._initialized.numpy())
 
     def go_back(self, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 from typing import Any
 
@@ -68,6 +69,35 @@ def _described_actions(spec: specs.EnvironmentSpec) -> dict[str, int]:
     if isinstance(actions, Box):
         return {"action size": actions.size}
     return {"number of actions": actions.number}
+
+
+def write(checkpoint: tf.train.Checkpoint, path: str) -> str:
+    """Writes a checkpoint to files `path`.*, and returns `path`.
+
+    Raises:
+        OSError: the files cannot be written; some may be there.
+    """
+    try:
+        return str(checkpoint.write(path))
+    except tf.errors.ResourceExhaustedError as error:
+        raise OSError(errno.ENOSPC, first_line(error)) from error
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, first_line(error)) from error
+
+
+def read(checkpoint: tf.train.Checkpoint, path: str, identity: Identity) -> None:
+    """Reads what `write` wrote; assigns nothing before `check` has found it whole and fit.
+
+    Raises:
+        CheckpointError: files are missing, damaged, or another learner's.
+    """
+    check(path, identity)
+    try:
+        checkpoint.read(path).assert_consumed()
+    except (tf.errors.OpError, ValueError, AssertionError) as error:
+        raise CheckpointError(
+            f"The checkpoint at {path} is from another version of this agent: {first_line(error)}"
+        ) from error
 
 
 def check(path: str, identity: Identity) -> None:
