@@ -23,6 +23,7 @@ from quinoa.environments.registry import (
     list_environments,
     make,
 )
+from quinoa.environments.toy_text import TabularModel, tabular_model
 
 __all__ = [
     "MAX_SEED",
@@ -34,6 +35,7 @@ __all__ = [
     "InvalidEnvironmentError",
     "Layout",
     "NotRenderableError",
+    "TabularModel",
     "TooManyFaultsError",
     "UnknownEnvironmentError",
     "check_name",
@@ -44,4 +46,5 @@ __all__ = [
     "known_names",
     "list_environments",
     "make",
+    "tabular_model",
 ]

@@ -1,4 +1,4 @@
-"""Maps actions from [-1, 1] to an environment's own bounds."""
+"""Maps actions in canonical form, from [-1, 1] or one of n, to an environment's own."""
 
 from __future__ import annotations
 
@@ -94,23 +94,25 @@ class ActionMap:
 
 
 class FiniteActionMap:
-    """Maps 0, ..., n − 1 to an environment's own actions, which are one of n integers."""
+    """Maps 0, ..., n − 1 to an environment's own actions, which are n consecutive integers."""
 
-    def __init__(self, dtype: npt.DTypeLike, number: int) -> None:
+    def __init__(self, dtype: npt.DTypeLike, number: int, first: int = 0) -> None:
         """Makes the mapping.
 
         Args:
             dtype: the dtype of the environment's actions.
             number: n.
+            first: the least of the environment's actions, to which 0 is mapped.
         """
         self.shape: tuple[int, ...] = ()
         self.dtype = np.dtype(dtype)
         self.number = number
+        self.first = first
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for equal mappings."""
-        return (self.dtype, self.number)
+        return (self.dtype, self.number, self.first)
 
     @property
     def spec(self) -> specs.DiscreteArray:
@@ -119,7 +121,10 @@ class FiniteActionMap:
 
     def __call__(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Maps actions, int32 [...]; the result is a new array of the same shape."""
-        return actions.astype(self.dtype)
+        own = actions.astype(self.dtype)
+        if self.first:
+            own += self.first
+        return own
 
     def checked(
         self, actions: npt.ArrayLike, leading: tuple[int, ...], name: str
@@ -156,6 +161,9 @@ def action_map_of(spec: specs.BoundedArray) -> ActionMap | FiniteActionMap:
     """The mapping for an environment's own action spec, as `checked_action_spec` returns it."""
     if isinstance(spec, specs.DiscreteArray):
         return FiniteActionMap(spec.dtype, spec.num_values)
+    if spec.dtype.kind in "iu":
+        first = int(spec.minimum)
+        return FiniteActionMap(spec.dtype, int(spec.maximum) - first + 1, first)
     return ActionMap(
         spec.shape,
         spec.dtype,

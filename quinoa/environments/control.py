@@ -55,14 +55,22 @@ def check(name: str) -> None:
         )
 
 
-def load(name: str, seed: int, arguments: Mapping[str, Any] | None = None) -> dm_env.Environment:
+def load(
+    name: str,
+    seed: int,
+    *,
+    rendered: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+) -> dm_env.Environment:
     """Loads the task `<domain>:<task>`; raises what `check` does.
 
     Args:
         name: `<domain>:<task>`.
         seed: the seed of its random numbers.
+        rendered: whether it will be rendered, which it need not know.
         arguments: keyword arguments of the task's constructor, such as `time_limit` in seconds.
     """
+    del rendered
     check(name)
     domain, task = name.split(":")
     environment = _suite().load(domain, task, task_kwargs={**(arguments or {}), "random": seed})

@@ -36,8 +36,8 @@ class GymnasiumEnvironment(dm_env.Environment):
     """A Gymnasium environment as a `dm_env.Environment`.
 
     Termination is a `LAST` step with discount 0; truncation alone is a `LAST` step with discount
-    1. Observations are arrays, or mappings and tuples of arrays; a discrete space becomes the
-    one-hot vector that Gymnasium's own flattening gives.
+    1. Actions are a box, or one integer. Observations are arrays, or mappings and tuples of arrays;
+    a discrete space becomes the one-hot vector that Gymnasium's own flattening gives.
     """
 
     def __init__(self, environment: Any, seed: int, name: str) -> None:
@@ -56,18 +56,10 @@ class GymnasiumEnvironment(dm_env.Environment):
         self._environment = environment
         self._seed: int | None = seed
         self._needs_reset = True
-        action_space = environment.action_space
-        if not isinstance(action_space, spaces.Box):
-            raise InvalidEnvironmentError(
-                f"{name}: its action space must be a Box, not {action_space}."
-            )
-        self._action_spec = specs.BoundedArray(
-            action_space.shape,
-            action_space.dtype,
-            minimum=action_space.low,
-            maximum=action_space.high,
-            name="action",
-        )
+        self._action_spec = gymnasium_spaces.action_spec(environment.action_space, name)
+        # Chosen here, so that a box's steps do not ask each time.
+        is_discrete = isinstance(environment.action_space, spaces.Discrete)
+        self._apply = self._apply_integer if is_discrete else environment.step
         self._space = environment.observation_space
         self._observation_spec = gymnasium_spaces.observation_spec(self._space, name)
         self._is_box = isinstance(self._space, spaces.Box)
@@ -84,7 +76,7 @@ class GymnasiumEnvironment(dm_env.Environment):
         """Applies an action, or starts an episode if none is running."""
         if self._needs_reset:
             return self.reset()
-        observation, reward, terminated, truncated, _ = self._environment.step(action)
+        observation, reward, terminated, truncated, _ = self._apply(action)
         self._needs_reset = bool(terminated or truncated)
         return dm_env.TimeStep(
             dm_env.StepType.LAST if self._needs_reset else dm_env.StepType.MID,
@@ -98,7 +90,7 @@ class GymnasiumEnvironment(dm_env.Environment):
         return self._observation_spec
 
     def action_spec(self) -> specs.BoundedArray:
-        """The action space's shape, dtype and bounds."""
+        """Of a box, its shape, dtype and bounds; of a discrete space, one integer's."""
         return self._action_spec
 
     def close(self) -> None:
@@ -139,6 +131,10 @@ class GymnasiumEnvironment(dm_env.Environment):
             return self._environment.render()
         except gymnasium.error.DependencyNotInstalled as error:
             raise NotRenderableError(str(error)) from error
+
+    def _apply_integer(self, action: Any) -> Any:
+        # Environments look actions up in dictionaries, where an array is no key.
+        return self._environment.step(int(action))
 
     def _convert(self, observation: Any) -> Any:
         return observation if self._is_box else gymnasium_spaces.convert(self._space, observation)
@@ -182,6 +178,12 @@ def own_ids() -> Mapping[str, str]:
         return {}
     path = Path(package.submodule_search_locations[0], "envs", "__init__.py")
     return dict(_REGISTERED.findall(path.read_text(encoding="utf-8")))
+
+
+def time_limit(id_: str) -> int | None:
+    """The steps after which Gymnasium truncates episodes of a registered id, or None."""
+    limit: int | None = _gymnasium().registry[id_].max_episode_steps
+    return limit
 
 
 def check(id_: str) -> None:

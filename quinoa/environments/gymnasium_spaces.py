@@ -1,4 +1,4 @@
-"""Observation spaces of Gymnasium as dm_env specs, and their values as arrays."""
+"""Spaces of Gymnasium as dm_env specs, and observations as arrays."""
 
 from __future__ import annotations
 
@@ -8,6 +8,39 @@ from typing import Any
 from dm_env import specs
 
 from quinoa.environments.errors import InvalidEnvironmentError
+
+
+def action_spec(space: Any, name: str) -> specs.BoundedArray:
+    """The dm_env spec of an action space.
+
+    Args:
+        space: the action space.
+        name: the environment's name in error messages.
+
+    Returns:
+        A box's spec, with its shape, dtype and bounds; or that of one integer, for `Discrete`.
+
+    Raises:
+        InvalidEnvironmentError: the space is not supported.
+    """
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Box):
+        return specs.BoundedArray(space.shape, space.dtype, space.low, space.high, name="action")
+    if isinstance(space, spaces.Discrete):
+        number, first = int(space.n), int(space.start)
+        if first == 0:
+            return specs.DiscreteArray(number, space.dtype, name="action")
+        return specs.BoundedArray((), space.dtype, first, first + number - 1, name="action")
+    hint = ""
+    if isinstance(space, (spaces.MultiDiscrete, spaces.MultiBinary)):
+        hint = (
+            " Several choices in one action are not supported: number their combinations, and make "
+            "them one Discrete space by gymnasium.wrappers.TransformAction."
+        )
+    raise InvalidEnvironmentError(
+        f"{name}: its action space must be a Box or Discrete, not {space}.{hint}"
+    )
 
 
 def observation_spec(space: Any, name: str) -> Any:

@@ -63,6 +63,7 @@ class Layout:
         low: the lower bounds of actions, A numbers.
         high: the upper bounds of actions, A numbers.
         number_of_actions: n, where actions are one of n; they then have no bounds. None elsewhere.
+        first_action: the least of the environment's own actions, where they are one of n.
     """
 
     observation: tuple[Part, ...]
@@ -71,6 +72,7 @@ class Layout:
     low: tuple[float, ...]
     high: tuple[float, ...]
     number_of_actions: int | None = None
+    first_action: int = 0
 
     @classmethod
     def of(cls, environment: CanonicalEnvironment) -> Layout:
@@ -90,9 +92,9 @@ class Layout:
             tuple(actions.shape),
             actions.dtype.name,
             *(
-                ((), (), actions.number)
+                ((), (), actions.number, actions.first)
                 if isinstance(actions, FiniteActionMap)
-                else (tuple(map(float, actions.low)), tuple(map(float, actions.high)), None)
+                else (tuple(map(float, actions.low)), tuple(map(float, actions.high)), None, 0)
             ),
         )
 
@@ -121,6 +123,7 @@ class Layout:
                 tuple(map(float, action["low"])),
                 tuple(map(float, action["high"])),
                 None if "number" not in action else int(action["number"]),
+                int(action.get("first", 0)),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no layout of an environment ({error})") from error
@@ -141,6 +144,8 @@ class Layout:
         }
         if self.number_of_actions is not None:
             action["number"] = self.number_of_actions
+        if self.first_action:
+            action["first"] = self.first_action
         return {"observation": parts, "action": action}
 
     @property
@@ -152,7 +157,7 @@ class Layout:
     def action_map(self) -> ActionMap | FiniteActionMap:
         """The mapping from canonical actions to the environment's own."""
         if self.number_of_actions is not None:
-            return FiniteActionMap(self.action_dtype, self.number_of_actions)
+            return FiniteActionMap(self.action_dtype, self.number_of_actions, self.first_action)
         return ActionMap(
             self.action_shape, self.action_dtype, np.array(self.low), np.array(self.high)
         )
@@ -182,11 +187,8 @@ class Layout:
                 f"{new.name} has now categories {new.categories} from {new.starts}; it had "
                 f"{old.categories} from {old.starts}"
             )
-        if self.number_of_actions != other.number_of_actions:
-            return (
-                f"its actions are now {_kind(other.number_of_actions)}; they were "
-                f"{_kind(self.number_of_actions)}"
-            )
+        if _kind(self) != _kind(other):
+            return f"its actions are now {_kind(other)}; they were {_kind(self)}"
         if self.action_shape != other.action_shape:
             return f"its actions have now the shape {other.action_shape}, not {self.action_shape}"
         if (self.low, self.high) != (other.low, other.high):
@@ -254,8 +256,11 @@ def _one_hot(rows: npt.NDArray[Any], part: Part) -> npt.NDArray[np.float32]:
     return np.concatenate(encoded, axis=1)
 
 
-def _kind(number_of_actions: int | None) -> str:
-    return "continuous" if number_of_actions is None else f"one of {number_of_actions}"
+def _kind(layout: Layout) -> str:
+    if layout.number_of_actions is None:
+        return "continuous"
+    start = f" from {layout.first_action} on" if layout.first_action else ""
+    return f"one of {layout.number_of_actions}{start}"
 
 
 def _short(bounds: tuple[float, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dm_env
 import numpy as np
@@ -17,6 +17,7 @@ from quinoa.environments import (
     factory,
     gymnasium_env,
     plugins,
+    toy_text,
 )
 from quinoa.environments.canonical import CanonicalEnvironment, check_action_repeat
 from quinoa.environments.errors import (
@@ -28,6 +29,30 @@ from quinoa.environments.user_code import described
 
 if TYPE_CHECKING:
     from acme import specs
+
+
+class _Suite(Protocol):
+    """The functions of a module of built-in environments."""
+
+    def names(self) -> list[str]:
+        """Lists what `check` accepts, without the suite's prefix."""
+
+    def check(self, name: str, /) -> None:
+        """Raises unless there may be an environment of this name."""
+
+    def load(
+        self, name: str, seed: int, /, *, rendered: bool, arguments: Mapping[str, Any] | None
+    ) -> dm_env.Environment:
+        """Makes the environment of this name."""
+
+
+# By what stands before the colon, in the order in which they are listed.
+_SUITES: Mapping[str, _Suite] = {
+    "control": control,
+    "gym": gymnasium_env,
+    "toy": toy_text,
+    "adroit": adroit,
+}
 
 # Seeds fit a C int, since many simulators take no larger ones.
 MAX_SEED = 2**31 - 1
@@ -49,10 +74,10 @@ def make(
 
     Args:
         name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
-            `adroit:<task>` (the Adroit hand), a name that an installed package declares
-            (`quinoa.environments.plugins`), or `package.module:factory` or `file.py:factory`, a
-            user's function or class that makes a `dm_env.Environment` or a `gymnasium.Env`; it is
-            called with `seed=` if it takes that.
+            `toy:<id>` (its tasks with known probabilities), `adroit:<task>` (the Adroit hand), a
+            name that an installed package declares (`quinoa.environments.plugins`), or
+            `package.module:factory` or `file.py:factory`, a user's function or class that makes a
+            `dm_env.Environment` or a `gymnasium.Env`; it is called with `seed=` if it takes that.
         seed: from 0 to 2**31 - 1 (`MAX_SEED`).
         action_repeat: how many steps of the named environment one step makes.
         rendered: whether `quinoa.environments.rendering` will render it; some environments must
@@ -108,26 +133,18 @@ def check_name(name: str) -> None:
         InvalidEnvironmentError: the environment cannot be made here.
     """
     scheme, _, rest = name.partition(":")
-    if scheme == "control":
-        control.check(rest)
-    elif scheme == "gym":
-        gymnasium_env.check(rest)
-    elif scheme == "adroit":
-        adroit.check(rest)
+    if scheme in _SUITES:
+        _SUITES[scheme].check(rest)
     else:
         factory.check(_factory_path(name), known=known_names)
 
 
 def list_environments() -> list[str]:
-    """Lists the tasks of dm_control and Adroit and Gymnasium's MuJoCo ids, as names for `make`.
+    """Lists the suites' environments, of Gymnasium the MuJoCo ids, as names for `make`.
 
     Other ids that are registered with Gymnasium can be made too, if their spaces are supported.
     """
-    return [
-        *(f"control:{name}" for name in control.names()),
-        *(f"gym:{id_}" for id_ in gymnasium_env.names()),
-        *(f"adroit:{task}" for task in adroit.names()),
-    ]
+    return [f"{scheme}:{name}" for scheme, suite in _SUITES.items() for name in suite.names()]
 
 
 def environment_spec(environment: dm_env.Environment) -> specs.EnvironmentSpec:
@@ -166,7 +183,7 @@ def import_path(name: str) -> str:
 
 def is_built_in(name: str) -> bool:
     """Whether a name is of a built-in kind, whose meaning installed packages cannot change."""
-    return name.partition(":")[0] in ("adroit", "control", "gym")
+    return name.partition(":")[0] in _SUITES
 
 
 def known_names() -> list[str]:
@@ -177,12 +194,8 @@ def known_names() -> list[str]:
 
 def _load(name: str, seed: int, rendered: bool, arguments: Mapping[str, Any]) -> dm_env.Environment:
     scheme, _, rest = name.partition(":")
-    if scheme == "control":
-        return control.load(rest, seed, arguments)
-    if scheme == "gym":
-        return gymnasium_env.load(rest, seed, rendered=rendered, arguments=arguments)
-    if scheme == "adroit":
-        return adroit.load(rest, seed, rendered=rendered, arguments=arguments)
+    if scheme in _SUITES:
+        return _SUITES[scheme].load(rest, seed, rendered=rendered, arguments=arguments)
     return factory.load(_factory_path(name), seed, arguments, known=known_names, rendered=rendered)
 
 
@@ -199,6 +212,6 @@ def _factory_path(name: str) -> str:
     raise UnknownEnvironmentError.suggesting(
         name,
         known_names(),
-        "A name is control:<domain>:<task>, gym:<id>, adroit:<task>, package.module:factory or "
-        "file.py:factory.",
+        "A name is control:<domain>:<task>, gym:<id>, toy:<id>, adroit:<task>, "
+        "package.module:factory or file.py:factory.",
     )

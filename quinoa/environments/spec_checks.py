@@ -32,10 +32,14 @@ class Leaf(NamedTuple):
 
 
 def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
-    """Returns the action spec if [-1, 1] can be mapped to it; else raises.
+    """Returns the action spec if agents' actions can be mapped to it; else raises.
+
+    Returns:
+        The spec of a bounded array of floats, to which [-1, 1] is mapped; or that of one integer,
+        a `DiscreteArray` or a bounded scalar, to whose n values 0, ..., n − 1 are.
 
     Raises:
-        InvalidEnvironmentError: the actions are not one bounded array of floats.
+        InvalidEnvironmentError: the actions are neither.
     """
     if not isinstance(spec, specs.Array):
         raise InvalidEnvironmentError(
@@ -44,9 +48,10 @@ def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
         )
     if isinstance(spec, specs.DiscreteArray):
         return spec
-    if spec.dtype.kind != "f":
+    if spec.dtype.kind != "f" and not (spec.dtype.kind in "iu" and spec.shape == ()):
         raise InvalidEnvironmentError(
-            f"{name}: its actions must be continuous, but their dtype is {spec.dtype}."
+            f"{name}: its actions must be continuous, but their dtype is {spec.dtype}; of integers "
+            "an action can be one alone, of shape ()."
         )
     if math.prod(spec.shape) == 0:
         raise InvalidEnvironmentError(f"{name}: it takes no actions (their shape is {spec.shape}).")

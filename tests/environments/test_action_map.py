@@ -12,16 +12,31 @@ from tests.environments.fakes import FakeEnvironment
 NUMBER = 3
 
 
-def made():
+OWN = specs.DiscreteArray(NUMBER, dtype=np.int64)
+
+
+def made(action_spec=OWN):
     observation = np.zeros(2)
     steps = [dm_env.restart(observation), *[dm_env.transition(1.0, observation)] * 4]
-    return FakeEnvironment(steps, action_spec=specs.DiscreteArray(NUMBER, dtype=np.int64))
+    return FakeEnvironment(steps, action_spec=action_spec)
 
 
 def test_the_canonical_spec_is_a_finite_set():
     spec = CanonicalEnvironment(made()).action_spec()
     assert isinstance(spec, specs.DiscreteArray)
     assert (spec.num_values, spec.dtype, spec.shape) == (NUMBER, np.int32, ())
+
+
+def test_a_bounded_integer_is_a_finite_set_too():
+    inner = made(specs.BoundedArray((), np.int8, -1, 1))
+    environment = CanonicalEnvironment(inner)
+    assert environment.action_spec() == CanonicalEnvironment(made()).action_spec()
+    environment.reset()
+    for action in range(NUMBER):
+        environment.step(action)
+    assert [(a.dtype, a.shape, int(a)) for a in inner.actions] == [
+        (np.int8, (), action) for action in (-1, 0, 1)
+    ]
 
 
 def test_the_environment_gets_its_own_dtype():

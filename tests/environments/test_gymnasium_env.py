@@ -37,6 +37,16 @@ class HopperRepeatTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
             yield np.ones(3, np.float32)
 
 
+class CartPoleTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
+    def make_object_under_test(self):
+        return environments.make("gym:CartPole-v1", 1)
+
+
+class FrozenLakeTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
+    def make_object_under_test(self):
+        return environments.make("gym:FrozenLake-v1", 1)
+
+
 class ScriptedGym(gymnasium.Env):
     """Ends its first episode at once with the given flags; records seeds and actions."""
 
@@ -127,8 +137,9 @@ def test_unsupported_observations(space, message):
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        (spaces.Discrete(2), "must be a Box, not Discrete"),
-        (spaces.Dict(a=spaces.Box(-1, 1)), "must be a Box, not Dict"),
+        (spaces.Dict(a=spaces.Box(-1, 1)), "must be a Box or Discrete, not Dict"),
+        (spaces.MultiDiscrete([3, 2]), r"Several choices .* not supported: .*TransformAction\.$"),
+        (spaces.MultiBinary(2), r"Several choices .* not supported: .*TransformAction\.$"),
         (spaces.Box(-np.inf, 1.0, (2,)), "no finite bounds"),
         (spaces.Box(0, 3, (2,), np.int64), "must be continuous"),
     ],
@@ -136,6 +147,46 @@ def test_unsupported_observations(space, message):
 def test_unsupported_actions(space, message):
     with pytest.raises(environments.InvalidEnvironmentError, match=f"^.*{message}"):
         canonical(ScriptedGym(action=space))
+
+
+@pytest.mark.parametrize("start", [0, -1, 5])
+def test_one_of_a_discrete_space_is_chosen_by_its_index(start):
+    inner = ScriptedGym(action=spaces.Discrete(3, start=start))
+    environment = canonical(inner)
+    assert environment.action_spec() == specs.DiscreteArray(3, np.int32, "action")
+    environment.reset()
+    for index in range(3):
+        environment.step(index)
+    # Python's integers, which are keys of the tables that environments have.
+    assert inner.actions == [start, start + 1, start + 2]
+    assert {type(action) for action in inner.actions} == {int}
+    batch = environments.EnvironmentBatch([environment])
+    batch.reset()
+    batch.step(np.array([2], np.int32))
+    assert inner.actions[-1] == start + 2 and type(inner.actions[-1]) is int
+
+
+def test_several_choices_are_one_as_the_error_says():
+    inner = ScriptedGym(action=spaces.MultiDiscrete([3, 2]))
+    environment = canonical(
+        gymnasium.wrappers.TransformAction(
+            inner, lambda index: np.array(np.unravel_index(index, (3, 2))), spaces.Discrete(6)
+        )
+    )
+    environment.reset()
+    environment.step(5)
+    np.testing.assert_array_equal(inner.actions, [[2, 1]])
+
+
+def test_a_discrete_observation_is_one_hot():
+    with environments.make("gym:FrozenLake-v1", 0, arguments={"is_slippery": False}) as lake:
+        assert lake.observation_spec() == specs.Array((16,), np.float32, "observation")
+        states = [np.eye(16)[state] for state in (0, 1, 5)]
+        np.testing.assert_array_equal(lake.reset().observation, states[0])
+        np.testing.assert_array_equal(lake.step(2).observation, states[1])
+        step = lake.step(1)  # Into a hole.
+    np.testing.assert_array_equal(step.observation, states[2])
+    assert (step.step_type, step.reward, step.discount) == (dm_env.StepType.LAST, 0, 0)
 
 
 def test_hopper_terminates_with_discount_0():

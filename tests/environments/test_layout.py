@@ -117,10 +117,11 @@ def test_what_is_no_observation_is_refused(environment, observation, message):
 
 
 class TestFiniteSet:
-    def made(self, number=4):
-        return CanonicalEnvironment(
-            FakeEnvironment(action_spec=specs.DiscreteArray(number, dtype=np.int64))
-        )
+    def made(self, number=4, first=0):
+        spec = specs.DiscreteArray(number, dtype=np.int64)
+        if first:
+            spec = specs.BoundedArray((), np.int64, first, first + number - 1)
+        return CanonicalEnvironment(FakeEnvironment(action_spec=spec))
 
     def test_it_is_kept_as_json_and_says_the_specs(self):
         environment = self.made()
@@ -129,6 +130,14 @@ class TestFiniteSet:
         assert layout.spec() == environments.environment_spec(environment)
         own = layout.action_map(np.array([3, 0], np.int32))
         assert own.dtype == np.int64 and own.tolist() == [3, 0]
+        assert layout.to_json()["action"].keys() == {"shape", "dtype", "low", "high", "number"}
+
+    def test_its_first_action_is_kept_too(self):
+        layout = Layout.of(self.made(first=-2))
+        assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
+        assert layout.action_map(np.array([3, 0], np.int32)).tolist() == [1, -2]
+        message = "now one of 4 from -2 on; they were one of 4"
+        assert message in Layout.of(self.made()).difference(layout)
 
     def test_what_differs_is_said(self, environment):
         layout = Layout.of(self.made())

@@ -22,7 +22,7 @@ HERE = "tests.environments.factories"
         ("gym:Xyzzy-v0", r"no environment registered under this id\."),
         (
             "xyzzy",
-            r"A name is control:<domain>:<task>, gym:<id>, adroit:<task>, package\.module:factory",
+            r"A name is control:<domain>:<task>, gym:<id>, toy:<id>, adroit:<task>, package\.modu",
         ),
         ("", r"A name is control:"),
         ("a b:c", r"A name is control:"),
@@ -48,7 +48,9 @@ def test_bad_action_repeat():
 def test_names_are_unique_and_cover_the_suites():
     names = environments.list_environments()
     assert len(set(names)) == len(names)
-    assert {name.split(":")[0] for name in names} == {"adroit", "control", "gym"}
+    suites = {name.split(":")[0] for name in names}
+    assert {"adroit", "control", "gym", "toy"} <= suites
+    assert all(environments.is_built_in(name) for name in names)
 
 
 def test_environment_spec():

@@ -60,8 +60,8 @@ class EnvironmentSubject:
         yield np.array(np.broadcast_to(spec.minimum, spec.shape), spec.dtype)
         yield np.array(np.broadcast_to(spec.maximum, spec.shape), spec.dtype)
         while True:
-            if isinstance(spec, specs.DiscreteArray):
-                yield np.array(rng.integers(spec.num_values), spec.dtype)
+            if spec.dtype.kind in "iu":
+                yield np.array(rng.integers(spec.minimum, spec.maximum, endpoint=True), spec.dtype)
             else:
                 yield rng.uniform(spec.minimum, spec.maximum, spec.shape).astype(spec.dtype)
 
@@ -305,7 +305,7 @@ def a_batch_is_its_environments(subject: EnvironmentSubject) -> str:
                 f"an environment beside {_BATCH - 1} others differs from one alone from step "
                 f"{step} on: they share state; keep it in the object, not in the module or class",
             )
-            result = batch.step(np.tile(action, (_BATCH, 1)))
+            result = batch.step(np.stack([action] * _BATCH))
             for fault in result.faults:
                 raise CheckError(f"{fault}: what it returns must fit its specs at every step")
             timestep = alone.step(action)

@@ -176,6 +176,8 @@ def _described_environment(experiment: Experiment) -> dict[str, Any]:
     action: dict[str, Any] = {"minimum": list(layout.low), "maximum": list(layout.high)}
     if layout.number_of_actions is not None:
         action = {"number": layout.number_of_actions}
+        if layout.first_action:
+            action["first"] = layout.first_action
     return {
         "action_repeat": experiment.action_repeat,
         "observation": observation,

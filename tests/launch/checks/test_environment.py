@@ -71,6 +71,18 @@ class Good(factories.Match):
         return timestep
 
 
+class GoodChoice(Good, factories.Choose):
+    pass
+
+
+class GoodChoiceFromOne(GoodChoice):
+    def step(self, action):
+        return super().step(action - 1)
+
+    def action_spec(self):
+        return specs.BoundedArray((), np.int64, 1, self.NUMBER)
+
+
 class NoTimeStep(Good):
     """Gymnasium's five."""
 
@@ -118,7 +130,7 @@ def subject(kind):
     return environment.EnvironmentSubject(f"{HERE}:{kind.__name__}")
 
 
-@pytest.mark.parametrize("kind", [Good, PlainStepTypes])
+@pytest.mark.parametrize("kind", [Good, PlainStepTypes, GoodChoice, GoodChoiceFromOne])
 def test_a_good_environment_passes(kind):
     findings: list[base.Finding] = []
     count, failed = base.run_checks(environment.CHECKS, subject(kind), findings.append)
