@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from collections.abc import Mapping, Sequence
@@ -27,19 +28,22 @@ from quinoa.suggestions import did_you_mean
 if TYPE_CHECKING:
     from acme import specs
 
+    from quinoa.agents.registry import LoadedAgent
     from quinoa.launch.checks.base import Finding
     from quinoa.launch.checks.short_run import ShortRun
 
-# Small and fast, and with two action dimensions, so that wrong shapes show.
-DEFAULT_ENVIRONMENT = "control:point_mass:easy"
+# Small and fast, and with two action dimensions, so that wrong shapes show; and the one for agents
+# that take nothing but a finite set of actions.
+DEFAULT_ENVIRONMENT, FINITE_ENVIRONMENT = "control:point_mass:easy", "gym:CartPole-v1"
 
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     flags.DEFINE_string(
         "env",
-        DEFAULT_ENVIRONMENT,
-        "For an agent: the environment that it is checked on.",
+        None,
+        "For an agent: the environment that it is checked on; by default "
+        f"{DEFAULT_ENVIRONMENT}, or {FINITE_ENVIRONMENT} where it takes a finite set of actions.",
         flag_values=values,
     )
     flags.DEFINE_multi_string(
@@ -139,8 +143,8 @@ def _check_agent(
         show(Finding("it is a module with Agent and Config", str(error)))
         return 1, 1
     config = configured(loaded.config, values.set)
-    spec = _spec_of(values.env, values)
-    say(f"Checking the agent {name} on {values.env}")
+    environment, spec = _environment_for(loaded, values)
+    say(f"Checking the agent {name} on {environment}")
     show(Finding("it is a module with Agent and Config", None))
     subject = AgentSubject(loaded._replace(config=config), spec, values.seed)
     count, failed = run_checks(agent.CHECKS, subject, show)
@@ -151,7 +155,7 @@ def _check_agent(
             agent=name,
             config=config,
             settings=tuple(values.set),
-            environment=values.env,
+            environment=environment,
             seconds=values.seconds,
             action_repeat=values.action_repeat,
             seed=values.seed,
@@ -164,14 +168,18 @@ def _check_agent(
 def _check_environment(
     name: str, values: flags.FlagValues, inherited: Mapping[str, str], start: StartFolder
 ) -> tuple[int, int]:
+    from dm_env.specs import DiscreteArray
+
     from quinoa import environments as environments_
     from quinoa.agents import registry
     from quinoa.launch.checks import environment, short_run
     from quinoa.launch.checks.base import run_checks
 
     subject = environment.EnvironmentSubject(name, values.seed, values.action_repeat)
+    has_finite_actions = False
     try:
-        subject.make().close()
+        with contextlib.closing(subject.make()) as made:
+            has_finite_actions = isinstance(made.action_spec(), DiscreteArray)
     except environments_.UnknownEnvironmentError as error:
         raise ExperimentError(str(error)) from error
     except environments_.InvalidEnvironmentError:
@@ -179,12 +187,21 @@ def _check_environment(
         pass
     say(f"Checking the environment {name}")
     count, failed = run_checks(environment.CHECKS, subject, show)
+    agent: str | None = registry.DEFAULT_AGENT
+    if has_finite_actions and values.seconds and not failed:
+        agent = _agent_for(_spec_of(name, values))
+    if agent is None:
+        say(
+            "note    no short run follows, as no built-in agent takes a finite set of actions: "
+            f"quinoa check AGENT --env={name} makes one with an agent of your own."
+        )
+        return count, failed
     return _and_run(
         count,
         failed,
         short_run.ShortRun(
-            agent=registry.DEFAULT_AGENT,
-            config=registry.load_config(registry.DEFAULT_AGENT).config,
+            agent=agent,
+            config=registry.load_config(agent).config,
             environment=name,
             seconds=values.seconds,
             action_repeat=values.action_repeat,
@@ -205,6 +222,51 @@ def _and_run(count: int, failed: int, subject: ShortRun) -> tuple[int, int]:
     finding = run_check(short_run.CHECK, subject)
     show(finding)
     return count + 1, int(finding.error is not None)
+
+
+def _environment_for(
+    agent: LoadedAgent, values: flags.FlagValues
+) -> tuple[str, specs.EnvironmentSpec]:
+    """The environment that an agent is checked on, and its specs.
+
+    Raises:
+        ExperimentError: the one that `--env` names cannot be made, or does not fit the agent.
+    """
+    if values.env is not None:
+        spec = _spec_of(values.env, values)
+        if (refusal := _refusal(agent, spec)) is not None:
+            raise ExperimentError(
+                f"The agent {agent.name} cannot be made for {values.env}: {refusal}"
+            )
+        return values.env, spec
+    spec = _spec_of(DEFAULT_ENVIRONMENT, values)
+    if _refusal(agent, spec) is not None:
+        finite = _spec_of(FINITE_ENVIRONMENT, values)
+        if _refusal(agent, finite) is None:
+            return FINITE_ENVIRONMENT, finite
+    return DEFAULT_ENVIRONMENT, spec
+
+
+def _agent_for(spec: specs.EnvironmentSpec) -> str | None:
+    """The first built-in agent that can be made for an environment; None if there is none."""
+    from quinoa.agents import registry
+
+    fitting = (name for name, _ in registry.names() if _refusal(registry.load(name), spec) is None)
+    return next(fitting, None)
+
+
+def _refusal(agent: LoadedAgent, spec: specs.EnvironmentSpec) -> str | None:
+    """Why an agent cannot be made for an environment of these specs, in its own words."""
+    from quinoa.agents.canonical_spec import SpecError
+
+    try:
+        agent.agent_class.check_spec(spec)
+    except SpecError as error:
+        return str(error)
+    except Exception:
+        # A mistake in the agent, which its checks report.
+        return None
+    return None
 
 
 def _spec_of(name: str, values: flags.FlagValues) -> specs.EnvironmentSpec:

@@ -103,6 +103,7 @@ def try_environment(experiment: Experiment) -> Layout:
 
 def _try_agent(experiment: Experiment) -> None:
     from quinoa.agents import initialization, registry
+    from quinoa.agents.canonical_spec import SpecError
     from quinoa.environments.user_code import described
 
     try:
@@ -115,9 +116,10 @@ def _try_agent(experiment: Experiment) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
+        # The sentence alone, where it is one for users.
+        why = str(error) if isinstance(error, SpecError) else described(error)
         raise ExperimentError(
-            f"The agent {experiment.agent} cannot be made for {experiment.environment}: "
-            f"{described(error)}"
+            f"The agent {experiment.agent} cannot be made for {experiment.environment}: {why}"
         ) from error
     possible = source.steps_per_call
     if possible != experiment.steps_per_call:
