@@ -65,6 +65,10 @@ class Agent(protocol.Agent):
         q = tf.gather(self.policy.q(s), a, batch_dims=1)
         return {"td": tf.reduce_mean(tf.square(target - q))}
 
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        tau = self._config.tau
+        return tau * tf.reduce_logsumexp(self.policy.q(observation) / tau, axis=-1)
+
     def parameter_groups(self) -> list[protocol.ParameterGroup]:
         rate, optimizer = self._config.learning_rate, protocol.RMSProp()
         variables = self.policy.trainable_variables

@@ -105,7 +105,7 @@ COMMAND = Command(
     "RUN [FLAGS]",
     "draw actions of a run's policy in one state or several",
     "RUN is the folder of a run. Actions are drawn dimension against dimension, with their\n"
-    "density, a row for each state.\n\n"
+    "density, a row for each state; of a finite set, the bars are their probabilities.\n\n"
     "  quinoa policy runs/RUN --step=0,200\n"
     "  quinoa policy runs/RUN --observation=states.npy --out=states.png",
     _flags,

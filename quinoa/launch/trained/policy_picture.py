@@ -1,4 +1,4 @@
-"""Draws samples of a policy in given states, as Figure 2 of the Quinoa paper does."""
+"""Draws a policy in given states: samples, as Figure 2 of the Quinoa paper, or probabilities."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from quinoa.launch.analysis.plots import COLOURS, fit, literal
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import say
-from quinoa.launch.trained.evaluate import load_policy
+from quinoa.launch.trained.action_probabilities import probabilities_and_value
+from quinoa.launch.trained.evaluate import load_agent, load_policy
 
 if TYPE_CHECKING:
-    from quinoa.agents.protocol import Policy
+    from quinoa.agents.protocol import Agent, Policy
     from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
     from quinoa.launch.experiment import Experiment
 
@@ -51,11 +52,16 @@ class SampledActions(NamedTuple):
         actions: float32 [number, A]; int32 [number] of a finite set of actions.
         num_bins: the bins per dimension if actions lie on a grid over [-1, 1], or how many actions
             there are in a finite set; else None.
+        probabilities: π(a|s), float32 [n], of each of a finite set of n actions; None if the policy
+            has no density, and for actions from a box.
+        value: V(s) of the agent; None if it has none, and for actions from a box.
     """
 
     label: str
     actions: npt.NDArray[np.float32]
     num_bins: int | None
+    probabilities: npt.NDArray[np.float32] | None = None
+    value: float | None = None
 
 
 def draw_policy(
@@ -68,11 +74,15 @@ def draw_policy(
     num_actions: int = 1000,
     seed: int = 0,
 ) -> Path:
-    """Draws sampled actions as scatter plots of pairs of dimensions, with a row for each state.
+    """Draws a policy in given states, with a row for each state.
 
-    Dimensions are paired in order: the first with the second, the third with the fourth, and an odd
-    last one with the first. The colour is a kernel density estimate; if actions lie on a grid, each
-    cell is coloured by its share of the actions.
+    Of a finite set of actions, the bars are π(a|s), or the shares of sampled actions if the policy
+    has no density, and V(s) stands above them.
+
+    Actions from a box are sampled, and drawn as scatter plots of pairs of dimensions. Dimensions
+    are paired in order: the first with the second, the third with the fourth, and an odd last one
+    with the first. The colour is a kernel density estimate; if actions lie on a grid, each cell is
+    coloured by its share of the actions.
 
     Args:
         experiment: the run's experiment.
@@ -89,11 +99,17 @@ def draw_policy(
         RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: a given state does not fit the environment.
     """
-    policy = load_policy(experiment, checkpoint)
-    drawn = _sample(experiment, policy, steps, states, num_actions, seed)
+    agent: Agent | None = None
+    if experiment.known_layout().number_of_actions is None:
+        policy = load_policy(experiment, checkpoint)
+    else:
+        agent = load_agent(experiment, checkpoint)
+        policy = agent.policy
+    drawn = _sample(experiment, policy, steps, states, num_actions, seed, agent)
+    what = f"{num_actions} actions" if drawn[0].probabilities is None else "π(a|s)"
     return _draw(
         drawn,
-        f"{experiment.agent} on {experiment.environment}: {num_actions} actions in "
+        f"{experiment.agent} on {experiment.environment}: {what} in "
         f"{'one state' if len(drawn) == 1 else 'each state'}",
         path,
     )
@@ -134,8 +150,12 @@ def _sample(
     states: Sequence[LabelledState],
     num_actions: int,
     seed: int,
+    agent: Agent | None = None,
 ) -> list[SampledActions]:
-    """Plays an episode up to the steps, and samples actions in each state."""
+    """Plays an episode up to the steps, and samples actions in each state.
+
+    With the agent of a policy for a finite set of actions, V(s) and all probabilities are added.
+    """
     import tensorflow as tf
 
     from quinoa.agents.compiled_policy import CompiledPolicy
@@ -156,6 +176,10 @@ def _sample(
         if actions.ndim == 1:
             bins = experiment.spec().actions.num_values
         drawn.append(SampledActions(state.label, actions, bins))
+        if agent is not None:
+            number = experiment.spec().actions.num_values
+            exact, value = probabilities_and_value(agent, state.observation, number)
+            drawn[-1] = drawn[-1]._replace(probabilities=exact, value=value)
     return drawn
 
 
@@ -208,9 +232,13 @@ def _draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
     for row, of_state in zip(grid, drawn, strict=True):
         for index, (axes, (i, j)) in enumerate(zip(row, pairs, strict=True)):
             _draw_pair(axes, of_state, i, j)
-            if len(drawn) > 1 and index == 0:
+            heading = [of_state.label] * (len(drawn) > 1)
+            if of_state.value is not None:
+                heading.append(f"V(s) = {of_state.value:.4g}")
+            if heading and index == 0:
                 # The labels beside the panel take a fifth of its width.
-                fit(axes.set_title(literal(of_state.label), loc="left"), 0.8 * _PANEL * figure.dpi)
+                title_of_row = axes.set_title(literal(": ".join(heading)), loc="left")
+                fit(title_of_row, 0.8 * _PANEL * figure.dpi)
     # One colour bar, as the colours of cells mean the same in all panels.
     images = [axes.images[0] for axes in grid.flat if axes.images]
     if images and drawn[0].num_bins is not None:
@@ -223,7 +251,9 @@ def _draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
 def _draw_pair(axes: Any, drawn: SampledActions, i: int, j: int) -> None:
     if drawn.actions.ndim == 1:
         assert drawn.num_bins is not None
-        shares = np.bincount(drawn.actions, minlength=drawn.num_bins) / len(drawn.actions)
+        shares: npt.NDArray[Any] | None = drawn.probabilities
+        if shares is None:
+            shares = np.bincount(drawn.actions, minlength=drawn.num_bins) / len(drawn.actions)
         axes.bar(np.arange(drawn.num_bins), shares, color=_COLOUR)
         axes.set_xlabel("action")
         axes.set_ylabel("share of the actions")

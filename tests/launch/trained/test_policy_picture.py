@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 from quinoa.launch.checkpoints import learner_checkpoints
@@ -11,13 +12,15 @@ from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.trained import policy_picture
-from quinoa.launch.trained.evaluate import load_policy
+from quinoa.launch.trained.evaluate import load_agent, load_policy
 from quinoa.launch.trained.policy_picture import LabelledState, SampledActions
+from tests.agents import tiny_discrete
 from tests.launch.factories import EPISODE_STEPS
 from tests.launch.helpers import MATCH
 from tests.launch.runs import SMALL_FLOW, make_run
 
 HOPPER = "control:hopper:stand"
+DISCRETE = "tests.agents.tiny_discrete"
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,48 @@ def test_states_are_given_by_file(hopper, tmp_path):
     np.testing.assert_array_equal(one.observation, several[1].observation)
     path = draw(hopper, tmp_path / "policy.svg", states=several, num_actions=50)
     assert "states.npy[1]" in path.read_text()
+
+
+class TestFiniteSet:
+    @pytest.fixture(scope="class")
+    def lake(self, tmp_path_factory) -> RunFolder:
+        root = tmp_path_factory.mktemp("runs") / "lake"
+        return make_run(root, "toy:FrozenLake-v1", DISCRETE, moved=True)
+
+    def test_its_probabilities_and_the_value_are_the_agents_own(self, lake):
+        experiment = load(lake)
+        agent = load_agent(experiment, learner_checkpoints.newest(lake.checkpoints))
+        (drawn,) = policy_picture._sample(experiment, agent.policy, [0], (), 4000, 0, agent)
+        assert isinstance(experiment.config, tiny_discrete.Config)
+        tau = experiment.config.tau
+        at_start = np.eye(16, dtype=np.float32)[:1]
+        weights = np.exp(agent.policy.q(tf.constant(at_start)).numpy()[0] / tau)
+        assert np.ptp(weights) > 0.1 and drawn.probabilities is not None
+        np.testing.assert_allclose(drawn.probabilities, weights / weights.sum(), rtol=1e-4)
+        assert drawn.value == pytest.approx(tau * np.log(weights.sum()), rel=1e-4)
+        # What is sampled beside them is of the same distribution.
+        shares = np.bincount(drawn.actions, minlength=4) / len(drawn.actions)
+        np.testing.assert_allclose(shares, drawn.probabilities, atol=0.04)
+
+    def test_they_are_drawn_as_bars(self, lake, tmp_path, monkeypatch):
+        figures = []
+        monkeypatch.setattr(
+            Figure, "savefig", lambda figure, *args, **options: figures.append(figure)
+        )
+        state = np.eye(16, dtype=np.float32)[0]
+        draw(lake, tmp_path / "policy.png", states=[LabelledState(name, state) for name in "ab"])
+        (figure,) = figures
+        assert "π(a|s) in each state" in figure.texts[0].get_text().replace("\n", " ")
+        for axes, name in zip(figure.axes, "ab", strict=True):
+            assert axes.get_title(loc="left").startswith(f"{name}: V(s) = ")
+            assert len(axes.patches) == 4
+            assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1.0)
+
+    def test_without_a_density_they_are_shares(self, lake, monkeypatch, tmp_path):
+        monkeypatch.setattr(tiny_discrete.Policy, "has_density", False)
+        path = draw(lake, tmp_path / "policy.svg", steps=[0], num_actions=50)
+        text = path.read_text(encoding="utf-8")
+        assert "share of the actions" in text and "V(s) = " in text and "π(a|s)" not in text
 
 
 @pytest.mark.parametrize(
