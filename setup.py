@@ -36,6 +36,12 @@ def ray_requirements() -> list[str]:
     return [f"{name}=={version}" for name, version in _pins(text)]
 
 
+def development_pin(package: str) -> list[str]:
+    """The pin of a package that tests need, and users who want it: an extra of its name."""
+    _, _, development = (ROOT / "requirements.txt").read_text("utf-8").partition("# Development\n")
+    return [f"{name}=={version}" for name, version in _pins(development) if name == package]
+
+
 def _pins(text: str) -> list[tuple[str, str]]:
     """The packages of a requirements file and their versions, in order."""
     return re.findall(r"^([\w-]+)==(\S+)$", text, re.MULTILINE)
@@ -99,6 +105,6 @@ setuptools.setup(
     },
     python_requires=">=3.10,<3.11",
     install_requires=requirements(),
-    extras_require={"ray": ray_requirements()},
+    extras_require={"ray": ray_requirements(), "minatar": development_pin("minatar")},
     entry_points={"console_scripts": ["quinoa = quinoa.launch.cli:main"]},
 )

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,13 @@ def test_the_extra_for_clusters_moves_no_version(metadata):
         assert extra.get(canonicalize_name(name), version) == version, name
 
 
+@pytest.mark.skipif(find_spec("minatar") is None, reason="MinAtar is not installed")
+def test_the_extra_for_minatar_is_one_package_that_needs_no_other(metadata):
+    declared, extra = declared_pins(metadata), declared_pins(metadata, "minatar")
+    assert extra.keys() == {"minatar"}
+    check_versions(extra, {**declared, **extra})
+
+
 @pytest.mark.cluster
 def test_every_version_of_the_extra_for_clusters_fits_the_others(metadata):
     extra = declared_pins(metadata, "ray")
@@ -80,8 +88,9 @@ def declared_pins(metadata: email.message.Message, extra: str = "") -> dict[str,
         requirement = Requirement(text)
         (pin,) = requirement.specifier
         assert pin.operator == "==", text
-        if (requirement.marker is not None) == bool(extra):
-            assert requirement.marker is None or requirement.marker.evaluate({"extra": extra}), text
+        marker = requirement.marker
+        is_of_it = marker.evaluate({"extra": extra}) if marker is not None else not extra
+        if is_of_it:
             declared[canonicalize_name(requirement.name)] = pin.version
     return declared
 

@@ -16,6 +16,7 @@ from quinoa.environments import (
     control,
     factory,
     gymnasium_env,
+    minatar,
     plugins,
     toy_text,
 )
@@ -51,6 +52,7 @@ _SUITES: Mapping[str, _Suite] = {
     "control": control,
     "gym": gymnasium_env,
     "toy": toy_text,
+    "minatar": minatar,
     "adroit": adroit,
 }
 
@@ -74,10 +76,11 @@ def make(
 
     Args:
         name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
-            `toy:<id>` (its tasks with known probabilities), `adroit:<task>` (the Adroit hand), a
-            name that an installed package declares (`quinoa.environments.plugins`), or
-            `package.module:factory` or `file.py:factory`, a user's function or class that makes a
-            `dm_env.Environment` or a `gymnasium.Env`; it is called with `seed=` if it takes that.
+            `toy:<id>` (its tasks with known probabilities), `minatar:<game>`, `adroit:<task>` (the
+            Adroit hand), a name that an installed package declares
+            (`quinoa.environments.plugins`), or `package.module:factory` or `file.py:factory`, a
+            user's function or class that makes a `dm_env.Environment` or a `gymnasium.Env`; it is
+            called with `seed=` if it takes that.
         seed: from 0 to 2**31 - 1 (`MAX_SEED`).
         action_repeat: how many steps of the named environment one step makes.
         rendered: whether `quinoa.environments.rendering` will render it; some environments must
@@ -212,6 +215,6 @@ def _factory_path(name: str) -> str:
     raise UnknownEnvironmentError.suggesting(
         name,
         known_names(),
-        "A name is control:<domain>:<task>, gym:<id>, toy:<id>, adroit:<task>, "
+        "A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, adroit:<task>, "
         "package.module:factory or file.py:factory.",
     )

@@ -22,7 +22,7 @@ HERE = "tests.environments.factories"
         ("gym:Xyzzy-v0", r"no environment registered under this id\."),
         (
             "xyzzy",
-            r"A name is control:<domain>:<task>, gym:<id>, toy:<id>, adroit:<task>, package\.modu",
+            r"A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, adroit:<task>, ",
         ),
         ("", r"A name is control:"),
         ("a b:c", r"A name is control:"),
