@@ -22,7 +22,8 @@ HERE = "tests.environments.factories"
         ("gym:Xyzzy-v0", r"no environment registered under this id\."),
         (
             "xyzzy",
-            r"A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, adroit:<task>, ",
+            r"A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, "
+            r"adroit:<task>, package\.module:factory",
         ),
         ("", r"A name is control:"),
         ("a b:c", r"A name is control:"),
