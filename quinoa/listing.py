@@ -38,7 +38,8 @@ def make_env(
 ) -> CanonicalEnvironment:
     """Makes an environment in the canonical form that agents use, a `dm_env.Environment`.
 
-    Its observations are flat, float32 [O], and its actions float32 [A] in [-1, 1].
+    Its observations are flat, float32 [O], and its actions float32 [A] in [-1, 1], or integers from
+    0 to n − 1 where they are a finite set.
 
     Args:
         env: a name, a function or class, or an environment; see `Experiment`.

@@ -120,10 +120,10 @@ class EnvironmentBatch:
 
         Args:
             actions: `[N, A]`; clipped to [-1, 1]. An action that is not finite is a fault, and its
-                environment is not stepped.
+                environment is not stepped. Of a finite set, integers `[N]`.
 
         Raises:
-            ValueError: the actions have another shape.
+            ValueError: the actions have another shape, or one is not of the finite set.
             EnvironmentFault: as in `reset`.
             RuntimeError: `reset` has not been called, or not since a step failed.
         """

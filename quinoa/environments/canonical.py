@@ -1,4 +1,4 @@
-"""One form for all environments: flat float32 observations, actions in [-1, 1].
+"""One form for all environments: flat float32 observations, actions in [-1, 1] or one of n.
 
 Agents, replay and evaluation are written for this form, so all differences between suites (nested
 observations, action ranges, dtypes, how an episode ends) are resolved here.
@@ -47,7 +47,8 @@ class CanonicalEnvironment(dm_env.Environment):
     * Observation: one float32 vector `[O]`. A nested observation (mappings, lists and tuples of
       arrays) is flattened in the order of its spec; a scalar becomes one element.
     * Action: float32 `[A]` in [-1, 1], mapped affinely to the bounds of the inner environment.
-      Values outside are clipped.
+      Values outside are clipped. Where the inner environment takes one of n integers: int32 `[]`
+      from 0 to n − 1; others are refused.
     * Reward and discount: float32 scalars, the discount in [0, 1]. Both are those of the inner
       environment: by dm_env's convention a termination is a `LAST` step with discount 0, a time
       limit a `LAST` step with discount 1.
@@ -131,7 +132,7 @@ class CanonicalEnvironment(dm_env.Environment):
         return self._observation_spec
 
     def action_spec(self) -> specs.BoundedArray:
-        """Float32 `[A]` in [-1, 1]."""
+        """Float32 `[A]` in [-1, 1], or a `DiscreteArray` of n values, int32 `[]`."""
         return self._action_spec
 
     def reward_spec(self) -> specs.Array:
@@ -161,10 +162,10 @@ class CanonicalEnvironment(dm_env.Environment):
         return dm_env.restart(observation)
 
     def step(self, action: npt.ArrayLike) -> dm_env.TimeStep:
-        """Applies an action `[A]`, or starts an episode if none is running.
+        """Applies an action `[A]`, or one of n, or starts an episode if none is running.
 
         Raises:
-            ValueError: the action has another shape, or is not finite.
+            ValueError: the action has another shape, is not finite, or is none of the n.
             EnvironmentFault: the inner environment broke its specs, or raised.
         """
         if self._needs_reset:
@@ -215,7 +216,7 @@ class CanonicalEnvironment(dm_env.Environment):
 
     @property
     def action_map(self) -> ActionMap | FiniteActionMap:
-        """The mapping from [-1, 1] to the inner environment's actions."""
+        """The mapping from canonical actions to the inner environment's."""
         return self._action_map
 
     @property

@@ -134,6 +134,15 @@ def test_a_walk_that_does_not_end_is_truncated_with_discount_1(arguments, limit)
     assert steps[-1].discount == 1
 
 
+def test_the_same_seed_is_the_same_walk():
+    def walked(seed):
+        with environments.make("toy:FrozenLake-v1", seed) as environment:
+            return np.array([environment.step(t % 4).observation for t in range(60)])
+
+    np.testing.assert_array_equal(walked(1), walked(1))
+    assert not np.array_equal(walked(1), walked(2))
+
+
 def test_what_has_no_model_is_said():
     with (
         environments.make("gym:Pendulum-v1", 0) as pendulum,
