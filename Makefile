@@ -1,7 +1,7 @@
 # Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow test-cluster docs bench bench-growth bench-peers chaos lint format clean
+.PHONY: help setup train test test-slow test-cluster docs bench bench-growth bench-learning bench-peers chaos lint format clean
 
 # FAST=1: the short tests of what has changed, and no lint.
 override FAST := $(filter-out 0,$(FAST))
@@ -52,6 +52,10 @@ bench-growth: setup ## Measure how it grows: curves by cores, batches, actors, w
 bench-peers: setup ## Measure Acme, Stable-Baselines3, SBX, CleanRL and LeanRL beside ours (about 35 minutes)
 	@PYTHON310='$(or $(PYTHON310),$(PYTHON))' PYTHON311='$(PYTHON311)' scripts/peers.sh
 	@$(RUN)/python -m benchmarks --only=against_acme,against_libraries --out=runs/benchmarks-peers
+
+bench-learning: setup ## Measure how soon a policy is good, beside Stable-Baselines3 and SBX (hours)
+	@PYTHON311='$(PYTHON311)' scripts/peers.sh sb3 sbx
+	@$(RUN)/python -m benchmarks.learning
 
 chaos: override RAY := $(if $(filter --engine='ray',$(call given,ENGINE,engine)),1,$(RAY))
 chaos: setup ## Inject faults into a run, and report what it survives (about 15 minutes). ENGINE=ray: over hosts

@@ -13,8 +13,8 @@ from typing import Any
 from benchmarks import stage
 from benchmarks.measure import BenchmarkError
 
-_ROOT = Path(__file__).parent.parent
-_FOLDER = _ROOT / "benchmarks" / "peers"
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "benchmarks" / "peers"
 # Several times what the slowest takes: LeanRL, whose functions PyTorch compiles first.
 _TIMEOUT_S = 300.0
 
@@ -59,7 +59,7 @@ class Peer:
     @property
     def is_installed(self) -> bool:
         """Whether its environment is there."""
-        return _interpreter(self.environment).exists()
+        return interpreter(self.environment).exists()
 
     def run(
         self, seconds: float, *, threads: int | None, count_products: bool = False
@@ -98,7 +98,7 @@ def _single_file(
         "environment": environment,
         "script": "single_file.py",
         "flags": (f"--updates={updates}", f"--learning_starts={LEARNING_STARTS}"),
-        "arguments": (f"{_ROOT}/.venv-{environment}/source/{script}", *_ITS_OWN, *arguments),
+        "arguments": (f"{ROOT}/.venv-{environment}/source/{script}", *_ITS_OWN, *arguments),
     }
 
 
@@ -138,7 +138,7 @@ def require() -> None:
     for environment in ("acme", *dict.fromkeys(peer.environment for peer in PEERS)):
         if environment in _MAY_BE_LEFT_OUT:
             continue
-        if not _interpreter(environment).exists():
+        if not interpreter(environment).exists():
             raise PeerError(
                 f"{environment} is not installed: make bench-peers does that, and runs this."
             )
@@ -158,7 +158,7 @@ def run(environment: str, script: str, *flags: str) -> dict[str, Any]:
     Raises:
         PeerError: it failed, or took longer than five minutes.
     """
-    command = [str(_interpreter(environment)), str(_FOLDER / script), *flags]
+    command = [str(interpreter(environment)), str(FOLDER / script), *flags]
     # Their servers listen to the whole network, as ours would.
     with stage.network() as network:
         status, output, errors = stage.call(
@@ -199,5 +199,6 @@ def check_ratio(whose: str, updates_per_second: float, steps_per_second: float) 
         )
 
 
-def _interpreter(environment: str) -> Path:
-    return _ROOT / f".venv-{environment}" / "bin" / "python"
+def interpreter(environment: str) -> Path:
+    """The Python that has the peers of an environment; it may be missing."""
+    return ROOT / f".venv-{environment}" / "bin" / "python"

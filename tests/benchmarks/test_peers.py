@@ -8,13 +8,13 @@ BATCH_AND_TASK = {f"--task={peers.TASK}", f"--env-id={peers.TASK}"}
 
 
 def test_a_peer_that_is_not_installed_is_one_clear_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(peers, "_ROOT", tmp_path)
+    monkeypatch.setattr(peers, "ROOT", tmp_path)
     with pytest.raises(peers.PeerError, match="acme is not installed: make bench-peers"):
         peers.require()
 
 
 def test_a_peer_whose_repository_could_not_be_reached_is_not_required(tmp_path, monkeypatch):
-    monkeypatch.setattr(peers, "_ROOT", tmp_path)
+    monkeypatch.setattr(peers, "ROOT", tmp_path)
     for environment in ("acme", "sb3", "sbx"):
         interpreter = tmp_path / f".venv-{environment}/bin/python"
         interpreter.parent.mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_a_script_runs_by_the_interpreter_of_its_environment(tmp_path, monkeypat
     interpreter.parent.mkdir(parents=True)
     interpreter.write_text("#!/bin/sh\necho noise\necho '{\"seconds\": '$2'}'\n")
     interpreter.chmod(0o755)
-    monkeypatch.setattr(peers, "_ROOT", tmp_path)
+    monkeypatch.setattr(peers, "ROOT", tmp_path)
     assert peers.run("own", "script.py", "7") == {"seconds": 7}
 
 

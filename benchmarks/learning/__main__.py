@@ -1,0 +1,110 @@
+"""The command line: python -m benchmarks.learning [--task=..] [--steps=..] [--seeds=..] [--out=..].
+
+Each run's curve is kept as soon as it is whole, and a second call does what is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from benchmarks import peers
+from benchmarks.learning import curve, report
+from benchmarks.learning.curve import Curve
+from benchmarks.learning.systems import Quinoa, Setting, StableBaselines, System
+from benchmarks.measure import BenchmarkError
+from quinoa.launch.machine import process_environment, termination
+from quinoa.launch.terminal import numbers
+
+# One update for four steps: what has learned most in a given time on two cores.
+_SETTINGS = ("layer_norm=true", "normalize_observations=true", "learning_rate=3e-4")
+_OURS = (
+    *("--agent=iq", "--samples_per_insert=64", "--set=target_rate=0.01"),
+    *(f"--set={setting}" for setting in _SETTINGS),
+)
+_SYSTEMS: dict[str, System] = {
+    "iq": Quinoa("IQ, layer and observation normalisation", _OURS),
+    "sb3_sac": StableBaselines("Stable-Baselines3's SAC", "sb3", "stable_baselines3.SAC"),
+    "sbx_sac": StableBaselines("SBX's SAC (JAX)", "sbx", "sbx.SAC"),
+    "sbx_crossq": StableBaselines("SBX's CrossQ (JAX)", "sbx", "sbx.CrossQ"),
+}
+
+_TASK = flags.DEFINE_list(
+    "task", ["gym:HalfCheetah-v5", "control:cheetah:run"], "What is learned, one or several."
+)
+_SYSTEM = flags.DEFINE_list("system", list(_SYSTEMS), "Which systems learn, in this order.")
+_STEPS = flags.DEFINE_integer("steps", 300_000, "Environment steps of each run.", lower_bound=1)
+_SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of each system and task.")
+_PERIOD = flags.DEFINE_integer("period", 10_000, "Steps between evaluations.", lower_bound=1)
+_EPISODES = flags.DEFINE_integer("episodes", 5, "Episodes of an evaluation.", lower_bound=1)
+_OUT = flags.DEFINE_string("out", "runs/benchmarks-learning", "Where the results go.")
+
+
+def _main(arguments: list[str]) -> int:
+    unknown = [name for name in _SYSTEM.value if name not in _SYSTEMS]
+    if arguments[1:] or unknown:
+        print(f"benchmarks: --system takes names out of {', '.join(_SYSTEMS)}.", file=sys.stderr)
+        return 2
+    process_environment.set_for_this_process()
+    termination.exit_on_signals()
+    out = Path(_OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    systems = {name: _SYSTEMS[name] for name in _SYSTEM.value}
+    missing = [
+        each.name
+        for each in systems.values()
+        if isinstance(each, StableBaselines) and not peers.interpreter(each.environment).exists()
+    ]
+    if missing:
+        names = ", ".join(missing)
+        print(
+            f"benchmarks: {names}: not installed; scripts/peers.sh sb3 sbx does it.",
+            file=sys.stderr,
+        )
+        return 1
+    runs = [
+        (task, name, int(seed)) for task in _TASK.value for seed in _SEEDS.value for name in systems
+    ]
+    curves: dict[tuple[str, str, int], Curve] = {}
+    try:
+        for index, (task, name, seed) in enumerate(runs, start=1):
+            path = out / f"{task.replace(':', '-')}.{name}.{seed}.csv"
+            title = f"{index} of {len(runs)}: {systems[name].name} on {task}, seed {seed}"
+            if path.exists():
+                _say(f"{title}: is in {path}.")
+                curves[task, name, seed] = curve.read(path)
+                continue
+            _say(title)
+            setting = Setting(task, seed, _STEPS.value, _PERIOD.value, _EPISODES.value)
+            curves[task, name, seed] = learned = _learned(systems[name], setting)
+            curve.write(learned, path)
+            report.write(curves, systems, _STEPS.value, out)
+    except (BenchmarkError, OSError, ValueError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    print(report.write(curves, systems, _STEPS.value, out))
+    print(f"Written to {out}: results.md, return.png, and a CSV of every run")
+    return 0
+
+
+def _learned(system: System, setting: Setting) -> Curve:
+    evaluations = []
+    for each in system.learn(setting):
+        evaluations.append(each)
+        _say(
+            f"  {each.steps:,} of {setting.steps:,} steps after {numbers.duration(each.seconds)}: "
+            f"return {each.mean_return:,.0f}"
+        )
+    if not evaluations:
+        raise BenchmarkError(f"{system.name} was not evaluated once.")
+    return Curve(evaluations)
+
+
+def _say(text: str) -> None:
+    print(f"benchmarks: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    app.run(_main)

@@ -1,0 +1,117 @@
+"""What the curves of a task say, as a table and a picture."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.learning.curve import Curve
+from benchmarks.learning.systems import Quinoa, System
+from quinoa.launch.terminal import numbers
+
+# Of a peer's return at the last step: what the others' time to is asked for.
+_SHARE = 0.9
+_MINUTES = (10, 30)
+# Okabe and Ito's colours, which all people can tell apart.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+Curves = Mapping[tuple[str, str, int], Curve]
+
+
+def write(curves: Curves, systems: Mapping[str, System], steps: int, folder: Path) -> str:
+    """Writes results.md and return.png.
+
+    Args:
+        curves: by task, system and seed.
+        systems: by name.
+        steps: environment steps of each run.
+        folder: where to, which exists.
+
+    Returns:
+        The table.
+    """
+    text = table(curves, systems, steps)
+    head = f"`python -m benchmarks.learning` on {machine.describe()}"
+    (folder / "results.md").write_text(f"{head}\n\n{text}\n", encoding="utf-8")
+    _draw(curves, systems, folder / "return.png")
+    return text
+
+
+def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
+    """A Markdown table: a row for each task and system, the mean over its seeds.
+
+    `time to 90 %` is until the first evaluation that reaches nine tenths of what each peer has at
+    the last step, the mean over the peer's seeds; "never" if one seed has not reached it.
+    """
+    tasks = list(dict.fromkeys(task for task, _, _ in curves))
+    rivals = [name for name, system in systems.items() if not isinstance(system, Quinoa)]
+    titles = ["task", "system", "seeds", f"return at {steps:,} steps", "minutes for them"]
+    titles += [f"mean return of the first {minutes} min" for minutes in _MINUTES]
+    titles += [f"time to 90 % of {systems[name].name}" for name in rivals]
+    rows = [titles, ["---"] * len(titles)]
+    for task in tasks:
+        levels = {name: _SHARE * _mean_return(curves, task, name, steps) for name in rivals}
+        for name, system in systems.items():
+            of_it = _of(curves, task, name)
+            if not of_it:
+                continue
+            row = [task, system.name, str(len(of_it))]
+            row.append(f"{_mean_return(curves, task, name, steps):,.0f}")
+            lasted = statistics.mean(each.evaluations[-1].seconds for each in of_it)
+            row.append(f"{lasted / 60:.1f}")
+            for minutes in _MINUTES:
+                mean = statistics.mean(each.mean_until(60.0 * minutes) for each in of_it)
+                row.append(f"{mean:,.0f}")
+            row += [_time(of_it, levels[rival]) for rival in rivals]
+            rows.append(row)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _of(curves: Curves, task: str, name: str) -> list[Curve]:
+    return [each for (of, whose, _), each in curves.items() if (of, whose) == (task, name)]
+
+
+def _mean_return(curves: Curves, task: str, name: str, steps: int) -> float:
+    of_it = _of(curves, task, name)
+    return statistics.mean(each.return_at(steps) for each in of_it) if of_it else math.nan
+
+
+def _time(of_it: Sequence[Curve], level: float) -> str:
+    if math.isnan(level):
+        return ""
+    seconds = [each.seconds_to(level) for each in of_it]
+    return "never" if math.inf in seconds else numbers.duration(statistics.mean(seconds))
+
+
+def _draw(curves: Curves, systems: Mapping[str, System], path: Path) -> None:
+    """A row of panels for each task: the return over minutes, and over steps."""
+    from matplotlib import pyplot as plt
+
+    tasks = list(dict.fromkeys(task for task, _, _ in curves))
+    figure, grid = plt.subplots(
+        len(tasks), 2, figsize=(9.5, 3.4 * len(tasks)), layout="constrained", squeeze=False
+    )
+    for (over_time, over_steps), task in zip(grid, tasks, strict=True):
+        for (name, system), colour in zip(systems.items(), _COLOURS, strict=False):
+            for index, each in enumerate(_of(curves, task, name)):
+                label = system.name if index == 0 else None
+                style: dict[str, Any] = {"color": colour, "label": label, "linewidth": 1.5}
+                returns = [evaluation.mean_return for evaluation in each.evaluations]
+                minutes = [evaluation.seconds / 60 for evaluation in each.evaluations]
+                steps = [evaluation.steps for evaluation in each.evaluations]
+                over_time.plot(minutes, returns, **style)
+                over_steps.plot(steps, returns, **style)
+        over_time.set_xlabel("minutes")
+        over_steps.set_xlabel("environment steps")
+        for axes in (over_time, over_steps):
+            axes.set_title(task, fontsize=10)
+            axes.set_ylabel("return of the policy's mode")
+            axes.xaxis.set_major_formatter("{x:,g}")
+            axes.grid(alpha=0.3)
+        over_steps.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

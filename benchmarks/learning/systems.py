@@ -1,0 +1,185 @@
+"""The systems that learn, each a command that is run to its end and watched."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import peers
+from benchmarks.learning.curve import Evaluation
+from benchmarks.measure import BenchmarkError
+from quinoa import tables
+from quinoa.launch.errors import RunError
+from quinoa.launch.run import columns
+from quinoa.launch.run.counts import ACTOR_STEPS
+from quinoa.launch.run.roles import Role
+from quinoa.launch.run.run_folder import RunFolder
+
+_POLL_S = 2.0
+_STOP_S = 60.0
+_LOG_CHARACTERS = 2000
+
+
+class Setting(NamedTuple):
+    """What is learned, and how it is evaluated.
+
+    Attributes:
+        task: as `quinoa train --env` has it: `gym:ID` or `control:DOMAIN:TASK`.
+        seed: of everything random.
+        steps: environment steps.
+        period: steps from one evaluation to the next.
+        episodes: of an evaluation, with the policy's mode.
+    """
+
+    task: str
+    seed: int
+    steps: int
+    period: int
+    episodes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Quinoa:
+    """`quinoa train`, whose evaluator works beside the learner and takes its share of the cores.
+
+    Attributes:
+        name: of the agent and its settings.
+        flags: of `quinoa train`, all but those of the setting.
+    """
+
+    name: str
+    flags: Sequence[str]
+
+    def learn(self, setting: Setting) -> Iterator[Evaluation]:
+        """Learns from the beginning to the end; yields each evaluation when it is there.
+
+        Raises:
+            BenchmarkError: the command failed; the message has the end of what it said.
+        """
+        with tempfile.TemporaryDirectory(prefix="quinoa-bench-") as root:
+            folder = RunFolder(Path(root) / "run")
+            # Has the run stop when the benchmark ends, even if that is killed.
+            termination = ("-m", "quinoa.launch.machine.termination", str(os.getpid()))
+            command = [
+                *(sys.executable, *termination, "quinoa.launch.cli", "train", *self.flags),
+                *(f"--env={setting.task}", f"--seed={setting.seed}", f"--steps={setting.steps}"),
+                *(f"--evaluation_period={setting.period}", f"--folder={folder.root}"),
+                f"--evaluation_episodes={setting.episodes}",
+            ]
+            began, num_seen = time.time(), 0
+            with _Command(command, Path(root), peers.ROOT) as running:
+                for _ in running.polls():
+                    evaluations = _evaluations(folder, began)
+                    yield from evaluations[num_seen:]
+                    num_seen = len(evaluations)
+
+
+def _evaluations(folder: RunFolder, began: float) -> list[Evaluation]:
+    try:
+        rows = tables.metrics(folder, Role.EVALUATOR)
+    except RunError:
+        # There is none yet.
+        return []
+    moments = rows[columns.WALL_TIME] - began, rows[ACTOR_STEPS], rows[columns.EPISODE_RETURN]
+    return [
+        Evaluation(float(s), int(n), float(value)) for s, n, value in zip(*moments, strict=True)
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class StableBaselines:
+    """An algorithm of Stable-Baselines3 or SBX with its authors' settings.
+
+    Attributes:
+        name: whose it is, and which algorithm.
+        environment: .venv-ENVIRONMENT has it, which scripts/peers.sh makes.
+        algorithm: MODULE.CLASS.
+        threads: PyTorch's; None is what it takes itself.
+    """
+
+    name: str
+    environment: str
+    algorithm: str
+    threads: int | None = None
+
+    def learn(self, setting: Setting) -> Iterator[Evaluation]:
+        """See `Quinoa.learn`."""
+        command = [
+            *map(str, (peers.interpreter(self.environment), peers.FOLDER / "learning_curve.py")),
+            *(f"--algorithm={self.algorithm}", f"--task={setting.task}", f"--seed={setting.seed}"),
+            *(f"--steps={setting.steps}", f"--period={setting.period}"),
+            f"--episodes={setting.episodes}",
+            *([] if self.threads is None else [f"--threads={self.threads}"]),
+        ]
+        with (
+            tempfile.TemporaryDirectory(prefix="quinoa-bench-") as root,
+            # MuJoCo writes its warnings to a file in the current folder.
+            _Command(command, Path(root), Path(root)) as running,
+        ):
+            for _ in running.polls():
+                for line in running.new_lines():
+                    # Libraries may print as well.
+                    if line.startswith("{"):
+                        said = json.loads(line)
+                        yield Evaluation(said["seconds"], said["steps"], said["return"])
+
+
+System = Quinoa | StableBaselines
+
+
+class _Command:
+    """A command that runs, its output in files."""
+
+    def __init__(self, command: Sequence[str], logs: Path, current: Path):
+        """Starts it, in the folder `current`."""
+        self._command, self._output, self._errors = command, logs / "output", logs / "errors"
+        self._num_read = 0
+        with self._output.open("wb") as output, self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command, cwd=current, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
+            )
+
+    def __enter__(self) -> _Command:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                # Its processes die with it.
+                self._process.kill()
+                self._process.wait()
+
+    def polls(self) -> Iterator[None]:
+        """Every few seconds while it runs, and once after its end.
+
+        Raises:
+            BenchmarkError: it failed.
+        """
+        while (status := self._process.poll()) is None:
+            yield
+            time.sleep(_POLL_S)
+        if status:
+            said = self._output.read_bytes() + b"\n" + self._errors.read_bytes()
+            end = said.decode(errors="replace").strip()[-_LOG_CHARACTERS:]
+            raise BenchmarkError(f"{' '.join(self._command)} failed:\n{end}")
+        yield
+
+    def new_lines(self) -> list[str]:
+        """The whole lines that it has written since the last call."""
+        with self._output.open("rb") as output:
+            output.seek(self._num_read)
+            written = output.read()
+        whole = written[: written.rfind(b"\n") + 1]
+        self._num_read += len(whole)
+        return whole.decode(errors="replace").splitlines()
