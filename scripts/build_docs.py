@@ -41,7 +41,7 @@ _CODE = {".py", ".sbatch", ".sh", ".toml", ".yaml"}
 _TEXTS = {"", ".csv", ".ipynb", ".in", ".json", ".md", ".txt"}
 _SUFFIXES = {*_CODE, *_TEXTS, *_PICTURES, ".css", ".js", ".woff2"}
 _FOLDERS = ("benchmarks", "deploy", "docs", "quinoa", "scripts", "tests")
-_SECTIONS = ("tutorials", "commands", "algorithms", "decisions")
+_SECTIONS = ("tutorials", "commands", "algorithms", "theory", "decisions")
 
 # What tells tests to leave commands out, which MkDocs would take for no fence at all.
 _NO_RUN = re.compile(r"^(```+sh) no-run.*$", re.MULTILINE)
