@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,19 +10,16 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from quinoa.launch import presets
-from quinoa.launch.commands.base import FAILED, OK, Command, UsageError, complain, define_number
+from quinoa.launch.commands.base import Command, UsageError, define_number
 from quinoa.launch.commands.options import seeds, train_flags
-from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
-from quinoa.launch.engines.base import ProcessContext
-from quinoa.launch.experiment import DEFAULT_ENVIRONMENT, Experiment
+from quinoa.launch.commands.running import planned_runs
+from quinoa.launch.experiment import DEFAULT_ENVIRONMENT
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
-from quinoa.launch.storage import lock
 from quinoa.launch.terminal.numbers import count
-from quinoa.launch.terminal.output import command, say
+from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
-    from quinoa.launch.machine.sizing import Needs
     from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 
 # Flags of train that a sweep defines itself, or that make no sense for several runs.
@@ -123,7 +118,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
     sweep = SweepFolder(start.absolute(values.resume))
     planned = sweep.load()
-    with _locked(sweep):
+    with planned_runs.locked(sweep):
         return _run_planned(
             sweep,
             planned,
@@ -157,14 +152,15 @@ def _begin(
     preset = None if values.preset is None else presets.load(values.preset)
     planned = _planned(values, settings, preset)
     say(f"Checking {count(len(planned), 'run')}.")
-    at_once, planned = _sized(planned, values, _checked(planned, inherited))
+    needs = planned_runs.check(planned, inherited)
+    at_once, planned = planned_runs.sized(planned, values.at_once, needs)
     sweep = SweepFolder(
         start.absolute(values.folder)
         if values.folder
         else run_folder.unused(start.absolute("runs") / time.strftime("sweep-%Y%m%d-%H%M%S"))
     )
     sweep.create()
-    with _locked(sweep):
+    with planned_runs.locked(sweep):
         if preset is not None:
             sweep.keep_preset(preset)
         sweep.save(planned, at_once, settings, start.path)
@@ -207,69 +203,6 @@ def _planned(
     )
 
 
-def _checked(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> list[Needs]:
-    """Checks the runs and returns their needs; raises `ExperimentError` if one cannot be run.
-
-    Runs that differ only in their seed are checked once.
-    """
-    from quinoa.launch import engines
-    from quinoa.launch.experiment.validation import validate
-    from quinoa.launch.machine import sizing
-
-    needs: dict[str, Needs] = {}
-    experiments = [_experiment(run, inherited) for run in planned]
-    # The checks that need no TensorFlow come first.
-    for experiment, _ in experiments:
-        check_environment(experiment)
-    for experiment, engine_name in experiments:
-        alike = repr((dataclasses.replace(experiment, seed=0), engine_name))
-        if alike in needs:
-            continue
-        engine = engines.make(engine_name, ProcessContext(inherited))
-        engine.check(experiment)
-        experiment = validate(experiment)
-        needs[alike] = sizing.needs(
-            experiment,
-            experiment.make_source().layout.width,
-            is_one_process=engine.is_one_process,
-        )
-    return list(needs.values())
-
-
-def _experiment(run: PlannedRun, inherited: Mapping[str, str]) -> tuple[Experiment, str]:
-    """The experiment of a run and the name of its engine."""
-    values = train_flags.define()
-    try:
-        values(["quinoa train", *run.arguments])
-    except flags.Error as error:
-        raise UsageError(str(error)) from None
-    return make_experiment(values, inherited), values.engine
-
-
-def _sized(
-    planned: Sequence[PlannedRun], values: flags.FlagValues, needs: Sequence[Needs]
-) -> tuple[int, list[PlannedRun]]:
-    """How many runs run at a time, and the runs with their share of the cores as threads."""
-    from quinoa.launch.machine import sizing
-
-    cores = sizing.usable_cores()
-    at_once = values.at_once or sizing.runs_at_once(
-        needs, cores=cores, memory=sizing.usable_memory()
-    )
-    at_once = min(at_once, len(planned))
-    if values["learner_threads"].present or "learner_threads" in planned[0].settings:
-        return at_once, list(planned)
-    threads = f"--learner_threads={max(cores // at_once, 1)}"
-    return at_once, [
-        dataclasses.replace(run, arguments=(*run.arguments, threads)) for run in planned
-    ]
-
-
-def _locked(sweep: SweepFolder) -> contextlib.AbstractContextManager[None]:
-    in_use = f"{sweep.root} is in use by a sweep that is still running: stop that first."
-    return lock.locked(sweep.root, in_use)
-
-
 def _run_planned(
     sweep: SweepFolder,
     planned: Sequence[PlannedRun],
@@ -282,48 +215,16 @@ def _run_planned(
     """Runs what is left to run and prints the results; returns the exit status."""
     from quinoa.launch.analysis import tables
     from quinoa.launch.sweep import summary
-    from quinoa.launch.sweep.runner import run_all
-    from quinoa.launch.sweep.sweep_folder import SweepRunState
 
-    root = start.shown(sweep.root)
-    say(f"{count(len(planned), 'run')}, {at_once} at once, in {root}")
-    run_all(
-        sweep,
-        planned,
-        at_once=at_once,
-        environment=inherited,
-        folder=start.path,
-        retry_failed=retry_failed,
-    )
+    planned_runs.run(sweep, planned, at_once, inherited, start, retry_failed=retry_failed)
     table, paths = summary.write(sweep, planned)
     say("")
     tables.say_table(table, sys.stdout)
     say("")
     for path in paths:
         say(str(start.shown(path)))
-    states = {run.name: sweep.state(run) for run in planned}
-    if left := [
-        run
-        for run in planned
-        if states[run.name] in (SweepRunState.WAITING, SweepRunState.INTERRUPTED)
-    ]:
-        whose = "its" if len(left) == 1 else "their"
-        say(
-            f"{len(left)} of {count(len(planned), 'run')} did not come to {whose} end. To resume: "
-            f"{command('sweep', f'--resume={root}')}"
-        )
-    failed = [run for run in planned if states[run.name] is SweepRunState.FAILED]
-    reasons = sweep.failed()
-    for run in failed:
-        reason = reasons.get(run.name, "see its log")
-        say(f"{run.name} failed: {reason}\n    {start.shown(sweep.log(run))}", sys.stderr)
-    if failed:
-        return complain(
-            f"{len(failed)} of {count(len(planned), 'run')} failed. To try again: "
-            f"{command('sweep', f'--resume={root}', '--retry_failed')}",
-            FAILED,
-        )
-    return OK
+    resume = ("sweep", f"--resume={start.shown(sweep.root)}")
+    return planned_runs.say_ends(sweep, planned, start, resume)
 
 
 COMMAND = Command(

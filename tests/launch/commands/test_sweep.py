@@ -14,6 +14,7 @@ import pytest
 
 from quinoa.launch import presets
 from quinoa.launch.commands import sweep as sweep_of_runs
+from quinoa.launch.commands.running import planned_runs
 from quinoa.launch.experiment.saved import load
 from quinoa.launch.storage import lock
 from quinoa.launch.storage.files import read_json, write_json
@@ -110,7 +111,7 @@ def test_a_presets_agent_task_and_steps_hold_where_flags_do_not_say(given, expec
     values = sweep_of_runs.COMMAND.flags()
     values(["quinoa sweep", "--preset=dm_control/m_iq", *given])
     (run,) = sweep_of_runs._planned(values, ["tau=0.5"], presets.load("dm_control/m_iq"))
-    experiment, _ = sweep_of_runs._experiment(run, {})
+    experiment, _ = planned_runs.experiment_of(run, {})
     assert (experiment.agent, experiment.environment, experiment.steps) == expected
     assert run.steps == experiment.steps
     config = dataclasses.asdict(experiment.agent_config)
