@@ -102,6 +102,7 @@ setuptools.setup(
         "quinoa": ["py.typed"],
         "quinoa.launch.presets": ["*.toml"],
         "quinoa.launch.commands.completion": ["quinoa.*"],
+        "quinoa.launch.sweep.paper_figures": ["*.toml"],
     },
     python_requires=">=3.10,<3.11",
     install_requires=requirements(),

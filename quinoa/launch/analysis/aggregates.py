@@ -84,7 +84,7 @@ def aggregate(
         if start > end:
             raise RunError(f"The runs of {label} have no place in common to be compared at.")
         points = np.linspace(start, end, _POINTS)
-        result[label] = _aggregated(_matrix(curves, scales_by_environment, points), points)
+        result[label] = aggregated(_matrix(curves, scales_by_environment, points), points)
     return result
 
 
@@ -109,7 +109,7 @@ def aggregate_final(
             for environment, runs in by_environment.items()
         }
         points = np.zeros(1)
-        of_label = _aggregated(_matrix(curves, scales_by_environment, points), points)
+        of_label = aggregated(_matrix(curves, scales_by_environment, points), points)
         row = {"label": label, "tasks": len(curves), "runs": of_label.num_runs}
         for index, name in enumerate(AGGREGATES):
             row[name] = of_label.values[index, 0]
@@ -154,8 +154,13 @@ def _matrix(
     return np.stack(tasks, axis=1)
 
 
-def _aggregated(scores: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> Aggregates:
-    """Aggregates scores, float64 [runs, tasks, T]."""
+def aggregated(scores: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> Aggregates:
+    """Aggregates scores that are given.
+
+    Args:
+        scores: float64 [runs, tasks, T], in any unit, which is that of what is returned.
+        points: float64 [T], the points of training.
+    """
     num_runs = len(scores)
     if num_runs == 1:
         return Aggregates(points, _all_aggregates(scores), None, None, 1)

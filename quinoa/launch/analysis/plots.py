@@ -166,7 +166,8 @@ def plot_bands(
     title: str,
     xlabel: str,
     ylabel: str,
-    level: float,
+    level: float | None = None,
+    of_values: bool = False,
 ) -> Path:
     """Draws lines and bands that have been computed already.
 
@@ -176,7 +177,9 @@ def plot_bands(
         title: the figure's title.
         xlabel: the label of every subplot's x axis.
         ylabel: the label of the leftmost subplots' y axes.
-        level: the height of a thin grey horizontal line.
+        level: the height of a thin grey horizontal line; None for none.
+        of_values: whether x has a few values of a setting, all above 0, and not points of training:
+            they are marked, on a logarithmic axis.
 
     Returns:
         The picture's path.
@@ -188,10 +191,14 @@ def plot_bands(
     fit(figure.suptitle(literal(title)), figure.bbox.width)
     for axes, (name, lines) in zip(all_axes, panels.items(), strict=True):
         axes.set_title(literal(name))
-        _name_x(axes, xlabel)
-        axes.axhline(level, color="0.5", linewidth=1)
+        if of_values:
+            axes.set(xlabel=literal(xlabel), xscale="log")
+        else:
+            _name_x(axes, xlabel)
+        if level is not None:
+            axes.axhline(level, color="0.5", linewidth=1)
         for label, band in lines.items():
-            axes.plot(band.x, band.y, **styles[label])
+            axes.plot(band.x, band.y, marker="o" if of_values else None, **styles[label])
             if band.low is not None:
                 colour = styles[label]["color"]
                 axes.fill_between(band.x, band.low, band.high, color=colour, alpha=0.2, linewidth=0)

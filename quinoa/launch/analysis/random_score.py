@@ -9,9 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from quinoa.launch.analysis.run_groups import ConfiguredRun
 from quinoa.launch.errors import RunError
 
 EPISODES = 10
+
+
+def random_score_of(run: ConfiguredRun) -> float:
+    """The score of random actions in the environment of a run, as the run was configured.
+
+    Raises:
+        RunError: the environment cannot be made or stepped.
+    """
+    return random_score(
+        run.environment,
+        env_kwargs=run.settings.get("env_kwargs"),
+        action_repeat=run.settings.get("action_repeat", 1),
+        max_episode_steps=run.settings.get("max_episode_steps", 100_000),
+    )
 
 
 def random_score(

@@ -158,7 +158,7 @@ def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame |
 def _scales(groups: Groups, values: flags.FlagValues) -> dict[str, Scale]:
     """The returns that are 0 % and 100 % on each environment."""
     from quinoa.launch.analysis import baseline
-    from quinoa.launch.analysis.random_score import random_score
+    from quinoa.launch.analysis.random_score import random_score_of
 
     labels = {label for of_environment in groups.values() for label in of_environment}
     given = None
@@ -176,13 +176,7 @@ def _scales(groups: Groups, values: flags.FlagValues) -> dict[str, Scale]:
         if known_zero is not None:
             zeros[environment] = known_zero
             continue
-        settings = next(iter(of_environment.values()))[0].settings
-        zeros[environment] = random_score(
-            environment,
-            env_kwargs=settings.get("env_kwargs"),
-            action_repeat=settings.get("action_repeat", 1),
-            max_episode_steps=settings.get("max_episode_steps", 100_000),
-        )
+        zeros[environment] = random_score_of(next(iter(of_environment.values()))[0])
     if given is None:
         return baseline.scales(groups, values.baseline, zeros, values.last)
     return baseline.scales_of_file(list(groups), given, zeros)

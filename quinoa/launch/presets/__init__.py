@@ -189,12 +189,12 @@ def _check(full_name: str, name: str, table: Any) -> None:
 
 def _preset(name: str, table: dict[str, Any]) -> Preset:
     about, origin = table.pop("about", ""), table.pop("origin", "")
-    settings = {field: _text(value) for field, value in table.pop("set", {}).items()}
-    return Preset(name, about, origin, {flag: _text(table[flag]) for flag in table}, settings)
+    settings = {field: as_text(value) for field, value in table.pop("set", {}).items()}
+    return Preset(name, about, origin, {flag: as_text(table[flag]) for flag in table}, settings)
 
 
-def _text(value: Any) -> str:
-    """A value as text for the command line."""
+def as_text(value: Any) -> str:
+    """A value of a TOML file as text for the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

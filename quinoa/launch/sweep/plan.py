@@ -57,14 +57,15 @@ def plan(
                         f"--{name}={value}" if name in flags else f"--set={name}={value}"
                         for name, value in combination.items()
                     ]
-                    shown = {
-                        **({"agent": agent} if len(agents) > 1 else {}),
-                        **({"env": environment} if len(environments) > 1 else {}),
-                        **combination,
-                    }
+                    # The values of agent and env need no name beside them.
+                    shown = [
+                        *([agent] if len(agents) > 1 else []),
+                        *([environment] if len(environments) > 1 else []),
+                        *(f"{name}={value}" for name, value in combination.items()),
+                    ]
                     runs.append(
                         PlannedRun(
-                            name=_name(len(runs), shown, seed),
+                            name=folder_name(len(runs), shown, seed),
                             settings=settings,
                             seed=seed,
                             steps=_parse_steps(combination.get("steps", steps)),
@@ -97,12 +98,8 @@ def _check(combination: Mapping[str, str], typed: Collection[str]) -> None:
             raise ExperimentError(f"{name} is given both for all runs and to be varied.")
 
 
-def _name(index: int, shown: Mapping[str, str], seed: int) -> str:
-    """The name of a run's folder: its settings that differ, after a unique number."""
-    # The values of agent and env need no name beside them.
-    parts = [
-        value if name in ("agent", "env") else f"{name}={value}" for name, value in shown.items()
-    ]
+def folder_name(index: int, parts: Sequence[str], seed: int) -> str:
+    """The name of a run's folder: what it differs by, between a unique number and its seed."""
     text = "-".join([f"{index:03d}", *parts])
     slug = re.sub(r"[^A-Za-z0-9.,=+_-]+", "_", text)
     return f"{slug[:_MAX_NAME]}-s{seed}"

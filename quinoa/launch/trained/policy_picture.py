@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from quinoa.launch.analysis import tables
 from quinoa.launch.analysis.plots import COLOURS, fit, literal
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.terminal.numbers import count
@@ -19,6 +20,8 @@ from quinoa.launch.trained.action_probabilities import probabilities_and_value
 from quinoa.launch.trained.evaluate import load_agent, load_policy
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from quinoa.agents.protocol import Agent, Policy
     from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
     from quinoa.launch.experiment import Experiment
@@ -73,6 +76,7 @@ def draw_policy(
     states: Sequence[LabelledState] = (),
     num_actions: int = 1000,
     seed: int = 0,
+    table: Path | None = None,
 ) -> Path:
     """Draws a policy in given states, with a row for each state.
 
@@ -94,6 +98,7 @@ def draw_policy(
         states: further states to draw.
         num_actions: how many actions to sample in each state.
         seed: the seed of the environment and the actions.
+        table: a CSV file for the actions, a row each: its state's label, and its dimensions.
 
     Raises:
         RunError: the checkpoint is damaged, or does not fit the experiment.
@@ -107,6 +112,8 @@ def draw_policy(
         policy = agent.policy
     drawn = _sample(experiment, policy, steps, states, num_actions, seed, agent)
     what = f"{num_actions} actions" if drawn[0].probabilities is None else "π(a|s)"
+    if table is not None:
+        tables.write_table(_tabulated(drawn), table)
     return _draw(
         drawn,
         f"{experiment.agent} on {experiment.environment}: {what} in "
@@ -181,6 +188,22 @@ def _sample(
             exact, value = probabilities_and_value(agent, state.observation, number)
             drawn[-1] = drawn[-1]._replace(probabilities=exact, value=value)
     return drawn
+
+
+def _tabulated(drawn: Sequence[SampledActions]) -> pd.DataFrame:
+    """A row for each action: `state`, and `action_1` to `action_A`, or `action` of a finite set."""
+    import pandas as pd
+
+    parts = []
+    for of_state in drawn:
+        if of_state.actions.ndim == 1:
+            part = pd.DataFrame({"action": of_state.actions})
+        else:
+            size = of_state.actions.shape[1]
+            part = pd.DataFrame(of_state.actions, columns=[f"action_{i + 1}" for i in range(size)])
+        part.insert(0, "state", of_state.label)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _played(

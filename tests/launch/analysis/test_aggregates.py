@@ -41,7 +41,7 @@ def test_the_interval_is_the_bootstraps(tmp_path):
     """Against resampling by hand."""
     rng = np.random.default_rng(1)
     values = rng.normal(size=(8, 3, 1))
-    found = aggregates._aggregated(values, np.zeros(1))
+    found = aggregates.aggregated(values, np.zeros(1))
     draws = rng.integers(8, size=(20_000, 8, 3))
     resampled = np.take_along_axis(values[None, ..., 0], draws, axis=1).mean(axis=(1, 2))
     low, high = np.percentile(resampled, [2.5, 97.5])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from matplotlib.figure import Figure
@@ -62,6 +63,18 @@ def test_actions_are_the_policys_own_and_follow_from_the_seed(hopper):
     # A flow that has learned nothing is uniform.
     np.testing.assert_allclose(first.actions.mean(axis=0), 0.0, atol=0.05)
     np.testing.assert_allclose(first.actions.var(axis=0), 1 / 3, atol=0.03)
+
+
+def test_the_actions_drawn_can_be_written_as_a_table(tmp_path, hopper):
+    table = tmp_path / "actions.csv"
+    draw(hopper, tmp_path / "policy.png", steps=[0, 3], num_actions=20, table=table)
+    read = pd.read_csv(table)
+    assert read.columns.tolist() == ["state", "action_1", "action_2", "action_3", "action_4"]
+    assert read["state"].tolist() == ["step 0"] * 20 + ["step 3"] * 20
+    first, _ = sample(hopper, steps=[0, 3], num_actions=20)
+    np.testing.assert_allclose(read.iloc[:20, 1:], first.actions, rtol=1e-6)
+    of_a_set = policy_picture._tabulated([SampledActions("here", np.array([2, 0]), 3)])
+    assert of_a_set.to_dict("list") == {"state": ["here"] * 2, "action": [2, 0]}
 
 
 def test_several_states_are_those_of_one_episode(tmp_path):

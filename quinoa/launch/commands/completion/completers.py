@@ -57,6 +57,12 @@ def _presets(line: CommandLine, typed: str) -> Candidates:
     return _named(typed, [(each.name, each.about) for each in presets.every()], ".toml")
 
 
+def _figures(line: CommandLine, typed: str) -> Candidates:
+    from quinoa.launch.sweep import paper_figures
+
+    return beginning(typed, [(each.name, each.about) for each in paper_figures.every()])
+
+
 def _named(typed: str, known: Iterable[tuple[str, str]], ending: str) -> Candidates:
     """Names or, if none matches, files with an ending."""
     found = beginning(typed, known)
@@ -182,6 +188,7 @@ ARGUMENTS: Mapping[str, Completer] = {
     "AGENT": _agents,
     "ENVIRONMENT": _environments,
     "PRESET": _presets,
+    "FIGURE": _figures,
     "NAME=VALUES": _axes,
 }
 # What tells whether a folder is what an argument names, by the capitals in a command's usage.

@@ -87,6 +87,12 @@ def test_one_after_another_of_what_a_flag_takes_several_of():
     ]
 
 
+def test_figures_by_their_names():
+    assert offered("figure iq-") == ["iq-2", "iq-3", "iq-4"]
+    assert offered("figure quinoa") == ["quinoa-1", "quinoa-2"]
+    assert offered("figure iq-2 --scale=") == ["--scale=small", "--scale=medium", "--scale=paper"]
+
+
 def test_presets_and_those_of_ones_own(project):
     known = [f"--preset={preset.name}" for preset in presets.every()]
     assert offered("train --preset=") == known

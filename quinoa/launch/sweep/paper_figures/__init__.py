@@ -1,0 +1,186 @@
+"""The papers' figures, declared as data: which runs each takes, and what is drawn of them.
+
+This folder has a file `PAPER.toml` per paper, with a table per figure:
+
+    [NAME]
+    about = "what it shows, in a line"
+    source = "of which paper, and its number there"
+    kind = "normalized", "by_setting", "curves" or "policy" (see `KINDS`)
+    lines = [{ label = ..., preset = ..., agent = ..., set = { ... } }, ...]
+    core_steps = 5_000           # what a core does in a second, to estimate the time: steps,
+    core_transitions = 70_000    # and transitions that are learned from
+    [NAME.train]                 # flags of `quinoa train` for all its runs
+    [NAME.scales.small]          # likewise medium and paper
+    environments = [...]
+    seeds = 3
+    steps = 500_000
+    train = { ... }              # further flags of `quinoa train`
+
+and the fields of `Figure` that its kind has besides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from quinoa.launch import presets
+from quinoa.launch.errors import ExperimentError
+from quinoa.suggestions import did_you_mean
+
+# From what two cores do in a night to what the paper did.
+SCALES = ("small", "medium", "paper")
+# What is drawn of a figure's runs, over their seeds:
+# - normalized: mean and median over tasks of scores in % of one line's, along training, with
+#   bootstrap intervals;
+# - by_setting: the mean final return by the value of a setting, with bootstrap intervals;
+# - curves: the median return along training, with the least and the greatest;
+# - policy: actions of one run's policy in several states.
+KINDS = ("normalized", "by_setting", "curves", "policy")
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """What one line of a figure is trained with.
+
+    Attributes:
+        label: its name in the figure.
+        preset: the preset of `quinoa train`; empty for none.
+        agent: the agent's name; empty for the preset's.
+        settings: further settings of the agent as text, by name.
+    """
+
+    label: str
+    preset: str = ""
+    agent: str = ""
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def agent_name(self) -> str:
+        """The name of its agent."""
+        return self.agent or presets.load(self.preset).flags["agent"]
+
+    def flags(self) -> tuple[str, ...]:
+        """Its flags of `quinoa train`."""
+        named = (("preset", self.preset), ("agent", self.agent))
+        return (
+            *(f"--{name}={value}" for name, value in named if value),
+            *(f"--set={name}={value}" for name, value in self.settings.items()),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """How large the runs of a figure are.
+
+    Attributes:
+        environments: the names of the environments.
+        seeds: how many seeds each line has in each environment.
+        steps: the actor steps of a run.
+        train: further flags of `quinoa train` as text, by name.
+    """
+
+    environments: tuple[str, ...]
+    seeds: int
+    steps: int
+    train: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure of a paper.
+
+    Attributes:
+        name: its name on the command line.
+        about: what it shows, in a line.
+        source: the paper, and the figure's number there.
+        kind: one of `KINDS`.
+        lines: its lines; a policy's figure has one.
+        train: flags of `quinoa train` for all runs as text, by name.
+        scales: by the names in `SCALES`.
+        core_steps: environment steps that a core does in a second.
+        core_transitions: transitions that a core learns from in a second.
+        baseline: of a normalized figure, the label of the line whose final score is 100 %.
+        setting: of a figure by setting, the setting's name, which each line has among its own.
+        states: of a policy's figure, the steps of an episode after which actions are drawn.
+        actions: of a policy's figure, how many actions are drawn in each state.
+    """
+
+    name: str
+    about: str
+    source: str
+    kind: str
+    lines: tuple[Line, ...]
+    train: Mapping[str, str]
+    scales: Mapping[str, Scale]
+    core_steps: float
+    core_transitions: float
+    baseline: str = ""
+    setting: str = ""
+    states: tuple[int, ...] = ()
+    actions: int = 1000
+
+
+def every() -> list[Figure]:
+    """Lists the figures by paper, in the order of their files."""
+    return list(_by_name().values())
+
+
+def load(name: str) -> Figure:
+    """Loads a figure.
+
+    Raises:
+        ExperimentError: there is no such figure; the message names the similar ones, or all.
+    """
+    known = _by_name()
+    if name not in known:
+        hint = did_you_mean(name, known) or f" The figures are {', '.join(known)}."
+        raise ExperimentError(f"There is no figure {name!r}.{hint}")
+    return known[name]
+
+
+@functools.lru_cache(maxsize=1)
+def _by_name() -> dict[str, Figure]:
+    import tomli
+
+    return {
+        name: figure_of(name, table)
+        for path in sorted(_FOLDER.glob("*.toml"))
+        for name, table in tomli.loads(path.read_text(encoding="utf-8")).items()
+    }
+
+
+def figure_of(name: str, table: Mapping[str, Any]) -> Figure:
+    """Makes a figure from its table in a file.
+
+    Raises:
+        LookupError, TypeError: a field is missing, or there is none of that name.
+    """
+    fields = dict(table)
+    return Figure(
+        name=name,
+        lines=tuple(_line(**line) for line in fields.pop("lines")),
+        train=_texts(fields.pop("train")),
+        scales={scale: _scale(**fields["scales"][scale]) for scale in SCALES},
+        states=tuple(fields.pop("states", ())),
+        **{field: value for field, value in fields.items() if field != "scales"},
+    )
+
+
+def _line(*, set: Mapping[str, Any] | None = None, **names: Any) -> Line:
+    return Line(**names, settings=_texts(set or {}))
+
+
+def _scale(
+    *, environments: Sequence[str], seeds: int, steps: int, train: Mapping[str, Any]
+) -> Scale:
+    return Scale(tuple(environments), seeds, steps, _texts(train))
+
+
+def _texts(table: Mapping[str, Any]) -> dict[str, str]:
+    return {name: presets.as_text(value) for name, value in table.items()}

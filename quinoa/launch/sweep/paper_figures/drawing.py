@@ -1,0 +1,244 @@
+"""Draws a paper's figure from the runs in its folder that are finished, and writes its numbers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.launch.analysis import aggregates, baseline, curves, plots, run_groups, scores, tables
+from quinoa.launch.analysis.random_score import random_score_of
+from quinoa.launch.analysis.run_groups import ConfiguredRun, Groups
+from quinoa.launch.errors import RunError
+from quinoa.launch.storage import saved_json
+from quinoa.launch.sweep import summary
+from quinoa.launch.sweep.paper_figures.figure_folder import FigureFolder
+from quinoa.launch.sweep.paper_figures.plan import LINE
+from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepRunState
+from quinoa.launch.terminal.numbers import count
+from quinoa.launch.terminal.output import say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a normalized figure shows of `aggregates.AGGREGATES`: left and right in the paper.
+_SHOWN = ("mean", "median")
+
+
+def finished(folder: FigureFolder, plan: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """The runs of a plan that are finished, which are those that are drawn."""
+    return [run for run in plan if folder.sweep.state(run) is SweepRunState.FINISHED]
+
+
+def draw(folder: FigureFolder, plan: Sequence[PlannedRun]) -> list[Path]:
+    """Draws the figure of the runs that are finished; says which are missing.
+
+    Args:
+        folder: the figure's folder.
+        plan: its runs.
+
+    Returns:
+        The files written: the picture, a CSV file with the numbers in it, a CSV file with a row for
+        each run and, for a normalized figure, one with the scores that are 0 % and 100 %.
+
+    Raises:
+        OSError: a file cannot be written.
+        RunError: there is nothing to draw, or a run is damaged.
+    """
+    done = finished(folder, plan)
+    if not done:
+        raise RunError(f"None of the runs in {folder.root} is finished: there is nothing to draw.")
+    if len(done) < len(plan):
+        _note(f"drawn from {len(done)} of {count(len(plan), 'run')}, those that are finished.")
+    further = _DRAW[folder.figure.kind](folder, _grouped(folder, done))
+    tables.write_table(summary.runs_table(folder.sweep, plan), folder.sweep.runs_table)
+    return [folder.picture, folder.table, folder.sweep.runs_table, *further]
+
+
+def _grouped(folder: FigureFolder, runs: Sequence[PlannedRun]) -> Groups:
+    """Environment → label → runs, in the order of the figure's environments and lines."""
+    labels = [line.label for line in folder.figure.lines]
+    found: dict[str, dict[str, list[ConfiguredRun]]] = {}
+    with saved_json.parsing_file(folder.sweep.description):
+        by_label = sorted(runs, key=lambda run: labels.index(run.settings[LINE]))
+        environments = list({run.settings["env"]: None for run in runs})
+    for environment in environments:
+        for run in by_label:
+            if run.settings["env"] == environment:
+                of_environment = found.setdefault(environment, {})
+                read = run_groups.read(folder.sweep.run(run))
+                of_environment.setdefault(run.settings[LINE], []).append(read)
+    return found
+
+
+def _draw_normalized(folder: FigureFolder, runs: Groups) -> list[Path]:
+    figure = folder.figure
+    groups = _comparable(runs, figure.baseline)
+    known = baseline.read_baseline(folder.baseline) if folder.baseline.is_file() else {}
+    zeros = {}
+    for environment, labels in groups.items():
+        _, zero = known.get(environment, (0.0, None))
+        zeros[environment] = random_score_of(labels[figure.baseline][0]) if zero is None else zero
+    scales = baseline.scales(groups, figure.baseline, zeros)
+    along_training = aggregates.aggregate(groups, scales)
+    bands = {
+        f"{name} over {count(len(groups), 'task')}": {
+            label: _band(of_label, aggregates.AGGREGATES.index(name))
+            for label, of_label in along_training.items()
+        }
+        for name in _SHOWN
+    }
+    plots.plot_bands(
+        bands,
+        folder.picture,
+        title=f"{figure.about}; 100 % is {figure.baseline}'s final score",
+        xlabel=curves.AXES["steps"],
+        ylabel="normalised score (%)",
+        level=100.0,
+    )
+    tables.write_table(_aggregates_table(along_training), folder.table)
+    # What was known of environments that are left out this time is kept.
+    kept = [(name, *ends) for name, ends in known.items() if name not in scales]
+    ends = [*kept, *((name, scale.one, scale.zero) for name, scale in scales.items())]
+    tables.write_table(_table(("environment", "score", "random"), ends), folder.baseline)
+    tables.say_table(aggregates.aggregate_final(groups, scales), sys.stdout)
+    say("")
+    return [folder.baseline]
+
+
+def _comparable(runs: Groups, baseline_label: str) -> Groups:
+    """The environments in which the baseline has runs, and the lines that have some in each."""
+    environments = [name for name, labels in runs.items() if baseline_label in labels]
+    if not environments:
+        raise RunError(
+            f"No run of {baseline_label}, whose score is 100 %, is finished: there is nothing to "
+            "draw."
+        )
+    if without := [name for name in runs if name not in environments]:
+        _note(f"{', '.join(without)} left out, without a finished run of {baseline_label}.")
+    labels = list({label: None for name in environments for label in runs[name]})
+    whole = [label for label in labels if all(label in runs[name] for name in environments)]
+    if partial := [label for label in labels if label not in whole]:
+        _note(f"{', '.join(partial)} left out, without a finished run in some environment.")
+    return {
+        name: {label: of_label for label, of_label in runs[name].items() if label in whole}
+        for name in environments
+    }
+
+
+def _band(of_label: aggregates.Aggregates, index: int) -> plots.Band:
+    if of_label.low is None or of_label.high is None:
+        return plots.Band(of_label.x, of_label.values[index])
+    return plots.Band(of_label.x, of_label.values[index], of_label.low[index], of_label.high[index])
+
+
+def _ends(band: plots.Band) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The ends of a band's intervals; NaN where it has none."""
+    none = np.full_like(band.y, np.nan)
+    return (none if band.low is None else band.low, none if band.high is None else band.high)
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def _note(text: str) -> None:
+    say(f"quinoa: note: {text}", sys.stderr)
+
+
+def _aggregates_table(along_training: Mapping[str, aggregates.Aggregates]) -> pd.DataFrame:
+    rows: list[tuple[Any, ...]] = []
+    for label, of_label in along_training.items():
+        for index, name in enumerate(aggregates.AGGREGATES):
+            band = _band(of_label, index)
+            low, high = _ends(band)
+            for point in zip(band.x, band.y, low, high, strict=True):
+                rows.append((label, name, *point, of_label.num_runs))
+    columns = (LINE, "aggregate", "steps", "score", "low", "high", "runs")
+    return _table(columns, rows)
+
+
+def _draw_by_setting(folder: FigureFolder, runs: Groups) -> list[Path]:
+    figure = folder.figure
+    values = {line.label: float(line.settings[figure.setting]) for line in figure.lines}
+    bands: dict[str, dict[str, plots.Band]] = {}
+    rows: list[tuple[Any, ...]] = []
+    for environment, labels in runs.items():
+        points = []
+        for label in sorted(labels, key=lambda label: values[label]):
+            finals = np.array([scores.final_score(run)[0] for run in labels[label]])
+            # As one task at one point of training: the mean over tasks is that over the runs.
+            of_value = aggregates.aggregated(finals[:, None, None], np.zeros(1))
+            band = _band(of_value, aggregates.AGGREGATES.index("mean"))
+            low, high = _ends(band)
+            points.append((values[label], band.y[0], low[0], high[0]))
+            rows.append((environment, *points[-1], of_value.num_runs))
+        x, y, low, high = np.array(points).T
+        has_interval = bool(np.isfinite(low).any())
+        whole = plots.Band(x, y, low, high) if has_interval else plots.Band(x, y)
+        bands[environment] = {f"{figure.lines[0].agent_name}, mean over its runs": whole}
+    plots.plot_bands(
+        bands,
+        folder.picture,
+        title=figure.about,
+        xlabel=figure.setting,
+        ylabel="final return",
+        of_values=True,
+    )
+    columns = ("environment", figure.setting, "return", "low", "high", "runs")
+    tables.write_table(_table(columns, rows), folder.table)
+    return []
+
+
+def _draw_curves(folder: FigureFolder, runs: Groups) -> list[Path]:
+    panels: list[plots.Panel] = []
+    rows: list[tuple[Any, ...]] = []
+    for environment, labels in runs.items():
+        lines = {
+            label: [curves.evaluations(run.folder) for run in of_label]
+            for label, of_label in labels.items()
+        }
+        panels.append(plots.Panel(environment, lines))
+        for label, of_label in lines.items():
+            grid, returns = curves.on_one_grid(of_label)
+            for steps, at_step in zip(grid, returns.T, strict=True):
+                there = at_step[~np.isnan(at_step)]
+                spread = (np.median(there), there.min(), there.max(), len(there))
+                rows.append((environment, label, steps, *spread))
+    plots.plot_panels(panels, folder.picture)
+    columns = ("environment", LINE, "steps", "median", "min", "max", "runs")
+    tables.write_table(_table(columns, rows), folder.table)
+    return []
+
+
+def _draw_policy(folder: FigureFolder, runs: Groups) -> list[Path]:
+    from quinoa.launch.checkpoints import learner_checkpoints
+    from quinoa.launch.experiment import saved
+    from quinoa.launch.trained.policy_picture import draw_policy
+
+    (labels,) = runs.values()
+    (of_label,) = labels.values()
+    folder_of_run = of_label[0].folder
+    draw_policy(
+        saved.load(folder_of_run),
+        learner_checkpoints.newest(folder_of_run.checkpoints),
+        folder.picture,
+        steps=folder.figure.states,
+        num_actions=folder.figure.actions,
+        table=folder.table,
+    )
+    return []
+
+
+_DRAW: Mapping[str, Callable[[FigureFolder, Groups], list[Path]]] = {
+    "normalized": _draw_normalized,
+    "by_setting": _draw_by_setting,
+    "curves": _draw_curves,
+    "policy": _draw_policy,
+}

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import functools
+import shutil
+
+import pandas as pd
+import pytest
+
+from quinoa.launch.storage import lock
+from quinoa.launch.sweep import paper_figures
+from quinoa.launch.sweep.paper_figures.figure_folder import FigureFolder
+from quinoa.launch.sweep.sweep_folder import SweepRunState
+from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT
+from tests.launch.sweep.paper_figures.made import begin, finish, make_figure
+
+LINES = [{"label": "Base", "agent": "sac"}, {"label": "Better", "agent": "iq"}]
+
+
+@pytest.fixture
+def figure_here(quinoa, monkeypatch, tmp_path):
+    """Calls the command from an empty folder; gives its status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(quinoa, "figure")
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Makes `made` a figure that the command knows."""
+
+    def make(*arguments, **fields):
+        figure = make_figure(*arguments, **fields)
+        monkeypatch.setattr(paper_figures, "_by_name", lambda: {figure.name: figure})
+        return figure
+
+    return make
+
+
+def test_without_a_name_shows_the_figures(figure_here):
+    status, out, err = figure_here()
+    assert (status, err) == (0, "")
+    names = [line.split()[0] for line in out.splitlines()]
+    assert names == [figure.name for figure in paper_figures.every()]
+    assert "Figure 2)" in out
+
+
+def test_a_dry_run_shows_the_runs_and_starts_none(figure_here, tmp_path):
+    status, out, err = figure_here("iq-3", "--dry_run")
+    assert (status, err) == (0, "")
+    runs = out.splitlines()[:27]
+    assert runs[0].startswith(
+        "000-IQ-adroit_door-s0  waiting  --preset=adroit/iq --env=adroit:door"
+    )
+    assert all("  waiting  " in run and "--steps=1000000" in run for run in runs)
+    assert "27 of 27 runs to do, 27,000,000 steps: about 12.0 hours of a core" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_of_what_has_begun_counts_what_is_left(figure_here, made, tmp_path):
+    folder = begin(tmp_path / "begun", made("curves", LINES, environments=[MATCH], steps=5000))
+    finish(folder, {("Base", MATCH, 0): 1.0})
+    failed = folder.sweep.load()[1]
+    folder.sweep.set_failure(failed, "it broke")
+    status, out, _ = figure_here("made", "--folder=begun", "--dry_run")
+    assert status == 0
+    states = [line.split()[1] for line in out.splitlines()[:4]]
+    assert states == ["finished", "failed", "waiting", "waiting"]
+    assert "2 of 4 runs to do, 10,000 steps" in out
+    _, out, _ = figure_here("made", "--folder=begun", "--dry_run", "--retry_failed")
+    assert "3 of 4 runs to do, 15,000 steps" in out
+
+
+def test_redraws_without_running(figure_here, made, tmp_path):
+    folder = begin(tmp_path / "begun", made("curves", LINES, environments=[MATCH], seeds=1))
+    finish(folder, {("Base", MATCH, 0): 4.0})
+    status, out, err = figure_here("made", "--folder=begun", "--redraw")
+    assert (status, out.splitlines()) == (0, ["begun/made.png", "begun/made.csv", "begun/runs.csv"])
+    assert err == "quinoa: note: drawn from 1 of 2 runs, those that are finished.\n"
+    assert pd.read_csv(folder.table)["median"].tolist() == pytest.approx([0, 2, 4])
+    assert folder.sweep.state(folder.sweep.load()[1]) is SweepRunState.WAITING
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["iq-22"], "There is no figure 'iq-22'. Did you mean iq-2"),
+        (["iq-2", "iq-3"], "figure takes the name of one figure, not iq-2 iq-3."),
+        (["iq-2", "--scale=huge"], "one of <small|medium|paper>"),
+        (["iq-2", "--at_once=0"], "--at_once=0: it must be a whole number"),
+        (["iq-2", "--redraw"], "There are no runs of iq-2 at runs/figure-iq-2-small to draw"),
+        (["iq-2", "--redraw", "--dry_run"], "--redraw runs nothing: leave --dry_run out."),
+        (["iq-2", "--redraw", "--retry_failed"], "leave --retry_failed out."),
+        (["iq-2", "--folder=/dev/null/x"], "--folder=/dev/null/x cannot be written"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line_and_nothing_is_started(
+    figure_here, tmp_path, arguments, message
+):
+    status, _, err = figure_here(*arguments)
+    assert (status, err.count("\n")) == (2, 1)
+    assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_something_else_is_one_line(figure_here, made, tmp_path):
+    folder = begin(tmp_path / "begun", made("curves", LINES, environments=[MATCH]))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    cases = [
+        (["--folder=other"], "other is not empty, and holds no figure: give another --folder."),
+        (["--folder=begun", "--scale=paper"], "begun has the figure at the scale small: leave"),
+    ]
+    for arguments, message in cases:
+        status, _, err = figure_here("made", *arguments)
+        assert (status, err.count("\n")) == (2, 1)
+        assert message in err
+    with lock.locked(folder.root, "in use"):
+        status, _, err = figure_here("made", "--folder=begun")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "is in use by a sweep" in err
+    folder.description.write_text('{"figure": "another", "scale": "small"}')
+    status, _, err = figure_here("made", "--folder=begun")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "holds the figure another, not made" in err
+    folder.description.write_text('{"figure": "made", "scale": "huge"}')
+    status, _, err = figure_here("made", "--folder=begun")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "figure.json is damaged" in err
+
+
+@pytest.mark.long
+def test_trains_draws_and_trains_again_only_what_is_missing(quinoa, made, tmp_path, monkeypatch):
+    # Where this module has its name, for the processes of the runs.
+    monkeypatch.chdir(ROOT)
+    figure = made(
+        "curves",
+        [
+            {"label": f"tau={tau}", "agent": "iq", "set": {**AGENT_SETTINGS, "tau": tau}}
+            for tau in (0.01, 0.1)
+        ],
+        environments=[MATCH],
+        seeds=1,
+        steps=700,
+        train={
+            "engine": "serial",
+            "num_actors": 1,
+            "environments_per_actor": 4,
+            "samples_per_insert": 64,
+            "steps_per_call": 10,
+            "evaluation_period": 350,
+            "evaluation_episodes": 2,
+        },
+    )
+    folder = FigureFolder(tmp_path / "figure", figure)
+    command = ("figure", "made", f"--folder={folder.root}", "--at_once=2")
+    status, out, err = quinoa(*command, "--scale=small")
+    assert status == 0, err
+    assert out.splitlines()[-3:] == [
+        str(path) for path in (folder.picture, folder.table, folder.sweep.runs_table)
+    ]
+    table = pd.read_csv(folder.table)
+    assert set(table["line"]) == {"tau=0.01", "tau=0.1"}
+    assert table["steps"].max() >= 700
+    first, second = folder.sweep.load()
+    shutil.rmtree(folder.sweep.run(second).root)
+    folder.picture.unlink()
+    logs = [folder.sweep.log(run).stat().st_size for run in (first, second)]
+    status, _, err = quinoa(*command)
+    assert status == 0, err
+    after = [folder.sweep.log(run).stat().st_size for run in (first, second)]
+    assert after[0] == logs[0] and after[1] > logs[1]
+    assert folder.picture.is_file()
+    assert folder.sweep.state(second) is SweepRunState.FINISHED

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from quinoa.launch.commands.running import planned_runs
+from quinoa.launch.commands.running.new_experiment import check_environment
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.sweep import paper_figures
+from quinoa.launch.sweep.paper_figures import Figure, plan
+from tests.launch.helpers import ROOT
+
+GYM = [f"gym:{task}-v4" for task in ("Ant", "HalfCheetah", "Hopper", "Humanoid", "Walker2d")]
+ADROIT = [f"adroit:{task}" for task in ("door", "hammer", "pen")]
+
+
+def experiments(figure: Figure, scale: str) -> dict[tuple[str, str], Experiment]:
+    """The experiments of the first seed by line and environment."""
+    return {
+        (run.settings[plan.LINE], run.settings["env"]): planned_runs.experiment_of(run, {})[0]
+        for run in plan.plan(figure, scale)
+        if run.seed == 0
+    }
+
+
+def configs(figure: Figure, environment: str) -> dict[str, dict[str, Any]]:
+    """The agents' settings at the paper's scale by line."""
+    return {
+        label: vars(experiment.config)
+        for (label, its_environment), experiment in experiments(figure, "paper").items()
+        if its_environment == environment
+    }
+
+
+@pytest.mark.parametrize("figure", paper_figures.every(), ids=lambda figure: figure.name)
+def test_a_figure_can_be_run_and_drawn_at_every_scale(figure):
+    assert figure.kind in paper_figures.KINDS
+    assert figure.about and figure.source and "\n" not in figure.about
+    labels = [line.label for line in figure.lines]
+    assert len(set(labels)) == len(labels)
+    if figure.kind == "normalized":
+        assert figure.baseline in labels
+    if figure.kind == "by_setting":
+        assert all(float(line.settings[figure.setting]) > 0 for line in figure.lines)
+    for scale in paper_figures.SCALES:
+        size = figure.scales[scale]
+        made = experiments(figure, scale)
+        assert len(made) == len(labels) * len(size.environments)
+        for (_, environment), experiment in made.items():
+            check_environment(experiment)
+            assert (experiment.environment, experiment.steps) == (environment, size.steps)
+        if figure.kind == "policy":
+            assert (len(labels), len(size.environments), size.seeds) == (1, 1, 1)
+            assert 1 <= len(figure.states) <= 8
+
+
+def test_the_scales_grow():
+    for figure in paper_figures.every():
+        small, medium, paper = (figure.scales[scale] for scale in paper_figures.SCALES)
+        assert small.steps <= medium.steps <= paper.steps
+        assert small.seeds <= medium.seeds <= paper.seeds
+        assert set(small.environments) <= set(medium.environments) <= set(paper.environments)
+
+
+@pytest.mark.parametrize(("name", "environments"), [("iq-2", GYM), ("iq-3", ADROIT), ("iq-4", GYM)])
+def test_iqs_figures_have_the_papers_tasks_seeds_and_steps(name, environments):
+    figure = paper_figures.load(name)
+    size = figure.scales["paper"]
+    assert sorted(size.environments) == environments
+    assert (size.seeds, size.steps) == (20, 20_000_000)
+    for config in configs(figure, environments[0]).values():
+        # "At each interaction", a gradient step.
+        assert config["samples_per_insert"] == config["batch_size"] == 256
+        assert config["learning_rate"] == (3e-5 if name == "iq-3" else 3e-4)
+
+
+def test_iq_2_compares_the_papers_algorithms():
+    figure = paper_figures.load("iq-2")
+    by_label = configs(figure, GYM[0])
+    found = {
+        label: tuple(config.get(name) for name in ("tau", "alpha", "target_value", "policy"))
+        for label, config in by_label.items()
+        if label != "SAC"
+    }
+    assert found == {
+        "IQ": (0.01, 0.0, True, "multicategorical"),
+        "M-IQ": (0.01, 0.9, True, "multicategorical"),
+        "PCL": (1e-4, 0.0, False, "multicategorical"),
+        "Trust-PCL": (1e-4, 0.9, False, "multicategorical"),
+        "IQ-Gaussian": (0.01, 0.0, True, "gaussian"),
+    }
+    assert by_label["IQ"]["num_bins"] == 11
+    assert (figure.baseline, by_label["SAC"]["target_rate"]) == ("SAC", 0.005)
+
+
+def test_iq_3_has_adroits_temperature():
+    by_label = configs(paper_figures.load("iq-3"), ADROIT[0])
+    assert {label: config.get("tau") for label, config in by_label.items()} == {
+        "IQ": 0.001,
+        "M-IQ": 0.001,
+        "SAC": None,
+    }
+    assert by_label["M-IQ"]["alpha"] == 0.9
+
+
+def test_iq_4_varies_the_temperature_alone():
+    by_label = configs(paper_figures.load("iq-4"), GYM[0])
+    taus = [config.pop("tau") for config in map(dict, by_label.values())]
+    assert taus == [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    others = [{**config, "tau": None} for config in by_label.values()]
+    assert all(config == others[0] for config in others)
+    assert others[0]["alpha"] == 0
+
+
+def test_quinoa_1_has_five_seeds_of_three_domains():
+    figure = paper_figures.load("quinoa-1")
+    size = figure.scales["paper"]
+    assert [name.split(":")[1] for name in size.environments] == ["cheetah", "walker", "hopper"]
+    assert {figure.scales[scale].seeds for scale in paper_figures.SCALES} == {5}
+    by_label = configs(figure, size.environments[0])
+    quinoa = by_label["Quinoa, the paper's settings"]
+    assert (quinoa["learning_rate"], quinoa["value_period"], quinoa["prior_period"]) == (
+        1e-3,
+        1000,
+        1000,
+    )
+    svg0 = by_label["SVG(0), the paper's settings"]
+    assert (svg0["learning_rate"], svg0["target_period"]) == (1e-3, 1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("iq2", r"There is no figure 'iq2'\. Did you mean iq-2"),
+        ("xyzzy", r"The figures are iq-2, iq-3, iq-4, quinoa-1, quinoa-2\."),
+    ],
+)
+def test_an_unknown_figure_names_the_nearest(name, message):
+    with pytest.raises(ExperimentError, match=message):
+        paper_figures.load(name)
+
+
+def test_the_page_says_how_large_each_is():
+    page = (ROOT / "docs" / "figures.md").read_text()
+    rows = re.findall(r"^\| `(\S+)` \| (\w+) \| ([\d,]+) \| ([\d,]+) \| ([\d,.]+) \|$", page, re.M)
+    expected = []
+    for figure in paper_figures.every():
+        for scale in paper_figures.SCALES:
+            runs, made = plan.plan(figure, scale), experiments(figure, scale)
+            seeds = figure.scales[scale].seeds
+            hours = seeds * sum(plan.core_seconds(figure, each) for each in made.values()) / 3600
+            sizes = (f"{len(runs):,}", f"{runs[0].steps:,}", f"{hours:,.1f}")
+            expected.append((figure.name, scale, *sizes))
+    assert rows == expected
