@@ -129,7 +129,9 @@ class NormalizedPolicy(protocol.Policy):
             return None
         vectors = {"observation_mean": self._mean, "observation_scale": self._scale}
         clip = {"observation_clip": np.array(self._clip, np.float32)}
-        return form._replace(settings={**form.settings, **clip}, vectors=vectors)
+        return form._replace(
+            settings={**form.settings, **clip}, vectors={**form.vectors, **vectors}
+        )
 
 
 class _PreprocessedAgent(protocol.Agent):

@@ -1,8 +1,9 @@
-"""Policies: TFP distributions over the action box [-1, 1]^A, parametrised by Sonnet networks.
+"""Policies: TFP distributions over actions, parametrised by Sonnet networks.
 
-Each is called as `policy(observation [B, O]) -> tfp.distributions.Distribution`, of batch shape [B]
-and event shape [A], whose `sample`, `log_prob` and `mode` are finite everywhere on the box, edges
-included.
+Each is called as `policy(observation [B, O]) -> tfp.distributions.Distribution`, of batch shape
+[B]. Those over the action box [-1, 1]^A have the event shape [A], and `sample`, `log_prob` and
+`mode` that are finite everywhere on the box, edges included; those over a finite set have the event
+shape [], int32.
 """
 
 from typing import TYPE_CHECKING
@@ -11,12 +12,16 @@ from quinoa import lazy
 from quinoa.agents.policies.config import FlowConfig
 
 if TYPE_CHECKING:
+    from quinoa.agents.policies.categorical import CategoricalPolicy
+    from quinoa.agents.policies.epsilon_greedy import EpsilonGreedyPolicy
     from quinoa.agents.policies.flow import FlowPolicy, make_flow_policy
     from quinoa.agents.policies.gaussian import BatchNormGaussianPolicy, TanhGaussianPolicy
     from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
 
 __all__ = [
     "BatchNormGaussianPolicy",
+    "CategoricalPolicy",
+    "EpsilonGreedyPolicy",
     "FlowConfig",
     "FlowPolicy",
     "MultiCategorical",
@@ -28,6 +33,8 @@ __all__ = [
 __getattr__ = lazy.attributes(
     __name__,
     {
+        "CategoricalPolicy": "quinoa.agents.policies.categorical",
+        "EpsilonGreedyPolicy": "quinoa.agents.policies.epsilon_greedy",
         "FlowPolicy": "quinoa.agents.policies.flow",
         "make_flow_policy": "quinoa.agents.policies.flow",
         "BatchNormGaussianPolicy": "quinoa.agents.policies.gaussian",

@@ -14,6 +14,8 @@ from scipy import special
 from quinoa.agents import networks, protocol
 from quinoa.agents.policies import (
     BatchNormGaussianPolicy,
+    CategoricalPolicy,
+    EpsilonGreedyPolicy,
     FlowPolicy,
     MultiCategoricalPolicy,
     TanhGaussianPolicy,
@@ -28,6 +30,8 @@ CONTINUOUS = (*FLOWS, "gaussian", "gaussian_flow")
 ALL = (*CONTINUOUS, "multicategorical")
 # The same with layer or batch normalisation, which other code computes than in TensorFlow.
 NORMED = ("normed_gaussian", "normed_multicategorical", "batch_normed_gaussian")
+# Over a finite set of actions.
+FINITE = ("categorical", "epsilon_greedy", "normed_categorical", "normed_epsilon_greedy")
 # The first flow with other bounds, for tests that depend on them.
 BOUNDED = "bounded_flow"
 # Of the Gaussian flow.
@@ -104,6 +108,21 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     rng = np.random.default_rng(seed)
     for variable in policy.variables:
         variable.assign_add(scale * rng.normal(size=variable.shape).astype(np.float32))
+    return policy
+
+
+def make_finite(kind: str, number: int, *, seed: int = 0) -> protocol.Policy:
+    """A policy over a finite set whose layers have been moved at random; ε is 0.3."""
+    tf.random.set_seed(1)
+    layers: dict[str, Any] = {"hidden_sizes": (16, 16), "layer_norm": kind.startswith("normed_")}
+    policy: protocol.Policy
+    if kind.endswith("epsilon_greedy"):
+        policy = EpsilonGreedyPolicy(OBSERVATION_SIZE, number, epsilon=0.3, **layers)
+    else:
+        policy = CategoricalPolicy(OBSERVATION_SIZE, number, **layers)
+    rng = np.random.default_rng(seed)
+    for variable in policy.trainable_variables:
+        variable.assign_add(0.5 * rng.normal(size=variable.shape).astype(np.float32))
     return policy
 
 

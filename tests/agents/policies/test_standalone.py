@@ -94,6 +94,38 @@ def test_one_state_gives_one_action_and_a_seed_the_same_again(kind, tmp_path):
         policy.mode(state[None, None])
 
 
+@pytest.mark.parametrize("kind", densities.FINITE)
+def test_policies_over_finite_sets_are_the_originals_in_the_one_file_too(kind, tmp_path):
+    original = densities.make_finite(kind, 5)
+    arrays = arrays_of(original)
+    assert arrays is not None
+    np.savez(tmp_path / "policy.npz", **arrays)
+    alone: dict[str, Any] = {}
+    exec(standalone.one_file(), alone)
+    distribution = original(tf.constant(states()))
+    each = [np.full(64, action, np.int32) for action in range(5)]
+    log_probs = np.stack([distribution.log_prob(action) for action in each])
+    for policy_class in (standalone.Policy, alone["Policy"]):
+        policy = policy_class.load(tmp_path / "policy.npz")
+        mode = policy.mode(states())
+        assert mode.dtype == np.int32
+        np.testing.assert_array_equal(mode, distribution.mode())
+        for action, expected in zip(each, log_probs, strict=True):
+            log_prob = policy.log_prob(states(), action)
+            np.testing.assert_allclose(log_prob, expected, rtol=1e-3, atol=1e-3)
+        many = np.repeat(states(1), 40_000, axis=0)
+        drawn = policy.sample(many, np.random.default_rng(0))
+        assert drawn.dtype == np.int32 and drawn.shape == (40_000,)
+        shares = np.bincount(drawn, minlength=5) / len(drawn)
+        np.testing.assert_allclose(shares, np.exp(log_probs[:, 0]), atol=0.012)
+        state, rng = states()[0], np.random.default_rng(0)
+        assert policy.mode(state) == mode[0]
+        assert policy.sample(state, rng).shape == policy.mode(state).shape == ()
+        one = policy.log_prob(state, mode[0])
+        assert one.shape == ()
+        np.testing.assert_allclose(one, log_probs[mode[0], 0], rtol=1e-3)
+
+
 def test_another_kind_is_refused():
     with pytest.raises(ValueError, match="kind 'tabular' is not known"):
         standalone.Policy.from_arrays({"kind": np.array("tabular")})

@@ -10,7 +10,13 @@ import ast
 import inspect
 import types
 
-from quinoa.agents.policies.standalone import base, flows, multicategorical, tanh_gaussian
+from quinoa.agents.policies.standalone import (
+    base,
+    finite_set,
+    flows,
+    multicategorical,
+    tanh_gaussian,
+)
 from quinoa.agents.policies.standalone.base import Policy
 
 __all__ = ["Policy", "one_file"]
@@ -18,7 +24,7 @@ __all__ = ["Policy", "one_file"]
 
 def one_file() -> str:
     """The source of a module that has every kind of policy and needs no part of this package."""
-    kinds = (multicategorical, tanh_gaussian, flows)
+    kinds = (multicategorical, finite_set, tanh_gaussian, flows)
     return "\n\n".join([inspect.getsource(base), *map(_without_imports, kinds)])
 
 

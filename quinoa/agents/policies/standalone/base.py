@@ -8,9 +8,9 @@
     action = policy.sample(observation, np.random.default_rng(0))
     log_prob = policy.log_prob(observation, action)
 
-Observations are float32, [O] or [B, O]; actions are float32 in [-1, 1], [A] or [B, A].
-`policy.json` lists the numbers of an observation in order, and the range of the environment's own
-actions that [-1, 1] is mapped to.
+Observations are float32, [O] or [B, O]; actions are float32 in [-1, 1], [A] or [B, A], or, of a
+finite set, int32 from 0, [] or [B]. `policy.json` lists the numbers of an observation in order, and
+the range of the environment's own actions that [-1, 1] is mapped to, or how many there are.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Policy(abc.ABC):
     def mode(self, observation: Array) -> Array:
         """The deterministic action for each observation."""
         states = self._states(observation)
-        return self._mode(np.atleast_2d(states)).reshape(*states.shape[:-1], -1)
+        if states.ndim == 1:
+            return self._mode(states[None])[0]
+        return self._mode(states)
 
     def sample(self, observation: Array, rng: np.random.Generator) -> Array:
         """Samples an action for each observation."""
@@ -79,8 +81,8 @@ class Policy(abc.ABC):
     def log_prob(self, observation: Array, action: Array) -> Array:
         """Log π(a|s) in nats: of a density, or of a mass if the set of actions is finite."""
         states = self._states(observation)
-        actions = np.atleast_2d(np.asarray(action, np.float32))
-        return self._log_prob(np.atleast_2d(states), actions).reshape(states.shape[:-1])
+        log_probs = self._log_prob(np.atleast_2d(states), self._batch(action))
+        return log_probs.reshape(states.shape[:-1])
 
     def _states(self, observation: Array) -> Array:
         """Observations as the networks take them: normalised, where the policy was trained so."""
@@ -91,6 +93,10 @@ class Policy(abc.ABC):
             return states
         states = (states - arrays["observation_mean"]) * arrays["observation_scale"]
         return clipped(states, -arrays["observation_clip"], arrays["observation_clip"])
+
+    def _batch(self, action: Array) -> Array:
+        """A batch of actions, [B, A], of one or of several: [A] or [B, A]."""
+        return np.atleast_2d(np.asarray(action, np.float32))
 
     @abc.abstractmethod
     def _mode(self, states: Array) -> Array:
@@ -153,6 +159,17 @@ def log_softmax(logits: Array) -> Array:
     logits = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     logits -= np.log(np.add.reduce(np.exp(logits), axis=-1, keepdims=True))
     return logits
+
+
+def draw(logits: Array, rng: np.random.Generator) -> Array:
+    """Draws from the softmax over the last axis, which is written over: [..., n] → int64 [...]."""
+    # By the inverse of the cumulative sum, which needs no logarithm, one random number and one
+    # exponential function for each of the n. What is summed need not sum to 1.
+    logits -= np.maximum.reduce(logits, axis=-1, keepdims=True)
+    upper = np.add.accumulate(np.exp(logits, out=logits), axis=-1)
+    # In float64, so that it is below the last sum, and what has no mass is never drawn.
+    drawn = rng.random(logits.shape[:-1]) * upper[..., -1]
+    return np.add.reduce(upper[..., :-1] <= drawn[..., None], axis=-1)
 
 
 def relu(x: Array) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from quinoa.agents.policies.standalone.base import Array, Policy, log_softmax, network
+from quinoa.agents.policies.standalone.base import Array, Policy, draw, log_softmax, network
 
 
 class _MultiCategorical(Policy, kind="multicategorical"):
@@ -27,14 +27,8 @@ class _MultiCategorical(Policy, kind="multicategorical"):
         return self._to_action(self._log_probs(states).argmax(axis=-1))
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
-        # By the inverse of the cumulative sum, which needs no logarithm, one random number and one
-        # exponential function for each bin. What is summed need not sum to 1.
-        masses = self._network(states).reshape(-1, *self._shape)
-        masses -= np.maximum.reduce(masses, axis=-1, keepdims=True)
-        upper = np.add.accumulate(np.exp(masses, out=masses), axis=-1)
-        # In float64, so that it is below the last sum, and a bin without mass is never drawn.
-        drawn = rng.random(masses.shape[:-1]) * upper[..., -1]
-        return self._to_action(np.add.reduce(upper[..., :-1] <= drawn[..., None], axis=-1))
+        logits = self._network(states).reshape(-1, *self._shape)
+        return self._to_action(draw(logits, rng))
 
     def _log_prob(self, states: Array, actions: Array) -> Array:
         last = self._shape[1] - 1

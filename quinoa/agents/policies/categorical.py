@@ -1,0 +1,53 @@
+"""The categorical policy: one softmax over a finite set of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from quinoa.agents import networks
+from quinoa.agents.numpy_form import NumpyForm
+from quinoa.agents.protocol import Policy
+
+
+class CategoricalPolicy(Policy):
+    """π(·|s) = softmax(F(s)), where F is a ReLU network with one output for each action."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        number: int,
+        *,
+        hidden_sizes: Sequence[int],
+        layer_norm: bool = False,
+        name: str = "policy",
+    ):
+        """Makes the policy for observations [B, observation_size], and creates its variables.
+
+        Args:
+            observation_size: O.
+            number: n, the actions of the set.
+            hidden_sizes: the hidden layers of its network.
+            layer_norm: see `networks.mlp`.
+            name: the module's name.
+        """
+        super().__init__(name=name)
+        self._layer_norm = layer_norm
+        self._network = networks.mlp(
+            observation_size, [*hidden_sizes, number], layer_norm=layer_norm, name="network"
+        )
+
+    def numpy_form(self) -> NumpyForm:
+        """See the base class."""
+        settings = {
+            "layer_norm": np.array(self._layer_norm),
+            "kind": np.array("categorical"),
+        }
+        return NumpyForm(settings, {"network": networks.layers_of(self._network)})
+
+    def __call__(self, observation: tf.Tensor) -> tfd.Categorical:
+        """See the base class."""
+        return tfd.Categorical(logits=self._network(observation))
