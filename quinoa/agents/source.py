@@ -104,6 +104,8 @@ class Source(abc.ABC):
         capacity: the most transitions that it stores, the oldest giving way to new ones; None
             where each is removed when it is learned from.
         segment_length: L, the transitions of one item; padding counts as such.
+        combines: whether the learner gets transitions that were each made of several, as n-step
+            ones are, and not those that the actors wrote.
         publishes_each_call: whether the learner is to publish its parameters after each call,
             rather than a few times a second.
         polling_period_s: seconds from one question of an actor for parameters to the next.
@@ -114,6 +116,7 @@ class Source(abc.ABC):
     keeps: bool = True
     capacity: int | None = None
     segment_length: int
+    combines: bool = False
     publishes_each_call: bool = False
     polling_period_s: float = 0.25
 

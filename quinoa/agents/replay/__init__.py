@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from quinoa import lazy
 from quinoa.agents.replay.items import TABLE
 from quinoa.agents.replay.memory import MemoryReplay
+from quinoa.agents.replay.n_step import NStepReplay
 from quinoa.agents.replay.server import wait_for_server, wait_to_write
 from quinoa.agents.replay.source import UniformReplay
 from quinoa.agents.replay.writer import SegmentWriter
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TABLE",
     "MemoryReplay",
+    "NStepReplay",
     "SegmentWriter",
     "UniformReplay",
     "make_table",

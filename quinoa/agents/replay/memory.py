@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.agents.rows import RowLayout
+from quinoa.agents.source import Writer
 from quinoa.agents.types import Transition
 
 # Of what `save` writes.
@@ -71,7 +72,7 @@ class MemoryReplay:
         self._rows[positions % self._config.max_replay_size] = rows[skipped:]
         self._num_inserted += len(rows)
 
-    def writer(self, num_environments: int) -> MemoryReplay:
+    def writer(self, num_environments: int) -> Writer:
         """What the actor of so many environments writes to: this replay itself."""
         del num_environments
         return self

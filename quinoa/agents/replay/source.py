@@ -11,7 +11,7 @@ from quinoa.agents.config import OffPolicyConfig
 from quinoa.agents.replay.memory import MemoryReplay
 from quinoa.agents.replay.writer import SegmentWriter
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.source import Source
+from quinoa.agents.source import Source, Writer
 from quinoa.agents.types import Transition
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class UniformReplay(Source):
 
     def writer(
         self, server_address: str, num_environments: int, *, should_stop: Callable[[], bool]
-    ) -> SegmentWriter:
+    ) -> Writer:
         """See the base class."""
         return SegmentWriter(
             server_address, num_environments, self._config, self.layout, should_stop=should_stop

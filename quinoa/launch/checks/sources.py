@@ -15,7 +15,7 @@ _ENVIRONMENTS, _MAX_TRANSITIONS, _SUPERBATCHES = 64, 50_000, 3
 
 
 def learner_gets_what_is_written(subject: AgentSubject) -> str:
-    """Each transition arrives as it was written.
+    """Each transition arrives as it was written, unless the source says that it makes others.
 
     On-policy, besides: each is learned from once, whole segments in time order, and none was acted
     before the last gradient step.
@@ -25,6 +25,8 @@ def learner_gets_what_is_written(subject: AgentSubject) -> str:
     source = agent_class.make_source(
         config, subject.spec, num_environments=count, steps_per_call=STEPS_PER_CALL
     )
+    if source.combines:
+        return "its source makes each transition of several"
     memory = source.memory(subject.seed)
     halves = [half for half in (count - count // 2, count // 2) if half]
     writers = [memory.writer(half) for half in halves]

@@ -1,0 +1,160 @@
+"""Replay of n-step transitions, each made of n that an environment gave one after the other.
+
+The learner draws single transitions in no order, so their n-step returns are made where the order
+is known: on their way from the actor into replay. The learner's target stays r + γ d V(s').
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay.memory import MemoryReplay
+from quinoa.agents.replay.source import UniformReplay
+from quinoa.agents.rows import RowLayout
+from quinoa.agents.source import Writer
+from quinoa.agents.types import Transition
+
+
+class Step(NamedTuple):
+    """What N environments gave at one step.
+
+    Attributes:
+        transitions: NumPy arrays of leading shape [N].
+        valid: which rows are transitions, bool [N].
+    """
+
+    transitions: Transition
+    valid: npt.NDArray[np.bool_]
+
+
+class NStepWriter:
+    """Puts n transitions of an environment together, and hands the result to another writer.
+
+    Of s_t, a_t, r_t, d_t, s_{t+1}, … it makes s_t, a_t, R, D, s_{t+m} with
+
+        R = Σ_{i<m} γ^i d_t ⋯ d_{t+i−1} r_{t+i},    D = γ^{m−1} d_t ⋯ d_{t+m−1}
+
+    so that R + γ D V(s_{t+m}) is the m-step return (Sutton & Barto, 2018, Eq. 7.1). m is n, or less
+    where the episode ends sooner, a transition is missing, or the writer is closed. Each transition
+    that was written begins one, which has its extras.
+    """
+
+    def __init__(self, writer: Writer, num_steps: int, discount: float) -> None:
+        """Puts nothing together yet.
+
+        Args:
+            writer: takes the results, n − 1 steps later; `close` closes it.
+            num_steps: n.
+            discount: γ.
+        """
+        self._writer = writer
+        self._num_steps = num_steps
+        self._discount = discount
+        self._window: collections.deque[Step] = collections.deque()
+
+    def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
+        """See `Writer`."""
+        if valid is None:
+            valid = np.ones(len(transitions.reward), np.bool_)
+        # What it is given may be written over before the last of the n steps.
+        self._window.append(Step(_copied(transitions), np.array(valid)))
+        if len(self._window) == self._num_steps:
+            self._write_oldest()
+
+    def close(self) -> Any:
+        """Writes what has begun, of fewer steps, and closes the other writer."""
+        while self._window:
+            self._write_oldest()
+        return self._writer.close()
+
+    def _write_oldest(self) -> None:
+        combined = combine(self._window, self._discount)
+        valid = self._window.popleft().valid
+        self._writer.append(combined, None if valid.all() else valid)
+
+
+def combine(steps: Iterable[Step], discount: float) -> Transition:
+    """Makes one transition of several consecutive ones; see `NStepWriter`.
+
+    Args:
+        steps: in time order, at least one.
+        discount: γ.
+
+    Returns:
+        The m-step transitions that begin with the first step's, leading shape [N]. Where that one
+        is no transition, its row has no meaning.
+    """
+    (transitions, _), *rest = steps
+    combined = _copied(transitions)
+    _, _, reward, total_discount, next_observation, last, _ = combined
+    continues = ~last
+    for step, valid in rest:
+        continues &= valid
+        reward[continues] += (discount * total_discount * step.reward)[continues]
+        total_discount[continues] *= discount * step.discount[continues]
+        next_observation[continues] = step.next_observation[continues]
+        last[continues] = step.last[continues]
+        continues &= ~step.last
+    return combined
+
+
+def _copied(transitions: Transition) -> Transition:
+    return Transition(
+        observation=np.array(transitions.observation),
+        action=np.array(transitions.action),
+        reward=np.array(transitions.reward),
+        discount=np.array(transitions.discount),
+        next_observation=np.array(transitions.next_observation),
+        last=np.array(transitions.last),
+        extras={name: np.array(values) for name, values in transitions.extras.items()},
+    )
+
+
+class NStepReplay(UniformReplay):
+    """Uniform replay of n-step transitions, in Reverb or in the memory of one process."""
+
+    combines = True
+
+    def __init__(
+        self, config: OffPolicyConfig, layout: RowLayout, *, steps_per_call: int, num_steps: int
+    ) -> None:
+        """Makes nothing yet.
+
+        Args:
+            config: of the agent, with its γ.
+            layout: of its rows.
+            steps_per_call: K.
+            num_steps: n.
+        """
+        super().__init__(config, layout, steps_per_call=steps_per_call)
+        self._num_steps = num_steps
+
+    def writer(
+        self, server_address: str, num_environments: int, *, should_stop: Callable[[], bool]
+    ) -> Writer:
+        """See the base class."""
+        writer = super().writer(server_address, num_environments, should_stop=should_stop)
+        return NStepWriter(writer, self._num_steps, self._config.discount)
+
+    def memory(self, seed: int) -> MemoryReplay:
+        """See the base class."""
+        return _NStepMemory(self._config, self.layout, seed, self._num_steps)
+
+
+class _NStepMemory(MemoryReplay):
+    """A `MemoryReplay` whose writers put n transitions together."""
+
+    def __init__(
+        self, config: OffPolicyConfig, layout: RowLayout, seed: int, num_steps: int
+    ) -> None:
+        super().__init__(config, layout, seed)
+        self._num_steps = num_steps
+
+    def writer(self, num_environments: int) -> Writer:
+        return NStepWriter(super().writer(num_environments), self._num_steps, self._config.discount)
