@@ -134,7 +134,7 @@ class TestWrongPairs:
         ("agent", "environment", "message"),
         [
             (
-                registry.DEFAULT_AGENT,
+                "sac",
                 CHOOSE,
                 "takes actions from a box .*, but the environment's actions are one of 3: take",
             ),

@@ -8,9 +8,11 @@ import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import networks, protocol, targets
+from quinoa.agents.actions import action_set
 from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
 from quinoa.agents.policies import (
+    CategoricalPolicy,
     MultiCategoricalPolicy,
     TanhGaussianPolicy,
     make_flow_policy,
@@ -38,21 +40,37 @@ class Agent(protocol.Agent):
         targets.copy(self._value.variables, self._target_value.variables)
 
     @staticmethod
+    def check_spec(spec: specs.EnvironmentSpec) -> None:
+        """See the base class: it takes a box or a finite set."""
+        protocol.check_spec(spec, actions=(protocol.Box, protocol.FiniteSet))
+
+    @staticmethod
     def make_policy(config: iq_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
-        """See the base class."""
-        protocol.check_spec(spec)
-        sizes = (spec.observations.shape[0], spec.actions.shape[0])
+        """See the base class. On a finite set, `multicategorical` is one softmax over it.
+
+        Raises:
+            SpecError: the policy is one for a box, and the actions are a finite set.
+        """
+        Agent.check_spec(spec)
+        observation_size, actions = spec.observations.shape[0], action_set(spec.actions)
+        hidden_sizes, layer_norm = config.hidden_sizes, config.layer_norm
+        if isinstance(actions, protocol.FiniteSet):
+            if config.policy != "multicategorical":
+                raise protocol.SpecError(
+                    f"policy = {config.policy!r} is for actions from a box, but the environment's "
+                    f"actions are {actions}: with policy = 'multicategorical' this agent takes "
+                    "finite sets too."
+                )
+            return CategoricalPolicy(
+                observation_size, actions.number, hidden_sizes=hidden_sizes, layer_norm=layer_norm
+            )
+        sizes = (observation_size, actions.size)
         if config.policy == "flow":
             return make_flow_policy(config, *sizes)
         if config.policy == "gaussian":
-            return TanhGaussianPolicy(
-                *sizes, hidden_sizes=config.hidden_sizes, layer_norm=config.layer_norm
-            )
+            return TanhGaussianPolicy(*sizes, hidden_sizes=hidden_sizes, layer_norm=layer_norm)
         return MultiCategoricalPolicy(
-            *sizes,
-            hidden_sizes=config.hidden_sizes,
-            num_bins=config.num_bins,
-            layer_norm=config.layer_norm,
+            *sizes, hidden_sizes=hidden_sizes, num_bins=config.num_bins, layer_norm=layer_norm
         )
 
     def initialize(self, transitions: Transition) -> None:

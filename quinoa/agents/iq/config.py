@@ -32,7 +32,9 @@ class Config(FlowConfig):
     SAC's."""
 
     policy: Literal["multicategorical", "flow", "gaussian"] = "multicategorical"
-    """The policy class: `multicategorical` (of `num_bins` a dimension), `flow` or `gaussian`."""
+    """The policy class: `multicategorical` (of `num_bins` a dimension), `flow` or `gaussian`. Where
+    the actions are a finite set, `multicategorical` is one softmax over it, and there is no other
+    class."""
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of V, and of the policy unless it is a flow."""
     layer_norm: Annotated[bool, Absent(False)] = False
