@@ -32,6 +32,7 @@ _BUILT_IN = (
     "quinoa.agents.sac",
     "quinoa.agents.crossq",
     "quinoa.agents.svg0",
+    "quinoa.agents.dqn",
 )
 
 LoadedT = TypeVar("LoadedT")

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import pytest
 
-from quinoa.agents import crossq, iq, meow, quinoa, sac, svg0
+from quinoa.agents import crossq, dqn, iq, meow, quinoa, sac, svg0
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.config import parsing
 from quinoa.config.fields import Absent, ConfigError
 
-BUILT_IN = (crossq, iq, meow, quinoa, sac, svg0)
+BUILT_IN = (crossq, dqn, iq, meow, quinoa, sac, svg0)
 
 
 @dataclasses.dataclass(frozen=True)

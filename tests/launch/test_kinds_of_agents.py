@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -78,6 +80,37 @@ class TestSerial:
             assert pd.read_csv(first.metrics("learner"))["gap"].max() < 1e-4
             # There is nothing in its replay that would be worth a checkpoint.
             assert not first.replay.exists()
+
+
+OF_DQN: dict[str, Any] = {"target_period": 50, "epsilon_steps": 1000}
+BUILT_IN: list[tuple[str, dict[str, Any]]] = [
+    ("dqn", OF_DQN),
+    ("dqn", {**OF_DQN, "n_step": 3, "double": True}),
+    ("soft_dqn_entropy", {**OF_DQN, "tau": 0.05}),
+    ("m_iq", {"batch_size": 64, "samples_per_insert": 64.0, "target_rate": 0.05}),
+]
+
+
+class TestBuiltInOnAFiniteSet:
+    @pytest.mark.parametrize(("name", "own"), BUILT_IN)
+    def test_learns_and_is_evaluated_by_its_mode(self, name, own, tmp_path):
+        settings: dict[str, Any] = {"discount": 0.5, "hidden_sizes": (32,), "learning_rate": 3e-3}
+        settings |= {"min_replay_size": 200, **own}
+        config = dataclasses.replace(registry.load(name).config, **settings)
+        of = experiment(
+            agent=name,
+            agent_config=config,
+            environment=CHOOSE,
+            samples_per_insert=None,
+            steps=2000,
+            evaluation_period=1000,
+        )
+        folder = run(of, tmp_path / "run")
+        actors = pd.read_csv(folder.metrics("actor"))["episode_return"].dropna()
+        evaluations = pd.read_csv(folder.metrics("evaluator"))["episode_return"]
+        # At random it would be a third of it.
+        assert actors.iloc[-10:].mean() > 0.85 * EPISODE_STEPS
+        assert evaluations.iloc[-1] > 0.97 * EPISODE_STEPS
 
 
 @contextlib.contextmanager

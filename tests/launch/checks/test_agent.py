@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents import crossq, iq, protocol, soft_actor_critic
+from quinoa.agents import crossq, dqn, iq, protocol, soft_actor_critic
 from quinoa.agents.registry import LoadedAgent
 from quinoa.launch.checks import (
     agent,
@@ -49,6 +49,34 @@ def test_the_built_in_agents_pass(name):
     of_agent = AgentSubject(LoadedAgent(name, agent_class, type(config), config), make_spec())
     count, failed = base.run_checks(agent.CHECKS, of_agent, findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
+
+
+ON_A_FINITE_SET = {
+    "dqn": (dqn.Agent, dqn.Config(hidden_sizes=(16,), batch_size=16)),
+    "soft_dqn": (
+        dqn.Agent,
+        dqn.Config(hidden_sizes=(16,), batch_size=16, backup="kl", double=True),
+    ),
+    "m_iq": (iq.Agent, iq.Config(hidden_sizes=(16,), batch_size=16, alpha=0.9)),
+}
+
+
+@pytest.mark.parametrize("name", ON_A_FINITE_SET)
+def test_so_do_those_that_take_a_finite_set(name):
+    agent_class, config = ON_A_FINITE_SET[name]
+    loaded = LoadedAgent(name, agent_class, type(config), config)
+    spec = make_spec(actions=specs.DiscreteArray(4))
+    findings: list[base.Finding] = []
+    count, failed = base.run_checks(agent.CHECKS, AgentSubject(loaded, spec), findings.append)
+    assert (count, failed) == (len(agent.CHECKS), 0), findings
+
+
+def test_of_n_step_transitions_none_arrives_as_it_was_written():
+    config = dqn.Config(n_step=3)
+    loaded = LoadedAgent("dqn", dqn.Agent, dqn.Config, config)
+    of_agent = AgentSubject(loaded, make_spec(actions=specs.DiscreteArray(4)))
+    remark = sources.learner_gets_what_is_written(of_agent)
+    assert remark == "its source makes each transition of several"
 
 
 @pytest.mark.parametrize(

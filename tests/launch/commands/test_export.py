@@ -14,6 +14,7 @@ from quinoa.launch.experiment.saved import load
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.trained.evaluate import load_policy
 from tests.launch.helpers import MATCH
+from tests.launch.runs import make_run
 
 HOPPER = "control:hopper:stand"
 # One agent of each class of policy.
@@ -167,6 +168,19 @@ def test_exports_from_the_command_line_and_says_how_near_it_is(quinoa, run_of, t
     assert [path.name for path in out.parent.iterdir()] == ["policy"]
     status, printed, err = quinoa("export", str(run_of("iq", MATCH).root), f"--out={out}")
     assert (status, printed, err) == (2, "", f"quinoa: {out} is not empty: give a new folder.\n")
+
+
+@pytest.mark.parametrize(("agent", "settings"), [("dqn", {"epsilon_start": 0.5}), ("m_iq", {})])
+def test_a_policy_over_a_finite_set_is_exported_too(quinoa, tmp_path, agent, settings):
+    choose = "tests.launch.factories:choose"
+    run = make_run(tmp_path / "run", choose, agent, moved=True, **settings)
+    out = tmp_path / "policy"
+    status, printed, err = quinoa("export", str(run.root), f"--out={out}")
+    assert (status, err) == (0, "")
+    assert "NumPy alone; greatest difference: mode 0" in printed
+    description = read_json(out / "policy.json")
+    assert description["action"] == {"number": 3}
+    assert description["numpy_difference"]["log_prob"] < 1e-3
 
 
 def test_a_policy_of_the_users_own_is_a_saved_model_and_a_note(quinoa, run_of, tmp_path):

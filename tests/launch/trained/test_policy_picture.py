@@ -54,6 +54,15 @@ def test_draws_a_single_dimension(tmp_path, agent, what):
     assert what in path.read_text()
 
 
+def test_draws_the_share_of_each_action_of_a_finite_set(tmp_path):
+    folder = make_run(tmp_path / "run", "tests.launch.factories:choose", "dqn")
+    path = draw(folder, tmp_path / "policy.svg", steps=[0], num_actions=50)
+    assert "share of the act" in path.read_text()
+    (drawn,) = sample(folder, steps=[0])
+    # ε is 1 at the start.
+    np.testing.assert_allclose(np.bincount(drawn.actions) / 4000, np.full(3, 1 / 3), atol=0.05)
+
+
 def test_actions_are_the_policys_own_and_follow_from_the_seed(hopper):
     (first,), (again,), (other,) = (sample(hopper, steps=[2], seed=seed) for seed in (0, 0, 1))
     assert first.actions.shape == (4000, 4)

@@ -1,0 +1,133 @@
+"""DQN as an agent: its networks, the batch taken through the loss, and the schedule of ε."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from acme import specs
+
+from quinoa.agents import protocol, targets
+from quinoa.agents.dqn import config as dqn_config
+from quinoa.agents.dqn import loss as dqn_loss
+from quinoa.agents.policies import EpsilonGreedyPolicy
+from quinoa.agents.replay import NStepReplay
+from quinoa.agents.rows import RowLayout
+from quinoa.agents.source import Source
+from quinoa.agents.types import Seed, Transition
+
+_OPTIMIZERS = {
+    "adam": protocol.Adam(),
+    # With momentum, Keras adds ε to the variance and then takes the root: the least is 0.01, as
+    # that of MinAtar's DQN.
+    "rmsprop": protocol.RMSProp(decay=0.95, momentum=0.95, epsilon=1e-4, centered=True),
+}
+
+
+class Agent(protocol.Agent):
+    """DQN with the standard backup or a soft one, double or not."""
+
+    Config = dqn_config.Config
+
+    def __init__(self, config: dqn_config.Config, spec: specs.EnvironmentSpec):
+        """See the base class."""
+        super().__init__(config, spec, name="dqn")
+        self._config: dqn_config.Config = config
+        self.policy: EpsilonGreedyPolicy = self.make_policy(config, spec)
+        self._target = self.make_policy(config, spec)
+        targets.copy(self.policy.variables, self._target.variables)
+
+    @staticmethod
+    def check_spec(spec: specs.EnvironmentSpec) -> None:
+        """See the base class."""
+        protocol.check_spec(spec, actions=protocol.FiniteSet)
+
+    @staticmethod
+    def make_policy(config: dqn_config.Config, spec: specs.EnvironmentSpec) -> EpsilonGreedyPolicy:
+        """See the base class."""
+        Agent.check_spec(spec)
+        return EpsilonGreedyPolicy(
+            spec.observations.shape[0],
+            spec.actions.num_values,
+            hidden_sizes=config.hidden_sizes,
+            epsilon=config.epsilon_start,
+            layer_norm=config.layer_norm,
+        )
+
+    @classmethod
+    def make_source(
+        cls,
+        config: dqn_config.Config,
+        spec: specs.EnvironmentSpec,
+        *,
+        num_environments: int,
+        steps_per_call: int,
+    ) -> Source:
+        """See the base class: replay of n-step transitions where `n_step` is above 1."""
+        if config.n_step == 1:
+            return super().make_source(
+                config, spec, num_environments=num_environments, steps_per_call=steps_per_call
+            )
+        layout = RowLayout(spec, cls.extras_spec(config, spec))
+        return NStepReplay(config, layout, steps_per_call=steps_per_call, num_steps=config.n_step)
+
+    def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """See the base class."""
+        del seed
+        q, target = self._q_and_target(transitions)
+        return {"td": dqn_loss.loss(q, target, self._config.huber_delta)}
+
+    def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:
+        config, (s, a, r, d, next_s, *_) = self._config, transitions
+        next_q = self._target.q(next_s)
+        chooser = self.policy.q(next_s) if config.double else next_q
+        next_value = self._value_of(next_q, chooser)
+        target = dqn_loss.target_q(r, config.discount * d, next_value)
+        return dqn_loss.chosen(self.policy.q(s), a), tf.stop_gradient(target)
+
+    def _value_of(self, q: tf.Tensor, chooser: tf.Tensor) -> tf.Tensor:
+        """V(s), float32 [B], of the Q(s, ·) in `q`, for what is best by those in `chooser`."""
+        config = self._config
+        if config.backup == "standard":
+            return dqn_loss.standard_value(q, chooser)
+        if config.double:
+            soft_value = dqn_loss.double_soft_value(q, chooser, config.tau)
+        else:
+            soft_value = dqn_loss.soft_value(q, config.tau)
+        if config.backup == "entropy":
+            return soft_value
+        return dqn_loss.kl_value(soft_value, q.shape[-1], config.tau)
+
+    def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
+        """See the base class."""
+        variables, config = self.policy.trainable_variables, self._config
+        optimizer = _OPTIMIZERS[config.optimizer]
+        return [protocol.ParameterGroup("td", variables, config.learning_rate, optimizer=optimizer)]
+
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        """Copies Q to its target when that is due, and moves ε."""
+        del transitions, seed
+        online, target = self.policy.variables, self._target.variables
+        targets.periodic(online, target, self._config.target_period, step)
+        self.policy.epsilon.assign([self._epsilon_after(step)])
+
+    def _epsilon_after(self, step: tf.Tensor) -> tf.Tensor:
+        """ε once so many gradient steps, an integer [], are done; float32 []."""
+        config = self._config
+        left = tf.maximum(1.0 - tf.cast(step, tf.float32) / config.epsilon_steps, 0.0)
+        return config.epsilon_end + (config.epsilon_start - config.epsilon_end) * left
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """See the base class: what the backup makes of Q(s, ·)."""
+        q = self.policy.q(observation)
+        return self._value_of(q, q)
+
+    def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """See the base class."""
+        del seed
+        q, target = self._q_and_target(transitions)
+        return {
+            "td_error": tf.reduce_mean(tf.abs(target - q)),
+            "value": tf.reduce_mean(self.value(transitions.observation)),
+            "epsilon": self.policy.epsilon[0],
+        }
