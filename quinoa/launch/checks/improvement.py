@@ -40,14 +40,22 @@ def policy_goes_to_reward(subject: AgentSubject) -> str:
     Every transition ends its episode, and its reward is minus the distance of its action from the
     best one. So what the policies come to differ in comes from the rewards alone, and not from how
     networks, or an entropy, happen to begin.
+
+    Of a finite set the most probable actions are compared too: those of an ε-greedy policy follow
+    the reward while its samples are still mostly at random.
     """
     learner = subject.history.learner
     drawn = random_transitions(subject.spec, _NUM_STATES, seed=_SEED_OF_STATES)
     states = tf.constant(drawn.observation)
 
-    def mean_action() -> float:
-        actions = learner.agent.policy(states).sample(_NUM_ACTIONS, seed=tf.constant(SEED))
-        return float(np.mean(_places(subject, actions.numpy())))
+    def mean_actions() -> npt.NDArray[np.float32]:
+        """Of samples, and of modes where they are compared too."""
+        policy = learner.agent.policy
+        distribution = policy(states)
+        drawn = [distribution.sample(_NUM_ACTIONS, seed=tf.constant(SEED))]
+        if isinstance(subject.actions, FiniteSet) and policy.has_mode:
+            drawn.append(distribution.mode())
+        return np.array([np.mean(_places(subject, actions.numpy())) for actions in drawn])
 
     kept = _values(learner.state)
     try:
@@ -63,9 +71,9 @@ def policy_goes_to_reward(subject: AgentSubject) -> str:
                 for call in calls:
                     _learn(subject, learner, call, best)
                 values[best] = _values(learner.state)
-                means.append(mean_action())
+                means.append(mean_actions())
             call = calls.stop
-            apart.append(means[0] - means[1])
+            apart.append(float(max(means[0] - means[1], key=abs)))
             if apart[-1] > _APART:
                 return ""
     finally:

@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from tests.launch.checks import agents
 
 def subject(agent_class, config=None):
     spec = make_spec()
-    if issubclass(agent_class, tiny_discrete.Agent):
+    if issubclass(agent_class, tiny_discrete.Agent | dqn.Agent):
         spec = make_spec(actions=specs.DiscreteArray(4))
     return AgentSubject(agents.loaded(agent_class, config), spec)
 
@@ -51,7 +52,7 @@ def test_the_built_in_agents_pass(name):
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
-ON_A_FINITE_SET = {
+ON_A_FINITE_SET: dict[str, Any] = {
     "dqn": (dqn.Agent, dqn.Config(hidden_sizes=(16,), batch_size=16)),
     "soft_dqn": (
         dqn.Agent,
@@ -262,7 +263,11 @@ def test_a_missing_stop_gradient_is_found_in_iq():
 
 @pytest.mark.parametrize(
     ("name", "module", "function", "argument"),
-    [("iq", iq.loss, "implicit_q", 0), ("sac", soft_actor_critic, "actor_loss", 0)],
+    [
+        ("iq", iq.loss, "implicit_q", 0),
+        ("sac", soft_actor_critic, "actor_loss", 0),
+        ("dqn", dqn.loss, "target_q", 0),
+    ],
 )
 def test_a_wrong_sign_is_found_in_an_agent(name, module, function, argument, monkeypatch):
     right = getattr(module, function)
@@ -271,11 +276,17 @@ def test_a_wrong_sign_is_found_in_an_agent(name, module, function, argument, mon
         return right(*(-x if i == argument else x for i, x in enumerate(arguments)))
 
     monkeypatch.setattr(module, function, wrong)
-    agent_class, config = AGENTS[name]
+    agent_class, config = {**AGENTS, **ON_A_FINITE_SET}[name]
     # So small a network learns slowly.
     config = dataclasses.replace(config, learning_rate=5e-3)
     with pytest.raises(base.CheckError, match="a sign is wrong"):
         improvement.policy_goes_to_reward(subject(agent_class, config))
+
+
+def test_a_greedy_policy_is_seen_to_follow_the_reward_while_it_still_explores():
+    agent_class, config = ON_A_FINITE_SET["dqn"]
+    config = dataclasses.replace(config, learning_rate=5e-3)
+    assert improvement.policy_goes_to_reward(subject(agent_class, config)) == ""
 
 
 @pytest.mark.parametrize(
