@@ -51,7 +51,8 @@ class Experiment:
 
         Args:
             agent: a name (`quinoa.list_agents()`), an import path or a file. The default is the
-                preset's agent or, without a preset, `quinoa train`'s.
+                preset's agent; without a preset, that of the preset which is recommended for the
+                suite of `env`, with its settings; and without that, `quinoa train`'s.
             env: a name; a function or class that makes an environment, with or without a parameter
                 `seed`; or an environment of dm_env or Gymnasium. The default is as for `agent`.
             env_kwargs: JSON-able keyword arguments of the environment's constructor.
@@ -68,7 +69,10 @@ class Experiment:
         except InvalidEnvironmentError as error:
             raise ExperimentError(str(error)) from error
         self.env_kwargs = dict(env_kwargs or {})
-        known = _settings_of(agent, options.get("preset"))
+        name = None
+        if self.environment is not None and self.environment.maker is None:
+            name = self.environment.name
+        known = _settings_of(agent, options.get("preset"), name)
         check_options([*options, *(settings or {})], known)
         mine = train_flags.define()
         self.options = {
@@ -190,14 +194,16 @@ def check_options(options: Iterable[str], others: Iterable[str] = ()) -> None:
             raise ExperimentError(f"There is no {name} to be set.{did_you_mean(name, known)}")
 
 
-def _settings_of(agent: str | None, preset: str | None) -> list[str]:
-    """The names of the settings of an agent; by default of the preset's, or the default agent."""
+def _settings_of(agent: str | None, preset: str | None, environment: str | None) -> list[str]:
+    """The names of the settings of an agent, or of what is trained without one; see `train`."""
     from quinoa.agents import registry
     from quinoa.launch import presets
     from quinoa.launch.machine import embedded_tensorflow
 
     if agent is None:
-        agent = registry.DEFAULT_AGENT if preset is None else presets.load(preset).flags["agent"]
+        found = None if environment is None else presets.recommended(environment)
+        found = found if preset is None else presets.load(preset)
+        agent = registry.DEFAULT_AGENT if found is None else found.flags["agent"]
     try:
         with embedded_tensorflow.tensorflow_may_be_imported():
             config = registry.load_config(agent).config

@@ -36,7 +36,8 @@ class Experiment:
 
     agent: Annotated[str, Flag(default=None)]
     """What learns: a name (see quinoa list), or the import path of an agent of your own,
-    my_package.my_agent. Default: the first that quinoa list shows."""
+    my_package.my_agent. Default: with --env alone, the preset that quinoa list recommends for its
+    suite; otherwise the first agent that quinoa list shows."""
     environment: Annotated[str, Flag("env", default=DEFAULT_ENVIRONMENT)]
     """What it learns: a name (see quinoa list), or package.module:factory for one of your own."""
     env_kwargs: Annotated[Mapping[str, Any], Flag("env_set")] = dataclasses.field(

@@ -7,6 +7,7 @@ and `about` and `origin` may be left out:
     [NAME]
     about = "what it is, in a line"
     origin = "paper", "measured" or "untried" (see `ORIGINS`)
+    recommended = true # in a suite's file, for one preset: see `recommended`
     agent = ...        # and other flags of `quinoa train` that `FLAGS` names
     [NAME.set]
     tau = 0.01         # fields of the agent's configuration, as by --set
@@ -57,6 +58,7 @@ class Preset(NamedTuple):
         flags: the values of flags of `quinoa train` as text, by name; the names are among `FLAGS`,
             and agent and env are always there.
         settings: the values of the agent's settings as text, by name.
+        is_recommended: whether it is its suite's preset where no agent is named.
     """
 
     name: str
@@ -64,17 +66,36 @@ class Preset(NamedTuple):
     origin: str
     flags: Mapping[str, str]
     settings: Mapping[str, str]
+    is_recommended: bool = False
 
     @property
     def description(self) -> str:
         """Its `about` and origin in one line."""
         origin = ORIGINS[self.origin] if self.origin else "your own"
-        return f"{self.about} ({origin})" if self.about else origin
+        about = f"{self.about} ({origin})" if self.about else origin
+        return f"{about}; recommended for its suite" if self.is_recommended else about
 
 
 def every() -> list[Preset]:
     """Lists the built-in presets by suite, in the order of their files."""
     return list(_by_name().values())
+
+
+def recommended(environment: str) -> Preset | None:
+    """The preset that an environment is trained with where neither agent nor preset is named.
+
+    Args:
+        environment: a name, such as `control:walker:run`.
+
+    Returns:
+        The recommended preset of the suite whose names begin in the same way; None if there is no
+        such suite, or it has none.
+    """
+    suite = environment.partition(":")[0]
+    for preset in every():
+        if preset.is_recommended and preset.flags["env"].partition(":")[0] == suite:
+            return preset
+    return None
 
 
 def is_name(name: str) -> bool:
@@ -189,8 +210,10 @@ def _check(full_name: str, name: str, table: Any) -> None:
 
 def _preset(name: str, table: dict[str, Any]) -> Preset:
     about, origin = table.pop("about", ""), table.pop("origin", "")
+    is_recommended = bool(table.pop("recommended", False))
     settings = {field: as_text(value) for field, value in table.pop("set", {}).items()}
-    return Preset(name, about, origin, {flag: as_text(table[flag]) for flag in table}, settings)
+    flags = {flag: as_text(table[flag]) for flag in table}
+    return Preset(name, about, origin, flags, settings, is_recommended)
 
 
 def as_text(value: Any) -> str:

@@ -68,6 +68,43 @@ def test_what_is_said_to_be_measured_is_in_the_results(preset):
     assert any(f"`{agent}`" in row and f"| {mean} |" in row for row in rows)
 
 
+def test_a_suite_recommends_one_preset_which_was_measured():
+    recommended = [preset for preset in presets.every() if preset.is_recommended]
+    suites = [preset.name.partition("/")[0] for preset in recommended]
+    assert "dm_control" in suites
+    assert len(set(suites)) == len(suites)
+    assert all(preset.origin == "measured" for preset in recommended)
+    assert all("recommended" in preset.description for preset in recommended)
+
+
+def test_an_environment_alone_is_trained_by_what_its_suite_recommends():
+    preset = presets.recommended("control:hopper:hop")
+    assert preset is not None
+    experiment = experiment_of("--env=control:hopper:hop")
+    assert (experiment.environment, experiment.preset) == ("control:hopper:hop", preset.name)
+    assert experiment.steps == int(preset.flags["steps"])
+    named = experiment_of(f"--preset={preset.name}", "--env=control:hopper:hop")
+    assert experiment == named
+    changed = experiment_of("--env=control:hopper:hop", "--steps=7", "--set=batch_size=32")
+    assert (changed.steps, changed.agent_config.batch_size) == (7, 32)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--agent=iq",),
+        ("--agent=iq", "--env=control:hopper:hop"),
+        ("--env=tests.environments.fakes:make",),
+    ],
+    ids=["nothing", "an agent", "both", "an environment of no suite"],
+)
+def test_anything_else_is_trained_by_no_preset(arguments):
+    experiment = experiment_of(*arguments)
+    assert experiment.preset is None
+    assert experiment.agent_config == registry.load("iq").config
+
+
 def test_given_flags_and_settings_come_before_a_presets():
     experiment = experiment_of(
         "--preset=dm_control/m_iq",

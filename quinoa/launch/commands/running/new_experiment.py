@@ -38,7 +38,8 @@ def make_experiment(
 
     Args:
         values: parsed flags of `quinoa train`. Those that were not given are set to the preset's
-            values, if there is a preset.
+            values, if there is a preset. Where an environment is given, and neither an agent nor a
+            preset, the preset is what its suite recommends.
         inherited: the environment variables for the run's processes.
         environment: an object that makes the environment, instead of what `--env` names.
         learner_host: says what the learner's host has, if that is not this machine.
@@ -50,6 +51,7 @@ def make_experiment(
     from quinoa.agents import registry
     from quinoa.launch.machine import sizing
 
+    _take_recommended(values)
     try:
         settings = _taken_from_preset(values) if values.preset is not None else {}
         name = values.agent or registry.DEFAULT_AGENT
@@ -104,6 +106,14 @@ def check_environment(experiment: Experiment) -> None:
         environments.InvalidEnvironmentError,
     ) as error:
         raise ExperimentError(str(error)) from error
+
+
+def _take_recommended(values: flags.FlagValues) -> None:
+    """Has an environment that is given alone trained by the preset that its suite recommends."""
+    if values["env"].present and values.agent is None and values.preset is None:
+        recommended = presets.recommended(values.env)
+        if recommended is not None:
+            values["preset"].value = recommended.name
 
 
 def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
