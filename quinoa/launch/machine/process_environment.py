@@ -15,6 +15,8 @@ _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "GRPC_VERBOSITY": "ERROR",
     "PYTHONWARNINGS": "ignore",
+    # Its greeting, where an environment draws with it.
+    "PYGAME_HIDE_SUPPORT_PROMPT": "1",
 }
 # Only the physics is needed; MuJoCo would look for a display to draw on.
 _NO_DRAWING = {"MUJOCO_GL": "disable"}
