@@ -20,6 +20,7 @@ from quinoa.launch.run.budget import Budget
 if TYPE_CHECKING:
     from acme import specs
 
+    from quinoa.agents.protocol import Agent
     from quinoa.agents.source import Source
     from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
     from quinoa.environments.source import EnvironmentSource
@@ -242,16 +243,23 @@ class Experiment:
         """
         return self.known_layout().spec()
 
+    def agent_class(self) -> type[Agent]:
+        """The class of the agent, which sees what its configuration says: see `preprocessing`.
+
+        Raises:
+            UnknownAgentError: there is no such agent.
+        """
+        from quinoa.agents import preprocessing, registry
+
+        return preprocessing.applied(registry.load(self.agent).agent_class, self.config)
+
     def make_source(self) -> Source:
         """Makes what the learner reads and the actors write, as the agent chooses it.
 
         Raises:
             ExperimentError: see `make_environment`.
         """
-        from quinoa.agents import preprocessing, registry
-
-        agent_class = registry.load(self.agent).agent_class
-        return preprocessing.applied(agent_class, self.config).make_source(
+        return self.agent_class().make_source(
             self.config,
             self.spec(),
             num_environments=self.num_environments,

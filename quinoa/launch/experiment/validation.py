@@ -107,7 +107,7 @@ def _try_agent(experiment: Experiment) -> None:
     from quinoa.environments.user_code import described
 
     try:
-        agent_class = registry.load(experiment.agent).agent_class
+        agent_class = experiment.agent_class()
         with initialization.alone():
             agent_class(experiment.config, experiment.spec())
         source = experiment.make_source()

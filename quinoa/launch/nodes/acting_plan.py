@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 
-from quinoa.agents import registry
 from quinoa.agents.numpy_form import FormLayout
 from quinoa.agents.numpy_policy import NumpyPolicy, own_form
 from quinoa.agents.source import Source
@@ -91,9 +90,7 @@ def make_policy(
         settings = plan.mode_settings() if mode and plan.mode_settings is not None else None
         return NumpyPolicy(plan.form, mode_settings=settings)
     # Imports TensorFlow.
-    from quinoa.agents import preprocessing
     from quinoa.agents.compiled_policy import CompiledPolicy
 
-    agent_class = registry.load(experiment.agent).agent_class
-    agent_class = preprocessing.applied(agent_class, experiment.config)
+    agent_class = experiment.agent_class()
     return CompiledPolicy(agent_class.make_policy(experiment.config, experiment.spec()))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
@@ -44,7 +43,7 @@ def make_learner(
         CheckpointError: the checkpoint is another experiment's.
     """
     learner = Learner(
-        registry.load(experiment.agent).agent_class,
+        experiment.agent_class(),
         experiment.config,
         spec,
         experiment.seed_of(Role.LEARNER),

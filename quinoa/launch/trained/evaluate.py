@@ -27,14 +27,13 @@ def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
         RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: the environment cannot be made any more.
     """
-    from quinoa.agents import initialization, preprocessing, registry
+    from quinoa.agents import initialization
     from quinoa.agents.parameter_vector import unflatten
 
     parameters = checkpoint.policy_parameters()
-    agent = registry.load(experiment.agent).agent_class
-    agent = preprocessing.applied(agent, experiment.config)
+    agent_class = experiment.agent_class()
     with initialization.alone():
-        policy = agent.make_policy(experiment.config, experiment.spec())
+        policy = agent_class.make_policy(experiment.config, experiment.spec())
     try:
         unflatten(policy, parameters)
     except ValueError as error:
@@ -49,12 +48,12 @@ def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
         RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: the environment cannot be made any more.
     """
-    from quinoa.agents import registry
     from quinoa.agents.learner import Learner
     from quinoa.agents.learner_checkpoint import CheckpointError
 
-    agent_class = registry.load(experiment.agent).agent_class
-    learner = Learner(agent_class, experiment.config, experiment.spec(), experiment.seed)
+    learner = Learner(
+        experiment.agent_class(), experiment.config, experiment.spec(), experiment.seed
+    )
     try:
         learner.restore(checkpoint.learner_prefix)
     except CheckpointError as error:
