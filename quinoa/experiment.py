@@ -201,8 +201,7 @@ def _settings_of(agent: str | None, preset: str | None, environment: str | None)
     from quinoa.launch.machine import embedded_tensorflow
 
     if agent is None:
-        found = None if environment is None else presets.recommended(environment)
-        found = found if preset is None else presets.load(preset)
+        found = presets.without_agent(preset, environment)
         agent = registry.DEFAULT_AGENT if found is None else found.flags["agent"]
     try:
         with embedded_tensorflow.tensorflow_may_be_imported():

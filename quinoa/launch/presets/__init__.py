@@ -81,16 +81,24 @@ def every() -> list[Preset]:
     return list(_by_name().values())
 
 
-def recommended(environment: str) -> Preset | None:
-    """The preset that an environment is trained with where neither agent nor preset is named.
+def without_agent(name: str | None, environment: str | None) -> Preset | None:
+    """The preset that is trained where no agent is named.
 
     Args:
-        environment: a name, such as `control:walker:run`.
+        name: of the preset that was asked for, if one was.
+        environment: of the environment that was asked for, such as `control:walker:run`, if one
+            was. Without a preset's name, its suite's recommended preset is meant.
 
-    Returns:
-        The recommended preset of the suite whose names begin in the same way; None if there is no
-        such suite, or it has none.
+    Raises:
+        ExperimentError: see `load`.
     """
+    if name is not None:
+        return load(name)
+    return None if environment is None else recommended(environment)
+
+
+def recommended(environment: str) -> Preset | None:
+    """The recommended preset of the suite whose names begin as an environment's; None without."""
     suite = environment.partition(":")[0]
     for preset in every():
         if preset.is_recommended and preset.flags["env"].partition(":")[0] == suite:

@@ -110,10 +110,10 @@ def check_environment(experiment: Experiment) -> None:
 
 def _take_recommended(values: flags.FlagValues) -> None:
     """Has an environment that is given alone trained by the preset that its suite recommends."""
-    if values["env"].present and values.agent is None and values.preset is None:
-        recommended = presets.recommended(values.env)
-        if recommended is not None:
-            values["preset"].value = recommended.name
+    if values["env"].present and values.agent is None:
+        found = presets.without_agent(values.preset, values.env)
+        if found is not None:
+            values["preset"].value = found.name
 
 
 def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
