@@ -18,7 +18,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
-from quinoa.agents.numpy_form import NumpyForm
+from quinoa.agents.numpy_form import Layer, NumpyForm
 from quinoa.agents.policies.config import FlowConfig
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
 from quinoa.agents.policies.mode_points import MODE_CANDIDATES, mode_points
@@ -208,6 +208,30 @@ def conditioned(
     return Coupling(first, conditioner)
 
 
+def form_of(
+    kind: str,
+    action_size: int,
+    couplings: Couplings,
+    conditioners: Sequence[tuple[bool, Sequence[Layer]]],
+) -> NumpyForm:
+    """The form of a chain of couplings, to which a policy adds what else it has.
+
+    Args:
+        kind: of the policy.
+        action_size: A.
+        couplings: the couplings' kind.
+        conditioners: of each coupling, whether it moves the first half, and its network's layers.
+    """
+    settings = {
+        "kind": np.array(kind),
+        "action_size": np.array(action_size),
+        "first": np.array([first for first, _ in conditioners], np.bool_),
+        **couplings.numpy_settings(),
+    }
+    layers = {f"coupling_{index}": each for index, (_, each) in enumerate(conditioners)}
+    return NumpyForm(settings, layers)
+
+
 class FlowPolicy(Policy):
     """A flow whose couplings' networks all take the state as input (Quinoa paper, section 3)."""
 
@@ -248,18 +272,9 @@ class FlowPolicy(Policy):
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        settings = {
-            "kind": np.array(self._kind.kind),
-            "action_size": np.array(self._action_size),
-            "first": np.array([first for first, _ in self._conditioners], np.bool_),
-            **self._kind.numpy_settings(),
-        }
-        layers = {
-            f"coupling_{index}": network.layers()
-            for index, (_, network) in enumerate(self._conditioners)
-        }
-        mode_settings = functools.partial(of_mode, self._action_size)
-        return NumpyForm(settings, layers, mode_settings=mode_settings)
+        couplings = [(first, network.layers()) for first, network in self._conditioners]
+        form = form_of(self._kind.kind, self._action_size, self._kind, couplings)
+        return form._replace(mode_settings=functools.partial(of_mode, self._action_size))
 
     def __call__(self, observation: tf.Tensor) -> BoxFlow:
         """See the base class."""

@@ -128,5 +128,5 @@ def _distribution(outputs: tf.Tensor) -> tfd.Distribution:
     """The distribution of actions that a network's outputs, float32 [B, 2 A], stand for."""
     raw_mean, raw = tf.split(outputs, 2, axis=-1)
     mean = _MAX_MEAN * tf.tanh(raw_mean / _MAX_MEAN)
-    log_stddev = _MIN_LOG_STDDEV + _HALF_RANGE * (tf.tanh(raw) + 1.0)
+    log_stddev = squash.within(raw, _MIN_LOG_STDDEV, _MAX_LOG_STDDEV)
     return squash.Squashed(tfd.MultivariateNormalDiag(mean, tf.exp(log_stddev)))

@@ -20,8 +20,9 @@ import tensorflow_probability as tfp
 
 from quinoa.agents import networks
 from quinoa.agents.numpy_form import NumpyForm
+from quinoa.agents.policies import squash
 from quinoa.agents.policies.couplings import Additive
-from quinoa.agents.policies.flow import BoxFlow, Coupling, conditioned, moved_halves
+from quinoa.agents.policies.flow import BoxFlow, Coupling, conditioned, form_of, moved_halves
 from quinoa.agents.protocol import Policy
 
 # What the network of the deviations gives at the start: log σ is at 0.95 of its range.
@@ -133,8 +134,7 @@ class LogStddev(snt.Module):
 
     def __call__(self, observation: tf.Tensor) -> tf.Tensor:
         """Returns log σ, float32 [B, A], for observations, float32 [B, O]."""
-        half_range = 0.5 * (self._high - self._low)
-        return self._low + half_range * (tf.tanh(self._network(observation)) + 1.0)
+        return squash.within(self._network(observation), self._low, self._high)
 
     def numpy_form(self) -> NumpyForm:
         """Its part of the form of a policy."""
@@ -226,16 +226,7 @@ class GaussianFlowPolicy(Policy):
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
         of_stddev = self.log_stddev.numpy_form()
-        settings = {
-            "kind": np.array("gaussian_flow"),
-            "action_size": np.array(self._action_size),
-            "first": np.array([first for first, _ in self._conditioners], np.bool_),
-            "layer_norm": np.array(self._layer_norm),
-            **self._kind.numpy_settings(),
-            **of_stddev.settings,
-        }
-        layers = {
-            f"coupling_{index}": networks.layers_of(network)
-            for index, (_, network) in enumerate(self._conditioners)
-        }
-        return NumpyForm(settings, {**layers, **of_stddev.layers})
+        couplings = [(first, networks.layers_of(each)) for first, each in self._conditioners]
+        form = form_of("gaussian_flow", self._action_size, self._kind, couplings)
+        settings = {"layer_norm": np.array(self._layer_norm), **of_stddev.settings}
+        return NumpyForm({**form.settings, **settings}, {**form.layers, **of_stddev.layers})

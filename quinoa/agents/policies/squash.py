@@ -32,6 +32,11 @@ def log_slope(y: tf.Tensor) -> tf.Tensor:
     return 2.0 * (math.log(2.0) - y - tf.math.softplus(-2.0 * y))
 
 
+def within(outputs: tf.Tensor, low: float, high: float) -> tf.Tensor:
+    """Takes a network's outputs, of any shape, to the interval from `low` to `high` by tanh."""
+    return low + 0.5 * (high - low) * (tf.tanh(outputs) + 1.0)
+
+
 def clipped_share(action: tf.Tensor) -> tf.Tensor:
     """The share of an action's numbers that are on the clip, beyond ±tanh(7), float32 [].
 

@@ -195,6 +195,11 @@ def elu(x: Array) -> Array:
     return x
 
 
+def within(outputs: Array, low: Array, high: Array) -> Array:
+    """Takes a network's outputs to the interval from `low` to `high` by tanh."""
+    return low + np.float32(0.5) * (high - low) * (np.tanh(outputs) + np.float32(1.0))
+
+
 def squash(y: Array) -> Array:
     """From R to the interval of actions."""
     return np.tanh(clipped(y, -_MAX_ATANH, _MAX_ATANH))

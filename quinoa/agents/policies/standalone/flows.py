@@ -21,6 +21,7 @@ from quinoa.agents.policies.standalone.base import (
     relu,
     squash,
     unsquash,
+    within,
 )
 
 # Log-densities closer than this, in nats, count as equal.
@@ -132,8 +133,7 @@ class _GaussianFlow(_Flow, kind="gaussian_flow"):
 
     def _log_stddev(self, states: Array) -> Array:
         low, high = self._arrays["min_log_stddev"], self._arrays["max_log_stddev"]
-        raw = np.tanh(self._raw_log_stddev(states)) + np.float32(1.0)
-        return low + np.float32(0.5) * (high - low) * raw
+        return within(self._raw_log_stddev(states), low, high)
 
     def _mode(self, states: Array) -> Array:
         """The image of 0, where the density of y is highest."""

@@ -15,6 +15,7 @@ from quinoa.agents.policies.standalone.base import (
     network,
     squash,
     unsquash,
+    within,
 )
 
 
@@ -30,8 +31,7 @@ class _TanhGaussian(Policy, kind="tanh_gaussian"):
     def _parameters(self, states: Array) -> tuple[Array, Array]:
         raw_mean, raw = halves(self._network(states))
         mean = self._max_mean * np.tanh(raw_mean / self._max_mean)
-        half_range = np.float32(0.5) * (self._greatest - self._least)
-        return mean, self._least + half_range * (np.tanh(raw) + np.float32(1.0))
+        return mean, within(raw, self._least, self._greatest)
 
     def _mode(self, states: Array) -> Array:
         return squash(self._parameters(states)[0])
