@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -129,19 +130,27 @@ PEERS = (SB3_SAC, SBX_SAC, SBX_CROSSQ, CLEANRL_SAC, CLEANRL_TD3, LEANRL_SAC)
 _MAY_BE_LEFT_OUT = ("cleanrl", "leanrl")
 
 
-def require() -> None:
-    """Checks that the environments are there that scripts/peers.sh makes on every machine.
+# Those that it makes on every machine.
+_ALWAYS = tuple(
+    environment
+    for environment in ("acme", *dict.fromkeys(peer.environment for peer in PEERS))
+    if environment not in _MAY_BE_LEFT_OUT
+)
+
+
+def require(environments: Iterable[str] = _ALWAYS, command: str = "make bench-peers") -> None:
+    """Checks that environments are there.
+
+    Args:
+        environments: by default those that scripts/peers.sh makes on every machine.
+        command: what makes them, and runs what needs them.
 
     Raises:
-        PeerError: they are not.
+        PeerError: one is not.
     """
-    for environment in ("acme", *dict.fromkeys(peer.environment for peer in PEERS)):
-        if environment in _MAY_BE_LEFT_OUT:
-            continue
+    for environment in environments:
         if not interpreter(environment).exists():
-            raise PeerError(
-                f"{environment} is not installed: make bench-peers does that, and runs this."
-            )
+            raise PeerError(f"{environment} is not installed: {command} does that, and runs this.")
 
 
 def run(environment: str, script: str, *flags: str) -> dict[str, Any]:

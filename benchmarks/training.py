@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import psutil
@@ -171,16 +170,18 @@ class Training:
                 total += process.memory_full_info().pss
         return total / 1e6
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet; raises `RunError` if it has ended with an error."""
+        status = self._process.poll()
+        if status:
+            self._check()
+        return status is None
+
     def close(self) -> None:
         """Stops the run, and waits for its end."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                # Its processes die with it.
-                self._process.kill()
-                self._process.wait()
+            end(self._process)
         self._log.close()
 
     def _processes(self) -> list[psutil.Process]:
@@ -217,6 +218,17 @@ class Training:
     def _output(self) -> str:
         self._log.seek(0)
         return self._log.read()[-2000:]
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ends a process that runs: in order, or by force where that takes longer than a minute."""
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        # Its processes die with it.
+        process.kill()
+        process.wait()
 
 
 def _processor_seconds(process: psutil.Process) -> float:

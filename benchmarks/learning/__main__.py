@@ -52,23 +52,13 @@ def _main(arguments: list[str]) -> int:
     out = Path(_OUT.value)
     out.mkdir(parents=True, exist_ok=True)
     systems = {name: _SYSTEMS[name] for name in _SYSTEM.value}
-    missing = [
-        each.name
-        for each in systems.values()
-        if isinstance(each, StableBaselines) and not peers.interpreter(each.environment).exists()
-    ]
-    if missing:
-        names = ", ".join(missing)
-        print(
-            f"benchmarks: {names}: not installed; scripts/peers.sh sb3 sbx does it.",
-            file=sys.stderr,
-        )
-        return 1
     runs = [
         (task, name, int(seed)) for task in _TASK.value for seed in _SEEDS.value for name in systems
     ]
     curves: dict[tuple[str, str, int], Curve] = {}
     try:
+        theirs = [each for each in systems.values() if isinstance(each, StableBaselines)]
+        peers.require([each.environment for each in theirs], "make bench-learning")
         for index, (task, name, seed) in enumerate(runs, start=1):
             path = out / f"{task.replace(':', '-')}.{name}.{seed}.csv"
             title = f"{index} of {len(runs)}: {systems[name].name} on {task}, seed {seed}"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +14,7 @@ from typing import NamedTuple
 from benchmarks import peers
 from benchmarks.learning.curve import Evaluation
 from benchmarks.measure import BenchmarkError
+from benchmarks.training import end, training
 from quinoa import tables
 from quinoa.launch.errors import RunError
 from quinoa.launch.run import columns
@@ -24,7 +23,6 @@ from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 
 _POLL_S = 2.0
-_STOP_S = 60.0
 _LOG_CHARACTERS = 2000
 
 
@@ -64,22 +62,22 @@ class Quinoa:
         Raises:
             BenchmarkError: the command failed; the message has the end of what it said.
         """
-        with tempfile.TemporaryDirectory(prefix="quinoa-bench-") as root:
-            folder = RunFolder(Path(root) / "run")
-            # Has the run stop when the benchmark ends, even if that is killed.
-            termination = ("-m", "quinoa.launch.machine.termination", str(os.getpid()))
-            command = [
-                *(sys.executable, *termination, "quinoa.launch.cli", "train", *self.flags),
-                *(f"--env={setting.task}", f"--seed={setting.seed}", f"--steps={setting.steps}"),
-                *(f"--evaluation_period={setting.period}", f"--folder={folder.root}"),
-                f"--evaluation_episodes={setting.episodes}",
-            ]
-            began, num_seen = time.time(), 0
-            with _Command(command, Path(root), peers.ROOT) as running:
-                for _ in running.polls():
-                    evaluations = _evaluations(folder, began)
-                    yield from evaluations[num_seen:]
-                    num_seen = len(evaluations)
+        began, num_seen = time.time(), 0
+        with training(
+            *self.flags,
+            *(f"--env={setting.task}", f"--seed={setting.seed}", f"--steps={setting.steps}"),
+            f"--evaluation_period={setting.period}",
+            f"--evaluation_episodes={setting.episodes}",
+        ) as run:
+            is_running = True
+            while is_running:
+                # Asked before the evaluations are read, so that the last ones are among them.
+                is_running = run.is_running
+                evaluations = _evaluations(run.folder, began)
+                yield from evaluations[num_seen:]
+                num_seen = len(evaluations)
+                if is_running:
+                    time.sleep(_POLL_S)
 
 
 def _evaluations(folder: RunFolder, began: float) -> list[Evaluation]:
@@ -121,8 +119,7 @@ class StableBaselines:
         ]
         with (
             tempfile.TemporaryDirectory(prefix="quinoa-bench-") as root,
-            # MuJoCo writes its warnings to a file in the current folder.
-            _Command(command, Path(root), Path(root)) as running,
+            _Command(command, Path(root)) as running,
         ):
             for _ in running.polls():
                 for line in running.new_lines():
@@ -136,15 +133,15 @@ System = Quinoa | StableBaselines
 
 
 class _Command:
-    """A command that runs, its output in files."""
+    """A command that runs in a folder, which gets its output."""
 
-    def __init__(self, command: Sequence[str], logs: Path, current: Path):
-        """Starts it, in the folder `current`."""
-        self._command, self._output, self._errors = command, logs / "output", logs / "errors"
+    def __init__(self, command: Sequence[str], folder: Path):
+        """Starts it there, as MuJoCo writes its warnings to a file in the current folder."""
+        self._command, self._output, self._errors = command, folder / "output", folder / "errors"
         self._num_read = 0
         with self._output.open("wb") as output, self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                command, cwd=current, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
             )
 
     def __enter__(self) -> _Command:
@@ -152,13 +149,7 @@ class _Command:
 
     def __exit__(self, *error: object) -> None:
         if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                # Its processes die with it.
-                self._process.kill()
-                self._process.wait()
+            end(self._process)
 
     def polls(self) -> Iterator[None]:
         """Every few seconds while it runs, and once after its end.
