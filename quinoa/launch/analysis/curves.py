@@ -87,6 +87,31 @@ def evaluations(folder: RunFolder, axis: str = "steps", smooth: int = 1) -> Curv
     return Curve(x, y)
 
 
+def evaluations_table(folder: RunFolder) -> pd.DataFrame:
+    """Lists the evaluations of a run; of several after the same number of actions, only the last.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        The columns actor_steps, learner_steps, hours (see `hours`) and return, the mean over an
+        evaluation's episodes.
+
+    Raises:
+        RunError: the run has no evaluations, or the file is damaged.
+    """
+    table = _read(folder, Role.EVALUATOR, [*_COLUMNS.values(), EPISODE_RETURN])
+    table = None if table is None else table.dropna()
+    if table is None or table.empty:
+        raise RunError(f"The run {folder.root} has no evaluations.")
+    table = table.sort_values(WALL_TIME, kind="stable").drop_duplicates(ACTOR_STEPS, keep="last")
+    counted = {name: table[name].astype(int) for name in (ACTOR_STEPS, LEARNER_STEPS)}
+    elapsed = hours(folder, table[WALL_TIME].to_numpy())
+    return table.assign(**counted, hours=elapsed)[[*counted, "hours", EPISODE_RETURN]].rename(
+        columns={EPISODE_RETURN: "return"}
+    )
+
+
 def on_one_grid(curves: Sequence[Curve]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Interpolates curves linearly on one grid: the union of their x.
 

@@ -1,4 +1,4 @@
-"""Scores of runs: the mean return of their last evaluations."""
+"""Scores of runs: the mean return of their last evaluations; and tables over runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quinoa.launch.analysis.curves import evaluations
+from quinoa.launch.analysis.curves import evaluations, evaluations_table
 from quinoa.launch.analysis.run_groups import ConfiguredRun, Groups
 
 if TYPE_CHECKING:
@@ -61,3 +61,31 @@ def final_table(groups: Groups, last: int = 1) -> pd.DataFrame:
             )
     table = pd.DataFrame(rows)
     return table.sort_values(["environment", "mean"], ascending=[True, False], ignore_index=True)
+
+
+def all_evaluations(groups: Groups) -> pd.DataFrame:
+    """Lists every evaluation of every run, in the order of the groups.
+
+    Args:
+        groups: the runs.
+
+    Returns:
+        The columns environment, label, run (the name of its folder) and seed, and those of
+        `curves.evaluations_table`.
+
+    Raises:
+        RunError: a run has no evaluations, or they are damaged.
+    """
+    import pandas as pd
+
+    tables = []
+    for environment, labels in groups.items():
+        for label, runs in labels.items():
+            for run in runs:
+                name, seed = run.folder.root.name, run.settings.get("seed")
+                table = evaluations_table(run.folder)
+                who = {"environment": environment, "label": label, "run": name, "seed": seed}
+                for place, (column, value) in enumerate(who.items()):
+                    table.insert(place, column, value)
+                tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -54,6 +54,12 @@ def _flags() -> flags.FlagValues:
         "all else then goes to standard error.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "evaluations",
+        None,
+        "Also write every evaluation of every run to this file, FILE.csv or FILE.md.",
+        flag_values=values,
+    )
     define_number(
         values, "last", 1, "Evaluations at the end of a run that its final return is the mean of."
     )
@@ -84,6 +90,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect_writable("out", Path(values.out))
     if values.table not in (None, STANDARD_OUTPUT):
         expect_writable("table", Path(values.table))
+    if values.evaluations:
+        expect_writable("evaluations", Path(values.evaluations))
     with data_stream(values.table) as data:
         return _plot(values, arguments, data)
 
@@ -108,12 +116,20 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
     if table is not None and data is not None:
         tables.say_table(table, data)
     elif table is not None:
-        try:
-            tables.write_table(table, Path(values.table))
-        except OSError as error:
-            raise UsageError(f"{values.table} cannot be written: {error}") from error
-        say(values.table)
+        _write(table, values.table)
+    if values.evaluations:
+        _write(scores.all_evaluations(groups), values.evaluations)
     return OK
+
+
+def _write(table: pd.DataFrame, path: str) -> None:
+    from quinoa.launch.analysis import tables
+
+    try:
+        tables.write_table(table, Path(path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error}") from error
+    say(path)
 
 
 def _draw_normalized(groups: Groups, values: flags.FlagValues) -> pd.DataFrame | None:
@@ -190,7 +206,8 @@ COMMAND = Command(
     "environment has a subplot.\n\n"
     "  quinoa plot runs/RUN_A runs/RUN_B --x=hours --out=curves.png\n"
     "  quinoa plot runs/sweep-NAME --by=tau --table=-\n"
-    "  quinoa plot runs/* --normalize --baseline=AGENT --table=scores.md",
+    "  quinoa plot runs/* --normalize --baseline=AGENT --table=scores.md\n"
+    "  quinoa plot runs/* --evaluations=evaluations.csv",
     _flags,
     _run,
 )

@@ -45,6 +45,23 @@ def test_draws_all_runs_of_a_folder(plot, runs, tmp_path, x):
     assert out.read_bytes().startswith(PNG)
 
 
+def test_writes_every_evaluation_of_every_run(plot, runs, tmp_path):
+    path = tmp_path / "new" / "evaluations.csv"
+    status, out, err = plot(runs, f"--evaluations={path}", "--by=agent")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == str(path)
+    read = pd.read_csv(path)
+    assert read["run"].tolist()[::3] == ["base-0", "base-1", "better-0", "better-1"]
+    assert read["label"].tolist() == ["base"] * 6 + ["better"] * 6
+    assert read["seed"].tolist()[::3] == [0, 1, 0, 1]
+    assert read["environment"].unique().tolist() == [MATCH]
+    first = read.iloc[:3]
+    assert first["return"].tolist() == [2, 3, 6]
+    assert first["actor_steps"].tolist() == [0, 10, 20]
+    assert first["learner_steps"].tolist() == [0, 5, 10]
+    assert first["hours"].tolist() == pytest.approx([0, 0.01, 0.02])
+
+
 def test_writes_a_table_of_final_returns(plot, runs, tmp_path):
     table = tmp_path / "table.csv"
     status, out, err = plot(runs, f"--table={table}", "--by=agent")
@@ -100,6 +117,7 @@ def test_tasks_with_more_seeds_than_another_are_cut_and_that_is_said(plot, runs,
         (["--x=days"], "one of <steps|updates|hours>"),
         (["--smooth=0"], "--smooth=0: it must be a whole number"),
         (["--table=x.txt"], "neither .csv nor .md"),
+        (["--evaluations=x.txt"], "neither .csv nor .md"),
         (["--table=/dev/null/x.csv"], "/dev/null/x.csv cannot be written"),
         (["--out=x.xyz"], "x.xyz cannot be drawn"),
         (["--out=/dev/null/x.png"], "--out=/dev/null/x.png cannot be written: Not a directory."),
