@@ -90,6 +90,10 @@ class OffPolicyConfig(AgentConfig):
     """Transitions in replay before the first gradient step."""
     max_replay_size: Annotated[int, Bounds(at_least=1)] = 1_000_000
     """The most transitions in replay; at least `min_replay_size` and `segment_length`."""
+    n_step: Annotated[int, Bounds(at_least=1), Absent(1)] = 1
+    """Rewards before the value of a state is bootstrapped from (Sutton & Barto, 2018, Eq. 7.1).
+    Above 1 the target is of the actions that replay has after the first, without a correction for
+    what the policy of now would choose, and without their entropies."""
 
     def __post_init__(self) -> None:
         """See the base class."""
@@ -107,8 +111,9 @@ class OffPolicyConfig(AgentConfig):
         return self.max_replay_size
 
     def transitions_before_learning(self, num_environments: int) -> int:
-        """See the base class: replay gets an environment's steps a segment at a time."""
-        return max(self.min_replay_size, self.segment_length * num_environments)
+        """See the base class: replay gets an environment's steps a segment at a time, late."""
+        in_replay = max(self.min_replay_size, self.segment_length * num_environments)
+        return in_replay + num_environments * (self.n_step - 1)
 
 
 @dataclasses.dataclass(frozen=True)

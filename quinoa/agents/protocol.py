@@ -171,7 +171,8 @@ class Agent(snt.Module, abc.ABC):
         """Chooses what the learner reads.
 
         By default that is uniform replay of shuffled transitions for a configuration that derives
-        from `OffPolicyConfig`, and a queue of whole segments for an `OnPolicyConfig`.
+        from `OffPolicyConfig`, of n-step ones where its `n_step` is above 1; and a queue of whole
+        segments for an `OnPolicyConfig`.
 
         Args:
             config: an instance of the class's `Config`.
@@ -185,9 +186,10 @@ class Agent(snt.Module, abc.ABC):
         """
         layout = RowLayout(spec, cls.extras_spec(config, spec))
         if isinstance(config, OffPolicyConfig):
-            from quinoa.agents.replay import UniformReplay
+            from quinoa.agents.replay import NStepReplay, UniformReplay
 
-            return UniformReplay(config, layout, steps_per_call=steps_per_call)
+            kind = UniformReplay if config.n_step == 1 else NStepReplay
+            return kind(config, layout, steps_per_call=steps_per_call)
         if isinstance(config, OnPolicyConfig):
             from quinoa.agents.rollouts import Rollouts
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents import iq, protocol
-from quinoa.agents.replay import UniformReplay
+from quinoa.agents import dqn, iq, protocol, sac
+from quinoa.agents.replay import NStepReplay, UniformReplay
 from quinoa.agents.rollouts import Rollouts
 from quinoa.agents.rows import RowLayout
 from tests.agents import tiny_on_policy
@@ -89,6 +89,12 @@ class TestSource:
         # What its actors add has a place in its rows.
         assert source.layout.width == RowLayout(make_spec()).width + 1
 
+    @pytest.mark.parametrize("agent_class", [iq.Agent, sac.Agent, dqn.Agent])
+    def test_every_agent_that_replays_can_have_n_step_transitions(self, agent_class):
+        source = self.made(agent_class, agent_class.Config(n_step=3))
+        assert isinstance(source, NStepReplay)
+        assert (source.steps_per_call, source.capacity) == (5, agent_class.Config.max_replay_size)
+
     def test_a_configuration_of_neither_kind_is_refused(self):
         with pytest.raises(
             protocol.ConfigError, match="OffPolicyConfig or OnPolicyConfig, or over"
@@ -110,6 +116,7 @@ class TestAgentConfig:
             ("segment_length", 0),
             ("min_replay_size", 0),
             ("max_replay_size", 10),
+            ("n_step", 0),
         ],
     )
     def test_what_cannot_work_is_refused_by_name_and_value(self, field, value):
@@ -126,6 +133,12 @@ class TestAgentConfig:
     def test_a_segment_must_fit_into_replay(self):
         with pytest.raises(protocol.ConfigError, match="max_replay_size"):
             protocol.OffPolicyConfig(min_replay_size=1, max_replay_size=8, segment_length=16)
+
+    def test_learning_begins_once_n_step_transitions_are_in_replay(self):
+        one, five = (
+            protocol.OffPolicyConfig(n_step=n).transitions_before_learning(8) for n in (1, 5)
+        )
+        assert five == one + 8 * 4
 
     def test_is_frozen_and_checked_again_when_replaced(self):
         config = protocol.OffPolicyConfig()

@@ -11,9 +11,6 @@ from quinoa.agents import protocol, targets
 from quinoa.agents.dqn import config as dqn_config
 from quinoa.agents.dqn import loss as dqn_loss
 from quinoa.agents.policies import EpsilonGreedyPolicy
-from quinoa.agents.replay import NStepReplay
-from quinoa.agents.rows import RowLayout
-from quinoa.agents.source import Source
 from quinoa.agents.types import Seed, Transition
 
 _OPTIMIZERS = {
@@ -53,23 +50,6 @@ class Agent(protocol.Agent):
             epsilon=config.epsilon_start,
             layer_norm=config.layer_norm,
         )
-
-    @classmethod
-    def make_source(
-        cls,
-        config: dqn_config.Config,
-        spec: specs.EnvironmentSpec,
-        *,
-        num_environments: int,
-        steps_per_call: int,
-    ) -> Source:
-        """See the base class: replay of n-step transitions where `n_step` is above 1."""
-        if config.n_step == 1:
-            return super().make_source(
-                config, spec, num_environments=num_environments, steps_per_call=steps_per_call
-            )
-        layout = RowLayout(spec, cls.extras_spec(config, spec))
-        return NStepReplay(config, layout, steps_per_call=steps_per_call, num_steps=config.n_step)
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""

@@ -18,6 +18,9 @@ class Config(OffPolicyConfig):
     (2015). One gradient step for each environment step, and a hundred thousand transitions in
     replay, are those of the DQN of MinAtar (Young & Tian, 2019). The rest is ours, for tasks whose
     observations are vectors.
+
+    `n_step` may be above 1 with `backup = "standard"` alone: a soft n-step target has the KL
+    divergences of the policy of now in the states between (Eq. 46), which replay does not have.
     """
 
     backup: Literal["standard", "kl", "entropy"] = "standard"
@@ -29,11 +32,6 @@ class Config(OffPolicyConfig):
     double: bool = False
     """Whether the online network chooses the next action, or the softmax over the next actions, of
     which the target network gives the value (van Hasselt, Guez & Silver, 2016)."""
-    n_step: Annotated[int, Bounds(at_least=1)] = 1
-    """Rewards before the value of a state is bootstrapped from: n-step Q-learning, without a
-    correction for actions that the policy of now would not choose. Above 1 with `backup =
-    "standard"` alone: a soft n-step target has the KL divergences of the policy of now in the
-    states between (Eq. 46), which replay does not have."""
     huber_delta: Annotated[float, Bounds(at_least=0)] = 1.0
     """The error beyond which the loss grows linearly: gradients are clipped to ± this. 0 is the
     square, whatever the error is (Eq. 44)."""
@@ -82,12 +80,6 @@ class Config(OffPolicyConfig):
             self.n_step,
             f"1 with backup = {self.backup!r}: a soft n-step target needs the states between, "
             "which replay does not have",
-        )
-
-    def transitions_before_learning(self, num_environments: int) -> int:
-        """See the base class: a transition is in replay `n_step` − 1 steps later."""
-        return super().transitions_before_learning(num_environments) + num_environments * (
-            self.n_step - 1
         )
 
 

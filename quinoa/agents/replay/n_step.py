@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents.config import OffPolicyConfig
 from quinoa.agents.replay.memory import MemoryReplay
 from quinoa.agents.replay.source import UniformReplay
-from quinoa.agents.rows import RowLayout
 from quinoa.agents.source import Writer
 from quinoa.agents.types import Transition
 
@@ -117,44 +115,28 @@ def _copied(transitions: Transition) -> Transition:
 
 
 class NStepReplay(UniformReplay):
-    """Uniform replay of n-step transitions, in Reverb or in the memory of one process."""
+    """Uniform replay of n-step transitions, in Reverb or in the memory of one process.
+
+    n is `OffPolicyConfig.n_step`.
+    """
 
     combines = True
-
-    def __init__(
-        self, config: OffPolicyConfig, layout: RowLayout, *, steps_per_call: int, num_steps: int
-    ) -> None:
-        """Makes nothing yet.
-
-        Args:
-            config: of the agent, with its γ.
-            layout: of its rows.
-            steps_per_call: K.
-            num_steps: n.
-        """
-        super().__init__(config, layout, steps_per_call=steps_per_call)
-        self._num_steps = num_steps
 
     def writer(
         self, server_address: str, num_environments: int, *, should_stop: Callable[[], bool]
     ) -> Writer:
         """See the base class."""
         writer = super().writer(server_address, num_environments, should_stop=should_stop)
-        return NStepWriter(writer, self._num_steps, self._config.discount)
+        return NStepWriter(writer, self._config.n_step, self._config.discount)
 
     def memory(self, seed: int) -> MemoryReplay:
         """See the base class."""
-        return _NStepMemory(self._config, self.layout, seed, self._num_steps)
+        return _NStepMemory(self._config, self.layout, seed)
 
 
 class _NStepMemory(MemoryReplay):
     """A `MemoryReplay` whose writers put n transitions together."""
 
-    def __init__(
-        self, config: OffPolicyConfig, layout: RowLayout, seed: int, num_steps: int
-    ) -> None:
-        super().__init__(config, layout, seed)
-        self._num_steps = num_steps
-
     def writer(self, num_environments: int) -> Writer:
-        return NStepWriter(super().writer(num_environments), self._num_steps, self._config.discount)
+        writer = super().writer(num_environments)
+        return NStepWriter(writer, self._config.n_step, self._config.discount)

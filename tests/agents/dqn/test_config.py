@@ -10,7 +10,6 @@ from quinoa.agents.protocol import ConfigError
         ("backup", "hard"),
         ("tau", 0.0),
         ("tau", float("inf")),
-        ("n_step", 0),
         ("huber_delta", -1.0),
         ("target_period", 0),
         ("epsilon_start", 1.1),
@@ -39,11 +38,6 @@ def test_a_soft_target_is_of_one_step(backup):
     with pytest.raises(ConfigError, match=f"n_step = 5 .* 1 with backup = '{backup}': a soft"):
         Config(backup=backup, n_step=5)
     assert Config(n_step=5).n_step == 5
-
-
-def test_learning_begins_once_n_step_transitions_are_in_replay():
-    one, five = (Config(n_step=n).transitions_before_learning(8) for n in (1, 5))
-    assert five == one + 8 * 4
 
 
 def test_presets_are_the_paper_s_three_backups():

@@ -107,8 +107,10 @@ def test_what_is_written_over_after_it_was_given_is_not_lost():
 
 
 def test_a_server_and_a_memory_hold_the_same():
-    config = OffPolicyConfig(batch_size=8, min_replay_size=1, discount=GAMMA, segment_length=4)
-    source = NStepReplay(config, LAYOUT, steps_per_call=1, num_steps=3)
+    config = OffPolicyConfig(
+        batch_size=8, min_replay_size=1, discount=GAMMA, segment_length=4, n_step=3
+    )
+    source = NStepReplay(config, LAYOUT, steps_per_call=1)
     assert source.combines
     transitions, valid = stream()
     transitions = transitions._replace(extras={})
