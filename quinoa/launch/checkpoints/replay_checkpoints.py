@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from quinoa.agents.config import AgentConfig, OffPolicyConfig
+from quinoa.config import parsing
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.errors import ExperimentError
@@ -111,7 +112,8 @@ def check_fits(checkpoint: ReplayCheckpoint, experiment: Experiment, form: str) 
     Raises:
         ExperimentError: it cannot; the message says which setting differs.
     """
-    written = checkpoint.identity
+    # Of a time before there were some of the settings it says what the code did without them.
+    written = {**parsing.absent_values(type(experiment.config)), **checkpoint.identity}
     for name, value in _identity(experiment, form).items():
         if written.get(name) != value:
             raise ExperimentError(
