@@ -108,6 +108,27 @@ def with_dropout(
     return tf.matmul(inputs, last.weights) + last.biases
 
 
+def with_features(
+    network: snt.nets.MLP, inputs: tf.Tensor, *, layer_norm: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What a network gives, and what its last hidden layer does, of which that is linear.
+
+    Args:
+        network: made by `mlp`.
+        inputs: float32 [B, input_size].
+        layer_norm: what `mlp` was told.
+
+    Returns:
+        float32 [B, layer_sizes[-1]], and float32 [B, layer_sizes[-2]], or `inputs` where there is
+        no hidden layer.
+    """
+    *hidden, last = layers_of(network)
+    activation = relu_of_layer_norm if layer_norm else relu
+    for layer in hidden:
+        inputs = activation(tf.matmul(inputs, layer.weights) + layer.biases)
+    return tf.matmul(inputs, last.weights) + last.biases, inputs
+
+
 def layers_of(network: snt.nets.MLP) -> list[Layer]:
     """The layers of a network by their variables, the first one first."""
     layers = [module for module in network.submodules if isinstance(module, snt.Linear)]

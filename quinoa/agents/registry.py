@@ -33,6 +33,7 @@ _BUILT_IN = (
     "quinoa.agents.crossq",
     "quinoa.agents.svg0",
     "quinoa.agents.dqn",
+    "quinoa.agents.a2c",
 )
 
 LoadedT = TypeVar("LoadedT")

@@ -200,6 +200,17 @@ def test_relu_and_its_gradients_are_tensorflows_own():
     np.testing.assert_array_equal(tape.gradient(also_found, x), tape.gradient(also_expected, x))
 
 
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("hidden", [(), (8,), (8, 6)])
+def test_a_network_is_linear_in_its_features(hidden, layer_norm):
+    network = networks.mlp(4, [*hidden, 2], layer_norm=layer_norm, name="network")
+    outputs, features = networks.with_features(network, batch(), layer_norm=layer_norm)
+    np.testing.assert_allclose(outputs, network(batch()), rtol=1e-5, atol=1e-5)
+    last = networks.layers_of(network)[-1]
+    np.testing.assert_allclose(features @ last.weights + last.biases, outputs, rtol=1e-5, atol=1e-5)
+    assert features.shape[-1] == (hidden[-1] if hidden else 4)
+
+
 class TestDropout:
     SEED = tf.constant([1, 2])
 

@@ -3,10 +3,10 @@ import types
 
 import pytest
 
-from quinoa.agents import crossq, dqn, iq, meow, protocol, quinoa, registry, sac, svg0
+from quinoa.agents import a2c, crossq, dqn, iq, meow, protocol, quinoa, registry, sac, svg0
 from quinoa.agents.registry import UnknownAgentError
 
-BUILT_IN = (crossq, dqn, iq, meow, quinoa, sac, svg0)
+BUILT_IN = (a2c, crossq, dqn, iq, meow, quinoa, sac, svg0)
 
 AGENT = """
 import dataclasses
@@ -36,7 +36,7 @@ def write_module(tmp_path, monkeypatch):
 def test_every_built_in_name_loads():
     names = [name for name, _ in registry.names()]
     assert names[:6] == ["iq", "m_iq", "pcl", "trust_pcl", "iq_gaussian", "iq_flow"]
-    assert {"quinoa", "meow", "sac", "crossq", "svg0", "dqn", "soft_dqn_kl"} <= set(names)
+    assert {"quinoa", "meow", "sac", "crossq", "svg0", "dqn", "soft_dqn_kl", "a2c"} <= set(names)
     for name in names:
         agent = registry.load(name)
         (package,) = [module for module in BUILT_IN if name in module.PRESETS]

@@ -13,6 +13,7 @@ import pytest
 import reverb
 
 from quinoa.agents import registry
+from quinoa.agents.config import OffPolicyConfig
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import make
 from quinoa.launch.engines.base import ProcessContext
@@ -83,11 +84,15 @@ class TestSerial:
 
 
 OF_DQN: dict[str, Any] = {"target_period": 50, "epsilon_steps": 1000}
+OF_A2C: dict[str, Any] = {"batch_size": 40, "learning_rate": 1e-2}
 BUILT_IN: list[tuple[str, dict[str, Any]]] = [
     ("dqn", OF_DQN),
     ("dqn", {**OF_DQN, "n_step": 3, "double": True}),
     ("soft_dqn_entropy", {**OF_DQN, "tau": 0.05}),
     ("m_iq", {"batch_size": 64, "samples_per_insert": 64.0, "target_rate": 0.05}),
+    ("a2c", OF_A2C),
+    ("a2c_proper", OF_A2C),
+    ("soft_q_a2c", OF_A2C),
 ]
 
 
@@ -95,14 +100,17 @@ class TestBuiltInOnAFiniteSet:
     @pytest.mark.parametrize(("name", "own"), BUILT_IN)
     def test_learns_and_is_evaluated_by_its_mode(self, name, own, tmp_path):
         settings: dict[str, Any] = {"discount": 0.5, "hidden_sizes": (32,), "learning_rate": 3e-3}
-        settings |= {"min_replay_size": 200, **own}
-        config = dataclasses.replace(registry.load(name).config, **settings)
+        config = registry.load(name).config
+        if isinstance(config, OffPolicyConfig):
+            settings["min_replay_size"] = 200
+        config = dataclasses.replace(config, **{**settings, **own})
         of = experiment(
             agent=name,
             agent_config=config,
             environment=CHOOSE,
             samples_per_insert=None,
             steps=2000,
+            **({} if isinstance(config, OffPolicyConfig) else {"steps_per_call": 1}),
             evaluation_period=1000,
         )
         folder = run(of, tmp_path / "run")

@@ -51,3 +51,10 @@ class CategoricalPolicy(Policy):
     def __call__(self, observation: tf.Tensor) -> tfd.Categorical:
         """See the base class."""
         return tfd.Categorical(logits=self._network(observation))
+
+    def with_features(self, observation: tf.Tensor) -> tuple[tfd.Categorical, tf.Tensor]:
+        """What calling the policy returns, and its network's last hidden layer, float32 [B, H]."""
+        outputs, features = networks.with_features(
+            self._network, observation, layer_norm=self._layer_norm
+        )
+        return tfd.Categorical(logits=outputs), features

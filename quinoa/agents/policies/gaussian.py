@@ -61,6 +61,13 @@ class TanhGaussianPolicy(Policy):
         """See the base class."""
         return _distribution(self._network(observation))
 
+    def with_features(self, observation: tf.Tensor) -> tuple[tfd.Distribution, tf.Tensor]:
+        """What calling the policy returns, and its network's last hidden layer, float32 [B, H]."""
+        outputs, features = networks.with_features(
+            self._network, observation, layer_norm=self._layer_norm
+        )
+        return _distribution(outputs), features
+
 
 class BatchNormGaussianPolicy(Policy):
     """`TanhGaussianPolicy` of a network with batch renormalisation before each layer."""

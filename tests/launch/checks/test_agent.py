@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents import crossq, dqn, iq, protocol, soft_actor_critic
+from quinoa.agents import a2c, crossq, dqn, iq, protocol, soft_actor_critic
 from quinoa.agents.registry import LoadedAgent
 from quinoa.launch.checks import (
     agent,
@@ -37,6 +37,7 @@ BUILT_IN = {
         crossq.Agent,
         crossq.Config(hidden_sizes=(16,), critic_hidden_sizes=(16,), batch_size=16),
     ),
+    "a2c": (a2c.Agent, a2c.Config(hidden_sizes=(16,), batch_size=20)),
 }
 
 
@@ -59,6 +60,14 @@ ON_A_FINITE_SET: dict[str, Any] = {
         dqn.Config(hidden_sizes=(16,), batch_size=16, backup="kl", double=True),
     ),
     "m_iq": (iq.Agent, iq.Config(hidden_sizes=(16,), batch_size=16, alpha=0.9)),
+    "a2c_proper": (
+        a2c.Agent,
+        a2c.Config(hidden_sizes=(16,), batch_size=20, returns="entropy", shared_trunk=True),
+    ),
+    "soft_q_a2c": (
+        a2c.Agent,
+        a2c.Config(hidden_sizes=(16,), batch_size=20, update="soft_q", returns="kl", tau=0.1),
+    ),
 }
 
 
