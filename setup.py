@@ -36,10 +36,10 @@ def ray_requirements() -> list[str]:
     return [f"{name}=={version}" for name, version in _pins(text)]
 
 
-def development_pin(package: str) -> list[str]:
-    """The pin of a package that tests need, and users who want it: an extra of its name."""
+def development_pins(*packages: str) -> list[str]:
+    """The pins of packages that tests need, and users who want them: an extra."""
     _, _, development = (ROOT / "requirements.txt").read_text("utf-8").partition("# Development\n")
-    return [f"{name}=={version}" for name, version in _pins(development) if name == package]
+    return [f"{name}=={version}" for name, version in _pins(development) if name in packages]
 
 
 def _pins(text: str) -> list[tuple[str, str]]:
@@ -106,6 +106,10 @@ setuptools.setup(
     },
     python_requires=">=3.10,<3.11",
     install_requires=requirements(),
-    extras_require={"ray": ray_requirements(), "minatar": development_pin("minatar")},
+    extras_require={
+        "ray": ray_requirements(),
+        "minatar": development_pins("minatar"),
+        "atari": development_pins("ale-py", "opencv-python-headless"),
+    },
     entry_points={"console_scripts": ["quinoa = quinoa.launch.cli:main"]},
 )

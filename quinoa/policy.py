@@ -29,7 +29,7 @@ class Policy:
         """Wraps a policy network.
 
         Args:
-            policy: maps flat observations, float32 [B, O], to actions in [-1, 1].
+            policy: maps canonical observations to canonical actions.
             layout: the layout of the environment that it was trained in.
         """
         import tensorflow as tf
@@ -40,7 +40,8 @@ class Policy:
         # The only state of sampling: samples are numbered, and the number is the seed.
         self._draws = 0
         self._lock = threading.Lock()
-        self._observations = tf.TensorSpec([None, layout.observation_size], tf.float32)
+        of_one = layout.observation_spec
+        self._observations = tf.TensorSpec([None, *of_one.shape], of_one.dtype)
 
     def __call__(
         self, observation: Any, *, sample: bool = False, seed: int | None = None
@@ -60,11 +61,11 @@ class Policy:
         Raises:
             ValueError: the observation does not fit the run's environment, or is not finite.
         """
-        flat, is_batch = self._layout.flatten(observation)
+        canonical, is_batch = self._layout.canonical(observation)
         if sample or not self._policy.has_mode:
-            drawn = self._sample(flat, np.array([self._next(seed), 0], np.int32))
+            drawn = self._sample(canonical, np.array([self._next(seed), 0], np.int32))
         else:
-            drawn = self._mode(flat)
+            drawn = self._mode(canonical)
         actions = self._to_own(self._to_own.clipped(drawn.numpy()))
         return actions if is_batch else actions[0]
 

@@ -75,6 +75,15 @@ def test_the_extra_for_minatar_is_one_package_that_needs_no_other(metadata):
     check_versions(extra, {**declared, **extra})
 
 
+@pytest.mark.skipif(
+    find_spec("ale_py") is None or find_spec("cv2") is None, reason="Atari is not installed"
+)
+def test_the_extra_for_atari_is_two_packages_that_need_no_other(metadata):
+    declared, extra = declared_pins(metadata), declared_pins(metadata, "atari")
+    assert extra.keys() == {"ale-py", "opencv-python-headless"}
+    check_versions(extra, {**declared, **extra, **_LEFT_OPEN})
+
+
 @pytest.mark.cluster
 def test_every_version_of_the_extra_for_clusters_fits_the_others(metadata):
     extra = declared_pins(metadata, "ray")

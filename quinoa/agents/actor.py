@@ -34,15 +34,15 @@ class ActingPolicy(Protocol):
 
     def samples(
         self, observation_shape: tuple[int, ...], *, seed: int
-    ) -> Callable[[FloatArray, int], tuple[Actions, Mapping[str, FloatArray]]]:
+    ) -> Callable[[npt.NDArray[Any], int], tuple[Actions, Mapping[str, FloatArray]]]:
         """Makes what draws the actions of one actor.
 
         Args:
-            observation_shape: [N, O].
+            observation_shape: [N, O] of vectors, float32, or [N, H, W, C] of images, uint8.
             seed: all that the actions' randomness comes from, with the steps' numbers.
 
         Returns:
-            A function from observations, float32 [N, O], and the number of the step, from 0, to
+            A function from observations of that shape and the number of the step, from 0, to
             actions, [N, *shape], and what `Agent.extras_spec` declares, by name.
         """
 
@@ -92,7 +92,7 @@ class Actor:
         self._environments = environments
         self._writer = writer
         self._parameters = parameters
-        self._observation: FloatArray = environments.reset()
+        self._observation: npt.NDArray[Any] = environments.reset()
         self._act = policy.samples(self._observation.shape, seed=seed)
         self._num_steps = 0
         self._discount = discount

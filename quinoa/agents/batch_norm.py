@@ -19,7 +19,7 @@ from typing import NamedTuple
 import sonnet as snt
 import tensorflow as tf
 
-from quinoa.agents import networks
+from quinoa.agents import activations
 from quinoa.agents.numpy_form import Layer, Normalization
 
 # What is added to each variance.
@@ -149,7 +149,7 @@ class BatchNormMLP(snt.Module):
         first, *others = self._layers
         outputs = first.linear(first.norm(inputs))
         for norm, linear in others:
-            outputs = linear(norm(networks.relu(outputs)))
+            outputs = linear(norm(activations.relu(outputs)))
         return outputs
 
     def in_training(self, inputs: tf.Tensor, share: tf.Tensor) -> tuple[tf.Tensor, list[Moments]]:
@@ -165,7 +165,9 @@ class BatchNormMLP(snt.Module):
         found: list[Moments] = []
         outputs = inputs
         for norm, linear in self._layers:
-            normal, moments = norm.in_training(networks.relu(outputs) if found else outputs, share)
+            normal, moments = norm.in_training(
+                activations.relu(outputs) if found else outputs, share
+            )
             found.append(moments)
             outputs = linear(normal)
         return outputs, found

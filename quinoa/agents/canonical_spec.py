@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-import numpy as np
 from acme import specs
 
 from quinoa.agents.actions import ActionSet, Box, FiniteSet, action_set
+from quinoa.agents.observations import ObservationSet, Vector, observation_set
 
 
 class SpecError(ValueError):
@@ -18,28 +18,38 @@ def check_spec(
     spec: specs.EnvironmentSpec,
     *,
     actions: type[ActionSet] | tuple[type[ActionSet], ...] = Box,
+    observations: type[ObservationSet] | tuple[type[ObservationSet], ...] = Vector,
 ) -> None:
-    """Checks that an environment is canonical, and that its actions are what an agent takes.
+    """Checks that an environment is canonical, and that it is what an agent takes.
 
-    Canonical are observations float32 [O], and actions that are either a box, float32 [A] bounded
-    by -1 and 1, or a finite set, one of n. Agents call it where they are made and where their
-    policies are; `Agent.check_spec` is the place to say what an agent takes.
+    Canonical are observations that are either vectors, float32 [O], or images, uint8 [H, W, C], and
+    actions that are either a box, float32 [A] bounded by -1 and 1, or a finite set, one of n.
+    Agents call it where they are made and where their policies are; `Agent.check_spec` is the place
+    to say what an agent takes.
 
     Args:
         spec: of the environment.
         actions: what the agent takes, `Box`, `FiniteSet` or both.
+        observations: what the agent takes, `Vector`, `Image` or both.
 
     Raises:
-        SpecError: the specs are not canonical, or the actions of the other kind.
+        SpecError: the specs are not canonical, or observations or actions of the other kind.
     """
-    if not _is_vector(spec.observations):
-        _refuse("observations", "float32 vectors [O]", spec.observations)
+    try:
+        seen = observation_set(spec.observations)
+    except ValueError:
+        _refuse("observations", "float32 vectors [O] or images, uint8 [H, W, C]", spec.observations)
     try:
         found = action_set(spec.actions)
     except ValueError:
         _refuse("actions", "float32 vectors [A] in [-1, 1]", spec.actions)
-    if isinstance(found, actions):
-        return
+    if not isinstance(found, actions):
+        _refuse_actions(found)
+    if not isinstance(seen, observations):
+        _refuse_observations(seen)
+
+
+def _refuse_actions(found: ActionSet) -> NoReturn:
     if isinstance(found, FiniteSet):
         raise SpecError(
             "This agent takes actions from a box (environments.make brings continuous ones to "
@@ -52,9 +62,16 @@ def check_spec(
     )
 
 
-def _is_vector(spec: Any) -> bool:
-    is_array = isinstance(spec, specs.Array)
-    return is_array and spec.dtype == np.float32 and len(spec.shape) == 1 and spec.shape[0] > 0
+def _refuse_observations(seen: ObservationSet) -> NoReturn:
+    if isinstance(seen, Vector):
+        raise SpecError(
+            f"This agent takes images, but the environment's observations are {seen}: take another "
+            "agent, or an environment of images."
+        )
+    raise SpecError(
+        f"This agent takes vectors, but the environment's observations are {seen}: take an agent "
+        "with convolutions, such as dqn, or an environment of vectors."
+    )
 
 
 def _refuse(what: str, wanted: str, spec: Any) -> NoReturn:

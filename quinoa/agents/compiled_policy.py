@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents import graphs
+from quinoa.agents.observations import dtype_of
 from quinoa.agents.parameter_vector import unflatten
 from quinoa.agents.protocol import Policy
 
@@ -57,12 +58,12 @@ class CompiledPolicy:
         """Compiles the policy for one shape of observations.
 
         Args:
-            observation_shape: [N, O].
+            observation_shape: [N, O] or [N, H, W, C].
             seed: of the samples.
             sample: whether to act with samples, or with the mode.
 
         Returns:
-            A function from observations, float32 [N, O], and the number of the step, from which
+            A function from observations of that shape and the number of the step, from which
             together with `seed` the sample follows, to actions, [N, *shape].
         """
         policy = self._policy
@@ -129,7 +130,7 @@ def _compile(policy: Policy, kind: _Kind) -> _Compiled:
 
     function = graphs.trace(
         act,
-        tf.TensorSpec(kind.observation_shape, tf.float32),
+        tf.TensorSpec(kind.observation_shape, dtype_of(kind.observation_shape)),
         tf.TensorSpec([], tf.int32),
         tf.TensorSpec([2], tf.int32),
     )

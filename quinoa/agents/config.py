@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from quinoa.config.fields import Absent, Bounds, check, require
 
+# Which layers read images, see `quinoa.agents.convolutions`.
+Convolutions = Literal["auto", "minatar", "nature"]
 LayerSizes = tuple[Annotated[int, Bounds(at_least=1)], ...]
 
 

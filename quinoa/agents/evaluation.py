@@ -38,12 +38,12 @@ class EvaluatedPolicy(Protocol):
         """Makes what acts.
 
         Args:
-            observation_shape: [N, O].
+            observation_shape: [N, O] of vectors, float32, or [N, H, W, C] of images, uint8.
             seed: of the samples.
             sample: whether to act with samples, or with the mode where there is one.
 
         Returns:
-            A function from observations, float32 [N, O], and the number of the step to actions,
+            A function from observations of that shape and the number of the step to actions,
             [N, *shape].
         """
 

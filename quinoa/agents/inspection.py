@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from quinoa.agents import graphs
 from quinoa.agents.compiled_policy import step_number
+from quinoa.agents.observations import dtype_of
 from quinoa.agents.protocol import Agent
 
 FloatArray = npt.NDArray[np.float32]
@@ -43,12 +44,12 @@ def inspection_function(
 
     Args:
         agent: the agent.
-        observation_shape: [N, O].
+        observation_shape: [N, O] or [N, H, W, C].
         seed: of the samples.
         sample: whether to act with samples, or with the mode.
 
     Returns:
-        A function from observations, float32 [N, O], and the number of the step, from which
+        A function from observations of that shape and the number of the step, from which
         together with `seed` all samples follow.
     """
     base_seed = tf.constant([seed % 2**31, 0x15EE], tf.int32)
@@ -73,7 +74,9 @@ def inspection_function(
         return action, entropy, agent.value(observation)
 
     function = graphs.trace(
-        inspect, tf.TensorSpec(observation_shape, tf.float32), tf.TensorSpec([], tf.int32)
+        inspect,
+        tf.TensorSpec(observation_shape, dtype_of(observation_shape)),
+        tf.TensorSpec([], tf.int32),
     )
 
     def call(observation: FloatArray, step: int) -> Inspection:

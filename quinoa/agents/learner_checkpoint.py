@@ -38,7 +38,7 @@ class Identity(tf.train.experimental.PythonState):
         super().__init__()
         described = {
             "agent": f"{agent_class.__module__}.{agent_class.__qualname__}",
-            "observation size": spec.observations.shape[0],
+            **_described_observations(spec),
             **_described_actions(spec),
             **dataclasses.asdict(config),
         }
@@ -62,6 +62,11 @@ class Identity(tf.train.experimental.PythonState):
             for name in dict.fromkeys([*there, *here])
             if name not in here or name not in there or here[name] != there[name]
         ]
+
+
+def _described_observations(spec: specs.EnvironmentSpec) -> dict[str, Any]:
+    shape = spec.observations.shape
+    return {"observation size": shape[0]} if len(shape) == 1 else {"image": list(shape)}
 
 
 def _described_actions(spec: specs.EnvironmentSpec) -> dict[str, int]:

@@ -1,56 +1,22 @@
-"""Multilayer perceptrons: plain, with layer normalisation, and with weight normalisation."""
+"""Networks: multilayer perceptrons, plain or normalised, and those that read images too."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
+import numpy.typing as npt
 import sonnet as snt
 import tensorflow as tf
 
+from quinoa.agents.activations import Activation, relu, relu_of_layer_norm
+from quinoa.agents.config import Convolutions
+from quinoa.agents.convolutions import ConvolutionalNetwork
 from quinoa.agents.numpy_form import Layer
+from quinoa.agents.observations import Image, ObservationSet
 
-Activation = Callable[[tf.Tensor], tf.Tensor]
-# What is added to the variance in a layer normalisation, as in Haiku's and Flax' (1e-5, 1e-6).
-LAYER_NORM_EPSILON = 1e-5
-
-
-@tf.custom_gradient
-def relu(inputs: tf.Tensor) -> tuple[tf.Tensor, Activation]:
-    """max(x, 0), of any shape.
-
-    TensorFlow's own gradient of it takes four times as long on a CPU as the product here does, and
-    was a twelfth of IQ's gradient step.
-    """
-    outputs = tf.nn.relu(inputs)
-    return outputs, lambda gradient: gradient * tf.sign(outputs)
-
-
-@tf.custom_gradient
-def relu_of_layer_norm(inputs: tf.Tensor) -> tuple[tf.Tensor, Activation]:
-    """max((x − mean(x)) / deviation(x), 0), over each vector x, float32 [B, D].
-
-    Ba, Kiros & Hinton (2016), "Layer Normalization", Eq. 4, without its gain and bias, as Xu et al.
-    (2019), "Understanding and Improving Layer Normalization", have it in section 3. Between two
-    linear layers they add no function: the first layer's biases and the second's weights do the
-    same. They would add half as much again to the time. What TensorFlow makes of the gradient takes
-    half as long again, too.
-    """
-    centred = inputs - _row_mean(inputs)
-    over_deviation = tf.math.rsqrt(_row_mean(tf.square(centred)) + LAYER_NORM_EPSILON)
-    normal = centred * over_deviation
-    outputs = tf.nn.relu(normal)
-
-    def gradient(of_outputs: tf.Tensor) -> tf.Tensor:
-        of_normal = of_outputs * tf.sign(outputs)
-        along = normal * _row_mean(of_normal * outputs)
-        return (of_normal - _row_mean(of_normal) - along) * over_deviation
-
-    return outputs, gradient
-
-
-def _row_mean(values: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(values, axis=-1, keepdims=True)
+ObservationNetwork: TypeAlias = snt.nets.MLP | ConvolutionalNetwork
 
 
 def mlp(
@@ -78,6 +44,46 @@ def mlp(
         last = layers_of(network)[-1].weights
         last.assign(tf.zeros_like(last))
     return network
+
+
+def of_observations(
+    observations: ObservationSet | int,
+    layer_sizes: Sequence[int],
+    *,
+    layer_norm: bool = False,
+    convolutions: Convolutions = "auto",
+    zero_output: bool = False,
+    name: str,
+) -> ObservationNetwork:
+    """Makes a ReLU network of observations, with its variables created.
+
+    Args:
+        observations: of the environment; a number O stands for vectors [O].
+        layer_sizes: of the hidden layers and the output. Of images the last one alone counts: the
+            layers before it are those of the convolutional network.
+        layer_norm: whether layer normalisation comes before each ReLU: `relu_of_layer_norm`.
+        convolutions: which layers there are where observations are images, see
+            `ConvolutionalNetwork`.
+        zero_output: start as 0 whatever the input is, by weights of 0 in the last layer.
+        name: the module's name.
+
+    Returns:
+        A network [B, O] or [B, H, W, C] → [B, layer_sizes[-1]].
+
+    Raises:
+        ConfigError: images are too small for the convolutions.
+    """
+    if isinstance(observations, Image):
+        return ConvolutionalNetwork(
+            observations,
+            layer_sizes[-1],
+            convolutions=convolutions,
+            layer_norm=layer_norm,
+            zero_output=zero_output,
+            name=name,
+        )
+    size = observations if isinstance(observations, int) else observations.size
+    return mlp(size, layer_sizes, layer_norm=layer_norm, zero_output=zero_output, name=name)
 
 
 def with_dropout(
@@ -109,19 +115,21 @@ def with_dropout(
 
 
 def with_features(
-    network: snt.nets.MLP, inputs: tf.Tensor, *, layer_norm: bool
+    network: ObservationNetwork, inputs: tf.Tensor, *, layer_norm: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """What a network gives, and what its last hidden layer does, of which that is linear.
 
     Args:
-        network: made by `mlp`.
-        inputs: float32 [B, input_size].
+        network: made by `mlp`, or by `of_observations`.
+        inputs: float32 [B, input_size], or images.
         layer_norm: what `mlp` was told.
 
     Returns:
         float32 [B, layer_sizes[-1]], and float32 [B, layer_sizes[-2]], or `inputs` where there is
         no hidden layer.
     """
+    if isinstance(network, ConvolutionalNetwork):
+        return network.with_features(inputs)
     *hidden, last = layers_of(network)
     activation = relu_of_layer_norm if layer_norm else relu
     for layer in hidden:
@@ -129,10 +137,17 @@ def with_features(
     return tf.matmul(inputs, last.weights) + last.biases, inputs
 
 
-def layers_of(network: snt.nets.MLP) -> list[Layer]:
+def layers_of(network: ObservationNetwork) -> list[Layer]:
     """The layers of a network by their variables, the first one first."""
+    if isinstance(network, ConvolutionalNetwork):
+        return network.layers()
     layers = [module for module in network.submodules if isinstance(module, snt.Linear)]
     return [Layer(layer.w, layer.b) for layer in layers]
+
+
+def settings_of(network: ObservationNetwork) -> dict[str, npt.NDArray[Any]]:
+    """What the NumPy form of a network says of it besides its layers: nothing of an `mlp`."""
+    return network.settings() if isinstance(network, ConvolutionalNetwork) else {}
 
 
 class Value(snt.Module):
@@ -144,21 +159,26 @@ class Value(snt.Module):
 
     def __init__(
         self,
-        observation_size: int,
+        observations: ObservationSet | int,
         hidden_sizes: Sequence[int],
         *,
         layer_norm: bool = False,
+        convolutions: Convolutions = "auto",
         name: str = "value",
     ):
-        """Makes the network for observations [B, observation_size]; see `mlp`."""
+        """Makes the network; see `of_observations`."""
         super().__init__(name=name)
-        sizes = [*hidden_sizes, 1]
-        self._network = mlp(
-            observation_size, sizes, layer_norm=layer_norm, zero_output=True, name="network"
+        self._network = of_observations(
+            observations,
+            [*hidden_sizes, 1],
+            layer_norm=layer_norm,
+            convolutions=convolutions,
+            zero_output=True,
+            name="network",
         )
 
     def __call__(self, observation: tf.Tensor) -> tf.Tensor:
-        """Returns V, float32 [B], for observations, float32 [B, O]."""
+        """Returns V, float32 [B], for observations, [B, O] or [B, H, W, C]."""
         return tf.squeeze(self._network(observation), axis=-1)
 
 

@@ -45,7 +45,8 @@ class Layer(NamedTuple):
     """One layer of a network, y = x w + b, by its variables.
 
     Attributes:
-        weights: w, float32 [I, O]; or v, where there are `lengths`.
+        weights: w, float32 [I, O]; or v, where there are `lengths`. Those of a convolution, [size,
+            size, channels, O], stand for [size · size · channels, O].
         biases: b, float32 [O].
         lengths: g, float32 [O], of a weight-normalised layer: w = g · (v / ‖v‖) (Salimans & Kingma,
             2016, "Weight Normalization", equation 2).
@@ -138,7 +139,7 @@ class FormLayout:
         self._places = [
             _Place(
                 f"{name}.{index}",
-                (int(layer.weights.shape[0]), int(layer.weights.shape[1])),
+                (int(np.prod(layer.weights.shape[:-1])), int(layer.weights.shape[-1])),
                 start(layer.weights),
                 start(layer.biases),
                 None if layer.lengths is None else start(layer.lengths),

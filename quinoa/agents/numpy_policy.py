@@ -44,14 +44,14 @@ class NumpyPolicy:
 
     def samples(
         self, observation_shape: tuple[int, ...], *, seed: int
-    ) -> Callable[[FloatArray, int], tuple[npt.NDArray[np.float32], Mapping[str, FloatArray]]]:
+    ) -> Callable[[npt.NDArray[Any], int], tuple[npt.NDArray[Any], Mapping[str, FloatArray]]]:
         """See `ActingPolicy`; with one seed, calls in the same order give the same actions."""
         del observation_shape
         policy, rng, no_extras = self._policy, np.random.default_rng(seed), dict[str, FloatArray]()
 
         def call(
-            observation: FloatArray, step: int
-        ) -> tuple[npt.NDArray[np.float32], Mapping[str, FloatArray]]:
+            observation: npt.NDArray[Any], step: int
+        ) -> tuple[npt.NDArray[Any], Mapping[str, FloatArray]]:
             del step
             return policy.sample(observation, rng), no_extras
 
@@ -59,16 +59,16 @@ class NumpyPolicy:
 
     def actions(
         self, observation_shape: tuple[int, ...], *, seed: int, sample: bool
-    ) -> Callable[[FloatArray, int], npt.NDArray[np.float32]]:
+    ) -> Callable[[npt.NDArray[Any], int], npt.NDArray[Any]]:
         """See `quinoa.agents.evaluation.EvaluatedPolicy`."""
         if sample or not self._has_mode:
             draw = self.samples(observation_shape, seed=seed)
             return lambda observation, step: draw(observation, step)[0]
         policy = self._policy
 
-        def call(observation: FloatArray, step: int) -> npt.NDArray[np.float32]:
+        def call(observation: npt.NDArray[Any], step: int) -> npt.NDArray[Any]:
             del step
-            mode: npt.NDArray[np.float32] = policy.mode(observation)
+            mode: npt.NDArray[Any] = policy.mode(observation)
             return mode
 
         return call

@@ -20,6 +20,7 @@ from acme import specs
 from quinoa.agents import protocol
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.numpy_policy import own_form
+from quinoa.agents.observations import observation_set
 from quinoa.agents.types import RUNNING_RETURN, Seed, Transition
 
 # A variance at most this is that of something which has always been the same.
@@ -141,6 +142,7 @@ class _PreprocessedAgent(protocol.Agent):
 
     def __init__(self, config: Any, spec: specs.EnvironmentSpec):
         super().__init__(config, spec)
+        _check_can_normalize(config, spec)
         self._agent = self.wrapped_class(config, spec)
         self.policy = self._agent.policy
         self._observations = self._returns = None
@@ -209,6 +211,12 @@ class _PreprocessedAgent(protocol.Agent):
             return value
         return value / self._returns.scale[0]
 
+    def action_values(self, observation: tf.Tensor) -> tf.Tensor | None:
+        values = self._agent.action_values(self._observed(observation))
+        if values is None or self._returns is None:
+            return values
+        return values / self._returns.scale[0]
+
     def on_purpose(self) -> Collection[str]:
         return self._agent.on_purpose()
 
@@ -221,6 +229,14 @@ class _PreprocessedAgent(protocol.Agent):
         if self._returns is not None:
             metrics["reward_scale"] = self._returns.scale[0]
         return metrics
+
+
+def _check_can_normalize(config: protocol.AgentConfig, spec: specs.EnvironmentSpec) -> None:
+    if config.normalize_observations and len(spec.observations.shape) > 1:
+        raise protocol.SpecError(
+            "normalize_observations = True is for vectors, but the environment's observations are "
+            f"{observation_set(spec.observations)}, which networks scale themselves: leave it off."
+        )
 
 
 @functools.cache
@@ -249,6 +265,7 @@ def _preprocessed(
 
         @staticmethod
         def make_policy(config: Any, spec: specs.EnvironmentSpec) -> protocol.Policy:
+            _check_can_normalize(config, spec)
             policy = agent_class.make_policy(config, spec)
             if not normalize_observations:
                 return policy

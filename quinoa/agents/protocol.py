@@ -30,6 +30,8 @@ from quinoa.agents.config import OffPolicyConfig as OffPolicyConfig
 from quinoa.agents.config import OnPolicyConfig as OnPolicyConfig
 from quinoa.agents.numpy_form import Layer as Layer
 from quinoa.agents.numpy_form import NumpyForm as NumpyForm
+from quinoa.agents.observations import Image as Image
+from quinoa.agents.observations import Vector as Vector
 from quinoa.agents.optimizers import SGD as SGD
 from quinoa.agents.optimizers import Adam as Adam
 from quinoa.agents.optimizers import Optimizer
@@ -85,7 +87,7 @@ class Policy(snt.Module, abc.ABC):
         """Returns a `tfp.distributions.Distribution` over actions.
 
         Args:
-            observation: float32 [B, O].
+            observation: float32 [B, O]; or images, uint8 [B, H, W, C], where the agent takes them.
 
         Returns:
             A distribution of batch shape [B] with `sample`, and `log_prob` and `mode` unless the
@@ -154,8 +156,8 @@ class Agent(snt.Module, abc.ABC):
     def check_spec(spec: specs.EnvironmentSpec) -> None:
         """Checks that this agent can be made for an environment; raises `SpecError`.
 
-        This is for agents that take actions from a box. Others override it, with
-        `check_spec(spec, actions=FiniteSet)` for one.
+        This is for agents that take vectors and actions from a box. Others override it, with
+        `check_spec(spec, actions=FiniteSet, observations=(Vector, Image))` for one.
         """
         check_spec(spec)
 
@@ -285,10 +287,22 @@ class Agent(snt.Module, abc.ABC):
         An agent that has Q-functions only may give their mean over actions of its policy.
 
         Args:
-            observation: float32 [B, O].
+            observation: [B, O] or [B, H, W, C].
 
         Returns:
             Float32 [B], in the units of a discounted return; None where the agent has no value.
+        """
+        del observation
+        return None
+
+    def action_values(self, observation: tf.Tensor) -> tf.Tensor | None:
+        """Q(s, a) of each action of a finite set, for people to look at, as `value`.
+
+        Args:
+            observation: [B, O] or [B, H, W, C].
+
+        Returns:
+            Float32 [B, n]; None where the agent has no Q, or actions are from a box.
         """
         del observation
         return None

@@ -28,13 +28,13 @@ class Transition(NamedTuple):
     An agent that needs the first five alone takes them as `s, a, r, d, next_s, *_ = transitions`.
 
     Attributes:
-        observation: s, float32 [..., O].
+        observation: s, float32 [..., O]; or uint8 [..., H, W, C], where the environment has images.
         action: a, float32 [..., A], each component in [-1, 1]; or int32 [...] from 0 to n − 1,
             where the environment's actions are a finite set of n.
         reward: r, float32 [...].
         discount: d, float32 [...]: the environment's own discount of s', 0 at a termination and 1
             at a time limit. The agent's γ is not in it.
-        next_observation: s', float32 [..., O].
+        next_observation: s', like s.
         last: bool [...], whether the episode ends with this transition, by a termination or a time
             limit: the next one of the same environment does not start in s'.
         extras: what the agent's actors add to each transition, by name, float32 [..., *shape] each,

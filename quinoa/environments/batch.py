@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from quinoa.environments.action_map import FiniteActionMap
 from quinoa.environments.batch_step import BatchStep
-from quinoa.environments.canonical import CanonicalEnvironment, FloatArray
+from quinoa.environments.canonical import CanonicalEnvironment, Observations
 from quinoa.environments.errors import EnvironmentFault, FaultKind
 from quinoa.environments.fault_rate import FaultRate
 from quinoa.environments.timestep_checks import Defect
@@ -77,6 +77,7 @@ class EnvironmentBatch:
                     )
         count = len(self._environments)
         self._observation_shape = (count, *first.observation_spec().shape)
+        self._observation_dtype = first.observation_spec().dtype
         self._name = f"A batch of {count} ({first.name})"
         self._transitions = [environment.transition for environment in self._environments]
         self._action_map = first.action_map
@@ -97,18 +98,18 @@ class EnvironmentBatch:
         """The environments, in the order of the arrays' rows."""
         return tuple(self._environments)
 
-    def reset(self) -> FloatArray:
+    def reset(self) -> Observations:
         """Starts an episode in every environment, dropping the running ones.
 
         Returns:
-            The first observations, float32 `[N, O]`.
+            The first observations, float32 `[N, O]`, or uint8 `[N, H, W, C]` of images.
 
         Raises:
             EnvironmentFault: an environment violated its specs or raised and could not be replaced,
                 or there were too many faults (`TooManyFaultsError`).
         """
         self._running = False
-        observation = np.empty(self._observation_shape, np.float32)
+        observation = np.empty(self._observation_shape, self._observation_dtype)
         for i in range(len(self._environments)):
             self._start_episode(i, observation)
         self._until_limit = self._limit
@@ -242,7 +243,7 @@ class EnvironmentBatch:
         The rows of dropped environments are zeros.
         """
         count = len(timesteps)
-        next_observation = np.zeros(self._observation_shape, np.float32)
+        next_observation = np.zeros(self._observation_shape, self._observation_dtype)
         reward = np.zeros(count, np.float32)
         discount = np.zeros(count, np.float32)
         last = np.zeros(count, np.bool_)
@@ -257,7 +258,7 @@ class EnvironmentBatch:
                 raise
             except BaseException as error:
                 dropped[i] = self._fault(i, error)
-                next_observation[i] = 0.0
+                next_observation[i] = 0
         return next_observation, reward, discount, last
 
     def _truncate(
@@ -281,7 +282,7 @@ class EnvironmentBatch:
             self._start_episode(i, step.observation)
         return step._replace(valid=valid)
 
-    def _start_episode(self, i: int, observation: FloatArray) -> None:
+    def _start_episode(self, i: int, observation: Observations) -> None:
         """Resets an environment, or replaces it if that fails, and writes the row's observation."""
         try:
             self._reset_row(i, observation)
@@ -307,7 +308,7 @@ class EnvironmentBatch:
             raise self._fault(i, error) from error
         self._environments[i], self._transitions[i] = new, new.transition
 
-    def _reset_row(self, i: int, observation: FloatArray) -> None:
+    def _reset_row(self, i: int, observation: Observations) -> None:
         self._returns[i] = 0
         self._lengths[i] = -1  # So that a fault is reported as one of the reset.
         try:

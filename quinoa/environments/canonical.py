@@ -1,4 +1,4 @@
-"""One form for all environments: flat float32 observations, actions in [-1, 1] or one of n.
+"""One form for all environments: vectors or images, actions in [-1, 1] or one of n.
 
 Agents, replay and evaluation are written for this form, so all differences between suites (nested
 observations, action ranges, dtypes, how an episode ends) are resolved here.
@@ -29,6 +29,8 @@ from quinoa.environments.timestep_checks import Defect, checked_timestep, unpack
 from quinoa.environments.user_code import described, shortened
 
 FloatArray = npt.NDArray[np.float32]
+# Float32, or uint8 of images.
+Observations = npt.NDArray[Any]
 
 # Looked up once: members of an enumeration are slow to access, and this is done at every step.
 _FIRST = dm_env.StepType.FIRST
@@ -45,7 +47,8 @@ class CanonicalEnvironment(dm_env.Environment):
     """A `dm_env.Environment` in canonical form.
 
     * Observation: one float32 vector `[O]`. A nested observation (mappings, lists and tuples of
-      arrays) is flattened in the order of its spec; a scalar becomes one element.
+      arrays) is flattened in the order of its spec; a scalar becomes one element. Where it is one
+      array of uint8, [H, W, C] or [H, W], it is an image, and stays uint8 `[H, W, C]`.
     * Action: float32 `[A]` in [-1, 1], mapped affinely to the bounds of the inner environment.
       Values outside are clipped. Where the inner environment takes one of n integers: int32 `[]`
       from 0 to n − 1; others are refused.
@@ -98,11 +101,12 @@ class CanonicalEnvironment(dm_env.Environment):
         self._action_map = action_map_of(action_spec)
 
         self._inner_observation_spec = environment.observation_spec()
-        self._leaves, size = checked_leaves(name, self._inner_observation_spec)
+        self._leaves, self._observation_spec = checked_leaves(name, self._inner_observation_spec)
+        is_image = self._observation_spec.dtype == np.uint8
+        self._write = self._write_image if is_image else self._write_vector
         check_scalar(name, "reward", environment.reward_spec())
         check_scalar(name, "discount", environment.discount_spec())
 
-        self._observation_spec = specs.Array((size,), np.float32, name="observation")
         self._action_spec = self._action_map.spec
         self._reward_spec = specs.Array((), np.float32, name="reward")
         self._discount_spec = specs.BoundedArray(
@@ -128,7 +132,7 @@ class CanonicalEnvironment(dm_env.Environment):
         return self._action_repeat
 
     def observation_spec(self) -> specs.Array:
-        """Float32 `[O]`."""
+        """Float32 `[O]`; or of images, a `BoundedArray` uint8 `[H, W, C]`, from 0 on."""
         return self._observation_spec
 
     def action_spec(self) -> specs.BoundedArray:
@@ -151,7 +155,7 @@ class CanonicalEnvironment(dm_env.Environment):
         """
         self._needs_reset = True
         self._episode_step = 0
-        observation = np.empty(self._observation_spec.shape, np.float32)
+        observation = np.empty(self._observation_spec.shape, self._observation_spec.dtype)
         try:
             self.reset_into(observation)
         except KeyboardInterrupt:
@@ -175,7 +179,7 @@ class CanonicalEnvironment(dm_env.Environment):
         # Reset again unless this step succeeds: a faulty environment must not be stepped further.
         self._needs_reset = True
         self._episode_step += 1
-        observation = np.empty(self._observation_spec.shape, np.float32)
+        observation = np.empty(self._observation_spec.shape, self._observation_spec.dtype)
         try:
             reward, discount, last = self.accept(self._transition(inner_action), observation)
         except KeyboardInterrupt:
@@ -224,8 +228,8 @@ class CanonicalEnvironment(dm_env.Environment):
         """The arrays of the inner observation, in the order of the flat one."""
         return self._leaves
 
-    def reset_into(self, observation: FloatArray) -> None:
-        """Resets the inner environment and writes its observation into `observation` `[O]`."""
+    def reset_into(self, observation: Observations) -> None:
+        """Resets the inner environment and writes its observation into `observation`."""
         step_type, _, _, inner_observation = unpacked(self._inner.reset(), "reset()")
         if step_type is not _FIRST:
             raise Defect(f"reset() returned a {step_type!r} step, not a FIRST one")
@@ -236,9 +240,9 @@ class CanonicalEnvironment(dm_env.Environment):
         self._write(inner_observation, observation)
 
     def accept(
-        self, timestep: dm_env.TimeStep, observation: FloatArray
+        self, timestep: dm_env.TimeStep, observation: Observations
     ) -> tuple[float, float, bool]:
-        """Checks what `transition` returned and writes its observation into `observation` `[O]`.
+        """Checks what `transition` returned and writes its observation into `observation`.
 
         Returns:
             The reward, the discount, and whether the episode has ended.
@@ -268,19 +272,24 @@ class CanonicalEnvironment(dm_env.Environment):
                 break
         return dm_env.TimeStep(step_type, total_reward, total_discount, observation)
 
-    def _write(self, inner_observation: Any, observation: FloatArray) -> None:
+    def _write_image(self, inner_observation: Any, observation: Observations) -> None:
+        ((path, label, _, shape),) = self._leaves
+        value = _array_at(inner_observation, path, label)
+        if value.shape != shape or value.dtype != np.uint8:
+            raise Defect(
+                f"{label} is {value.dtype} {value.shape}, not uint8 {shape} as its spec says"
+            )
+        observation[...] = value.reshape(observation.shape)
+
+    def _write_vector(self, inner_observation: Any, observation: FloatArray) -> None:
         for path, label, position, shape in self._leaves:
+            value = _array_at(inner_observation, path, label)
+            if value.shape != shape:
+                raise Defect(f"{label} has shape {value.shape}, not {shape} as its spec says")
             try:
-                value = inner_observation
-                for key in path:
-                    value = value[key]
-                value = np.asarray(value)
-                if value.shape == shape:
-                    observation[position] = value.ravel() if shape else value
-                    continue
-            except (LookupError, TypeError, ValueError):
-                raise Defect(f"{label} is missing, or is no array of numbers") from None
-            raise Defect(f"{label} has shape {value.shape}, not {shape} as its spec says")
+                observation[position] = value.ravel() if shape else value
+            except (TypeError, ValueError):
+                raise _no_numbers(label) from None
         finite = np.isfinite(observation)
         if not finite.all():
             raise self._not_finite(observation, int(np.argmin(finite)))
@@ -296,6 +305,20 @@ class CanonicalEnvironment(dm_env.Environment):
             f"{leaf.label}{element} is {observation[position]}, not a finite float32",
             FaultKind.NOT_FINITE,
         )
+
+
+def _array_at(inner_observation: Any, path: tuple[Any, ...], label: str) -> npt.NDArray[Any]:
+    try:
+        value = inner_observation
+        for key in path:
+            value = value[key]
+        return np.asarray(value)
+    except (LookupError, TypeError, ValueError):
+        raise _no_numbers(label) from None
+
+
+def _no_numbers(label: str) -> Defect:
+    return Defect(f"{label} is missing, or is no array of numbers")
 
 
 def check_action_repeat(action_repeat: int) -> None:

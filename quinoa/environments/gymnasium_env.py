@@ -107,6 +107,11 @@ class GymnasiumEnvironment(dm_env.Environment):
         return self._categories
 
     @property
+    def gymnasium_environment(self) -> Any:
+        """The `gymnasium.Env` that this one wraps."""
+        return self._environment
+
+    @property
     def needs_mujoco_renderer(self) -> bool:
         """Whether MuJoCo renders it."""
         return hasattr(self._environment.unwrapped, "mujoco_renderer")
@@ -304,6 +309,11 @@ def _render_arguments(spec: Any, rendered: bool) -> dict[str, str]:
     # pygame also opens a sound card, which logs errors on machines without one.
     os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
     return {"render_mode": "rgb_array"}
+
+
+def prepare() -> None:
+    """Imports Gymnasium so that neither MuJoCo's nor a wrapper's messages reach the terminal."""
+    _gymnasium()
 
 
 def _gymnasium() -> Any:

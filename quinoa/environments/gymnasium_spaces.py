@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from dm_env import specs
 
 from quinoa.environments.errors import InvalidEnvironmentError
@@ -56,6 +57,9 @@ def observation_spec(space: Any, name: str) -> Any:
     from gymnasium import spaces
 
     if isinstance(space, spaces.Box):
+        if space.dtype == np.uint8 and len(space.shape) > 1:
+            # The greatest value of a pixel is what an image is scaled by.
+            return specs.BoundedArray(space.shape, space.dtype, space.low, space.high)
         return specs.Array(space.shape, space.dtype)
     if isinstance(space, spaces.Dict):
         return {key: observation_spec(part, name) for key, part in space.items()}

@@ -64,6 +64,7 @@ class Layout:
         high: the upper bounds of actions, A numbers.
         number_of_actions: n, where actions are one of n; they then have no bounds. None elsewhere.
         first_action: the least of the environment's own actions, where they are one of n.
+        image_maximum: the greatest value of a pixel, where the observation is an image; else None.
     """
 
     observation: tuple[Part, ...]
@@ -73,14 +74,15 @@ class Layout:
     high: tuple[float, ...]
     number_of_actions: int | None = None
     first_action: int = 0
+    image_maximum: int | None = None
 
     @classmethod
     def of(cls, environment: CanonicalEnvironment) -> Layout:
         """The layout of an environment."""
         inner: Any = environment.inner
         categories: Mapping[Any, Any] = getattr(inner, "categories", {})
-        actions = environment.action_map
-        return cls(
+        actions, observations = environment.action_map, environment.observation_spec()
+        made = cls(
             tuple(
                 Part(
                     tuple(key if isinstance(key, int) else str(key) for key in leaf.path),
@@ -97,6 +99,9 @@ class Layout:
                 else (tuple(map(float, actions.low)), tuple(map(float, actions.high)), None, 0)
             ),
         )
+        if observations.dtype != np.uint8:
+            return made
+        return dataclasses.replace(made, image_maximum=int(observations.maximum))
 
     @classmethod
     def from_json(cls, value: Any) -> Layout:
@@ -124,6 +129,7 @@ class Layout:
                 tuple(map(float, action["high"])),
                 None if "number" not in action else int(action["number"]),
                 int(action.get("first", 0)),
+                None if "image" not in value else int(value["image"]["maximum"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no layout of an environment ({error})") from error
@@ -146,12 +152,22 @@ class Layout:
             action["number"] = self.number_of_actions
         if self.first_action:
             action["first"] = self.first_action
-        return {"observation": parts, "action": action}
+        image = self.image_maximum
+        described = {"observation": parts, "action": action}
+        return described if image is None else {**described, "image": {"maximum": image}}
 
     @property
     def observation_size(self) -> int:
-        """The size of a flat observation, O."""
+        """How many numbers an observation has: O, or H · W · C of an image."""
         return sum(part.size for part in self.observation)
+
+    @property
+    def observation_spec(self) -> specs.Array:
+        """The spec of an observation in canonical form."""
+        if self.image_maximum is None:
+            return specs.Array((self.observation_size,), np.float32, name="observation")
+        shape = (*self.observation[0].shape, 1)[:3]
+        return specs.BoundedArray(shape, np.uint8, 0, self.image_maximum, name="observation")
 
     @property
     def action_map(self) -> ActionMap | FiniteActionMap:
@@ -167,7 +183,7 @@ class Layout:
         from quinoa.environments.acme_specs import make_spec
 
         return make_spec(
-            observations=specs.Array((self.observation_size,), np.float32, name="observation"),
+            observations=self.observation_spec,
             actions=self.action_map.spec,
             rewards=specs.Array((), np.float32, name="reward"),
             discounts=specs.BoundedArray((), np.float32, 0.0, 1.0, name="discount"),
@@ -187,6 +203,8 @@ class Layout:
                 f"{new.name} has now categories {new.categories} from {new.starts}; it had "
                 f"{old.categories} from {old.starts}"
             )
+        if self.image_maximum != other.image_maximum:
+            return f"its observation is now {_form(other)}; it was {_form(self)}"
         if _kind(self) != _kind(other):
             return f"its actions are now {_kind(other)}; they were {_kind(self)}"
         if self.action_shape != other.action_shape:
@@ -198,19 +216,23 @@ class Layout:
             )
         return ""
 
-    def flatten(self, observation: Any) -> tuple[npt.NDArray[np.float32], bool]:
-        """Flattens an environment's own observations.
+    def canonical(self, observation: Any) -> tuple[npt.NDArray[Any], bool]:
+        """Brings an environment's own observations into canonical form.
 
         Args:
             observation: an observation, nested as the environment returns it, or a batch of B
                 observations, in which every array has a leading dimension [B].
 
         Returns:
-            Float32 [B, O], where B is 1 for a single observation, and whether it was a batch.
+            Float32 [B, O], or uint8 [B, H, W, C] of images, where B is 1 for a single observation,
+            and whether it was a batch.
 
         Raises:
-            ValueError: a part is missing, has another shape, or is not finite.
+            ValueError: a part is missing, has another shape, or is not finite; or an image is not
+                of uint8.
         """
+        if self.image_maximum is not None:
+            return self._canonical_images(observation)
         columns, counts = [], set()
         for part in self.observation:
             array = _array(observation, part)
@@ -231,6 +253,17 @@ class Layout:
         if not np.isfinite(flat).all():
             raise ValueError("The observation has a number that is not finite.")
         return flat, counts.pop()[0]
+
+    def _canonical_images(self, observation: Any) -> tuple[npt.NDArray[np.uint8], bool]:
+        (part,) = self.observation
+        array = _array(observation, part)
+        is_batch = array.ndim == len(part.shape) + 1
+        if array.shape[is_batch:] != part.shape:
+            raise ValueError(f"{part.name} has the shape {array.shape}, not {part.shape}.")
+        if array.dtype != np.uint8:
+            raise ValueError(f"{part.name} is of {array.dtype}, not of uint8.")
+        images = array if is_batch else array[np.newaxis]
+        return images.reshape(len(images), *self.observation_spec.shape), is_batch
 
 
 def _array(observation: Any, part: Part) -> npt.NDArray[Any]:
@@ -254,6 +287,12 @@ def _one_hot(rows: npt.NDArray[Any], part: Part) -> npt.NDArray[np.float32]:
             raise ValueError(f"{part.name} must be from {start} to {start + count - 1}.")
         encoded.append(np.eye(count, dtype=np.float32)[index])
     return np.concatenate(encoded, axis=1)
+
+
+def _form(layout: Layout) -> str:
+    if layout.image_maximum is None:
+        return "a vector of numbers"
+    return f"an image of pixels up to {layout.image_maximum}"
 
 
 def _kind(layout: Layout) -> str:

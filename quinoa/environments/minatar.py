@@ -5,15 +5,15 @@ Reinforcement Learning Experiments". The package is not installed with Quinoa: i
 GPL. Its games are read from their files, as importing it imports libraries for plots: two seconds
 and 110 MB in each actor.
 
-A board of C channels, which are 0 or 1, is a vector of 10 × 10 × C numbers, in the order of rows,
-columns and channels. Agents get it as float32, as everything; images that stay uint8 from the
-environment to the learner are to follow.
+A board of C channels is an image, uint8 [10, 10, C], whose pixels are 0 or 1. With `flat=True` it
+is one vector, in the order of rows, columns and channels, for agents that take vectors.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class MinAtarEnvironment(dm_env.Environment):
         sticky_action_prob: float = 0.1,
         difficulty_ramping: bool = True,
         minimal_action_set: bool = False,
+        flat: bool = False,
     ) -> None:
         """Makes a game.
 
@@ -58,6 +59,7 @@ class MinAtarEnvironment(dm_env.Environment):
             difficulty_ramping: whether asterix, seaquest and space_invaders get faster with time.
             minimal_action_set: whether actions without an effect in this game are left out, as in
                 MinAtar's `-v1` ids. By default there are six in all games.
+            flat: whether an observation is one vector in place of an image.
 
         Raises:
             ValueError: `sticky_action_prob` is no probability.
@@ -65,13 +67,14 @@ class MinAtarEnvironment(dm_env.Environment):
         if not 0.0 <= sticky_action_prob <= 1.0:
             raise ValueError(f"sticky_action_prob must be from 0 to 1, not {sticky_action_prob}.")
         self._random = np.random.RandomState(seed)
-        self._game = _module(game).Env(ramping=difficulty_ramping)
+        self._game = game_class(game)(ramping=difficulty_ramping)
         # The game and what makes actions sticky draw from one generator, as in MinAtar.
         self._game.random = self._random
         self._sticky_action_prob = sticky_action_prob
         self._actions = list(range(_NUM_ACTIONS))
         if minimal_action_set:
             self._actions = self._game.minimal_action_set()
+        self._flat = flat
         # It is the last one of the episode before, in the first step: so it is in MinAtar.
         self._last_action = 0
         self._needs_reset = True
@@ -96,8 +99,11 @@ class MinAtarEnvironment(dm_env.Environment):
         return dm_env.transition(reward, self._observe())
 
     def observation_spec(self) -> specs.Array:
-        """Bool [10 · 10 · C], by rows, columns and channels."""
-        return specs.Array((int(np.prod(self._game.state_shape())),), np.bool_)
+        """Uint8 [10, 10, C] of 0 and 1; bool [10 · 10 · C] if it is flat."""
+        shape = tuple(map(int, self._game.state_shape()))
+        if self._flat:
+            return specs.Array((math.prod(shape),), np.bool_)
+        return specs.BoundedArray(shape, np.uint8, 0, 1)
 
     def action_spec(self) -> specs.DiscreteArray:
         """One of the game's actions."""
@@ -119,9 +125,9 @@ class MinAtarEnvironment(dm_env.Environment):
         squares: npt.NDArray[np.uint8] = np.rint(255.0 * colours[on_top]).astype(np.uint8)
         return squares.repeat(_SQUARE, axis=0).repeat(_SQUARE, axis=1)
 
-    def _observe(self) -> npt.NDArray[np.bool_]:
+    def _observe(self) -> npt.NDArray[Any]:
         board: npt.NDArray[np.bool_] = self._game.state()
-        return board.ravel()
+        return board.ravel() if self._flat else board.view(np.uint8)
 
 
 def names() -> list[str]:
@@ -177,12 +183,12 @@ def _folder() -> Path | None:
 
 
 @functools.cache
-def _module(game: str) -> Any:
-    """The module of a game, loaded by its path, since importing its package imports plots."""
+def game_class(game: str) -> Any:
+    """MinAtar's own class of a game, loaded by its path, as importing its package imports plots."""
     folder = _folder()
     assert folder is not None
     spec = importlib.util.spec_from_file_location(f"quinoa_minatar_{game}", folder / f"{game}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return module.Env

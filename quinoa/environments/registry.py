@@ -13,6 +13,7 @@ from quinoa import user_modules
 from quinoa.environments import (
     acme_specs,
     adroit,
+    atari,
     control,
     factory,
     gymnasium_env,
@@ -53,6 +54,7 @@ _SUITES: Mapping[str, _Suite] = {
     "gym": gymnasium_env,
     "toy": toy_text,
     "minatar": minatar,
+    "atari": atari,
     "adroit": adroit,
 }
 
@@ -76,8 +78,8 @@ def make(
 
     Args:
         name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
-            `toy:<id>` (its tasks with known probabilities), `minatar:<game>`, `adroit:<task>` (the
-            Adroit hand), a name that an installed package declares
+            `toy:<id>` (its tasks with known probabilities), `minatar:<game>`, `atari:<game>`,
+            `adroit:<task>` (the Adroit hand), a name that an installed package declares
             (`quinoa.environments.plugins`), or `package.module:factory` or `file.py:factory`, a
             user's function or class that makes a `dm_env.Environment` or a `gymnasium.Env`; it is
             called with `seed=` if it takes that.
@@ -215,6 +217,6 @@ def _factory_path(name: str) -> str:
     raise UnknownEnvironmentError.suggesting(
         name,
         known_names(),
-        "A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, adroit:<task>, "
-        "package.module:factory or file.py:factory.",
+        "A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, atari:<game>, "
+        "adroit:<task>, package.module:factory or file.py:factory.",
     )

@@ -1,4 +1,4 @@
-"""Checks an environment's specs, and lays out its nested observation as one vector."""
+"""Checks an environment's specs, and lays out its nested observation as one vector, or image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Leaf(NamedTuple):
     Attributes:
         path: the keys and indices that lead to it.
         label: its name in error messages.
-        position: where it lies in the flat observation: an index for a scalar, else a slice.
+        position: where it lies in the flat observation: an index for a scalar, else a slice. Of an
+            image, which is the whole observation, it says nothing.
         shape: its shape.
     """
 
@@ -70,31 +71,48 @@ def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
     return spec
 
 
-def checked_leaves(name: str, observation_spec: Any) -> tuple[tuple[Leaf, ...], int]:
-    """The arrays of an observation, and the size of the flat observation.
+def checked_leaves(name: str, observation_spec: Any) -> tuple[tuple[Leaf, ...], specs.Array]:
+    """The arrays of an observation, and the spec of the canonical observation.
+
+    Returns:
+        The arrays; and a spec of float32 [O], or one of uint8 [H, W, C], bounded by 0 and the
+        greatest value of a pixel, where the observation is an image: one array of uint8, [H, W, C]
+        or [H, W].
 
     Raises:
-        InvalidEnvironmentError: a part is not an array of numbers, or is an image.
+        InvalidEnvironmentError: a part is not an array of numbers, or is an image beside others.
     """
     leaves = []
     start = 0
-    for path, spec in _flattened_spec(observation_spec):
+    parts = list(_flattened_spec(observation_spec))
+    for path, spec in parts:
         label = "the observation" + "".join(f"[{key!r}]" for key in path)
         if not isinstance(spec, specs.Array) or spec.dtype.kind not in "fiub":
             raise InvalidEnvironmentError(
                 f"{name}: {label} must be an array of numbers, but its spec is {spec!r}."
             )
         if spec.dtype == np.uint8 and len(spec.shape) > 1:
-            raise InvalidEnvironmentError(
-                f"{name}: {label} seems to be an image (uint8 {spec.shape}); "
-                "only vectors of state are supported."
-            )
+            if len(parts) > 1 or len(spec.shape) > 3:
+                raise InvalidEnvironmentError(
+                    f"{name}: {label} is an array of bytes (uint8 {spec.shape}), as images are: an "
+                    "image must be the whole observation, of shape [H, W, C] or [H, W]."
+                )
+            if math.prod(spec.shape):
+                leaf = Leaf(path, label, slice(0, math.prod(spec.shape)), spec.shape)
+                return (leaf,), _image_spec(spec)
         stop = start + math.prod(spec.shape)
         leaves.append(Leaf(path, label, slice(start, stop) if spec.shape else start, spec.shape))
         start = stop
     if start == 0:
         raise InvalidEnvironmentError(f"{name}: its observations are empty.")
-    return tuple(leaves), start
+    return tuple(leaves), specs.Array((start,), np.float32, name="observation")
+
+
+def _image_spec(spec: specs.Array) -> specs.BoundedArray:
+    """The canonical spec of an observation that is an image."""
+    shape = spec.shape if len(spec.shape) == 3 else (*spec.shape, 1)
+    maximum = int(np.max(spec.maximum)) if isinstance(spec, specs.BoundedArray) else 255
+    return specs.BoundedArray(shape, np.uint8, 0, max(maximum, 1), name="observation")
 
 
 def _flattened_spec(spec: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:

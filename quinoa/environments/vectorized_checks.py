@@ -13,21 +13,21 @@ import dm_env
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.environments.batch_step import FloatArray
+from quinoa.environments.batch_step import FloatArray, Observations
 from quinoa.environments.canonical import CanonicalEnvironment
 
 _MID = dm_env.StepType.MID
 _LAST = dm_env.StepType.LAST
 
 # `next_observation`, `reward`, `discount` and `last` of a `BatchStep`.
-Accepted = tuple[FloatArray, FloatArray, FloatArray, npt.NDArray[np.bool_]]
+Accepted = tuple[Observations, FloatArray, FloatArray, npt.NDArray[np.bool_]]
 
 
 class VectorizedChecks:
     """Checks and flattens the time steps of a batch, if nothing about them is unusual.
 
     This needs the same vectors in every environment's observation, which is either one array or one
-    flat mapping.
+    flat mapping, or images.
     """
 
     def __init__(self, environments: Sequence[CanonicalEnvironment]) -> None:
@@ -38,8 +38,10 @@ class VectorizedChecks:
         self._ones = np.ones(count, np.float32)
         self._keys: list[Any] | None = None
         self._shapes: list[tuple[int, ...]] | None = None
+        self._is_image = first.observation_spec().dtype == np.uint8
         if all(environment.leaves == first.leaves for environment in environments) and all(
-            len(leaf.path) == len(first.leaves[0].path) < 2 and len(leaf.shape) == 1
+            len(leaf.path) == len(first.leaves[0].path) < 2
+            and (len(leaf.shape) == 1 or self._is_image)
             for leaf in first.leaves
         ):
             self._shapes = [leaf.shape for leaf in first.leaves] * count
@@ -76,6 +78,8 @@ class VectorizedChecks:
                 parts = [observation[key] for observation in observations for key in self._keys]
             if [part.shape for part in parts] != self._shapes:
                 return None
+            if self._is_image:
+                return self._images(parts, rewards, discount, last)
             # Observations and rewards in one array, which is converted and checked at once.
             parts.append(np.array(rewards, np.float32))
             values = np.empty(self._size + count, np.float32)
@@ -86,3 +90,20 @@ class VectorizedChecks:
             return None
         next_observation = values[: self._size].reshape(self._observation_shape)
         return next_observation, values[self._size :], discount, last
+
+    def _images(
+        self,
+        parts: Sequence[npt.NDArray[Any]],
+        rewards: Sequence[Any],
+        discount: FloatArray,
+        last: npt.NDArray[np.bool_],
+    ) -> Accepted | None:
+        """The same where observations are images; raises `TypeError` if one is not of uint8."""
+        reward = np.array(rewards, np.float32)
+        if not np.isfinite(reward).all():
+            return None
+        next_observation = np.empty(self._observation_shape, np.uint8)
+        height, *others = parts[0].shape
+        joined = next_observation.reshape(len(parts) * height, *others)
+        np.concatenate(parts, out=joined, casting="no")
+        return next_observation, reward, discount, last

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import networks
+from quinoa.agents import activations, networks
 
 
 def batch(n=512, size=4, seed=0):
@@ -50,7 +50,7 @@ class TestLayerNorm:
         inputs = batch(5, size=16)
         deviations = inputs - tf.reduce_mean(inputs, axis=1, keepdims=True)
         normal = deviations / tf.math.reduce_std(inputs, axis=1, keepdims=True)
-        found = networks.relu_of_layer_norm(inputs)
+        found = activations.relu_of_layer_norm(inputs)
         np.testing.assert_allclose(found, np.maximum(normal, 0.0), rtol=1e-3, atol=1e-5)
 
     def test_its_gradient_is_that_which_tensorflow_finds(self):
@@ -58,11 +58,11 @@ class TestLayerNorm:
 
         def by_tensorflow(x):
             mean, variance = tf.nn.moments(x, [1], keepdims=True)
-            epsilon = networks.LAYER_NORM_EPSILON
+            epsilon = activations.LAYER_NORM_EPSILON
             return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, None, None, epsilon))
 
         found = []
-        for function in (networks.relu_of_layer_norm, by_tensorflow):
+        for function in (activations.relu_of_layer_norm, by_tensorflow):
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
                 outputs = function(inputs)
@@ -193,8 +193,8 @@ def test_relu_and_its_gradients_are_tensorflows_own():
     x = tf.constant([[-2.0, -0.0, 0.0, 1e-30, 3.0]])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
-        found, expected = networks.relu(x) ** 2, tf.nn.relu(x) ** 2
-        also_found, also_expected = 5 * networks.relu(x), 5 * tf.nn.relu(x)
+        found, expected = activations.relu(x) ** 2, tf.nn.relu(x) ** 2
+        also_found, also_expected = 5 * activations.relu(x), 5 * tf.nn.relu(x)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(tape.gradient(found, x), tape.gradient(expected, x))
     np.testing.assert_array_equal(tape.gradient(also_found, x), tape.gradient(also_expected, x))
@@ -227,7 +227,7 @@ class TestDropout:
         first, last = networks.layers_of(network)
         last.weights.assign(tf.eye(32))
         last.biases.assign(tf.zeros(32))
-        hidden = networks.relu(batch() @ first.weights + first.biases).numpy()
+        hidden = activations.relu(batch() @ first.weights + first.biases).numpy()
         dropped, again, other = (
             networks.with_dropout(
                 network, batch(), layer_norm=False, rate=0.25, seed=self.SEED + change

@@ -15,7 +15,7 @@ ACTIONS = specs.BoundedArray((2,), np.float32, -1.0, 1.0)
 
 WRONG_SPECS = {
     "nested observations": make_spec(observations={"a": specs.Array((3,), np.float32)}),
-    "an image": make_spec(observations=specs.Array((8, 8, 3), np.float32)),
+    "a float image": make_spec(observations=specs.Array((8, 8, 3), np.float32)),
     "a scalar observation": make_spec(observations=specs.Array((), np.float32)),
     "no observation": make_spec(observations=specs.Array((0,), np.float32)),
     "float64 observations": make_spec(observations=specs.Array((3,), np.float64)),
@@ -47,6 +47,27 @@ class TestCheckSpec:
 
 
 FINITE = make_spec(actions=specs.DiscreteArray(4))
+IMAGES = FINITE._replace(observations=specs.BoundedArray((8, 8, 3), np.uint8, 0, 1))
+
+
+class TestObservations:
+    def test_each_kind_is_taken_by_who_takes_it(self):
+        both = (protocol.Vector, protocol.Image)
+        for spec in (FINITE, IMAGES):
+            protocol.check_spec(spec, actions=protocol.FiniteSet, observations=both)
+        protocol.check_spec(IMAGES, actions=protocol.FiniteSet, observations=protocol.Image)
+
+    def test_the_other_kind_is_refused_in_one_sentence(self):
+        with pytest.raises(
+            protocol.SpecError, match=r"takes vectors, but .* are images, uint8 \[8"
+        ):
+            protocol.check_spec(IMAGES, actions=protocol.FiniteSet)
+        with pytest.raises(protocol.SpecError, match=r"takes images, but .* float32 vectors \[3\]"):
+            protocol.check_spec(FINITE, actions=protocol.FiniteSet, observations=protocol.Image)
+
+    def test_a_box_of_actions_is_named_before_images(self):
+        with pytest.raises(protocol.SpecError, match="actions from a box"):
+            protocol.check_spec(IMAGES)
 
 
 class TestActions:

@@ -14,6 +14,7 @@ EXTRAS = {
     "hidden": specs.Array((2, 3), np.float32),
 }
 FINITE = SPEC._replace(actions=specs.DiscreteArray(7))
+IMAGES = FINITE._replace(observations=specs.BoundedArray((4, 3, 2), np.uint8, 0, 255))
 
 
 def transitions_of(layout: RowLayout, *leading: int) -> Transition:
@@ -98,3 +99,46 @@ def test_another_shape_is_an_error(changed, message):
     layout.check(transitions, 3)
     with pytest.raises(ValueError, match=message):
         layout.check(transitions._replace(**changed), 3)
+
+
+class TestImages:
+    """Rows of bytes."""
+
+    def transitions(self, layout, *leading):
+        rng = np.random.default_rng(1)
+        shape = (*leading, 4, 3, 2)
+        return transitions_of(layout, *leading)._replace(
+            observation=rng.integers(256, size=shape, dtype=np.uint8),
+            next_observation=rng.integers(256, size=shape, dtype=np.uint8),
+            action=rng.integers(7, size=leading, dtype=np.int32),
+        )
+
+    @pytest.mark.parametrize("leading", [(), (5,), (2, 5)])
+    @pytest.mark.parametrize("extras", [{}, EXTRAS])
+    def test_unpack_inverts_pack(self, leading, extras):
+        layout = RowLayout(IMAGES, extras)
+        transitions = self.transitions(layout, *leading)
+        layout.check(transitions, *leading)
+        rows = layout.pack(transitions)
+        assert (rows.shape, rows.dtype) == ((*leading, layout.width), np.uint8)
+        assert np.all(valid(rows)) and not np.any(valid(np.zeros_like(rows)))
+        for of in (rows, tf.constant(rows)):
+            found = layout.unpack(of)
+            assert_same(found, transitions)
+            assert found.observation.dtype == np.uint8 and found.reward.dtype == np.float32
+        assert np.all(valid(tf.constant(rows)))
+
+    def test_a_batch_of_unknown_size_is_read_in_a_graph(self):
+        layout = RowLayout(IMAGES, EXTRAS)
+        transitions = self.transitions(layout, 2, 5)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 5, layout.width], tf.uint8)])
+        def unpacked(rows):
+            return layout.unpack(rows)
+
+        assert_same(unpacked(layout.pack(transitions)), transitions)
+
+    def test_a_row_is_the_bytes_of_two_images_and_the_numbers(self):
+        assert RowLayout(IMAGES).width == 2 * 24 + 4 * 3 + 1
+        assert RowLayout(IMAGES, EXTRAS).row_bytes == 2 * 24 + 4 * (3 + 1 + 2 + 6) + 1
+        assert RowLayout(FINITE).row_bytes == 4 * RowLayout(FINITE).width

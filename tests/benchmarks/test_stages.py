@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 
-from benchmarks import actor, learner, replay, replay_server, scaling
-from benchmarks.setting import TASK, config_of
+from benchmarks import actor, images, learner, replay, replay_server, scaling
+from benchmarks.setting import TASK, config_of, spec_of
 from benchmarks.simulated import STEP_S
 
 
@@ -38,6 +38,26 @@ def test_replay_takes_turns_with_an_array(monkeypatch):
     with served("iq", num_transitions=5000) as address:
         ours, array = replay.take_turns(address, config_of("iq").segment_length)
     assert len(ours) == len(array) == replay._ROUNDS
+
+
+@pytest.mark.parametrize("task", ["minatar:breakout", "atari:pong"])
+def test_an_actor_of_images_takes_turns_with_the_bare_game(task, monkeypatch):
+    pytest.importorskip("ale_py" if task.startswith("atari") else "minatar")
+    monkeypatch.setattr(images, "_SECONDS", 0.05)
+    monkeypatch.setattr(images, "_NUM_TRANSITIONS", 320)
+    service = images.serve(task)
+    address, bytes_of_one = next(service)
+    height, width, channels = spec_of(task).observations.shape
+    # Of Atari, the channels are frames; of MinAtar, all of them are one.
+    frame = height * width * (1 if task.startswith("atari") else channels)
+    assert 0 < bytes_of_one < 1.3 * frame
+    ours, bare = images.take_turns(
+        task=task, agent="dqn", segment_length=16, address=address, num_environments=2
+    )
+    assert len(ours) == len(bare) == images._ROUNDS and min(ours + bare) > 0
+    drawn, array = images.draw(address, task)
+    assert len(drawn) == len(array) == images._ROUNDS
+    del service
 
 
 @pytest.mark.slow

@@ -158,3 +158,42 @@ class FakeEnvironment(dm_env.Environment):
 
     def discount_spec(self) -> Any:
         return self._specs[3]
+
+
+class ImageEnvironment(dm_env.Environment):
+    """Images uint8 of a shape, whose pixels tell the episode, the step and where they are.
+
+    Episodes have five steps. With `returns`, step 3 of the first episode returns that instead.
+    """
+
+    def __init__(self, shape: tuple[int, ...] = (6, 5, 2), returns: Any = None) -> None:
+        self._shape = shape
+        self._returns = returns
+        self._episode = -1
+        self._t = 0
+
+    def reset(self) -> dm_env.TimeStep:
+        self._episode += 1
+        self._t = 0
+        return dm_env.restart(self.image())
+
+    def step(self, action: np.ndarray) -> dm_env.TimeStep:
+        if not 0 <= self._t < 5 or self._episode < 0:
+            return self.reset()
+        self._t += 1
+        image = self.image()
+        if self._returns is not None and (self._episode, self._t) == (0, 3):
+            image = self._returns
+        if self._t == 5:
+            return dm_env.termination(1.0, image)
+        return dm_env.transition(float(self._t), image)
+
+    def image(self) -> np.ndarray:
+        places = np.arange(np.prod(self._shape)).reshape(self._shape)
+        return (100 * self._episode + 7 * self._t + places).astype(np.uint8)
+
+    def observation_spec(self) -> specs.Array:
+        return specs.Array(self._shape, np.uint8)
+
+    def action_spec(self) -> specs.DiscreteArray:
+        return specs.DiscreteArray(3)

@@ -20,6 +20,7 @@ from tests.environments.fakes import (
     Episode,
     FakeEnvironment,
     FaultyEnvironment,
+    ImageEnvironment,
     ScriptedEnvironment,
 )
 from tests.environments.test_canonical import FAULTS
@@ -514,3 +515,31 @@ def test_ctrl_c_ends_a_step():
     batch.reset()
     with pytest.raises(KeyboardInterrupt):
         batch.step([[0.0]])
+
+
+class TestImages:
+    @pytest.mark.parametrize("shape", [(6, 5, 2), (6, 5)])
+    def test_every_row_is_what_its_environment_gives_alone(self, shape):
+        batch = EnvironmentBatch([ImageEnvironment(shape) for _ in range(3)])
+        rows = [Reference(CanonicalEnvironment(ImageEnvironment(shape))) for _ in range(3)]
+        observation = batch.reset()
+        assert (observation.dtype, observation.shape) == (np.uint8, (3, *shape, 1)[:4])
+        for _ in range(12):
+            step = batch.step([0, 1, 2])
+            assert step.next_observation.dtype == step.observation.dtype == np.uint8
+            assert_rows_equal(step, [row.step(action) for action, row in enumerate(rows)])
+
+    def test_one_that_is_none_is_a_fault_of_its_environment_alone(self):
+        good, wrong = ImageEnvironment(), ImageEnvironment(returns=np.zeros((6, 5, 2)))
+        batch = EnvironmentBatch([good, wrong, ImageEnvironment()])
+        alone = Reference(CanonicalEnvironment(ImageEnvironment()))
+        batch.reset()
+        for t in range(1, 6):
+            step, row = batch.step([0, 0, 0]), alone.step(0)
+            np.testing.assert_array_equal(step.next_observation[0], row.next_observation)
+            if t == 3:
+                assert step.valid is not None and step.valid.tolist() == [True, False, True]
+                assert "is float64" in str(step.faults[0])
+                assert not step.next_observation[1].any()
+            else:
+                assert step.valid is None

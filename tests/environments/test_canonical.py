@@ -8,7 +8,12 @@ from absl.testing import absltest
 from dm_env import specs, test_utils
 
 from quinoa.environments import CanonicalEnvironment, EnvironmentFault, InvalidEnvironmentError
-from tests.environments.fakes import Episode, FakeEnvironment, ScriptedEnvironment
+from tests.environments.fakes import (
+    Episode,
+    FakeEnvironment,
+    ImageEnvironment,
+    ScriptedEnvironment,
+)
 
 MID = dm_env.StepType.MID
 LAST = dm_env.StepType.LAST
@@ -169,7 +174,12 @@ BOX = specs.BoundedArray((1,), np.float64, -1.0, 1.0)
         ({"observation_spec": specs.Array((0,), float)}, "observations are empty"),
         ({"observation_spec": {"a": specs.StringArray(())}}, r"\['a'\] must be an array of num"),
         ({"observation_spec": {"a": None}}, r"\['a'\] must be an array of numbers"),
-        ({"observation_spec": {"eye": specs.Array((8, 8, 3), np.uint8)}}, "image"),
+        (
+            {"observation_spec": {"eye": specs.Array((8, 8, 3), np.uint8), "arm": BOX}},
+            r"\['eye'\] is an array of bytes .* an image must be the whole observation",
+        ),
+        ({"observation_spec": specs.Array((2, 8, 8, 3), np.uint8)}, r"of shape \[H, W, C\]"),
+        ({"observation_spec": specs.Array((0, 8, 3), np.uint8)}, "observations are empty"),
         ({"reward_spec": specs.Array((2,), float)}, "its reward must be one number"),
         ({"reward_spec": {"a": specs.Array((), float)}}, "its reward must be one number"),
         ({"discount_spec": specs.Array((1,), float)}, "its discount must be one number"),
@@ -326,3 +336,33 @@ def test_a_key_that_goes_missing_within_an_episode():
 def test_what_is_no_environment():
     with pytest.raises(InvalidEnvironmentError, match=r"of type object, not a dm_env\.Environment"):
         CanonicalEnvironment(object())
+
+
+class TestImages:
+    @pytest.mark.parametrize("shape", [(6, 5, 2), (6, 5)])
+    def test_they_stay_bytes(self, shape):
+        inner = ImageEnvironment(shape)
+        environment = CanonicalEnvironment(inner)
+        canonical = (*shape, 1)[:3]
+        assert environment.observation_spec() == specs.BoundedArray(canonical, np.uint8, 0, 255)
+        seen = [environment.reset(), *(environment.step(1) for _ in range(12))]
+        assert [step.last() for step in seen].count(True) == 2
+        for step in seen:
+            assert (step.observation.dtype, step.observation.shape) == (np.uint8, canonical)
+        np.testing.assert_array_equal(seen[-1].observation, inner.image().reshape(canonical))
+
+    @pytest.mark.parametrize(
+        ("returned", "message"),
+        [
+            (np.zeros((6, 5, 2)), r"the observation is float64 \(6, 5, 2\), not uint8 \(6, 5, 2\)"),
+            (np.zeros((6, 5, 3), np.uint8), r"is uint8 \(6, 5, 3\), not uint8 \(6, 5, 2\)"),
+            (None, r"is object \(\), not uint8"),
+        ],
+    )
+    def test_what_is_none_is_a_fault(self, returned, message):
+        environment = CanonicalEnvironment(ImageEnvironment(returns=np.array(returned)), name="it")
+        environment.reset()
+        environment.step(0)
+        environment.step(0)
+        with pytest.raises(EnvironmentFault, match=f"^it, at step 3 of its episode: .*{message}"):
+            environment.step(0)

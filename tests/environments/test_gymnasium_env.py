@@ -126,7 +126,7 @@ def test_nested_and_discrete_observations_are_flattened():
     [
         (spaces.Text(4), "cannot be made one vector"),
         (spaces.Dict(a=spaces.Sequence(spaces.Discrete(2))), "cannot be made one vector"),
-        (spaces.Box(0, 255, (8, 8, 3), np.uint8), "image"),
+        (spaces.Dict(a=spaces.Box(0, 255, (8, 8, 3), np.uint8), b=spaces.Discrete(2)), "image"),
     ],
 )
 def test_unsupported_observations(space, message):

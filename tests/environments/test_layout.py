@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from quinoa import environments
 from quinoa.environments import CanonicalEnvironment, Layout
-from tests.environments.fakes import FakeEnvironment
+from tests.environments.fakes import FakeEnvironment, ImageEnvironment
 
 SPACE = spaces.Dict(
     {
@@ -66,7 +66,7 @@ def test_it_says_the_specs_of_the_canonical_environment(environment):
     assert spec == environments.environment_spec(environment)
 
 
-def test_it_flattens_as_the_environment_does(environment):
+def test_it_is_made_canonical_as_the_environment_does(environment):
     layout = Layout.of(environment)
     raw = environment.inner._environment
     seen = []
@@ -80,11 +80,11 @@ def test_it_flattens_as_the_environment_does(environment):
     raw.reset = remember
     flat = np.stack([environment.reset().observation for _ in range(5)])
     for observation, expected in zip(seen, flat, strict=True):
-        ours, is_batch = layout.flatten(observation)
+        ours, is_batch = layout.canonical(observation)
         assert not is_batch
         np.testing.assert_array_equal(ours, [expected])
     batch = {key: np.stack([each[key] for each in seen]) for key in SPACE}
-    ours, is_batch = layout.flatten(batch)
+    ours, is_batch = layout.canonical(batch)
     assert is_batch
     np.testing.assert_array_equal(ours, flat)
 
@@ -113,7 +113,7 @@ def test_it_maps_actions_as_the_environment_does(environment):
 )
 def test_what_is_no_observation_is_refused(environment, observation, message):
     with pytest.raises(ValueError, match=message):
-        Layout.of(environment).flatten(observation)
+        Layout.of(environment).canonical(observation)
 
 
 class TestFiniteSet:
@@ -146,6 +146,46 @@ class TestFiniteSet:
         box = dataclasses.replace(Layout.of(environment), observation=layout.observation)
         assert "now continuous; they were one of 4" in layout.difference(box)
         assert "now one of 4; they were continuous" in box.difference(layout)
+
+
+class TestImages:
+    @pytest.mark.parametrize("shape", [(6, 5, 2), (6, 5)])
+    def test_they_are_kept_as_json_and_made_canonical_as_the_environment_does(self, shape):
+        inner = ImageEnvironment(shape)
+        environment = CanonicalEnvironment(inner)
+        layout = Layout.of(environment)
+        assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
+        assert layout.spec() == environments.environment_spec(environment)
+        expected = environment.reset().observation
+        one, is_batch = layout.canonical(inner.image())
+        assert not is_batch and one.dtype == np.uint8
+        np.testing.assert_array_equal(one, [expected])
+        several, is_batch = layout.canonical(np.stack([inner.image()] * 3))
+        assert is_batch
+        np.testing.assert_array_equal(several, [expected] * 3)
+
+    @pytest.mark.parametrize(
+        ("observation", "message"),
+        [
+            (np.zeros((6, 5, 3), np.uint8), r"has the shape \(6, 5, 3\), not \(6, 5, 2\)"),
+            (np.zeros((1, 1, 6, 5, 2), np.uint8), "has the shape"),
+            (np.zeros((6, 5, 2)), "is of float64, not of uint8"),
+            (None, "is no array of numbers"),
+        ],
+    )
+    def test_what_is_none_is_refused(self, observation, message):
+        with pytest.raises(ValueError, match=message):
+            Layout.of(CanonicalEnvironment(ImageEnvironment())).canonical(observation)
+
+    def test_what_differs_is_said(self):
+        image = Layout.of(CanonicalEnvironment(ImageEnvironment()))
+        vector = dataclasses.replace(image, image_maximum=None)
+        assert image.difference(image) == ""
+        assert "now a vector of numbers; it was an image of pixels up to 255" in image.difference(
+            vector
+        )
+        board = dataclasses.replace(image, image_maximum=1)
+        assert "now an image of pixels up to 1; it was an image" in image.difference(board)
 
 
 def test_what_differs_is_said(environment):

@@ -48,11 +48,13 @@ def test_a_game_is_minatars_own(game, original):
     rng = np.random.default_rng(0)
     episodes = 0
     with environments.make(f"minatar:{game}", 5) as ours:
-        assert ours.observation_spec() == specs.Array((100 * CHANNELS[game],), np.float32)
+        board = specs.BoundedArray((10, 10, CHANNELS[game]), np.uint8, 0, 1)
+        assert ours.observation_spec() == board
         assert ours.action_spec() == specs.DiscreteArray(6, np.int32)
         step = ours.reset()
         for _ in range(600):
-            np.testing.assert_array_equal(step.observation, theirs.state().ravel())
+            np.testing.assert_array_equal(step.observation, theirs.state())
+            assert step.observation.dtype == np.uint8
             if step.last():
                 episodes += 1
                 theirs.reset()
@@ -72,12 +74,22 @@ def test_its_settings_are_minatars():
         assert environment.action_spec().num_values == 3
         environment.reset()
         paddle = [
-            int(np.argmax(environment.step(action).observation.reshape(10, 10, 4)[9, :, 0]))
+            int(np.argmax(environment.step(action).observation[9, :, 0]))
             for action in (1, 1, 2, 0)  # Left, left, right, nothing.
         ]
     assert paddle == [3, 2, 3, 3]
     with pytest.raises(InvalidEnvironmentError, match=r"sticky_action_prob must be from 0 to 1"):
         environments.make("minatar:breakout", 0, arguments={"sticky_action_prob": 2.0})
+
+
+def test_a_board_may_be_a_vector():
+    images = environments.make("minatar:seaquest", 3)
+    vectors = environments.make("minatar:seaquest", 3, arguments={"flat": True})
+    assert vectors.observation_spec() == specs.Array((1000,), np.float32)
+    steps = [(images.reset(), vectors.reset())]
+    steps += [(images.step(t % 6), vectors.step(t % 6)) for t in range(50)]
+    for image, vector in steps:
+        np.testing.assert_array_equal(image.observation.ravel(), vector.observation)
 
 
 @GAMES
@@ -95,7 +107,7 @@ def test_it_is_drawn_square_by_square():
     environment = environments.make("minatar:breakout", 0, rendered=True)
     environment.reset()
     environment.step(0)
-    board = environment.step(0).observation.reshape(10, 10, 4)
+    board = environment.step(0).observation
     picture = rendering.render(environment, 240)
     assert (picture.shape, picture.dtype) == ((240, 240, 3), np.uint8)
     squares = picture[12::24, 12::24]

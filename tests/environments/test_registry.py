@@ -22,7 +22,7 @@ HERE = "tests.environments.factories"
         ("gym:Xyzzy-v0", r"no environment registered under this id\."),
         (
             "xyzzy",
-            r"A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, "
+            r"A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, atari:<game>, "
             r"adroit:<task>, package\.module:factory",
         ),
         ("", r"A name is control:"),

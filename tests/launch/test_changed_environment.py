@@ -124,5 +124,5 @@ def test_arguments_that_it_does_not_take_are_one_line(quinoa, trained, tmp_path)
 
 def test_observations_are_those_of_the_run(trained):
     layout = load(trained).known_layout()
-    flat, _ = layout.flatten({"noise": np.array([2.0]), "mark": np.array([1.0])})
+    flat, _ = layout.canonical({"noise": np.array([2.0]), "mark": np.array([1.0])})
     np.testing.assert_array_equal(flat, [[1, 2]])

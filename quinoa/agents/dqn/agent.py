@@ -10,6 +10,7 @@ from acme import specs
 from quinoa.agents import protocol, targets
 from quinoa.agents.dqn import config as dqn_config
 from quinoa.agents.dqn import loss as dqn_loss
+from quinoa.agents.observations import observation_set
 from quinoa.agents.policies import EpsilonGreedyPolicy
 from quinoa.agents.types import Seed, Transition
 
@@ -37,18 +38,23 @@ class Agent(protocol.Agent):
     @staticmethod
     def check_spec(spec: specs.EnvironmentSpec) -> None:
         """See the base class."""
-        protocol.check_spec(spec, actions=protocol.FiniteSet)
+        protocol.check_spec(
+            spec,
+            actions=protocol.FiniteSet,
+            observations=(protocol.Vector, protocol.Image),
+        )
 
     @staticmethod
     def make_policy(config: dqn_config.Config, spec: specs.EnvironmentSpec) -> EpsilonGreedyPolicy:
         """See the base class."""
         Agent.check_spec(spec)
         return EpsilonGreedyPolicy(
-            spec.observations.shape[0],
+            observation_set(spec.observations),
             spec.actions.num_values,
             hidden_sizes=config.hidden_sizes,
             epsilon=config.epsilon_start,
             layer_norm=config.layer_norm,
+            convolutions=config.convolutions,
         )
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
@@ -101,6 +107,10 @@ class Agent(protocol.Agent):
         """See the base class: what the backup makes of Q(s, ·)."""
         q = self.policy.q(observation)
         return self._value_of(q, q)
+
+    def action_values(self, observation: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return self.policy.q(observation)
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import LayerSizes, OffPolicyConfig
-from quinoa.config.fields import Bounds, require
+from quinoa.agents.config import Convolutions, LayerSizes, OffPolicyConfig
+from quinoa.config.fields import Absent, Bounds, require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,11 @@ class Config(OffPolicyConfig):
     """Gradient steps in which ε falls linearly from the one to the other."""
 
     hidden_sizes: LayerSizes = (128, 128)
-    """Hidden layers of Q."""
+    """Hidden layers of Q, where observations are vectors."""
+    convolutions: Annotated[Convolutions, Absent("auto")] = "auto"
+    """Where observations are images, the layers in place of `hidden_sizes`: those of MinAtar's DQN
+    (`minatar`: 16 filters of 3 × 3, then 128), those of Mnih et al. (2015; `nature`: three
+    convolutions, then 512), or by the size of the images (`auto`: `nature` from 36 × 36 on)."""
     layer_norm: bool = False
     """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
 

@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 from acme import specs
+from dm_env import specs as dm_specs
 
 from quinoa.agents import networks, protocol, targets
 from quinoa.agents.actions import action_set
 from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
+from quinoa.agents.observations import ObservationSet, observation_set
 from quinoa.agents.policies import (
     CategoricalPolicy,
     MultiCategoricalPolicy,
@@ -29,10 +31,14 @@ class Agent(protocol.Agent):
     def __init__(self, config: iq_config.Config, spec: specs.EnvironmentSpec):
         """See the base class."""
         super().__init__(config, spec)
-        observation_size = spec.observations.shape[0]
         self.policy = self.make_policy(config, spec)
         self._value, self._target_value = (
-            networks.Value(observation_size, config.hidden_sizes, layer_norm=config.layer_norm)
+            networks.Value(
+                observation_set(spec.observations),
+                config.hidden_sizes,
+                layer_norm=config.layer_norm,
+                convolutions=config.convolutions,
+            )
             for _ in range(2)
         )
         self._target_policy = self.make_policy(config, spec)
@@ -41,8 +47,11 @@ class Agent(protocol.Agent):
 
     @staticmethod
     def check_spec(spec: specs.EnvironmentSpec) -> None:
-        """See the base class: it takes a box or a finite set."""
-        protocol.check_spec(spec, actions=(protocol.Box, protocol.FiniteSet))
+        """See the base class: it takes a box or a finite set, and images with a finite set."""
+        kinds: tuple[type[ObservationSet], ...] = (protocol.Vector,)
+        if isinstance(spec.actions, dm_specs.DiscreteArray):
+            kinds = (protocol.Vector, protocol.Image)
+        protocol.check_spec(spec, actions=(protocol.Box, protocol.FiniteSet), observations=kinds)
 
     @staticmethod
     def make_policy(config: iq_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
@@ -52,7 +61,7 @@ class Agent(protocol.Agent):
             SpecError: the policy is one for a box, and the actions are a finite set.
         """
         Agent.check_spec(spec)
-        observation_size, actions = spec.observations.shape[0], action_set(spec.actions)
+        observations, actions = observation_set(spec.observations), action_set(spec.actions)
         hidden_sizes, layer_norm = config.hidden_sizes, config.layer_norm
         if isinstance(actions, protocol.FiniteSet):
             if config.policy != "multicategorical":
@@ -62,9 +71,13 @@ class Agent(protocol.Agent):
                     "finite sets too."
                 )
             return CategoricalPolicy(
-                observation_size, actions.number, hidden_sizes=hidden_sizes, layer_norm=layer_norm
+                observations,
+                actions.number,
+                hidden_sizes=hidden_sizes,
+                layer_norm=layer_norm,
+                convolutions=config.convolutions,
             )
-        sizes = (observation_size, actions.size)
+        sizes = (spec.observations.shape[0], actions.size)
         if config.policy == "flow":
             return make_flow_policy(config, *sizes)
         if config.policy == "gaussian":
@@ -116,6 +129,13 @@ class Agent(protocol.Agent):
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """See the base class."""
         return self._value(observation)
+
+    def action_values(self, observation: tf.Tensor) -> tf.Tensor | None:
+        """See the base class: τ log π(a|s) + V(s) (Eq. 1)."""
+        if not isinstance(self.policy, CategoricalPolicy):
+            return None
+        log_probs = tf.nn.log_softmax(self.policy(observation).logits)
+        return iq_loss.implicit_q(log_probs, self._value(observation)[:, None], self._config.tau)
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import LayerSizes
+from quinoa.agents.config import Convolutions, LayerSizes
 from quinoa.agents.policies.config import FlowConfig
 from quinoa.config.fields import Absent, Bounds
 
@@ -36,7 +36,11 @@ class Config(FlowConfig):
     the actions are a finite set, `multicategorical` is one softmax over it, and there is no other
     class."""
     hidden_sizes: LayerSizes = (256, 256)
-    """Hidden layers of V, and of the policy unless it is a flow."""
+    """Hidden layers of V, and of the policy unless it is a flow, where observations are vectors."""
+    convolutions: Annotated[Convolutions, Absent("auto")] = "auto"
+    """Where observations are images, the layers in place of `hidden_sizes`: those of MinAtar's DQN
+    (`minatar`: 16 filters of 3 × 3, then 128), those of Mnih et al. (2015; `nature`: three
+    convolutions, then 512), or by the size of the images (`auto`: `nature` from 36 × 36 on)."""
     layer_norm: Annotated[bool, Absent(False)] = False
     """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
 

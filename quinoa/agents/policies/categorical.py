@@ -9,35 +9,43 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
+from quinoa.agents.config import Convolutions
 from quinoa.agents.numpy_form import NumpyForm
+from quinoa.agents.observations import ObservationSet
 from quinoa.agents.protocol import Policy
 
 
 class CategoricalPolicy(Policy):
-    """π(·|s) = softmax(F(s)), where F is a ReLU network with one output for each action."""
+    """π(·|s) = softmax(F(s)), where F is a network with one output for each action."""
 
     def __init__(
         self,
-        observation_size: int,
+        observations: ObservationSet | int,
         number: int,
         *,
         hidden_sizes: Sequence[int],
         layer_norm: bool = False,
+        convolutions: Convolutions = "auto",
         name: str = "policy",
     ):
-        """Makes the policy for observations [B, observation_size], and creates its variables.
+        """Makes the policy, and creates its variables.
 
         Args:
-            observation_size: O.
+            observations: of the environment; a number O stands for vectors [O].
             number: n, the actions of the set.
             hidden_sizes: the hidden layers of its network.
-            layer_norm: see `networks.mlp`.
+            layer_norm: see `networks.of_observations`.
+            convolutions: the layers that read images, where observations are images.
             name: the module's name.
         """
         super().__init__(name=name)
         self._layer_norm = layer_norm
-        self._network = networks.mlp(
-            observation_size, [*hidden_sizes, number], layer_norm=layer_norm, name="network"
+        self._network = networks.of_observations(
+            observations,
+            [*hidden_sizes, number],
+            layer_norm=layer_norm,
+            convolutions=convolutions,
+            name="network",
         )
 
     def numpy_form(self) -> NumpyForm:
@@ -45,6 +53,7 @@ class CategoricalPolicy(Policy):
         settings = {
             "layer_norm": np.array(self._layer_norm),
             "kind": np.array("categorical"),
+            **networks.settings_of(self._network),
         }
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 

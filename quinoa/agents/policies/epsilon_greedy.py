@@ -9,7 +9,9 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
+from quinoa.agents.config import Convolutions
 from quinoa.agents.numpy_form import NumpyForm
+from quinoa.agents.observations import ObservationSet
 from quinoa.agents.protocol import Policy
 
 
@@ -81,29 +83,35 @@ class EpsilonGreedyPolicy(Policy):
 
     def __init__(
         self,
-        observation_size: int,
+        observations: ObservationSet | int,
         number: int,
         *,
         hidden_sizes: Sequence[int],
         epsilon: float,
         layer_norm: bool = False,
+        convolutions: Convolutions = "auto",
         name: str = "policy",
     ):
-        """Makes the policy for observations [B, observation_size], and creates its variables.
+        """Makes the policy, and creates its variables.
 
         Args:
-            observation_size: O.
+            observations: of the environment; a number O stands for vectors [O].
             number: n, the actions of the set.
             hidden_sizes: the hidden layers of Q.
             epsilon: ε at the start, in (0, 1].
-            layer_norm: see `networks.mlp`.
+            layer_norm: see `networks.of_observations`.
+            convolutions: the layers that read images, where observations are images.
             name: the module's name.
         """
         super().__init__(name=name)
         self._layer_norm = layer_norm
         self.epsilon = tf.Variable([epsilon], dtype=tf.float32, trainable=False, name="epsilon")
-        self._network = networks.mlp(
-            observation_size, [*hidden_sizes, number], layer_norm=layer_norm, name="network"
+        self._network = networks.of_observations(
+            observations,
+            [*hidden_sizes, number],
+            layer_norm=layer_norm,
+            convolutions=convolutions,
+            name="network",
         )
 
     def numpy_form(self) -> NumpyForm:
@@ -111,12 +119,13 @@ class EpsilonGreedyPolicy(Policy):
         settings = {
             "layer_norm": np.array(self._layer_norm),
             "kind": np.array("epsilon_greedy"),
+            **networks.settings_of(self._network),
         }
         layers = {"network": networks.layers_of(self._network)}
         return NumpyForm(settings, layers, {"epsilon": self.epsilon})
 
     def q(self, observation: tf.Tensor) -> tf.Tensor:
-        """Returns Q(s, ·), float32 [B, n], for observations, float32 [B, O]."""
+        """Returns Q(s, ·), float32 [B, n], for observations, [B, O] or [B, H, W, C]."""
         return self._network(observation)
 
     def __call__(self, observation: tf.Tensor) -> EpsilonGreedy:

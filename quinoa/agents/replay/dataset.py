@@ -11,7 +11,7 @@ import reverb
 import tensorflow as tf
 
 from quinoa.agents.config import OffPolicyConfig
-from quinoa.agents.replay import tables
+from quinoa.agents.replay import planes, tables
 from quinoa.agents.replay.items import TABLE
 from quinoa.agents.replay.server import wait_for_server
 from quinoa.agents.rows import RowLayout, valid
@@ -57,7 +57,8 @@ def superbatches(
     """
     information = wait_for_server(reverb.Client(server_address), should_stop)
     if information:
-        check_signature(information, server_address, _signature(config, layout))
+        wanted = tables.signature(layout, config.segment_length)
+        check_signature(information, server_address, wanted)
     return _drawn_ahead(server_address, config, layout, steps_per_call, should_stop)
 
 
@@ -111,7 +112,8 @@ def _pipeline(
     steps_per_call: int,
     stopped: tf.Variable,
 ) -> tf.data.Dataset:
-    signature = _signature(config, layout)
+    signature = tables.signature(layout, config.segment_length)
+    shared = planes.of(layout, config.segment_length)
     in_flight = tables.max_in_flight_segments(config, steps_per_call)
 
     # AutoGraph would rewrite what these call, for three tenths of a second, and change nothing.
@@ -126,8 +128,8 @@ def _pipeline(
         return reverb.TrajectoryDataset(
             server_address,
             TABLE,
-            dtypes=signature.dtype,
-            shapes=signature.shape,
+            dtypes=tf.nest.map_structure(lambda of: of.dtype, signature),
+            shapes=tf.nest.map_structure(lambda of: of.shape, signature),
             max_in_flight_samples_per_worker=in_flight,
             num_workers_per_iterator=1,
             rate_limiter_timeout_ms=_SAMPLER_TIMEOUT_MS,
@@ -137,12 +139,21 @@ def _pipeline(
     def decode(drawn: tf.Tensor) -> Transition:
         return layout.unpack(_shuffled_rows(drawn, steps_per_call, config.batch_size))
 
+    @as_it_is
+    def decode_images(rows: tf.Tensor, blocks: tf.Tensor) -> Transition:
+        assert shared is not None
+        return _shuffled_images(rows, blocks, shared, steps_per_call, config.batch_size)
+
     # A wait for the rate limiter that outlasts its timeout ends only the innermost dataset; what
     # `batch` has gathered by then stays, and the next one fills it up. To look whether to stop at
     # every sample would double the cost of a superbatch.
     dataset = tf.data.Dataset.counter().take_while(going_on).flat_map(sample_until_timeout)
     drawn = tables.segments_per_superbatch(config, steps_per_call)
-    dataset = dataset.batch(drawn, drop_remainder=True).map(decode)
+    if shared is None:
+        dataset = dataset.batch(drawn, drop_remainder=True).map(decode)
+    else:
+        # Segments have different numbers of blocks.
+        dataset = dataset.padded_batch(drawn, drop_remainder=True).map(decode_images)
     options = tf.data.Options()
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
@@ -150,19 +161,51 @@ def _pipeline(
 
 
 def _shuffled_rows(drawn: tf.Tensor, steps_per_call: int, batch_size: int) -> tf.Tensor:
-    """Takes K·B rows of segments [S, L, W] in random order, float32 [K, B, W], and no padding."""
+    """Takes K·B rows of segments [S, L, W] in random order, [K, B, W], and no padding."""
     rows = tf.reshape(drawn, [-1, drawn.shape[-1]])
+    order = _shuffled_order(rows, steps_per_call * batch_size)
+    return tf.reshape(tf.gather(rows, order), [steps_per_call, batch_size, rows.shape[-1]])
+
+
+def _shuffled_images(
+    rows: tf.Tensor,
+    blocks: tf.Tensor,
+    shared: planes.SharedPlanes,
+    steps_per_call: int,
+    batch_size: int,
+) -> Transition:
+    """Puts together K·B transitions in random order, leading shape [K, B].
+
+    Args:
+        rows: of S segments, uint8 [S, L, W'], see `SharedPlanes`.
+        blocks: their planes, uint8 [S, M, P, H, W].
+        shared: the form of these.
+        steps_per_call: K.
+        batch_size: B.
+    """
+    flat = tf.reshape(rows, [-1, rows.shape[-1]])
+    order = _shuffled_order(flat, steps_per_call * batch_size)
+    chosen = tf.gather(flat, order)
+    # Each segment's planes are numbered from 0.
+    planes_of_each = tf.shape(blocks)[1] * blocks.shape[2]
+    first = order // rows.shape[1] * planes_of_each
+    all_planes = tf.reshape(blocks, [-1, *blocks.shape[3:]])
+    found = tf.gather(all_planes, first[:, None] + shared.numbers(chosen))
+    leading = [steps_per_call, batch_size]
+    return shared.join(
+        tf.reshape(chosen, [*leading, chosen.shape[-1]]),
+        tf.reshape(found, [*leading, *found.shape[1:]]),
+    )
+
+
+def _shuffled_order(rows: tf.Tensor, number: int) -> tf.Tensor:
+    """Which rows [R, W] are taken, in random order and without padding, int32 [number]."""
     is_valid = valid(rows)
     # Padding sorts last.
     keys = tf.where(is_valid, tf.random.uniform([rows.shape[0]]), 2.0)
     order = tf.argsort(keys)
     num_valid = tf.math.count_nonzero(is_valid, dtype=tf.int32)
-    order = tf.gather(order, tf.range(steps_per_call * batch_size) % num_valid)
-    return tf.reshape(tf.gather(rows, order), [steps_per_call, batch_size, rows.shape[-1]])
-
-
-def _signature(config: OffPolicyConfig, layout: RowLayout) -> tf.TensorSpec:
-    return tf.TensorSpec([config.segment_length, layout.width], tf.float32)
+    return tf.gather(order, tf.range(number) % num_valid)
 
 
 def check_signature(information: Mapping[str, Any], server_address: str, signature: Any) -> None:

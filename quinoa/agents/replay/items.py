@@ -28,14 +28,15 @@ _lock = threading.Lock()
 
 
 class ItemWriter:
-    """Writes items, each of which has one array a column; arrays of a column are alike."""
+    """Writes items of columns, each of which has one array or several, all alike."""
 
-    def __init__(self, server_address: str, num_columns: int):
+    def __init__(self, server_address: str, num_columns: int, *, max_arrays: int = 1):
         """Connects to the server, which must be up.
 
         Args:
             server_address: "host:port".
-            num_columns: the arrays of an item.
+            num_columns: the columns of an item.
+            max_arrays: the most arrays of one item in one column.
         """
         extension = _extension()
         # Both are kept: what the one has made does not keep it alive.
@@ -47,20 +48,28 @@ class ItemWriter:
         # A chunk for each array, sent at once: chunks of several would keep evicted items in the
         # server's memory for as long as one of their neighbours is left.
         for column in range(num_columns):
-            self._writer.ConfigureChunker(column, extension.ConstantChunkerOptions(1, 1))
+            self._writer.ConfigureChunker(column, extension.ConstantChunkerOptions(1, max_arrays))
 
-    def write(self, arrays: Sequence[npt.NDArray[np.generic]]) -> None:
+    def write(
+        self, columns: Sequence[npt.NDArray[np.generic] | Sequence[npt.NDArray[np.generic]]]
+    ) -> None:
         """Begins to send an item to the table `TABLE`; it may be told no more of until `flush`.
 
         Args:
-            arrays: one a column, in the order of the table's signature; copied.
+            columns: in the order of the table's signature, which has the shape of a column that is
+                one array, and [M, ...] of one that is a list of M arrays; copied.
 
         Raises:
             ValueError, RuntimeError: the table has another signature.
         """
-        references = self._writer.Append(list(arrays))
-        columns = [[reference] for reference in references]
-        self._writer.CreateItem(TABLE, 1.0, columns, [True] * len(columns))
+        is_one = [not isinstance(column, list) for column in columns]
+        arrays = [[column] if one else column for column, one in zip(columns, is_one, strict=True)]
+        references = [[first] for first in self._writer.Append([column[0] for column in arrays])]
+        for index, column in enumerate(arrays):
+            for array in column[1:]:
+                step = [array if index == other else None for other in range(len(arrays))]
+                references[index].append(self._writer.Append(step)[index])
+        self._writer.CreateItem(TABLE, 1.0, references, is_one)
 
     def flush(self, max_pending: int, timeout_s: float) -> bool:
         """Waits until the server has confirmed all items but so many.

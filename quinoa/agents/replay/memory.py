@@ -31,7 +31,7 @@ class MemoryReplay:
         self._layout = layout
         self._rng = np.random.default_rng(seed)
         rows = min(_INITIAL_ROWS, config.max_replay_size)
-        self._rows = np.empty((rows, layout.width), np.float32)
+        self._rows = np.empty((rows, layout.width), layout.dtype)
         self._num_inserted = 0
         self._num_sampled = 0
 
@@ -131,7 +131,7 @@ class MemoryReplay:
         with np.load(folder / _FILE, allow_pickle=False) as saved:
             rows, (num_inserted, num_sampled) = saved["rows"], saved["counts"].tolist()
         stored = min(num_inserted, self._config.max_replay_size)
-        if rows.shape != (stored, self._rows.shape[1]):
+        if rows.shape != (stored, self._rows.shape[1]) or rows.dtype != self._rows.dtype:
             raise ValueError(
                 f"{folder} has rows of shape {rows.shape}, not {(stored, self._rows.shape[1])}: "
                 "it is another environment's, or another max_replay_size's."
@@ -146,6 +146,6 @@ class MemoryReplay:
         if num_rows > len(self._rows):
             # Until it has its full size, the storage is filled from the front and never wraps.
             size = min(max(num_rows, 2 * len(self._rows)), self._config.max_replay_size)
-            grown = np.empty((size, self._rows.shape[1]), np.float32)
+            grown = np.empty((size, self._rows.shape[1]), self._rows.dtype)
             grown[: len(self)] = self._rows[: len(self)]
             self._rows = grown

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents.replay.memory import MemoryReplay
 from quinoa.agents.replay.source import UniformReplay
-from quinoa.agents.source import Writer
+from quinoa.agents.source import Memory, Writer
 from quinoa.agents.types import Transition
 
 
@@ -129,14 +129,46 @@ class NStepReplay(UniformReplay):
         writer = super().writer(server_address, num_environments, should_stop=should_stop)
         return NStepWriter(writer, self._config.n_step, self._config.discount)
 
-    def memory(self, seed: int) -> MemoryReplay:
+    def memory(self, seed: int) -> Memory:
         """See the base class."""
-        return _NStepMemory(self._config, self.layout, seed)
+        return _NStepMemory(super().memory(seed), self._config.n_step, self._config.discount)
 
 
-class _NStepMemory(MemoryReplay):
-    """A `MemoryReplay` whose writers put n transitions together."""
+class _NStepMemory:
+    """A memory whose writers put n transitions together, and which else is another one."""
+
+    def __init__(self, memory: Memory, num_steps: int, discount: float) -> None:
+        self._memory = memory
+        self._num_steps = num_steps
+        self._discount = discount
+
+    @property
+    def num_inserted(self) -> int:
+        return self._memory.num_inserted
+
+    @property
+    def num_sampled(self) -> int:
+        return self._memory.num_sampled
+
+    @property
+    def num_bytes(self) -> int:
+        return self._memory.num_bytes
+
+    def __len__(self) -> int:
+        return len(self._memory)
 
     def writer(self, num_environments: int) -> Writer:
-        writer = super().writer(num_environments)
-        return NStepWriter(writer, self._config.n_step, self._config.discount)
+        writer = self._memory.writer(num_environments)
+        return NStepWriter(writer, self._num_steps, self._discount)
+
+    def can_sample(self, num_transitions: int) -> bool:
+        return self._memory.can_sample(num_transitions)
+
+    def sample(self, steps_per_call: int) -> Transition:
+        return self._memory.sample(steps_per_call)
+
+    def save(self, folder: Path) -> None:
+        self._memory.save(folder)
+
+    def restore(self, folder: Path) -> None:
+        self._memory.restore(folder)

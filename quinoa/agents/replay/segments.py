@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents.rows import FloatArray, RowLayout
+from quinoa.agents.rows import RowLayout, Rows
 from quinoa.agents.rows import valid as valid_rows
 from quinoa.agents.types import Transition
 
@@ -13,17 +13,33 @@ from quinoa.agents.types import Transition
 class SegmentBuffer:
     """Cuts the streams of N environments in segments of L transitions, all N in lockstep."""
 
-    def __init__(self, num_environments: int, segment_length: int, layout: RowLayout) -> None:
-        """Makes an empty buffer for N environments, segments of length L and rows laid out so."""
+    def __init__(
+        self,
+        num_environments: int,
+        segment_length: int,
+        layout: RowLayout,
+        *,
+        reuses_memory: bool = False,
+    ) -> None:
+        """Makes an empty buffer.
+
+        Args:
+            num_environments: N.
+            segment_length: L.
+            layout: of rows.
+            reuses_memory: whether segments are the caller's until the next call alone, which writes
+                over them. New memory is slow where rows are large, as those of images.
+        """
         self._layout = layout
+        self._reuses_memory = reuses_memory
         self._block_shape = (num_environments, segment_length, layout.width)
-        self._block = np.empty(self._block_shape, np.float32)
+        self._block = np.empty(self._block_shape, self._layout.dtype)
         self._length = 0
         self._has_gaps = False
 
     def append(
         self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None
-    ) -> list[FloatArray]:
+    ) -> list[Rows]:
         """Adds one transition of each environment.
 
         Args:
@@ -32,8 +48,9 @@ class SegmentBuffer:
                 so that all stay in lockstep. None where every row is one.
 
         Returns:
-            The segments that this completes, float32 [L, W] each, in the environments' order: N of
-            them (fewer where one has nothing but padding), or none. They are the caller's to keep.
+            The segments that this completes, [L, W] each, in the environments' order: N of
+            them (fewer where one has nothing but padding), or none. They are the caller's to keep,
+            unless memory is reused.
 
         Raises:
             ValueError: a field has another shape.
@@ -41,30 +58,31 @@ class SegmentBuffer:
         self._layout.check(transitions, self._block_shape[0])
         self._layout.write(transitions, self._block[:, self._length])
         if valid is not None:
-            self._block[~valid, self._length] = 0.0
+            self._block[~valid, self._length] = 0
             self._has_gaps = True
         self._length += 1
         if self._length < self._block_shape[1]:
             return []
         return self._take()
 
-    def flush(self) -> list[FloatArray]:
+    def flush(self) -> list[Rows]:
         """Ends the segments that are under way.
 
         Returns:
-            Segments float32 [L, W] padded with rows of zeros, as many as `append` returns, or none
+            Segments [L, W] padded with rows of zeros, as many as `append` returns, or none
             if none has begun.
         """
         if not self._length:
             return []
-        self._block[:, self._length :] = 0.0
+        self._block[:, self._length :] = 0
         return self._take()
 
-    def _take(self) -> list[FloatArray]:
+    def _take(self) -> list[Rows]:
         segments = list(self._block)
         if self._has_gaps:
             segments = [segment for segment in segments if valid_rows(segment).any()]
             self._has_gaps = False
-        self._block = np.empty(self._block_shape, np.float32)
+        if not self._reuses_memory:
+            self._block = np.empty(self._block_shape, self._layout.dtype)
         self._length = 0
         return segments

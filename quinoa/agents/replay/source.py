@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.observations import Image
+from quinoa.agents.replay import planes
+from quinoa.agents.replay.image_memory import ImageMemory
 from quinoa.agents.replay.memory import MemoryReplay
 from quinoa.agents.replay.writer import SegmentWriter
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.source import Source, Writer
+from quinoa.agents.source import Memory, Source, Writer
 from quinoa.agents.types import Transition
 
 if TYPE_CHECKING:
@@ -38,7 +42,11 @@ class UniformReplay(Source):
     @property
     def item_bytes(self) -> int:
         """See the base class."""
-        return 4 * self.segment_length * self.layout.width
+        shared = planes.of(self.layout, self.segment_length)
+        if shared is None:
+            return self.segment_length * self.layout.row_bytes
+        # About: a segment has as many planes as there are in a block, or more or fewer.
+        return self.segment_length * shared.width + math.prod(shared.block_shape)
 
     def tables(self) -> Sequence[reverb.Table]:
         """See the base class."""
@@ -82,9 +90,11 @@ class UniformReplay(Source):
     def blank(self) -> Transition:
         """See the base class."""
         shape = self.steps_per_call, self._config.batch_size, self.layout.width
-        blank: Transition = self.layout.unpack(np.zeros(shape, np.float32))
+        blank: Transition = self.layout.unpack(np.zeros(shape, self.layout.dtype))
         return blank
 
-    def memory(self, seed: int) -> MemoryReplay:
+    def memory(self, seed: int) -> Memory:
         """See the base class."""
+        if isinstance(self.layout.observations, Image):
+            return ImageMemory(self._config, self.layout, seed)
         return MemoryReplay(self._config, self.layout, seed)

@@ -35,11 +35,13 @@ after `min_replay_size` allow, and 0.3 % in a run of 100,000.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import reverb
 import tensorflow as tf
 
 from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay import planes
 from quinoa.agents.replay.items import TABLE
 from quinoa.agents.rows import RowLayout
 
@@ -91,5 +93,16 @@ def make_table(
         max_size=math.ceil(config.max_replay_size / length),
         max_times_sampled=0,
         rate_limiter=limiter,
-        signature=tf.TensorSpec([length, layout.width], tf.float32),
+        signature=signature(layout, length),
+    )
+
+
+def signature(layout: RowLayout, segment_length: int) -> Any:
+    """What an item of a segment of length L is: its rows; of images, rows and blocks of planes."""
+    shared = planes.of(layout, segment_length)
+    if shared is None:
+        return tf.TensorSpec([segment_length, layout.width], layout.dtype)
+    return (
+        tf.TensorSpec([segment_length, shared.width], tf.uint8),
+        tf.TensorSpec([None, *shared.block_shape], tf.uint8),
     )

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay import planes
 from quinoa.agents.replay.items import ItemWriter
 from quinoa.agents.replay.segments import SegmentBuffer
-from quinoa.agents.rows import FloatArray, RowLayout
+from quinoa.agents.rows import RowLayout, Rows
 from quinoa.agents.types import Transition
 
 # How long one wait for Reverb may last before `should_stop` is asked again.
@@ -44,10 +45,19 @@ class SegmentWriter:
             should_stop: asked every 0.1 s while `append` waits; when it is true, `append` returns
                 with its segments still on their way (`close` then waits for them).
         """
-        self._buffer = SegmentBuffer(num_environments, config.segment_length, layout)
         self._max_pending = num_environments
         self._should_stop = should_stop or (lambda: False)
-        self._writer = ItemWriter(server_address, 1)
+        self._planes = planes.of(layout, config.segment_length)
+        self._buffer = SegmentBuffer(
+            num_environments,
+            config.segment_length,
+            layout,
+            reuses_memory=self._planes is not None,
+        )
+        if self._planes is None:
+            self._writer = ItemWriter(server_address, 1)
+        else:
+            self._writer = ItemWriter(server_address, 2, max_arrays=self._planes.max_blocks)
         self._closed = False
 
     def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
@@ -93,6 +103,10 @@ class SegmentWriter:
         self._writer.close()
         return complete
 
-    def _create_items(self, segments: Sequence[FloatArray]) -> None:
+    def _create_items(self, segments: Sequence[Rows]) -> None:
         for segment in segments:
-            self._writer.write([segment])
+            if self._planes is None:
+                self._writer.write([segment])
+            else:
+                rows, found = self._planes.split(segment)
+                self._writer.write([rows, list(self._planes.blocks(found))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents.rows import LAST_OF_EPISODE, FloatArray, RowLayout
+from quinoa.agents.rows import LAST_OF_EPISODE, RowLayout, Rows
 from quinoa.agents.types import Transition
 
 
@@ -22,12 +22,12 @@ class RolloutBuffer:
         """Makes an empty buffer for N environments, segments of length L and rows laid out so."""
         self._layout = layout
         self._shape = (num_environments, segment_length, layout.width)
-        self._block = np.empty(self._shape, np.float32)
+        self._block = np.empty(self._shape, layout.dtype)
         self._lengths = np.zeros(num_environments, np.int64)
 
     def append(
         self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None
-    ) -> list[FloatArray]:
+    ) -> list[Rows]:
         """Adds one transition of each environment that lacks some.
 
         Args:
@@ -35,7 +35,7 @@ class RolloutBuffer:
             valid: bool [N], False for a row that is no transition. None where every row is one.
 
         Returns:
-            N segments, float32 [L, W] each, in the environments' order, where all are complete now;
+            N segments, [L, W] each, in the environments' order, where all are complete now;
             else none. They are the caller's to keep.
 
         Raises:
@@ -54,6 +54,6 @@ class RolloutBuffer:
         if self._lengths.min() < length:
             return []
         segments = list(self._block)
-        self._block = np.empty(self._shape, np.float32)
+        self._block = np.empty(self._shape, self._layout.dtype)
         self._lengths[:] = 0
         return segments

@@ -16,7 +16,7 @@ from quinoa.agents.replay import TABLE
 from quinoa.agents.replay.dataset import check_signature
 from quinoa.agents.replay.server import wait_for_server
 from quinoa.agents.rollouts.writer import FIELDS
-from quinoa.agents.rows import FloatArray, RowLayout
+from quinoa.agents.rows import RowLayout, Rows
 from quinoa.agents.types import Transition
 
 # The most batches in the queue: the one that is being learned from, what was acted
@@ -32,10 +32,10 @@ _CLOSE_S = 2.0
 
 
 class _Segment(NamedTuple):
-    """What is in an item: rows, float32 [L, W], and what they were acted with."""
+    """What is in an item: rows, [L, W], and what they were acted with."""
 
     fingerprint: int
-    rows: FloatArray
+    rows: Rows
 
 
 def make_queue(config: OnPolicyConfig, layout: RowLayout) -> reverb.Table:
@@ -94,7 +94,7 @@ def _batches(
     number = config.batch_size // config.segment_length
     try:
         while True:
-            wanted, batch = fingerprint(), list[FloatArray]()
+            wanted, batch = fingerprint(), list[Rows]()
             while len(batch) < number:
                 if should_stop():
                     return
@@ -140,5 +140,5 @@ def _take_segments(
 def _signature(config: OnPolicyConfig, layout: RowLayout) -> dict[str, tf.TensorSpec]:
     return {
         "fingerprint": tf.TensorSpec([], tf.int64),
-        "rows": tf.TensorSpec([config.segment_length, layout.width], tf.float32),
+        "rows": tf.TensorSpec([config.segment_length, layout.width], layout.dtype),
     }

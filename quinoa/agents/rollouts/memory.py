@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from quinoa.agents.config import OnPolicyConfig
 from quinoa.agents.rollouts.buffer import RolloutBuffer
-from quinoa.agents.rows import FloatArray, RowLayout
+from quinoa.agents.rows import RowLayout, Rows
 from quinoa.agents.types import Transition
 
 
@@ -37,7 +37,7 @@ class RolloutMemory:
         self._length = config.segment_length
         self._batch_size = config.batch_size
         self._of_each = config.segments_per_environment(num_environments)
-        self._segments: collections.deque[FloatArray] = collections.deque()
+        self._segments: collections.deque[Rows] = collections.deque()
         self._writers: list[_MemoryWriter] = []
         self._num_inserted = 0
         self._num_sampled = 0
@@ -68,8 +68,8 @@ class RolloutMemory:
         self._writers.append(writer)
         return writer
 
-    def insert(self, segments: list[FloatArray]) -> None:
-        """Takes complete segments, float32 [L, W] each."""
+    def insert(self, segments: list[Rows]) -> None:
+        """Takes complete segments, [L, W] each."""
         self._segments.extend(segments)
         self._num_inserted += len(segments) * self._length
 

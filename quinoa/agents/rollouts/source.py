@@ -51,7 +51,7 @@ class Rollouts(Source):
     @property
     def item_bytes(self) -> int:
         """See the base class."""
-        return 4 * self.segment_length * self.layout.width + 8
+        return self.segment_length * self.layout.row_bytes + 8
 
     def tables(self) -> Sequence[reverb.Table]:
         """See the base class."""
@@ -102,7 +102,7 @@ class Rollouts(Source):
         """See the base class."""
         segments = self._config.batch_size // self.segment_length
         shape = 1, segments, self.segment_length, self.layout.width
-        blank: Transition = self.layout.unpack(np.zeros(shape, np.float32))
+        blank: Transition = self.layout.unpack(np.zeros(shape, self.layout.dtype))
         return blank
 
     def memory(self, seed: int) -> RolloutMemory:

@@ -77,7 +77,7 @@ def refuses_other_specs(subject: AgentSubject) -> str:
     else:
         unfit["a finite set of actions"] = subject.spec._replace(actions=specs.DiscreteArray(3))
     for of_what, spec in unfit.items():
-        if of_what != "images" and _accepts(agent_class, spec):
+        if _accepts(agent_class, spec):
             continue
         for what, make in (
             ("Agent.__init__", agent_class),

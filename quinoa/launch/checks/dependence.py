@@ -108,9 +108,9 @@ def losses_are_means_over_transitions(subject: AgentSubject) -> str:
     batch = batch._replace(discount=ones)
     other = subject.batches(seed=1)
     # Far from the others, so that even a mean over a large batch moves.
-    other = other._replace(
-        discount=ones, reward=other.reward + 3.0, observation=other.observation + 1.0
-    )
+    other = other._replace(discount=ones, reward=other.reward + 3.0)
+    if other.observation.dtype.kind == "f":
+        other = other._replace(observation=other.observation + 1.0)
     # In no order, so that any exchange of places is seen.
     part_of = np.random.default_rng(subject.seed).permutation(np.arange(size) % 3)
 

@@ -70,7 +70,7 @@ def is_made(subject: EnvironmentSubject) -> str:
     """It can be made, and has a canonical form."""
     environment = subject.make()
     try:
-        size, actions = environment.observation_spec().shape[0], environment.action_spec()
+        shape, actions = environment.observation_spec().shape, environment.action_spec()
     finally:
         environment.close()
     try:
@@ -80,9 +80,12 @@ def is_made(subject: EnvironmentSubject) -> str:
             f"with the greatest seed that there is, {environments.MAX_SEED}, {error}: take any "
             "seed from 0 to 2**31 - 1"
         ) from error
+    observations = f"{shape[0]} observations"
+    if len(shape) > 1:
+        observations = f"images of {' × '.join(map(str, shape))}"
     if isinstance(actions, specs.DiscreteArray):
-        return f"{size} observations, one of {actions.num_values} actions"
-    return f"{size} observations, {actions.shape[0]} actions"
+        return f"{observations}, one of {actions.num_values} actions"
+    return f"{observations}, {actions.shape[0]} actions"
 
 
 def steps_are_time_steps(subject: EnvironmentSubject) -> str:
@@ -275,7 +278,7 @@ def seeds_reproduce(subject: EnvironmentSubject) -> str:
 
 
 def _trajectory(subject: EnvironmentSubject, seed: int) -> npt.NDArray[np.float64]:
-    """Observation, reward and discount at each of some steps, float64 [T, O + 2]."""
+    """Observation, flat, reward and discount at each of some steps, float64 [T, O + 2]."""
     environment = subject.make(seed)
     try:
         rows = []
@@ -290,7 +293,7 @@ def _trajectory(subject: EnvironmentSubject, seed: int) -> npt.NDArray[np.float6
 
 def _row(timestep: dm_env.TimeStep) -> npt.NDArray[Any]:
     beside = [timestep.reward or 0.0, 1.0 if timestep.discount is None else timestep.discount]
-    return np.concatenate([timestep.observation, beside])
+    return np.concatenate([timestep.observation.ravel(), beside])
 
 
 def a_batch_is_its_environments(subject: EnvironmentSubject) -> str:

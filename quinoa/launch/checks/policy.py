@@ -86,7 +86,7 @@ def actions_are_the_environments(subject: AgentSubject) -> str:
     """Samples and modes, in ordinary states and far out."""
     policy = subject.make_policy()
     for scale in _SCALES:
-        distribution = policy(tf.constant(scale * subject.states))
+        distribution = policy(tf.constant(subject.states_of_size(scale)))
         drawn = {"sample": distribution.sample(seed=tf.constant(SEED))}
         if policy.has_density:
             drawn["sample"] = distribution.sample(20, seed=tf.constant(SEED))
@@ -122,9 +122,9 @@ def densities_are_finite(subject: AgentSubject) -> str:
         return "it has none"
     is_finite_set = isinstance(subject.actions, FiniteSet)
     actions = _every_action(subject)
-    (state,) = subject.states[:1]
     for scale in _SCALES:
-        states = tf.tile(tf.constant(scale * state[None]), [len(actions), 1])
+        state = subject.states_of_size(scale)[:1]
+        states = tf.constant(np.repeat(state, len(actions), axis=0))
         with tf.GradientTape() as tape:
             log_prob = policy(states).log_prob(actions)
             total = tf.reduce_sum(log_prob)

@@ -17,6 +17,7 @@ from acme import specs
 from quinoa.agents import graphs, preprocessing, protocol, registry
 from quinoa.agents.actions import ActionSet, action_set
 from quinoa.agents.learner import Learner
+from quinoa.agents.observations import Vector, observation_set
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.types import RUNNING_RETURN, Transition
 from quinoa.environments.action_map import uniform_actions
@@ -103,7 +104,7 @@ class AgentSubject:
 
     def acted(self, batch: Transition, seed: tuple[int, int]) -> Transition:
         """A batch with actions, and extras, of the policy of `history`'s learner as it then is."""
-        states = np.reshape(batch.observation, (-1, batch.observation.shape[-1]))
+        states = np.reshape(batch.observation, (-1, *self.spec.observations.shape))
         action, extras = self._act(tf.constant(states), tf.constant(seed))
         return batch._replace(
             action=np.reshape(action, batch.action.shape),
@@ -112,7 +113,7 @@ class AgentSubject:
 
     @functools.cached_property
     def _act(self) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Mapping[str, tf.Tensor]]]:
-        """Draws actions for observations, float32 [N, O], with a seed, int32 [2], in a graph."""
+        """Draws actions for N observations with a seed, int32 [2], in a graph."""
         policy = self.history.learner.agent.policy
 
         def act(states: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, Mapping[str, tf.Tensor]]:
@@ -185,10 +186,16 @@ class AgentSubject:
         return RowLayout(self.spec, self.agent_class.extras_spec(self.config, self.spec))
 
     @property
-    def states(self) -> npt.NDArray[np.float32]:
-        """The observations of a random batch, float32 [N, O]."""
-        observation = self.batches().observation
-        return np.reshape(observation, (-1, observation.shape[-1]))
+    def states(self) -> npt.NDArray[Any]:
+        """The observations of a random batch, float32 [N, O] or uint8 [N, H, W, C]."""
+        return np.reshape(self.batches().observation, (-1, *self.spec.observations.shape))
+
+    def states_of_size(self, scale: float) -> npt.NDArray[Any]:
+        """The same, each multiplied by a number; of images only as far as pixels go."""
+        observations, states = observation_set(self.spec.observations), self.states
+        if isinstance(observations, Vector):
+            return np.float32(scale) * states
+        return np.minimum(scale * states, observations.maximum).astype(np.uint8)
 
     @functools.cached_property
     def _policy(self) -> protocol.Policy:
@@ -208,8 +215,15 @@ def random_transitions(spec: specs.EnvironmentSpec, *leading: int, seed: int = 0
     def normal(*shape: int) -> npt.NDArray[np.float32]:
         return rng.normal(size=shape).astype(np.float32)
 
-    (observation_size,) = spec.observations.shape
-    observation = normal(*leading, observation_size)
+    observations = observation_set(spec.observations)
+
+    def drawn() -> npt.NDArray[Any]:
+        if isinstance(observations, Vector):
+            return normal(*leading, observations.size)
+        shape = (*leading, *observations.shape)
+        return rng.integers(observations.maximum, size=shape, dtype=np.uint8, endpoint=True)
+
+    observation = drawn()
     action = uniform_actions(spec.actions, rng, *leading)
     reward = normal(*leading)
     ends = rng.uniform(size=leading) <= 0.1
@@ -218,7 +232,7 @@ def random_transitions(spec: specs.EnvironmentSpec, *leading: int, seed: int = 0
         action=action,
         reward=reward,
         discount=1.0 - ends.astype(np.float32),
-        next_observation=normal(*leading, observation_size),
+        next_observation=drawn(),
         last=ends,
     )
 

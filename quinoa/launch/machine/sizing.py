@@ -99,15 +99,15 @@ class Needs(NamedTuple):
     memory: float
 
 
-def needs(experiment: Experiment, row_width: int, *, is_one_process: bool) -> Needs:
+def needs(experiment: Experiment, transition_bytes: float, *, is_one_process: bool) -> Needs:
     """Estimates what a run will take.
 
     Args:
         experiment: the run's experiment.
-        row_width: the float32 numbers of one transition, `RowLayout.width`.
+        transition_bytes: that one transition takes in replay.
         is_one_process: whether the engine runs everything in one process.
     """
-    replay = 4 * row_width * min(experiment.config.max_transitions_stored, experiment.steps)
+    replay = transition_bytes * min(experiment.config.max_transitions_stored, experiment.steps)
     if is_one_process:
         return Needs(1, _PROCESS_BYTES + replay)
     num_processes = experiment.num_actors + _PROCESSES_BESIDE_ACTORS

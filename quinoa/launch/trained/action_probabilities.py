@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,19 +11,27 @@ if TYPE_CHECKING:
     from quinoa.agents.protocol import Agent
 
 
-def probabilities_and_value(
-    agent: Agent, observation: npt.NDArray[np.float32], number: int
-) -> tuple[npt.NDArray[np.float32] | None, float | None]:
-    """Computes π(a|s) of every action, and V(s).
+class OfEachAction(NamedTuple):
+    """What an agent makes of one state, where it takes n actions.
+
+    Attributes:
+        probabilities: π(a|s), float32 [n]; None if the policy has no density.
+        action_values: Q(s, a), float32 [n]; None if the agent has none.
+        value: V(s); None if the agent has none.
+    """
+
+    probabilities: npt.NDArray[np.float32] | None
+    action_values: npt.NDArray[np.float32] | None
+    value: float | None
+
+
+def of_each_action(agent: Agent, observation: npt.NDArray[Any], number: int) -> OfEachAction:
+    """Computes π(a|s) and Q(s, a) of every action, and V(s).
 
     Args:
         agent: takes n actions.
-        observation: s, float32 [O].
+        observation: s, float32 [O] or uint8 [H, W, C].
         number: n.
-
-    Returns:
-        π(a|s), float32 [n], or None if the policy has no density; and V(s), or None if the agent
-        has no value.
     """
     import tensorflow as tf
 
@@ -31,5 +39,10 @@ def probabilities_and_value(
     if agent.policy.has_density:
         states = tf.constant(np.repeat(observation[None], number, axis=0))
         probabilities = tf.exp(agent.policy(states).log_prob(tf.range(number))).numpy()
-    value = agent.value(tf.constant(observation[None]))
-    return probabilities, None if value is None else float(value[0])
+    state = tf.constant(observation[None])
+    action_values, value = agent.action_values(state), agent.value(state)
+    return OfEachAction(
+        probabilities,
+        None if action_values is None else action_values[0].numpy(),
+        None if value is None else float(value[0]),
+    )

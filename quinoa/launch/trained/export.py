@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents import graphs, numpy_policy
+from quinoa.agents.observations import ObservationSet, Vector, observation_set
 from quinoa.agents.policies import standalone
 from quinoa.launch.errors import FatalError
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
@@ -37,6 +38,8 @@ _LOG_PROB_TOLERANCE = 1e-3
 # How many samples per state the means are compared over, and by how many standard errors they may
 # differ.
 _SAMPLES = 500
+# The most bytes of images that are compared at a time.
+_IMAGE_BYTES = 2**24
 _STANDARD_ERRORS = 6.0
 
 
@@ -89,9 +92,9 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
     """
     policy = load_policy(experiment, checkpoint)
     environment = _described_environment(experiment)
-    observation_size = sum(part["size"] for part in environment["observation"])
+    observations, actions = experiment.spec().observations, experiment.spec().actions
     rng = np.random.default_rng(experiment.seed)
-    states = rng.standard_normal((_STATES, observation_size)).astype(np.float32)
+    states = _random_states(observation_set(observations), rng)
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
@@ -99,7 +102,7 @@ def export(folder: RunFolder, experiment: Experiment, checkpoint: Checkpoint, ou
     ) as temporary:
         made = Path(temporary) / "export"
         made.mkdir()
-        module = _PolicyModule(policy, observation_size, experiment.spec().actions)
+        module = _PolicyModule(policy, observations, actions)
         module.save(made / SAVED_MODEL)
         saved_model = _check_saved_model(made / SAVED_MODEL, module, states)
         numpy = None
@@ -131,10 +134,11 @@ class _PolicyModule(tf.Module):
     The latter two are None where the policy has no mode, or no density.
     """
 
-    def __init__(self, policy: Policy, observation_size: int, actions: Any):
+    def __init__(self, policy: Policy, observations: Any, actions: Any):
         super().__init__()
         self._policy = policy
-        observation = tf.TensorSpec([None, observation_size], tf.float32, "observation")
+        shape = [None, *observations.shape]
+        observation = tf.TensorSpec(shape, observations.dtype, "observation")
         action = tf.TensorSpec([None, *actions.shape], actions.dtype, "action")
         seed = tf.TensorSpec([2], tf.int32, "seed")
 
@@ -162,6 +166,14 @@ class _PolicyModule(tf.Module):
             raise OSError(str(error).strip().splitlines()[0]) from error
 
 
+def _random_states(observations: ObservationSet, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """States to compare policies in, float32 [S, O] or uint8 [S, H, W, C]."""
+    shape = (_STATES, *observations.shape)
+    if isinstance(observations, Vector):
+        return rng.standard_normal(shape).astype(np.float32)
+    return rng.integers(observations.maximum, size=shape, dtype=np.uint8, endpoint=True)
+
+
 def _described_environment(experiment: Experiment) -> dict[str, Any]:
     """Describes the parts of an observation and the range of actions, for users of the export."""
     layout = experiment.known_layout()
@@ -178,16 +190,18 @@ def _described_environment(experiment: Experiment) -> dict[str, Any]:
         action = {"number": layout.number_of_actions}
         if layout.first_action:
             action["first"] = layout.first_action
+    # Images are not converted: policies take their pixels, uint8, as they are.
+    maximum = layout.image_maximum
+    image = {} if maximum is None else {"image": {"dtype": "uint8", "maximum": maximum}}
     return {
         "action_repeat": experiment.action_repeat,
         "observation": observation,
+        **image,
         "action": action,
     }
 
 
-def _check_saved_model(
-    path: Path, original: _PolicyModule, states: npt.NDArray[np.float32]
-) -> Difference:
+def _check_saved_model(path: Path, original: _PolicyModule, states: npt.NDArray[Any]) -> Difference:
     loaded: Mapping[str, Any] = tf.saved_model.load(str(path)).signatures
     observation, seed = tf.constant(states), tf.constant([7, 11], tf.int32)
 
@@ -211,7 +225,7 @@ def _check_saved_model(
 
 
 def _check_numpy(
-    path: Path, original: _PolicyModule, states: npt.NDArray[np.float32], rng: np.random.Generator
+    path: Path, original: _PolicyModule, states: npt.NDArray[Any], rng: np.random.Generator
 ) -> Difference:
     policy = standalone.Policy.load(path)
     observation, seed = tf.constant(states), tf.constant([7, 11], tf.int32)
@@ -227,7 +241,7 @@ def _check_numpy(
 
 
 def _mode_difference(
-    original: _PolicyModule, states: npt.NDArray[np.float32], modes: npt.NDArray[np.float32]
+    original: _PolicyModule, states: npt.NDArray[Any], modes: npt.NDArray[np.float32]
 ) -> float:
     """The greatest difference of modes; one that is equally probable counts as equal."""
     own = original.mode(tf.constant(states))
@@ -243,7 +257,7 @@ def _mode_difference(
 def _sample_difference(
     original: _PolicyModule,
     policy: standalone.Policy,
-    states: npt.NDArray[np.float32],
+    states: npt.NDArray[Any],
     rng: np.random.Generator,
 ) -> float:
     """The greatest difference of the means of samples and of their squares, in standard errors.
@@ -253,7 +267,11 @@ def _sample_difference(
     """
     greatest = 0.0
     for index, some in enumerate(np.split(states, 4)):
-        many = np.repeat(some, _SAMPLES, axis=0)
+        number = _SAMPLES
+        if some.dtype == np.uint8:
+            # A convolution's patches take many times the memory of the images.
+            number = min(number, max(_IMAGE_BYTES // some.nbytes, 2))
+        many = np.repeat(some, number, axis=0)
         seed = tf.constant([13, index], tf.int32)
         theirs = original.sample(tf.constant(many), seed).numpy().astype(np.float64)
         ours = policy.sample(many, rng).astype(np.float64)

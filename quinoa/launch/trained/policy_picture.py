@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.launch.analysis import tables
-from quinoa.launch.analysis.plots import COLOURS, fit, literal
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import say
-from quinoa.launch.trained.action_probabilities import probabilities_and_value
+from quinoa.launch.trained.action_probabilities import of_each_action
 from quinoa.launch.trained.evaluate import load_agent, load_policy
+from quinoa.launch.trained.policy_panels import SampledActions, draw
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 
 # The most states in one picture.
 MAX_STATES = 8
-# Points per side of the density's grid.
-_GRID = 80
-_COLOUR = COLOURS[0]
-# The side of one panel, in inches.
-_PANEL = 4.0
 
 
 class LabelledState(NamedTuple):
@@ -40,31 +35,11 @@ class LabelledState(NamedTuple):
 
     Attributes:
         label: its label in the picture.
-        observation: float32 [O].
+        observation: float32 [O], or uint8 [H, W, C] of an image.
     """
 
     label: str
-    observation: npt.NDArray[np.float32]
-
-
-class SampledActions(NamedTuple):
-    """Samples of a policy in one state.
-
-    Attributes:
-        label: the state's label.
-        actions: float32 [number, A]; int32 [number] of a finite set of actions.
-        num_bins: the bins per dimension if actions lie on a grid over [-1, 1], or how many actions
-            there are in a finite set; else None.
-        probabilities: π(a|s), float32 [n], of each of a finite set of n actions; None if the policy
-            has no density, and for actions from a box.
-        value: V(s) of the agent; None if it has none, and for actions from a box.
-    """
-
-    label: str
-    actions: npt.NDArray[np.float32]
-    num_bins: int | None
-    probabilities: npt.NDArray[np.float32] | None = None
-    value: float | None = None
+    observation: npt.NDArray[Any]
 
 
 def draw_policy(
@@ -81,7 +56,7 @@ def draw_policy(
     """Draws a policy in given states, with a row for each state.
 
     Of a finite set of actions, the bars are π(a|s), or the shares of sampled actions if the policy
-    has no density, and V(s) stands above them.
+    has no density, and V(s) stands above them; beside them are bars of Q(s, a), if the agent has Q.
 
     Actions from a box are sampled, and drawn as scatter plots of pairs of dimensions. Dimensions
     are paired in order: the first with the second, the third with the fourth, and an odd last one
@@ -111,10 +86,12 @@ def draw_policy(
         agent = load_agent(experiment, checkpoint)
         policy = agent.policy
     drawn = _sample(experiment, policy, steps, states, num_actions, seed, agent)
-    what = f"{num_actions} actions" if drawn[0].probabilities is None else "π(a|s)"
+    of_each = drawn[0].of_each
+    is_exact = of_each is not None and of_each.probabilities is not None
+    what = "π(a|s)" if is_exact else f"{num_actions} actions"
     if table is not None:
         tables.write_table(_tabulated(drawn), table)
-    return _draw(
+    return draw(
         drawn,
         f"{experiment.agent} on {experiment.environment}: {what} in "
         f"{'one state' if len(drawn) == 1 else 'each state'}",
@@ -123,7 +100,10 @@ def draw_policy(
 
 
 def read_states(path: Path) -> list[LabelledState]:
-    """Reads states from a `.npy` file, or from lists in a `.json` file: [O] or [S, O].
+    """Reads states from a `.npy` file, or from lists in a `.json` file.
+
+    Args:
+        path: of one state or of S: vectors [O] or [S, O], images [H, W, C] or [S, H, W, C].
 
     Raises:
         ExperimentError: the file is missing, or is not of that form.
@@ -139,12 +119,16 @@ def read_states(path: Path) -> list[LabelledState]:
     except (OSError, EOFError, ValueError, TypeError, RecursionError) as error:
         what = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
         raise ExperimentError(f"The observations in {path} cannot be read: {what}.") from error
-    if values.ndim not in (1, 2) or not values.size or not np.isfinite(values).all():
+    if values.ndim not in (1, 2, 3, 4) or not values.size or not np.isfinite(values).all():
         raise ExperimentError(
-            f"The observations in {path} must be finite numbers, [O] or [S, O]; they are "
-            f"{list(values.shape)}."
+            f"The observations in {path} must be finite numbers, [O] or [S, O], or images, "
+            f"[H, W, C] or [S, H, W, C]; they are {list(values.shape)}."
         )
-    values = np.atleast_2d(values)
+    if values.ndim > 2:
+        if ((values != np.rint(values)) | (values < 0) | (values > 255)).any():
+            raise ExperimentError(f"The images in {path} must be of integers from 0 to 255.")
+        values = values.astype(np.uint8)
+    values = values if values.ndim in (2, 4) else values[None]
     if len(values) == 1:
         return [LabelledState(path.name, values[0])]
     return [LabelledState(f"{path.name}[{i}]", value) for i, value in enumerate(values)]
@@ -161,18 +145,21 @@ def _sample(
 ) -> list[SampledActions]:
     """Plays an episode up to the steps, and samples actions in each state.
 
-    With the agent of a policy for a finite set of actions, V(s) and all probabilities are added.
+    With the agent of a policy for a finite set of actions, what it makes of each action is added.
     """
     import tensorflow as tf
 
     from quinoa.agents.compiled_policy import CompiledPolicy
 
-    size = experiment.spec().observations.shape[0]
+    shape = experiment.spec().observations.shape
     for state in states:
-        if state.observation.shape != (size,):
+        if state.observation.shape != shape:
+            wanted, found = f"the shape {list(shape)}", str(list(state.observation.shape))
+            if len(shape) == state.observation.ndim == 1:
+                wanted, found = f"{shape[0]} numbers", str(len(state.observation))
             raise ExperimentError(
-                f"An observation of {experiment.environment} has {size} numbers, and {state.label} "
-                f"{len(state.observation)}."
+                f"An observation of {experiment.environment} has {wanted}, and {state.label} "
+                f"{found}."
             )
     drawn = []
     for state in (*_played(experiment, policy, steps, seed), *states):
@@ -185,8 +172,8 @@ def _sample(
         drawn.append(SampledActions(state.label, actions, bins))
         if agent is not None:
             number = experiment.spec().actions.num_values
-            exact, value = probabilities_and_value(agent, state.observation, number)
-            drawn[-1] = drawn[-1]._replace(probabilities=exact, value=value)
+            of_each = of_each_action(agent, state.observation, number)
+            drawn[-1] = drawn[-1]._replace(of_each=of_each)
     return drawn
 
 
@@ -239,108 +226,3 @@ def _played(
     finally:
         environments.close()
     return [LabelledState(f"step {step}", found[step]) for step in sorted(found)]
-
-
-def _draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
-    from matplotlib.figure import Figure
-
-    # One of a finite set of actions has no dimensions, and a single panel.
-    size = drawn[0].actions.shape[1] if drawn[0].actions.ndim > 1 else 1
-    pairs = [(i, i + 1 if i + 1 < size else 0) for i in range(0, size, 2)]
-    figure = Figure(
-        figsize=(_PANEL * len(pairs) + 1.2, _PANEL * len(drawn) + 0.4), layout="constrained"
-    )
-    fit(figure.suptitle(literal(title)), figure.bbox.width)
-    grid = figure.subplots(len(drawn), len(pairs), squeeze=False)
-    for row, of_state in zip(grid, drawn, strict=True):
-        for index, (axes, (i, j)) in enumerate(zip(row, pairs, strict=True)):
-            _draw_pair(axes, of_state, i, j)
-            heading = [of_state.label] * (len(drawn) > 1)
-            if of_state.value is not None:
-                heading.append(f"V(s) = {of_state.value:.4g}")
-            if heading and index == 0:
-                # The labels beside the panel take a fifth of its width.
-                title_of_row = axes.set_title(literal(": ".join(heading)), loc="left")
-                fit(title_of_row, 0.8 * _PANEL * figure.dpi)
-    # One colour bar, as the colours of cells mean the same in all panels.
-    images = [axes.images[0] for axes in grid.flat if axes.images]
-    if images and drawn[0].num_bins is not None:
-        figure.colorbar(images[0], ax=grid, label="share of the actions", shrink=0.8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-    return path
-
-
-def _draw_pair(axes: Any, drawn: SampledActions, i: int, j: int) -> None:
-    if drawn.actions.ndim == 1:
-        assert drawn.num_bins is not None
-        shares: npt.NDArray[Any] | None = drawn.probabilities
-        if shares is None:
-            shares = np.bincount(drawn.actions, minlength=drawn.num_bins) / len(drawn.actions)
-        axes.bar(np.arange(drawn.num_bins), shares, color=_COLOUR)
-        axes.set_xlabel("action")
-        axes.set_ylabel("share of the actions")
-        axes.set_ylim(0, None)
-        axes.locator_params(axis="x", integer=True)
-        return
-    edge = 1.04 if drawn.num_bins is None else 1.0 + 1.0 / (drawn.num_bins - 1)
-    axes.set_xlim(-edge, edge)
-    axes.set_xlabel(f"action dimension {i + 1}")
-    x, y = drawn.actions[:, i], drawn.actions[:, j]
-    if i == j:
-        if drawn.num_bins is None:
-            axes.hist(x, bins=50, range=(-1, 1), density=True, color=_COLOUR)
-            axes.set_ylabel("density")
-        else:
-            shares = _shares(x, drawn.num_bins)
-            places = np.linspace(-1, 1, drawn.num_bins)
-            axes.bar(places, shares, width=1.6 / (drawn.num_bins - 1), color=_COLOUR)
-            axes.set_ylabel("share of the actions")
-        axes.set_ylim(0, None)
-        return
-    axes.set_ylim(-edge, edge)
-    axes.set_aspect("equal")
-    axes.set_ylabel(f"action dimension {j + 1}")
-    if drawn.num_bins is not None:
-        _draw_cells(axes, x, y, drawn.num_bins, edge)
-        return
-    _draw_density(axes, x, y)
-    axes.scatter(x, y, s=3, color="black", alpha=0.4, linewidths=0)
-
-
-def _draw_density(axes: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> None:
-    from scipy.stats import gaussian_kde
-
-    if min(np.std(x), np.std(y)) < 1e-3 or abs(np.corrcoef(x, y)[0, 1]) > 0.9999:
-        # A collapsed dimension has no density over the plane; only the points are drawn.
-        return
-    side = np.linspace(-1, 1, _GRID)
-    grid = np.stack(np.meshgrid(side, side)).reshape(2, -1)
-    density = gaussian_kde(np.stack([x, y]))(grid).reshape(_GRID, _GRID)
-    axes.imshow(density, origin="lower", extent=(-1, 1, -1, 1), cmap="viridis", alpha=0.8)
-
-
-def _draw_cells(
-    axes: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], num_bins: int, edge: float
-) -> None:
-    """Colours cells by their share of the actions; empty cells stay white."""
-    from matplotlib.colors import LogNorm
-
-    counts, sides, _ = np.histogram2d(x, y, bins=num_bins, range=[[-edge, edge], [-edge, edge]])
-    axes.imshow(
-        np.ma.masked_equal(counts.T / len(x), 0.0),
-        origin="lower",
-        extent=(-edge, edge, -edge, edge),
-        cmap="Blues",
-        # A scale on which one action in a thousand still differs from white.
-        norm=LogNorm(vmin=0.2 / len(x), vmax=1.0),
-    )
-    for side in sides[1:-1]:
-        axes.axvline(side, color="0.9", linewidth=0.5)
-        axes.axhline(side, color="0.9", linewidth=0.5)
-
-
-def _shares(x: npt.NDArray[np.float32], num_bins: int) -> npt.NDArray[np.float64]:
-    """The share of the actions in each bin of a grid over [-1, 1], [num_bins]."""
-    bins = np.rint((x + 1.0) * 0.5 * (num_bins - 1)).astype(int)
-    return np.bincount(bins, minlength=num_bins) / len(x)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from scipy import special
 
 from quinoa.agents import networks, protocol
+from quinoa.agents.observations import ObservationSet
 from quinoa.agents.policies import (
     BatchNormGaussianPolicy,
     CategoricalPolicy,
@@ -111,18 +112,23 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     return policy
 
 
-def make_finite(kind: str, number: int, *, seed: int = 0) -> protocol.Policy:
+def make_finite(
+    kind: str, number: int, *, seed: int = 0, observations: ObservationSet | int = OBSERVATION_SIZE
+) -> protocol.Policy:
     """A policy over a finite set whose layers have been moved at random; ε is 0.3."""
     tf.random.set_seed(1)
     layers: dict[str, Any] = {"hidden_sizes": (16, 16), "layer_norm": kind.startswith("normed_")}
     policy: protocol.Policy
     if kind.endswith("epsilon_greedy"):
-        policy = EpsilonGreedyPolicy(OBSERVATION_SIZE, number, epsilon=0.3, **layers)
+        policy = EpsilonGreedyPolicy(observations, number, epsilon=0.3, **layers)
     else:
-        policy = CategoricalPolicy(OBSERVATION_SIZE, number, **layers)
+        policy = CategoricalPolicy(observations, number, **layers)
     rng = np.random.default_rng(seed)
     for variable in policy.trainable_variables:
-        variable.assign_add(0.5 * rng.normal(size=variable.shape).astype(np.float32))
+        # So that what a convolution or a layer gives stays of the same size.
+        inputs = max(int(np.prod(variable.shape[:-1])), 4)
+        noise = rng.normal(size=variable.shape).astype(np.float32)
+        variable.assign_add(inputs**-0.5 * noise)
     return policy
 
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from quinoa.agents.numpy_policy import arrays_of
+from quinoa.agents.observations import Image
 from quinoa.agents.policies import standalone
 from quinoa.agents.policies.standalone import base
 from tests.agents.policies import densities
@@ -149,3 +150,34 @@ def test_the_one_file_of_an_export_needs_numpy_alone_and_acts_the_same(tmp_path)
         np.testing.assert_array_equal(same.mode(states()), policy.mode(states()))
         log_probs = (each.log_prob(states(), action) for each in (same, policy))
         np.testing.assert_array_equal(*log_probs)
+
+
+BOARD, SCREEN = Image(10, 9, 4, maximum=1), Image(40, 36, 3)
+
+
+@pytest.mark.parametrize("kind", densities.FINITE)
+@pytest.mark.parametrize("image", [BOARD, SCREEN], ids=["board", "screen"])
+def test_policies_of_images_are_the_originals_in_the_one_file_too(kind, image, tmp_path):
+    original = densities.make_finite(kind, 5, observations=image)
+    arrays = arrays_of(original)
+    assert arrays is not None
+    np.savez(tmp_path / "policy.npz", **arrays)
+    alone: dict[str, Any] = {}
+    exec(standalone.one_file(), alone)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, image.maximum, (20, *image.shape), np.uint8, endpoint=True)
+    distribution = original(tf.constant(images))
+    each = [np.full(20, action, np.int32) for action in range(5)]
+    log_probs = np.stack([distribution.log_prob(action) for action in each])
+    for policy_class in (standalone.Policy, alone["Policy"]):
+        policy = policy_class.load(tmp_path / "policy.npz")
+        np.testing.assert_array_equal(policy.mode(images), distribution.mode())
+        ours = np.stack([policy.log_prob(images, action) for action in each])
+        np.testing.assert_allclose(ours, log_probs, rtol=1e-3, atol=1e-3)
+        assert policy.mode(images[0]) == policy.mode(images)[0]
+        assert policy.sample(images[0], rng).shape == policy.log_prob(images[0], 1).shape == ()
+        # A view of other strides is the same images.
+        np.testing.assert_array_equal(policy.mode(np.asfortranarray(images)), policy.mode(images))
+        for wrong in (images[..., :2], images.astype(np.float32), images[None], images[0, 0]):
+            with pytest.raises(ValueError, match=r"Observations must be uint8 of shape"):
+                policy.mode(wrong)

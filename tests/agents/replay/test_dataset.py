@@ -26,6 +26,7 @@ from tests.agents.replay.helpers import (
     numbered,
     serve,
 )
+from tests.agents.replay.images import assert_of_stream, image_spec, stream
 
 SPEC = make_spec()
 LAYOUT = RowLayout(SPEC)
@@ -211,3 +212,56 @@ def test_a_server_for_something_else_is_one_clear_error():
         superbatches(address, config, RowLayout(make_spec(9)), steps_per_call=2)
     with serve(table.replace(name="other")) as address, pytest.raises(ValueError, match="no table"):
         superbatches(address, config, LAYOUT, steps_per_call=2)
+
+
+class TestImages:
+    LAYOUT = RowLayout(image_spec())
+
+    # Of episodes of one step, segments have more planes than one block has room for.
+    @pytest.mark.parametrize("episode_length", [1, 3, 1000])
+    def test_each_transition_is_in_a_superbatch_once_and_whole(self, episode_length):
+        config = OffPolicyConfig(segment_length=4, batch_size=6, min_replay_size=1)
+        table = make_table(config, self.LAYOUT, samples_per_insert=1.0, steps_per_call=2)
+        # Three segments a superbatch, each of them given out once.
+        steps = stream(12, 2, episode_length)
+        with serve(as_queue(table)) as address:
+            writer = SegmentWriter(address, 2, config, self.LAYOUT)
+            for step in steps:
+                writer.append(step)
+            assert writer.close()
+            drawing = superbatches(address, config, self.LAYOUT, steps_per_call=2)
+            first, second = (next(drawing) for _ in range(2))
+            drawing.close()
+        assert [field.shape for field in tf.nest.flatten(first)] == [
+            (2, 6, 5, 4, 3),
+            (2, 6),
+            (2, 6),
+            (2, 6),
+            (2, 6, 5, 4, 3),
+            (2, 6),
+        ]
+        blank = UniformReplay(config, self.LAYOUT, steps_per_call=2).blank()
+        for ours, theirs in zip(*map(tf.nest.flatten, (first, blank)), strict=True):
+            assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+        drawn = [assert_of_stream(superbatch, steps).ravel() for superbatch in (first, second)]
+        assert sorted(np.concatenate(drawn)) == sorted([*range(12), *range(1000, 1012)])
+
+    def test_padding_is_never_drawn(self):
+        config = OffPolicyConfig(segment_length=8, batch_size=10, min_replay_size=1)
+        table = make_table(config, self.LAYOUT, samples_per_insert=1.0, steps_per_call=2)
+        steps = stream(11, 1, 1000)
+        with serve(freely_sampled(table)) as address:
+            writer = SegmentWriter(address, 1, config, self.LAYOUT)
+            for number, step in enumerate(steps):
+                writer.append(step, np.array([number != 2]))
+            assert writer.close()
+            drawing = superbatches(address, config, self.LAYOUT, steps_per_call=2)
+            drawn = [assert_of_stream(next(drawing), steps) for _ in range(10)]
+            drawing.close()
+        assert set(np.unique(drawn)) == set(range(11)) - {2}
+
+    def test_a_server_of_other_images_is_one_clear_error(self):
+        config = OffPolicyConfig(segment_length=4)
+        table = make_table(config, self.LAYOUT, samples_per_insert=1.0, steps_per_call=2)
+        with serve(table) as address, pytest.raises(ValueError, match="another environment"):
+            superbatches(address, config, RowLayout(image_spec(2)), steps_per_call=2)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -114,7 +116,7 @@ def test_a_server_and_a_memory_hold_the_same():
     assert source.combines
     transitions, valid = stream()
     transitions = transitions._replace(extras={})
-    memory = source.memory(seed=0)
+    memory: Any = source.memory(seed=0)
     with serve(*(as_queue(table) for table in source.tables())) as address:
         on_server = source.writer(address, ENVIRONMENTS, should_stop=lambda: False)
         for writer in (memory.writer(ENVIRONMENTS), on_server):
@@ -123,7 +125,7 @@ def test_a_server_and_a_memory_hold_the_same():
             writer.close()
         served = np.concatenate([LAYOUT.pack(each) for each in drain(address, SPEC)])
     assert len(served) == len(memory) == valid.sum()
-    stored = memory._rows[: len(memory)]
+    stored = memory._memory._rows[: len(memory)]
     for rows in (served, stored):
         assert rows.shape == (valid.sum(), LAYOUT.width)
     np.testing.assert_array_equal(served[np.lexsort(served.T)], stored[np.lexsort(stored.T)])

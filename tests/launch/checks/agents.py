@@ -15,10 +15,10 @@ from tensorflow_probability import distributions as tfd
 from quinoa.agents import networks, protocol, targets
 from quinoa.agents.policies import TanhGaussianPolicy
 from quinoa.agents.registry import LoadedAgent
-from quinoa.agents.replay import MemoryReplay, UniformReplay
+from quinoa.agents.replay import UniformReplay
 from quinoa.agents.rollouts import RolloutMemory
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.source import Source
+from quinoa.agents.source import Memory, Source
 from quinoa.agents.types import Seed, Transition
 from tests.agents import tiny_discrete, tiny_on_policy
 
@@ -234,7 +234,7 @@ class SampledAlone(Good):
 
 
 class _MixedUp(UniformReplay):
-    def memory(self, seed: int) -> MemoryReplay:
+    def memory(self, seed: int) -> Memory:
         memory = super().memory(seed)
         sample = memory.sample
 

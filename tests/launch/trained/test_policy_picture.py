@@ -14,7 +14,8 @@ from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.trained import policy_picture
 from quinoa.launch.trained.evaluate import load_agent, load_policy
-from quinoa.launch.trained.policy_picture import LabelledState, SampledActions
+from quinoa.launch.trained.policy_panels import SampledActions
+from quinoa.launch.trained.policy_picture import LabelledState
 from tests.agents import tiny_discrete
 from tests.launch.factories import EPISODE_STEPS
 from tests.launch.helpers import MATCH
@@ -135,12 +136,16 @@ class TestFiniteSet:
         tau = experiment.config.tau
         at_start = np.eye(16, dtype=np.float32)[:1]
         weights = np.exp(agent.policy.q(tf.constant(at_start)).numpy()[0] / tau)
-        assert np.ptp(weights) > 0.1 and drawn.probabilities is not None
-        np.testing.assert_allclose(drawn.probabilities, weights / weights.sum(), rtol=1e-4)
-        assert drawn.value == pytest.approx(tau * np.log(weights.sum()), rel=1e-4)
+        assert np.ptp(weights) > 0.1 and drawn.of_each is not None
+        probabilities, action_values, value = drawn.of_each
+        assert probabilities is not None
+        np.testing.assert_allclose(probabilities, weights / weights.sum(), rtol=1e-4)
+        assert value == pytest.approx(tau * np.log(weights.sum()), rel=1e-4)
+        # This agent does not show its Q.
+        assert action_values is None
         # What is sampled beside them is of the same distribution.
         shares = np.bincount(drawn.actions, minlength=4) / len(drawn.actions)
-        np.testing.assert_allclose(shares, drawn.probabilities, atol=0.04)
+        np.testing.assert_allclose(shares, probabilities, atol=0.04)
 
     def test_they_are_drawn_as_bars(self, lake, tmp_path, monkeypatch):
         figures = []
@@ -163,9 +168,53 @@ class TestFiniteSet:
         assert "share of the actions" in text and "V(s) = " in text and "π(a|s)" not in text
 
 
+class TestImages:
+    @pytest.fixture(scope="class", params=["dqn", "iq"])
+    def breakout(self, request, tmp_path_factory) -> RunFolder:
+        pytest.importorskip("minatar")
+        root = tmp_path_factory.mktemp("runs") / request.param
+        return make_run(root, "minatar:breakout", request.param, moved=True)
+
+    def test_bars_are_of_the_policy_and_of_q_by_action(self, breakout, tmp_path, monkeypatch):
+        board = (np.random.default_rng(0).uniform(size=(10, 10, 4)) < 0.2).astype(np.uint8)
+        np.save(tmp_path / "board.npy", board)
+        (state,) = policy_picture.read_states(tmp_path / "board.npy")
+        np.testing.assert_array_equal(state.observation, board)
+        agent = load_agent(load(breakout), learner_checkpoints.newest(breakout.checkpoints))
+        q = agent.action_values(tf.constant(board[None]))
+        assert q is not None
+        figures = []
+        monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **o: figures.append(figure))
+        draw(breakout, tmp_path / "policy.png", steps=[0], states=[state], num_actions=50)
+        (figure,) = figures
+        # Of each state, π and Q.
+        assert [len(axes.patches) for axes in figure.axes] == [6] * 4
+        probabilities, values = ([bar.get_height() for bar in of.patches] for of in figure.axes[2:])
+        assert sum(probabilities) == pytest.approx(1.0)
+        np.testing.assert_allclose(values, q[0], rtol=1e-4, atol=1e-6)
+        assert figure.axes[3].get_ylabel() == "Q(s, a)"
+
+    def test_a_state_of_another_shape_is_one_error(self, breakout, tmp_path):
+        with pytest.raises(ExperimentError, match=r"has the shape \[10, 10, 4\], and it \[3\]"):
+            states = [LabelledState("it", np.zeros(3, np.float32))]
+            draw(breakout, tmp_path / "policy.png", states=states)
+
+
+def test_several_images_are_given_by_one_file(tmp_path):
+    images = np.random.default_rng(0).integers(256, size=(2, 6, 5, 3), dtype=np.uint8)
+    (tmp_path / "images.json").write_text(json.dumps(images.tolist()))
+    found = policy_picture.read_states(tmp_path / "images.json")
+    assert [state.label for state in found] == ["images.json[0]", "images.json[1]"]
+    for state, image in zip(found, images, strict=True):
+        np.testing.assert_array_equal(state.observation, image)
+        assert state.observation.dtype == np.uint8
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("image.json", "[[[0.5]]]", "integers from 0 to 255"),
+        ("image.json", "[[[256]]]", "integers from 0 to 255"),
         ("missing.npy", None, "No such file"),
         ("state.txt", "1 2", "must end in .npy or .json"),
         ("state.json", "{}", "cannot be read"),
@@ -189,54 +238,6 @@ def test_a_state_of_another_environment_is_one_error(hopper, tmp_path):
         draw(
             hopper, tmp_path / "policy.png", states=[LabelledState("mine", np.zeros(3, np.float32))]
         )
-
-
-def test_a_dimension_that_has_collapsed_is_drawn_without_a_density(tmp_path):
-    actions = np.random.default_rng(0).uniform(-1, 1, (100, 4)).astype(np.float32)
-    actions[:, 1] = 1.0
-    actions[:, 3] = actions[:, 2]
-    policy_picture._draw([SampledActions("here", actions, None)], "title", tmp_path / "policy.png")
-
-
-@pytest.mark.parametrize(
-    "names",
-    ["iq on gym:Pendulum-v1", "my_package.my_agents.another_agent on my_package.tasks:balance_it"],
-)
-def test_the_title_fits_and_has_all_words(tmp_path, monkeypatch, names):
-    figures = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: figures.append(figure))
-    title = f"{names}: 1000 actions in each state"
-    actions = np.zeros((10, 1), np.float32)
-    states = [
-        SampledActions("a_file_of_states_with_a_long_name_that_goes_on.npy[0]", actions, None)
-    ] * 2
-    policy_picture._draw(states, title, tmp_path / "policy.png")
-    (figure,) = figures
-    figure.draw_without_rendering()
-    (shown,) = figure.texts
-    assert shown.get_text().split() == title.split()
-    extent = shown.get_window_extent()
-    assert extent.x0 >= 0 and extent.x1 <= figure.bbox.width
-    for axes in figure.axes:
-        assert axes.get_tightbbox().x1 <= figure.bbox.width
-        # No title lies on another, or on a panel.
-        assert axes.get_tightbbox().y1 <= extent.y0
-
-
-def test_cells_hold_the_share_of_their_actions(tmp_path):
-    from matplotlib.figure import Figure
-
-    # Two of three actions in the corner, one beside the middle.
-    x, y = np.array([-1.0, -1.0, 0.5]), np.array([1.0, 1.0, 0.0])
-    axes = Figure().subplots()
-    policy_picture._draw_cells(axes, x, y, 5, 1.25)
-    image = np.ma.asarray(axes.images[0].get_array())
-    assert image.mask.sum() == 25 - 2
-    shares = image.filled(0.0)
-    assert shares[4, 0] == pytest.approx(2 / 3)
-    assert shares[2, 3] == pytest.approx(1 / 3)
-    assert shares.sum() == pytest.approx(1)
-    np.testing.assert_allclose(policy_picture._shares(x, 5), [2 / 3, 0, 0, 1 / 3, 0])
 
 
 def test_a_run_without_a_checkpoint_is_one_error(tmp_path):

@@ -8,9 +8,10 @@
     action = policy.sample(observation, np.random.default_rng(0))
     log_prob = policy.log_prob(observation, action)
 
-Observations are float32, [O] or [B, O]; actions are float32 in [-1, 1], [A] or [B, A], or, of a
-finite set, int32 from 0, [] or [B]. `policy.json` lists the numbers of an observation in order, and
-the range of the environment's own actions that [-1, 1] is mapped to, or how many there are.
+Observations are float32, [O] or [B, O], or images, uint8 [H, W, C] or [B, H, W, C]. Actions are
+float32 in [-1, 1], [A] or [B, A], or, of a finite set, int32 from 0, [] or [B]. `policy.json` lists
+the numbers of an observation in order, and the range of the environment's own actions that [-1, 1]
+is mapped to, or how many there are.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Policy(abc.ABC):
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._arrays = arrays
+        # The dimensions of one observation.
+        self._rank = 3 if "image" in arrays else 1
 
     def __init_subclass__(cls, kind: str = "") -> None:
         """Has `from_arrays` make policies of this kind, if one is named, by the class."""
@@ -67,25 +70,28 @@ class Policy(abc.ABC):
     def mode(self, observation: Array) -> Array:
         """The deterministic action for each observation."""
         states = self._states(observation)
-        if states.ndim == 1:
+        if states.ndim == self._rank:
             return self._mode(states[None])[0]
         return self._mode(states)
 
     def sample(self, observation: Array, rng: np.random.Generator) -> Array:
         """Samples an action for each observation."""
         states = self._states(observation)
-        if states.ndim == 1:
+        if states.ndim == self._rank:
             return self._sample(states[None], rng)[0]
         return self._sample(states, rng)
 
     def log_prob(self, observation: Array, action: Array) -> Array:
         """Log π(a|s) in nats: of a density, or of a mass if the set of actions is finite."""
         states = self._states(observation)
-        log_probs = self._log_prob(np.atleast_2d(states), self._batch(action))
-        return log_probs.reshape(states.shape[:-1])
+        batch = states[None] if states.ndim == self._rank else states
+        log_probs = self._log_prob(batch, self._batch(action))
+        return log_probs.reshape(states.shape[: states.ndim - self._rank])
 
     def _states(self, observation: Array) -> Array:
         """Observations as the networks take them: normalised, where the policy was trained so."""
+        if self._rank == 3:
+            return self._images(observation)
         states, arrays = np.asarray(observation, np.float32), self._arrays
         if states.ndim not in (1, 2):
             raise ValueError(f"Observations must be [O] or [B, O], not of shape {states.shape}.")
@@ -93,6 +99,16 @@ class Policy(abc.ABC):
             return states
         states = (states - arrays["observation_mean"]) * arrays["observation_scale"]
         return clipped(states, -arrays["observation_clip"], arrays["observation_clip"])
+
+    def _images(self, observation: Array) -> Array:
+        images = np.asarray(observation)
+        shape = tuple(self._arrays["image"][:3])
+        if images.dtype != np.uint8 or images.shape[-3:] != shape or images.ndim > 4:
+            raise ValueError(
+                f"Observations must be uint8 of shape {shape}, or a batch of them, not "
+                f"{images.dtype} of shape {images.shape}."
+            )
+        return images
 
     def _batch(self, action: Array) -> Array:
         """A batch of actions, [B, A], of one or of several: [A] or [B, A]."""
@@ -116,10 +132,22 @@ class Policy(abc.ABC):
 
 
 def network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> Any:
-    """Makes the forward pass of the layers `NAME.i.w` and `.b`: [B, inputs] → [B, outputs]."""
+    """Makes the forward pass of the layers `NAME.i.w` and `.b`: [B, inputs] → [B, outputs].
+
+    Where there are `strides`, the inputs are images, and the first layers are convolutions.
+    """
     activation = activation or (relu_of_layer_norm if arrays["layer_norm"] else relu)
     count = sum(key.startswith(f"{name}.") and key.endswith(".w") for key in arrays)
     layers = [(arrays[f"{name}.{i}.w"], arrays[f"{name}.{i}.b"]) for i in range(count)]
+    strides = [int(stride) for stride in arrays.get("strides", ())]
+    forward = _dense(layers[len(strides) :], activation)
+    if not strides:
+        return forward
+    features = _convolutional(layers[: len(strides)], strides, arrays["image"], activation)
+    return lambda images: forward(features(images))
+
+
+def _dense(layers: Any, activation: Any) -> Any:
     few = [min(weights.size // _LARGE, _FEW_ROWS) for weights, _ in layers]
 
     def forward(inputs: Array) -> Array:
@@ -129,10 +157,42 @@ def network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> A
             else:
                 outputs = inputs @ weights
             outputs += biases
-            inputs = activation(outputs) if index < count - 1 else outputs
+            inputs = activation(outputs) if index < len(layers) - 1 else outputs
         return inputs
 
     return forward
+
+
+def _convolutional(layers: Any, strides: Any, image: Array, activation: Any) -> Any:
+    """Makes the forward pass of convolutions: uint8 [B, H, W, C] → [B, features]."""
+    scale = np.float32(1.0 / image[3])
+
+    def forward(inputs: Array) -> Array:
+        for index, ((weights, biases), stride) in enumerate(zip(layers, strides, strict=True)):
+            patches = _patches(inputs, math.isqrt(len(weights) // inputs.shape[3]), stride)
+            rows = patches.reshape(-1, len(weights))
+            # Pixels become floats, and are scaled, where there are the fewest of them.
+            outputs = (rows if index else rows.astype(np.float32)) @ weights
+            if not index:
+                outputs *= scale
+            outputs += biases
+            inputs = activation(outputs).reshape(*patches.shape[:3], -1)
+        return inputs.reshape(len(inputs), -1)
+
+    return forward
+
+
+def _patches(images: Array, size: int, stride: int) -> Array:
+    """What each place of a filter sees: [B, H, W, C] → [B, rows, columns, size, size, C]."""
+    batch, height, width, channels = images.shape
+    n, y, x, c = images.strides
+    shape = (batch, (height - size) // stride + 1, (width - size) // stride + 1)
+    return np.lib.stride_tricks.as_strided(
+        images,
+        (*shape, size, size, channels),
+        (n, y * stride, x * stride, y, x, c),
+        writeable=False,
+    )
 
 
 def _row_by_row(inputs: Array, weights: Array) -> Array:

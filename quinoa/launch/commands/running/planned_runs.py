@@ -73,9 +73,10 @@ def check(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> list[N
         engine = engines.make(engine_name, ProcessContext(inherited))
         engine.check(experiment)
         experiment = validate(experiment)
+        source = experiment.make_source()
         needs[alike] = sizing.needs(
             experiment,
-            experiment.make_source().layout.width,
+            source.item_bytes / source.segment_length,
             is_one_process=engine.is_one_process,
         )
     return list(needs.values())

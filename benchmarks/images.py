@@ -1,0 +1,215 @@
+"""Images: how much of a game's own speed an actor keeps, and how fast images come out of replay."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import reverb
+import tensorflow as tf
+
+from benchmarks import measure, stage
+from benchmarks.actor import make_actor
+from benchmarks.measure import BenchmarkError, Comparison
+from benchmarks.progress import Part
+from benchmarks.setting import config_of, spec_of
+from quinoa import environments
+from quinoa.agents import replay
+from quinoa.agents.replay import SegmentWriter, UniformReplay, make_table
+from quinoa.agents.rows import RowLayout
+from quinoa.agents.types import Transition
+from quinoa.environments import EnvironmentBatch
+from quinoa.environments.action_map import uniform_actions
+
+_AGENT = "dqn"
+_BREAKOUT, _PONG = "minatar:breakout", "atari:pong"
+# By task: the environments of an actor, and the goal, of the bare game's rate.
+_ACTORS = {_BREAKOUT: (64, 0.6), _PONG: (16, 0.5)}
+_ROUNDS = 5
+_SECONDS = 1.0
+_BARE_CHUNK = 100
+
+_STEPS_PER_CALL = 10
+_NUM_TRANSITIONS = 3200
+_WRITERS = 8
+_PATIENCE_S = 60.0
+
+
+def parts() -> Sequence[Part]:
+    """A part for each game's actor, and one for each game's replay."""
+    return [
+        *(Part(f"actor, {task}", functools.partial(_actor, task)) for task in _ACTORS),
+        *(Part(f"replay, {task}", functools.partial(_replay, task)) for task in _ACTORS),
+    ]
+
+
+def _actor(task: str) -> Iterator[Comparison]:
+    """Compares an actor, the policy's calls and replay's writer in it, with the bare game."""
+    first, *others = stage.usable_cores()
+    count, goal = _ACTORS[task]
+    settings = {"task": task, "agent": _AGENT, "segment_length": config_of(_AGENT).segment_length}
+    with (
+        stage.network() as network,
+        stage.Stage(
+            "benchmarks.replay_server:serve", settings, cores=others, network=network
+        ) as server,
+    ):
+        ours, bare = stage.call(
+            "benchmarks.images:take_turns",
+            {**settings, "address": server.answer(), "num_environments": count},
+            cores=[first],
+            one_heap=True,
+            network=network,
+        )
+    yield Comparison(
+        "images",
+        f"actor, {task}, {_AGENT}, {count} environments",
+        "steps/s",
+        tuple(ours),
+        "bare game, random actions",
+        tuple(bare),
+        goal,
+    )
+
+
+def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
+    """A stage: steps per second of an actor and of the bare game, by rounds."""
+    step_bare = _bare(settings["task"])
+    with contextlib.closing(make_actor(**settings)) as actor:
+        sides: tuple[Callable[[], float], ...] = (
+            lambda: measure.rate(lambda: actor.step().num_transitions, _SECONDS),
+            lambda: measure.rate(step_bare, _SECONDS),
+        )
+        for side in sides:  # Warms up.
+            side()
+        return measure.in_turns(sides, _ROUNDS)
+
+
+def _bare(task: str) -> Callable[[], int]:
+    """Makes `_BARE_CHUNK` steps of a game as it is without us, with random actions."""
+    rng = np.random.default_rng(0)
+    if task.startswith("minatar:"):
+        from quinoa.environments import minatar
+
+        # MinAtar's own class, with its observation, as `minatar.Environment` calls it.
+        game = minatar.game_class(task.partition(":")[2])()
+        actions = rng.integers(6, size=_BARE_CHUNK).tolist()
+        game.reset()
+
+        def step_minatar() -> int:
+            for action in actions:
+                if game.act(action)[1]:
+                    game.reset()
+                game.state()
+            return _BARE_CHUNK
+
+        return step_minatar
+    # The emulator with Gymnasium's wrappers, without which there is no such observation.
+    wrapped: Any = environments.make(task, 0).inner
+    gymnasium_env = wrapped.gymnasium_environment
+    actions = rng.integers(gymnasium_env.action_space.n, size=_BARE_CHUNK).tolist()
+    gymnasium_env.reset(seed=0)
+
+    def step_atari() -> int:
+        for action in actions:
+            _, _, terminated, truncated, _ = gymnasium_env.step(action)
+            if terminated or truncated:
+                gymnasium_env.reset()
+        return _BARE_CHUNK
+
+    return step_atari
+
+
+def _replay(task: str) -> Iterator[Comparison]:
+    """Compares superbatches from a server in another process with those from arrays in memory."""
+    with (
+        stage.network() as network,
+        stage.Stage("benchmarks.images:serve", {"task": task}, network=network) as server,
+    ):
+        address, bytes_stored = server.answer()
+        ours, array = stage.call(
+            "benchmarks.images:draw", {"address": address, "task": task}, network=network
+        )
+    config, image = config_of(_AGENT), spec_of(task).observations
+    yield Comparison(
+        "images",
+        f"replay, {task}, batches of {config.batch_size}, {_STEPS_PER_CALL} a call",
+        "transitions/s",
+        tuple(ours),
+        "arrays of both images in the same process",
+        tuple(array),
+        None,
+        note=f"{bytes_stored:.0f} bytes a transition, and {2 * np.prod(image.shape)} of its images",
+    )
+
+
+def serve(task: str) -> Iterator[tuple[str, float]]:
+    """A service stage: a table with transitions of random actions.
+
+    Yields:
+        The server's address, and the bytes that a transition takes before Reverb compresses it.
+    """
+    config, layout = config_of(_AGENT), RowLayout(spec_of(task))
+    server = reverb.Server([make_table(config, layout, samples_per_insert=0, steps_per_call=1)])
+    address = f"localhost:{server.port}"
+    memory = UniformReplay(config, layout, steps_per_call=1).memory(0)
+    writer, also = SegmentWriter(address, _WRITERS, config, layout), memory.writer(_WRITERS)
+    for transitions in _played(task):
+        writer.append(transitions)
+        also.append(transitions)
+    if not writer.close(_PATIENCE_S):
+        raise BenchmarkError(f"Replay did not take {_NUM_TRANSITIONS} transitions.")
+    yield address, memory.num_bytes / len(memory)
+
+
+def draw(address: str, task: str) -> tuple[tuple[float, ...], ...]:
+    """A stage: transitions per second, by rounds, out of Reverb and out of arrays."""
+    config, layout = config_of(_AGENT), RowLayout(spec_of(task))
+    count = _STEPS_PER_CALL * config.batch_size
+    superbatches = replay.superbatches(address, config, layout, steps_per_call=_STEPS_PER_CALL)
+    rows = np.concatenate([layout.pack(transitions) for transitions in _played(task, 400)])
+    random = np.random.default_rng(0)
+
+    def from_reverb() -> int:
+        next(superbatches)
+        return count
+
+    def from_arrays() -> int:
+        drawn = rows[random.integers(len(rows), size=(_STEPS_PER_CALL, config.batch_size))]
+        tf.nest.map_structure(tf.convert_to_tensor, layout.unpack(drawn))
+        return count
+
+    sides: tuple[Callable[[], float], ...] = (
+        lambda: measure.rate(from_reverb, _SECONDS),
+        lambda: measure.rate(from_arrays, _SECONDS),
+    )
+    for side in sides:  # Warms up.
+        side()
+    results = measure.in_turns(sides, _ROUNDS)
+    superbatches.close()
+    return results
+
+
+def _played(task: str, number: int = _NUM_TRANSITIONS) -> Iterator[Transition]:
+    """Transitions of random actions, of leading shape [N]."""
+    batch = EnvironmentBatch([environments.make(task, seed) for seed in range(_WRITERS)])
+    actions, rng = batch.environments[0].action_spec(), np.random.default_rng(0)
+    observation = batch.reset()
+    try:
+        for _ in range(number // _WRITERS):
+            action = uniform_actions(actions, rng, _WRITERS)
+            result = batch.step(action)
+            yield Transition(
+                observation,
+                action,
+                result.reward,
+                result.discount,
+                result.next_observation,
+                result.last,
+            )
+            observation = result.observation
+    finally:
+        batch.close()

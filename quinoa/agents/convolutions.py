@@ -1,0 +1,153 @@
+"""Convolutional networks for images: those of the DQNs of MinAtar and of Atari."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import sonnet as snt
+import tensorflow as tf
+
+from quinoa.agents.activations import relu, relu_of_layer_norm
+from quinoa.agents.config import Convolutions
+from quinoa.agents.numpy_form import Layer
+from quinoa.agents.observations import Image
+from quinoa.config.fields import require
+
+
+class Convolution(NamedTuple):
+    """One convolutional layer, without padding.
+
+    Attributes:
+        filters: how many.
+        size: the side of each, in pixels.
+        stride: in pixels.
+    """
+
+    filters: int
+    size: int
+    stride: int
+
+
+class Trunk(NamedTuple):
+    """The layers between an image and the output.
+
+    Attributes:
+        convolutions: the convolutional ones, the first one first.
+        hidden_size: of the fully connected layer after them.
+    """
+
+    convolutions: tuple[Convolution, ...]
+    hidden_size: int
+
+    @property
+    def least_side(self) -> int:
+        """The least height and width of an image that has one pixel or more in each layer."""
+        side = 1
+        for _, size, stride in reversed(self.convolutions):
+            side = (side - 1) * stride + size
+        return side
+
+
+TRUNKS: Mapping[str, Trunk] = {
+    # Young & Tian (2019), "MinAtar", section 4.
+    "minatar": Trunk((Convolution(16, 3, 1),), 128),
+    # Mnih et al. (2015), "Human-level control through deep reinforcement learning", Methods.
+    "nature": Trunk((Convolution(32, 8, 4), Convolution(64, 4, 2), Convolution(64, 3, 1)), 512),
+}
+
+
+def chosen_trunk(image: Image, convolutions: Convolutions) -> Trunk:
+    """The trunk of a name; of `auto`, `nature` where images are large enough, else `minatar`.
+
+    Raises:
+        ConfigError: the images are too small for it.
+    """
+    side = min(image.height, image.width)
+    if convolutions == "auto":
+        convolutions = "nature" if side >= TRUNKS["nature"].least_side else "minatar"
+    trunk = TRUNKS[convolutions]
+    require(
+        side >= trunk.least_side,
+        "convolutions",
+        convolutions,
+        f"one for images of {image.height} × {image.width}, and it takes {trunk.least_side} × "
+        f"{trunk.least_side} or more",
+    )
+    return trunk
+
+
+class ConvolutionalNetwork(snt.Module):
+    """A ReLU network of images: convolutions, one hidden layer, and a linear output.
+
+    Pixels stay uint8 up to here: they are divided by their greatest value within the network.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        output_size: int,
+        *,
+        convolutions: Convolutions = "auto",
+        layer_norm: bool = False,
+        zero_output: bool = False,
+        name: str = "network",
+    ):
+        """Makes the network, and creates its variables.
+
+        Args:
+            image: what observations are.
+            output_size: the numbers that it gives.
+            convolutions: which trunk; see `chosen_trunk`.
+            layer_norm: whether layer normalisation comes before each ReLU, over the features of
+                each pixel in a convolutional layer: `relu_of_layer_norm`.
+            zero_output: start as 0 whatever the image is.
+            name: the module's name.
+
+        Raises:
+            ConfigError: the images are too small for the trunk.
+        """
+        super().__init__(name=name)
+        trunk = chosen_trunk(image, convolutions)
+        self._image = image
+        self._strides = [convolution.stride for convolution in trunk.convolutions]
+        self._activation = relu_of_layer_norm if layer_norm else relu
+        self._convolutions = [
+            snt.Conv2D(filters, size, stride, padding="VALID", name=f"convolution_{index}")
+            for index, (filters, size, stride) in enumerate(trunk.convolutions)
+        ]
+        self._hidden = snt.Linear(trunk.hidden_size, name="hidden")
+        start = tf.zeros_initializer() if zero_output else None
+        self._output = snt.Linear(output_size, w_init=start, name="output")
+        self(tf.zeros([1, *image.shape], tf.uint8))
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns float32 [B, output_size] for images, uint8 [B, H, W, C]."""
+        return self.with_features(images)[0]
+
+    def with_features(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same, and the hidden layer, float32 [B, hidden_size], of which it is linear."""
+        values = tf.cast(images, tf.float32)
+        if self._image.maximum != 1:
+            values *= 1.0 / self._image.maximum
+        for convolution in self._convolutions:
+            values = self._activation(convolution(values))
+        hidden = self._activation(self._hidden(snt.flatten(values)))
+        return self._output(hidden), hidden
+
+    def layers(self) -> list[Layer]:
+        """The layers by their variables, the first one first."""
+        return [
+            Layer(layer.w, layer.b)
+            for layer in itertools.chain(self._convolutions, (self._hidden, self._output))
+        ]
+
+    def settings(self) -> dict[str, npt.NDArray[np.int64]]:
+        """What `quinoa.agents.policies.standalone` needs besides: the image, and the strides."""
+        return {
+            "image": np.array([*self._image.shape, self._image.maximum]),
+            "strides": np.array(self._strides),
+        }
