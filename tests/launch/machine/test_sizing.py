@@ -55,7 +55,7 @@ def needs(*, is_one_process, **changes):
     experiment = Experiment(
         agent="any", agent_config=OffPolicyConfig(), environment="any", **changes
     )
-    return sizing.needs(experiment, ROW_WIDTH, is_one_process=is_one_process)
+    return sizing.needs(experiment, 4 * ROW_WIDTH, is_one_process=is_one_process)
 
 
 def test_a_run_needs_memory_for_its_processes_and_its_replay():
