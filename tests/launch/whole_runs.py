@@ -9,6 +9,8 @@ from pathlib import Path
 
 from quinoa.launch import resume
 from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.run import process_list
+from quinoa.launch.run.process_list import NodeState
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.launch.helpers import (
@@ -35,12 +37,13 @@ def ended_in_order(
     """
     folder = RunFolder(root)
     assert wait_until(lambda: learner_steps(root) > 50), process.poll()
+    # The engine lists a node as running at its first beat, which it may see after the first steps.
+    assert wait_until(lambda: states_of(folder) == {NodeState.RUNNING}), states_of(folder)
     listed = read_json(folder.processes)
     assert listed["pid"] == process.pid
     assert {node["pid"] for node in listed["nodes"]} == {node.pid for node in nodes_of(root)}
     # All were forked from one that has it.
     assert all(map(has_tensorflow, nodes_of(root)))
-    assert {node["state"] for node in listed["nodes"]} == {"running"}
     ports = ports_of(root)
     assert len(ports) >= 3  # replay, counter, learner
     assert ports & listening_here() == (set() if is_private else ports)
@@ -55,6 +58,11 @@ def ended_in_order(
         assert not ports & listening_here()
     assert learner_checkpoints.newest(folder.checkpoints).counts().learner_steps >= before
     assert read_json(folder.result)["outcome"] == "stopped"
+
+
+def states_of(folder: RunFolder) -> set[NodeState]:
+    """The states in which a run's list of processes has its nodes."""
+    return {node.state for node in process_list.read(folder.processes).nodes}
 
 
 def ports_of(root: Path) -> set[int]:
