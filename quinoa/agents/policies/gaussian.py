@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
@@ -14,6 +16,7 @@ from quinoa.agents.batch_norm import BatchNormMLP, Moments
 from quinoa.agents.numpy_form import Layer, NumpyForm
 from quinoa.agents.policies import squash
 from quinoa.agents.protocol import Policy
+from quinoa.agents.types import Seed
 
 # The bounds of the Gaussian's mean and log standard deviation keep it within |y| < 7, where float32
 # can distinguish squashed actions (see squash); beyond, its density would be that of clipping. They
@@ -136,4 +139,68 @@ def _distribution(outputs: tf.Tensor) -> tfd.Distribution:
     raw_mean, raw = tf.split(outputs, 2, axis=-1)
     mean = _MAX_MEAN * tf.tanh(raw_mean / _MAX_MEAN)
     log_stddev = squash.within(raw, _MIN_LOG_STDDEV, _MAX_LOG_STDDEV)
-    return squash.Squashed(tfd.MultivariateNormalDiag(mean, tf.exp(log_stddev)))
+    return squash.Squashed(DiagonalGaussian(mean, tf.exp(log_stddev)))
+
+
+class DiagonalGaussian:
+    """N(μ, diag(σ²)) on R^A, as far as `squash.Squashed` needs it.
+
+    It draws the numbers that TFP's `MultivariateNormalDiag` draws. That one is a distribution that
+    a chain of bijectors transforms: tracing an agent's step takes a quarter longer with it.
+    """
+
+    reparameterization_type = tfd.FULLY_REPARAMETERIZED
+
+    def __init__(self, mean: tf.Tensor, stddev: tf.Tensor):
+        """Takes μ and σ, float32 [B, A] each."""
+        self._mean, self._stddev = mean, stddev
+        self.dtype = mean.dtype
+
+    @property
+    def batch_shape(self) -> tf.TensorShape:
+        """[B]."""
+        return self._mean.shape[:-1]
+
+    @property
+    def event_shape(self) -> tf.TensorShape:
+        """[A]."""
+        return self._mean.shape[-1:]
+
+    def batch_shape_tensor(self) -> tf.Tensor:
+        """The same when the graph runs, int32 [1]."""
+        return tf.shape(self._mean)[:-1]
+
+    def event_shape_tensor(self) -> tf.Tensor:
+        """The same when the graph runs, int32 [1]."""
+        return tf.shape(self._mean)[-1:]
+
+    def sample(self, sample_shape: Any = (), seed: Seed | None = None) -> tf.Tensor:
+        """Draws y, float32 [*sample_shape, B, A].
+
+        Args:
+            sample_shape: an integer or a vector of them.
+            seed: int32 [2]; None draws other numbers each time.
+        """
+        sample_shape = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
+        shape, number = tf.shape(self._mean), tf.reduce_prod(sample_shape)
+        # In TFP's order: of each sample, all first numbers, then all second ones.
+        noise = tf.random.stateless_normal(
+            tf.concat([[number], shape[-1:], shape[:-1]], axis=0), tfp.random.sanitize_seed(seed)
+        )
+        noise = tf.transpose(noise, [0, *range(2, len(self._mean.shape) + 1), 1])
+        noise = tf.reshape(noise, tf.concat([sample_shape, shape], axis=0))
+        return self._mean + self._stddev * noise
+
+    def log_prob(self, y: tf.Tensor) -> tf.Tensor:
+        """The log-density at y, float32 [..., B, A]; float32 [..., B]."""
+        x = (y - self._mean) * (1.0 / self._stddev)
+        of_each = -0.5 * tf.square(x) - 0.5 * math.log(2.0 * math.pi)
+        return tf.reduce_sum(of_each, axis=-1) - tf.reduce_sum(tf.math.log(self._stddev), axis=-1)
+
+    def mode(self) -> tf.Tensor:
+        """μ."""
+        return self._mean
+
+    def stddev(self) -> tf.Tensor:
+        """σ."""
+        return self._stddev

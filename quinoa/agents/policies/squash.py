@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
@@ -53,8 +54,14 @@ class Squashed(tfd.Distribution):
     same actions have when they are read from replay.)
     """
 
-    def __init__(self, distribution: tfd.Distribution, name: str = "Squashed"):
-        """Makes the distribution of tanh(y), where `distribution` is that of y."""
+    def __init__(self, distribution: Any, name: str = "Squashed"):
+        """Makes the distribution of tanh(y).
+
+        Args:
+            distribution: of y: a `tfd.Distribution`, or what has its shapes, `sample`, `log_prob`
+                and `mode`, as `gaussian.DiagonalGaussian`.
+            name: of its operations.
+        """
         parameters = dict(locals())
         self._distribution = distribution
         super().__init__(

@@ -1,8 +1,12 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from scipy import stats
+from tensorflow_probability import distributions as tfd
 
+from quinoa.agents import graphs
 from quinoa.agents.policies import TanhGaussianPolicy
+from quinoa.agents.policies.gaussian import DiagonalGaussian
 from tests.agents.policies import densities
 
 
@@ -70,3 +74,33 @@ def test_starts_near_a_deviation_of_one_and_nearly_uniform():
     assert 0.5 < np.std(action) < 0.7  # Of a uniform one 0.58.
     deviations = policy(states)._distribution.stddev()
     assert 0.8 < np.mean(deviations) < 1.2
+
+
+@pytest.mark.parametrize("batch_shape", [(4,), (2, 3)])
+@pytest.mark.parametrize("sample_shape", [(), 3, (2, 3)])
+def test_the_gaussian_itself_is_tfps_with_the_same_draws(batch_shape, sample_shape):
+    rng, seed = np.random.default_rng(0), tf.constant([1, 2])
+    mean = tf.constant(rng.normal(size=(*batch_shape, 5)), tf.float32)
+    stddev = tf.constant(rng.uniform(0.1, 2.0, (*batch_shape, 5)), tf.float32)
+    ours, theirs = DiagonalGaussian(mean, stddev), tfd.MultivariateNormalDiag(mean, stddev)
+    for name in ("dtype", "batch_shape", "event_shape", "reparameterization_type"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    np.testing.assert_array_equal(ours.batch_shape_tensor(), batch_shape)
+    np.testing.assert_array_equal(ours.event_shape_tensor(), [5])
+    y = theirs.sample(sample_shape, seed=seed)
+    np.testing.assert_array_equal(ours.sample(sample_shape, seed=seed), y)
+    np.testing.assert_allclose(ours.log_prob(y), theirs.log_prob(y), rtol=1e-5)
+    np.testing.assert_array_equal(ours.mode(), theirs.mode())
+
+
+def test_in_a_graph_the_gaussian_draws_for_any_size_of_batch_in_known_shapes():
+    sizes = []
+
+    def draw(mean):
+        y = DiagonalGaussian(mean, tf.ones_like(mean)).sample(3, seed=tf.constant([1, 2]))
+        sizes.append(y.shape.as_list())
+        return y
+
+    assert graphs.trace(draw, tf.TensorSpec([None, 2]))(tf.zeros([7, 2])).shape == [3, 7, 2]
+    graphs.trace(draw, tf.TensorSpec([4, 2]))
+    assert sizes[-1] == [3, 4, 2]
