@@ -271,8 +271,13 @@ class Learner(snt.Module):
     def not_finite(self) -> list[str]:
         """Names the variables with NaN or an infinity in them, targets and optimisers' included."""
         if self._which_are_finite is None:
-            self._which_are_finite = graphs.trace(self._finite, jit_compile=self._jit_compile)
-        is_finite = self._which_are_finite().numpy()
+            # For who asks once, tracing would take far longer than it saves.
+            is_finite = self._finite().numpy()
+            self._which_are_finite = tf.function(
+                self._finite, autograph=False, jit_compile=self._jit_compile
+            )
+        else:
+            is_finite = self._which_are_finite().numpy()
         return [
             variable.name.partition(":")[0]
             for variable, good in zip(self._float_variables, is_finite, strict=True)
