@@ -38,3 +38,20 @@ def pytest_collection_finish() -> None:
     """Every module has been imported: the collector works on what the tests make."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="session")
+def _learners_of_runs():
+    from tests.agents.learners import LearnersOfRuns
+
+    return LearnersOfRuns()
+
+
+@pytest.fixture
+def shared_learners(_learners_of_runs, monkeypatch):
+    """Runs of the serial engine in this process learn with graphs that earlier ones have traced.
+
+    For tests of what is around a learner. Those of what it learns, and that it is the same each
+    time, are to have learners that are new.
+    """
+    monkeypatch.setattr("quinoa.launch.roles.learning.Learner", _learners_of_runs)

@@ -19,7 +19,7 @@ from quinoa.launch.engines.local import warm_parent
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests import projects
-from tests.launch import factories, whole_runs
+from tests.launch import factories, forked, whole_runs
 from tests.launch.helpers import (
     learner_steps,
     listening_here,
@@ -166,7 +166,7 @@ def test_a_second_signal_does_not_wait(tmp_path):
 
 def test_nothing_outlives_an_engine_that_is_killed(tmp_path):
     root = tmp_path / "run"
-    with started(train_command(root, *ENDLESS)) as process:
+    with started(train_command(root, *ENDLESS), is_forked=True) as process:
         assert wait_until(lambda: len(nodes_of(root)) == 5), process.poll()
         # The nodes, and the process that some of them were forked from.
         children = psutil.Process(process.pid).children(recursive=True)
@@ -180,7 +180,7 @@ def test_nothing_outlives_an_engine_that_is_killed(tmp_path):
 def test_a_node_that_fails_ends_the_run_with_its_error(tmp_path):
     root = tmp_path / "run"
     failing = train_command(root, *ENDLESS, environment="tests.launch.factories:fails_later")
-    done = subprocess.run(failing, capture_output=True, text=True, timeout=250)
+    done = forked.run(failing, timeout=250)
     assert done.returncode == 1
     assert not nodes_of(root)
     last = done.stderr.strip().splitlines()[-1]

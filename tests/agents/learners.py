@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import threading
 from collections.abc import Hashable
 
 import numpy as np
@@ -51,12 +52,60 @@ class LearnerPool:
                 self._made[key].append(new)
                 return new
         learner = self._made[key][index]
-        for variable, initial in zip(learner.state, self._initial[as_new], strict=True):
-            variable.assign(initial)
-        learner._skipped.assign(0)
-        learner._is_initialized = False
+        _make_as_new(learner, self._initial[as_new])
         return learner
 
     def give_back(self) -> None:
         """Lets every learner be taken again."""
         self._num_taken.clear()
+
+
+class LearnersOfRuns:
+    """Takes the place of `Learner` where a run makes its learner in this process.
+
+    One that a run has done with, as the run was in a thread that has another one now, or that has
+    ended, is made as new for the next run of the same agent, settings and environment. So the
+    graphs of its steps, and of its policy's actions, are traced once.
+    """
+
+    def __init__(self) -> None:
+        """Makes nothing yet."""
+        self._lock = threading.Lock()
+        self._made: dict[Hashable, list[tuple[Learner, threading.Thread]]]
+        self._made = collections.defaultdict(list)
+        self._initial: dict[Hashable, list[np.ndarray]] = {}
+
+    def __call__(
+        self,
+        agent_class: type[Agent],
+        config: AgentConfig,
+        spec: specs.EnvironmentSpec,
+        seed: int,
+    ) -> Learner:
+        """Returns a learner in the state of a new one; see `Learner`."""
+        key, thread = (agent_class, repr(config), repr(spec)), threading.current_thread()
+        as_new = (*key, seed)
+        with self._lock:
+            made = self._made[key]
+            free = [
+                index
+                for index, (_, owner) in enumerate(made)
+                if owner is thread or not owner.is_alive()
+            ]
+            if not free or as_new not in self._initial:
+                new = Learner(agent_class, config, spec, seed)
+                self._initial[as_new] = [variable.numpy() for variable in new.state]
+                if not free:
+                    made.append((new, thread))
+                    return new
+            learner, _ = made[free[0]]
+            made[free[0]] = (learner, thread)
+        _make_as_new(learner, self._initial[as_new])
+        return learner
+
+
+def _make_as_new(learner: Learner, initial: list[np.ndarray]) -> None:
+    for variable, value in zip(learner.state, initial, strict=True):
+        variable.assign(value)
+    learner._skipped.assign(0)
+    learner._is_initialized = False

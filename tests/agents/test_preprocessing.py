@@ -8,17 +8,23 @@ import tensorflow as tf
 from quinoa.agents import crossq, iq, parameter_vector, preprocessing, protocol, quinoa, sac, svg0
 from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.inspection import inspection_function
-from quinoa.agents.learner import Learner
 from quinoa.agents.numpy_form import FormLayout
 from quinoa.agents.numpy_policy import NumpyPolicy, arrays_of, own_form
 from quinoa.agents.policies import standalone
 from quinoa.agents.types import Transition
 from tests.agents import tiny_on_policy
 from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.learners import LearnerPool
 
 MEAN, DEVIATION = np.array([3.0, -200.0, 0.0]), np.array([0.5, 40.0, 1e-3])
 SMALL: dict[str, Any] = {"batch_size": 16, "hidden_sizes": (8,), "normalize_observations": True}
 CONFIG = iq.Config(**SMALL)
+LEARNERS = LearnerPool()
+
+
+@pytest.fixture(autouse=True)
+def _learners_are_taken_for_one_test():
+    LEARNERS.give_back()
 
 
 def far_transitions(*leading, seed=0):
@@ -32,7 +38,7 @@ def far_transitions(*leading, seed=0):
 
 
 def learned(config=CONFIG, agent_class=iq.Agent, num_calls=2):
-    learner = Learner(agent_class, config, make_spec(), seed=0)
+    learner = LEARNERS.take(agent_class, config)
     for call in range(num_calls):
         learner.step(far_transitions(3, *config.batch_shape, seed=call))
     return learner
@@ -116,7 +122,7 @@ def test_the_statistics_move_once_a_step_and_not_in_one_that_is_skipped():
 
 def test_a_scale_and_a_shift_of_the_observations_change_nothing():
     """Up to rounding, whatever units an environment measures in."""
-    learners = [Learner(iq.Agent, CONFIG, make_spec(), seed=0) for _ in range(2)]
+    learners = [LEARNERS.take(iq.Agent, CONFIG) for _ in range(2)]
     plain = make_transitions(3, 16)
     learners[0].step(plain)
     learners[1].step(far_transitions(3, 16))
@@ -129,7 +135,7 @@ def test_a_scale_and_a_shift_of_the_observations_change_nothing():
     ("agent_class", "config"),
     [
         (iq.Agent, CONFIG),
-        (iq.Agent, iq.Config(**SMALL, policy="flow")),
+        (iq.Agent, iq.Config(**SMALL, policy="flow", num_couplings=2, coupling_hidden_sizes=(8,))),
         (sac.Agent, sac.Config(**SMALL)),
         (crossq.Agent, crossq.Config(**SMALL)),
     ],
@@ -175,7 +181,7 @@ def test_a_value_is_of_the_observation_as_the_environment_has_it():
 def test_a_checkpoint_has_the_statistics(tmp_path):
     learner = learned()
     path = learner.save(str(tmp_path / "checkpoint"))
-    other = Learner(iq.Agent, CONFIG, make_spec(), seed=1)
+    other = LEARNERS.take(iq.Agent, CONFIG, seed=1)
     other.restore(path)
     superbatch = far_transitions(3, 16, seed=9)
     for each in (learner, other):
@@ -193,7 +199,7 @@ def test_a_policy_that_adds_extras_still_adds_them():
     states = far_transitions(4).observation
     action, extras = act(states, 0)
     np.testing.assert_allclose(extras["log_prob"], policy(states).log_prob(action), atol=1e-5)
-    learner = Learner(tiny_on_policy.Agent, config, make_spec(), seed=0)
+    learner = LEARNERS.take(tiny_on_policy.Agent, config)
     transitions = far_transitions(2, *config.batch_shape)
     zeros = np.zeros(transitions.reward.shape, np.float32)
     metrics = learner.step(transitions._replace(extras={"log_prob": zeros}))
@@ -230,7 +236,7 @@ class TestRewards:
         assert agent._returns.scale.numpy() == 1.0
 
     def test_the_value_is_in_the_units_of_the_environment(self):
-        learner = Learner(iq.Agent, SCALED, make_spec(), seed=0)
+        learner = LEARNERS.take(iq.Agent, SCALED)
         returns = np.random.default_rng(0).normal(0.0, 25.0, (3, 64))
         learner.step(with_returns(make_transitions(3, 64), returns))
         states = make_transitions(4).observation
@@ -256,7 +262,7 @@ class TestRewards:
 
     def test_both_at_once(self):
         config = dataclasses.replace(SCALED, normalize_observations=True)
-        learner = Learner(iq.Agent, config, make_spec(), seed=0)
+        learner = LEARNERS.take(iq.Agent, config)
         metrics = learner.step(with_returns(far_transitions(3, 64), 2.0))
         assert {"reward_scale", "clipped_observations"} <= metrics.keys()
         assert np.isfinite(metrics["loss"])

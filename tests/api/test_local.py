@@ -15,7 +15,9 @@ import pytest
 
 import quinoa
 from quinoa.launch.engines import signals
+from quinoa.launch.machine import child_process
 from tests.api.own import SMALL, Toy
+from tests.launch import forked
 from tests.launch.helpers import ROOT, wait_until
 
 pytestmark = pytest.mark.long
@@ -93,7 +95,7 @@ def _started(tmp_path) -> subprocess.Popen[str]:
     """A program whose run ends only when it is stopped, and whose callback does not come back."""
     script = tmp_path / "script.py"
     script.write_text(f"SMALL = { ({**SMALL, 'steps': 10**7})!r}\n{_STOPPED}")
-    program = subprocess.Popen(
+    program = forked.Popen(
         [sys.executable, str(script), str(tmp_path / "run")],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -200,7 +202,10 @@ def test_what_cannot_travel_is_said(tmp_path):
 
 
 def test_a_run_that_fails_says_of_what_and_keeps_its_folder(tmp_path):
-    with pytest.raises(quinoa.TrainingError, match="licence") as raised:
+    with (
+        forked.starting(child_process),
+        pytest.raises(quinoa.TrainingError, match="licence") as raised,
+    ):
         quinoa.train(
             env="tests.api.own:Expiring", folder=tmp_path / "run", **{**SMALL, "steps": 5000}
         )

@@ -106,6 +106,7 @@ def test_a_comparison_is_a_figure(trained, tmp_path):
     assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("shared_learners")
 def test_it_goes_on_where_it_ended(trained, tmp_path):
     run, _ = trained
     more = quinoa.resume(run, steps=500, engine="serial", progress=False)
@@ -137,6 +138,7 @@ def test_environments_of_every_form(env, name):
     batch.close()
 
 
+@pytest.mark.usefixtures("shared_learners")
 def test_an_environment_that_only_this_program_has_registered(tmp_path):
     import gymnasium
 
@@ -178,6 +180,7 @@ def test_what_cannot_work_is_said_before_anything_starts(arguments, message, tmp
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("shared_learners")
 @pytest.mark.parametrize("error", [ZeroDivisionError("of the callback"), SystemExit("of it")])
 def test_an_error_of_the_users_own_is_raised_as_it_is(error, tmp_path):
     told = []
@@ -209,6 +212,7 @@ def test_a_callback_that_returns_false_is_heard_whatever_another_one_says(kind, 
         assert CallbackList(run, callbacks).report(status) is goes_on
 
 
+@pytest.mark.usefixtures("shared_learners")
 def test_a_callback_ends_a_run_in_order(tmp_path, capsys):
     # As a comparison of NumPy's numbers gives it.
     made: Any = np.bool_
@@ -226,6 +230,7 @@ def test_a_callback_ends_a_run_in_order(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.usefixtures("shared_learners")
 def test_the_arguments_of_an_environment_with_a_name_stay_with_the_run(tmp_path):
     name = "tests.api.own:Toy"
     run = quinoa.train(
@@ -264,6 +269,7 @@ def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):
         quinoa.load(runs[0].path).stop()
 
 
+@pytest.mark.usefixtures("shared_learners")
 def test_a_run_goes_on_beside_the_program_and_ends_when_it_is_told(tmp_path):
     small = {**SMALL, "steps": 10**7}
     run = quinoa.train(env=Toy, engine="serial", folder=tmp_path / "run", wait=False, **small)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.api.own import SMALL
 from tests.docs import fences
+from tests.launch import forked
 from tests.launch.helpers import ROOT
 
 PAGE = ROOT / "docs" / "api.md"
@@ -74,7 +75,8 @@ def test_the_readmes_lines_run(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.long
-def test_the_notebook_runs(tmp_path):
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr("jupyter_client.launcher.Popen", forked.Popen)
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
     # What the last cell has shown is a video, whose files are there.
     paths = "[str(path.absolute()) for path in Out[max(Out)].paths]"

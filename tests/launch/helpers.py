@@ -88,14 +88,29 @@ def train_command(folder: Path, *flags: str, environment: str = MATCH) -> list[s
 
 @contextlib.contextmanager
 def started(
-    command: list[str], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+    command: list[str],
+    *,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    is_forked: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process as a terminal would start it, ended at the end of the context in any case."""
+    """A process as a terminal would start it, ended at the end of the context in any case.
+
+    Args:
+        command: its command line.
+        cwd: the folder that it starts in.
+        env: its variables; None is those of this process.
+        is_forked: whether it is forked from what has imported all (see `forked`), as it may be
+            where the test is not about how long it takes until its processes are there.
+    """
+    from tests.launch import forked
+
+    popen = forked.Popen if is_forked else subprocess.Popen
     # What runs the tests may have been started by `nohup`, and what it starts would ignore SIGHUP.
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         # Nothing of what this test process was told reaches it by way of the environment.
-        process = subprocess.Popen(
+        process = popen(
             command,
             cwd=cwd,
             env=env,

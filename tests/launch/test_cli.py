@@ -23,11 +23,12 @@ from quinoa.launch.machine.sizing import LearnerHost
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
 from tests.environments import packages
+from tests.launch import forked
 from tests.launch.helpers import MATCH, ROOT, train_command
 from tests.launch.runs import make_run
 from tests.launch.written_runs import write_run
 
-pytestmark = pytest.mark.usefixtures("same_environment_variables")
+pytestmark = pytest.mark.usefixtures("same_environment_variables", "shared_learners")
 
 
 @pytest.mark.parametrize(
@@ -460,9 +461,7 @@ def without_a_reader(command: list[str]) -> tuple[int, str]:
     read, write = os.pipe()
     os.close(read)
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120
-        )
+        done = forked.run(command, cwd=ROOT, stdout=write, timeout=120)
     finally:
         os.close(write)
     return done.returncode, done.stderr

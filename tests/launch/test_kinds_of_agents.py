@@ -60,6 +60,7 @@ def run(of: Experiment, root) -> RunFolder:
     return folder
 
 
+@pytest.mark.usefixtures("shared_learners")
 class TestSerial:
     @EVERY
     def test_learns_and_is_the_same_bit_for_bit(self, kind, tmp_path):

@@ -28,6 +28,8 @@ from tests.launch.helpers import (
     wait_until,
 )
 
+pytestmark = pytest.mark.usefixtures("shared_learners")
+
 
 def command(*arguments: str) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()

@@ -20,6 +20,7 @@ import pytest
 from quinoa.agents.policies import standalone
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
+from tests.launch import forked
 from tests.launch.commands.test_video import shows_a_scene
 from tests.launch.helpers import ROOT
 
@@ -34,7 +35,7 @@ WRITTEN_BY = "666d82d82ebc8c48aa66e47f1de58bb3edafcd91"
 
 
 @pytest.fixture(autouse=True)
-def all_in_this_process(same_environment_variables):
+def all_in_this_process(same_environment_variables, shared_learners):
     """Commands are run in the tests' own process."""
 
 
@@ -46,12 +47,8 @@ def stored(tmp_path) -> Path:
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a command of the program in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "quinoa.launch.cli", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=250,
+    return forked.run(
+        [sys.executable, "-m", "quinoa.launch.cli", *arguments], cwd=ROOT, timeout=250
     )
 
 

@@ -239,21 +239,7 @@ def test_a_skipped_step_moves_nothing():
     assert not any(changed(before, learner.agent.variables))
 
 
-def test_a_restored_learner_continues_bit_for_bit(tmp_path):
-    """While batch renormalisation takes over from batch normalisation, by a count that is saved."""
-    config = dataclasses.replace(SMALL, renorm_warm_up=5)
-    one, other = LEARNERS.take(crossq.Agent, config), LEARNERS.take(crossq.Agent, config, seed=1)
-    for seed in range(4):
-        step_of(one, seed=seed)
-    other.restore(one.save(str(tmp_path / "checkpoint")))
-    for learner in (one, other):
-        for seed in range(4, 8):
-            step_of(learner, seed=seed)
-    for variable, restored in zip(one.state, other.state, strict=True):
-        np.testing.assert_array_equal(variable, restored)
-    assert one.agent._critic_updates.numpy() == 8
-
-
+# That a restored learner continues bit for bit: tests/launch/checks/test_agent.py.
 def test_what_actors_get_has_the_running_statistics():
     learner = LEARNERS.take(crossq.Agent, SMALL)
     before = learner.parameters()

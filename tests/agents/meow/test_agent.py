@@ -189,8 +189,8 @@ def test_a_restored_learner_continues_bit_for_bit(tmp_path):
     data = tf.nest.map_structure(
         lambda field: np.asarray(field).reshape(2, 32, *field.shape[1:]), make_transitions(64)
     )
-    one = Learner(meow.Agent, SMALL, make_spec(), seed=0)
-    other = Learner(meow.Agent, SMALL, make_spec(), seed=1)
+    config = dataclasses.replace(SMALL, num_couplings=2)
+    one, other = (Learner(meow.Agent, config, make_spec(), seed) for seed in (0, 1))
     one.step(data)
     other.restore(one.save(str(tmp_path / "checkpoint")))
     for learner in (one, other):
@@ -203,7 +203,7 @@ def test_a_restored_learner_continues_bit_for_bit(tmp_path):
 def test_it_learns_the_soft_maximum_of_a_reward_of_one_step():
     """Where every step ends the episode, Q becomes r, V its soft maximum, and π their softmax."""
     config = dataclasses.replace(
-        meow.Config(alpha=0.1, hidden_sizes=(32,), dropout=0.0, batch_size=256), learning_rate=3e-3
+        SMALL, alpha=0.1, hidden_sizes=(32,), dropout=0.0, batch_size=256, learning_rate=3e-3
     )
     learner = Learner(meow.Agent, config, make_spec(action_size=1), seed=0)
     rng = np.random.default_rng(0)

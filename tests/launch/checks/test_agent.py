@@ -35,7 +35,11 @@ BUILT_IN = {
     **AGENTS,
     "crossq": (
         crossq.Agent,
-        crossq.Config(hidden_sizes=(16,), critic_hidden_sizes=(16,), batch_size=16),
+        # Batch renormalisation takes over from batch normalisation, by a count that is saved,
+        # between the checkpoint of the checks, after 8 gradient steps, and their end, after 12.
+        crossq.Config(
+            hidden_sizes=(16,), critic_hidden_sizes=(16,), batch_size=16, renorm_warm_up=10
+        ),
     ),
     "a2c": (a2c.Agent, a2c.Config(hidden_sizes=(16,), batch_size=20)),
 }

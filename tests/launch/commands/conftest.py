@@ -18,7 +18,7 @@ def run_of(tmp_path_factory):
     def make(agent: str, environment: str):
         if (agent, environment) not in made:
             root = tmp_path_factory.mktemp("runs") / "run"
-            settings = runs.SMALL_FLOW if agent == "iq_flow" else {}
+            settings = runs.SMALL_FLOW if agent in ("iq_flow", "meow") else {}
             made[agent, environment] = runs.make_run(
                 root, environment, agent, moved=True, **settings
             )

@@ -13,6 +13,8 @@ HERE = "tests.launch.factories"
 EXITS = f"{HERE}:exits_in_its_first_step"
 UNCLOSABLE = f"{HERE}:unclosable"
 
+pytestmark = pytest.mark.usefixtures("shared_learners")
+
 
 def test_a_run_that_is_exited_is_no_finished_one(quinoa, tmp_path):
     root = tmp_path / "run"

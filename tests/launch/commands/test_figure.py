@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import functools
-import shutil
 
 import pandas as pd
 import pytest
 
 from quinoa.launch.storage import lock
-from quinoa.launch.sweep import paper_figures
+from quinoa.launch.sweep import paper_figures, runner
+from quinoa.launch.sweep.paper_figures import Figure
 from quinoa.launch.sweep.paper_figures.figure_folder import FigureFolder
 from quinoa.launch.sweep.sweep_folder import SweepRunState
+from tests.launch import forked
 from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT
 from tests.launch.sweep.paper_figures.made import begin, finish, make_figure
 
@@ -128,45 +129,52 @@ def test_a_folder_of_something_else_is_one_line(figure_here, made, tmp_path):
 
 
 @pytest.mark.long
-def test_trains_draws_and_trains_again_only_what_is_missing(quinoa, made, tmp_path, monkeypatch):
+def test_trains_draws_and_trains_only_what_is_missing(quinoa, made, tmp_path, monkeypatch):
     # Where this module has its name, for the processes of the runs.
     monkeypatch.chdir(ROOT)
-    figure = made(
-        "curves",
-        [
-            {"label": f"tau={tau}", "agent": "iq", "set": {**AGENT_SETTINGS, "tau": tau}}
-            for tau in (0.01, 0.1)
-        ],
-        environments=[MATCH],
-        seeds=1,
-        steps=700,
-        train={
-            "engine": "serial",
-            "num_actors": 1,
-            "environments_per_actor": 4,
-            "samples_per_insert": 64,
-            "steps_per_call": 10,
-            "evaluation_period": 350,
-            "evaluation_episodes": 2,
-        },
-    )
-    folder = FigureFolder(tmp_path / "figure", figure)
-    command = ("figure", "made", f"--folder={folder.root}", "--at_once=2")
-    status, out, err = quinoa(*command, "--scale=small")
+
+    def figure_of(*taus: float) -> Figure:
+        settings = [{**AGENT_SETTINGS, "tau": tau} for tau in taus]
+        return made(
+            "curves",
+            [{"label": f"tau={own['tau']}", "agent": "iq", "set": own} for own in settings],
+            environments=[MATCH],
+            seeds=1,
+            steps=600,
+            train={
+                "engine": "serial",
+                "num_actors": 1,
+                "environments_per_actor": 4,
+                "samples_per_insert": 64,
+                "steps_per_call": 10,
+                "evaluation_period": 300,
+                "evaluation_episodes": 2,
+            },
+        )
+
+    folder = FigureFolder(tmp_path / "figure", figure_of(0.01))
+    command = ("figure", "made", "--at_once=2")
+    with forked.starting(runner):
+        status, out, err = quinoa(*command, f"--folder={folder.root}", "--scale=small")
     assert status == 0, err
     assert out.splitlines()[-3:] == [
         str(path) for path in (folder.picture, folder.table, folder.sweep.runs_table)
     ]
-    table = pd.read_csv(folder.table)
-    assert set(table["line"]) == {"tau=0.01", "tau=0.1"}
-    assert table["steps"].max() >= 700
-    first, second = folder.sweep.load()
-    shutil.rmtree(folder.sweep.run(second).root)
-    folder.picture.unlink()
-    logs = [folder.sweep.log(run).stat().st_size for run in (first, second)]
-    status, _, err = quinoa(*command)
-    assert status == 0, err
-    after = [folder.sweep.log(run).stat().st_size for run in (first, second)]
-    assert after[0] == logs[0] and after[1] > logs[1]
     assert folder.picture.is_file()
+    table = pd.read_csv(folder.table)
+    assert set(table["line"]) == {"tau=0.01"}
+    assert table["steps"].max() >= 600
+
+    folder = begin(tmp_path / "begun", figure_of(0.01, 0.1))
+    finish(folder, {("tau=0.01", MATCH, 0): 4.0})
+    first, second = folder.sweep.load()
+    result = folder.sweep.run(first).result.stat()
+    with forked.starting(runner):
+        status, _, err = quinoa(*command, f"--folder={folder.root}")
+    assert status == 0, err
+    assert not folder.sweep.log(first).exists()
+    assert folder.sweep.run(first).result.stat() == result
+    assert folder.sweep.log(second).is_file()
     assert folder.sweep.state(second) is SweepRunState.FINISHED
+    assert folder.picture.is_file()
+    assert set(pd.read_csv(folder.table)["line"]) == {"tau=0.01", "tau=0.1"}

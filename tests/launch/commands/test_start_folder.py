@@ -17,7 +17,7 @@ WANDERS = "tests.launch.factories:wanders"
 
 
 @pytest.fixture(autouse=True)
-def importable(monkeypatch):
+def importable(monkeypatch, shared_learners):
     """The tests' own modules, from any folder; which the tests after these begin in again."""
     monkeypatch.chdir(Path.cwd())
     monkeypatch.syspath_prepend(str(ROOT))

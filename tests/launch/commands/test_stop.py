@@ -77,7 +77,7 @@ def test_a_run_of_the_local_engine_is_scaled_read_and_stopped(quinoa, tmp_path, 
 
     flags = ("--steps=100000000", "--num_actors=1", "--noprivate_network")
     with (
-        started(train_command(root, *flags)) as run,
+        started(train_command(root, *flags), is_forked=True) as run,
         whole_runs.ended_in_order(root, run, temporary, is_private=False),
     ):
         status, out, _ = quinoa("scale", str(root), "--num_actors=2")

@@ -18,7 +18,9 @@ from quinoa.launch.commands.running import planned_runs
 from quinoa.launch.experiment.saved import load
 from quinoa.launch.storage import lock
 from quinoa.launch.storage.files import read_json, write_json
+from quinoa.launch.sweep import runner
 from quinoa.launch.sweep.sweep_folder import SweepFolder, SweepRunState
+from tests.launch import forked
 from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT, learner_steps, started, wait_until
 
 FAILS = "tests.launch.factories:fails_later"
@@ -34,9 +36,7 @@ def sweep_command(*arguments: object) -> list[str]:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        sweep_command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=280
-    )
+    return forked.run(sweep_command(*arguments), cwd=ROOT, timeout=280)
 
 
 def children_of(folder) -> list[psutil.Process]:
@@ -55,41 +55,44 @@ def children_of(folder) -> list[psutil.Process]:
 @pytest.mark.long
 def test_runs_all_compares_them_and_survives_one_that_fails(tmp_path, quinoa, monkeypatch):
     folder = tmp_path / "sweep"
-    done = run(
-        f"--env={MATCH},{FAILS}",
-        "learning_rate=3e-3",
-        f"--folder={folder}",
-        "--at_once=2",
-        "--steps=700",
-        *SETTINGS,
-        "--",
-        "--evaluation_period",
-        "100",
-    )
+    # In this process, and from the folder in which this module has its name.
+    monkeypatch.chdir(ROOT)
+    with forked.starting(runner):
+        status, out, err = quinoa(
+            "sweep",
+            f"--env={MATCH},{FAILS}",
+            "learning_rate=3e-3",
+            f"--folder={folder}",
+            "--at_once=2",
+            "--steps=700",
+            *SETTINGS,
+            "--",
+            "--evaluation_period",
+            "100",
+        )
     sweep = SweepFolder(folder)
     plan = sweep.load()
     states = [sweep.state(planned) for planned in plan]
-    assert states == [SweepRunState.FINISHED, SweepRunState.FAILED], done.stderr
-    assert done.returncode == 1
-    assert "1 of 2 runs failed. To try again" in done.stderr.splitlines()[-1]
-    assert re.search(r"failed: .*the environment's own error", done.stderr)
+    assert states == [SweepRunState.FINISHED, SweepRunState.FAILED], err
+    assert status == 1
+    assert "1 of 2 runs failed. To try again" in err.splitlines()[-1]
+    assert re.search(r"failed: .*the environment's own error", err)
     assert not children_of(folder)
     # Settings reached the runs.
     rates = [getattr(load(sweep.run(p)).agent_config, "learning_rate") for p in plan]  # noqa: B009
     assert rates == [3e-3] * 2
     table = pd.read_csv(sweep.table.with_suffix(".csv"))
     assert set(table["finished"]) == {"1 of 1", "0 of 1"}
-    assert f"| {MATCH} " in done.stdout and f"| {FAILS} " in done.stdout
+    assert f"| {MATCH} " in out and f"| {FAILS} " in out
     assert sweep.picture.is_file()
     # Finished ones are left alone, and failed ones too unless asked for.
     before = sweep.run(plan[0]).result.stat().st_mtime_ns
     logs = [sweep.log(planned).stat().st_size for planned in plan]
-    # In this process, and from the folder in which this module has its name.
-    monkeypatch.chdir(ROOT)
     status, _, _ = quinoa("sweep", f"--resume={folder}")
     assert status == 1
     assert [sweep.log(planned).stat().st_size for planned in plan] == logs
-    status, _, err = quinoa("sweep", f"--resume={folder}", "--retry_failed", "--at_once=2")
+    with forked.starting(runner):
+        status, _, err = quinoa("sweep", f"--resume={folder}", "--retry_failed", "--at_once=2")
     assert status == 1, err
     after = [sweep.log(planned).stat().st_size for planned in plan]
     assert after[0] == logs[0] and after[1] > logs[1]
@@ -129,7 +132,7 @@ def test_a_signal_has_the_runs_save_and_leaves_nothing_behind(tmp_path, number):
     command = sweep_command(
         f"--env={MATCH}", "--seeds=0:2", f"--folder={folder}", "--at_once=1", "--steps=1e5"
     )
-    with started([*command, *SETTINGS]) as process:
+    with started([*command, *SETTINGS], is_forked=True) as process:
         assert wait_until(
             lambda: (
                 sweep.description.is_file() and learner_steps(sweep.run(sweep.load()[0]).root) > 20

@@ -83,6 +83,7 @@ def test_metrics_are_those_of_any_engine(first):
     assert evaluator["actor_steps"].diff().dropna().between(40, 56).all()
 
 
+@pytest.mark.usefixtures("shared_learners")
 def test_a_signal_ends_it_with_a_checkpoint(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.create()
@@ -121,6 +122,7 @@ def test_code_that_exits_is_a_failure_whatever_its_status(small, tmp_path, monke
         make("serial", ProcessContext({})).run(small, folder, lambda status: None)
 
 
+@pytest.mark.usefixtures("shared_learners")
 def test_what_breaks_now_and_then_is_dropped_and_the_run_goes_on_as_ever(tmp_path):
     # It breaks in every 255th of an environment's steps.
     of = experiment(

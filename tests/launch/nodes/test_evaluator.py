@@ -40,7 +40,10 @@ def plan():
     return acting_plan.encoded(policy, of.make_source())
 
 
-def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(counter, evaluated, tmp_path):
+def test_evaluates_once_past_each_multiple_and_waits_for_the_learner(
+    counter, evaluated, monkeypatch
+):
+    monkeypatch.setattr(evaluator_module, "_PERIOD_S", 0.05)
     answers = [TimeoutError("starting"), TimeoutError("starting"), parameters(7)]
 
     def get_parameters(known_version):

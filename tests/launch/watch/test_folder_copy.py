@@ -148,6 +148,7 @@ def test_what_is_no_copy_of_a_run_is_not_fetched(tmp_path, url):
     assert [path.name for path in target.root.iterdir()] == ["mine"]
 
 
+@pytest.mark.usefixtures("shared_learners")
 def test_a_run_whose_disk_is_lost_is_resumed_from_its_copy(tmp_path, capfd, monkeypatch):
     url, root = f"memory://{uuid.uuid4().hex}/run", tmp_path / "run"
     command = train_command(root, "--engine=serial", "--steps=700", f"--copy_to={url}")

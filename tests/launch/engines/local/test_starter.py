@@ -18,10 +18,18 @@ from quinoa.launch.engines.local.starter import Starter
 from quinoa.launch.nodes.host_parameters import SharedMemory
 from quinoa.launch.nodes.topology import KINDS
 from quinoa.launch.run.roles import Role
+from tests.launch import forked
 from tests.launch.helpers import ROOT, experiment, wait_until
 
 # Without the name of the current test, which pytest keeps in a variable.
 INHERITED = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_parents_are_forked():
+    """And so there at once; test_warm_parent.py has an executed one."""
+    with forked.starting(warm_parent):
+        yield
 
 
 @pytest.fixture

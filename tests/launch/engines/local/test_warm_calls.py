@@ -17,8 +17,16 @@ from quinoa.environments import EnvironmentFault, FaultKind
 from quinoa.launch.engines.calls import Call, Caller, call_here
 from quinoa.launch.engines.local import warm_calls, warm_parent
 from quinoa.launch.errors import ExperimentError
+from tests.launch import forked
 from tests.launch.engines.local.test_warm_parent import INHERITED
 from tests.launch.helpers import ROOT, wait_until
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_parents_are_forked():
+    """And so there at once; test_warm_parent.py has an executed one."""
+    with forked.starting(warm_parent):
+        yield
 
 
 @pytest.fixture(scope="module")

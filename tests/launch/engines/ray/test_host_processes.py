@@ -18,6 +18,7 @@ from quinoa.launch.engines.ray.hosted_process import Look, Task
 from quinoa.launch.nodes.exit_codes import TOLD_TO_STOP
 from quinoa.launch.run.roles import Role, node_name
 from quinoa.launch.run.run_folder import RunFolder
+from tests.launch import forked
 from tests.launch.helpers import ROOT, experiment, has_tensorflow, wait_until
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -96,6 +97,13 @@ def make(run):
     yield make
     for host in made:
         host.processes.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_parents_are_forked():
+    """And so there at once: each host has its own, as ever."""
+    with forked.starting(warm_parent):
+        yield
 
 
 @pytest.fixture(scope="module")
