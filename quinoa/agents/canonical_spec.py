@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from acme import specs
+from dm_env import specs as dm_specs
 
 from quinoa.agents.actions import ActionSet, Box, FiniteSet, action_set
-from quinoa.agents.observations import ObservationSet, Vector, observation_set
+from quinoa.agents.observations import Image, ObservationSet, Vector, observation_set
 
 
 class SpecError(ValueError):
@@ -47,6 +48,15 @@ def check_spec(
         _refuse_actions(found)
     if not isinstance(seen, observations):
         _refuse_observations(seen)
+
+
+def images_of_finite_sets(spec: specs.EnvironmentSpec) -> tuple[type[ObservationSet], ...]:
+    """The `observations` of an agent that takes images where actions are a finite set alone.
+
+    Its policy on a box reads vectors, and only the one on a finite set has convolutions.
+    """
+    is_finite = isinstance(spec.actions, dm_specs.DiscreteArray)
+    return (Vector, Image) if is_finite else (Vector,)
 
 
 def _refuse_actions(found: ActionSet) -> NoReturn:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from quinoa.agents.activations import Activation, relu, relu_of_layer_norm
 from quinoa.agents.config import Convolutions
-from quinoa.agents.convolutions import ConvolutionalNetwork
+from quinoa.agents.convolutions import ConvolutionalNetwork, chosen_trunk
 from quinoa.agents.numpy_form import Layer
 from quinoa.agents.observations import Image, ObservationSet
 
@@ -135,6 +135,15 @@ def with_features(
     for layer in hidden:
         inputs = activation(tf.matmul(inputs, layer.weights) + layer.biases)
     return tf.matmul(inputs, last.weights) + last.biases, inputs
+
+
+def features_size(
+    observations: ObservationSet, hidden_sizes: Sequence[int], convolutions: Convolutions
+) -> int:
+    """The size of the last hidden layer of what `of_observations` makes; O if it has none."""
+    if isinstance(observations, Image):
+        return chosen_trunk(observations, convolutions).hidden_size
+    return hidden_sizes[-1] if hidden_sizes else observations.size
 
 
 def layers_of(network: ObservationNetwork) -> list[Layer]:

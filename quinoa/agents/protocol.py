@@ -24,6 +24,7 @@ from quinoa.agents.actions import Box as Box
 from quinoa.agents.actions import FiniteSet as FiniteSet
 from quinoa.agents.canonical_spec import SpecError as SpecError
 from quinoa.agents.canonical_spec import check_spec as check_spec
+from quinoa.agents.canonical_spec import images_of_finite_sets as images_of_finite_sets
 from quinoa.agents.config import AgentConfig as AgentConfig
 from quinoa.agents.config import LayerSizes as LayerSizes
 from quinoa.agents.config import OffPolicyConfig as OffPolicyConfig

@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import dm_env
-import numpy as np
-import numpy.typing as npt
-from dm_env import specs
 
 from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
@@ -76,11 +73,15 @@ class AtariEnvironment(gymnasium_env.GymnasiumEnvironment):
         """
         if not 0.0 <= sticky_action_prob <= 1.0:
             raise ValueError(f"sticky_action_prob must be from 0 to 1, not {sticky_action_prob}.")
-        least = {"frame_skip": 1, "num_frames": 1, "size": 1, "noop_max": 0, "max_frames": 1}
-        given = locals()
-        for setting, minimum in least.items():
-            if given[setting] < minimum:
-                raise ValueError(f"{setting} must be at least {minimum}, not {given[setting]}.")
+        for setting, number, least in (
+            ("frame_skip", frame_skip, 1),
+            ("num_frames", num_frames, 1),
+            ("size", size, 1),
+            ("noop_max", noop_max, 0),
+            ("max_frames", max_frames, 1),
+        ):
+            if number < least:
+                raise ValueError(f"{setting} must be at least {least}, not {number}.")
         import ale_py
         import cv2
         from ale_py.env import AtariEnv
@@ -111,19 +112,11 @@ class AtariEnvironment(gymnasium_env.GymnasiumEnvironment):
             environment = wrappers.ClipReward(environment, -1.0, 1.0)
         environment = wrappers.FrameStackObservation(environment, num_frames)
         self._frame_skip = frame_skip
-        self._shape = (size, size, num_frames)
         super().__init__(environment, seed, f"atari:{game}")
-
-    def observation_spec(self) -> specs.BoundedArray:
-        """Uint8 [size, size, frames]."""
-        return specs.BoundedArray(self._shape, np.uint8, 0, 255)
 
     def control_timestep(self) -> float:
         """The seconds that a step lasts on the console."""
         return self._frame_skip / _FRAMES_PER_S
-
-    def _convert(self, observation: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        return observation.transpose(1, 2, 0)
 
 
 def names() -> list[str]:

@@ -37,7 +37,8 @@ class GymnasiumEnvironment(dm_env.Environment):
 
     Termination is a `LAST` step with discount 0; truncation alone is a `LAST` step with discount
     1. Actions are a box, or one integer. Observations are arrays, or mappings and tuples of arrays;
-    a discrete space becomes the one-hot vector that Gymnasium's own flattening gives.
+    a discrete space becomes the one-hot vector that Gymnasium's own flattening gives. Images that
+    `FrameStackObservation` has stacked have the frames as channels, which come last.
     """
 
     def __init__(self, environment: Any, seed: int, name: str) -> None:
@@ -60,10 +61,8 @@ class GymnasiumEnvironment(dm_env.Environment):
         # Chosen here, so that a box's steps do not ask each time.
         is_discrete = isinstance(environment.action_space, spaces.Discrete)
         self._apply = self._apply_integer if is_discrete else environment.step
-        self._space = environment.observation_space
-        self._observation_spec = gymnasium_spaces.observation_spec(self._space, name)
-        self._is_box = isinstance(self._space, spaces.Box)
-        self._categories = dict(gymnasium_spaces.categories(self._space))
+        self._observation_spec, self._convert = gymnasium_spaces.observations(environment, name)
+        self._categories = dict(gymnasium_spaces.categories(environment.observation_space))
 
     def reset(self) -> dm_env.TimeStep:
         """Starts an episode."""
@@ -140,9 +139,6 @@ class GymnasiumEnvironment(dm_env.Environment):
     def _apply_integer(self, action: Any) -> Any:
         # Environments look actions up in dictionaries, where an array is no key.
         return self._environment.step(int(action))
-
-    def _convert(self, observation: Any) -> Any:
-        return observation if self._is_box else gymnasium_spaces.convert(self._space, observation)
 
 
 def is_gymnasium(environment: Any) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,52 @@ def action_spec(space: Any, name: str) -> specs.BoundedArray:
     raise InvalidEnvironmentError(
         f"{name}: its action space must be a Box or Discrete, not {space}.{hint}"
     )
+
+
+def observations(environment: Any, name: str) -> tuple[Any, Callable[[Any], Any]]:
+    """The dm_env spec of an environment's observations, and what brings one into this form.
+
+    Args:
+        environment: a `gymnasium.Env`.
+        name: its name in error messages.
+
+    Returns:
+        The spec, as nested as the space; and a function from observations to their form.
+
+    Raises:
+        InvalidEnvironmentError: the space is not supported.
+    """
+    from gymnasium import spaces
+
+    space = environment.observation_space
+    spec = observation_spec(space, name)
+    if not isinstance(space, spaces.Box):
+        return spec, functools.partial(convert, space)
+    if not _stacks_images(environment):
+        return spec, lambda observation: observation
+    # Gymnasium has frames first, [F, H, W] or [F, H, W, C], and images have channels last.
+    number, height, width, *colours = space.shape
+    shape = (height, width, number * math.prod(colours))
+    order = (1, 2, 0, 3)[: len(space.shape)]
+    return (
+        specs.BoundedArray(shape, np.uint8, space.low.min(), space.high.max()),
+        lambda observation: observation.transpose(order).reshape(shape),
+    )
+
+
+def _stacks_images(environment: Any) -> bool:
+    """Whether observations are images, uint8, that Gymnasium's wrapper has stacked."""
+    import gymnasium
+
+    space = environment.observation_space
+    if space.dtype != np.uint8 or len(space.shape) not in (3, 4):
+        return False
+    while isinstance(environment, gymnasium.Wrapper):
+        if isinstance(environment, gymnasium.wrappers.FrameStackObservation):
+            # Other wrappers may have made something else of it.
+            return bool(environment.observation_space.shape == space.shape)
+        environment = environment.env
+    return False
 
 
 def observation_spec(space: Any, name: str) -> Any:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from absl.testing import absltest
 from dm_env import specs, test_utils
-from gymnasium import spaces
+from gymnasium import spaces, wrappers
 
 from quinoa import environments
-from quinoa.environments import gymnasium_env
+from quinoa.environments import CanonicalEnvironment, gymnasium_env
 from quinoa.environments.gymnasium_env import UNSUPPORTED, GymnasiumEnvironment
 
 
@@ -277,3 +277,52 @@ def test_a_time_step_is_a_positive_number_or_not_known(dt, fps, seconds):
     inner.metadata, inner.dt = {"render_fps": fps}, dt
     found = GymnasiumEnvironment(inner, 0, "gym:Timed").control_timestep()
     assert found == (None if seconds is None else pytest.approx(seconds))
+
+
+class Screen(gymnasium.Env):
+    """A screen that becomes brighter, grey or in colours."""
+
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, shape):
+        self._shape = shape
+        self.observation_space = spaces.Box(0, 200, shape, np.uint8)
+        self._t = 0
+
+    def reset(self, *, seed=None, options=None):
+        self._t = 0
+        return self._screen(), {}
+
+    def step(self, action):
+        self._t += 1
+        return self._screen(), 0.0, self._t == 7, False, {}
+
+    def _screen(self):
+        places = np.arange(np.prod(self._shape)) + 10 * self._t
+        return places.astype(np.uint8).reshape(self._shape)
+
+
+class TestImages:
+    @pytest.mark.parametrize("shape", [(5, 6), (5, 6, 3)])
+    def test_a_screen_is_an_image(self, shape):
+        environment = GymnasiumEnvironment(Screen(shape), 0, "it")
+        assert environment.observation_spec() == specs.BoundedArray(shape, np.uint8, 0, 200)
+        canonical = CanonicalEnvironment(environment)
+        assert canonical.observation_spec().shape == (*shape, 1)[:3]
+        assert canonical.reset().observation.max() == np.prod(shape) - 1
+
+    @pytest.mark.parametrize(("shape", "channels"), [((5, 6), 4), ((5, 6, 3), 12)])
+    @pytest.mark.parametrize("wrapped", [False, True])
+    def test_stacked_frames_are_channels_the_newest_one_last(self, shape, channels, wrapped):
+        stacked: Any = wrappers.FrameStackObservation(Screen(shape), 4)
+        outer: Any = wrappers.RecordEpisodeStatistics(stacked) if wrapped else stacked
+        environment = GymnasiumEnvironment(outer, 0, "it")
+        assert environment.observation_spec().shape == (5, 6, channels)
+        environment.reset()
+        for _ in range(5):
+            observation = environment.step(0).observation
+        alone, frames = Screen(shape), []
+        for t in (2, 3, 4, 5):
+            alone._t = t
+            frames.append(alone._screen().reshape(5, 6, -1))
+        np.testing.assert_array_equal(observation, np.concatenate(frames, axis=-1))

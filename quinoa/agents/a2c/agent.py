@@ -13,6 +13,7 @@ from quinoa.agents import networks, protocol
 from quinoa.agents.a2c import config as a2c_config
 from quinoa.agents.a2c import loss as a2c_loss
 from quinoa.agents.actions import action_set
+from quinoa.agents.observations import observation_set
 from quinoa.agents.policies import CategoricalPolicy, TanhGaussianPolicy
 from quinoa.agents.types import Seed, Transition
 
@@ -47,13 +48,16 @@ class Agent(protocol.Agent):
         super().__init__(config, spec, name="a2c")
         self._config: a2c_config.Config = config
         self.policy: CategoricalPolicy | TanhGaussianPolicy = self.make_policy(config, spec)
-        observation_size, hidden_sizes = spec.observations.shape[0], config.hidden_sizes
+        observations = observation_set(spec.observations)
         if config.shared_trunk:
-            size = hidden_sizes[-1] if hidden_sizes else observation_size
+            size = networks.features_size(observations, config.hidden_sizes, config.convolutions)
             self._value = networks.Value(size, ())
         else:
             self._value = networks.Value(
-                observation_size, hidden_sizes, layer_norm=config.layer_norm
+                observations,
+                config.hidden_sizes,
+                layer_norm=config.layer_norm,
+                convolutions=config.convolutions,
             )
         self._learning_rate = tf.Variable(
             config.learning_rate, trainable=False, name="learning_rate"
@@ -65,8 +69,12 @@ class Agent(protocol.Agent):
 
     @staticmethod
     def check_spec(spec: specs.EnvironmentSpec) -> None:
-        """See the base class: it takes a box or a finite set."""
-        protocol.check_spec(spec, actions=(protocol.Box, protocol.FiniteSet))
+        """See the base class: it takes a box or a finite set, and images with a finite set."""
+        protocol.check_spec(
+            spec,
+            actions=(protocol.Box, protocol.FiniteSet),
+            observations=protocol.images_of_finite_sets(spec),
+        )
 
     @staticmethod
     def make_policy(
@@ -74,14 +82,19 @@ class Agent(protocol.Agent):
     ) -> CategoricalPolicy | TanhGaussianPolicy:
         """See the base class: a softmax over a finite set, a tanh-Gaussian on a box."""
         Agent.check_spec(spec)
-        observation_size, actions = spec.observations.shape[0], action_set(spec.actions)
+        actions = action_set(spec.actions)
         settings: dict[str, Any] = {
             "hidden_sizes": config.hidden_sizes,
             "layer_norm": config.layer_norm,
         }
         if isinstance(actions, protocol.FiniteSet):
-            return CategoricalPolicy(observation_size, actions.number, **settings)
-        return TanhGaussianPolicy(observation_size, actions.size, **settings)
+            return CategoricalPolicy(
+                observation_set(spec.observations),
+                actions.number,
+                convolutions=config.convolutions,
+                **settings,
+            )
+        return TanhGaussianPolicy(spec.observations.shape[0], actions.size, **settings)
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
@@ -119,7 +132,7 @@ class Agent(protocol.Agent):
         return _Evaluated(log_prob, entropy, kl, value, advantage)
 
     def _policy_and_value(self, observation: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        """π(·|s) and V(s), float32 [B], for observations, float32 [B, O]."""
+        """π(·|s) and V(s), float32 [B], for observations, [B, O] or [B, H, W, C]."""
         distribution, features = self.policy.with_features(observation)
         return distribution, self._value(features if self._config.shared_trunk else observation)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import LayerSizes, OnPolicyConfig
-from quinoa.config.fields import Bounds, require
+from quinoa.agents.config import Convolutions, LayerSizes, OnPolicyConfig
+from quinoa.config.fields import Absent, Bounds, require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,11 @@ class Config(OnPolicyConfig):
     steps as the segment still has, 0 that of one step."""
 
     hidden_sizes: LayerSizes = (64, 64)
-    """Hidden layers of the policy, and of V."""
+    """Hidden layers of the policy, and of V, where observations are vectors."""
+    convolutions: Annotated[Convolutions, Absent("auto")] = "auto"
+    """Where observations are images, the layers in place of `hidden_sizes`: those of MinAtar's DQN
+    (`minatar`: 16 filters of 3 × 3, then 128), those of Mnih et al. (2015; `nature`: three
+    convolutions, then 512), or by the size of the images (`auto`: `nature` from 36 × 36 on)."""
     layer_norm: bool = False
     """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
     shared_trunk: bool = False

@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 from acme import specs
-from dm_env import specs as dm_specs
 
 from quinoa.agents import networks, protocol, targets
 from quinoa.agents.actions import action_set
 from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
-from quinoa.agents.observations import ObservationSet, observation_set
+from quinoa.agents.observations import observation_set
 from quinoa.agents.policies import (
     CategoricalPolicy,
     MultiCategoricalPolicy,
@@ -48,10 +47,11 @@ class Agent(protocol.Agent):
     @staticmethod
     def check_spec(spec: specs.EnvironmentSpec) -> None:
         """See the base class: it takes a box or a finite set, and images with a finite set."""
-        kinds: tuple[type[ObservationSet], ...] = (protocol.Vector,)
-        if isinstance(spec.actions, dm_specs.DiscreteArray):
-            kinds = (protocol.Vector, protocol.Image)
-        protocol.check_spec(spec, actions=(protocol.Box, protocol.FiniteSet), observations=kinds)
+        protocol.check_spec(
+            spec,
+            actions=(protocol.Box, protocol.FiniteSet),
+            observations=protocol.images_of_finite_sets(spec),
+        )
 
     @staticmethod
     def make_policy(config: iq_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:

@@ -37,13 +37,13 @@ def config_of(preset, **changes):
     return dataclasses.replace(a2c.PRESETS[preset], **settings)
 
 
-def make(preset="a2c", spec=SPEC, **changes):
+def make(preset="a2c", spec=SPEC, noise=0.5, **changes):
     """An agent whose V is not zero."""
     tf.random.set_seed(0)
     agent = a2c.Agent(config_of(preset, **changes), spec)
     rng = np.random.default_rng(0)
     for variable in agent.trainable_variables:
-        variable.assign_add(0.5 * rng.normal(size=variable.shape).astype(np.float32))
+        variable.assign_add(noise * rng.normal(size=variable.shape).astype(np.float32))
     return agent
 
 
@@ -224,6 +224,34 @@ class TestOnABox:
             loss = agent.losses(tensors(consecutive(make_spec(), 6, 4)), SEED)["a2c"]
         gradients = tape.gradient(loss, list(group.variables))
         assert all(np.any(each) and np.all(np.isfinite(each)) for each in gradients)
+
+
+class TestImages:
+    SPEC = make_spec(
+        observations=specs.BoundedArray((6, 5, 2), np.uint8, 0, 255),
+        actions=specs.DiscreteArray(ACTIONS),
+    )
+
+    @SHARED
+    @PRESET
+    def test_gradients_reach_every_layer_of_policy_and_value(self, preset, shared_trunk):
+        agent = make(preset, self.SPEC, noise=0.05, shared_trunk=shared_trunk)
+        # The policy's three layers, and V's three or one.
+        assert len(agent.trainable_variables) == 6 + (2 if shared_trunk else 6)
+        transitions = tensors(consecutive(self.SPEC, 6, 4))
+        with tf.GradientTape() as tape:
+            loss = agent.losses(transitions, SEED)["a2c"]
+        assert np.isfinite(loss)
+        assert all(np.any(each) for each in tape.gradient(loss, agent.trainable_variables))
+
+    def test_its_value_is_one_of_images(self):
+        agent = make(spec=self.SPEC, shared_trunk=True)
+        images = np.random.default_rng(0).integers(256, size=(3, 6, 5, 2), dtype=np.uint8)
+        value, (distribution, features) = agent.value(images), agent.policy.with_features(images)
+        assert (value.shape, features.shape) == ((3,), (3, 128))
+        np.testing.assert_allclose(distribution.logits, agent.policy(images).logits, rtol=1e-5)
+        with pytest.raises(protocol.SpecError, match=r"takes vectors, but .* are images"):
+            make(spec=self.SPEC._replace(actions=make_spec().actions))
 
 
 def test_a_restored_learner_continues_bit_for_bit(tmp_path):

@@ -344,3 +344,23 @@ def test_it_learns_the_fixed_point_of_its_backup(preset):
     is_clear = exact[:, 1] - exact[:, 0] > 0.1
     assert is_clear.sum() >= 2
     np.testing.assert_array_equal(policy(states).mode().numpy()[is_clear], 1)
+
+
+@PRESET
+def test_it_learns_of_images_what_it_learns_of_vectors(preset):
+    """Rewards follow one pixel, which the first layer has to find among bytes."""
+    spec = SPEC._replace(observations=specs.BoundedArray((6, 5, 2), np.uint8, 0, 255))
+    config = dataclasses.replace(dqn.PRESETS[preset], batch_size=64, discount=0.0)
+    learner = Learner(dqn.Agent, config, spec, seed=0)
+    for seed in range(6):
+        batches = random_transitions(spec, 50, 64, seed=seed)
+        bright = batches.observation[..., 2, 3, 1] > 127
+        reward = np.where(bright, batches.action == 1, batches.action == 2).astype(np.float32)
+        metrics = learner.step(batches._replace(reward=reward))
+    images = random_transitions(spec, 200, seed=99).observation
+    q = learner.agent.action_values(tf.constant(images))
+    assert q is not None
+    best = q.numpy().argmax(axis=1)
+    bright = images[..., 2, 3, 1] > 127
+    assert np.mean(best == np.where(bright, 1, 2)) > 0.9
+    assert float(metrics["td_error"]) < 0.2

@@ -122,3 +122,27 @@ def test_it_learns_the_soft_policy_of_a_bandit(alpha):
     found = [np.mean(np.exp(policy.log_prob(np.full(200, a, np.int32)))) for a in range(ACTIONS)]
     expected = special.softmax(rewards / ((1.0 - alpha) * tau))
     np.testing.assert_allclose(found, expected, atol=0.03)
+
+
+class TestImages:
+    SPEC = SPEC._replace(observations=specs.BoundedArray((6, 5, 2), np.uint8, 0, 1))
+
+    @SOFTMAX
+    def test_q_of_each_action_is_the_implicit_one(self, preset):
+        agent = iq.Agent(dataclasses.replace(iq.PRESETS[preset], tau=0.5), self.SPEC)
+        for variable in agent.trainable_variables:
+            variable.assign_add(0.05 * tf.random.stateless_normal(variable.shape, SEED))
+        transitions = tf.nest.map_structure(tf.constant, random_transitions(self.SPEC, 16))
+        s = transitions.observation
+        q = agent.action_values(s)
+        assert q is not None and s.dtype == tf.uint8
+        np.testing.assert_allclose(q, q_of(agent.policy, agent._value, s, 0.5), rtol=1e-4)
+        with tf.GradientTape() as tape:
+            loss = agent.losses(transitions, SEED)["td"]
+        (group,) = agent.parameter_groups()
+        assert np.isfinite(loss)
+        assert all(np.any(each) for each in tape.gradient(loss, list(group.variables)))
+
+    def test_on_a_box_they_are_refused_in_one_sentence(self):
+        with pytest.raises(protocol.SpecError, match=r"takes vectors, but .* are images"):
+            iq.Agent(iq.PRESETS["iq"], self.SPEC._replace(actions=make_spec().actions))
