@@ -47,7 +47,7 @@ def test_a_run_learns_and_leaves_its_results_and_nothing_else(tmp_path):
         # Of replay, the counter and the learner.
         assert wait_until(lambda: len(whole_runs.ports_of(root)) >= 3), process.poll()
         # Of those, of the two actors, and of the evaluator.
-        assert len(nodes_of(root)) == 6
+        assert wait_until(lambda: len(nodes_of(root)) == 6), process.poll()
         assert not whole_runs.ports_of(root) & listening_here()
         out, err = process.communicate(timeout=250)
     assert process.returncode == 0, err
