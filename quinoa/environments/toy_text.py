@@ -28,6 +28,8 @@ _MODULES = tuple(
 # After how many steps an episode is truncated where Gymnasium has no limit (CliffWalking): a policy
 # that walks against a wall would go on for ever. It is the limit of Taxi.
 _MAX_STEPS = 200
+# Of value iteration: as many as a discount of 0.9997 takes.
+_MAX_SWEEPS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,37 @@ class TabularModel:
         """
         following: FloatArray = (self.transition * (1.0 - self.termination)) @ value
         return self.reward + discount * following
+
+    def optimal_values(self, discount: float) -> FloatArray:
+        """V*, [S], by value iteration until a step changes no value by more than 1e-12.
+
+        Args:
+            discount: γ; with 1, every policy that is best at some step must come to an end.
+
+        Raises:
+            ValueError: the values still change after `_MAX_SWEEPS` steps.
+        """
+        value = np.zeros(len(self.initial))
+        for _ in range(_MAX_SWEEPS):
+            new: FloatArray = self.action_values(value, discount).max(axis=1)
+            if np.abs(new - value).max() <= 1e-12:
+                return new
+            value = new
+        raise ValueError(f"Value iteration does not converge with the discount {discount:g}.")
+
+    def expected_return(self, policy: npt.NDArray[Any], num_steps: int) -> float:
+        """The mean return, without a discount, of an episode of at most so many steps.
+
+        Args:
+            policy: the action of each state, integers [S], or π(a|s), [S, A].
+            num_steps: the time limit: 100 of FrozenLake-v1, 200 of CliffWalking-v1 and Taxi-v4.
+        """
+        if policy.ndim == 1:
+            policy = np.eye(self.reward.shape[1])[policy]
+        value = np.zeros(len(self.initial))
+        for _ in range(num_steps):
+            value = np.sum(policy * self.action_values(value, 1.0), axis=1)
+        return float(self.initial @ value)
 
 
 class ToyTextEnvironment(gymnasium_env.GymnasiumEnvironment):

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from absl.testing import absltest
 from dm_env import test_utils
 
 from quinoa import environments
-from quinoa.environments import InvalidEnvironmentError, UnknownEnvironmentError, tabular_model
+from quinoa.environments import (
+    InvalidEnvironmentError,
+    UnknownEnvironmentError,
+    tabular_model,
+    toy_text,
+)
 
 TASKS = (
     "toy:CliffWalking-v1",
@@ -35,17 +42,6 @@ class FrozenLakeRepeatTest(test_utils.EnvironmentTestMixin, absltest.TestCase):
 def model_of(name, **arguments):
     with environments.make(name, 0, arguments=arguments) as environment:
         return tabular_model(environment)
-
-
-def optimal_values(model, discount):
-    """V* by value iteration, [S]."""
-    value = np.zeros(len(model.reward))
-    for _ in range(10_000):
-        new = model.action_values(value, discount).max(axis=1)
-        if np.abs(new - value).max() < 1e-12:
-            return new
-        value = new
-    raise AssertionError("value iteration has not converged")
 
 
 def test_the_tasks_are_listed():
@@ -87,19 +83,51 @@ def test_the_model_has_the_settings_of_the_task():
     # Straight to the goal: six steps, of which the last is rewarded.
     model = model_of("toy:FrozenLake-v1", is_slippery=False)
     assert set(np.unique(model.transition)) == {0.0, 1.0}
-    assert optimal_values(model, 0.9)[0] == pytest.approx(0.9**5, rel=1e-12)
+    assert model.optimal_values(0.9)[0] == pytest.approx(0.9**5, rel=1e-12)
     wide = model_of("toy:FrozenLake-v1", is_slippery=False, map_name="8x8")
-    assert optimal_values(wide, 0.9)[0] == pytest.approx(0.9**13, rel=1e-12)
+    assert wide.optimal_values(0.9)[0] == pytest.approx(0.9**13, rel=1e-12)
     own = model_of("toy:FrozenLake-v1", is_slippery=False, desc=["SFG"])
-    assert optimal_values(own, 0.5).tolist() == [0.5, 1.0, 0.0]
+    assert own.optimal_values(0.5).tolist() == [0.5, 1.0, 0.0]
 
 
 def test_exact_values_are_those_that_are_known():
     # Of the slippery lake, the probability of ever reaching the goal is 14/17.
     slippery = model_of("toy:FrozenLake-v1")
-    assert optimal_values(slippery, 1.0)[0] == pytest.approx(14 / 17, abs=1e-6)
+    assert slippery.optimal_values(1.0)[0] == pytest.approx(14 / 17, abs=1e-6)
     # Thirteen steps beside the cliff, each of which costs 1.
-    assert optimal_values(model_of("toy:CliffWalking-v1"), 1.0)[START_OF_CLIFF] == -13
+    assert model_of("toy:CliffWalking-v1").optimal_values(1.0)[START_OF_CLIFF] == -13
+
+
+def test_values_that_grow_for_ever_are_refused(monkeypatch):
+    monkeypatch.setattr(toy_text, "_MAX_SWEEPS", 1000)
+    model = model_of("toy:CliffWalking-v1")
+    endless = dataclasses.replace(model, termination=np.zeros_like(model.termination))
+    with pytest.raises(ValueError, match="does not converge with the discount 1"):
+        endless.optimal_values(1.0)
+
+
+def test_the_expected_return_is_the_mean_of_many_episodes():
+    """Of the best policy of the slippery lake, whose episodes end after a hundred steps."""
+    model = model_of("toy:FrozenLake-v1")
+    best = model.action_values(model.optimal_values(0.99), 0.99).argmax(axis=1)
+    expected = model.expected_return(best, 100)
+    assert (
+        expected == model.expected_return(np.eye(4)[best], 100) == pytest.approx(0.7402, abs=1e-4)
+    )
+    assert model.expected_return(best, 5) == 0.0
+    assert model.expected_return(np.full((16, 4), 0.25), 100) < 0.02
+    rng, reached, count = np.random.default_rng(0), 0.0, 4000
+    state, alive = np.zeros(count, int), np.ones(count, bool)
+    for _ in range(100):
+        chances = model.transition[state, best[state]].cumsum(axis=1)
+        following = (rng.uniform(size=(count, 1)) > chances).sum(axis=1)
+        reached += np.sum(alive & (following == 15))
+        alive &= model.termination[state, best[state], following] == 0
+        state = following
+    assert reached / count == pytest.approx(expected, abs=0.03)
+    cliff = model_of("toy:CliffWalking-v1")
+    along = cliff.action_values(cliff.optimal_values(1.0), 1.0).argmax(axis=1)
+    assert cliff.expected_return(along, 200) == -13
 
 
 def test_a_mean_reward_is_over_all_that_may_happen():
@@ -113,7 +141,7 @@ def test_a_mean_reward_is_over_all_that_may_happen():
 def test_an_episode_of_the_best_actions_has_the_value_that_the_model_says():
     with environments.make("toy:Taxi-v4", 5) as taxi:
         model = tabular_model(taxi)
-        value = optimal_values(model, 1.0)
+        value = model.optimal_values(1.0)
         best = model.action_values(value, 1.0).argmax(axis=1)
         for _ in range(10):
             step = taxi.reset()
