@@ -21,7 +21,7 @@ from quinoa.agents import protocol
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.numpy_policy import own_form
 from quinoa.agents.observations import observation_set
-from quinoa.agents.types import RUNNING_RETURN, Seed, Transition
+from quinoa.agents.types import RUNNING_RETURN, STATES_BETWEEN, Seed, Transition
 
 # A variance at most this is that of something which has always been the same.
 _CONSTANT = 1e-8
@@ -165,6 +165,11 @@ class _PreprocessedAgent(protocol.Agent):
             del extras[RUNNING_RETURN]
             reward = transitions.reward * self._returns.scale[0]
             transitions = transitions._replace(reward=reward, extras=extras)
+        if STATES_BETWEEN in transitions.extras:
+            states = self._observed(transitions.extras[STATES_BETWEEN])
+            transitions = transitions._replace(
+                extras={**transitions.extras, STATES_BETWEEN: states}
+            )
         return transitions._replace(
             observation=self._observed(transitions.observation),
             next_observation=self._observed(transitions.next_observation),

@@ -16,6 +16,12 @@ Seed: TypeAlias = "tf.Tensor"  # int32 [2]: a seed for TensorFlow's stateless ra
 
 # Among the extras of a transition where rewards are scaled: G ← γ G + r since the episode began.
 RUNNING_RETURN = "running_return"
+# Among those of an n-step transition, where the agent declares them in `extras_spec`: the states
+# s_{t+1}, …, s_{t+n−1} between s and s', [n − 1, O]; and what a reward that follows each of them
+# counts, γ^i d_t ⋯ d_{t+i−1}, 0 where the transition is of fewer steps, [n − 1].
+STATES_BETWEEN, WEIGHTS_BETWEEN = "states_between", "weights_between"
+# What not the policy adds, but who else handles transitions on their way to the learner.
+ADDED_BY_OTHERS = frozenset((RUNNING_RETURN, STATES_BETWEEN, WEIGHTS_BETWEEN))
 
 
 class NonFiniteError(RuntimeError):

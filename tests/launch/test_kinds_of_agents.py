@@ -90,6 +90,7 @@ BUILT_IN: list[tuple[str, dict[str, Any]]] = [
     ("dqn", OF_DQN),
     ("dqn", {**OF_DQN, "n_step": 3, "double": True}),
     ("soft_dqn_entropy", {**OF_DQN, "tau": 0.05}),
+    ("soft_dqn_kl", {**OF_DQN, "tau": 0.05, "n_step": 3}),
     ("m_iq", {"batch_size": 64, "samples_per_insert": 64.0, "target_rate": 0.05}),
     ("a2c", OF_A2C),
     ("a2c_proper", OF_A2C),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 from acme import specs
 
@@ -12,7 +14,7 @@ from quinoa.agents.dqn import config as dqn_config
 from quinoa.agents.dqn import loss as dqn_loss
 from quinoa.agents.observations import observation_set
 from quinoa.agents.policies import EpsilonGreedyPolicy
-from quinoa.agents.types import Seed, Transition
+from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN, Seed, Transition
 
 _OPTIMIZERS = {
     "adam": protocol.Adam(),
@@ -46,8 +48,19 @@ class Agent(protocol.Agent):
 
     @staticmethod
     def make_policy(config: dqn_config.Config, spec: specs.EnvironmentSpec) -> EpsilonGreedyPolicy:
-        """See the base class."""
+        """See the base class.
+
+        Raises:
+            SpecError: a target has states between s and s', and observations are images.
+        """
         Agent.check_spec(spec)
+        if config.has_states_between and len(spec.observations.shape) > 1:
+            raise protocol.SpecError(
+                f"n_step = {config.n_step} with backup = {config.backup!r} has replay keep the "
+                "states between, which it does with vectors, but the environment's observations "
+                f"are {observation_set(spec.observations)}: leave n_step at 1, or the backup "
+                "'standard'."
+            )
         return EpsilonGreedyPolicy(
             observation_set(spec.observations),
             spec.actions.num_values,
@@ -56,6 +69,19 @@ class Agent(protocol.Agent):
             layer_norm=config.layer_norm,
             convolutions=config.convolutions,
         )
+
+    @staticmethod
+    def extras_spec(
+        config: dqn_config.Config, spec: specs.EnvironmentSpec
+    ) -> Mapping[str, specs.Array]:
+        """See the base class: replay adds the states between, where a target is made of them."""
+        if not config.has_states_between:
+            return {}
+        number = config.n_step - 1
+        return {
+            STATES_BETWEEN: specs.Array((number, *spec.observations.shape), np.float32),
+            WEIGHTS_BETWEEN: specs.Array((number,), np.float32),
+        }
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
@@ -68,8 +94,19 @@ class Agent(protocol.Agent):
         next_q = self._target.q(next_s)
         chooser = self.policy.q(next_s) if config.double else next_q
         next_value = self._value_of(next_q, chooser)
+        if config.has_states_between:
+            r += self._bonus_between(transitions)
         target = dqn_loss.target_q(r, config.discount * d, next_value)
         return dqn_loss.chosen(self.policy.q(s), a), tf.stop_gradient(target)
+
+    def _bonus_between(self, transitions: Transition) -> tf.Tensor:
+        """What the policy of the target's values gets between s and s', float32 [B] (Eq. 46)."""
+        states, weights = (transitions.extras[of] for of in (STATES_BETWEEN, WEIGHTS_BETWEEN))
+        network = self.policy if self._config.double else self._target
+        chooser = network.q(tf.reshape(states, [-1, *states.shape[2:]]))
+        entropies = tf.reshape(dqn_loss.entropy(chooser, self._config.tau), tf.shape(weights))
+        log_reference = -math.log(chooser.shape[-1]) if self._config.backup == "kl" else 0.0
+        return dqn_loss.bonus_between(entropies, weights, log_reference, self._config.tau)
 
     def _value_of(self, q: tf.Tensor, chooser: tf.Tensor) -> tf.Tensor:
         """V(s), float32 [B], of the Q(s, ·) in `q`, for what is best by those in `chooser`."""

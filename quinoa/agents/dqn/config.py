@@ -18,9 +18,6 @@ class Config(OffPolicyConfig):
     (2015). One gradient step for each environment step, and a hundred thousand transitions in
     replay, are those of the DQN of MinAtar (Young & Tian, 2019). The rest is ours, for tasks whose
     observations are vectors.
-
-    `n_step` may be above 1 with `backup = "standard"` alone: a soft n-step target has the KL
-    divergences of the policy of now in the states between (Eq. 46), which replay does not have.
     """
 
     backup: Literal["standard", "kl", "entropy"] = "standard"
@@ -78,13 +75,11 @@ class Config(OffPolicyConfig):
             self.epsilon_end,
             f"at most epsilon_start, which is {self.epsilon_start}",
         )
-        require(
-            self.n_step == 1 or self.backup == "standard",
-            "n_step",
-            self.n_step,
-            f"1 with backup = {self.backup!r}: a soft n-step target needs the states between, "
-            "which replay does not have",
-        )
+
+    @property
+    def has_states_between(self) -> bool:
+        """Whether a target has penalties of states between s and s' (Eq. 46)."""
+        return self.n_step > 1 and self.backup != "standard"
 
 
 PRESETS = {

@@ -58,6 +58,29 @@ def kl_value(entropy_value: tf.Tensor, number: int, tau: float) -> tf.Tensor:
     return entropy_value - tau * math.log(number)
 
 
+def entropy(chooser: tf.Tensor, tau: float) -> tf.Tensor:
+    """H(π) of π = softmax(C(s, ·) / τ), float32 [...], for C(s, ·), float32 [..., n]."""
+    log_prob = tf.nn.log_softmax(chooser / tau)
+    return -tf.reduce_sum(tf.exp(log_prob) * log_prob, axis=-1)
+
+
+def bonus_between(
+    entropies: tf.Tensor, weights: tf.Tensor, log_reference: float, tau: float
+) -> tf.Tensor:
+    """Returns −τ Σ_{0<i<n} w_i KL[π‖π̄](s_{t+i}) (Eq. 46), float32 [B].
+
+    The first step's KL is not in it: Eq. 46 takes it out of the sum by τ KL_t in front.
+
+    Args:
+        entropies: H(π) in the states s_{t+1}, …, s_{t+n−1}, float32 [B, n − 1].
+        weights: w, float32 [B, n − 1]: γ^i times the environment's discounts, 0 where there is no
+            such state.
+        log_reference: log π̄ of every action; 0 for a bonus on the entropy, τ H in place of −τ KL.
+        tau: τ.
+    """
+    return tau * tf.reduce_sum(weights * (entropies + log_reference), axis=-1)
+
+
 def target_q(reward: tf.Tensor, discount: tf.Tensor, next_value: tf.Tensor) -> tf.Tensor:
     """Returns y = r + γ V(s') (Eq. 45); all float32 [B].
 

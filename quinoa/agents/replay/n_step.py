@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from quinoa.agents.replay.source import UniformReplay
 from quinoa.agents.source import Memory, Writer
-from quinoa.agents.types import Transition
+from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN, Transition
 
 
 class Step(NamedTuple):
@@ -43,17 +43,22 @@ class NStepWriter:
     that was written begins one, which has its extras.
     """
 
-    def __init__(self, writer: Writer, num_steps: int, discount: float) -> None:
+    def __init__(
+        self, writer: Writer, num_steps: int, discount: float, *, adds_between: bool = False
+    ) -> None:
         """Puts nothing together yet.
 
         Args:
             writer: takes the results, n − 1 steps later; `close` closes it.
             num_steps: n.
             discount: γ.
+            adds_between: whether `STATES_BETWEEN` and `WEIGHTS_BETWEEN` are among the results'
+                extras.
         """
         self._writer = writer
         self._num_steps = num_steps
         self._discount = discount
+        self._adds_between = adds_between
         self._window: collections.deque[Step] = collections.deque()
 
     def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
@@ -73,6 +78,9 @@ class NStepWriter:
 
     def _write_oldest(self) -> None:
         combined = combine(self._window, self._discount)
+        if self._adds_between:
+            added = between(self._window, self._discount, self._num_steps)
+            combined = combined._replace(extras={**combined.extras, **added})
         valid = self._window.popleft().valid
         self._writer.append(combined, None if valid.all() else valid)
 
@@ -102,6 +110,35 @@ def combine(steps: Iterable[Step], discount: float) -> Transition:
     return combined
 
 
+def between(
+    steps: Iterable[Step], discount: float, num_steps: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The states between the first one and the last, and what the rewards after them count.
+
+    Args:
+        steps: in time order, from one to n.
+        discount: γ.
+        num_steps: n.
+
+    Returns:
+        `STATES_BETWEEN`, float32 [N, n − 1, O], and `WEIGHTS_BETWEEN`, float32 [N, n − 1]. A state
+        whose weight is 0 has no meaning.
+    """
+    (transitions, _), *rest = steps
+    observation = np.asarray(transitions.observation)
+    states = np.zeros((len(observation), num_steps - 1, *observation.shape[1:]), np.float32)
+    weights = np.zeros((len(observation), num_steps - 1), np.float32)
+    weight, continues = np.array(transitions.discount), ~np.array(transitions.last)
+    for index, (step, valid) in enumerate(rest):
+        continues &= valid
+        weight *= discount
+        states[continues, index] = step.observation[continues]
+        weights[continues, index] = weight[continues]
+        weight *= step.discount
+        continues &= ~step.last
+    return {STATES_BETWEEN: states, WEIGHTS_BETWEEN: weights}
+
+
 def _copied(transitions: Transition) -> Transition:
     return Transition(
         observation=np.array(transitions.observation),
@@ -127,20 +164,24 @@ class NStepReplay(UniformReplay):
     ) -> Writer:
         """See the base class."""
         writer = super().writer(server_address, num_environments, should_stop=should_stop)
-        return NStepWriter(writer, self._config.n_step, self._config.discount)
+        return self._put_together(writer)
 
     def memory(self, seed: int) -> Memory:
         """See the base class."""
-        return _NStepMemory(super().memory(seed), self._config.n_step, self._config.discount)
+        return _NStepMemory(super().memory(seed), self._put_together)
+
+    def _put_together(self, writer: Writer) -> NStepWriter:
+        adds_between = STATES_BETWEEN in self.layout.shapes().extras
+        config = self._config
+        return NStepWriter(writer, config.n_step, config.discount, adds_between=adds_between)
 
 
 class _NStepMemory:
     """A memory whose writers put n transitions together, and which else is another one."""
 
-    def __init__(self, memory: Memory, num_steps: int, discount: float) -> None:
+    def __init__(self, memory: Memory, put_together: Callable[[Writer], Writer]) -> None:
         self._memory = memory
-        self._num_steps = num_steps
-        self._discount = discount
+        self._put_together = put_together
 
     @property
     def num_inserted(self) -> int:
@@ -158,8 +199,7 @@ class _NStepMemory:
         return len(self._memory)
 
     def writer(self, num_environments: int) -> Writer:
-        writer = self._memory.writer(num_environments)
-        return NStepWriter(writer, self._num_steps, self._discount)
+        return self._put_together(self._memory.writer(num_environments))
 
     def can_sample(self, num_transitions: int) -> bool:
         return self._memory.can_sample(num_transitions)

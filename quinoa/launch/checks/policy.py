@@ -12,7 +12,7 @@ import tensorflow as tf
 from quinoa.agents import graphs, protocol
 from quinoa.agents.actions import FiniteSet
 from quinoa.agents.parameter_vector import flatten, unflatten
-from quinoa.agents.types import RUNNING_RETURN
+from quinoa.agents.types import ADDED_BY_OTHERS
 from quinoa.launch.checks.base import CheckError, require
 from quinoa.launch.checks.subject import SEED, AgentSubject
 from quinoa.launch.checks.variables import listed
@@ -172,7 +172,7 @@ def extras_are_as_declared(subject: AgentSubject) -> str:
     """What actors add to transitions has the names and shapes that the layout of rows has."""
     policy, states = subject.make_policy(), tf.constant(subject.states)
     declared = subject.layout.shapes(len(states)).extras
-    wanted = {name: shape for name, shape in declared.items() if name != RUNNING_RETURN}
+    wanted = {name: shape for name, shape in declared.items() if name not in ADDED_BY_OTHERS}
     distribution = policy(states)
     found = policy.extras(distribution, distribution.sample(seed=tf.constant(SEED)))
     require(

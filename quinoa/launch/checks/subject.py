@@ -19,7 +19,13 @@ from quinoa.agents.actions import ActionSet, action_set
 from quinoa.agents.learner import Learner
 from quinoa.agents.observations import Vector, observation_set
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.types import RUNNING_RETURN, Transition
+from quinoa.agents.types import (
+    ADDED_BY_OTHERS,
+    RUNNING_RETURN,
+    STATES_BETWEEN,
+    WEIGHTS_BETWEEN,
+    Transition,
+)
 from quinoa.environments.action_map import uniform_actions
 
 # Gradient steps of one call, and calls, in the checks that learn.
@@ -167,18 +173,25 @@ class AgentSubject:
 
     def _extras_of(self, transitions: Transition) -> dict[str, Any]:
         """What an actor adds to transitions of any leading shape, with the policy of the start."""
-        leading, names = transitions.reward.shape, set(self.layout.shapes().extras)
-        # The one that not the policy but the actor adds.
-        of_actor = {RUNNING_RETURN: transitions.reward} if RUNNING_RETURN in names else {}
-        if names == of_actor.keys():
-            return of_actor
+        leading = transitions.reward.shape
+        shapes = self.layout.shapes(*leading).extras
+        of_others: dict[str, Any] = {}
+        if RUNNING_RETURN in shapes:
+            of_others[RUNNING_RETURN] = transitions.reward
+        if STATES_BETWEEN in shapes:
+            rng = np.random.default_rng(self.seed)
+            states = rng.normal(size=shapes[STATES_BETWEEN]).astype(np.float32)
+            weights = np.full(shapes[WEIGHTS_BETWEEN], self.config.discount, np.float32)
+            of_others |= {STATES_BETWEEN: states, WEIGHTS_BETWEEN: weights}
+        if set(shapes) <= ADDED_BY_OTHERS:
+            return of_others
         count = int(np.prod(leading))
         states, actions = (
             tf.reshape(field, [count, *field.shape[len(leading) :]])
             for field in (transitions.observation, transitions.action)
         )
         extras = self._policy.extras(self._policy(states), actions)
-        return {**_unflattened(extras, leading), **of_actor}
+        return {**_unflattened(extras, leading), **of_others}
 
     @functools.cached_property
     def layout(self) -> RowLayout:

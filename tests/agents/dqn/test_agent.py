@@ -15,6 +15,7 @@ from quinoa.agents.numpy_policy import arrays_of
 from quinoa.agents.parameter_vector import unflatten
 from quinoa.agents.policies import standalone
 from quinoa.agents.replay import NStepReplay, UniformReplay
+from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN
 from quinoa.launch.checks.subject import random_transitions
 from tests.agents.fixtures import make_spec
 from tests.agents.learners import LearnerPool
@@ -90,6 +91,56 @@ def test_the_loss_is_that_of_the_backup(preset, double):
     losses = agent.losses(transitions, SEED)
     assert losses.keys() == {"td"}
     np.testing.assert_allclose(losses["td"], expected, rtol=1e-4)
+
+
+def batch_of_steps(config, size=32):
+    """A batch with the states between, of which the last are missing in every third row."""
+    transitions, rng = random_transitions(SPEC, size), np.random.default_rng(5)
+    states = rng.normal(size=(size, config.n_step - 1, 3)).astype(np.float32)
+    weights = np.tile(0.9 ** np.arange(1, config.n_step), (size, 1)).astype(np.float32)
+    weights[::3, 1:] = 0.0
+    extras = {STATES_BETWEEN: states, WEIGHTS_BETWEEN: weights}
+    return tf.nest.map_structure(tf.constant, transitions._replace(extras=extras))
+
+
+@pytest.mark.parametrize("preset", ["soft_dqn_kl", "soft_dqn_entropy"])
+@DOUBLE
+def test_a_soft_target_of_n_steps_has_the_penalties_of_the_states_between(preset, double):
+    """Eq. 46: that of the first step is taken out, and the last state's value has its own."""
+    agent = make(preset, double=double, discount=0.9, n_step=4, huber_delta=0.0)
+    transitions = batch_of_steps(agent._config)
+    s, a, r, d, next_s = arrays(transitions)
+    network = agent.policy if double else agent._target
+    policy = special.softmax(q_of(network, transitions.extras[STATES_BETWEEN]) / 0.3, axis=-1)
+    penalty = -np.sum(special.entr(policy), axis=-1)
+    if preset == "soft_dqn_kl":
+        penalty = np.sum(special.rel_entr(policy, 1.0 / ACTIONS), axis=-1)
+    r = r - 0.3 * np.sum(transitions.extras[WEIGHTS_BETWEEN].numpy() * penalty, axis=-1)
+    next_q = q_of(agent._target, next_s)
+    chooser = q_of(agent.policy, next_s) if double else next_q
+    target = r + 0.9 * d * value_of(preset, next_q, chooser, 0.3)
+    error = q_of(agent.policy, s)[np.arange(32), a] - target
+    loss = agent.losses(transitions, SEED)["td"]
+    np.testing.assert_allclose(loss, np.mean(0.5 * error**2), rtol=1e-4)
+    with tf.GradientTape() as tape:
+        tape.watch(transitions.extras[STATES_BETWEEN])
+        loss = agent.losses(transitions, SEED)["td"]
+    assert tape.gradient(loss, transitions.extras[STATES_BETWEEN]) is None
+
+
+@pytest.mark.parametrize("preset", ["soft_dqn_kl", "soft_dqn_entropy"])
+def test_the_states_between_are_normalised_like_the_others(preset):
+    config = dataclasses.replace(
+        dqn.PRESETS[preset], hidden_sizes=(8,), n_step=4, normalize_observations=True
+    )
+    agent = preprocessing.applied(dqn.Agent, config)(config, SPEC)
+    transitions = batch_of_steps(config)
+    agent.initialize(transitions)
+    seen = agent._seen(transitions).extras
+    expected = agent.policy.normalized(transitions.extras[STATES_BETWEEN])
+    np.testing.assert_array_equal(seen[STATES_BETWEEN], expected)
+    assert np.any(seen[STATES_BETWEEN] != transitions.extras[STATES_BETWEEN])
+    np.testing.assert_array_equal(seen[WEIGHTS_BETWEEN], transitions.extras[WEIGHTS_BETWEEN])
 
 
 def test_the_six_variants_have_different_targets():
@@ -277,6 +328,20 @@ def test_its_source_makes_n_step_transitions_where_it_is_told_to(scale_rewards):
         assert (source.steps_per_call, source.capacity) == (5, config.max_replay_size)
         # Of an index as the action, and what the actor adds.
         assert source.layout.width == 2 * 3 + 1 + 3 + scale_rewards
+
+
+def test_soft_targets_of_n_steps_refuse_images_in_one_sentence():
+    images = make_spec(
+        observations=specs.BoundedArray((8, 8, 2), np.uint8, 0, 1),
+        actions=specs.DiscreteArray(ACTIONS),
+    )
+    config = dataclasses.replace(SMALL, n_step=3, backup="kl")
+    with pytest.raises(
+        protocol.SpecError, match=r"n_step = 3 .* images, .*: leave n_step"
+    ) as error:
+        dqn.Agent(config, images)
+    assert "\n" not in str(error.value)
+    dqn.Agent.make_policy(dataclasses.replace(SMALL, n_step=3), images)
 
 
 def test_actions_from_a_box_are_refused_in_one_sentence():

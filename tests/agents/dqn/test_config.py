@@ -33,11 +33,17 @@ def test_epsilon_cannot_grow():
         Config(epsilon_start=0.1, epsilon_end=0.5)
 
 
-@pytest.mark.parametrize("backup", ["kl", "entropy"])
-def test_a_soft_target_is_of_one_step(backup):
-    with pytest.raises(ConfigError, match=f"n_step = 5 .* 1 with backup = '{backup}': a soft"):
-        Config(backup=backup, n_step=5)
-    assert Config(n_step=5).n_step == 5
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (Config(backup="kl", n_step=5), True),
+        (Config(backup="entropy", n_step=2), True),
+        (Config(backup="kl"), False),
+        (Config(n_step=5), False),
+    ],
+)
+def test_soft_targets_of_n_steps_need_the_states_between(config, expected):
+    assert config.has_states_between == expected
 
 
 def test_presets_are_the_paper_s_three_backups():

@@ -2,12 +2,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dm_env import specs
 
 from quinoa.agents.protocol import OffPolicyConfig
 from quinoa.agents.replay import NStepReplay
 from quinoa.agents.replay.n_step import NStepWriter
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.types import Transition
+from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN, Transition
 from quinoa.launch.checks.subject import part, random_transitions
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import as_queue, drain, serve
@@ -88,6 +89,51 @@ def test_each_transition_begins_one_of_n_or_of_as_many_as_there_are(n):
             np.testing.assert_array_equal(found.next_observation[i], next_observation)
             assert found.last[i] == last
             assert found.reward.dtype == found.discount.dtype == np.float32
+
+
+@N
+def test_the_states_between_are_there_where_they_are_asked_for(n):
+    transitions, valid = stream()
+    written = Written()
+    writer = NStepWriter(written, n, GAMMA, adds_between=True)
+    for t in range(STEPS):
+        writer.append(part(transitions, t), valid[t])
+    writer.close()
+    for t, (found, _) in enumerate(written.steps):
+        states, weights = found.extras[STATES_BETWEEN], found.extras[WEIGHTS_BETWEEN]
+        assert states.shape == (ENVIRONMENTS, n - 1, 3) and states.dtype == np.float32
+        assert weights.shape == (ENVIRONMENTS, n - 1) and weights.dtype == np.float32
+        for i in np.flatnonzero(valid[t]):
+            so_far, k = 1.0, 1
+            while (
+                k < n and t + k < STEPS and valid[t + k, i] and not transitions.last[t + k - 1, i]
+            ):
+                so_far *= GAMMA * transitions.discount[t + k - 1, i]
+                np.testing.assert_allclose(weights[i, k - 1], so_far, rtol=1e-5)
+                np.testing.assert_array_equal(states[i, k - 1], transitions.observation[t + k, i])
+                k += 1
+            assert not weights[i, k - 1 :].any() and np.all(np.isfinite(states[i]))
+
+
+def test_a_source_adds_them_where_the_agent_declares_them():
+    config = OffPolicyConfig(batch_size=4, min_replay_size=1, discount=GAMMA, n_step=3)
+    extras = {
+        STATES_BETWEEN: specs.Array((2, 3), np.float32),
+        WEIGHTS_BETWEEN: specs.Array((2,), np.float32),
+    }
+    transitions, valid = stream()
+    for declared in ({}, extras):
+        layout = RowLayout(SPEC, declared)
+        memory = NStepReplay(config, layout, steps_per_call=1).memory(seed=0)
+        writer = memory.writer(ENVIRONMENTS)
+        for t in range(STEPS):
+            writer.append(part(transitions, t)._replace(extras={}), valid[t])
+        writer.close()
+        assert len(memory) == valid.sum()
+        batch = memory.sample(1)
+        assert batch.extras.keys() == declared.keys()
+        if declared:
+            assert batch.extras[STATES_BETWEEN].shape == (1, 4, 2, 3)
 
 
 def test_what_is_written_over_after_it_was_given_is_not_lost():

@@ -61,7 +61,7 @@ ON_A_FINITE_SET: dict[str, Any] = {
     "dqn": (dqn.Agent, dqn.Config(hidden_sizes=(16,), batch_size=16)),
     "soft_dqn": (
         dqn.Agent,
-        dqn.Config(hidden_sizes=(16,), batch_size=16, backup="kl", double=True),
+        dqn.Config(hidden_sizes=(16,), batch_size=16, backup="kl", double=True, n_step=3),
     ),
     "m_iq": (iq.Agent, iq.Config(hidden_sizes=(16,), batch_size=16, alpha=0.9)),
     "a2c_proper": (
