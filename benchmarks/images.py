@@ -12,7 +12,7 @@ import reverb
 import tensorflow as tf
 
 from benchmarks import measure, stage
-from benchmarks.actor import make_actor
+from benchmarks.actor import SEGMENT_LENGTH, make_actor
 from benchmarks.measure import BenchmarkError, Comparison
 from benchmarks.progress import Part
 from benchmarks.setting import config_of, spec_of
@@ -50,7 +50,7 @@ def _actor(task: str) -> Iterator[Comparison]:
     """Compares an actor, the policy's calls and replay's writer in it, with the bare game."""
     first, *others = stage.usable_cores()
     count, goal = _ACTORS[task]
-    settings = {"task": task, "agent": _AGENT, "segment_length": config_of(_AGENT).segment_length}
+    settings = {"task": task, "agent": _AGENT, "segment_length": SEGMENT_LENGTH}
     with (
         stage.network() as network,
         stage.Stage(
@@ -66,7 +66,7 @@ def _actor(task: str) -> Iterator[Comparison]:
         )
     yield Comparison(
         "images",
-        f"actor, {task}, {_AGENT}, {count} environments",
+        f"actor, {task}, {_AGENT}, {count} environments, segments of {SEGMENT_LENGTH}",
         "steps/s",
         tuple(ours),
         "bare game, random actions",

@@ -54,8 +54,9 @@ class SharedPlanes:
     Attributes:
         layout: of the rows that segments are made of.
         width: W', the length of a stored row.
-        block_shape: [P, H, W], the shape of the blocks in which planes are sent: P is L + C, as
-            many as C stacked frames make in a segment of one episode.
+        block_shape: [P, H, W], the shape of the blocks in which planes are sent. P is L + C, as
+            many as C stacked frames make in a segment of one episode; of small planes, which cost
+            less than a second block, C for each image of such a segment.
         max_blocks: the most blocks of one segment.
     """
 
@@ -88,7 +89,10 @@ class SharedPlanes:
             segment_length,
             f"at most {most // self._num_planes} for images of {image.channels} channels",
         )
+        is_large = image.height * image.width >= _LARGE
         block = segment_length + image.channels
+        if not is_large:
+            block = (segment_length + 1) * image.channels
         self.block_shape = (block, image.height, image.width)
         self.max_blocks = math.ceil(num_most / block)
 

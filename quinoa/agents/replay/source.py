@@ -45,7 +45,7 @@ class UniformReplay(Source):
         shared = planes.of(self.layout, self.segment_length)
         if shared is None:
             return self.segment_length * self.layout.row_bytes
-        # About: a segment has as many planes as there are in a block, or more or fewer.
+        # About: a segment has as many planes as there are in a block, or a few more or fewer.
         return self.segment_length * shared.width + math.prod(shared.block_shape)
 
     def tables(self) -> Sequence[reverb.Table]:

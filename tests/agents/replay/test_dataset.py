@@ -14,6 +14,7 @@ from quinoa.agents.replay import (
     UniformReplay,
     dataset,
     make_table,
+    planes,
     server,
     superbatches,
 )
@@ -217,9 +218,12 @@ def test_a_server_for_something_else_is_one_clear_error():
 class TestImages:
     LAYOUT = RowLayout(image_spec())
 
-    # Of episodes of one step, segments have more planes than one block has room for.
-    @pytest.mark.parametrize("episode_length", [1, 3, 1000])
-    def test_each_transition_is_in_a_superbatch_once_and_whole(self, episode_length):
+    # Of episodes of one step, segments have more large planes than one block has room for.
+    @pytest.mark.parametrize(("episode_length", "large"), [(1, 1), (3, 1), (1000, 1), (1, 1024)])
+    def test_each_transition_is_in_a_superbatch_once_and_whole(
+        self, episode_length, large, monkeypatch
+    ):
+        monkeypatch.setattr(planes, "_LARGE", large)
         config = OffPolicyConfig(segment_length=4, batch_size=6, min_replay_size=1)
         table = make_table(config, self.LAYOUT, samples_per_insert=1.0, steps_per_call=2)
         # Three segments a superbatch, each of them given out once.

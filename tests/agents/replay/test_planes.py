@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from quinoa.agents.protocol import ConfigError
+from quinoa.agents.replay import planes as planes_module
 from quinoa.agents.replay.n_step import Step, combine
 from quinoa.agents.replay.planes import SharedPlanes, of
 from quinoa.agents.replay.segments import SegmentBuffer
@@ -12,6 +15,12 @@ from tests.agents.replay.images import STACK, assert_of_stream, image_spec, stre
 
 LENGTH = 16
 LAYOUT = RowLayout(image_spec())
+
+
+@pytest.fixture(autouse=True, params=[1, 1024], ids=["large", "small"])
+def _planes_count_as(request, monkeypatch):
+    """The ways of large planes and of small ones give the same."""
+    monkeypatch.setattr(planes_module, "_LARGE", request.param)
 
 
 def segments_of(steps, length=LENGTH):
@@ -91,7 +100,8 @@ def test_blocks_hold_all_planes_and_as_few_zeros_as_can_be():
     planes = shared.split(segment).planes
     assert len(planes) == 2 * LENGTH
     blocks = shared.blocks(planes)
-    assert blocks.shape == (2, *shared.block_shape) and len(blocks) <= shared.max_blocks
+    number = math.ceil(len(planes) / shared.block_shape[0])
+    assert blocks.shape == (number, *shared.block_shape) and number <= shared.max_blocks
     joined_blocks = blocks.reshape(-1, *blocks.shape[2:])
     np.testing.assert_array_equal(joined_blocks[: len(planes)], planes)
     assert not joined_blocks[len(planes) :].any()
