@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import quinoa
+from quinoa.environments import tabular_model
+from quinoa.launch import presets
 from quinoa.launch.run.run_folder import RunFolder
 
 
@@ -37,6 +41,35 @@ def test_the_other_agents_learn_to_swing_the_pole(agent, tmp_path):
     assert done.returncode == 0, done.stderr
     returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]
     assert returns.iloc[-5:].max() >= 220
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "environments", "limit"),
+    [
+        ("toy/dqn_frozen_lake", 4, 100),
+        ("toy/dqn_cliff_walking", 4, 200),
+        ("toy/a2c_frozen_lake", 16, 100),
+        ("toy/a2c_cliff_walking", 16, 200),
+        ("toy/soft_q_cliff_walking", 16, 200),
+    ],
+)
+def test_a_preset_finds_the_best_policy_of_a_small_decision_process(
+    name, environments, limit, tmp_path
+):
+    """Nearly: the goal in 0.73 of episodes at least, where the best policy has 0.74."""
+    root = tmp_path / "run"
+    command = [sys.executable, "-m", "quinoa.launch.cli", "train", "--engine=serial"]
+    command += [f"--preset={name}", "--num_actors=1", f"--folder={root}"]
+    command += [f"--environments_per_actor={environments}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    model = tabular_model(quinoa.make_env(presets.load(name).flags["env"], 0))
+    best = model.action_values(model.optimal_values(0.99), 0.99).argmax(axis=1)
+    learned = quinoa.load(root).policy()(np.arange(len(model.initial)))
+    optimum = model.expected_return(best, limit)
+    assert model.expected_return(learned, limit) >= optimum - 0.0105
 
 
 @pytest.mark.slow
