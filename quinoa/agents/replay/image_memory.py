@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents.config import OffPolicyConfig
+from quinoa.agents.replay.memory import FILE, UniformMemory
 from quinoa.agents.replay.planes import Bytes, SharedPlanes
 from quinoa.agents.replay.segments import SegmentBuffer
 from quinoa.agents.rows import RowLayout, Rows, valid
 from quinoa.agents.source import Writer
 from quinoa.agents.types import Transition
-
-# Of what `save` writes.
-_FILE = "replay.npz"
 
 
 class _Segment(NamedTuple):
@@ -34,37 +32,23 @@ class _Segment(NamedTuple):
     planes: Bytes
 
 
-class ImageMemory:
+class ImageMemory(UniformMemory):
     """Stores segments whose planes are shared; selection of transitions is uniform.
 
     It differs from `MemoryReplay` in that transitions arrive, and the oldest are removed, a segment
-    at a time, as in the Reverb table; it keeps as exactly to the same `samples_per_insert`.
+    at a time, as in the Reverb table.
     """
 
     def __init__(self, config: OffPolicyConfig, layout: RowLayout, seed: int) -> None:
         """Makes an empty replay."""
-        self._config = config
-        self._layout = layout
+        super().__init__(config, layout, seed)
         self._shared = SharedPlanes(layout, config.segment_length)
-        self._rng = np.random.default_rng(seed)
         # The segments that are stored are those from `first` on. Beside each is the number of
         # transitions that were inserted up to its end.
         self._segments: list[_Segment | None] = []
         self._ends: list[int] = []
         self._first = 0
-        self._num_inserted = 0
         self._num_stored = 0
-        self._num_sampled = 0
-
-    @property
-    def num_inserted(self) -> int:
-        """Transitions inserted so far, those evicted since included."""
-        return self._num_inserted
-
-    @property
-    def num_sampled(self) -> int:
-        """Transitions sampled so far."""
-        return self._num_sampled
 
     @property
     def num_bytes(self) -> int:
@@ -103,28 +87,7 @@ class ImageMemory:
             del self._segments[: self._first], self._ends[: self._first]
             self._first = 0
 
-    def can_sample(self, num_transitions: int) -> bool:
-        """See `MemoryReplay`."""
-        allowed = self._config.samples_per_insert * (
-            self._num_inserted - self._config.min_replay_size
-        )
-        return self._num_inserted > 0 and self._num_sampled + num_transitions <= allowed
-
-    def sample(self, steps_per_call: int) -> Transition:
-        """Draws K·B transitions uniformly, with replacement, whatever the rate.
-
-        Args:
-            steps_per_call: K.
-
-        Returns:
-            NumPy arrays, leading shape [K, B].
-
-        Raises:
-            RuntimeError: there is nothing to draw from.
-        """
-        if not self._num_stored:
-            raise RuntimeError("The replay is empty; append transitions before sampling.")
-        shape = (steps_per_call, self._config.batch_size)
+    def _drawn(self, shape: tuple[int, int]) -> Transition:
         oldest = self._num_inserted - self._num_stored
         drawn = self._rng.integers(oldest, self._num_inserted, size=shape)
         rows = np.empty((drawn.size, self._shared.width), np.uint8)
@@ -137,7 +100,6 @@ class ImageMemory:
             row = number - self._ends[index]  # From the end.
             rows[place] = segment.rows[row]
             planes[place] = segment.planes[segment.numbers[row]]
-        self._num_sampled += drawn.size
         return self._shared.join(
             rows.reshape(*shape, -1), planes.reshape(*shape, *planes.shape[1:])
         )
@@ -147,7 +109,7 @@ class ImageMemory:
         stored = self._stored()
         empty = np.empty((0, self._shared.width), np.uint8)
         no_planes = np.empty((0, *self._shared.block_shape[1:]), np.uint8)
-        with (folder / _FILE).open("wb") as file:
+        with (folder / FILE).open("wb") as file:
             np.savez(
                 file,
                 rows=np.concatenate([empty, *(part.rows for part in stored)]),
@@ -165,7 +127,7 @@ class ImageMemory:
             ValueError: it is of another environment, or does not fit into `max_replay_size`.
             OSError: it cannot be read.
         """
-        with np.load(folder / _FILE, allow_pickle=False) as saved:
+        with np.load(folder / FILE, allow_pickle=False) as saved:
             arrays = dict(saved)
         found = [(name, arrays[name].shape[1:]) for name in ("rows", "planes") if name in arrays]
         wanted = [("rows", (self._shared.width,)), ("planes", self._shared.block_shape[1:])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import pathlib
 
 import numpy as np
@@ -13,25 +14,23 @@ from quinoa.agents.source import Writer
 from quinoa.agents.types import Transition
 
 # Of what `save` writes.
-_FILE = "replay.npz"
+FILE = "replay.npz"
 # Rows to begin with; the storage doubles when it is full, up to `max_replay_size`.
 _INITIAL_ROWS = 4096
 
 
-class MemoryReplay:
-    """Stores transitions as rows; selection is uniform, removal first-in first-out.
+class UniformMemory(abc.ABC):
+    """Counts what is inserted and drawn, uniformly and with replacement.
 
     It keeps to the same `samples_per_insert` as the Reverb table, but exactly: nothing is drawn
     before it is allowed, since nothing runs at the same time.
     """
 
     def __init__(self, config: OffPolicyConfig, layout: RowLayout, seed: int) -> None:
-        """Makes an empty replay; the memory for `max_replay_size` rows is taken as they come."""
+        """Counts from 0; `seed` is that of what is drawn."""
         self._config = config
         self._layout = layout
         self._rng = np.random.default_rng(seed)
-        rows = min(_INITIAL_ROWS, config.max_replay_size)
-        self._rows = np.empty((rows, layout.width), layout.dtype)
         self._num_inserted = 0
         self._num_sampled = 0
 
@@ -44,6 +43,54 @@ class MemoryReplay:
     def num_sampled(self) -> int:
         """Transitions sampled so far."""
         return self._num_sampled
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """Transitions stored."""
+
+    def can_sample(self, num_transitions: int) -> bool:
+        """Whether `num_transitions` more may be sampled now.
+
+        Not before `min_replay_size` transitions are in, and then `samples_per_insert` for each
+        that was inserted after those.
+        """
+        allowed = self._config.samples_per_insert * (
+            self._num_inserted - self._config.min_replay_size
+        )
+        return self._num_inserted > 0 and self._num_sampled + num_transitions <= allowed
+
+    def sample(self, steps_per_call: int) -> Transition:
+        """Draws K·B transitions uniformly, with replacement, whatever the rate.
+
+        Args:
+            steps_per_call: K.
+
+        Returns:
+            NumPy arrays, leading shape [K, B].
+
+        Raises:
+            RuntimeError: there is nothing to draw from.
+        """
+        if not len(self):
+            raise RuntimeError("The replay is empty; append transitions before sampling.")
+        shape = (steps_per_call, self._config.batch_size)
+        drawn = self._drawn(shape)
+        self._num_sampled += shape[0] * shape[1]
+        return drawn
+
+    @abc.abstractmethod
+    def _drawn(self, shape: tuple[int, int]) -> Transition:
+        """Draws transitions of this leading shape; there are some."""
+
+
+class MemoryReplay(UniformMemory):
+    """Stores transitions as rows; selection is uniform, removal first-in first-out."""
+
+    def __init__(self, config: OffPolicyConfig, layout: RowLayout, seed: int) -> None:
+        """Makes an empty replay; the memory for `max_replay_size` rows is taken as they come."""
+        super().__init__(config, layout, seed)
+        rows = min(_INITIAL_ROWS, config.max_replay_size)
+        self._rows = np.empty((rows, layout.width), layout.dtype)
 
     @property
     def num_bytes(self) -> int:
@@ -80,39 +127,12 @@ class MemoryReplay:
     def close(self) -> None:
         """Does nothing: every transition is stored as soon as it is appended."""
 
-    def can_sample(self, num_transitions: int) -> bool:
-        """Whether `num_transitions` more may be sampled now.
-
-        Not before `min_replay_size` transitions are in, and then `samples_per_insert` for each
-        that was inserted after those.
-        """
-        allowed = self._config.samples_per_insert * (
-            self._num_inserted - self._config.min_replay_size
-        )
-        return self._num_inserted > 0 and self._num_sampled + num_transitions <= allowed
-
-    def sample(self, steps_per_call: int) -> Transition:
-        """Draws K·B transitions uniformly, with replacement, whatever the rate.
-
-        Args:
-            steps_per_call: K.
-
-        Returns:
-            NumPy arrays, leading shape [K, B].
-
-        Raises:
-            RuntimeError: there is nothing to draw from.
-        """
-        if not self._num_inserted:
-            raise RuntimeError("The replay is empty; append transitions before sampling.")
-        shape = (steps_per_call, self._config.batch_size)
-        drawn = self._rows[self._rng.integers(len(self), size=shape)]
-        self._num_sampled += drawn.shape[0] * drawn.shape[1]
-        return self._layout.unpack(drawn)
+    def _drawn(self, shape: tuple[int, int]) -> Transition:
+        return self._layout.unpack(self._rows[self._rng.integers(len(self), size=shape)])
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes the stored transitions and the counts of insertions and samples to a folder."""
-        with (folder / _FILE).open("wb") as file:
+        with (folder / FILE).open("wb") as file:
             np.savez(
                 file,
                 rows=self._rows[: len(self)],
@@ -128,7 +148,7 @@ class MemoryReplay:
             ValueError: it is of another environment, or does not fit into `max_replay_size`.
             OSError: it cannot be read.
         """
-        with np.load(folder / _FILE, allow_pickle=False) as saved:
+        with np.load(folder / FILE, allow_pickle=False) as saved:
             rows, (num_inserted, num_sampled) = saved["rows"], saved["counts"].tolist()
         stored = min(num_inserted, self._config.max_replay_size)
         if rows.shape != (stored, self._rows.shape[1]) or rows.dtype != self._rows.dtype:
