@@ -35,6 +35,17 @@ class AgentConfig:
     """Transitions in one gradient step."""
     max_gradient_norm: Annotated[float, Bounds(at_least=0)] = 0.0
     """Gradients of each loss are scaled down to this global norm; 0 leaves them as they are."""
+    weight_decay: Annotated[float, Bounds(at_least=0), Absent(0.0)] = 0.0
+    """λ of decoupled weight decay (Loshchilov & Hutter, 2019, Algorithm 2): at each update, weight
+    matrices also shrink by the learning rate times λ of themselves. Biases do not."""
+    learning_rate_schedule: Annotated[
+        Literal["constant", "linear", "cosine"], Absent("constant")
+    ] = "constant"
+    """How learning rates fall over the gradient steps of the run: not at all, along a line, or
+    along half a period of a cosine (Loshchilov & Hutter, 2017, Eq. 5)."""
+    learning_rate_final: Annotated[float, Bounds(at_least=0, at_most=1), Absent(0.0)] = 0.0
+    """What learning rates have fallen to at the end of the run, as a fraction of what they were at
+    the start; for a schedule that is not `constant`."""
     normalize_observations: Annotated[bool, Absent(False)] = False
     """Whether the agent sees (s − mean) / deviation, of all observations that it has learned from,
     in place of s."""
@@ -77,6 +88,17 @@ class AgentConfig:
         del num_environments
         return 0
 
+    def gradient_steps(self, budget: int) -> int | None:
+        """How many gradient steps a run of this length has, about.
+
+        Args:
+            budget: actor steps, or gradient steps where the agent has no actors.
+
+        Returns:
+            At least 1; None where it depends on how fast actors and learner are.
+        """
+        return None if self.has_actors else budget
+
 
 @dataclasses.dataclass(frozen=True)
 class OffPolicyConfig(AgentConfig):
@@ -117,6 +139,15 @@ class OffPolicyConfig(AgentConfig):
         in_replay = max(self.min_replay_size, self.segment_length * num_environments)
         return in_replay + num_environments * (self.n_step - 1)
 
+    def gradient_steps(self, budget: int) -> int | None:
+        """See the base class: None without a ratio of samples to insertions."""
+        if not self.has_actors:
+            return budget
+        if not self.samples_per_insert:
+            return None
+        sampled = self.samples_per_insert * (budget - self.min_replay_size)
+        return max(1, round(sampled / self.batch_size))
+
 
 @dataclasses.dataclass(frozen=True)
 class OnPolicyConfig(AgentConfig):
@@ -149,6 +180,10 @@ class OnPolicyConfig(AgentConfig):
         """See the base class: one batch, of every environment as many segments."""
         self.segments_per_environment(num_environments)
         return self.batch_size
+
+    def gradient_steps(self, budget: int) -> int:
+        """See the base class: each transition is learned from once."""
+        return max(1, budget // self.batch_size) if self.has_actors else budget
 
     def segments_per_environment(self, num_environments: int) -> int:
         """How many segments of one environment there are in a batch.

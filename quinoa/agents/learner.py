@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from quinoa.agents import (
     graphs,
     initialization,
     learner_checkpoint,
+    optimization,
     parameter_groups,
     parameter_vector,
     preprocessing,
@@ -40,6 +40,7 @@ class Learner(snt.Module):
         spec: specs.EnvironmentSpec,
         seed: int,
         *,
+        gradient_steps: int | None = None,
         jit_compile: bool | None = None,
     ):
         """Makes the agent and its optimisers.
@@ -51,13 +52,15 @@ class Learner(snt.Module):
             spec: the specs of the (canonical) environment.
             seed: seeds the initial parameters and the learner's random numbers. TensorFlow's global
                 seed is set to it.
+            gradient_steps: of the whole run, at least 1, over which a schedule of learning rates
+                goes; None is for a configuration without one.
             jit_compile: whether XLA makes one program of the K steps. None is where there is a GPU,
                 which so many small operations would leave idle; on a CPU it is slower.
 
         Raises:
             SpecError: the specs are not canonical.
             ValueError: the agent puts a variable into two parameter groups, or a group's period is
-                not an integer of at least 1.
+                not an integer of at least 1; or there is a schedule, and no `gradient_steps`.
         """
         super().__init__(name="learner")
         agent_class = preprocessing.applied(agent_class, config)
@@ -79,10 +82,10 @@ class Learner(snt.Module):
         self._fused_steps: Callable[[tf.Tensor, Transition], Mapping[str, tf.Tensor]] | None = None
         self._groups = list(self.agent.parameter_groups())
         parameter_groups.check(self._groups)
-        self._optimizers = [group.optimizer.make(group.learning_rate) for group in self._groups]
-        for optimizer, group in zip(self._optimizers, self._groups, strict=True):
-            # Slots made now rather than at the first step, so that a checkpoint finds them.
-            optimizer._create_all_weights(group.variables)
+        self._optimization = optimization.Optimization(
+            self._groups, config, self._steps, gradient_steps
+        )
+        self._optimizers = self._optimization.optimizers
         # All that a step that went wrong could spoil.
         slots = [slot for optimizer in self._optimizers for slot in optimizer.variables()]
         self._float_variables = [
@@ -196,7 +199,10 @@ class Learner(snt.Module):
         self._skipped.assign_add(tf.cast(num_steps - num_good, tf.int64))
         means = totals / tf.cast(num_good, tf.float32)
         last = tf.nest.map_structure(lambda x: x[last_good], superbatch)
-        metrics = dict(self.agent.metrics(last, self._step_seed(2)))
+        metrics = {
+            **self.agent.metrics(last, self._step_seed(2)),
+            **self._optimization.metrics(),
+        }
         for index, name in enumerate(names):
             suffix = "" if len(names) == 1 else f"/{name}"
             metrics[f"loss{suffix}"] = means[0, index]
@@ -218,7 +224,7 @@ class Learner(snt.Module):
         self._steps.assign_add(1)
 
         def move() -> None:
-            self._apply(gradients, norms)
+            self._optimization.apply(gradients, norms)
             self.agent.keep_statistics(self._steps, statistics)
             self.agent.after_step(self._steps, batch, self._step_seed(1))
 
@@ -246,23 +252,6 @@ class Learner(snt.Module):
         # All gradients are taken before any variable moves.
         gradients = {name: tape.gradient(losses[name], self.variables_of(name)) for name in names}
         return {name: losses[name] for name in names}, gradients, statistics
-
-    def _apply(self, gradients: dict[str, list[tf.Tensor]], norms: list[tf.Tensor]) -> None:
-        """Clips gradients by their norms and has the optimisers that are due move variables."""
-        clipped = dict(gradients)
-        if self._config.max_gradient_norm:
-            for index, name in enumerate(gradients):
-                clipped[name], _ = tf.clip_by_global_norm(
-                    gradients[name], self._config.max_gradient_norm, use_norm=norms[index]
-                )
-        for optimizer, group in zip(self._optimizers, self._groups):  # noqa: B905
-            pairs = [(clipped[group.loss].pop(0), variable) for variable in group.variables]
-            apply = functools.partial(optimizer.apply_gradients, pairs)
-            # Decided while tracing where the period is 1, so that the graph has no condition.
-            if group.period == 1:
-                apply()
-            else:
-                graphs.do_if(tf.equal(tf.math.floormod(self._steps, group.period), 0), apply)
 
     def variables_of(self, loss: str) -> list[tf.Variable]:
         """The variables that a loss trains."""

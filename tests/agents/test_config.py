@@ -2,6 +2,8 @@ import subprocess
 import sys
 
 from quinoa.agents import registry
+from quinoa.agents.config import OffPolicyConfig, OnPolicyConfig
+from tests.launch.helpers import FromDemonstrations
 
 
 def test_configurations_are_there_without_what_takes_long_to_import():
@@ -23,3 +25,13 @@ def test_load_config_is_what_load_has():
             agent.config,
         )
         assert about.startswith(config.about)
+
+
+def test_the_gradient_steps_of_a_run():
+    config = OffPolicyConfig(batch_size=100, samples_per_insert=50.0, min_replay_size=2000)
+    assert config.gradient_steps(12_000) == 5_000
+    # Never none, as schedules divide by it.
+    assert config.gradient_steps(2_000) == 1
+    assert OffPolicyConfig(samples_per_insert=0.0).gradient_steps(12_000) is None
+    assert OnPolicyConfig(batch_size=64, segment_length=16).gradient_steps(1_000) == 15
+    assert FromDemonstrations().gradient_steps(1_000) == 1_000

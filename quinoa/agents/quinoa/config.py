@@ -81,6 +81,12 @@ class Config(FlowConfig):
             self.learning_rate_min,
             f"> 0 and at most learning_rate, which is {self.learning_rate}",
         )
+        require(
+            self.learning_rate_half_life == 0 or self.learning_rate_schedule == "constant",
+            "learning_rate_schedule",
+            self.learning_rate_schedule,
+            "constant unless learning_rate_half_life is 0: that one is a schedule of Quinoa's own",
+        )
 
 
 PRESETS = {

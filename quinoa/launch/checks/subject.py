@@ -90,7 +90,11 @@ class AgentSubject:
     def make_learner(self, seed: int | None = None) -> Learner:
         """A new learner."""
         return Learner(
-            self.agent.agent_class, self.config, self.spec, self.seed if seed is None else seed
+            self.agent.agent_class,
+            self.config,
+            self.spec,
+            self.seed if seed is None else seed,
+            gradient_steps=NUM_CALLS * STEPS_PER_CALL,
         )
 
     @functools.cached_property

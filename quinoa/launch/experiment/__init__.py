@@ -117,6 +117,12 @@ class Experiment:
                 f"samples_per_insert = {self.samples_per_insert:g} cannot work with this agent: it "
                 "does not learn from replay. Leave it out."
             )
+        if self.config.learning_rate_schedule != "constant" and self.gradient_steps is None:
+            raise ExperimentError(
+                f"learning_rate_schedule = {self.config.learning_rate_schedule!r} cannot work: "
+                "without a ratio of samples to insertions it is not known how many gradient steps "
+                "the run has. Give samples_per_insert above 0."
+            )
 
     @property
     def config(self) -> AgentConfig:
@@ -129,6 +135,11 @@ class Experiment:
     def budget(self) -> Budget:
         """How long the run lasts: `steps` of its actors, or of a learner that has none."""
         return Budget(self.steps, "actor_steps" if self.config.has_actors else "learner_steps")
+
+    @property
+    def gradient_steps(self) -> int | None:
+        """The gradient steps of the run, about; None where they depend on how fast it is."""
+        return self.config.gradient_steps(self.steps)
 
     @property
     def num_environments(self) -> int:

@@ -47,6 +47,7 @@ def make_learner(
         experiment.config,
         spec,
         experiment.seed_of(Role.LEARNER),
+        gradient_steps=experiment.gradient_steps,
     )
     if checkpoint is not None:
         learner.restore(checkpoint.learner_prefix)

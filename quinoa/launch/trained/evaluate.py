@@ -52,7 +52,11 @@ def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
     from quinoa.agents.learner_checkpoint import CheckpointError
 
     learner = Learner(
-        experiment.agent_class(), experiment.config, experiment.spec(), experiment.seed
+        experiment.agent_class(),
+        experiment.config,
+        experiment.spec(),
+        experiment.seed,
+        gradient_steps=experiment.gradient_steps,
     )
     try:
         learner.restore(checkpoint.learner_prefix)

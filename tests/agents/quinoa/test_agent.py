@@ -235,6 +235,7 @@ def test_a_prior_that_never_moves_is_uniform_and_its_kl_is_measured_all_the_time
         {"value_rate": 0.0},
         {"num_dual_actions": 1},
         {"learning_rate_half_life": -1},
+        {"learning_rate_schedule": "linear"},
         {"learning_rate_min": 0.1},  # Above learning_rate.
         {"max_shift": 0.0},
         {"hidden_sizes": (0,)},

@@ -44,6 +44,15 @@ def test_a_field_that_cannot_work_is_refused(changes, message):
         experiment(**changes)
 
 
+def test_a_schedule_of_learning_rates_needs_a_known_number_of_gradient_steps():
+    config = dataclasses.replace(experiment().agent_config, learning_rate_schedule="linear")
+    assert experiment(agent_config=config).gradient_steps == 1000
+    with pytest.raises(
+        ExperimentError, match=r"learning_rate_schedule = 'linear' cannot work.*samp"
+    ):
+        experiment(agent_config=config, samples_per_insert=0.0)
+
+
 def test_samples_per_insert_overrides_the_agents_own():
     assert replay_config(experiment(samples_per_insert=3.0)).samples_per_insert == 3.0
     own = experiment(samples_per_insert=None)
