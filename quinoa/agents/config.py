@@ -46,6 +46,10 @@ class AgentConfig:
     learning_rate_final: Annotated[float, Bounds(at_least=0, at_most=1), Absent(0.0)] = 0.0
     """What learning rates have fallen to at the end of the run, as a fraction of what they were at
     the start; for a schedule that is not `constant`."""
+    evaluation_average: Annotated[float, Bounds(at_least=0, below=1), Absent(0.0)] = 0.0
+    """How far the parameters that evaluations and exports have move towards the policy's at each
+    gradient step: an exponential moving average. Actors have the policy's own. 0 has evaluations
+    and exports take the policy's own too."""
     normalize_observations: Annotated[bool, Absent(False)] = False
     """Whether the agent sees (s − mean) / deviation, of all observations that it has learned from,
     in place of s."""

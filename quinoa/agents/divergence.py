@@ -16,15 +16,20 @@ _MAX_NAMES = 4
 
 
 def finite_parameters(learner: Learner) -> npt.NDArray[np.float32]:
-    """The policy's variables as one vector, float32 [P], for actors and checkpoints.
+    """The policy's variables as one vector, float32 [P], for actors.
 
     Raises:
-        NonFiniteError: they, or any other of the learner's variables, are NaN or infinite.
+        NonFiniteError: see `check_finite`.
     """
+    check_finite(learner)
+    return learner.parameters()
+
+
+def check_finite(learner: Learner) -> None:
+    """Raises `NonFiniteError` if any of the learner's variables is NaN or infinite."""
     bad = learner.not_finite()
     if bad:
         raise NonFiniteError(f"Not finite: {named(bad)}.")
-    return learner.parameters()
 
 
 def diagnose(learner: Learner, superbatch: Transition) -> str:

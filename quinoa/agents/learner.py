@@ -13,6 +13,7 @@ import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import (
+    averaging,
     graphs,
     initialization,
     learner_checkpoint,
@@ -86,11 +87,11 @@ class Learner(snt.Module):
             self._groups, config, self._steps, gradient_steps
         )
         self._optimizers = self._optimization.optimizers
+        self._average = None
+        if config.evaluation_average:
+            self._average = averaging.Average(self.agent.policy, config.evaluation_average)
         # All that a step that went wrong could spoil.
-        slots = [slot for optimizer in self._optimizers for slot in optimizer.variables()]
-        self._float_variables = [
-            variable for variable in (*self.agent.variables, *slots) if variable.dtype.is_floating
-        ]
+        self._float_variables = [v for v in self._learned() if v.dtype.is_floating]
         self._which_are_finite: Callable[[], tf.Tensor] | None = None
         self._identity = learner_checkpoint.Identity(agent_class, config, spec)
         self._checkpoint = tf.train.Checkpoint(
@@ -100,6 +101,8 @@ class Learner(snt.Module):
             steps=self._steps,
             initialized=self._initialized,
             identity=self._identity,
+            # Under a name that checkpoints without it do not have.
+            **({} if self._average is None else {"average": self._average}),
         )
 
     @property
@@ -109,9 +112,14 @@ class Learner(snt.Module):
 
     @property
     def state(self) -> list[tf.Variable]:
-        """What a checkpoint contains: the agent's variables, the optimisers', and the counters."""
-        optimizers = [v for optimizer in self._optimizers for v in optimizer.variables()]
-        return [*self.agent.variables, *optimizers, self._seed, self._steps, self._initialized]
+        """What a checkpoint contains: what is learned or averaged, and the counters."""
+        return [*self._learned(), self._seed, self._steps, self._initialized]
+
+    def _learned(self) -> list[tf.Variable]:
+        """The agent's variables, the optimisers' and the average's."""
+        of_optimizers = [v for optimizer in self._optimizers for v in optimizer.variables()]
+        average = () if self._average is None else self._average.variables
+        return [*self.agent.variables, *of_optimizers, *average]
 
     @property
     def skipped_steps(self) -> int:
@@ -227,6 +235,8 @@ class Learner(snt.Module):
             self._optimization.apply(gradients, norms)
             self.agent.keep_statistics(self._steps, statistics)
             self.agent.after_step(self._steps, batch, self._step_seed(1))
+            if self._average is not None:
+                self._average.follow(self.agent.policy)
 
         graphs.do_if(is_good, move)
         return values, is_good
@@ -289,6 +299,15 @@ class Learner(snt.Module):
     def parameters(self) -> npt.NDArray[np.float32]:
         """Returns the policy's variables as one vector, float32 [P]: what actors act with."""
         return parameter_vector.flatten(self.agent.policy)
+
+    @property
+    def has_average(self) -> bool:
+        """Whether evaluations have other parameters than actors."""
+        return self._average is not None
+
+    def evaluation_parameters(self) -> npt.NDArray[np.float32]:
+        """Returns what evaluations and exports have: `parameters`, or their average."""
+        return self.parameters() if self._average is None else self._average.parameters()
 
     def save(self, path: str) -> str:
         """Writes agent, targets, optimisers, counters and random state to files `path`.*.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,12 @@ def fingerprint(parameters: npt.NDArray[np.float32]) -> int:
 
 def flatten(policy: tf.Module) -> npt.NDArray[np.float32]:
     """Returns a policy's variables as one vector, float32 [P]."""
-    return np.concatenate([variable.numpy().ravel() for variable in policy.variables])
+    return joined(policy.variables)
+
+
+def joined(variables: Sequence[tf.Variable]) -> npt.NDArray[np.float32]:
+    """Returns variables of float32 as one vector, in their order."""
+    return np.concatenate([variable.numpy().ravel() for variable in variables])
 
 
 def unflatten(policy: tf.Module, parameters: npt.NDArray[np.float32]) -> None:

@@ -21,7 +21,7 @@ def copy(online: Variables, target: Variables) -> None:
 
 
 @tf.autograph.experimental.do_not_convert
-def smooth(online: Variables, target: Variables, rate: float) -> None:
+def smooth(online: Variables, target: Variables, rate: float | tf.Tensor) -> None:
     """Moves each target by `rate` of the way: θ̄ ← (1 − rate) θ̄ + rate θ (IQ paper, section 6).
 
     Args:

@@ -120,5 +120,9 @@ def _make_evaluator(experiment: Experiment, addresses: Addresses) -> EvaluatorNo
 
     peers = Peers.of(Role.EVALUATOR, addresses)
     return EvaluatorNode(
-        experiment, peers.get_parameters, peers.get_acting_plan, peers.report, lp.stop_event()
+        experiment,
+        peers.get_evaluation_parameters,
+        peers.get_acting_plan,
+        peers.report,
+        lp.stop_event(),
     )

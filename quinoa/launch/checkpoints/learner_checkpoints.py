@@ -31,8 +31,9 @@ _POLICY = "policy.npy"
 class Checkpoint(checkpoint_folder.VerifiedFolder):
     """A checkpoint: a folder named by the number of learner steps.
 
-    It has the learner's whole state, the policy's parameters by themselves (all that acting needs),
-    the run's counts at that time, and the checksum of each file.
+    It has the learner's whole state, the policy's parameters by themselves (all that acting needs)
+    or their average, where evaluations have that, the run's counts at that time, and the checksum
+    of each file.
     """
 
     @property
@@ -79,9 +80,10 @@ def save(folder: Path, learner: Learner, counts: Counts) -> Checkpoint:
             the earlier ones stay.
     """
     # Needs TensorFlow, which those that only look at checkpoints do without.
-    from quinoa.agents.divergence import finite_parameters
+    from quinoa.agents.divergence import check_finite
 
-    parameters = finite_parameters(learner)
+    check_finite(learner)
+    parameters = learner.evaluation_parameters()
     steps = learner.steps
     final = Checkpoint(folder / f"{steps:012d}")
 

@@ -33,7 +33,7 @@ class EvaluatorNode:
 
         Args:
             experiment: what is run.
-            get_parameters: `LearnerNode.get_parameters`.
+            get_parameters: `LearnerNode.get_evaluation_parameters`.
             get_acting_plan: `LearnerNode.get_acting_plan`.
             report: `Counter.report`.
             stop: ends `run`.

@@ -32,7 +32,7 @@ _REPORT_S = 1.0
 
 
 class LearnerNode:
-    """Learns until it is told to stop; serves `get_parameters` and `get_acting_plan`."""
+    """Learns until it is told to stop; serves parameters and `get_acting_plan`."""
 
     def __init__(
         self,
@@ -65,7 +65,9 @@ class LearnerNode:
         self._start = learner_checkpoints.counts_at(checkpoint)
         self._source = experiment.make_source()
         self._acting_plan = acting_plan.encoded(self._learner.agent.policy, self._source)
-        self._published = PublishedParameters()
+        self._published = self._evaluated = PublishedParameters()
+        if self._learner.has_average:
+            self._evaluated = PublishedParameters()
         self._publish()
 
     def get_acting_plan(self) -> bytes:
@@ -75,6 +77,12 @@ class LearnerNode:
     def get_parameters(self, known_version: int) -> tuple[int, npt.NDArray[np.float32]] | None:
         """The newest parameters and their version, the learner's steps; None if already known."""
         return self._published.get(known_version)
+
+    def get_evaluation_parameters(
+        self, known_version: int
+    ) -> tuple[int, npt.NDArray[np.float32]] | None:
+        """The same of the parameters that evaluations have: see `Learner`."""
+        return self._evaluated.get(known_version)
 
     def run(self) -> None:
         """Learns until it is told to stop, then saves.
@@ -125,7 +133,10 @@ class LearnerNode:
             learning.end()
 
     def _publish(self) -> None:
-        self._published.publish(self._learner.steps, finite_parameters(self._learner))
+        steps = self._learner.steps
+        self._published.publish(steps, finite_parameters(self._learner))
+        if self._learner.has_average:
+            self._evaluated.publish(steps, self._learner.evaluation_parameters())
 
     def _counts(self, reporter: Reporter) -> Counts:
         # The counter may not have answered yet.

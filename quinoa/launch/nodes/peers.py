@@ -51,12 +51,14 @@ class Peers:
     Attributes:
         report: the counter's `Counter.report`.
         get_parameters: the learner's `LearnerNode.get_parameters`.
+        get_evaluation_parameters: the learner's `LearnerNode.get_evaluation_parameters`.
         get_acting_plan: the learner's `LearnerNode.get_acting_plan`.
         replay: the replay server.
     """
 
     report: Send
     get_parameters: GetParameters
+    get_evaluation_parameters: GetParameters
     get_acting_plan: GetActingPlan
     replay: ReplayPeer
 
@@ -73,9 +75,11 @@ class Peers:
         report: RemoteMethod[[Report], Answer] = RemoteMethod(mine, Role.COUNTER, "report")
         get_parameters: RemoteMethod[[int], tuple[int, npt.NDArray[np.float32]] | None]
         get_parameters = RemoteMethod(mine, Role.LEARNER, "get_parameters")
+        get_evaluated: RemoteMethod[[int], tuple[int, npt.NDArray[np.float32]] | None]
+        get_evaluated = RemoteMethod(mine, Role.LEARNER, "get_evaluation_parameters")
         get_acting_plan: RemoteMethod[[], bytes]
         get_acting_plan = RemoteMethod(mine, Role.LEARNER, "get_acting_plan")
-        return cls(report, get_parameters, get_acting_plan, ReplayPeer(mine))
+        return cls(report, get_parameters, get_evaluated, get_acting_plan, ReplayPeer(mine))
 
 
 def answer_of_learner(

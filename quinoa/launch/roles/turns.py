@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from quinoa.agents import initialization
 from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.launch.checkpoints import replay_checkpoints
 from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
@@ -53,6 +54,11 @@ class Turns:
         )
         learner = make_learner(experiment, experiment.spec(), checkpoint)
         policy = CompiledPolicy(learner.agent.policy)
+        self._learner, self._evaluated_policy = learner, policy
+        if learner.has_average:
+            with initialization.alone():
+                made = experiment.agent_class().make_policy(experiment.config, experiment.spec())
+            self._evaluated_policy = CompiledPolicy(made)
         self._source = experiment.make_source()
         self._replay = self._source.memory(experiment.seed_of(Role.REPLAY))
         contents = replay_checkpoints.recover_newest(folder)
@@ -71,7 +77,7 @@ class Turns:
             )
             for index in range(experiment.num_actors)
         ]
-        self._evaluating = Evaluating(experiment, policy, self._evaluated)
+        self._evaluating = Evaluating(experiment, self._evaluated_policy, self._evaluated)
         self._learning = Learning(
             experiment, learner, folder, self._learned, counts=lambda: self._acted.counts
         )
@@ -95,6 +101,8 @@ class Turns:
         """
         actor_steps = self._acted.counts.actor_steps
         if self._evaluating.is_due(actor_steps):
+            if self._learner.has_average:
+                self._evaluated_policy.assign(self._learner.evaluation_parameters())
             self._evaluating.turn(actor_steps, self._learning.steps, self._should_stop)
             self._evaluated.send()
         try:

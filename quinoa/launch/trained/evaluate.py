@@ -44,12 +44,15 @@ def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
 def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
     """Makes the agent of an experiment, with all variables of a checkpoint.
 
+    Its policy is the one that is evaluated: see `Learner.evaluation_parameters`.
+
     Raises:
         RunError: the checkpoint is damaged, or does not fit the experiment.
         ExperimentError: the environment cannot be made any more.
     """
     from quinoa.agents.learner import Learner
     from quinoa.agents.learner_checkpoint import CheckpointError
+    from quinoa.agents.parameter_vector import unflatten
 
     learner = Learner(
         experiment.agent_class(),
@@ -62,6 +65,8 @@ def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
         learner.restore(checkpoint.learner_prefix)
     except CheckpointError as error:
         raise RunError(str(error)) from error
+    if learner.has_average:
+        unflatten(learner.agent.policy, learner.evaluation_parameters())
     return learner.agent
 
 

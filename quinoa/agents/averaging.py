@@ -1,0 +1,53 @@
+"""An average of a policy's parameters over gradient steps, which is evaluated in its place."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import sonnet as snt
+import tensorflow as tf
+
+from quinoa.agents import parameter_vector, targets
+
+
+class Average(snt.Module):
+    """The exponential moving average of a policy's variables, without a bias to its beginning.
+
+    With the rate 1 − β, after t steps it is
+
+        θ̂_t = (1 − β) Σ_{i ≤ t} β^{t−i} θ_i / (1 − β^t)
+
+    (Kingma & Ba, 2015, "Adam", section 7.2), computed as θ̂_t = θ̂_{t−1} + w_t (θ_t − θ̂_{t−1}) with
+    w_t = (1 − β) / (1 − β^t). So it is θ_1 after the first step, and covers about the last 1 / (1 − β)
+    steps after many. All variables of the policy are averaged, those too that are not trained:
+    statistics that a network normalises by belong to its weights.
+    """
+
+    def __init__(self, policy: tf.Module, rate: float, name: str = "average"):
+        """Starts as the policy's parameters.
+
+        Args:
+            policy: whose variables are float32.
+            rate: 1 − β, in (0, 1).
+            name: the module's name.
+        """
+        super().__init__(name=name)
+        self._rate = rate
+        self._averages = [
+            tf.Variable(variable, trainable=False, name=f"average_{index}")
+            for index, variable in enumerate(policy.variables)
+        ]
+        self._count = tf.Variable(0.0, trainable=False, name="count")
+
+    def follow(self, policy: tf.Module) -> None:
+        """Takes in the policy's parameters after another step."""
+        self._count.assign_add(1.0)
+        # 1 − β^t, without the rounding of β near 1.
+        weight = self._rate / -tf.math.expm1(self._count * math.log1p(-self._rate))
+        targets.smooth(policy.variables, self._averages, weight)
+
+    def parameters(self) -> npt.NDArray[np.float32]:
+        """The average as one vector, float32 [P], in the order of the policy's."""
+        return parameter_vector.joined(self._averages)

@@ -1,0 +1,109 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from quinoa.agents import averaging, crossq, iq
+from quinoa.agents.learner import Learner
+from tests.agents.fixtures import make_spec, make_transitions
+
+RATE = 0.3
+CONFIG = iq.Config(batch_size=16, hidden_sizes=(8,), evaluation_average=RATE)
+
+
+def formula(history):
+    """Kingma & Ba's, of all parameters since the first step."""
+    weights = RATE * (1.0 - RATE) ** np.arange(len(history))[::-1]
+    return weights @ np.stack(history) / (1.0 - (1.0 - RATE) ** len(history))
+
+
+class Numbers(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.matrix = tf.Variable(tf.zeros([2, 3]))
+        self.statistic = tf.Variable(tf.zeros([2]), trainable=False)
+
+
+def test_it_is_the_average_of_the_formula():
+    numbers, rng, history = Numbers(), np.random.default_rng(0), []
+    average = averaging.Average(numbers, RATE)
+    for _ in range(8):
+        values = rng.normal(size=8).astype(np.float32)
+        numbers.matrix.assign(values[:6].reshape(2, 3))
+        numbers.statistic.assign(values[6:])
+        average.follow(numbers)
+        history.append(values)
+        np.testing.assert_allclose(average.parameters(), formula(history), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e-7])
+def test_a_small_rate_is_the_mean_at_first(rate):
+    numbers = Numbers()
+    average = averaging.Average(numbers, rate)
+    for value in (1.0, 2.0, 6.0):
+        numbers.statistic.assign([value, 0.0])
+        average.follow(numbers)
+    assert average.parameters()[6] == pytest.approx(3.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("agent_class", "config"),
+    [
+        (iq.Agent, CONFIG),
+        (iq.Agent, dataclasses.replace(CONFIG, normalize_observations=True)),
+        (
+            crossq.Agent,
+            crossq.Config(
+                batch_size=16,
+                hidden_sizes=(8,),
+                critic_hidden_sizes=(8,),
+                evaluation_average=RATE,
+            ),
+        ),
+    ],
+    ids=["iq", "normalised", "crossq"],
+)
+def test_a_learner_averages_what_actors_have_over_its_steps(agent_class, config):
+    one, fused = (Learner(agent_class, config, make_spec(), seed=0) for _ in range(2))
+    batches, history = make_transitions(6, 16), []
+    for k in range(6):
+        one.step(tf.nest.map_structure(lambda field: field[k : k + 1], batches))  # noqa: B023
+        history.append(one.parameters())
+    np.testing.assert_allclose(one.evaluation_parameters(), formula(history), rtol=1e-4, atol=1e-6)
+    fused.step(batches)
+    np.testing.assert_array_equal(fused.evaluation_parameters(), one.evaluation_parameters())
+    assert np.abs(one.evaluation_parameters() - one.parameters()).max() > 1e-4
+
+
+def test_it_changes_nothing_of_what_is_learned():
+    plain = Learner(iq.Agent, dataclasses.replace(CONFIG, evaluation_average=0.0), make_spec(), 0)
+    averaged = Learner(iq.Agent, CONFIG, make_spec(), seed=0)
+    for learner in (plain, averaged):
+        learner.step(make_transitions(3, 16))
+    np.testing.assert_array_equal(averaged.parameters(), plain.parameters())
+    assert averaged.has_average and not plain.has_average
+    np.testing.assert_array_equal(plain.evaluation_parameters(), plain.parameters())
+
+
+def test_a_step_that_is_skipped_is_not_averaged():
+    learner = Learner(iq.Agent, CONFIG, make_spec(), seed=0)
+    learner.step(make_transitions(3, 16))
+    before = learner.evaluation_parameters()
+    transitions = make_transitions(3, 16)
+    learner.step(transitions._replace(reward=np.full_like(transitions.reward, np.nan)))
+    np.testing.assert_array_equal(learner.evaluation_parameters(), before)
+
+
+def test_a_checkpoint_has_it_and_one_that_is_not_finite_is_found(tmp_path):
+    learner, other = (Learner(iq.Agent, CONFIG, make_spec(), seed) for seed in (0, 1))
+    learner.step(make_transitions(3, 16))
+    other.restore(learner.save(str(tmp_path / "checkpoint")))
+    for each in (learner, other):
+        each.step(make_transitions(3, 16, seed=1))
+    np.testing.assert_array_equal(other.evaluation_parameters(), learner.evaluation_parameters())
+    assert learner.not_finite() == []
+    average = learner._average
+    assert average is not None
+    average._averages[0].assign(np.nan * average._averages[0])
+    assert learner.not_finite() == ["learner/average/average_0"]
