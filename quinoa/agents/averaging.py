@@ -20,8 +20,8 @@ class Average(snt.Module):
         θ̂_t = (1 − β) Σ_{i ≤ t} β^{t−i} θ_i / (1 − β^t)
 
     (Kingma & Ba, 2015, "Adam", section 7.2), computed as θ̂_t = θ̂_{t−1} + w_t (θ_t − θ̂_{t−1}) with
-    w_t = (1 − β) / (1 − β^t). So it is θ_1 after the first step, and covers about the last 1 / (1 − β)
-    steps after many. All variables of the policy are averaged, those too that are not trained:
+    w_t = (1 − β) / (1 − β^t). So it is θ_1 after the first step, and after many it covers about the
+    last 1 / (1 − β). All variables of the policy are averaged, those too that are not trained:
     statistics that a network normalises by belong to its weights.
     """
 
@@ -47,6 +47,10 @@ class Average(snt.Module):
         # 1 − β^t, without the rounding of β near 1.
         weight = self._rate / -tf.math.expm1(self._count * math.log1p(-self._rate))
         targets.smooth(policy.variables, self._averages, weight)
+
+    def restart(self) -> None:
+        """Forgets all steps so far; `parameters` stay as they are until the next one."""
+        self._count.assign(0.0)
 
     def parameters(self) -> npt.NDArray[np.float32]:
         """The average as one vector, float32 [P], in the order of the policy's."""

@@ -46,6 +46,10 @@ class AgentConfig:
     learning_rate_final: Annotated[float, Bounds(at_least=0, at_most=1), Absent(0.0)] = 0.0
     """What learning rates have fallen to at the end of the run, as a fraction of what they were at
     the start; for a schedule that is not `constant`."""
+    reset_period: Annotated[int, Bounds(at_least=0), Absent(0)] = 0
+    """After each so many gradient steps, all that is learned is as at the start of another run, and
+    replay stays (Nikishin et al., 2022); 0 is never. Statistics of observations and rewards stay
+    too."""
     evaluation_average: Annotated[float, Bounds(at_least=0, below=1), Absent(0.0)] = 0.0
     """How far the parameters that evaluations and exports have move towards the policy's at each
     gradient step: an exponential moving average. Actors have the policy's own. 0 has evaluations

@@ -58,7 +58,7 @@ def _in_step(learner: Learner, batch: Transition) -> list[str]:
     named_fields = {**batch._asdict(), **batch.extras}
     del named_fields["extras"]
     fields = [name for name, value in named_fields.items() if not _finite(value)]
-    losses, gradients = learner.losses_and_gradients(batch)
+    losses, gradients, _ = learner.losses_and_gradients(batch)
     variables = [
         variable.name.partition(":")[0]
         for loss, of_loss in gradients.items()

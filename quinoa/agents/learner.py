@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from acme import specs
 
 from quinoa.agents import (
     averaging,
+    finiteness,
     graphs,
     initialization,
     learner_checkpoint,
@@ -22,6 +23,7 @@ from quinoa.agents import (
     parameter_vector,
     preprocessing,
     protocol,
+    resets,
 )
 from quinoa.agents.types import Transition
 
@@ -65,8 +67,9 @@ class Learner(snt.Module):
         """
         super().__init__(name="learner")
         agent_class = preprocessing.applied(agent_class, config)
+        self._make_agent = functools.partial(agent_class, config, spec)
         with initialization.alone(seed):
-            self.agent = agent_class(config, spec)
+            self.agent = self._make_agent()
         self._config = config
         # int64: variables of int32 stay on the CPU, where XLA's program on a GPU cannot read them.
         self._seed = tf.Variable([seed % 2**31, 0x51], dtype=tf.int64, trainable=False, name="seed")
@@ -92,7 +95,9 @@ class Learner(snt.Module):
             self._average = averaging.Average(self.agent.policy, config.evaluation_average)
         # All that a step that went wrong could spoil.
         self._float_variables = [v for v in self._learned() if v.dtype.is_floating]
-        self._which_are_finite: Callable[[], tf.Tensor] | None = None
+        self._finiteness = finiteness.FinitenessCheck(
+            self._float_variables, jit_compile=jit_compile
+        )
         self._identity = learner_checkpoint.Identity(agent_class, config, spec)
         self._checkpoint = tf.train.Checkpoint(
             agent=self.agent,
@@ -158,18 +163,40 @@ class Learner(snt.Module):
             float32 [] each, not waited for: the mean over the steps that were not skipped of each
             loss (`loss` or, where there are several, `loss/NAME`) and of the gradients' norm before
             clipping (`gradient_norm` or `gradient_norm/NAME`), and the agent's metrics on the last
-            batch of those. NaN, and the last batch, if all were skipped.
+            batch of those. NaN, and the last batch, if all were skipped. Where there
+            is a reset, they are of the steps after it.
 
         Raises:
             ValueError: a parameter group names a loss that the agent does not return.
         """
         superbatch = tf.nest.map_structure(tf.convert_to_tensor, superbatch)
+        period = self._config.reset_period
+        if not period:
+            return self._steps_between_resets(superbatch)
+        for begin, end, comes_after_reset in resets.spans(
+            self.steps, superbatch.reward.shape[0], period
+        ):
+            if comes_after_reset:
+                self._reset()
+            part = tf.nest.map_structure(lambda x: x[begin:end], superbatch)  # noqa: B023
+            metrics = self._steps_between_resets(part)
+        return metrics
+
+    def _steps_between_resets(self, superbatch: Transition) -> Mapping[str, tf.Tensor]:
         if not self._is_initialized:
             self.agent.initialize(tf.nest.map_structure(lambda x: x[0], superbatch))
             self._initialized.assign(True)
             self._is_initialized = True
         num_steps = superbatch.reward.shape[0]
         return self._traced(superbatch)(tf.constant(num_steps), superbatch)
+
+    def _reset(self) -> None:
+        entropy = [*self._seed.numpy().tolist(), self.steps]
+        resets.renew(self.agent, self._make_agent, entropy)
+        self._optimization.restart()
+        if self._average is not None:
+            self._average.restart()
+        self._is_initialized = False
 
     def _traced(
         self, superbatch: Transition
@@ -224,7 +251,7 @@ class Learner(snt.Module):
             The losses and their gradients' norms, float32 [2, number of losses]; whether it was
             done, bool [].
         """
-        losses, gradients, statistics = self._pass(batch)
+        losses, gradients, statistics = self.losses_and_gradients(batch)
         norms = [tf.linalg.global_norm(gradients[name]) for name in losses]
         values = tf.stack([list(losses.values()), norms])
         numbers = [values, *tf.nest.flatten(statistics)]
@@ -241,55 +268,22 @@ class Learner(snt.Module):
         graphs.do_if(is_good, move)
         return values, is_good
 
-    def losses_and_gradients(
-        self, batch: Transition
-    ) -> tuple[dict[str, tf.Tensor], dict[str, list[tf.Tensor]]]:
-        """What a gradient step on a batch of leading shape [B] would be made from; moves nothing.
-
-        Returns:
-            The losses that parameter groups name, float32 [] each; the gradients of each loss by
-            `variables_of` it.
-        """
-        return self._pass(batch)[:2]
-
-    def _pass(
-        self, batch: Transition
-    ) -> tuple[dict[str, tf.Tensor], dict[str, list[tf.Tensor]], Any]:
-        names = parameter_groups.loss_names(self._groups)
-        with tf.GradientTape(persistent=len(names) > 1) as tape:
-            losses, statistics = self.agent.losses_and_statistics(batch, self._step_seed(0))
-        parameter_groups.check_losses(names, losses)
-        # All gradients are taken before any variable moves.
-        gradients = {name: tape.gradient(losses[name], self.variables_of(name)) for name in names}
-        return {name: losses[name] for name in names}, gradients, statistics
+    def losses_and_gradients(self, batch: Transition) -> parameter_groups.Pass:
+        """What a gradient step on a batch, leading shape [B], would be made from; moves nothing."""
+        return parameter_groups.gradients_of(self.agent, self._groups, batch, self._step_seed(0))
 
     def variables_of(self, loss: str) -> list[tf.Variable]:
         """The variables that a loss trains."""
-        return [v for group in self._groups if group.loss == loss for v in group.variables]
+        return parameter_groups.variables_of(self._groups, loss)
 
     def not_finite(self) -> list[str]:
         """Names the variables with NaN or an infinity in them, targets and optimisers' included."""
-        if self._which_are_finite is None:
-            # For who asks once, tracing would take far longer than it saves.
-            is_finite = self._finite().numpy()
-            self._which_are_finite = tf.function(
-                self._finite, autograph=False, jit_compile=self._jit_compile
-            )
-        else:
-            is_finite = self._which_are_finite().numpy()
-        return [
-            variable.name.partition(":")[0]
-            for variable, good in zip(self._float_variables, is_finite, strict=True)
-            if not good
-        ]
+        return self._finiteness.not_finite()
 
     @property
     def num_bytes(self) -> int:
         """The size of all variables, and so about that of what `save` writes."""
         return sum(v.dtype.size * v.shape.num_elements() for v in self._float_variables)
-
-    def _finite(self) -> tf.Tensor:
-        return tf.stack([tf.reduce_all(tf.math.is_finite(v)) for v in self._float_variables])
 
     def _step_seed(self, purpose: int) -> tf.Tensor:
         seed = tf.cast(self._seed, tf.int32)

@@ -128,6 +128,13 @@ class Optimization:
             else:
                 graphs.do_if(tf.equal(tf.math.floormod(self._steps, group.period), 0), move)
 
+    def restart(self) -> None:
+        """Forgets all gradients so far; a schedule goes on."""
+        for optimizer in self.optimizers:
+            # Zero is what Keras starts the number of steps and every running mean from.
+            for variable in optimizer.variables():
+                variable.assign(tf.zeros_like(variable))
+
     def metrics(self) -> dict[str, tf.Tensor]:
         """What the last step's learning rates were multiplied by, where there is a schedule."""
         if self._schedule is None:

@@ -1,17 +1,60 @@
-"""Parameter groups, checked before a learner makes optimisers of them."""
+"""Parameter groups: checks of them, and the gradients of the losses that they name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from quinoa.agents.protocol import ParameterGroup
+from quinoa.agents.protocol import Agent, ParameterGroup
+from quinoa.agents.types import Seed, Transition
+
+
+class Pass(NamedTuple):
+    """A pass of one batch through an agent's networks, and back.
+
+    Attributes:
+        losses: those that parameter groups name, float32 [] each.
+        gradients: of each loss, by `variables_of` it.
+        statistics: what `Agent.losses_and_statistics` has returned besides.
+    """
+
+    losses: dict[str, tf.Tensor]
+    gradients: dict[str, list[tf.Tensor]]
+    statistics: Any
 
 
 def loss_names(groups: Sequence[ParameterGroup]) -> list[str]:
     """The losses that the groups name, each once, in the groups' order."""
     return list(dict.fromkeys(group.loss for group in groups))
+
+
+def variables_of(groups: Sequence[ParameterGroup], loss: str) -> list[tf.Variable]:
+    """The variables that a loss trains."""
+    return [variable for group in groups if group.loss == loss for variable in group.variables]
+
+
+def gradients_of(
+    agent: Agent, groups: Sequence[ParameterGroup], transitions: Transition, seed: Seed
+) -> Pass:
+    """Takes the gradients of an agent's losses, all before any variable moves.
+
+    Args:
+        agent: of the groups.
+        groups: of the agent, checked.
+        transitions: a batch.
+        seed: int32 [2].
+
+    Raises:
+        ValueError: a parameter group names a loss that the agent does not return.
+    """
+    names = loss_names(groups)
+    with tf.GradientTape(persistent=len(names) > 1) as tape:
+        losses, statistics = agent.losses_and_statistics(transitions, seed)
+    check_losses(names, losses)
+    gradients = {name: tape.gradient(losses[name], variables_of(groups, name)) for name in names}
+    return Pass({name: losses[name] for name in names}, gradients, statistics)
 
 
 def check(groups: Sequence[ParameterGroup]) -> None:

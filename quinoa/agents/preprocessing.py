@@ -210,6 +210,11 @@ class _PreprocessedAgent(protocol.Agent):
         self._update_statistics(transitions)
         self._agent.after_step(step, seen, seed)
 
+    def kept_in_resets(self) -> Collection[tf.Variable]:
+        statistics = [each for each in (self._observations, self._returns) if each is not None]
+        own = [variable for each in statistics for variable in each.variables]
+        return [*own, *self._agent.kept_in_resets()]
+
     def value(self, observation: tf.Tensor) -> tf.Tensor | None:
         value = self._agent.value(self._observed(observation))
         if value is None or self._returns is None:

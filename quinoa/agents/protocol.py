@@ -282,6 +282,14 @@ class Agent(snt.Module, abc.ABC):
         """
         del step, transitions, seed
 
+    def kept_in_resets(self) -> Collection[tf.Variable]:
+        """Variables that are as they were after a reset: see `reset_period` of `AgentConfig`.
+
+        All others of the agent are then those of a new one. Statistics of what environments give,
+        which are no part of what was learned, are an example.
+        """
+        return ()
+
     def value(self, observation: tf.Tensor) -> tf.Tensor | None:
         """V(s) as the agent sees it now, for people to look at: nothing is learned from it.
 

@@ -502,7 +502,7 @@ class TestPeriods:
             batch = superbatch(1, seed=k)
             row = tensors(batch, 0)
             # As the step that comes now will have them: the other group moves in between.
-            _, gradients = one.losses_and_gradients(row)
+            _, gradients, _ = one.losses_and_gradients(row)
             if k % 2 == 1:
                 reference.apply_gradients(zip(gradients["policy"], copy, strict=True))
             before = scalar.numpy()

@@ -96,7 +96,7 @@ def test_each_group_has_its_own_and_a_checkpoint_of_it(tmp_path):
     one, other = (Learner(Mixed, config, make_spec(), seed) for seed in (0, 1))
     copies = [[tf.Variable(v) for v in group.variables] for group in one._groups]
     references = [RMSProp().make(1e-3), SGD(0.9).make(0.01), Adam().make(1e-4)]
-    _, gradients = one.losses_and_gradients(tensors(superbatch(1), 0))
+    _, gradients, _ = one.losses_and_gradients(tensors(superbatch(1), 0))
     by_group = [gradients["policy"], gradients["value"][:1], gradients["value"][1:]]
     for reference, copy, of_group in zip(references, copies, by_group, strict=True):
         reference.apply_gradients(zip(of_group, copy, strict=True))

@@ -69,7 +69,7 @@ def gradients_reach_every_variable(subject: AgentSubject) -> str:
     learner = subject.make_learner()
     batch = tensors(subject.batches())
     learner.agent.initialize(batch)
-    _, gradients = learner.losses_and_gradients(batch)
+    _, gradients, _ = learner.losses_and_gradients(batch)
     paths = paths_of(learner.agent)
     for loss, found in gradients.items():
         missing = [
