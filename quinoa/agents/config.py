@@ -13,6 +13,31 @@ from quinoa.config.fields import Absent, Bounds, check, require
 # Which layers read images, see `quinoa.agents.convolutions`.
 Convolutions = Literal["auto", "minatar", "nature"]
 LayerSizes = tuple[Annotated[int, Bounds(at_least=1)], ...]
+# How hidden layers are put together: see `check_network`.
+NetworkKind = Literal["mlp", "simba"]
+
+
+def check_network(kind: NetworkKind, hidden_sizes: LayerSizes, *, layer_norm: bool) -> None:
+    """Checks settings of a network; raises `ConfigError`.
+
+    Args:
+        kind: `mlp`, or `simba` for residual blocks, of which each has layer normalisation.
+        hidden_sizes: of the hidden layers; with `simba`, the width of each block.
+        layer_norm: whether an `mlp` has layer normalisation.
+    """
+    if kind == "simba":
+        require(
+            len(set(hidden_sizes)) == 1,
+            "hidden_sizes",
+            hidden_sizes,
+            "one width for each block, all the same, with network = 'simba'",
+        )
+        require(
+            not layer_norm,
+            "layer_norm",
+            layer_norm,
+            "false with network = 'simba', which has layer normalisation of its own",
+        )
 
 
 @dataclasses.dataclass(frozen=True)

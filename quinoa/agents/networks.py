@@ -1,4 +1,4 @@
-"""Networks: multilayer perceptrons, plain or normalised, and those that read images too."""
+"""Networks: multilayer perceptrons, plain, normalised or residual, and those that read images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from quinoa.agents.config import Convolutions
 from quinoa.agents.convolutions import ConvolutionalNetwork, chosen_trunk
 from quinoa.agents.numpy_form import Layer
 from quinoa.agents.observations import Image, ObservationSet
+from quinoa.agents.residual import ResidualNetwork
+from quinoa.config.fields import require
 
-ObservationNetwork: TypeAlias = snt.nets.MLP | ConvolutionalNetwork
+Network: TypeAlias = snt.nets.MLP | ResidualNetwork
+ObservationNetwork: TypeAlias = Network | ConvolutionalNetwork
 
 
 def mlp(
@@ -24,22 +27,29 @@ def mlp(
     layer_sizes: Sequence[int],
     *,
     layer_norm: bool = False,
+    residual: bool = False,
     zero_output: bool = False,
     name: str,
-) -> snt.nets.MLP:
+) -> Network:
     """Makes a ReLU network [B, input_size] → [B, layer_sizes[-1]] with its variables created.
 
     Args:
         input_size: the length of the input vectors.
         layer_sizes: of the hidden layers and the output.
         layer_norm: whether layer normalisation comes before each ReLU: `relu_of_layer_norm`.
+        residual: whether each hidden layer is a block of a `ResidualNetwork`, which has layer
+            normalisation of its own.
         zero_output: start as 0 whatever the input is, by weights of 0 in the last layer. The hidden
             layers start as they do without.
         name: the module's name.
     """
-    activation = relu_of_layer_norm if layer_norm else relu
-    network = snt.nets.MLP(layer_sizes, activation=activation, name=name)
-    network(tf.zeros([1, input_size]))
+    network: Network
+    if residual:
+        network = ResidualNetwork(input_size, layer_sizes, name=name)
+    else:
+        activation = relu_of_layer_norm if layer_norm else relu
+        network = snt.nets.MLP(layer_sizes, activation=activation, name=name)
+        network(tf.zeros([1, input_size]))
     if zero_output:
         last = layers_of(network)[-1].weights
         last.assign(tf.zeros_like(last))
@@ -51,6 +61,7 @@ def of_observations(
     layer_sizes: Sequence[int],
     *,
     layer_norm: bool = False,
+    residual: bool = False,
     convolutions: Convolutions = "auto",
     zero_output: bool = False,
     name: str,
@@ -61,7 +72,8 @@ def of_observations(
         observations: of the environment; a number O stands for vectors [O].
         layer_sizes: of the hidden layers and the output. Of images the last one alone counts: the
             layers before it are those of the convolutional network.
-        layer_norm: whether layer normalisation comes before each ReLU: `relu_of_layer_norm`.
+        layer_norm: see `mlp`.
+        residual: see `mlp`; not of images.
         convolutions: which layers there are where observations are images, see
             `ConvolutionalNetwork`.
         zero_output: start as 0 whatever the input is, by weights of 0 in the last layer.
@@ -71,9 +83,10 @@ def of_observations(
         A network [B, O] or [B, H, W, C] → [B, layer_sizes[-1]].
 
     Raises:
-        ConfigError: images are too small for the convolutions.
+        ConfigError: images are too small for the convolutions, or there are to be residual blocks.
     """
     if isinstance(observations, Image):
+        require(not residual, "network", "simba", "'mlp' where observations are images")
         return ConvolutionalNetwork(
             observations,
             layer_sizes[-1],
@@ -83,7 +96,14 @@ def of_observations(
             name=name,
         )
     size = observations if isinstance(observations, int) else observations.size
-    return mlp(size, layer_sizes, layer_norm=layer_norm, zero_output=zero_output, name=name)
+    return mlp(
+        size,
+        layer_sizes,
+        layer_norm=layer_norm,
+        residual=residual,
+        zero_output=zero_output,
+        name=name,
+    )
 
 
 def with_dropout(
@@ -128,7 +148,7 @@ def with_features(
         float32 [B, layer_sizes[-1]], and float32 [B, layer_sizes[-2]], or `inputs` where there is
         no hidden layer.
     """
-    if isinstance(network, ConvolutionalNetwork):
+    if isinstance(network, (ConvolutionalNetwork, ResidualNetwork)):
         return network.with_features(inputs)
     *hidden, last = layers_of(network)
     activation = relu_of_layer_norm if layer_norm else relu
@@ -148,15 +168,15 @@ def features_size(
 
 def layers_of(network: ObservationNetwork) -> list[Layer]:
     """The layers of a network by their variables, the first one first."""
-    if isinstance(network, ConvolutionalNetwork):
+    if isinstance(network, (ConvolutionalNetwork, ResidualNetwork)):
         return network.layers()
     layers = [module for module in network.submodules if isinstance(module, snt.Linear)]
     return [Layer(layer.w, layer.b) for layer in layers]
 
 
 def settings_of(network: ObservationNetwork) -> dict[str, npt.NDArray[Any]]:
-    """What the NumPy form of a network says of it besides its layers: nothing of an `mlp`."""
-    return network.settings() if isinstance(network, ConvolutionalNetwork) else {}
+    """What the NumPy form of a network says of it besides its layers: nothing of a plain one."""
+    return {} if isinstance(network, snt.nets.MLP) else network.settings()
 
 
 class Value(snt.Module):
@@ -172,6 +192,7 @@ class Value(snt.Module):
         hidden_sizes: Sequence[int],
         *,
         layer_norm: bool = False,
+        residual: bool = False,
         convolutions: Convolutions = "auto",
         name: str = "value",
     ):
@@ -181,6 +202,7 @@ class Value(snt.Module):
             observations,
             [*hidden_sizes, 1],
             layer_norm=layer_norm,
+            residual=residual,
             convolutions=convolutions,
             zero_output=True,
             name="network",
@@ -205,15 +227,21 @@ class ActionValue(snt.Module):
         hidden_sizes: Sequence[int],
         *,
         layer_norm: bool = False,
+        residual: bool = False,
         name: str = "action_value",
     ):
         """Makes the network for observations [B, observation_size] and actions [B, action_size].
 
-        Of `layer_norm` see `mlp`.
+        Of `layer_norm` and `residual` see `mlp`.
         """
         super().__init__(name=name)
-        input_size = observation_size + action_size
-        self._network = mlp(input_size, [*hidden_sizes, 1], layer_norm=layer_norm, name="network")
+        self._network = mlp(
+            observation_size + action_size,
+            [*hidden_sizes, 1],
+            layer_norm=layer_norm,
+            residual=residual,
+            name="network",
+        )
 
     def __call__(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
         """Returns Q, float32 [B], for observations [B, O] and actions [B, A], float32."""

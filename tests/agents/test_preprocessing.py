@@ -136,10 +136,21 @@ def test_a_scale_and_a_shift_of_the_observations_change_nothing():
     [
         (iq.Agent, CONFIG),
         (iq.Agent, iq.Config(**SMALL, policy="flow", num_couplings=2, coupling_hidden_sizes=(8,))),
+        (iq.Agent, iq.Config(**SMALL, network="simba")),
         (sac.Agent, sac.Config(**SMALL)),
+        (sac.Agent, sac.Config(**SMALL, network="simba")),
+        (svg0.Agent, svg0.Config(**SMALL, network="simba")),
         (crossq.Agent, crossq.Config(**SMALL)),
     ],
-    ids=["multicategorical", "flow", "gaussian", "batch-normalised"],
+    ids=[
+        "multicategorical",
+        "flow",
+        "residual-multicategorical",
+        "gaussian",
+        "residual-gaussian",
+        "svg0",
+        "batch-normalised",
+    ],
 )
 def test_a_policy_acts_the_same_wherever_it_is(agent_class, config, tmp_path):
     learner = learned(config, agent_class)

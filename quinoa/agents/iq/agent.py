@@ -37,6 +37,7 @@ class Agent(protocol.Agent):
                 config.hidden_sizes,
                 layer_norm=config.layer_norm,
                 convolutions=config.convolutions,
+                residual=config.network == "simba",
             )
             for _ in range(2)
         )
@@ -63,6 +64,7 @@ class Agent(protocol.Agent):
         Agent.check_spec(spec)
         observations, actions = observation_set(spec.observations), action_set(spec.actions)
         hidden_sizes, layer_norm = config.hidden_sizes, config.layer_norm
+        residual = config.network == "simba"
         if isinstance(actions, protocol.FiniteSet):
             if config.policy != "multicategorical":
                 raise protocol.SpecError(
@@ -76,14 +78,21 @@ class Agent(protocol.Agent):
                 hidden_sizes=hidden_sizes,
                 layer_norm=layer_norm,
                 convolutions=config.convolutions,
+                residual=residual,
             )
         sizes = (spec.observations.shape[0], actions.size)
         if config.policy == "flow":
             return make_flow_policy(config, *sizes)
         if config.policy == "gaussian":
-            return TanhGaussianPolicy(*sizes, hidden_sizes=hidden_sizes, layer_norm=layer_norm)
+            return TanhGaussianPolicy(
+                *sizes, hidden_sizes=hidden_sizes, layer_norm=layer_norm, residual=residual
+            )
         return MultiCategoricalPolicy(
-            *sizes, hidden_sizes=hidden_sizes, num_bins=config.num_bins, layer_norm=layer_norm
+            *sizes,
+            hidden_sizes=hidden_sizes,
+            num_bins=config.num_bins,
+            layer_norm=layer_norm,
+            residual=residual,
         )
 
     def initialize(self, transitions: Transition) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import Convolutions, LayerSizes
+from quinoa.agents.config import Convolutions, LayerSizes, NetworkKind, check_network
 from quinoa.agents.policies.config import FlowConfig
 from quinoa.config.fields import Absent, Bounds
 
@@ -43,9 +43,18 @@ class Config(FlowConfig):
     convolutions, then 512), or by the size of the images (`auto`: `nature` from 36 × 36 on)."""
     layer_norm: Annotated[bool, Absent(False)] = False
     """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    network: Annotated[NetworkKind, Absent("mlp")] = "mlp"
+    """How hidden layers are put together: `mlp`, one after another; or `simba`, residual blocks
+    with layer normalisation (Lee et al., 2024), of which `hidden_sizes` has the width, the same for
+    each."""
 
     learning_rate: Annotated[float, Bounds(above=0)] = 1e-3
     """Adam's step size, of V and the policy."""
+
+    def __post_init__(self) -> None:
+        """See the base class."""
+        super().__post_init__()
+        check_network(self.network, self.hidden_sizes, layer_norm=self.layer_norm)
 
 
 PRESETS = {

@@ -25,6 +25,7 @@ class CategoricalPolicy(Policy):
         *,
         hidden_sizes: Sequence[int],
         layer_norm: bool = False,
+        residual: bool = False,
         convolutions: Convolutions = "auto",
         name: str = "policy",
     ):
@@ -35,6 +36,7 @@ class CategoricalPolicy(Policy):
             number: n, the actions of the set.
             hidden_sizes: the hidden layers of its network.
             layer_norm: see `networks.of_observations`.
+            residual: likewise.
             convolutions: the layers that read images, where observations are images.
             name: the module's name.
         """
@@ -44,6 +46,7 @@ class CategoricalPolicy(Policy):
             observations,
             [*hidden_sizes, number],
             layer_norm=layer_norm,
+            residual=residual,
             convolutions=convolutions,
             name="network",
         )

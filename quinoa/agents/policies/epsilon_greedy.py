@@ -89,6 +89,7 @@ class EpsilonGreedyPolicy(Policy):
         hidden_sizes: Sequence[int],
         epsilon: float,
         layer_norm: bool = False,
+        residual: bool = False,
         convolutions: Convolutions = "auto",
         name: str = "policy",
     ):
@@ -100,6 +101,7 @@ class EpsilonGreedyPolicy(Policy):
             hidden_sizes: the hidden layers of Q.
             epsilon: ε at the start, in (0, 1].
             layer_norm: see `networks.of_observations`.
+            residual: likewise.
             convolutions: the layers that read images, where observations are images.
             name: the module's name.
         """
@@ -110,6 +112,7 @@ class EpsilonGreedyPolicy(Policy):
             observations,
             [*hidden_sizes, number],
             layer_norm=layer_norm,
+            residual=residual,
             convolutions=convolutions,
             name="network",
         )

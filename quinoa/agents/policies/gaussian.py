@@ -44,21 +44,25 @@ class TanhGaussianPolicy(Policy):
         *,
         hidden_sizes: Sequence[int],
         layer_norm: bool = False,
+        residual: bool = False,
         name: str = "policy",
     ):
         """Makes the policy for observations [B, observation_size], and creates its variables.
 
-        Of `layer_norm` see `networks.mlp`.
+        Of `layer_norm` and `residual` see `networks.mlp`.
         """
         super().__init__(name=name)
         self._layer_norm = layer_norm
         sizes = [*hidden_sizes, 2 * action_size]
-        self._network = networks.mlp(observation_size, sizes, layer_norm=layer_norm, name="network")
+        self._network = networks.mlp(
+            observation_size, sizes, layer_norm=layer_norm, residual=residual, name="network"
+        )
         _start_wide(networks.layers_of(self._network))
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        return _form(networks.layers_of(self._network), layer_norm=self._layer_norm)
+        form = _form(networks.layers_of(self._network), layer_norm=self._layer_norm)
+        return form._replace(settings={**form.settings, **networks.settings_of(self._network)})
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
         """See the base class."""

@@ -96,6 +96,7 @@ class MultiCategoricalPolicy(Policy):
         hidden_sizes: Sequence[int],
         num_bins: int,
         layer_norm: bool = False,
+        residual: bool = False,
         name: str = "policy",
     ):
         """Makes the policy for observations [B, observation_size], and creates its variables.
@@ -106,6 +107,7 @@ class MultiCategoricalPolicy(Policy):
             hidden_sizes: the hidden layers of its network.
             num_bins: n, the bins in each action dimension.
             layer_norm: see `networks.mlp`.
+            residual: likewise.
             name: the module's name.
 
         Raises:
@@ -115,9 +117,12 @@ class MultiCategoricalPolicy(Policy):
         self._layer_norm = layer_norm
         _check_num_bins(num_bins)
         self._logits_shape = [-1, action_size, num_bins]
-        outputs = action_size * num_bins
         self._network = networks.mlp(
-            observation_size, [*hidden_sizes, outputs], layer_norm=layer_norm, name="network"
+            observation_size,
+            [*hidden_sizes, action_size * num_bins],
+            layer_norm=layer_norm,
+            residual=residual,
+            name="network",
         )
 
     def numpy_form(self) -> NumpyForm:
@@ -128,6 +133,7 @@ class MultiCategoricalPolicy(Policy):
             "kind": np.array("multicategorical"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),
+            **networks.settings_of(self._network),
         }
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 

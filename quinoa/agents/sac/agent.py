@@ -25,9 +25,15 @@ class Agent(protocol.Agent):
         self._config: sac_config.Config = config
         sizes = (spec.observations.shape[0], spec.actions.shape[0], config.hidden_sizes)
         self.policy = self.make_policy(config, spec)
-        norm = config.layer_norm
-        self._critics = TwinActionValues(*sizes, layer_norm=norm)
-        self._target_critics = TwinActionValues(*sizes, layer_norm=norm, name="target_critics")
+        self._critics, self._target_critics = (
+            TwinActionValues(
+                *sizes,
+                layer_norm=config.layer_norm,
+                residual=config.network == "simba",
+                name=name,
+            )
+            for name in ("critics", "target_critics")
+        )
         targets.copy(self._critics.variables, self._target_critics.variables)
         # α itself must stay above 0, whatever the optimiser does.
         self._log_alpha = tf.Variable(math.log(config.alpha), name="log_alpha")

@@ -20,6 +20,7 @@ def make_policy(config: Config, observation_size: int, action_size: int) -> Poli
         action_size,
         hidden_sizes=config.hidden_sizes,
         layer_norm=config.layer_norm,
+        residual=config.network == "simba",
     )
 
 
@@ -33,11 +34,12 @@ class TwinActionValues(snt.Module):
         hidden_sizes: Sequence[int],
         *,
         layer_norm: bool = False,
+        residual: bool = False,
         name: str = "critics",
     ):
         """Makes both for observations [B, observation_size] and actions [B, action_size].
 
-        Of `layer_norm` see `networks.mlp`.
+        Of `layer_norm` and `residual` see `networks.mlp`.
         """
         super().__init__(name=name)
         self._twins = [
@@ -46,6 +48,7 @@ class TwinActionValues(snt.Module):
                 action_size,
                 hidden_sizes,
                 layer_norm=layer_norm,
+                residual=residual,
                 name=f"critic_{i}",
             )
             for i in range(2)

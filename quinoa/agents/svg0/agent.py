@@ -25,9 +25,15 @@ class Agent(protocol.Agent):
         self._config: svg0_config.Config = config
         sizes = (spec.observations.shape[0], spec.actions.shape[0], config.hidden_sizes)
         self.policy = self.make_policy(config, spec)
-        norm = config.layer_norm
-        self._critic = networks.ActionValue(*sizes, layer_norm=norm, name="critic")
-        self._target_critic = networks.ActionValue(*sizes, layer_norm=norm, name="target_critic")
+        self._critic, self._target_critic = (
+            networks.ActionValue(
+                *sizes,
+                layer_norm=config.layer_norm,
+                residual=config.network == "simba",
+                name=name,
+            )
+            for name in ("critic", "target_critic")
+        )
         targets.copy(self._critic.variables, self._target_critic.variables)
 
     @staticmethod
@@ -39,6 +45,7 @@ class Agent(protocol.Agent):
             spec.actions.shape[0],
             hidden_sizes=config.hidden_sizes,
             layer_norm=config.layer_norm,
+            residual=config.network == "simba",
         )
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, OffPolicyConfig
+from quinoa.agents.config import LayerSizes, NetworkKind, OffPolicyConfig, check_network
 from quinoa.config.fields import Absent, Bounds
 
 
@@ -32,12 +32,21 @@ class Config(OffPolicyConfig):
     """Hidden layers of the actor and of the critic."""
     layer_norm: Annotated[bool, Absent(False)] = False
     """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    network: Annotated[NetworkKind, Absent("mlp")] = "mlp"
+    """How hidden layers are put together: `mlp`, one after another; or `simba`, residual blocks
+    with layer normalisation (Lee et al., 2024), of which `hidden_sizes` has the width, the same for
+    each."""
 
     learning_rate: Annotated[float, Bounds(above=0)] = 3e-4
     """Adam's step size, of the critic and the actor."""
     samples_per_insert: Annotated[float, Bounds(at_least=0)] = 256.0
     """How often each transition is sampled, on average: 256, with a batch of 256, is one gradient
     step for each environment step, as for SAC. 0 sets no ratio."""
+
+    def __post_init__(self) -> None:
+        """See the base class."""
+        super().__post_init__()
+        check_network(self.network, self.hidden_sizes, layer_norm=self.layer_norm)
 
 
 PRESETS = {

@@ -29,10 +29,24 @@ FLOWS = ("flow", "piecewise_flow")
 SMOOTH = ("flow", "gaussian", "gaussian_flow")
 CONTINUOUS = (*FLOWS, "gaussian", "gaussian_flow")
 ALL = (*CONTINUOUS, "multicategorical")
-# The same with layer or batch normalisation, which other code computes than in TensorFlow.
-NORMED = ("normed_gaussian", "normed_multicategorical", "batch_normed_gaussian")
+# The same with layer or batch normalisation, and of residual blocks: what other code computes than
+# in TensorFlow.
+NORMED = (
+    "normed_gaussian",
+    "normed_multicategorical",
+    "batch_normed_gaussian",
+    "residual_gaussian",
+    "residual_multicategorical",
+)
 # Over a finite set of actions.
-FINITE = ("categorical", "epsilon_greedy", "normed_categorical", "normed_epsilon_greedy")
+FINITE = (
+    "categorical",
+    "epsilon_greedy",
+    "normed_categorical",
+    "normed_epsilon_greedy",
+    "residual_categorical",
+    "residual_epsilon_greedy",
+)
 # The first flow with other bounds, for tests that depend on them.
 BOUNDED = "bounded_flow"
 # Of the Gaussian flow.
@@ -85,11 +99,12 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     """A policy whose every variable has been moved at random."""
     tf.random.set_seed(1)
     policy: protocol.Policy
-    kind, is_normed = kind.removeprefix("normed_"), kind in NORMED
     layers: dict[str, Any] = {
-        "hidden_sizes": (16, 16) if is_normed else (16,),
-        "layer_norm": is_normed,
+        "hidden_sizes": (16, 16) if kind in NORMED else (16,),
+        "layer_norm": kind.startswith("normed_"),
+        "residual": kind.startswith("residual_"),
     }
+    kind = kind.removeprefix("normed_").removeprefix("residual_")
     if kind in (*FLOWS, BOUNDED):
         policy, scale = make_flow(kind, action_size), 0.6 if kind == "piecewise_flow" else 0.3
     elif kind == "gaussian_flow":
@@ -117,7 +132,11 @@ def make_finite(
 ) -> protocol.Policy:
     """A policy over a finite set whose layers have been moved at random; ε is 0.3."""
     tf.random.set_seed(1)
-    layers: dict[str, Any] = {"hidden_sizes": (16, 16), "layer_norm": kind.startswith("normed_")}
+    layers: dict[str, Any] = {
+        "hidden_sizes": (16, 16),
+        "layer_norm": kind.startswith("normed_"),
+        "residual": kind.startswith("residual_"),
+    }
     policy: protocol.Policy
     if kind.endswith("epsilon_greedy"):
         policy = EpsilonGreedyPolicy(observations, number, epsilon=0.3, **layers)

@@ -135,10 +135,14 @@ def network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> A
     """Makes the forward pass of the layers `NAME.i.w` and `.b`: [B, inputs] → [B, outputs].
 
     Where there are `strides`, the inputs are images, and the first layers are convolutions.
+    Where `residual` is among the arrays, the layers are an embedding, two a residual block, and an
+    output.
     """
     activation = activation or (relu_of_layer_norm if arrays["layer_norm"] else relu)
     count = sum(key.startswith(f"{name}.") and key.endswith(".w") for key in arrays)
     layers = [(arrays[f"{name}.{i}.w"], arrays[f"{name}.{i}.b"]) for i in range(count)]
+    if "residual" in arrays:
+        return _residual(layers)
     strides = [int(stride) for stride in arrays.get("strides", ())]
     forward = _dense(layers[len(strides) :], activation)
     if not strides:
@@ -148,17 +152,37 @@ def network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> A
 
 
 def _dense(layers: Any, activation: Any) -> Any:
-    few = [min(weights.size // _LARGE, _FEW_ROWS) for weights, _ in layers]
+    *hidden, last = [_linear(*layer) for layer in layers]
 
     def forward(inputs: Array) -> Array:
-        for index, (weights, biases) in enumerate(layers):
-            if 1 < len(inputs) <= few[index]:
-                outputs = _row_by_row(inputs, weights)
-            else:
-                outputs = inputs @ weights
-            outputs += biases
-            inputs = activation(outputs) if index < len(layers) - 1 else outputs
-        return inputs
+        for layer in hidden:
+            inputs = activation(layer(inputs))
+        return last(inputs)
+
+    return forward
+
+
+def _linear(weights: Array, biases: Array) -> Any:
+    """Makes a layer [B, inputs] → [B, outputs]."""
+    few = min(weights.size // _LARGE, _FEW_ROWS)
+
+    def forward(inputs: Array) -> Array:
+        outputs = _row_by_row(inputs, weights) if 1 < len(inputs) <= few else inputs @ weights
+        outputs += biases
+        return outputs
+
+    return forward
+
+
+def _residual(layers: Any) -> Any:
+    """Makes a residual network of its layers, as in `quinoa.agents.residual`."""
+    embedding, *blocks, output = [_linear(*layer) for layer in layers]
+
+    def forward(inputs: Array) -> Array:
+        x = embedding(inputs)
+        for index in range(0, len(blocks), 2):
+            x += blocks[index + 1](relu(blocks[index](layer_norm(x.copy()))))
+        return output(layer_norm(x))
 
     return forward
 
@@ -239,11 +263,16 @@ def relu(x: Array) -> Array:
 
 def relu_of_layer_norm(x: Array) -> Array:
     """max((x − mean) / deviation, 0) over the last axis, written into x."""
+    return relu(layer_norm(x))
+
+
+def layer_norm(x: Array) -> Array:
+    """(x − mean) / deviation over the last axis, written into x."""
     over_columns = np.float32(1.0 / x.shape[-1])
     x -= np.add.reduce(x, axis=-1, keepdims=True) * over_columns
     variances = np.add.reduce(np.square(x), axis=-1, keepdims=True) * over_columns
     x /= np.sqrt(variances + np.float32(1e-5))
-    return relu(x)
+    return x
 
 
 def elu(x: Array) -> Array:
