@@ -13,6 +13,7 @@ from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
 from quinoa.agents.observations import observation_set
 from quinoa.agents.policies import (
+    AutoregressivePolicy,
     CategoricalPolicy,
     MultiCategoricalPolicy,
     TanhGaussianPolicy,
@@ -31,19 +32,38 @@ class Agent(protocol.Agent):
         """See the base class."""
         super().__init__(config, spec)
         self.policy = self.make_policy(config, spec)
-        self._value, self._target_value = (
-            networks.Value(
-                observation_set(spec.observations),
-                config.hidden_sizes,
-                layer_norm=config.layer_norm,
-                convolutions=config.convolutions,
-                residual=config.network == "simba",
-            )
-            for _ in range(2)
-        )
+        self._value, self._target_value = (self._make_value() for _ in range(2))
         self._target_policy = self.make_policy(config, spec)
         targets.copy(self.policy.variables, self._target_policy.variables)
-        targets.copy(self._value.variables, self._target_value.variables)
+        # The others have a name of their own, so that one alone has it in checkpoints as ever.
+        self._more_values, self._more_target_values = (
+            [self._make_value() for _ in range(config.num_values - 1)] for _ in range(2)
+        )
+        targets.copy(self._value_variables(), self._target_value_variables())
+
+    def _make_value(self) -> networks.Value:
+        config = self._config
+        return networks.Value(
+            observation_set(self._spec.observations),
+            config.hidden_sizes,
+            layer_norm=config.layer_norm,
+            convolutions=config.convolutions,
+            residual=config.network == "simba",
+        )
+
+    def _value_variables(self) -> tuple[tf.Variable, ...]:
+        return _variables_of(self._value, *self._more_values)
+
+    def _target_value_variables(self) -> tuple[tf.Variable, ...]:
+        return _variables_of(self._target_value, *self._more_target_values)
+
+    def _values(self, observation: tf.Tensor) -> tf.Tensor:
+        """V_i(s), float32 [N, B]."""
+        return _stacked(observation, self._value, *self._more_values)
+
+    def _target_values(self, observation: tf.Tensor) -> tf.Tensor:
+        """V̄_i(s), float32 [N, B]."""
+        return _stacked(observation, self._target_value, *self._more_target_values)
 
     @staticmethod
     def check_spec(spec: specs.EnvironmentSpec) -> None:
@@ -87,6 +107,15 @@ class Agent(protocol.Agent):
             return TanhGaussianPolicy(
                 *sizes, hidden_sizes=hidden_sizes, layer_norm=layer_norm, residual=residual
             )
+        if config.policy == "autoregressive":
+            return AutoregressivePolicy(
+                *sizes,
+                hidden_sizes=hidden_sizes,
+                num_bins=config.num_bins,
+                num_units=config.autoregressive_units,
+                layer_norm=layer_norm,
+                residual=residual,
+            )
         return MultiCategoricalPolicy(
             *sizes,
             hidden_sizes=hidden_sizes,
@@ -109,19 +138,24 @@ class Agent(protocol.Agent):
 
     def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:
         config, (s, a, r, d, next_s, *_) = self._config, transitions
-        q = iq_loss.implicit_q(self.policy(s).log_prob(a), self._value(s), config.tau)
-        next_value = self._target_value(next_s) if config.target_value else self._value(next_s)
+        q = iq_loss.implicit_q(self.policy(s).log_prob(a), self._values(s), config.tau)
+        next_values = self._target_values(next_s) if config.target_value else self._values(next_s)
         target_log_prob = 0.0
         if config.alpha:
             target_log_prob = tf.stop_gradient(self._target_policy(s).log_prob(a))
         target = iq_loss.target_q(
-            r, config.discount * d, next_value, target_log_prob, config.tau, config.alpha
+            r,
+            config.discount * d,
+            iq_loss.least(next_values),
+            target_log_prob,
+            config.tau,
+            config.alpha,
         )
         return q, tf.stop_gradient(target) if config.target_value else target
 
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         """See the base class."""
-        variables = (*self.policy.trainable_variables, *self._value.trainable_variables)
+        variables = (*self.policy.trainable_variables, *self._value_variables())
         return [protocol.ParameterGroup("td", variables, self._config.learning_rate)]
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
@@ -129,22 +163,22 @@ class Agent(protocol.Agent):
         del step, transitions, seed
         rate = self._config.target_rate
         targets.smooth(self.policy.variables, self._target_policy.variables, rate)
-        targets.smooth(self._value.variables, self._target_value.variables, rate)
+        targets.smooth(self._value_variables(), self._target_value_variables(), rate)
 
     def on_purpose(self) -> Collection[str]:
         """PCL's loss is minimised in both V(s) and V(s')."""
         return () if self._config.target_value else ("residual_gradient",)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
-        """See the base class."""
-        return self._value(observation)
+        """See the base class: the least of them, as in the targets."""
+        return iq_loss.least(self._values(observation))
 
     def action_values(self, observation: tf.Tensor) -> tf.Tensor | None:
         """See the base class: τ log π(a|s) + V(s) (Eq. 1)."""
         if not isinstance(self.policy, CategoricalPolicy):
             return None
         log_probs = tf.nn.log_softmax(self.policy(observation).logits)
-        return iq_loss.implicit_q(log_probs, self._value(observation)[:, None], self._config.tau)
+        return iq_loss.implicit_q(log_probs, self.value(observation)[:, None], self._config.tau)
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
@@ -159,7 +193,15 @@ class Agent(protocol.Agent):
         return {
             **of_flow,
             "td_error": tf.reduce_mean(tf.abs(target - q)),
-            "value": tf.reduce_mean(self._value(transitions.observation)),
+            "value": tf.reduce_mean(self.value(transitions.observation)),
             "entropy": -tf.reduce_mean(log_prob),
             "kl": tf.reduce_mean(log_prob - target_log_prob),
         }
+
+
+def _variables_of(*modules: tf.Module) -> tuple[tf.Variable, ...]:
+    return tuple(variable for module in modules for variable in module.trainable_variables)
+
+
+def _stacked(observation: tf.Tensor, *values: networks.Value) -> tf.Tensor:
+    return tf.stack([value(observation) for value in values])

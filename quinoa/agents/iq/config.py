@@ -27,14 +27,19 @@ class Config(FlowConfig):
     """α of Eq. 2: the Munchausen coefficient. 0 is IQ, above is M-IQ; the paper's best is 0.9."""
     target_value: bool = True
     """Whether V(s') in Eq. 2 is the target network's (IQ) or the online one's ((Trust-)PCL)."""
+    num_values: Annotated[int, Bounds(at_least=1), Absent(1)] = 1
+    """How many values V there are, each with its target: the least of them is in Eq. 2. The paper
+    has one."""
     target_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.005
     """λ: how far the targets move towards the online networks at each step; the default is
     SAC's."""
 
-    policy: Literal["multicategorical", "flow", "gaussian"] = "multicategorical"
-    """The policy class: `multicategorical` (of `num_bins` a dimension), `flow` or `gaussian`. Where
-    the actions are a finite set, `multicategorical` is one softmax over it, and there is no other
-    class."""
+    policy: Literal["multicategorical", "autoregressive", "flow", "gaussian"] = "multicategorical"
+    """The policy class: `multicategorical` (of `num_bins` a dimension), `autoregressive` (the same,
+    each dimension given those before it), `flow` or `gaussian`. Where the actions are a finite set,
+    `multicategorical` is one softmax over it, and there is no other class."""
+    autoregressive_units: Annotated[int, Bounds(at_least=1), Absent(128)] = 128
+    """Units by which dimensions of an `autoregressive` policy depend on those before them."""
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of V, and of the policy unless it is a flow, where observations are vectors."""
     convolutions: Annotated[Convolutions, Absent("auto")] = "auto"

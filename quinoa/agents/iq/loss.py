@@ -6,8 +6,17 @@ import tensorflow as tf
 
 
 def implicit_q(log_prob: tf.Tensor, value: tf.Tensor, tau: float) -> tf.Tensor:
-    """Q(s, a) = τ ln π(a|s) + V(s) (Eq. 1); all float32 [B]."""
+    """Q(s, a) = τ ln π(a|s) + V(s) (Eq. 1); float32 [B], or [N, B] where there are N values."""
     return tau * log_prob + value
+
+
+def least(values: tf.Tensor) -> tf.Tensor:
+    """min_i V_i(s), float32 [B], of float32 [N, B].
+
+    As in clipped double Q-learning (Fujimoto, van Hoof & Meger, 2018, Eq. 10), where the least of
+    two critics keeps errors of one from being maximised over; of values it is not in the IQ paper.
+    """
+    return tf.reduce_min(values, axis=0)
 
 
 def target_q(
@@ -32,7 +41,10 @@ def target_q(
 
 
 def loss(q: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """The mean of (target − Q)² over the batch (Eq. 2), float32 [], for q and target [B].
+    """The mean of (target − Q)² over the batch (Eq. 2), float32 [].
+
+    `target` is float32 [B], and `q` [B], or [N, B] where there are N values: each is to be the same
+    target, and the policy, which they share, gets the mean of their gradients.
 
     Gradients flow into both: a target that is to stay fixed is stopped by the caller, and the
     residual algorithms do not stop it.

@@ -12,6 +12,7 @@ from quinoa import lazy
 from quinoa.agents.policies.config import FlowConfig
 
 if TYPE_CHECKING:
+    from quinoa.agents.policies.autoregressive import AutoregressivePolicy
     from quinoa.agents.policies.categorical import CategoricalPolicy
     from quinoa.agents.policies.epsilon_greedy import EpsilonGreedyPolicy
     from quinoa.agents.policies.flow import FlowPolicy, make_flow_policy
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
 
 __all__ = [
+    "AutoregressivePolicy",
     "BatchNormGaussianPolicy",
     "CategoricalPolicy",
     "EpsilonGreedyPolicy",
@@ -33,6 +35,7 @@ __all__ = [
 __getattr__ = lazy.attributes(
     __name__,
     {
+        "AutoregressivePolicy": "quinoa.agents.policies.autoregressive",
         "CategoricalPolicy": "quinoa.agents.policies.categorical",
         "EpsilonGreedyPolicy": "quinoa.agents.policies.epsilon_greedy",
         "FlowPolicy": "quinoa.agents.policies.flow",

@@ -25,7 +25,7 @@ class MultiCategorical(tfd.Distribution):
     def __init__(self, logits: tf.Tensor, name: str = "MultiCategorical"):
         """Makes the distribution from logits, float32 [B, A, n]; raises `ValueError` for n < 2."""
         parameters = dict(locals())
-        _check_num_bins(logits.shape[-1])
+        check_num_bins(logits.shape[-1])
         self._log_probs = tf.nn.log_softmax(logits)
         super().__init__(
             dtype=logits.dtype,
@@ -53,32 +53,36 @@ class MultiCategorical(tfd.Distribution):
     def _event_shape_tensor(self) -> tf.Tensor:
         return tf.shape(self._log_probs)[-2:-1]
 
-    def _to_action(self, bins: tf.Tensor) -> tf.Tensor:
-        return -1.0 + tf.cast(bins, self.dtype) * (2.0 / (self.num_bins - 1))
-
-    def _to_bin(self, action: tf.Tensor) -> tf.Tensor:
-        """The nearest bin, so that rounding errors of stored actions do not matter."""
-        position = (action + 1.0) * (0.5 * (self.num_bins - 1))
-        bins = tf.cast(tf.round(position), tf.int32)
-        return tf.clip_by_value(bins, 0, self.num_bins - 1)
-
     def _sample_n(self, n: int, seed: tf.Tensor | None = None) -> tf.Tensor:
         bins = tfd.Categorical(logits=self._log_probs).sample(n, seed=seed)
-        return self._to_action(bins)
+        return to_action(bins, self.num_bins)
 
     def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
         # One-hot products: their dense gradient is faster than the scatter of a gather.
-        chosen = tf.one_hot(self._to_bin(action), self.num_bins, dtype=self.dtype)
+        chosen = tf.one_hot(to_bin(action, self.num_bins), self.num_bins, dtype=self.dtype)
         return tf.reduce_sum(chosen * self._log_probs, axis=[-2, -1])
 
     def _entropy(self) -> tf.Tensor:
         return -tf.reduce_sum(tf.exp(self._log_probs) * self._log_probs, axis=[-2, -1])
 
     def _mode(self) -> tf.Tensor:
-        return self._to_action(tf.argmax(self._log_probs, axis=-1, output_type=tf.int32))
+        bins = tf.argmax(self._log_probs, axis=-1, output_type=tf.int32)
+        return to_action(bins, self.num_bins)
 
 
-def _check_num_bins(num_bins: int) -> None:
+def to_action(bins: tf.Tensor, num_bins: int) -> tf.Tensor:
+    """The actions, float32, of bins from 0, integers, of the same shape."""
+    return -1.0 + tf.cast(bins, tf.float32) * (2.0 / (num_bins - 1))
+
+
+def to_bin(action: tf.Tensor, num_bins: int) -> tf.Tensor:
+    """The nearest bins, int32, so that rounding errors of stored actions do not matter."""
+    position = (action + 1.0) * (0.5 * (num_bins - 1))
+    return tf.clip_by_value(tf.cast(tf.round(position), tf.int32), 0, num_bins - 1)
+
+
+def check_num_bins(num_bins: int) -> None:
+    """Raises `ValueError` where there are fewer than two bins."""
     if num_bins < 2:
         raise ValueError(
             f"num_bins is {num_bins}, but must be at least 2: a dimension's bins go from -1 to 1."
@@ -115,7 +119,7 @@ class MultiCategoricalPolicy(Policy):
         """
         super().__init__(name=name)
         self._layer_norm = layer_norm
-        _check_num_bins(num_bins)
+        check_num_bins(num_bins)
         self._logits_shape = [-1, action_size, num_bins]
         self._network = networks.mlp(
             observation_size,

@@ -60,7 +60,7 @@ def test_implicit_q_holds_to_rounding(preset):
     """Differences of Q over actions are τ times those of ln π: nothing else defines Q."""
     agent, config = make(preset)
     transitions = batch()
-    q, _ = agent._q_and_target(transitions)
+    (q,), _ = agent._q_and_target(transitions)
     expected = config.tau * agent.policy(transitions.observation).log_prob(transitions.action)
     expected += agent._value(transitions.observation)
     np.testing.assert_array_equal(q, expected)
@@ -168,3 +168,40 @@ def test_metrics_are_what_they_say():
     )
     assert metrics["td_error"] ** 2 <= agent.losses(transitions, SEED)["td"]
     assert config.alpha > 0
+
+
+class TestSeveralValues:
+    def test_each_is_regressed_on_the_least_of_their_targets(self):
+        agent, config = make("m_iq", num_values=2)
+        s, a, r, d, next_s, *_ = transitions = batch()
+        ours, theirs = agent._value, agent._more_values[0]
+        next_values = [agent._target_value(next_s), agent._more_target_values[0](next_s)]
+        log_prob = agent.policy(s).log_prob(a)
+        target = r + 0.99 * d * tf.minimum(*next_values)
+        target += config.alpha * config.tau * agent._target_policy(s).log_prob(a)
+        # Both are the least somewhere.
+        assert 0.1 < np.mean(next_values[0] < next_values[1]) < 0.9
+        errors = [(target - config.tau * log_prob - value(s)) ** 2 for value in (ours, theirs)]
+        loss = agent.losses(transitions, SEED)["td"]
+        np.testing.assert_allclose(loss, tf.reduce_mean(errors), rtol=1e-5)
+        np.testing.assert_allclose(agent.value(s), tf.minimum(ours(s), theirs(s)))
+
+    def test_all_are_trained_and_followed(self):
+        agent, config = make("iq", num_values=3)
+        (group,) = agent.parameter_groups()
+        trained = {variable.ref() for variable in group.variables}
+        for value in (agent._value, *agent._more_values):
+            assert {variable.ref() for variable in value.trainable_variables} <= trained
+        online, target = agent._more_values[1].variables, agent._more_target_values[1].variables
+        rate = config.target_rate
+        expected = [rate * a + (1.0 - rate) * b for a, b in zip(online, target, strict=True)]
+        agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+        for variable, value in zip(target, expected, strict=True):
+            np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-6)
+
+    def test_they_start_at_zero_and_part(self):
+        agent = iq.Agent(iq.Config(num_values=2, hidden_sizes=(8,)), make_spec())
+        s = batch().observation
+        assert not np.any(agent._values(s))
+        first, second = (value.trainable_variables for value in (agent._value, *agent._more_values))
+        assert any(np.any(a != b) for a, b in zip(first, second, strict=True))

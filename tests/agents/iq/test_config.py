@@ -33,7 +33,7 @@ def test_what_cannot_work_is_refused_by_name_and_value(field, value):
 
 
 def test_an_unknown_policy_class_lists_those_that_there_are():
-    with pytest.raises(ConfigError, match="multicategorical, flow, gaussian"):
+    with pytest.raises(ConfigError, match="multicategorical, autoregressive, flow, gaussian"):
         Config(policy="normal")  # type: ignore[arg-type]
 
 

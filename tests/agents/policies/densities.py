@@ -14,6 +14,7 @@ from scipy import special
 from quinoa.agents import networks, protocol
 from quinoa.agents.observations import ObservationSet
 from quinoa.agents.policies import (
+    AutoregressivePolicy,
     BatchNormGaussianPolicy,
     CategoricalPolicy,
     EpsilonGreedyPolicy,
@@ -29,14 +30,15 @@ FLOWS = ("flow", "piecewise_flow")
 SMOOTH = ("flow", "gaussian", "gaussian_flow")
 CONTINUOUS = (*FLOWS, "gaussian", "gaussian_flow")
 ALL = (*CONTINUOUS, "multicategorical")
-# The same with layer or batch normalisation, and of residual blocks: what other code computes than
-# in TensorFlow.
+# With layer or batch normalisation, of residual blocks, and with dimensions in order: what other
+# code computes than in TensorFlow.
 NORMED = (
     "normed_gaussian",
     "normed_multicategorical",
     "batch_normed_gaussian",
     "residual_gaussian",
     "residual_multicategorical",
+    "autoregressive",
 )
 # Over a finite set of actions.
 FINITE = (
@@ -118,6 +120,11 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
         biases = networks.layers_of(policy._network)[-1].biases
         biases.assign(tf.zeros_like(biases))
         scale = 0.1
+    elif kind == "autoregressive":
+        policy = AutoregressivePolicy(
+            OBSERVATION_SIZE, action_size, num_bins=11, num_units=8, **layers
+        )
+        scale = 0.5
     else:
         policy = MultiCategoricalPolicy(OBSERVATION_SIZE, action_size, num_bins=11, **layers)
         scale = 0.5
