@@ -5,7 +5,7 @@ import pytest
 import sonnet as snt
 import tensorflow as tf
 
-from quinoa.agents import networks
+from quinoa.agents import networks, weight_norm
 from quinoa.agents.batch_norm import BatchNormMLP
 from quinoa.agents.numpy_form import FormLayout, Layer, NumpyForm
 from quinoa.agents.parameter_vector import flatten
@@ -16,7 +16,7 @@ class Networks(snt.Module):
 
     def __init__(self):
         super().__init__()
-        self.normalized = networks.WeightNormMLP(3, [4, 5, 2])
+        self.normalized = weight_norm.WeightNormMLP(3, [4, 5, 2])
         self.plain = networks.mlp(3, [6, 2], name="plain")
         self.batch_normalized = BatchNormMLP(3, [7, 2])
         for index, variable in enumerate(self.variables):

@@ -41,7 +41,7 @@ class Couplings(abc.ABC):
         kind: its name in `quinoa.agents.policies.standalone`.
         outputs: the number of network outputs per transformed dimension.
         stddev: the initial standard deviation of v in the network's layers; see
-            `quinoa.agents.networks.WeightNormLinear`.
+            `quinoa.agents.weight_norm.WeightNormLinear`.
         normalize_output: whether the network's last layer is weight-normalised too.
     """
 

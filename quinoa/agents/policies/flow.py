@@ -17,7 +17,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
-from quinoa.agents import networks
+from quinoa.agents import weight_norm
 from quinoa.agents.numpy_form import Layer, NumpyForm
 from quinoa.agents.policies.config import FlowConfig
 from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
@@ -258,9 +258,9 @@ class FlowPolicy(Policy):
         super().__init__(name=name)
         self._action_size = action_size
         self._kind = couplings
-        self._conditioners: list[tuple[bool, networks.WeightNormMLP]] = []
+        self._conditioners: list[tuple[bool, weight_norm.WeightNormMLP]] = []
         for index, first, moved in moved_halves(num_couplings, action_size):
-            network = networks.WeightNormMLP(
+            network = weight_norm.WeightNormMLP(
                 action_size - moved + observation_size,
                 [*hidden_sizes, couplings.outputs * moved],
                 activation=tf.nn.elu,
@@ -288,7 +288,7 @@ class FlowPolicy(Policy):
     def _flow(
         self,
         observation: tf.Tensor,
-        call: Callable[[networks.WeightNormMLP, tf.Tensor], tf.Tensor],
+        call: Callable[[weight_norm.WeightNormMLP, tf.Tensor], tf.Tensor],
     ) -> BoxFlow:
         couplings = [
             conditioned(first, functools.partial(call, network), self._kind, observation)

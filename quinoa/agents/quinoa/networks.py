@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import sonnet as snt
 import tensorflow as tf
 
-from quinoa.agents import networks
+from quinoa.agents import weight_norm
 
 
 class Value(snt.Module):
@@ -21,7 +21,7 @@ class Value(snt.Module):
         super().__init__(name=name)
         # The output is not normalised: V must grow to the scale of returns, and one g that grows
         # by the learning rate a step would take tens of thousands of steps.
-        self._network = networks.WeightNormMLP(
+        self._network = weight_norm.WeightNormMLP(
             observation_size, [*hidden_sizes, 1], normalize_output=False, name="network"
         )
 
