@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import iq, networks, residual, sac, svg0
+from quinoa.agents import dqn, iq, networks, residual, sac, svg0
+from quinoa.agents.observations import Image
 from quinoa.config.fields import ConfigError
 from tests.agents.test_networks import batch
 
@@ -80,7 +81,7 @@ class TestNetwork:
         assert len(value.trainable_variables) == 12
 
 
-@pytest.mark.parametrize("module", [iq, sac, svg0])
+@pytest.mark.parametrize("module", [dqn, iq, sac, svg0])
 @pytest.mark.parametrize(
     "settings",
     [{"hidden_sizes": (8, 16)}, {"hidden_sizes": ()}, {"layer_norm": True}],
@@ -90,3 +91,8 @@ def test_settings_that_do_not_go_with_it_are_refused(module, settings):
     module.Config(network="simba", hidden_sizes=(8, 8))
     with pytest.raises(ConfigError, match=next(iter(settings))):
         module.Config(network="simba", **settings)
+
+
+def test_images_have_none():
+    with pytest.raises(ConfigError, match=r"network = 'simba' cannot work.*images"):
+        networks.of_observations(Image(10, 10, 4), [8, 2], residual=True, name="network")

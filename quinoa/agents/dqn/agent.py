@@ -67,6 +67,7 @@ class Agent(protocol.Agent):
             hidden_sizes=config.hidden_sizes,
             epsilon=config.epsilon_start,
             layer_norm=config.layer_norm,
+            residual=config.network == "simba",
             convolutions=config.convolutions,
         )
 

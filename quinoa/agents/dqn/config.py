@@ -5,7 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import Convolutions, LayerSizes, OffPolicyConfig
+from quinoa.agents.config import (
+    Convolutions,
+    LayerSizes,
+    NetworkKind,
+    OffPolicyConfig,
+    check_network,
+)
 from quinoa.config.fields import Absent, Bounds, require
 
 
@@ -50,6 +56,10 @@ class Config(OffPolicyConfig):
     convolutions, then 512), or by the size of the images (`auto`: `nature` from 36 × 36 on)."""
     layer_norm: bool = False
     """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    network: Annotated[NetworkKind, Absent("mlp")] = "mlp"
+    """How hidden layers are put together: `mlp`, one after another; or, where observations are
+    vectors, `simba`, residual blocks with layer normalisation (Lee et al., 2024), of which
+    `hidden_sizes` has the width, the same for each."""
 
     optimizer: Literal["adam", "rmsprop"] = "adam"
     """`adam`, or `rmsprop` as the DQN of MinAtar has it: centred, both decays and the momentum
@@ -69,6 +79,7 @@ class Config(OffPolicyConfig):
     def __post_init__(self) -> None:
         """See the base class."""
         super().__post_init__()
+        check_network(self.network, self.hidden_sizes, layer_norm=self.layer_norm)
         require(
             self.epsilon_end <= self.epsilon_start,
             "epsilon_end",

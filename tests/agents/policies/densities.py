@@ -41,14 +41,8 @@ NORMED = (
     "autoregressive",
 )
 # Over a finite set of actions.
-FINITE = (
-    "categorical",
-    "epsilon_greedy",
-    "normed_categorical",
-    "normed_epsilon_greedy",
-    "residual_categorical",
-    "residual_epsilon_greedy",
-)
+FINITE_OF_IMAGES = ("categorical", "epsilon_greedy", "normed_categorical", "normed_epsilon_greedy")
+FINITE = (*FINITE_OF_IMAGES, "residual_categorical", "residual_epsilon_greedy")
 # The first flow with other bounds, for tests that depend on them.
 BOUNDED = "bounded_flow"
 # Of the Gaussian flow.

@@ -155,7 +155,7 @@ def test_the_one_file_of_an_export_needs_numpy_alone_and_acts_the_same(tmp_path)
 BOARD, SCREEN = Image(10, 9, 4, maximum=1), Image(40, 36, 3)
 
 
-@pytest.mark.parametrize("kind", densities.FINITE)
+@pytest.mark.parametrize("kind", densities.FINITE_OF_IMAGES)
 @pytest.mark.parametrize("image", [BOARD, SCREEN], ids=["board", "screen"])
 def test_policies_of_images_are_the_originals_in_the_one_file_too(kind, image, tmp_path):
     original = densities.make_finite(kind, 5, observations=image)
