@@ -52,6 +52,7 @@ def test_the_other_agents_learn_to_swing_the_pole(agent, tmp_path):
         ("toy/dqn_cliff_walking", 4, 200),
         ("toy/a2c_frozen_lake", 16, 100),
         ("toy/a2c_cliff_walking", 16, 200),
+        ("toy/soft_q_frozen_lake", 16, 100),
         ("toy/soft_q_cliff_walking", 16, 200),
     ],
 )
