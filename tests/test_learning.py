@@ -74,6 +74,20 @@ def test_a_preset_finds_the_best_policy_of_a_small_decision_process(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("name", "environments"), [("a2c", 16), ("soft_q", 16), ("dqn", 8)])
+def test_a_preset_balances_the_pole(name, environments, tmp_path):
+    root = tmp_path / "run"
+    command = [sys.executable, "-m", "quinoa.launch.cli", "train", "--engine=serial"]
+    command += [f"--preset=gym/{name}_cartpole", "--num_actors=1", f"--folder={root}"]
+    command += [f"--environments_per_actor={environments}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    returns = pd.read_csv(RunFolder(root).metrics("evaluator"))["episode_return"]
+    assert returns.iloc[-1] >= 475
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_crossq_swings_a_pendulum_up(tmp_path):
     """In 4,000 gradient steps; policies that do nothing of use return −1,200 to −1,600 there."""
