@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from quinoa.agents.exploration import Exploration, Noise
 from quinoa.agents.source import Parameters, Writer
 from quinoa.agents.types import RUNNING_RETURN, NonFiniteError, Transition
 from quinoa.environments import (
@@ -66,7 +67,11 @@ class ActorStep(NamedTuple):
 
 
 class Actor:
-    """Acts in N environments with actions sampled from a policy, and writes every transition."""
+    """Acts in N environments with actions sampled from a policy, and writes every transition.
+
+    What an agent explores with besides (`quinoa.agents.exploration`) begins with each episode, as
+    does a resumed run with new episodes: so there is nothing of it in a checkpoint.
+    """
 
     def __init__(
         self,
@@ -77,6 +82,7 @@ class Actor:
         seed: int,
         parameters: Parameters | None,
         discount: float | None = None,
+        exploration: Exploration | None = None,
     ) -> None:
         """Resets the environments.
 
@@ -88,6 +94,7 @@ class Actor:
             parameters: keeps the policy up to date, and is closed with the actor; None if the
                 policy is the learner's own.
             discount: γ; where it is given, extras have `RUNNING_RETURN` of each transition.
+            exploration: what is added to the policy's actions, which are from a box.
         """
         self._environments = environments
         self._writer = writer
@@ -95,6 +102,10 @@ class Actor:
         self._observation: npt.NDArray[Any] = environments.reset()
         self._act = policy.samples(self._observation.shape, seed=seed)
         self._num_steps = 0
+        self._noise: Noise | None = None
+        if exploration is not None:
+            shape = environments.environments[0].action_spec().shape
+            self._noise = exploration.start((len(self._observation), *shape), seed=seed)
         self._discount = discount
         self._running_return = np.zeros(len(self._observation), np.float32)
 
@@ -110,9 +121,13 @@ class Actor:
         observation = self._observation
         action, extras = self._act(observation, self._num_steps)
         self._num_steps += 1
+        if self._noise is not None:
+            action = self._noise.add(action)
         result = step_environments(self._environments, action)
         if self._discount is not None:
             extras = {**extras, RUNNING_RETURN: self._add_rewards(result, self._discount)}
+        if self._noise is not None:
+            self._noise.restart(_ended(result))
         self._writer.append(
             Transition(
                 observation,
@@ -139,8 +154,7 @@ class Actor:
     def _add_rewards(self, result: BatchStep, discount: float) -> FloatArray:
         """G ← γ G + r, float32 [N], which begins anew after an episode."""
         running_return = discount * self._running_return + result.reward
-        ended = result.last if result.valid is None else result.last | ~result.valid
-        self._running_return = np.where(ended, np.float32(0.0), running_return)
+        self._running_return = np.where(_ended(result), np.float32(0.0), running_return)
         return running_return
 
     def close(self) -> None:
@@ -151,6 +165,11 @@ class Actor:
             self._writer.close()
         finally:
             self._environments.close()
+
+
+def _ended(result: BatchStep) -> npt.NDArray[np.bool_]:
+    """Where the next step is of another episode, bool [N]: one has ended, or was dropped."""
+    return result.last if result.valid is None else result.last | ~result.valid
 
 
 def step_environments(environments: EnvironmentBatch, action: Actions) -> BatchStep:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, ClassVar, Literal
 
+from quinoa.agents.exploration import Exploration, OrnsteinUhlenbeck
 from quinoa.config.fields import Absent, Bounds, check, require
 
 # Which layers read images, see `quinoa.agents.convolutions`.
@@ -109,6 +110,17 @@ class AgentConfig:
         """The most transitions that wait to be learned from at a time, about."""
         return self.batch_size
 
+    def exploration(self) -> Exploration | None:
+        """What actors add to the actions that their policy gives, beside what it draws itself.
+
+        It is for actions from a box. Extras of a transition are of the policy's own action, before
+        this.
+
+        Returns:
+            The noise's description; None, where actors do what the policy says.
+        """
+        return None
+
     def transitions_before_learning(self, num_environments: int) -> int:
         """How many transitions the actors have written when the first gradient step is done.
 
@@ -180,6 +192,24 @@ class OffPolicyConfig(AgentConfig):
             return None
         sampled = self.samples_per_insert * (budget - self.min_replay_size)
         return max(1, round(sampled / self.batch_size))
+
+
+@dataclasses.dataclass(frozen=True)
+class NoisyConfig(OffPolicyConfig):
+    """Settings of an agent whose actors explore by an Ornstein-Uhlenbeck process."""
+
+    noise_theta: Annotated[float, Bounds(above=0, at_most=1)] = 0.15
+    """θ of the noise that actors add to actions: how much of it a step takes away; 1 is white
+    noise."""
+    noise_sigma: Annotated[float, Bounds(at_least=0)] = 0.2
+    """σ of the noise that actors add to actions: what a step adds to it; 0 is no noise. Its
+    deviation goes to σ / √(θ (2 − θ))."""
+
+    def exploration(self) -> OrnsteinUhlenbeck | None:
+        """See the base class."""
+        if not self.noise_sigma:
+            return None
+        return OrnsteinUhlenbeck(self.noise_theta, self.noise_sigma)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -329,6 +329,10 @@ class Learner(snt.Module):
         learner_checkpoint.read(self._checkpoint, path, self._identity)
         self._is_initialized = bool(self._initialized.numpy())
 
+    def skip_initialization(self) -> None:
+        """Has `Agent.initialize` not be called, as where networks are another learner's."""
+        self._is_initialized = bool(self._initialized.assign(True))
+
     def go_back(self, path: str) -> None:
         """Restores a checkpoint but keeps the present number of steps.
 

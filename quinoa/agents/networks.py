@@ -9,6 +9,7 @@ import numpy.typing as npt
 import sonnet as snt
 import tensorflow as tf
 
+from quinoa.agents import activations
 from quinoa.agents.activations import relu, relu_of_layer_norm
 from quinoa.agents.config import Convolutions
 from quinoa.agents.convolutions import ConvolutionalNetwork, chosen_trunk
@@ -25,29 +26,38 @@ def mlp(
     input_size: int,
     layer_sizes: Sequence[int],
     *,
+    activation: str = "relu",
     layer_norm: bool = False,
     residual: bool = False,
     zero_output: bool = False,
     name: str,
 ) -> Network:
-    """Makes a ReLU network [B, input_size] → [B, layer_sizes[-1]] with its variables created.
+    """Makes a network [B, input_size] → [B, layer_sizes[-1]] with its variables created.
 
     Args:
         input_size: the length of the input vectors.
         layer_sizes: of the hidden layers and the output.
+        activation: between the layers: `relu`, `elu`, `softplus` or `tanh`. All but the first have
+            second derivatives.
         layer_norm: whether layer normalisation comes before each ReLU: `relu_of_layer_norm`.
         residual: whether each hidden layer is a block of a `ResidualNetwork`, which has layer
             normalisation of its own.
         zero_output: start as 0 whatever the input is, by weights of 0 in the last layer. The hidden
             layers start as they do without.
         name: the module's name.
+
+    Raises:
+        ValueError: there is no such activation, or it is not the one of layer normalisation.
     """
+    if activation not in activations.BY_NAME or (layer_norm and activation != "relu"):
+        known = "relu, with layer_norm" if layer_norm else ", ".join(activations.BY_NAME)
+        raise ValueError(f"activation must be {known}, not {activation!r}.")
     network: Network
     if residual:
         network = ResidualNetwork(input_size, layer_sizes, name=name)
     else:
-        activation = relu_of_layer_norm if layer_norm else relu
-        network = snt.nets.MLP(layer_sizes, activation=activation, name=name)
+        function = relu_of_layer_norm if layer_norm else activations.BY_NAME[activation]
+        network = snt.nets.MLP(layer_sizes, activation=function, name=name)
         network(tf.zeros([1, input_size]))
     if zero_output:
         last = layers_of(network)[-1].weights
@@ -213,7 +223,7 @@ class Value(snt.Module):
 
 
 class ActionValue(snt.Module):
-    """Q(s, a): a ReLU network with one output, at random at the start.
+    """Q(s, a): a network with one output, at random at the start.
 
     The papers of SAC and SVG(0), whose critics these are, name no start of their own. Twins that
     both started at zero would be the same function.
@@ -225,18 +235,20 @@ class ActionValue(snt.Module):
         action_size: int,
         hidden_sizes: Sequence[int],
         *,
+        activation: str = "relu",
         layer_norm: bool = False,
         residual: bool = False,
         name: str = "action_value",
     ):
         """Makes the network for observations [B, observation_size] and actions [B, action_size].
 
-        Of `layer_norm` and `residual` see `mlp`.
+        Of `activation`, `layer_norm` and `residual` see `mlp`.
         """
         super().__init__(name=name)
         self._network = mlp(
             observation_size + action_size,
             [*hidden_sizes, 1],
+            activation=activation,
             layer_norm=layer_norm,
             residual=residual,
             name="network",

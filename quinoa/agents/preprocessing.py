@@ -216,16 +216,19 @@ class _PreprocessedAgent(protocol.Agent):
         return [*own, *self._agent.kept_in_resets()]
 
     def value(self, observation: tf.Tensor) -> tf.Tensor | None:
-        value = self._agent.value(self._observed(observation))
+        return self._unscaled(self._agent.value(self._observed(observation)))
+
+    def _unscaled(self, value: tf.Tensor | None) -> tf.Tensor | None:
+        """A value of scaled rewards as one of the environment's."""
         if value is None or self._returns is None:
             return value
         return value / self._returns.scale[0]
 
     def action_values(self, observation: tf.Tensor) -> tf.Tensor | None:
-        values = self._agent.action_values(self._observed(observation))
-        if values is None or self._returns is None:
-            return values
-        return values / self._returns.scale[0]
+        return self._unscaled(self._agent.action_values(self._observed(observation)))
+
+    def action_value(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor | None:
+        return self._unscaled(self._agent.action_value(self._observed(observation), action))
 
     def on_purpose(self) -> Collection[str]:
         return self._agent.on_purpose()

@@ -27,6 +27,7 @@ from quinoa.agents.canonical_spec import check_spec as check_spec
 from quinoa.agents.canonical_spec import images_of_finite_sets as images_of_finite_sets
 from quinoa.agents.config import AgentConfig as AgentConfig
 from quinoa.agents.config import LayerSizes as LayerSizes
+from quinoa.agents.config import NoisyConfig as NoisyConfig
 from quinoa.agents.config import OffPolicyConfig as OffPolicyConfig
 from quinoa.agents.config import OnPolicyConfig as OnPolicyConfig
 from quinoa.agents.numpy_form import Layer as Layer
@@ -314,6 +315,11 @@ class Agent(snt.Module, abc.ABC):
             Float32 [B, n]; None where the agent has no Q, or actions are from a box.
         """
         del observation
+        return None
+
+    def action_value(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor | None:
+        """Q(s, a) of actions from a box, [B, A]: float32 [B], or None; see `value`."""
+        del observation, action
         return None
 
     def on_purpose(self) -> Collection[str]:

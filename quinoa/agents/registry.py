@@ -32,6 +32,10 @@ _BUILT_IN = (
     "quinoa.agents.sac",
     "quinoa.agents.crossq",
     "quinoa.agents.svg0",
+    "quinoa.agents.ddpg",
+    "quinoa.agents.naf",
+    "quinoa.agents.smoothie",
+    "quinoa.agents.sql",
     "quinoa.agents.dqn",
     "quinoa.agents.a2c",
 )

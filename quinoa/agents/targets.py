@@ -50,3 +50,19 @@ def periodic(online: Variables, target: Variables, period: int, step: tf.Tensor)
 
     graphs.do_if(due, functools.partial(copy, online, target))
     return due
+
+
+def follow(online: Variables, target: Variables, rate: float, period: int, step: tf.Tensor) -> None:
+    """Moves each target smoothly at every step, or copies once in a period where there is one.
+
+    Args:
+        online: the variables to follow.
+        target: those that follow; see `smooth` and `periodic`.
+        rate: of `smooth`, used where `period` is 0.
+        period: of `periodic`, or 0.
+        step: integer [], the number of gradient steps done.
+    """
+    if period:
+        periodic(online, target, period, step)
+    else:
+        smooth(online, target, rate)

@@ -15,6 +15,7 @@ from quinoa.environments import (
     adroit,
     atari,
     control,
+    didactic,
     factory,
     gymnasium_env,
     minatar,
@@ -56,6 +57,7 @@ _SUITES: Mapping[str, _Suite] = {
     "minatar": minatar,
     "atari": atari,
     "adroit": adroit,
+    "didactic": didactic,
 }
 
 # Seeds fit a C int, since many simulators take no larger ones.
@@ -79,7 +81,8 @@ def make(
     Args:
         name: `control:<domain>:<task>` (dm_control suite), `gym:<id>` (Gymnasium),
             `toy:<id>` (its tasks with known probabilities), `minatar:<game>`, `atari:<game>`,
-            `adroit:<task>` (the Adroit hand), a name that an installed package declares
+            `adroit:<task>` (the Adroit hand), `didactic:<task>` (those that papers explain
+            algorithms with), a name that an installed package declares
             (`quinoa.environments.plugins`), or `package.module:factory` or `file.py:factory`, a
             user's function or class that makes a `dm_env.Environment` or a `gymnasium.Env`; it is
             called with `seed=` if it takes that.
@@ -218,5 +221,5 @@ def _factory_path(name: str) -> str:
         name,
         known_names(),
         "A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, atari:<game>, "
-        "adroit:<task>, package.module:factory or file.py:factory.",
+        "adroit:<task>, didactic:<task>, package.module:factory or file.py:factory.",
     )

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quinoa.agents import iq
-from quinoa.agents.actor import Actor
+from quinoa.agents.actor import Actor, _ended
 from quinoa.agents.compiled_policy import CompiledPolicy
+from quinoa.agents.exploration import OrnsteinUhlenbeck
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import ParameterClient, PublishedParameters
 from quinoa.agents.protocol import OffPolicyConfig, Policy
@@ -303,3 +304,35 @@ def seen(scripts, faults, num_steps):
             if step in broken or t == length:
                 episode, t = episode + 1, 0
     return rows
+
+
+def test_noise_is_added_to_the_policys_actions_and_begins_with_each_episode():
+    """The written action is the one that was done, and episodes do not share their noise."""
+    recorder, batch = Recorder(), make_batch([[Episode(3)], [Episode(1)]])
+    actor = Actor(
+        CompiledPolicy(Fixed(0.25)),
+        batch,
+        recorder,
+        seed=0,
+        parameters=None,
+        exploration=OrnsteinUhlenbeck(0.25, 0.01),
+    )
+    for _ in range(3):
+        actor.step()
+    done = np.array([t.action for t in recorder.transitions])
+    shown = np.array([t.next_observation[:, 3:] for t in recorder.transitions])
+    np.testing.assert_array_equal(shown, done)
+    x, same = np.zeros((2, 2)), OrnsteinUhlenbeck(0.25, 0.01).start((2, 2), seed=0)
+    for step, action in enumerate(done):
+        increment = same._x * -0.75 + (same.add(np.zeros((2, 2), np.float32)))
+        # The second environment's every episode has one step.
+        x = 0.75 * x * [[step > 0], [0.0]] + increment
+        np.testing.assert_allclose(action - 0.25, x, atol=1e-6)
+
+
+def test_an_episode_that_is_dropped_ends_its_noise_too():
+    batch = make_batch([[Episode(5)]])
+    batch.reset()
+    step = batch.step(np.zeros((1, 2), np.float32))
+    assert _ended(step).tolist() == [False]
+    assert _ended(step._replace(valid=np.array([False]))).tolist() == [True]

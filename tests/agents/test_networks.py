@@ -160,3 +160,59 @@ class TestDropout:
         left = dropped > 0
         assert np.mean(left[active]) == pytest.approx(0.75, abs=0.02)
         np.testing.assert_allclose(dropped[left], hidden[left] / 0.75, rtol=1e-5)
+
+
+class TestSecondDerivatives:
+    @staticmethod
+    def second(function, inputs):
+        with tf.GradientTape() as outer:
+            outer.watch(inputs)
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                outputs = function(inputs)
+            gradient = inner.gradient(outputs, inputs)
+        return outer.gradient(gradient, inputs)
+
+    @pytest.mark.parametrize("traced", [False, True])
+    @pytest.mark.parametrize("layer_norm", [False, True])
+    def test_of_a_relu_they_are_refused_and_not_0(self, layer_norm, traced):
+        network = networks.mlp(4, [8, 8, 1], layer_norm=layer_norm, name="network")
+        find = self.second
+        if traced:
+            find = tf.function(find, autograph=False)
+        with pytest.raises(activations.SecondDerivativeError, match="smooth activation"):
+            find(network, batch(5))
+
+    @pytest.mark.parametrize("layer_norm", [False, True])
+    def test_first_derivatives_may_be_taken_within_another_tape(self, layer_norm):
+        network = networks.mlp(4, [8, 1], layer_norm=layer_norm, name="network")
+        inputs = batch(5)
+        with tf.GradientTape(persistent=True) as outer:
+            outer.watch(inputs)
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                outputs = network(inputs)
+            gradient = tape.gradient(outputs, inputs)
+            moved = tf.reduce_sum(network(inputs + tf.stop_gradient(gradient)))
+        assert np.any(outer.gradient(moved, inputs) != 0)
+
+    @pytest.mark.parametrize("activation", ["elu", "softplus", "tanh"])
+    def test_of_smooth_activations_they_are_those_of_finite_differences(self, activation):
+        tf.random.set_seed(0)
+        network = networks.mlp(1, [16, 16, 1], activation=activation, name="network")
+        for variable in network.variables:
+            variable.assign(2.0 * variable)
+        inputs = tf.constant(np.linspace(-2.0, 2.0, 8, dtype=np.float32)[:, None])
+        found = self.second(network, inputs)
+        step = 0.05
+        lower, middle, upper = (network(inputs + shift) for shift in (-step, 0.0, step))
+        expected = (lower - 2.0 * middle + upper) / step**2
+        assert np.abs(expected).max() > 0.05
+        # Finite differences are not exact, and ELU's second derivative jumps at 0.
+        assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+    def test_there_is_no_other_activation_nor_one_beside_layer_norm(self):
+        with pytest.raises(ValueError, match="relu, elu, softplus, tanh, not 'swish'"):
+            networks.mlp(1, [4, 1], activation="swish", name="network")
+        with pytest.raises(ValueError, match="relu, with layer_norm, not 'elu'"):
+            networks.mlp(1, [4, 1], activation="elu", layer_norm=True, name="network")

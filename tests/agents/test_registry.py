@@ -3,10 +3,25 @@ import types
 
 import pytest
 
-from quinoa.agents import a2c, crossq, dqn, iq, meow, protocol, quinoa, registry, sac, svg0
+from quinoa.agents import (
+    a2c,
+    crossq,
+    ddpg,
+    dqn,
+    iq,
+    meow,
+    naf,
+    protocol,
+    quinoa,
+    registry,
+    sac,
+    smoothie,
+    sql,
+    svg0,
+)
 from quinoa.agents.registry import UnknownAgentError
 
-BUILT_IN = (a2c, crossq, dqn, iq, meow, quinoa, sac, svg0)
+BUILT_IN = (a2c, crossq, ddpg, dqn, iq, meow, naf, quinoa, sac, smoothie, sql, svg0)
 
 AGENT = """
 import dataclasses

@@ -90,7 +90,7 @@ def test_every_command_does_what_it_says(page, project, capsys):
 
 @pytest.mark.parametrize(
     ("page", "group", "name"),
-    [(AGENT, plugins.AGENTS, "ddpg"), (ENVIRONMENT, plugins.ENVIRONMENTS, "rail")],
+    [(AGENT, plugins.AGENTS, "td3"), (ENVIRONMENT, plugins.ENVIRONMENTS, "rail")],
     ids=["your_agent", "your_environment"],
 )
 def test_the_package_that_it_describes_gives_the_name(page, project, group, name, monkeypatch):

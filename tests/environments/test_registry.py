@@ -23,7 +23,7 @@ HERE = "tests.environments.factories"
         (
             "xyzzy",
             r"A name is control:<domain>:<task>, gym:<id>, toy:<id>, minatar:<game>, atari:<game>, "
-            r"adroit:<task>, package\.module:factory",
+            r"adroit:<task>, didactic:<task>, package\.module:factory",
         ),
         ("", r"A name is control:"),
         ("a b:c", r"A name is control:"),

@@ -3,7 +3,7 @@
 Each is called as `policy(observation [B, O]) -> tfp.distributions.Distribution`, of batch shape
 [B]. Those over the action box [-1, 1]^A have the event shape [A], and `sample`, `log_prob` and
 `mode` that are finite everywhere on the box, edges included; those over a finite set have the event
-shape [], int32.
+shape [], int32. Those of `sampled` have no density.
 """
 
 from typing import TYPE_CHECKING
@@ -16,18 +16,26 @@ if TYPE_CHECKING:
     from quinoa.agents.policies.categorical import CategoricalPolicy
     from quinoa.agents.policies.epsilon_greedy import EpsilonGreedyPolicy
     from quinoa.agents.policies.flow import FlowPolicy, make_flow_policy
-    from quinoa.agents.policies.gaussian import BatchNormGaussianPolicy, TanhGaussianPolicy
+    from quinoa.agents.policies.gaussian import (
+        BatchNormGaussianPolicy,
+        SharedVariancePolicy,
+        TanhGaussianPolicy,
+    )
     from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
+    from quinoa.agents.policies.sampled import DeterministicPolicy, SamplerPolicy
 
 __all__ = [
     "AutoregressivePolicy",
     "BatchNormGaussianPolicy",
     "CategoricalPolicy",
+    "DeterministicPolicy",
     "EpsilonGreedyPolicy",
     "FlowConfig",
     "FlowPolicy",
     "MultiCategorical",
     "MultiCategoricalPolicy",
+    "SamplerPolicy",
+    "SharedVariancePolicy",
     "TanhGaussianPolicy",
     "make_flow_policy",
 ]
@@ -41,8 +49,11 @@ __getattr__ = lazy.attributes(
         "FlowPolicy": "quinoa.agents.policies.flow",
         "make_flow_policy": "quinoa.agents.policies.flow",
         "BatchNormGaussianPolicy": "quinoa.agents.policies.gaussian",
+        "SharedVariancePolicy": "quinoa.agents.policies.gaussian",
         "TanhGaussianPolicy": "quinoa.agents.policies.gaussian",
         "MultiCategorical": "quinoa.agents.policies.multicategorical",
         "MultiCategoricalPolicy": "quinoa.agents.policies.multicategorical",
+        "DeterministicPolicy": "quinoa.agents.policies.sampled",
+        "SamplerPolicy": "quinoa.agents.policies.sampled",
     },
 )

@@ -29,6 +29,8 @@ _HALF_RANGE = 0.5 * (_MAX_LOG_STDDEV - _MIN_LOG_STDDEV)
 # the policy nearly uniform on the box: 0.67 nats a dimension of 0.69. From outputs near 0 a
 # deviation near 0.22 would follow, −0.1 nats, and actors would hardly explore at first.
 _INITIAL_BIAS = math.atanh(-_MIN_LOG_STDDEV / _HALF_RANGE - 1.0)
+# Of the last layer's weights of a mean that is to be near 0 at the start.
+_SMALL = 0.01
 
 
 class TanhGaussianPolicy(Policy):
@@ -120,6 +122,62 @@ class BatchNormGaussianPolicy(Policy):
         self._network.follow(moments, rate)
 
 
+class SharedVariancePolicy(Policy):
+    """tanh(N(μ(s), Σ)), where Σ = diag(e^φ) is the same in all states and φ is a variable.
+
+    It is the policy of Smoothie (Nachum et al., 2018, section 6.2), squashed. A ReLU network gives
+    μ, which is near 0 in every state at the start.
+
+    Attributes:
+        log_variance: φ, float32 [A].
+    """
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        hidden_sizes: Sequence[int],
+        initial_stddev: float,
+        name: str = "policy",
+    ):
+        """Makes the policy for observations [B, observation_size], and creates its variables.
+
+        Args:
+            observation_size: O.
+            action_size: A.
+            hidden_sizes: the hidden layers of μ.
+            initial_stddev: the root of each variance at the start.
+            name: the module's name.
+        """
+        super().__init__(name=name)
+        sizes = [*hidden_sizes, action_size]
+        self._network = networks.mlp(observation_size, sizes, name="network")
+        last = networks.layers_of(self._network)[-1].weights
+        last.assign(_SMALL * last)
+        start = tf.fill([action_size], 2.0 * math.log(initial_stddev))
+        self.log_variance = tf.Variable(start, name="log_variance")
+
+    def mean(self, observation: tf.Tensor) -> tf.Tensor:
+        """μ(s), before the tanh, float32 [B, A], for observations, float32 [B, O]."""
+        return _bounded(self._network(observation))
+
+    def variance(self) -> tf.Tensor:
+        """The diagonal of Σ, float32 [A]."""
+        return tf.exp(self.log_variance)
+
+    def numpy_form(self) -> NumpyForm:
+        """See the base class."""
+        form = _form(networks.layers_of(self._network), layer_norm=False)
+        return form._replace(vectors={"log_variance": self.log_variance})
+
+    def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
+        """See the base class."""
+        mean = self.mean(observation)
+        stddev = tf.exp(0.5 * self.log_variance) * tf.ones_like(mean)
+        return squash.Squashed(DiagonalGaussian(mean, stddev))
+
+
 def _start_wide(layers: Sequence[Layer]) -> None:
     """Sets the last layer's biases to what gives a mean of 0 and a deviation near 1."""
     biases = layers[-1].biases
@@ -141,7 +199,7 @@ def _form(layers: Sequence[Layer], *, layer_norm: bool) -> NumpyForm:
 def _distribution(outputs: tf.Tensor) -> tfd.Distribution:
     """The distribution of actions that a network's outputs, float32 [B, 2 A], stand for."""
     raw_mean, raw = tf.split(outputs, 2, axis=-1)
-    mean = _MAX_MEAN * tf.tanh(raw_mean / _MAX_MEAN)
+    mean = _bounded(raw_mean)
     log_stddev = squash.within(raw, _MIN_LOG_STDDEV, _MAX_LOG_STDDEV)
     return squash.Squashed(DiagonalGaussian(mean, tf.exp(log_stddev)))
 
@@ -208,3 +266,8 @@ class DiagonalGaussian:
     def stddev(self) -> tf.Tensor:
         """σ."""
         return self._stddev
+
+
+def _bounded(raw_mean: tf.Tensor) -> tf.Tensor:
+    """A network's outputs, of any shape, as a Gaussian's mean."""
+    return _MAX_MEAN * tf.tanh(raw_mean / _MAX_MEAN)

@@ -92,7 +92,10 @@ class Agent(protocol.Agent):
         error = self._target(transitions, seeds[1]) - self._critics(s, transitions.action)
         return soft_actor_critic.metrics(error, self._critics(s, action), log_prob, alpha)
 
+    def action_value(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        """See the base class: the lower of the two."""
+        return tf.reduce_min(self._critics(observation, action), axis=0)
+
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """What the critics give at least for the policy's mode, float32 [B]."""
-        q = self._critics(observation, self.policy(observation).mode())
-        return tf.reduce_min(q, axis=0)
+        return self.action_value(observation, self.policy(observation).mode())

@@ -82,10 +82,7 @@ class Agent(protocol.Agent):
         """The target critic follows, smoothly or by copies."""
         del transitions, seed
         config, online, target = self._config, self._critic.variables, self._target_critic.variables
-        if config.target_period:
-            targets.periodic(online, target, config.target_period, step)
-        else:
-            targets.smooth(online, target, config.target_rate)
+        targets.follow(online, target, config.target_rate, config.target_period, step)
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""

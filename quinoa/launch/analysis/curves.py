@@ -43,7 +43,9 @@ class Curve(NamedTuple):
     y: npt.NDArray[np.float64]
 
 
-def read_curve(folder: RunFolder, role: str, axis: str = "steps") -> Curve:
+def read_curve(
+    folder: RunFolder, role: str, axis: str = "steps", column: str = EPISODE_RETURN
+) -> Curve:
     """Reads the episode returns that one role has logged; T is 0 if it has logged none.
 
     Args:
@@ -51,16 +53,22 @@ def read_curve(folder: RunFolder, role: str, axis: str = "steps") -> Curve:
         role: actor or evaluator.
         axis: a key of `AXES`. Hours count from the start of the run, without the time in which it
             was stopped before it was resumed.
+        column: another metric of the role, in place of the episode returns; T is 0 if the role has
+            no such metric.
 
     Raises:
         RunError: a file is damaged.
     """
-    column = _COLUMNS[axis]
-    table = _read(folder, role, [column, EPISODE_RETURN])
+    of_axis = _COLUMNS[axis]
+    if column != EPISODE_RETURN:
+        logged = read_table(folder.metrics(role))
+        if logged is None or column not in logged:
+            return Curve(np.empty(0), np.empty(0))
+    table = _read(folder, role, [of_axis, column])
     if table is None:
         return Curve(np.empty(0), np.empty(0))
-    table = table.dropna().sort_values(column, kind="stable")
-    x, y = table[column].to_numpy(), table[EPISODE_RETURN].to_numpy()
+    table = table.dropna().sort_values(of_axis, kind="stable")
+    x, y = table[of_axis].to_numpy(), table[column].to_numpy()
     return Curve(hours(folder, x) if axis == "hours" else x, y)
 
 

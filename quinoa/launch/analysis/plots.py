@@ -119,21 +119,24 @@ def plot_run(folder: RunFolder, title: str) -> Path:
     return save(figure, folder.learning_curve)
 
 
-def plot_panels(panels: Sequence[Panel], path: Path, *, axis: str = "steps") -> Path:
+def plot_panels(
+    panels: Sequence[Panel], path: Path, *, axis: str = "steps", of: str = "return"
+) -> Path:
     """Draws the evaluations of several runs to a file; see `draw_panels`.
 
     Args:
         panels: the subplots.
         path: the picture's file; its ending is the format.
         axis: a key of `curves.AXES`.
+        of: what the curves are of.
 
     Returns:
         The picture's path.
     """
-    return save(draw_panels(panels, axis=axis), path)
+    return save(draw_panels(panels, axis=axis, of=of), path)
 
 
-def draw_panels(panels: Sequence[Panel], *, axis: str = "steps") -> Figure:
+def draw_panels(panels: Sequence[Panel], *, axis: str = "steps", of: str = "return") -> Figure:
     """Draws the evaluations of several runs: a line and a band for each label.
 
     The line is the median over the runs of a label (its seeds), the band their minimum to maximum
@@ -143,6 +146,7 @@ def draw_panels(panels: Sequence[Panel], *, axis: str = "steps") -> Figure:
     Args:
         panels: the subplots; a label has one colour and dash in all of them.
         axis: a key of `curves.AXES`.
+        of: what the curves are of.
     """
     from quinoa.launch.analysis import figures
 
@@ -154,7 +158,8 @@ def draw_panels(panels: Sequence[Panel], *, axis: str = "steps") -> Figure:
         for label, curves in panel.lines.items():
             _draw_runs(axes, curves, styles[label])
     is_several = any(len(curves) > 1 for panel in panels for curves in panel.lines.values())
-    ylabel = "return (median, min–max)" if is_several else "return of an episode"
+    of_one = "return of an episode" if of == "return" else of
+    ylabel = f"{of} (median, min–max)" if is_several else of_one
     _finish(figure, all_axes, ylabel, {_counted(label, panels): styles[label] for label in styles})
     return figure
 

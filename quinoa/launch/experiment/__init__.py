@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from quinoa.agents.config import AgentConfig, OffPolicyConfig
 from quinoa.config.fields import NO_FLAG, OPAQUE, Bounds, ConfigError, Flag, check
@@ -77,6 +77,12 @@ class Experiment:
     max_parameter_age: Annotated[int, Bounds(at_least=1)] = 20_000
     """Gradient steps that an actor's parameters may be behind the learner's. When they are further
     behind, the actor warns and continues."""
+    init_from: str | None = None
+    """The folder of a run with the same agent, whose networks this run begins with. Its task and
+    other settings may differ, as long as the networks have the same sizes."""
+    init_part: Literal["all", "policy", "critic"] = "all"
+    """What --init_from takes: the policy, the other networks, or all. Temperatures, schedules and
+    optimisers begin anew."""
     seed: Annotated[int, Bounds(at_least=0, at_most=2**31 - 1), Flag(bounds=Bounds(at_least=0))] = 0
     """Seed of everything random."""
     learner_threads: Annotated[int, Bounds(at_least=1)] | None = None

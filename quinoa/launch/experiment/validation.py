@@ -102,17 +102,22 @@ def try_environment(experiment: Experiment) -> Layout:
 
 
 def _try_agent(experiment: Experiment) -> None:
-    from quinoa.agents import initialization, registry
+    from quinoa.agents import initialization, registry, warm_start
     from quinoa.agents.canonical_spec import SpecError
+    from quinoa.agents.learner_checkpoint import CheckpointError
     from quinoa.environments.user_code import described
 
     try:
         agent_class = experiment.agent_class()
         with initialization.alone():
-            agent_class(experiment.config, experiment.spec())
+            agent = agent_class(experiment.config, experiment.spec())
+        if experiment.init_from is not None:
+            warm_start.take(agent, experiment.init_from, experiment.init_part)
         source = experiment.make_source()
     except registry.UnknownAgentError as error:
         raise ExperimentError(str(error)) from error
+    except CheckpointError as error:
+        raise ExperimentError(f"--init_from: {error}") from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -49,6 +49,7 @@ class Acting:
             seed=experiment.seed_of("actor-policy", index),
             parameters=parameters,
             discount=experiment.config.discount if experiment.config.scale_rewards else None,
+            exploration=experiment.config.exploration(),
         )
         self._rows = ActorRows(index)
         self._warnings = RoleWarnings(node_name(Role.ACTOR, index), reporter.add_event)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 from acme import specs
 
+from quinoa.agents import warm_start
 from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
@@ -21,6 +22,7 @@ from quinoa.launch.run import node_warnings
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.roles import Role, node_name
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.launch.terminal.output import say
 
 # Of the periods between two publications, after so many without a turn what was learned last is
 # published.
@@ -33,6 +35,8 @@ def make_learner(
     experiment: Experiment, spec: specs.EnvironmentSpec, checkpoint: Checkpoint | None
 ) -> Learner:
     """Makes the learner of an experiment, as it was when a checkpoint was made, if there is one.
+
+    Without one it begins with the networks of another run, if the experiment says so.
 
     Args:
         experiment: what is run.
@@ -51,6 +55,10 @@ def make_learner(
     )
     if checkpoint is not None:
         learner.restore(checkpoint.learner_prefix)
+    elif experiment.init_from is not None:
+        taken = warm_start.take(learner.agent, experiment.init_from, experiment.init_part)
+        learner.skip_initialization()
+        say(f"{_NODE}: begins with {', '.join(taken)} of {experiment.init_from}")
     return learner
 
 

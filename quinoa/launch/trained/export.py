@@ -229,13 +229,15 @@ def _check_numpy(
 ) -> Difference:
     policy = standalone.Policy.load(path)
     observation, seed = tf.constant(states), tf.constant([7, 11], tf.int32)
-    drawn = original.sample(observation, seed)
-    log_probs = original.log_prob(observation, drawn).numpy()
-    difference = Difference(
-        _mode_difference(original, states, policy.mode(states)),
-        _greatest(policy.log_prob(states, drawn.numpy()) - log_probs),
-        _sample_difference(original, policy, states, rng),
-    )
+    of_modes = of_log_probs = None
+    if original.mode is not None:
+        of_modes = _mode_difference(original, states, policy.mode(states))
+    if original.log_prob is not None:
+        drawn = original.sample(observation, seed)
+        log_probs = original.log_prob(observation, drawn).numpy()
+        of_log_probs = _greatest(policy.log_prob(states, drawn.numpy()) - log_probs)
+    of_samples = _sample_difference(original, policy, states, rng)
+    difference = Difference(of_modes, of_log_probs, of_samples)
     _require_same(difference, "NumPy policy", _STANDARD_ERRORS)
     return difference
 

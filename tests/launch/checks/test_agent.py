@@ -5,7 +5,18 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents import a2c, crossq, dqn, iq, protocol, soft_actor_critic
+from quinoa.agents import (
+    a2c,
+    crossq,
+    ddpg,
+    dqn,
+    iq,
+    naf,
+    protocol,
+    smoothie,
+    soft_actor_critic,
+    sql,
+)
 from quinoa.agents.registry import LoadedAgent
 from quinoa.launch.checks import (
     agent,
@@ -42,6 +53,10 @@ BUILT_IN = {
         ),
     ),
     "a2c": (a2c.Agent, a2c.Config(hidden_sizes=(16,), batch_size=20)),
+    "ddpg": (ddpg.Agent, ddpg.Config(hidden_sizes=(16,), batch_size=16)),
+    "naf": (naf.Agent, naf.Config(hidden_sizes=(16,), batch_size=16)),
+    "sql": (sql.Agent, sql.Config(hidden_sizes=(16,), batch_size=16, num_particles=8)),
+    "smoothie": (smoothie.Agent, smoothie.Config(hidden_sizes=(16,), batch_size=16)),
 }
 
 

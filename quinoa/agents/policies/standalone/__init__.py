@@ -15,6 +15,7 @@ from quinoa.agents.policies.standalone import (
     finite_set,
     flows,
     multicategorical,
+    sampled,
     tanh_gaussian,
 )
 from quinoa.agents.policies.standalone.base import Policy
@@ -24,7 +25,7 @@ __all__ = ["Policy", "one_file"]
 
 def one_file() -> str:
     """The source of a module that has every kind of policy and needs no part of this package."""
-    kinds = (multicategorical, finite_set, tanh_gaussian, flows)
+    kinds = (multicategorical, finite_set, tanh_gaussian, flows, sampled)
     return "\n\n".join([inspect.getsource(base), *map(_without_imports, kinds)])
 
 

@@ -68,7 +68,7 @@ class Policy(abc.ABC):
         return Policy._kinds[kind](arrays)
 
     def mode(self, observation: Array) -> Array:
-        """The deterministic action for each observation."""
+        """The deterministic action for each observation; `TypeError` where the policy has none."""
         states = self._states(observation)
         if states.ndim == self._rank:
             return self._mode(states[None])[0]
@@ -82,7 +82,11 @@ class Policy(abc.ABC):
         return self._sample(states, rng)
 
     def log_prob(self, observation: Array, action: Array) -> Array:
-        """Log π(a|s) in nats: of a density, or of a mass if the set of actions is finite."""
+        """Log π(a|s) in nats: of a density, or of a mass if the set of actions is finite.
+
+        Raises:
+            TypeError: the policy has no density, and can only be sampled.
+        """
         states = self._states(observation)
         batch = states[None] if states.ndim == self._rank else states
         log_probs = self._log_prob(batch, self._batch(action))
@@ -114,17 +118,17 @@ class Policy(abc.ABC):
         """A batch of actions, [B, A], of one or of several: [A] or [B, A]."""
         return np.atleast_2d(np.asarray(action, np.float32))
 
-    @abc.abstractmethod
     def _mode(self, states: Array) -> Array:
         """[B, O] → [B, A]."""
+        raise TypeError("This policy has no mode: sample it.")
 
     @abc.abstractmethod
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         """[B, O] → [B, A]."""
 
-    @abc.abstractmethod
     def _log_prob(self, states: Array, actions: Array) -> Array:
         """[B, O], [B, A] → [B]."""
+        raise TypeError("This policy has no density: it can only be sampled.")
 
 
 # Functions of every step: they write where they can into what they have made, and use no function

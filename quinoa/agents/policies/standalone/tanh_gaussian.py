@@ -20,7 +20,7 @@ from quinoa.agents.policies.standalone.base import (
 
 
 class _TanhGaussian(Policy, kind="tanh_gaussian"):
-    """tanh of a normal distribution with a diagonal covariance."""
+    """tanh of a normal distribution with a diagonal covariance, of the state or a constant one."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         super().__init__(arrays)
@@ -29,9 +29,14 @@ class _TanhGaussian(Policy, kind="tanh_gaussian"):
         self._least, self._greatest = arrays["min_log_stddev"], arrays["max_log_stddev"]
 
     def _parameters(self, states: Array) -> tuple[Array, Array]:
-        raw_mean, raw = halves(self._network(states))
-        mean = self._max_mean * np.tanh(raw_mean / self._max_mean)
-        return mean, within(raw, self._least, self._greatest)
+        outputs = self._network(states)
+        log_variance = self._arrays.get("log_variance")
+        if log_variance is None:
+            raw_mean, raw = halves(outputs)
+            log_stddev = within(raw, self._least, self._greatest)
+        else:
+            raw_mean, log_stddev = outputs, np.float32(0.5) * log_variance
+        return self._max_mean * np.tanh(raw_mean / self._max_mean), log_stddev
 
     def _mode(self, states: Array) -> Array:
         return squash(self._parameters(states)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -15,8 +16,9 @@ from quinoa.launch import presets
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.options import field_flags
 from quinoa.launch.engines import ENGINES
-from quinoa.launch.errors import ExperimentError
+from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment, agent_path, environment_path
+from quinoa.launch.run.run_folder import existing
 
 if TYPE_CHECKING:
     from quinoa.agents.config import AgentConfig
@@ -57,6 +59,7 @@ def make_experiment(
         name = values.agent or registry.DEFAULT_AGENT
         # First, as what is imported next may go to another folder than a file's name leads from.
         agent, environment_name = agent_path(name), environment_path(values.env)
+        init_from = None if values.init_from is None else _checkpoint_of(values.init_from)
         config = registry.load_config(name).config
         _check_preset(values.preset, config, settings)
         config = parsing.override(config, {**settings, **assignments(values.set)})
@@ -69,6 +72,7 @@ def make_experiment(
         environment=environment_name,
         env_kwargs=env_kwargs(values.env_set),
         preset=values.preset,
+        init_from=init_from,
     )
     if environment is not None and environment.maker is not None:
         given.update(
@@ -106,6 +110,22 @@ def check_environment(experiment: Experiment) -> None:
         environments.InvalidEnvironmentError,
     ) as error:
         raise ExperimentError(str(error)) from error
+
+
+def _checkpoint_of(run: str) -> str:
+    """The newest whole checkpoint of a run, as a learner takes it.
+
+    Raises:
+        ExperimentError: there is none.
+    """
+    from quinoa.launch.checkpoints import learner_checkpoints
+
+    try:
+        folder = existing(run)
+        checkpoint, _ = learner_checkpoints.chosen(folder.checkpoints, None)
+    except RunError as error:
+        raise ExperimentError(f"--init_from: {error}") from error
+    return str(Path(checkpoint.learner_prefix).absolute())
 
 
 def _take_recommended(values: flags.FlagValues) -> None:

@@ -5,7 +5,7 @@ This folder has a file `PAPER.toml` per paper, with a table per figure:
     [NAME]
     about = "what it shows, in a line"
     source = "of which paper, and its number there"
-    kind = "normalized", "by_setting", "curves" or "policy" (see `KINDS`)
+    kind = "normalized", "by_setting", "curves", "metrics", "policy" or "plane" (see `KINDS`)
     lines = [{ label = ..., preset = ..., agent = ..., set = { ... } }, ...]
     core_steps = 5_000           # what a core does in a second, to estimate the time: steps,
     core_transitions = 70_000    # and transitions that are learned from
@@ -38,8 +38,10 @@ SCALES = ("small", "medium", "paper")
 #   bootstrap intervals;
 # - by_setting: the mean final return by the value of a setting, with bootstrap intervals;
 # - curves: the median return along training, with the least and the greatest;
-# - policy: actions of one run's policy in several states.
-KINDS = ("normalized", "by_setting", "curves", "policy")
+# - metrics: the same of metrics of the learner;
+# - policy: actions of one run's policy in several states;
+# - plane: trajectories of each line's first run in a plane, and its Q and actions in some places.
+KINDS = ("normalized", "by_setting", "curves", "metrics", "policy", "plane")
 
 _FOLDER = Path(__file__).parent
 
@@ -109,6 +111,9 @@ class Figure:
         setting: of a figure by setting, the setting's name, which each line has among its own.
         states: of a policy's figure, the steps of an episode after which actions are drawn.
         actions: of a policy's figure, how many actions are drawn in each state.
+        metrics: of a figure of metrics, their names.
+        points: of a figure in a plane, where Q is drawn.
+        episodes: of a figure in a plane, how many trajectories are drawn.
     """
 
     name: str
@@ -124,6 +129,9 @@ class Figure:
     setting: str = ""
     states: tuple[int, ...] = ()
     actions: int = 1000
+    metrics: tuple[str, ...] = ()
+    points: tuple[tuple[float, float], ...] = ()
+    episodes: int = 100
 
 
 def every() -> list[Figure]:
@@ -168,6 +176,8 @@ def figure_of(name: str, table: Mapping[str, Any]) -> Figure:
         train=_texts(fields.pop("train")),
         scales={scale: _scale(**fields["scales"][scale]) for scale in SCALES},
         states=tuple(fields.pop("states", ())),
+        metrics=tuple(fields.pop("metrics", ())),
+        points=tuple((float(x), float(y)) for x, y in fields.pop("points", ())),
         **{field: value for field, value in fields.items() if field != "scales"},
     )
 

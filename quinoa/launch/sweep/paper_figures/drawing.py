@@ -14,6 +14,7 @@ from quinoa.launch.analysis import aggregates, baseline, curves, plots, run_grou
 from quinoa.launch.analysis.random_score import random_score_of
 from quinoa.launch.analysis.run_groups import ConfiguredRun, Groups
 from quinoa.launch.errors import RunError
+from quinoa.launch.run.roles import Role
 from quinoa.launch.storage import saved_json
 from quinoa.launch.sweep import summary
 from quinoa.launch.sweep.paper_figures.figure_folder import FigureFolder
@@ -217,6 +218,52 @@ def _draw_curves(folder: FigureFolder, runs: Groups) -> list[Path]:
     return []
 
 
+def _draw_metrics(folder: FigureFolder, runs: Groups) -> list[Path]:
+    panels: list[plots.Panel] = []
+    rows: list[tuple[Any, ...]] = []
+    for environment, labels in runs.items():
+        for metric in folder.figure.metrics:
+            read = {
+                label: [
+                    curves.read_curve(run.folder, Role.LEARNER, column=metric) for run in of_label
+                ]
+                for label, of_label in labels.items()
+            }
+            # Not every agent has every metric.
+            lines = {label: each for label, each in read.items() if all(len(c.x) for c in each)}
+            panels.append(plots.Panel(f"{metric}, {environment}", lines))
+            for label, of_label in lines.items():
+                for index, curve in enumerate(of_label):
+                    rows += [
+                        (environment, metric, label, index, *at)
+                        for at in zip(curve.x, curve.y, strict=True)
+                    ]
+    plots.plot_panels(panels, folder.picture, of="metric")
+    columns = ("environment", "metric", LINE, "run", "steps", "value")
+    tables.write_table(_table(columns, rows), folder.table)
+    return []
+
+
+def _draw_plane(folder: FigureFolder, runs: Groups) -> list[Path]:
+    from quinoa.launch.checkpoints import learner_checkpoints
+    from quinoa.launch.experiment import saved
+    from quinoa.launch.trained.plane_picture import Trained, draw_plane
+
+    (labels,) = runs.values()
+    folders = {label: of_label[0].folder for label, of_label in labels.items()}
+    draw_plane(
+        {
+            label: Trained(saved.load(each), learner_checkpoints.newest(each.checkpoints))
+            for label, each in folders.items()
+        },
+        folder.picture,
+        points=folder.figure.points,
+        num_episodes=folder.figure.episodes,
+        table=folder.table,
+    )
+    return []
+
+
 def _draw_policy(folder: FigureFolder, runs: Groups) -> list[Path]:
     from quinoa.launch.checkpoints import learner_checkpoints
     from quinoa.launch.experiment import saved
@@ -240,5 +287,7 @@ _DRAW: Mapping[str, Callable[[FigureFolder, Groups], list[Path]]] = {
     "normalized": _draw_normalized,
     "by_setting": _draw_by_setting,
     "curves": _draw_curves,
+    "metrics": _draw_metrics,
     "policy": _draw_policy,
+    "plane": _draw_plane,
 }

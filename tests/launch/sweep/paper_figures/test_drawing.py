@@ -144,6 +144,41 @@ def test_curves_are_the_median_the_least_and_the_greatest(tmp_path):
     assert table["runs"].tolist() == [3, 3, 3]
 
 
+def test_metrics_of_the_learner_along_training(tmp_path):
+    """A line whose agent has no such metric is left out of its panel."""
+    figure = make_figure("metrics", LINES, environments=[TASKS[0]], metrics=["value", "stddev"])
+    folder = begin(tmp_path / "figure", figure)
+    finish(folder, {key: final for key, final in FINALS.items() if key[1] == TASKS[0]})
+    for planned in folder.sweep.load():
+        metrics = {"learner_steps": [10, 20], "actor_steps": [5, 10], "value": [1.0, 2.0]}
+        if planned.settings["line"] == "Base":
+            metrics["stddev"] = [0.5, 0.25 * (1 + planned.seed)]
+        pd.DataFrame(metrics).to_csv(folder.sweep.run(planned).metrics("learner"), index=False)
+    table = draw(folder)
+    assert table.columns.tolist() == ["environment", "metric", "line", "run", "steps", "value"]
+    of_stddev = table[table["metric"] == "stddev"]
+    assert set(of_stddev["line"]) == {"Base"}
+    assert of_stddev["value"].tolist() == [0.5, 0.25, 0.5, 0.5]
+    assert of_stddev["run"].tolist() == [0, 0, 1, 1]
+    of_value = table[table["metric"] == "value"]
+    assert of_value["line"].value_counts().to_dict() == {"Base": 4, "Better": 4}
+    assert of_value["steps"].tolist() == [5, 10] * 4
+
+
+def test_an_agent_in_a_plane(tmp_path):
+    plane = "didactic:multi_goal"
+    lines = [{"label": "A", "agent": "sql"}, {"label": "B", "agent": "ddpg"}]
+    figure = make_figure("plane", lines, environments=[plane], seeds=1, points=[[0, 0]], episodes=4)
+    folder = begin(tmp_path / "figure", figure)
+    for planned in folder.sweep.load():
+        root = folder.sweep.run(planned).root
+        run = make_run(root, plane, planned.settings["agent"], hidden_sizes=(8,))
+        write_json(run.result, {"outcome": "finished"})
+    table = draw(folder)
+    assert table.columns.tolist() == ["line", "x", "y", "return"]
+    assert table["line"].value_counts().to_dict() == {"A": 4, "B": 4}
+
+
 def test_actions_of_a_policy_in_several_states(tmp_path):
     figure = make_figure(
         "policy",

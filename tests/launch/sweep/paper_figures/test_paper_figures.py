@@ -135,7 +135,7 @@ def test_quinoa_1_has_five_seeds_of_three_domains():
     ("name", "message"),
     [
         ("iq2", r"There is no figure 'iq2'\. Did you mean iq-2"),
-        ("xyzzy", r"The figures are iq-2, iq-3, iq-4, quinoa-1, quinoa-2\."),
+        ("xyzzy", r"The figures are iq-2, iq-3, iq-4, quinoa-1, quinoa-2, smoothie-1, sql-1\."),
     ],
 )
 def test_an_unknown_figure_names_the_nearest(name, message):

@@ -1,0 +1,158 @@
+"""Soft Q-learning as an agent: its networks, and the batch taken through the two losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from acme import specs
+
+from quinoa.agents import networks, protocol, targets
+from quinoa.agents.policies import SamplerPolicy, squash
+from quinoa.agents.sql import config as sql_config
+from quinoa.agents.sql import loss as sql_loss
+from quinoa.agents.types import Seed, Transition
+
+
+class Agent(protocol.Agent):
+    """Soft Q-learning with an amortised SVGD sampler (Algorithm 1 of the paper).
+
+    The sampler works in y = atanh(a), on all of R^A, where exp(Q/α) on the box becomes
+    exp(Q(s, tanh y)/α) times the slope of tanh. On the box itself Stein's identity would not hold,
+    as a density that does not vanish at its edges pushes particles there.
+    """
+
+    Config = sql_config.Config
+    policy: SamplerPolicy
+
+    def __init__(self, config: sql_config.Config, spec: specs.EnvironmentSpec):
+        """See the base class."""
+        super().__init__(config, spec, name="sql")
+        self._config: sql_config.Config = config
+        self._action_size = spec.actions.shape[0]
+        sizes = (spec.observations.shape[0], self._action_size, config.hidden_sizes)
+        self.policy = self.make_policy(config, spec)
+        self._q, self._target_q = (
+            networks.ActionValue(*sizes, name=name) for name in ("q", "target_q")
+        )
+        targets.copy(self._q.variables, self._target_q.variables)
+        self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
+
+    @staticmethod
+    def make_policy(config: sql_config.Config, spec: specs.EnvironmentSpec) -> SamplerPolicy:
+        """See the base class."""
+        protocol.check_spec(spec)
+        return SamplerPolicy(
+            spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=config.hidden_sizes
+        )
+
+    def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """See the base class."""
+        seeds = tf.random.experimental.stateless_split(seed, 2)
+        q = self._q(transitions.observation, transitions.action)
+        return {
+            "q": sql_loss.q_loss(q, self._target(transitions, seeds[0])),
+            "sampler": self._sampler_loss(transitions.observation, seeds[1]),
+        }
+
+    def _alpha(self) -> tf.Tensor:
+        """α, float32 []."""
+        config = self._config
+        if not config.final_alpha:
+            return tf.constant(config.alpha)
+        share = tf.minimum(tf.cast(self._steps, tf.float32) / config.alpha_steps, 1.0)
+        return config.alpha * tf.pow(config.final_alpha / config.alpha, share)
+
+    def _target(self, transitions: Transition, seed: Seed) -> tf.Tensor:
+        """What Q is to be, float32 [B]."""
+        next_value = self._soft_value(self._target_q, transitions.next_observation, seed)
+        discount = self._config.discount * transitions.discount
+        return sql_loss.target_q(transitions.reward, discount, next_value)
+
+    def _soft_value(self, q: networks.ActionValue, observation: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """V(s) by proposals, uniform ones at first and then those of the sampler, float32 [B]."""
+        action, log_proposal = tf.cond(
+            self._steps < self._config.uniform_steps,
+            lambda: self._uniform(observation, seed),
+            lambda: self._sampled(observation, seed),
+        )
+        count = self._config.num_value_samples
+        action = tf.ensure_shape(action, [None, count, self._action_size])
+        values = self._of_each(q, observation, action)
+        return tf.stop_gradient(sql_loss.soft_value(values, log_proposal, self._alpha()))
+
+    def _uniform(self, observation: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
+        """Uniform proposals on the box, float32 [B, N, A], and log q(a), float32 [B, N]."""
+        count = tf.shape(observation)[0], self._config.num_value_samples
+        action = tf.random.stateless_uniform([*count, self._action_size], seed, -1.0, 1.0)
+        return action, tf.fill(count, -self._action_size * math.log(2.0))
+
+    def _sampled(self, observation: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same of the sampler, whose density on the box is Eq. 33 over the slope of tanh."""
+        number = self._config.num_value_samples
+        y, log_prob = self.policy.sample_and_log_prob(observation, number, seed)
+        return squash.tanh(y), log_prob - tf.reduce_sum(squash.log_slope(y), axis=-1)
+
+    def _of_each(
+        self, q: networks.ActionValue, observation: tf.Tensor, action: tf.Tensor
+    ) -> tf.Tensor:
+        """Q of several actions in each state, float32 [B, N], for actions float32 [B, N, A]."""
+        number = action.shape[1]
+        flat = tf.reshape(action, [-1, self._action_size])
+        return tf.reshape(q(tf.repeat(observation, number, axis=0), flat), [-1, number])
+
+    def _sampler_loss(self, observation: tf.Tensor, seed: Seed) -> tf.Tensor:
+        number, alpha = self._config.num_particles, self._alpha()
+        drawn = self.policy.draw(observation, 2 * number, seed)
+        particles, moved = tf.stop_gradient(drawn[:, :number]), drawn[:, number:]
+        with tf.GradientTape() as tape:
+            tape.watch(particles)
+            # −α times the energy in y.
+            value = self._of_each(self._q, observation, squash.tanh(particles))
+            value += alpha * tf.reduce_sum(squash.log_slope(particles), axis=-1)
+        gradient = tape.gradient(value, particles)
+        direction = sql_loss.stein_direction(
+            particles, moved, gradient, alpha, repels=not self._config.map_policy
+        )
+        return sql_loss.sampler_loss(direction, moved)
+
+    def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
+        """See the base class."""
+        rate, sampler_rate = self._config.learning_rate, self._config.sampler_learning_rate
+        return [
+            protocol.ParameterGroup("q", self._q.trainable_variables, rate),
+            protocol.ParameterGroup("sampler", self.policy.trainable_variables, sampler_rate),
+        ]
+
+    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
+        """The target is copied once in a period."""
+        del transitions, seed
+        self._steps.assign(step)
+        online, target = self._q.variables, self._target_q.variables
+        targets.periodic(online, target, self._config.target_period, step)
+
+    def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
+        """See the base class."""
+        seeds = tf.random.experimental.stateless_split(seed, 3)
+        s = transitions.observation
+        error = self._target(transitions, seeds[0]) - self._q(s, transitions.action)
+        _, log_prob = self._sampled(s, seeds[1])
+        return {
+            "td_error": tf.reduce_mean(tf.abs(error)),
+            "value": tf.reduce_mean(self._soft_value(self._q, s, seeds[2])),
+            "entropy": -tf.reduce_mean(log_prob),
+            "alpha": self._alpha(),
+        }
+
+    def action_value(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        """See the base class."""
+        return self._q(observation, action)
+
+    def value(self, observation: tf.Tensor) -> tf.Tensor:
+        """V(s) by uniform actions, the same in all states, float32 [B]."""
+        action, log_proposal = self._uniform(observation[:1], tf.constant([0, 0]))
+        action = tf.tile(action, [tf.shape(observation)[0], 1, 1])
+        shape = [None, self._config.num_value_samples, self._action_size]
+        values = self._of_each(self._q, observation, tf.ensure_shape(action, shape))
+        return sql_loss.soft_value(values, log_proposal, self._alpha())
