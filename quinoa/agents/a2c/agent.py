@@ -59,9 +59,6 @@ class Agent(protocol.Agent):
                 layer_norm=config.layer_norm,
                 convolutions=config.convolutions,
             )
-        self._learning_rate = tf.Variable(
-            config.learning_rate, trainable=False, name="learning_rate"
-        )
         # log π̄ of every action.
         self._log_reference = 0.0
         if config.returns == "kl":
@@ -146,19 +143,10 @@ class Agent(protocol.Agent):
         """See the base class."""
         config = self._config
         variables = (*self.policy.trainable_variables, *self._value.trainable_variables)
-        rate = (
-            self._learning_rate.read_value if config.learning_rate_steps else config.learning_rate
-        )
         optimizer = _OPTIMIZERS[config.optimizer]
-        return [protocol.ParameterGroup("a2c", variables, rate, optimizer=optimizer)]
-
-    def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
-        """Lowers the step size, where that is asked for."""
-        del transitions, seed
-        config = self._config
-        if config.learning_rate_steps:
-            left = 1.0 - tf.cast(step, tf.float32) / config.learning_rate_steps
-            self._learning_rate.assign(config.learning_rate * tf.maximum(left, 0.0))
+        return [
+            protocol.ParameterGroup("a2c", variables, config.learning_rate, optimizer=optimizer)
+        ]
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """See the base class."""

@@ -52,10 +52,8 @@ class Config(OnPolicyConfig):
     optimizer: Literal["rmsprop", "adam"] = "rmsprop"
     """`rmsprop`, with the decay 0.99 and 1e-5 added to the root, or `adam`, with 1e-5 too."""
     learning_rate: Annotated[float, Bounds(above=0)] = 7e-4
-    """The optimiser's step size, at the start."""
-    learning_rate_steps: Annotated[int, Bounds(at_least=0)] = 0
-    """Gradient steps in which the step size falls linearly to 0, where learning ends: those of the
-    run, in OpenAI Baselines. With 0 it stays what it is."""
+    """The optimiser's step size, at the start: OpenAI Baselines' falls linearly to 0, as with
+    `learning_rate_schedule = "linear"`."""
     batch_size: Annotated[int, Bounds(at_least=1)] = 80
     """Transitions in one gradient step: of sixteen environments, five each."""
     segment_length: Annotated[int, Bounds(at_least=1)] = 5

@@ -182,15 +182,6 @@ def test_the_optimizer_is_the_one_that_is_named(name, expected):
     assert (group.optimizer, group.learning_rate) == (expected, 2e-3)
 
 
-def test_the_step_size_falls_linearly_to_nothing_where_it_is_told_to():
-    agent = make(learning_rate=0.8, learning_rate_steps=8)
-    (group,) = agent.parameter_groups()
-    assert group.learning_rate() == np.float32(0.8)
-    for step, expected in ((1, 0.7), (4, 0.4), (8, 0.0), (10**9, 0.0)):
-        agent.after_step(tf.constant(step, tf.int64), tensors(consecutive(SPEC, 6, 4)), SEED)
-        np.testing.assert_allclose(group.learning_rate(), expected, rtol=1e-5)
-
-
 def test_its_source_is_a_queue_of_whole_segments():
     source = a2c.Agent.make_source(config_of("a2c"), SPEC, num_environments=6, steps_per_call=1)
     assert isinstance(source, Rollouts)

@@ -17,7 +17,6 @@ from quinoa.agents.protocol import ConfigError
         ("hidden_sizes", (64, 0)),
         ("optimizer", "sgd"),
         ("learning_rate", 0.0),
-        ("learning_rate_steps", -1),
         ("segment_length", 0),
         ("max_gradient_norm", -1.0),
         ("discount", 2.0),  # Of every agent.
