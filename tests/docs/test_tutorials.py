@@ -37,7 +37,9 @@ SHORTER = {
 
 def _shorter(name: str, page: Path, command: str) -> list[str]:
     """Flags that make a command short; those of settings only where it does not give them."""
-    flags = SHORTER[name] + (SMALL if name == "check" and page == AGENT else [])
+    # So small a network follows the rewards within the steps of the check at a higher rate only.
+    of_check = [*SMALL, "--set=learning_rate=1e-2"]
+    flags = SHORTER[name] + (of_check if name == "check" and page == AGENT else [])
     settings = [flag for flag in flags if flag.startswith("--set=")]
     given = [s for s in settings if s.removeprefix("--set=").split("=")[0] + "=" in command]
     return [flag for flag in flags if flag not in given]
