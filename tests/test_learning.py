@@ -48,7 +48,7 @@ def test_the_other_agents_learn_to_swing_the_pole(agent, tmp_path):
 @pytest.mark.parametrize(
     ("name", "environments", "limit"),
     [
-        ("toy/dqn_frozen_lake", 4, 100),
+        ("toy/dqn_frozen_lake", 8, 100),
         ("toy/dqn_cliff_walking", 4, 200),
         ("toy/a2c_frozen_lake", 16, 100),
         ("toy/a2c_cliff_walking", 16, 200),
