@@ -81,9 +81,13 @@ class LearnersOfRuns:
         config: AgentConfig,
         spec: specs.EnvironmentSpec,
         seed: int,
+        *,
+        gradient_steps: int | None = None,
     ) -> Learner:
         """Returns a learner in the state of a new one; see `Learner`."""
-        key, thread = (agent_class, repr(config), repr(spec)), threading.current_thread()
+        # Only a schedule of learning rates depends on them.
+        length = None if config.learning_rate_schedule == "constant" else gradient_steps
+        key, thread = (agent_class, repr(config), repr(spec), length), threading.current_thread()
         as_new = (*key, seed)
         with self._lock:
             made = self._made[key]
@@ -93,7 +97,7 @@ class LearnersOfRuns:
                 if owner is thread or not owner.is_alive()
             ]
             if not free or as_new not in self._initial:
-                new = Learner(agent_class, config, spec, seed)
+                new = Learner(agent_class, config, spec, seed, gradient_steps=length)
                 self._initial[as_new] = [variable.numpy() for variable in new.state]
                 if not free:
                     made.append((new, thread))
