@@ -116,6 +116,10 @@ def test_settings(count, agent):
         assert parsing.from_json(type(config), parsing.to_json(changed)) == changed
 
 
+def choices_of(hint: object) -> tuple[str, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+
+
 def has_declared_types(of: Experiment) -> bool:
     hints = typing.get_type_hints(
         Experiment, localns={"AgentConfig": AgentConfig, "Layout": Layout}
@@ -123,6 +127,9 @@ def has_declared_types(of: Experiment) -> bool:
     # Of what these are made of, isinstance says nothing.
     hints |= {"env_kwargs": dict, "environment_maker": type(None)}
     values = {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
+    choices = {name: args for name, hint in hints.items() if (args := choices_of(hint))}
+    assert all(values[name] in args for name, args in choices.items())
+    hints |= {name: str for name in choices}
     return all(
         isinstance(value, hints[name]) and (hints[name] is bool or not isinstance(value, bool))
         for name, value in values.items()

@@ -43,11 +43,11 @@ def advantages(errors: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
 
 
 def policy_loss(log_prob: tf.Tensor, kl: tf.Tensor, advantage: tf.Tensor, tau: float) -> tf.Tensor:
-    """The mean of −log π(a_t|s_t) Δ_t + τ KL[π‖π̄](s_t) (Eq. 84), float32 [].
+    """The mean of −log π(a_t|s_t) Δ_t + τ KL[π‖π̄] in s_t (Eq. 84), float32 [].
 
     Args:
         log_prob: log π(a_t|s_t), float32 [S, L].
-        kl: KL[π‖π̄](s_t), float32 [S, L].
+        kl: KL[π‖π̄] in s_t, float32 [S, L].
         advantage: Δ_t, float32 [S, L], which is taken as fixed.
         tau: τ.
     """
@@ -80,7 +80,7 @@ def soft_q_loss(
 
     Args:
         log_ratio: log π(a_t|s_t) − log π̄(a_t|s_t), float32 [S, L].
-        kl: KL[π‖π̄](s_t), float32 [S, L].
+        kl: KL[π‖π̄] in s_t, float32 [S, L].
         value: V(s_t), float32 [S, L].
         advantage: Δ_t, float32 [S, L].
         tau: τ, above 0.

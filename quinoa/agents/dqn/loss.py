@@ -67,7 +67,7 @@ def entropy(chooser: tf.Tensor, tau: float) -> tf.Tensor:
 def bonus_between(
     entropies: tf.Tensor, weights: tf.Tensor, log_reference: float, tau: float
 ) -> tf.Tensor:
-    """Returns −τ Σ_{0<i<n} w_i KL[π‖π̄](s_{t+i}) (Eq. 46), float32 [B].
+    """Returns −τ Σ_{0<i<n} w_i KL_i (Eq. 46), float32 [B], with KL_i = KL[π‖π̄] in s_{t+i}.
 
     The first step's KL is not in it: Eq. 46 takes it out of the sum by τ KL_t in front.
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,10 +39,17 @@ assert not loaded, loaded
 """
 
 
+def of_kind(config: protocol.AgentConfig) -> dict[str, Any]:
+    """What an experiment says of how much is learned: on-policy, a batch is of all environments."""
+    if isinstance(config, protocol.OffPolicyConfig):
+        return {}
+    return {"samples_per_insert": None, "steps_per_call": 1, "environments_per_actor": 8}
+
+
 @pytest.mark.parametrize("agent", BUILT_IN)
 def test_every_agent_of_ours_is_acted_for_without_tensorflow(agent, tmp_path):
     loaded = registry.load(agent)
-    of = experiment(agent=agent, agent_config=loaded.config)
+    of = experiment(agent=agent, agent_config=loaded.config, **of_kind(loaded.config))
     try:
         loaded.agent_class.check_spec(of.spec())
     except protocol.SpecError:
