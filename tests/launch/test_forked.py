@@ -35,8 +35,8 @@ def test_it_has_its_arguments_variables_folder_streams_signals_and_status(tmp_pa
         capture_output=True,
         text=True,
         start_new_session=True,
-        # What nohup has the tests ignore is ignored in what they execute, and not in what is forked.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509
+        # Where nohup has the tests ignore it, what they execute would too.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         **options,
     )
     assert executed.returncode == 3
