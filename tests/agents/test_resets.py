@@ -13,6 +13,7 @@ from quinoa.agents.learner import Learner
 from tests.agents.fixtures import make_spec, make_transitions
 
 SMALL: dict[str, Any] = {"batch_size": 16, "hidden_sizes": (8,), "reset_period": 4}
+SMALL_FLOW: dict[str, Any] = {"num_couplings": 1, "coupling_hidden_sizes": (8,)}
 CONFIG = iq.Config(**SMALL)
 
 
@@ -64,7 +65,7 @@ def test_after_the_period_the_parameters_are_new_ones():
     [
         (iq.Agent, CONFIG),
         (sac.Agent, sac.Config(**SMALL)),
-        (quinoa.Agent, quinoa.Config(**SMALL, prior_period=3, num_dual_actions=4)),
+        (quinoa.Agent, quinoa.Config(**SMALL, **SMALL_FLOW, prior_period=3, num_dual_actions=4)),
         (crossq.Agent, crossq.Config(**SMALL, critic_hidden_sizes=(8,))),
     ],
     ids=["iq", "sac", "quinoa", "crossq"],

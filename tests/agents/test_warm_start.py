@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,23 @@ def begin_from(learner, path, part):
     return taken
 
 
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """A learner of each agent that has done some steps, and where it is saved; made once."""
+
+    @functools.cache
+    def of(agent):
+        learner = make(agent, seed=1)
+        learner.step(make_transitions(3, 16))
+        return learner, learner.save(str(tmp_path_factory.mktemp("learned") / "learner"))
+
+    return of
+
+
 @AGENTS
 @pytest.mark.parametrize("part", ["all", "policy", "critic"])
-def test_an_agent_begins_with_what_another_has_learned(agent, part, tmp_path):
-    first = make(agent, seed=1)
-    first.step(make_transitions(3, 16))
-    path = first.save(str(tmp_path / "learner"))
+def test_an_agent_begins_with_what_another_has_learned(agent, part, learned):
+    first, path = learned(agent)
     other = make(agent, seed=2, discount=0.5)
     before = values(other)
     taken = begin_from(other, path, part)
