@@ -14,6 +14,8 @@ from scipy import optimize
 from quinoa.irl.demonstrations import Demonstrations, Objective
 from quinoa.irl.route_graph import Array, DivergenceError, RouteGraph, RouteGraphError
 
+_MOST_HALVINGS = 60  # Of a step: what is left of it is less than a rounding error.
+
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
@@ -100,13 +102,18 @@ def exponentiated_gradient(
     """Online exponentiated gradient descent (Kivinen & Warmuth, 1997), which the paper uses.
 
     A cost is multiplied by exp(η g), with g the cost's derivative, and so keeps its sign: costs
-    remain costs, those that matter little become small, and a weight of 0 stays 0. Where a step
-    leaves the set in which the partition function converges, half of it is taken, and so on.
+    remain costs, those that matter little become small, and a weight of 0 stays 0.
+
+    A step is shortened to half, and so on, if it leaves the set where the partition function
+    converges, or passes the maximum on its way: there the new gradient points back. So the
+    log-likelihood of the routes that a step is taken on never falls, at any learning rate. Later
+    steps begin with the shortened rate, which grows by a tenth with each that is not shortened.
 
     Args:
         demonstrations: the routes.
         theta: float64 [K], where to start; `starting_weights` if None. Its signs are kept.
-        learning_rate: η, divided by the square root of the step's number if there are batches.
+        learning_rate: η, divided by the square root of the step's number if there are batches. No
+            weight changes by more than a factor of e in one step.
         batch_size: routes in one step, drawn without replacement; all of them if None.
         num_steps: the most steps.
         tolerance: see `Fit`; with it steps on all routes end.
@@ -114,42 +121,90 @@ def exponentiated_gradient(
 
     Raises:
         DivergenceError: the partition function diverges at `theta`.
+        RouteGraphError: the learning rate is not above 0, or a batch is larger than all routes.
     """
-    start = starting_weights(demonstrations.graph) if theta is None else np.array(theta, float)
-    signs, size = np.sign(start), np.abs(start)
+    theta = starting_weights(demonstrations.graph) if theta is None else np.array(theta, float)
     count = len(demonstrations.routes)
     if batch_size is not None and not 1 <= batch_size <= count:
         raise RouteGraphError(f"batch_size must be from 1 to {count}, the number of routes.")
+    if not learning_rate > 0:
+        raise RouteGraphError(f"learning_rate must be above 0, not {learning_rate}.")
     rng = np.random.default_rng(0) if rng is None else rng
-    num_gradients, moved = 0, np.zeros_like(size)
+    steps = _ShortenedSteps(theta)
+    objective = steps.evaluate(demonstrations)
     for step in range(1, num_steps + 1):
-        batch, rate = demonstrations, learning_rate
-        if batch_size is not None:
+        if batch_size is None:
+            if np.max(np.abs(objective.gradient)) <= tolerance:
+                break
+            objective = steps.take(demonstrations, objective, learning_rate)
+        else:
             batch = demonstrations.subset(rng.choice(count, batch_size, replace=False))
-            rate /= np.sqrt(step)
-        objective, size, tried = _inside(batch, signs, size, moved)
-        num_gradients += tried
-        if batch_size is None and np.max(np.abs(objective.gradient)) <= tolerance:
-            break
-        moved = rate * signs * objective.gradient
-        size = size * np.exp(moved)
-    objective, size, tried = _inside(demonstrations, signs, size, moved)
-    return _fit(signs * size, objective, objective.gradient, num_gradients + tried, tolerance)
+            steps.take(batch, steps.evaluate(batch), learning_rate / np.sqrt(step))
+    if batch_size is not None:
+        objective = steps.evaluate(demonstrations)
+    return _fit(steps.theta, objective, objective.gradient, steps.num_gradients, tolerance)
 
 
-def _inside(
-    demonstrations: Demonstrations, signs: Array, size: Array, moved: Array
-) -> tuple[Objective, Array, int]:
-    """The objective where the last step has led, or half of it; the weights, and how many tries."""
-    for tries in range(1, 61):
-        try:
-            return demonstrations.objective(signs * size), size, tries
-        except DivergenceError:
-            if not moved.any() or tries == 60:
-                raise
-            moved = moved / 2
-            size = size * np.exp(-moved)
-    raise AssertionError("The last try returns or raises.")
+class _ShortenedSteps:
+    """Steps of the exponentiated gradient, none too long.
+
+    Attributes:
+        theta: float64 [K], where the last step has led.
+        num_gradients: how many gradients were computed.
+    """
+
+    def __init__(self, theta: Array) -> None:
+        self.theta = theta
+        self.num_gradients = 0
+        self._before = theta
+        self._share = 1.0  # Of the learning rate.
+
+    def evaluate(self, demonstrations: Demonstrations) -> Objective:
+        """The objective at the weights. The last step, of other routes, is shortened if need be.
+
+        Raises:
+            DivergenceError: the partition function diverges before the last step already.
+        """
+        for _ in range(_MOST_HALVINGS):
+            try:
+                return self._objective(demonstrations, self.theta)
+            except DivergenceError:
+                self.theta = np.sign(self.theta) * np.sqrt(self.theta * self._before)
+        self.theta = self._before
+        return self._objective(demonstrations, self.theta)
+
+    def take(self, demonstrations: Demonstrations, objective: Objective, rate: float) -> Objective:
+        """Takes a step that raises the log-likelihood of the given routes.
+
+        Args:
+            demonstrations: the routes.
+            objective: theirs, at the weights.
+            rate: the learning rate.
+
+        Returns:
+            Their objective where the step leads.
+        """
+        for halvings in range(_MOST_HALVINGS):
+            moved = rate * self._share * np.sign(self.theta) * objective.gradient
+            theta = self.theta * np.exp(np.clip(moved, -1.0, 1.0))
+            try:
+                found = self._objective(demonstrations, theta)
+            except DivergenceError:
+                self._share /= 2
+                continue
+            # L is concave, so it is no lower there than here if its slope still points on. Unlike
+            # a comparison of both values, this is exact near the maximum too.
+            if found.gradient @ (theta - self.theta) >= 0:
+                self._before, self.theta = self.theta, theta
+                if halvings == 0:
+                    self._share = min(1.0, 1.1 * self._share)
+                return found
+            self._share /= 2
+        return objective
+
+    def _objective(self, demonstrations: Demonstrations, theta: Array) -> Objective:
+        self.num_gradients += 1
+        return demonstrations.objective(theta)
 
 
 class _Search:

@@ -121,6 +121,19 @@ def test_a_step_to_where_it_diverges_is_taken_back():
     )
 
 
+@pytest.mark.parametrize("batch_size", [None, 40])
+def test_steps_that_are_too_long_are_shortened(batch_size):
+    routes = demonstrations(60)
+    best = optimizers.lbfgs(routes).log_likelihood
+    start = routes.objective(optimizers.starting_weights(routes.graph)).log_likelihood
+    fit = optimizers.exponentiated_gradient(
+        routes, learning_rate=1e4, batch_size=batch_size, num_steps=15
+    )
+    assert fit.log_likelihood > best - 0.1 * (best - start)
+    with pytest.raises(RouteGraphError, match="learning_rate must be above 0, not -1"):
+        optimizers.exponentiated_gradient(routes, learning_rate=-1)
+
+
 def test_regularisation_bounds_what_has_no_maximum():
     # Of two ways, the one is always taken: the more the other costs, the better.
     graph = RouteGraph.deterministic(3, [0, 0, 1], [1, 2, 2], np.array([[1.0, 0], [0, 1], [1, 0]]))
