@@ -21,7 +21,7 @@ RUN python -m venv /opt/quinoa \
     && if [ "$DEVICE" = gpu ]; then extra=requirements-gpu.txt; fi \
     && if [ "$RAY" ]; then extra="$extra requirements-ray.txt requirements-kubernetes.txt"; fi \
     && scripts/install_pins.sh --running /opt/quinoa requirements.txt $extra
-COPY setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE ./
+COPY requirements-osm.txt setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE ./
 COPY quinoa quinoa
 RUN /opt/quinoa/bin/pip install --no-deps --no-build-isolation . \
     && /opt/quinoa/bin/quinoa list >/dev/null

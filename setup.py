@@ -36,6 +36,12 @@ def ray_requirements() -> list[str]:
     return [f"{name}=={version}" for name, version in _pins(text)]
 
 
+def osm_requirements() -> list[str]:
+    """What requirements-osm.txt pins: the extra `quinoa[osm]`."""
+    text = (ROOT / "requirements-osm.txt").read_text("utf-8")
+    return [f"{name}=={version}" for name, version in _pins(text)]
+
+
 def development_pins(*packages: str) -> list[str]:
     """The pins of packages that tests need, and users who want them: an extra."""
     _, _, development = (ROOT / "requirements.txt").read_text("utf-8").partition("# Development\n")
@@ -108,6 +114,7 @@ setuptools.setup(
     install_requires=requirements(),
     extras_require={
         "ray": ray_requirements(),
+        "osm": osm_requirements(),
         "minatar": development_pins("minatar"),
         "atari": development_pins("ale-py", "opencv-python-headless"),
     },

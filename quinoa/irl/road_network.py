@@ -1,7 +1,8 @@
-"""Generated road networks, whose states are road segments: so a turn is a feature of an action.
+"""Road networks, whose states are road segments: so a turn is a feature of an action.
 
-The paper's network, of Pittsburgh, is not public. These have its 22 features: miles by road type,
-by speed and by lanes, and counts of five kinds of turns.
+They have the paper's 22 features: miles by road type, by speed and by lanes, and counts of five
+kinds of turns. The paper's network, of Pittsburgh, is not public: networks are generated here, and
+`quinoa.irl.openstreetmap` reads real ones.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _STRAIGHT, _HARD = 30.0, 120.0  # Degrees: turns of less, and of more.
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RoadNetwork:
-    """Directed road segments between junctions. U-turns are not allowed.
+    """Directed road segments between junctions. U-turns are allowed at dead ends only.
 
     Attributes:
         graph: its states are the segments, its actions the turns from one into the next. An action
@@ -96,16 +97,54 @@ def generate(rng: np.random.Generator, rows: int, columns: int) -> RoadNetwork:
     lanes = (3 - np.minimum(road_type, 3) + rng.integers(0, 2, len(one))).clip(0, len(LANES) - 1)
     # Both directions.
     tail, head = np.concatenate([one, other]), np.concatenate([other, one])
-    road_type, speed, lanes = (np.tile(each, 2) for each in (road_type, speed, lanes))
     direction = junctions[head] - junctions[tail]
-    miles = np.hypot(*direction.T)
-    source, target = _successors(tail, head, len(junctions))
-    turn = _turns(direction[source], direction[target])
+    return connect(
+        junctions,
+        tail,
+        head,
+        np.hypot(*direction.T),
+        *(np.tile(each, 2) for each in (road_type, speed, lanes)),
+        road=np.tile(np.arange(len(one)), 2),
+        leaving=direction,
+        arriving=direction,
+    )
+
+
+def connect(
+    junctions: Array,
+    tail: Array,
+    head: Array,
+    miles: Array,
+    road_type: Array,
+    speed: Array,
+    lanes: Array,
+    *,
+    road: Array,
+    leaving: Array,
+    arriving: Array,
+) -> RoadNetwork:
+    """The network of given segments: each leads into all that begin where it ends.
+
+    Args:
+        junctions: see `RoadNetwork`, as are `tail`, `head`, `miles`, `road_type`, `speed`, `lanes`.
+        tail: likewise.
+        head: likewise.
+        miles: likewise.
+        road_type: likewise.
+        speed: likewise.
+        lanes: likewise.
+        road: integer [S], the same for the two directions of a road: into the other direction of
+            its own road, a segment leads only where it leads into nothing else.
+        leaving: float64 [S, 2], the direction (east, north) of a segment where it begins.
+        arriving: float64 [S, 2], its direction where it ends.
+    """
+    source, target = _successors(tail, head, road, len(junctions))
+    turn = _turns(arriving[source], leaving[target])
     features = np.zeros((len(source), len(FEATURES)))
-    rows_of = np.arange(len(source))
+    rows = np.arange(len(source))
     for offset, category in ((0, road_type), (6, speed), (12, lanes)):
-        features[rows_of, offset + category[source]] = miles[source]
-    features[rows_of, 17 + turn] = 1.0
+        features[rows, offset + category[source]] = miles[source]
+    features[rows, 17 + turn] = 1.0
     graph = RouteGraph.deterministic(len(tail), source, target, features)
     return RoadNetwork(graph, junctions, tail, head, miles, road_type, speed, lanes, turn)
 
@@ -156,15 +195,17 @@ def _street_types(count: int) -> Array:
     return types
 
 
-def _successors(tail: Array, head: Array, num_junctions: int) -> tuple[Array, Array]:
-    """Every segment with each that begins where it ends, but for its own way back."""
+def _successors(tail: Array, head: Array, road: Array, num_junctions: int) -> tuple[Array, Array]:
+    """Every segment with each that begins where it ends; its own way back at dead ends only."""
     order = np.argsort(tail, kind="stable")
     count = np.bincount(tail, minlength=num_junctions)
     starts = np.cumsum(count) - count
     source = np.repeat(np.arange(len(tail)), count[head])
     first = np.cumsum(count[head]) - count[head]
     target = order[starts[head[source]] + np.arange(len(source)) - first[source]]
-    kept = head[target] != tail[source]
+    back = (head[target] == tail[source]) & (road[target] == road[source])
+    others = np.bincount(source[~back], minlength=len(tail))
+    kept = ~back | (others[source] == 0)
     return source[kept], target[kept]
 
 

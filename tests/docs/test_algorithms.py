@@ -19,6 +19,9 @@ LIBRARIES = {"maxent_irl"}
 
 QUOTE = re.compile(r"\[`([^`]+)`\]\(([^)]+)\), `([^`]+)`[^\n]*:\n\n```python\n(.*?)```", re.DOTALL)
 
+# What begins with an import is for readers to run.
+EXAMPLE = re.compile(r"^```python\n((?:from|import) .*?)^```", re.DOTALL | re.MULTILINE)
+
 
 def text_of(name: str) -> str:
     return (PAGES / f"{name}.md").read_text(encoding="utf-8")
@@ -40,7 +43,8 @@ def source_of(path: Path, qualified: str) -> list[str]:
 def test_each_line_that_is_quoted_is_in_the_function_that_is_named(name):
     quotes = QUOTE.findall(text_of(name))
     assert len(quotes) >= 4
-    assert len(quotes) == text_of(name).count("```python")
+    examples = EXAMPLE.findall(text_of(name))
+    assert len(quotes) + len(examples) == text_of(name).count("```python")
     for shown, link, function, code in quotes:
         path = (PAGES / link).resolve()
         assert path.as_posix().endswith(shown)
@@ -48,6 +52,17 @@ def test_each_line_that_is_quoted_is_in_the_function_that_is_named(name):
         lines = source_of(path, function)
         starts = range(len(lines) - len(quoted) + 1)
         assert any(lines[i : i + len(quoted)] == quoted for i in starts), (function, code)
+
+
+@EVERY
+def test_examples_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # What stands for a town that a reader has downloaded.
+    village = Path(__file__).parents[1] / "irl" / "village.graphml"
+    (tmp_path / "piedmont.graphml").write_bytes(village.read_bytes())
+    names: dict[str, object] = {}
+    for code in EXAMPLE.findall(text_of(name)):
+        exec(compile(code, f"{name}.md", "exec"), names)
 
 
 @EVERY
