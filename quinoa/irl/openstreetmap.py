@@ -172,7 +172,7 @@ def _position(node: object, data: dict[str, object]) -> tuple[float, float]:
 def _miles_per_unit(graph: AttributedGraph, position: Array) -> Array:
     """Miles per unit of x and of y, [2]: of degrees, or of metres if the graph was projected."""
     reference = str(graph.attributes.get("crs", "")).lower()
-    degrees = np.all(np.abs(position) <= [180.0, 90.0])
+    degrees = bool(np.all(np.abs(position) <= [180.0, 90.0]))
     if reference and not reference.endswith("4326"):
         degrees = False
     if not degrees:
