@@ -38,8 +38,8 @@ def _flags() -> flags.FlagValues:
         "scale",
         None,
         list(paper_figures.SCALES),
-        "How large its runs are: small is a night on two cores, medium a night on 16, paper what "
-        "the paper did. Default: that of the runs in the folder, or else small.",
+        "How large its runs are: small takes a night on two cores at most, medium a night on 16, "
+        "paper is what the paper did. Default: that of the runs in the folder, or else small.",
         flag_values=values,
     )
     flags.DEFINE_string(

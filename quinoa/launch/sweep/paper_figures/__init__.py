@@ -16,7 +16,9 @@ This folder has a file `PAPER.toml` per paper, with a table per figure:
     steps = 500_000
     train = { ... }              # further flags of `quinoa train`
 
-and the fields of `Figure` that its kind has besides.
+and the fields of `Figure` that its kind has besides; and what the paper says of the lines:
+
+    claims = [{ text = ..., line = LABEL, relation = one of `RELATIONS`, other = LABEL }, ...]
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ SCALES = ("small", "medium", "paper")
 # - policy: actions of one run's policy in several states;
 # - plane: trajectories of each line's first run in a plane, and its Q and actions in some places.
 KINDS = ("normalized", "by_setting", "curves", "metrics", "policy", "plane")
+
+# What a paper says of one line beside another; `claims.verdict` says when each holds.
+RELATIONS = ("better", "worse", "at least", "alike")
 
 _FOLDER = Path(__file__).parent
 
@@ -74,6 +79,23 @@ class Line:
             *(f"--{name}={value}" for name, value in named if value),
             *(f"--set={name}={value}" for name, value in self.settings.items()),
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """What a paper says of one line beside another.
+
+    Attributes:
+        text: the claim in words.
+        line: the label of the line of which it says something.
+        relation: one of `RELATIONS`.
+        other: the label of the line beside which it is said.
+    """
+
+    text: str
+    line: str
+    relation: str
+    other: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +136,7 @@ class Figure:
         metrics: of a figure of metrics, their names.
         points: of a figure in a plane, where Q is drawn.
         episodes: of a figure in a plane, how many trajectories are drawn.
+        claims: of curves, what the paper says of the lines; whether it holds becomes a table.
     """
 
     name: str
@@ -132,6 +155,7 @@ class Figure:
     metrics: tuple[str, ...] = ()
     points: tuple[tuple[float, float], ...] = ()
     episodes: int = 100
+    claims: tuple[Claim, ...] = ()
 
 
 def every() -> list[Figure]:
@@ -177,6 +201,7 @@ def figure_of(name: str, table: Mapping[str, Any]) -> Figure:
         scales={scale: _scale(**fields["scales"][scale]) for scale in SCALES},
         states=tuple(fields.pop("states", ())),
         metrics=tuple(fields.pop("metrics", ())),
+        claims=tuple(Claim(**claim) for claim in fields.pop("claims", ())),
         points=tuple((float(x), float(y)) for x, y in fields.pop("points", ())),
         **{field: value for field, value in fields.items() if field != "scales"},
     )

@@ -17,6 +17,7 @@ from quinoa.launch.errors import RunError
 from quinoa.launch.run.roles import Role
 from quinoa.launch.storage import saved_json
 from quinoa.launch.sweep import summary
+from quinoa.launch.sweep.paper_figures import claims
 from quinoa.launch.sweep.paper_figures.figure_folder import FigureFolder
 from quinoa.launch.sweep.paper_figures.plan import LINE
 from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepRunState
@@ -44,7 +45,8 @@ def draw(folder: FigureFolder, plan: Sequence[PlannedRun]) -> list[Path]:
 
     Returns:
         The files written: the picture, a CSV file with the numbers in it, a CSV file with a row for
-        each run and, for a normalized figure, one with the scores that are 0 % and 100 %.
+        each run; for a normalized figure, one with the scores that are 0 % and 100 %, and for one
+        with claims, one that says whether each holds.
 
     Raises:
         OSError: a file cannot be written.
@@ -215,7 +217,15 @@ def _draw_curves(folder: FigureFolder, runs: Groups) -> list[Path]:
     plots.plot_panels(panels, folder.picture)
     columns = ("environment", LINE, "steps", "median", "min", "max", "runs")
     tables.write_table(_table(columns, rows), folder.table)
-    return []
+    compared = claims.table(folder.figure.claims, runs)
+    if compared.empty:
+        return []
+    tables.write_table(compared, folder.claims)
+    tables.say_table(
+        compared[["environment", "claim", "median", "other median", "holds"]], sys.stdout
+    )
+    say("")
+    return [folder.claims]
 
 
 def _draw_metrics(folder: FigureFolder, runs: Groups) -> list[Path]:

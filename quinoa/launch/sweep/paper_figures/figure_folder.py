@@ -45,6 +45,11 @@ class FigureFolder:
         return self.root / f"{self.figure.name}.csv"
 
     @property
+    def claims(self) -> Path:
+        """Of a figure with claims, whether each holds of the runs."""
+        return self.root / f"{self.figure.name}-claims.csv"
+
+    @property
     def baseline(self) -> Path:
         """Of a normalized figure, the scores that are 100 % and 0 % in each environment."""
         return self.root / "baseline.csv"
