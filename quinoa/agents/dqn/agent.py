@@ -18,9 +18,8 @@ from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN, Seed, Transitio
 
 _OPTIMIZERS = {
     "adam": protocol.Adam(),
-    # With momentum, Keras adds ε to the variance and then takes the root: the least is 0.01, as
-    # that of MinAtar's DQN.
-    "rmsprop": protocol.RMSProp(decay=0.95, momentum=0.95, epsilon=1e-4, centered=True),
+    # That of MinAtar's DQN, whose code names a momentum and does not use it.
+    "rmsprop": protocol.RMSProp(decay=0.95, epsilon=0.01, centered=True),
 }
 
 

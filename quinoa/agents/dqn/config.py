@@ -62,8 +62,8 @@ class Config(OffPolicyConfig):
     `hidden_sizes` has the width, the same for each."""
 
     optimizer: Literal["adam", "rmsprop"] = "adam"
-    """`adam`, or `rmsprop` as the DQN of MinAtar has it: centred, both decays and the momentum
-    0.95, and the root of the variance at least 0.01 or so."""
+    """`adam`, or `rmsprop` as the DQN of MinAtar has it: centred, both decays 0.95, with 0.01 added
+    to the root of the variance."""
     learning_rate: Annotated[float, Bounds(above=0)] = 5e-4
     """The optimiser's step size. 2.5e-4 goes with `rmsprop` (Mnih et al., 2015)."""
     batch_size: Annotated[int, Bounds(at_least=1)] = 64

@@ -210,7 +210,7 @@ def test_value_and_metrics_are_what_they_say(preset):
     ("name", "expected"),
     [
         ("adam", protocol.Adam()),
-        ("rmsprop", protocol.RMSProp(decay=0.95, momentum=0.95, epsilon=1e-4, centered=True)),
+        ("rmsprop", protocol.RMSProp(decay=0.95, epsilon=0.01, centered=True)),
     ],
 )
 def test_the_optimizer_is_the_one_that_is_named(name, expected):
