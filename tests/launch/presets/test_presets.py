@@ -14,6 +14,7 @@ from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment.validation import validate
 from tests.launch.helpers import ROOT
 
+SUITES = {"adroit", "dm_control", "gym", "minatar", "toy"}
 NAMES = [preset.name for preset in presets.every()]
 
 
@@ -25,8 +26,8 @@ def experiment_of(*arguments):
 
 def test_every_suite_has_presets_of_a_paper_and_of_ours():
     """But for the small decision processes, for which no paper has settings."""
-    assert {name.split("/")[0] for name in NAMES} == {"adroit", "dm_control", "gym", "toy"}
-    for suite in ("adroit", "dm_control", "gym", "toy"):
+    assert {name.split("/")[0] for name in NAMES} == SUITES
+    for suite in SUITES:
         origins = {p.origin for p in presets.every() if p.name.startswith(suite)}
         assert "paper" in origins or suite == "toy"
         assert origins & {"measured", "untried"}

@@ -144,6 +144,34 @@ def test_curves_are_the_median_the_least_and_the_greatest(tmp_path):
     assert table["runs"].tolist() == [3, 3, 3]
 
 
+def test_claims_are_a_table_of_what_holds(tmp_path, capsys):
+    """On the first task alone the better line is clearly so; on the second one line is missing."""
+    claim = {"text": "it is better", "line": "Better", "relation": "better", "other": "Base"}
+    folder = begin(tmp_path / "figure", make_figure("curves", LINES, claims=[claim]))
+    missing = ("Better", TASKS[1])
+    finish(folder, {key: final for key, final in FINALS.items() if key[:2] != missing})
+    draw(folder)
+    (row,) = pd.read_csv(folder.claims).to_dict("records")
+    # Each run's three evaluations are 0, half its final return, and that.
+    assert row == {
+        "environment": TASKS[0],
+        "claim": "it is better",
+        "line": "Better",
+        "relation": "better",
+        "other": "Base",
+        "median": pytest.approx(10.25),
+        "min": 10.0,
+        "max": 10.5,
+        "runs": 2,
+        "other median": 5.0,
+        "other min": 5.0,
+        "other max": 5.0,
+        "other runs": 2,
+        "holds": "yes",
+    }
+    assert "it is better" in capsys.readouterr().out
+
+
 def test_metrics_of_the_learner_along_training(tmp_path):
     """A line whose agent has no such metric is left out of its panel."""
     figure = make_figure("metrics", LINES, environments=[TASKS[0]], metrics=["value", "stddev"])

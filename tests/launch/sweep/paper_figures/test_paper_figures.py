@@ -43,6 +43,11 @@ def test_a_figure_can_be_run_and_drawn_at_every_scale(figure):
     assert len(set(labels)) == len(labels)
     if figure.kind == "normalized":
         assert figure.baseline in labels
+    if figure.claims:
+        assert figure.kind == "curves"
+    for claim in figure.claims:
+        assert claim.relation in paper_figures.RELATIONS
+        assert {claim.line, claim.other} <= set(labels)
     if figure.kind == "by_setting":
         assert all(float(line.settings[figure.setting]) > 0 for line in figure.lines)
     for scale in paper_figures.SCALES:
@@ -131,11 +136,42 @@ def test_quinoa_1_has_five_seeds_of_three_domains():
     assert (svg0["learning_rate"], svg0["target_period"]) == (1e-3, 1000)
 
 
+def test_the_lines_of_pg_softq_differ_in_what_the_figures_compare_alone():
+    def differing(name: str) -> dict[str, dict[str, Any]]:
+        by_label = configs(paper_figures.load(name), "minatar:breakout")
+        first = next(iter(by_label.values()))
+        return {
+            label: {key: value for key, value in config.items() if value != first[key]}
+            for label, config in by_label.items()
+        }
+
+    assert list(differing("pg-softq-1").values()) == [{}, {"returns": "entropy"}]
+    assert list(differing("pg-softq-2").values()) == [
+        {},
+        {"backup": "kl"},
+        {"backup": "kl", "tau": 0.01},
+        {"backup": "entropy"},
+        {"backup": "entropy", "tau": 0.01},
+        {"n_step": 5},
+    ]
+    # c = 1 / 0.01.
+    assert list(differing("pg-softq-3").values()) == [
+        {},
+        {"update": "soft_q"},
+        {"value_coefficient": 100.0},
+        {"update": "soft_q", "value_coefficient": 100.0},
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("iq2", r"There is no figure 'iq2'\. Did you mean iq-2"),
-        ("xyzzy", r"The figures are iq-2, iq-3, iq-4, quinoa-1, quinoa-2, smoothie-1, sql-1\."),
+        (
+            "xyzzy",
+            r"The figures are iq-2, iq-3, iq-4, pg-softq-1, pg-softq-2, "
+            r"pg-softq-3, quinoa-1, quinoa-2, smoothie-1, sql-1\.",
+        ),
     ],
 )
 def test_an_unknown_figure_names_the_nearest(name, message):
