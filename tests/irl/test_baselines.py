@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from quinoa.irl import baselines, optimizers, route_measures
+from quinoa.irl.demonstrations import Demonstrations
+from quinoa.irl.path_distribution import PathDistribution
+from quinoa.irl.route_graph import RouteGraph
+from tests.irl import graphs, table1
+from tests.irl.demonstrators import Drivers
+
+TRUE = np.array([-0.5, -1.5, -0.9])
+
+
+def routes_of(count: int, graph: RouteGraph) -> Demonstrations:
+    rng = np.random.default_rng(0)
+    paths = [PathDistribution(graph, TRUE, state) for state in range(graph.num_states)]
+    pairs = [rng.choice(graph.num_states, 2, replace=False) for _ in range(count)]
+    return Demonstrations(graph, [paths[end].sample(rng, origin) for origin, end in pairs])
+
+
+def test_maximum_margin_planning_plans_what_was_demonstrated():
+    graph = graphs.cyclic(np.random.default_rng(0))
+    miles = np.full(len(graph.edge_action), 0.01)
+    predict = route_measures.by_costs(graph, graph.rewards(np.array([-0.1, -3.0, -0.1])))
+    pairs = [graph.route([a, b]) for a in range(5) for b in range(5) if a != b]
+    best = Demonstrations(graph, [predict(pair) for pair in pairs])
+    start = np.array([-3.0, -0.1, -0.1])
+    before = route_measures.measure(
+        best, miles, route_measures.by_costs(graph, graph.rewards(start))
+    )
+    theta = baselines.max_margin_planning(best, miles, start, num_steps=60)
+    after = route_measures.measure(
+        best, miles, route_measures.by_costs(graph, graph.rewards(theta))
+    )
+    assert before.shared < after.shared and after.shared > 0.95
+    assert np.all(theta < 0)
+
+
+def test_the_action_based_model_is_fitted():
+    graph = graphs.cyclic(np.random.default_rng(0))
+    routes = routes_of(100, graph)
+
+    def likelihood(theta):
+        model = route_measures.action_based_models(graph, theta)
+        return np.mean([model(route).log_probability(route) for route in routes.routes])
+
+    start = optimizers.starting_weights(graph)
+    theta = baselines.fit_action_based(routes, start, num_steps=100)
+    assert likelihood(theta) > likelihood(start)
+    # A maximum: no step in a direction of its own gains much.
+    for step in 0.2 * np.vstack([np.eye(3), -np.eye(3)]):
+        assert likelihood(np.minimum(theta + step, -1e-3)) < likelihood(theta) + 1e-2
+
+
+@pytest.mark.long
+def test_routes_are_most_likely_under_the_model_that_drove_them():
+    size = table1.Size(6, 3, 4, (60, 20, 60), (1e-2,), {"margin": 5, "action": 30})
+    for kind, sign in (("paths", 1), ("actions", -1)):
+        found = table1.compare(0, Drivers(kind, 0.5), size)
+        one, other = found[table1.MAX_ENT].log_probability, found["action"].log_probability
+        assert one is not None and other is not None
+        assert sign * (one - other) > 0
+        assert found["time-based"].log_probability is None
+    one, other = table1.divergences(0, 0.5, size)
+    assert min(one, other) > 0.1
+    # With high costs, both choose the best action.
+    assert max(table1.divergences(0, 8.0, size)) < 0.1 * min(one, other)
