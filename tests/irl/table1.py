@@ -40,6 +40,7 @@ DRIVERS = [
 MAX_ENT = "MaxEnt paths"
 _PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
 _STEPS = {"margin": 500, "action": 200}
+_COLUMNS = (("matching, %", 100.0), ("90 % match, %", 100.0), ("log prob", 1.0))
 _T = 2.776  # Student's t: 95 % of five seeds.
 
 
@@ -183,8 +184,8 @@ def main(names: Sequence[str]) -> None:
     found = {each.name: [compare(seed, each) for seed in SEEDS] for each in chosen}
     heading = " | ".join(found)
     rule = " | ".join(["---"] * (len(found) + 1))
-    for index, measure, scale in ((0, "matching", 100), (1, "90 % match", 100), (2, "log prob", 1)):
-        print(f"\n{measure}: differences from {MAX_ENT} in its row's place\n")
+    for index, (measure, unit) in enumerate(_COLUMNS):
+        print(f"\n{measure}: differences from {MAX_ENT}\n")
         print(f"| model | {heading} |\n| {rule} |")
         models = list(next(iter(found.values()))[0])
         for model in sorted(models, key=lambda name: name != MAX_ENT):
@@ -194,9 +195,9 @@ def main(names: Sequence[str]) -> None:
                 if any(value is None for value in values):
                     cells.append("–")
                     continue
-                numbers = scale * np.array(values, dtype=float)
+                numbers = unit * np.array(values, dtype=float)
                 if model != MAX_ENT:
-                    numbers -= scale * np.array([of[MAX_ENT][index] for of in each], dtype=float)
+                    numbers -= unit * np.array([of[MAX_ENT][index] for of in each], dtype=float)
                 width = _T * numbers.std(ddof=1) / np.sqrt(len(numbers))
                 text = f"{numbers.mean():.2f}" if model == MAX_ENT else f"{numbers.mean():+.2f}"
                 clear = model != MAX_ENT and abs(numbers.mean()) > width
