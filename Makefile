@@ -1,7 +1,7 @@
 # Everything here works in a tree just cloned: the first call makes .venv, later ones use it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow test-cluster docs bench bench-growth bench-learning bench-peers chaos lint format clean
+.PHONY: help setup train test test-slow test-cluster docs bench bench-growth bench-learning bench-peers chaos style lint format clean
 
 # FAST=1: the short tests of what has changed, and no lint.
 override FAST := $(filter-out 0,$(FAST))
@@ -29,7 +29,8 @@ setup: ## Make the environment, unless it is up to date
 train: setup ## Train: make train [AGENT=..] [ENV=..] [STEPS=..] [ACTORS=..] [SEED=..]
 	$(RUN)/quinoa train$(TRAIN_FLAGS)
 
-test: $(if $(FAST),setup,lint) ## Check format, lint and types; run the tests. FAST=1: those of what has changed
+# The tests check types and the order of imports themselves, beside the others.
+test: $(if $(FAST),setup,style) ## Check format, lint and types; run the tests. FAST=1: those of what has changed
 	@$(RUN)/python $(if $(FAST),scripts/changed_tests.py,-m pytest -n 2 --dist loadfile --no-loadscope-reorder)
 
 test-slow: setup ## Run the tests that take long
@@ -61,9 +62,11 @@ chaos: override RAY := $(if $(filter --engine='ray',$(call given,ENGINE,engine))
 chaos: setup ## Inject faults into a run, and report what it survives (about 15 minutes). ENGINE=ray: over hosts
 	@$(RUN)/python -m tests.chaos$(call given,ENGINE,engine)
 
-lint: setup ## Check format, lint and types
+style: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+
+lint: style ## Check format, lint, types and the order of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
 

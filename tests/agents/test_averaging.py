@@ -5,11 +5,17 @@ import pytest
 import tensorflow as tf
 
 from quinoa.agents import averaging, crossq, iq
-from quinoa.agents.learner import Learner
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_transitions
+from tests.agents.learners import LearnerPool
 
 RATE = 0.3
 CONFIG = iq.Config(batch_size=16, hidden_sizes=(8,), evaluation_average=RATE)
+LEARNERS = LearnerPool()
+
+
+@pytest.fixture(autouse=True)
+def _learners_are_taken_for_one_test():
+    LEARNERS.give_back()
 
 
 def formula(history):
@@ -65,7 +71,7 @@ def test_a_small_rate_is_the_mean_at_first(rate):
     ids=["iq", "normalised", "crossq"],
 )
 def test_a_learner_averages_what_actors_have_over_its_steps(agent_class, config):
-    one, fused = (Learner(agent_class, config, make_spec(), seed=0) for _ in range(2))
+    one, fused = (LEARNERS.take(agent_class, config) for _ in range(2))
     batches, history = make_transitions(6, 16), []
     for k in range(6):
         one.step(tf.nest.map_structure(lambda field: field[k : k + 1], batches))  # noqa: B023
@@ -77,8 +83,8 @@ def test_a_learner_averages_what_actors_have_over_its_steps(agent_class, config)
 
 
 def test_it_changes_nothing_of_what_is_learned():
-    plain = Learner(iq.Agent, dataclasses.replace(CONFIG, evaluation_average=0.0), make_spec(), 0)
-    averaged = Learner(iq.Agent, CONFIG, make_spec(), seed=0)
+    plain = LEARNERS.take(iq.Agent, dataclasses.replace(CONFIG, evaluation_average=0.0))
+    averaged = LEARNERS.take(iq.Agent, CONFIG)
     for learner in (plain, averaged):
         learner.step(make_transitions(3, 16))
     np.testing.assert_array_equal(averaged.parameters(), plain.parameters())
@@ -87,7 +93,7 @@ def test_it_changes_nothing_of_what_is_learned():
 
 
 def test_a_step_that_is_skipped_is_not_averaged():
-    learner = Learner(iq.Agent, CONFIG, make_spec(), seed=0)
+    learner = LEARNERS.take(iq.Agent, CONFIG)
     learner.step(make_transitions(3, 16))
     before = learner.evaluation_parameters()
     transitions = make_transitions(3, 16)
@@ -96,7 +102,7 @@ def test_a_step_that_is_skipped_is_not_averaged():
 
 
 def test_a_checkpoint_has_it_and_one_that_is_not_finite_is_found(tmp_path):
-    learner, other = (Learner(iq.Agent, CONFIG, make_spec(), seed) for seed in (0, 1))
+    learner, other = (LEARNERS.take(iq.Agent, CONFIG, seed) for seed in (0, 1))
     learner.step(make_transitions(3, 16))
     other.restore(learner.save(str(tmp_path / "checkpoint")))
     for each in (learner, other):

@@ -129,13 +129,14 @@ def log_mixture(y):
     return tf.reduce_logsumexp(-0.5 * squared / WIDTH**2, axis=-1)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("repels", [True, False])
-def test_the_sampler_finds_all_four_modes_of_a_mixture_and_the_map_variant_not_their_spread(repels):
+@pytest.mark.parametrize(("repels", "steps"), [(True, 600), (False, 1000)])
+def test_the_sampler_finds_all_four_modes_of_a_mixture_and_the_map_variant_not_their_spread(
+    repels, steps
+):
     """A quarter of the samples, ± 5 %, near each; their spread is the mixture's."""
     tf.random.set_seed(0)
-    policy, alpha = SamplerPolicy(1, 2, hidden_sizes=(100, 100)), 2.0
-    optimizer = tf.keras.optimizers.legacy.Adam(1e-3)
+    policy, alpha = SamplerPolicy(1, 2, hidden_sizes=(64, 64)), 2.0
+    optimizer = tf.keras.optimizers.legacy.Adam(3e-3)
     state = tf.zeros([1, 1])
 
     def step(seed):
@@ -153,7 +154,7 @@ def test_the_sampler_finds_all_four_modes_of_a_mixture_and_the_map_variant_not_t
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     traced = tf.function(step, autograph=False)
-    for i in range(4000):
+    for i in range(steps):
         traced(tf.constant([i, 7], tf.int32))
     y = policy.draw(state, 4000, SEED)[0].numpy()
     distances = np.linalg.norm(y[:, None] - MODES, axis=-1)
