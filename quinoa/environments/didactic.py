@@ -1,11 +1,13 @@
 """Tasks that papers explain an algorithm with, `didactic:<task>`: no simulator, and no units.
 
 `two_gaussians` is the bandit of Nachum et al. (2018), Figure 1, and `multi_goal` the point in the
-plane of Haarnoja et al. (2017), section 5.1.
+plane of Haarnoja et al. (2017), section 5.1. `maze` pays only at its end, and `maze_dense` on the
+way there too (`quinoa.environments.maze`).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy.typing as npt
 from dm_env import specs
 
 from quinoa.environments.errors import UnknownEnvironmentError
+from quinoa.environments.maze import Maze
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -142,6 +145,8 @@ class MultiGoal(dm_env.Environment):
 
 
 _TASKS: Mapping[str, Callable[..., dm_env.Environment]] = {
+    "maze": Maze,
+    "maze_dense": functools.partial(Maze, dense=True),
     "multi_goal": MultiGoal,
     "two_gaussians": TwoGaussians,
 }

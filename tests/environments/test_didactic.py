@@ -70,3 +70,34 @@ def test_another_name_is_refused_with_the_nearest():
     assert {"didactic:multi_goal", "didactic:two_gaussians"} <= set(
         environments.list_environments()
     )
+
+
+def test_the_maze_pays_at_its_end_alone_and_the_dense_one_on_the_way_too():
+    sparse, dense = (environments.make(f"didactic:{name}", 5) for name in ("maze", "maze_dense"))
+    np.testing.assert_array_equal(sparse.reset().observation, dense.reset().observation)
+    # Rows go down, columns to the right.
+    way = [(0, 1)] * 18 + [(1, 0)] * 7 + [(0, -1)] * 17 + [(1, 0)] * 7 + [(0, 1)] * 25
+    gained, length = 0.0, 0
+    for action in way:
+        one, other = (task.step(np.array(action, np.float32)) for task in (sparse, dense))
+        np.testing.assert_array_equal(one.observation, other.observation)
+        assert one.last() == other.last() and one.reward == one.last()
+        gained, length = gained + float(other.reward), length + 1
+        if one.last():
+            break
+    assert one.last() and one.discount == other.discount == 0.0
+    assert 60 <= length < len(way)
+    # All of the way, and the end.
+    assert gained == pytest.approx(20 + 1, abs=0.3)
+
+
+def test_the_maze_has_walls_and_ends_after_its_steps_as_truncation():
+    task = environments.make("didactic:maze", 0, arguments={"max_steps": 40, "start_noise": 0.0})
+    task.reset()
+    steps = [task.step(np.array([1.0, 0.0], np.float32)) for _ in range(40)]
+    # From the middle of the first cell, once, to its lower wall.
+    row = 2 * (1.5 + 0.3) / 7 - 1
+    np.testing.assert_allclose([step.observation[0] for step in steps], row, atol=1e-6)
+    assert steps[-1].last() and steps[-1].discount == 1.0 and steps[-1].reward == 0.0
+    with pytest.raises(environments.InvalidEnvironmentError, match="speed must be above 0"):
+        environments.make("didactic:maze", 0, arguments={"speed": 1.5})
