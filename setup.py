@@ -117,6 +117,7 @@ setuptools.setup(
         "osm": osm_requirements(),
         "minatar": development_pins("minatar"),
         "atari": development_pins("ale-py", "opencv-python-headless"),
+        "minari": development_pins("minari", "shellingham", "typer", "click"),
     },
     entry_points={"console_scripts": ["quinoa = quinoa.launch.cli:main"]},
 )

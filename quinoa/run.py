@@ -5,26 +5,21 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quinoa import tables
-from quinoa.evaluation import Evaluation
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.run import run_folder
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
-from quinoa.video import Video
+from quinoa.learned import Learned
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from quinoa.environments.source import EnvironmentSource
-    from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
-    from quinoa.launch.experiment import Experiment
     from quinoa.launch.watch.overview import RunOverview
-    from quinoa.policy import Policy
     from quinoa.session import Session
 
 # Environments that runs of this process were trained in and that a run does not keep, by the
@@ -33,7 +28,7 @@ _objects: dict[Path, EnvironmentSource] = {}
 _objects_lock = threading.Lock()
 
 
-class Run:
+class Run(Learned):
     """A run, running or ended: its folder, and what can be made of it.
 
     Attributes:
@@ -158,15 +153,6 @@ class Run:
     # What was run.
 
     @property
-    def experiment(self) -> Experiment:
-        """What is run, whole."""
-        from quinoa.launch.experiment import saved
-        from quinoa.launch.machine import embedded_tensorflow
-
-        with embedded_tensorflow.tensorflow_may_be_imported():
-            return saved.load(self._folder, self.given_environment)
-
-    @property
     def config(self) -> dict[str, Any]:
         """Everything that was set: the experiment's fields and the agent's settings, by name."""
         experiment = self.experiment
@@ -176,128 +162,6 @@ class Run:
             if field.name not in ("agent_config", "environment_maker", "layout")
         }
         return {**fields, **dataclasses.asdict(experiment.config)}
-
-    # What it has learned.
-
-    @property
-    def checkpoints(self) -> list[int]:
-        """The checkpoints that there are, by their numbers of gradient steps, the newest last."""
-        from quinoa.launch.checkpoints import learner_checkpoints
-
-        return [
-            int(each.path.name) for each in learner_checkpoints.all_of(self._folder.checkpoints)
-        ]
-
-    def policy(self, step: int | None = None) -> Policy:
-        """The policy; it needs no environment.
-
-        Args:
-            step: the checkpoint, by its number of gradient steps; None is the newest.
-
-        Raises:
-            RunError: there is none, or it is damaged.
-        """
-        from quinoa.launch.machine import embedded_tensorflow
-
-        embedded_tensorflow.import_tensorflow()
-        from quinoa.launch.trained.evaluate import load_policy
-        from quinoa.policy import Policy
-
-        experiment = self.experiment
-        policy = load_policy(experiment, self._checkpoint(step))
-        return Policy(policy, experiment.known_layout())
-
-    def evaluate(
-        self,
-        episodes: int = 10,
-        *,
-        seeds: Sequence[int] | None = None,
-        sample: bool = False,
-        step: int | None = None,
-    ) -> Evaluation:
-        """Plays episodes with what has been learned, as `quinoa evaluate` does.
-
-        Args:
-            episodes: how many, for each seed.
-            seeds: of the environments and the actions; None is one that follows from the run's.
-            sample: with sampled actions rather than the policy's mode.
-            step: the checkpoint, by its number of gradient steps; None is the newest.
-
-        Raises:
-            ExperimentError: the environment cannot be made, or is not the one of the run.
-            RunError: there is no checkpoint, or it is damaged.
-            EnvironmentFault: the environment fails too often.
-        """
-        if episodes < 1:
-            raise ValueError(f"episodes = {episodes} cannot work: it must be at least 1.")
-        from quinoa.launch.machine import embedded_tensorflow
-
-        embedded_tensorflow.import_tensorflow()
-        return Evaluation.play(
-            self.experiment, self._checkpoint(step), episodes, seeds=seeds, sample=sample
-        )
-
-    def video(
-        self,
-        out: str | os.PathLike[str] | None = None,
-        *,
-        episodes: int = 4,
-        length: int = 1000,
-        size: int = 240,
-        seed: int = 0,
-        sample: bool = False,
-        step: int | None = None,
-    ) -> Video:
-        """Films the policy, as `quinoa video` does; a notebook shows what this returns.
-
-        Args:
-            out: the video's file, ending in .mp4 or .gif; by default both, in the run's folder.
-            episodes: to film, side by side.
-            length: actions after which episodes that are not over are left.
-            size: height of each episode's picture in pixels.
-            seed: of the environments and the actions.
-            sample: with sampled actions rather than the policy's mode.
-            step: the checkpoint, by its number of gradient steps; None is the newest.
-
-        Raises:
-            ExperimentError: the environment cannot be made or drawn, or a file not written.
-            RunError: there is no checkpoint, or it is damaged.
-        """
-        flags = [f"--episodes={episodes}", f"--length={length}", f"--size={size}"]
-        flags += [f"--seed={seed}", f"--sample={str(sample).lower()}"]
-        if out is not None:
-            flags.append(f"--out={os.path.abspath(out)}")
-        if step is not None:
-            flags.append(f"--checkpoint={step}")
-        return Video.film(self._folder, self.given_environment, flags)
-
-    def export(self, out: str | os.PathLike[str], *, step: int | None = None) -> Path:
-        """Takes the policy out of this project, as `quinoa export` does.
-
-        Args:
-            out: the folder to make.
-            step: the checkpoint, by its number of gradient steps; None is the newest.
-
-        Returns:
-            The folder.
-
-        Raises:
-            ExperimentError: the folder cannot be made.
-            RunError: there is no checkpoint, or it is damaged.
-        """
-        from quinoa.launch.machine import embedded_tensorflow
-
-        embedded_tensorflow.import_tensorflow()
-        from quinoa.launch.commands.export import check_new
-        from quinoa.launch.trained import export
-
-        folder = Path(out)
-        check_new(folder)
-        try:
-            export.export(self._folder, self.experiment, self._checkpoint(step), folder)
-        except OSError as error:
-            raise ExperimentError(f"{out} cannot be written: {error.strerror or error}.") from error
-        return folder
 
     # What the others need.
 
@@ -315,11 +179,6 @@ class Run:
         if self._session is None:
             raise RunError(f"{self.path} is not a run of this process, and cannot be {what} by it.")
         return self._session
-
-    def _checkpoint(self, step: int | None) -> Checkpoint:
-        from quinoa.launch.checkpoints import learner_checkpoints
-
-        return learner_checkpoints.chosen(self._folder.checkpoints, step)[0]
 
 
 def load(path: str | os.PathLike[str], *, env: Any = None) -> Run:

@@ -84,6 +84,13 @@ def test_the_extra_for_atari_is_two_packages_that_need_no_other(metadata):
     check_versions(extra, {**declared, **extra, **_LEFT_OPEN})
 
 
+@pytest.mark.skipif(find_spec("minari") is None, reason="Minari is not installed")
+def test_the_extra_for_demonstrations_fits_the_others(metadata):
+    declared, extra = declared_pins(metadata), declared_pins(metadata, "minari")
+    assert "minari" in extra and not declared.keys() & extra.keys()
+    check_versions(extra, {**declared, **extra, **_LEFT_OPEN})
+
+
 @pytest.mark.cluster
 def test_every_version_of_the_extra_for_clusters_fits_the_others(metadata):
     extra = declared_pins(metadata, "ray")

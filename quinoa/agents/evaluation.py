@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents.actor import step_environments
-from quinoa.environments import EnvironmentBatch, EnvironmentFault
+from quinoa.environments import BatchStep, EnvironmentBatch, EnvironmentFault
 
 
 class EvaluationResult(NamedTuple):
@@ -61,6 +61,7 @@ def evaluate(
     sample: bool = False,
     should_stop: Callable[[], bool] | None = None,
     on_episodes: Callable[[int], object] | None = None,
+    on_step: Callable[[npt.NDArray[Any], npt.NDArray[Any], BatchStep], object] | None = None,
 ) -> EvaluationResult:
     """Plays `num_episodes` episodes, as many in each of the N environments as in any other.
 
@@ -75,6 +76,9 @@ def evaluate(
         sample: whether to sample actions, or to take the policy's mode.
         should_stop: asked at every step; when it is true, the evaluation is given up.
         on_episodes: told the number of episodes that have ended with a step, where any have.
+        on_step: told, after each step, what was acted in, [N, ...], the actions, [N, ...], and what
+            came of them. Of the i-th environment, the first `shares(num_episodes, N)[i]` episodes
+            count.
 
     Raises:
         ValueError: `num_episodes` is less than 1.
@@ -85,7 +89,7 @@ def evaluate(
     if num_episodes < 1:
         raise ValueError(f"num_episodes must be at least 1, not {num_episodes}.")
     count = len(environments)
-    share = num_episodes // count + (np.arange(count) < num_episodes % count)
+    share = shares(num_episodes, count)
     returns: list[list[float]] = [[] for _ in range(count)]
     lengths: list[list[int]] = [[] for _ in range(count)]
     observation = environments.reset()
@@ -96,8 +100,11 @@ def evaluate(
     while left:
         if should_stop is not None and should_stop():
             raise EvaluationStopped(f"Stopped with {left} of {num_episodes} episodes to go.")
-        result = step_environments(environments, act(observation, num_steps))
+        action = act(observation, num_steps)
+        result = step_environments(environments, action)
         num_steps += 1
+        if on_step is not None:
+            on_step(observation, action, result)
         observation = result.observation
         faults += result.faults
         left_before = left
@@ -115,3 +122,8 @@ def evaluate(
         num_truncated,
         tuple(faults),
     )
+
+
+def shares(num_episodes: int, count: int) -> list[int]:
+    """How many of the episodes each of `count` environments plays."""
+    return [num_episodes // count + (i < num_episodes % count) for i in range(count)]

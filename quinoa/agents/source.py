@@ -93,6 +93,53 @@ class Memory(Protocol):
         """
 
 
+class WrappedMemory:
+    """Another memory, all of it; derived classes change what they are for."""
+
+    def __init__(self, memory: Memory) -> None:
+        """Wraps a memory."""
+        self._memory = memory
+
+    @property
+    def num_inserted(self) -> int:
+        """See `Memory`, as for the others."""
+        return self._memory.num_inserted
+
+    @property
+    def num_sampled(self) -> int:
+        """Transitions of the wrapped memory that the learner was given."""
+        return self._memory.num_sampled
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that `save` writes, about."""
+        return self._memory.num_bytes
+
+    def __len__(self) -> int:
+        """Transitions stored."""
+        return len(self._memory)
+
+    def writer(self, num_environments: int) -> Writer:
+        """What the actor of so many environments writes to."""
+        return self._memory.writer(num_environments)
+
+    def can_sample(self, num_transitions: int) -> bool:
+        """Whether the learner may have so many transitions now."""
+        return self._memory.can_sample(num_transitions)
+
+    def sample(self, steps_per_call: int) -> Transition:
+        """A superbatch for K gradient steps."""
+        return self._memory.sample(steps_per_call)
+
+    def save(self, folder: Path) -> None:
+        """Writes the stored transitions to a folder."""
+        self._memory.save(folder)
+
+    def restore(self, folder: Path) -> None:
+        """Replaces the stored transitions by what `save` wrote."""
+        self._memory.restore(folder)
+
+
 class Source(abc.ABC):
     """What the learner of one agent in one environment reads, and its actors write.
 
@@ -182,6 +229,25 @@ class Source(abc.ABC):
             ConnectionError: no server answers.
             ValueError: the server's table is made for another environment or configuration.
         """
+
+    def from_episodes(self, transitions: Transition) -> Transition:
+        """What the learner would get of whole episodes, had actors written them.
+
+        Args:
+            transitions: of one episode after the other in time order, NumPy arrays of leading shape
+                [N], with the extras that come before the writer.
+
+        Returns:
+            NumPy arrays of leading shape [N]: here, what was given.
+
+        Raises:
+            NotImplementedError: this source `combines` transitions, and does not say how here.
+        """
+        if self.combines:
+            raise NotImplementedError(
+                f"{type(self).__name__} combines transitions, and defines no from_episodes"
+            )
+        return transitions
 
     def blank(self) -> Transition | None:
         """A superbatch of zeros, of the shapes and types of those that `superbatches` draws.

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
+# How far beyond a bound rounding may carry an action, as a part of half the range.
+_ROUNDING = 1e-4
+
 
 class ActionMap:
     """Maps [-1, 1]^A affinely to the bounds of an environment's actions, their shape and dtype."""
@@ -92,6 +95,34 @@ class ActionMap:
         """Clips actions, [..., A], to [-1, 1], without checking them."""
         return np.clip(actions, np.float32(-1), np.float32(1))
 
+    def canonical(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Maps B of the environment's own actions back to canonical ones: what `__call__` undoes.
+
+        Args:
+            actions: [B, *shape], within the bounds but for rounding.
+
+        Returns:
+            Float32 [B, A] in [-1, 1]. Where both bounds are the same, it is 0.
+
+        Raises:
+            ValueError: they have another shape, are not finite, or are outside the bounds.
+        """
+        array = np.asarray(actions, np.float64)
+        if array.shape[1:] != self.shape:
+            raise ValueError(f"actions have the shape {array.shape[1:]}, not {self.shape}")
+        flat = array.reshape(len(array), -1)
+        if not np.isfinite(flat).all():
+            raise ValueError("an action is not finite")
+        wide = self._half_range > 0
+        scaled = np.divide(flat - self._middle, self._half_range, np.zeros_like(flat), where=wide)
+        if scaled.size and np.abs(scaled).max() > 1 + _ROUNDING:
+            row, column = np.unravel_index(np.abs(scaled).argmax(), scaled.shape)
+            raise ValueError(
+                f"an action is {flat[row, column]:g}, and not from {self.low[column]:g} to "
+                f"{self.high[column]:g}"
+            )
+        return self.clipped(scaled.astype(np.float32))
+
 
 class FiniteActionMap:
     """Maps 0, ..., n − 1 to an environment's own actions, which are n consecutive integers."""
@@ -155,6 +186,24 @@ class FiniteActionMap:
     def clipped(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Returns actions as they are: a finite set has no bounds to exceed."""
         return actions
+
+    def canonical(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Maps B of the environment's own actions, [B], back to 0, ..., n − 1, int32 [B].
+
+        Raises:
+            ValueError: they have another shape, or one is none of the n.
+        """
+        array = np.asarray(actions)
+        if array.ndim != 1:
+            raise ValueError(f"actions have the shape {array.shape[1:]}, not ()")
+        own = array - self.first
+        wrong = ~((own >= 0) & (own < self.number) & (own == np.floor(own)))
+        if wrong.any():
+            last = self.first + self.number - 1
+            raise ValueError(
+                f"an action is {array[wrong][0]}, and not one of {self.first} to {last}"
+            )
+        return own.astype(np.int32)
 
 
 def action_map_of(spec: specs.BoundedArray) -> ActionMap | FiniteActionMap:

@@ -5,8 +5,8 @@ import pytest
 from quinoa import environments
 from quinoa.agents import registry
 from quinoa.environments import InvalidEnvironmentError, UnknownEnvironmentError, plugins
-from quinoa.launch import experiment
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import stored_names
 from tests.environments import packages
 
 SEEDED = "tests.environments.factories:seeded"
@@ -30,12 +30,12 @@ def test_a_name_that_a_package_declares_is_found_and_kept_by_its_import_path(ins
         f"[quinoa.environments]\noats = {SEEDED}\n[quinoa.agents]\nrye = quinoa.agents.iq",
     )
     assert environments.import_path("oats") == SEEDED
-    assert experiment.environment_path("oats") == SEEDED
+    assert stored_names.environment_path("oats") == SEEDED
     environment = environments.make("oats", 3)
     assert environment.name == "oats"
     expected = environments.make(SEEDED, 3).reset().observation
     assert (environment.reset().observation == expected).all()
-    assert registry.import_path("rye") == experiment.agent_path("rye") == "quinoa.agents.iq"
+    assert registry.import_path("rye") == stored_names.agent_path("rye") == "quinoa.agents.iq"
     assert registry.load("rye") == registry.load("quinoa.agents.iq")._replace(name="rye")
     assert plugins.installed(plugins.AGENTS) == (("rye", "quinoa.agents.iq", "cereals"),)
 
@@ -82,9 +82,9 @@ def test_a_name_that_two_packages_declare_is_an_error_that_names_both(install):
         )
     for find, error in (
         (lambda: registry.load("rye"), registry.UnknownAgentError),
-        (lambda: experiment.agent_path("rye"), ExperimentError),
+        (lambda: stored_names.agent_path("rye"), ExperimentError),
         (lambda: environments.make("oats", 0), InvalidEnvironmentError),
-        (lambda: experiment.environment_path("oats"), ExperimentError),
+        (lambda: stored_names.environment_path("oats"), ExperimentError),
     ):
         with pytest.raises(error, match=r"declared by cereals \(.*\) and grains \(") as raised:
             find()

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents.replay.source import UniformReplay
-from quinoa.agents.source import Memory, Writer
+from quinoa.agents.source import Memory, WrappedMemory, Writer
 from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN, Transition
 
 
@@ -140,15 +139,16 @@ def between(
 
 
 def _copied(transitions: Transition) -> Transition:
-    return Transition(
-        observation=np.array(transitions.observation),
-        action=np.array(transitions.action),
-        reward=np.array(transitions.reward),
-        discount=np.array(transitions.discount),
-        next_observation=np.array(transitions.next_observation),
-        last=np.array(transitions.last),
-        extras={name: np.array(values) for name, values in transitions.extras.items()},
-    )
+    return _mapped(np.array, transitions)
+
+
+def _taken(transitions: Transition, places: npt.NDArray[np.int64]) -> Transition:
+    return _mapped(lambda values: values[places], transitions)
+
+
+def _mapped(function: Callable[[Any], Any], transitions: Transition) -> Transition:
+    extras = {name: function(values) for name, values in transitions.extras.items()}
+    return Transition._make([*map(function, transitions[:-1]), extras])
 
 
 class NStepReplay(UniformReplay):
@@ -170,45 +170,37 @@ class NStepReplay(UniformReplay):
         """See the base class."""
         return _NStepMemory(super().memory(seed), self._put_together)
 
-    def _put_together(self, writer: Writer) -> NStepWriter:
-        adds_between = STATES_BETWEEN in self.layout.shapes().extras
+    def from_episodes(self, transitions: Transition) -> Transition:
+        """See the base class."""
         config = self._config
-        return NStepWriter(writer, config.n_step, config.discount, adds_between=adds_between)
+        # All N transitions at once, as if each were of an environment of its own: the step i later
+        # is that i places further on, and of no meaning beyond the last one.
+        places = np.arange(len(transitions.reward))
+        window = [
+            Step(_taken(transitions, (places + i) % len(places)), places + i < len(places))
+            for i in range(config.n_step)
+        ]
+        combined = combine(window, config.discount)
+        if not self._adds_between:
+            return combined
+        added = between(window, config.discount, config.n_step)
+        return combined._replace(extras={**combined.extras, **added})
+
+    @property
+    def _adds_between(self) -> bool:
+        return STATES_BETWEEN in self.layout.shapes().extras
+
+    def _put_together(self, writer: Writer) -> NStepWriter:
+        config = self._config
+        return NStepWriter(writer, config.n_step, config.discount, adds_between=self._adds_between)
 
 
-class _NStepMemory:
-    """A memory whose writers put n transitions together, and which else is another one."""
+class _NStepMemory(WrappedMemory):
+    """A memory whose writers put n transitions together."""
 
     def __init__(self, memory: Memory, put_together: Callable[[Writer], Writer]) -> None:
-        self._memory = memory
+        super().__init__(memory)
         self._put_together = put_together
-
-    @property
-    def num_inserted(self) -> int:
-        return self._memory.num_inserted
-
-    @property
-    def num_sampled(self) -> int:
-        return self._memory.num_sampled
-
-    @property
-    def num_bytes(self) -> int:
-        return self._memory.num_bytes
-
-    def __len__(self) -> int:
-        return len(self._memory)
 
     def writer(self, num_environments: int) -> Writer:
         return self._put_together(self._memory.writer(num_environments))
-
-    def can_sample(self, num_transitions: int) -> bool:
-        return self._memory.can_sample(num_transitions)
-
-    def sample(self, steps_per_call: int) -> Transition:
-        return self._memory.sample(steps_per_call)
-
-    def save(self, folder: Path) -> None:
-        self._memory.save(folder)
-
-    def restore(self, folder: Path) -> None:
-        self._memory.restore(folder)

@@ -223,5 +223,9 @@ def _identity(experiment: Experiment, form: str) -> dict[str, Any]:
         # Reverb restores its rate limits, which follow from these, from the checkpoint.
         "steps_per_call": experiment.steps_per_call,
         "batch_size": config.batch_size,
+        # None in checkpoints from before there were demonstrations, too.
+        "demonstration_share": experiment.demonstration_share
+        if experiment.demonstrations
+        else None,
         **{name: getattr(config, name) for name in _REPLAY_FIELDS if hasattr(config, name)},
     }

@@ -93,7 +93,7 @@ def is_environment(name: str) -> bool:
     """
     from quinoa import environments
     from quinoa.environments import plugins
-    from quinoa.launch.experiment import agent_path
+    from quinoa.launch.experiment.stored_names import agent_path
 
     if environments.is_built_in(name):
         return True

@@ -9,12 +9,14 @@ This module imports neither TensorFlow nor NumPy, as every `--help` imports it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from quinoa.agents.config import AgentConfig, OffPolicyConfig
 from quinoa.config.fields import NO_FLAG, OPAQUE, Bounds, ConfigError, Flag, check
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment.stored_names import environment_path
 from quinoa.launch.run.budget import Budget
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from quinoa.agents.protocol import Agent
     from quinoa.agents.source import Source
+    from quinoa.agents.types import Transition
     from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
     from quinoa.environments.source import EnvironmentSource
 
@@ -83,6 +86,11 @@ class Experiment:
     init_part: Literal["all", "policy", "critic"] = "all"
     """What --init_from takes: the policy, the other networks, or all. Temperatures, schedules and
     optimisers begin anew."""
+    demonstrations: str | None = None
+    """What is learned from beside what the actors do: run:RUN, as quinoa record has recorded it, or
+    minari:DATASET, a dataset of Minari's by its folder or id. For agents that learn from replay."""
+    demonstration_share: Annotated[float, Bounds(above=0, below=1)] = 0.5
+    """The share of each batch that is of --demonstrations."""
     seed: Annotated[int, Bounds(at_least=0, at_most=2**31 - 1), Flag(bounds=Bounds(at_least=0))] = 0
     """Seed of everything random."""
     learner_threads: Annotated[int, Bounds(at_least=1)] | None = None
@@ -122,6 +130,15 @@ class Experiment:
             raise ExperimentError(
                 f"samples_per_insert = {self.samples_per_insert:g} cannot work with this agent: it "
                 "does not learn from replay. Leave it out."
+            )
+        if (
+            self.demonstrations is not None
+            and self.config.has_actors
+            and not isinstance(self.config, OffPolicyConfig)
+        ):
+            raise ExperimentError(
+                f"demonstrations = {self.demonstrations!r} cannot work with this agent: it does "
+                "not learn from replay. Leave it out."
             )
         if self.config.learning_rate_schedule != "constant" and self.gradient_steps is None:
             raise ExperimentError(
@@ -273,14 +290,35 @@ class Experiment:
     def make_source(self) -> Source:
         """Makes what the learner reads and the actors write, as the agent chooses it.
 
+        Demonstrations are not loaded before they are learned from.
+
         Raises:
             ExperimentError: see `make_environment`.
+            ConfigError: the agent's settings do not allow it.
         """
-        return self.agent_class().make_source(
-            self.config,
-            self.spec(),
+        make = functools.partial(
+            self.agent_class().make_source,
+            spec=self.spec(),
             num_environments=self.num_environments,
             steps_per_call=self.steps_per_call,
+        )
+        if self.demonstrations is None or not isinstance(self.config, OffPolicyConfig):
+            return make(self.config)
+        from quinoa.agents.replay.mixed import mixed
+
+        return mixed(make, self.config, self.demonstration_share, self.load_demonstrations())
+
+    def load_demonstrations(self) -> Callable[[], Transition]:
+        """A function that loads the run's demonstrations and checks them; can be pickled.
+
+        Raises (when it is called):
+            DatasetError: they are not there, or cannot be learned from in this task.
+        """
+        from quinoa.demonstrations.minari_datasets import load
+
+        assert self.demonstrations is not None
+        return functools.partial(
+            load, self.demonstrations, self.known_layout(), action_repeat=self.action_repeat
         )
 
     def known_layout(self) -> Layout:
@@ -298,30 +336,3 @@ class Experiment:
             return environments.Layout.of(environment)
         finally:
             environment.close()
-
-
-def agent_path(name: str) -> str:
-    """The import path of an agent that an installed package declares by a name.
-
-    A run stores this, so that it can be loaded when the declaration is gone. Any other name is
-    returned unchanged.
-
-    Raises:
-        ExperimentError: several packages declare the name.
-    """
-    from quinoa.agents import registry
-
-    try:
-        return registry.import_path(name)
-    except registry.UnknownAgentError as error:
-        raise ExperimentError(str(error)) from error
-
-
-def environment_path(name: str) -> str:
-    """The import path of an environment that an installed package declares; see `agent_path`."""
-    from quinoa import environments
-
-    try:
-        return environments.import_path(name)
-    except environments.InvalidEnvironmentError as error:
-        raise ExperimentError(str(error)) from error

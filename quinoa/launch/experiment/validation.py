@@ -11,6 +11,7 @@ import numpy as np
 
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.config.fields import ConfigError
+from quinoa.demonstrations.names import DatasetError
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.terminal.numbers import count
@@ -114,6 +115,10 @@ def _try_agent(experiment: Experiment) -> None:
         if experiment.init_from is not None:
             warm_start.take(agent, experiment.init_from, experiment.init_part)
         source = experiment.make_source()
+        if experiment.demonstrations is not None:
+            source.from_episodes(experiment.load_demonstrations()())
+    except DatasetError as error:
+        raise ExperimentError(f"--demonstrations: {error}") from error
     except registry.UnknownAgentError as error:
         raise ExperimentError(str(error)) from error
     except CheckpointError as error:
@@ -122,7 +127,7 @@ def _try_agent(experiment: Experiment) -> None:
         raise
     except BaseException as error:
         # The sentence alone, where it is one for users.
-        why = str(error) if isinstance(error, SpecError) else described(error)
+        why = str(error) if isinstance(error, (ConfigError, SpecError)) else described(error)
         raise ExperimentError(
             f"The agent {experiment.agent} cannot be made for {experiment.environment}: {why}"
         ) from error

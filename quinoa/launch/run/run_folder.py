@@ -9,6 +9,7 @@ import shutil
 import time
 from pathlib import Path
 
+from quinoa.demonstrations.names import RECORDING
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.storage.files import require_writable
 
@@ -88,6 +89,11 @@ class RunFolder:
     def videos(self) -> Path:
         """Videos of the policy, unless they are told to go elsewhere."""
         return self.root / "videos"
+
+    @property
+    def demonstrations(self) -> Path:
+        """What the policy does, as a dataset, unless that is recorded elsewhere."""
+        return self.root / RECORDING
 
     def metrics(self, role: str) -> Path:
         """The CSV file of one role: actor, learner or evaluator."""

@@ -94,13 +94,13 @@ def evaluate_checkpoint(
         ExperimentError: the environment cannot be made any more.
     """
     policy = load_policy(experiment, checkpoint)
-    return _evaluate(
+    return play(
         policy,
         experiment,
         checkpoint,
         num_episodes,
-        sample,
-        None,
+        _role(None),
+        sample=sample,
         should_stop=should_stop,
         on_episodes=on_episodes,
     )
@@ -131,8 +131,14 @@ def evaluate_seeds(
     """
     policy = load_policy(experiment, checkpoint)
     return [
-        _evaluate(
-            policy, experiment, checkpoint, num_episodes, sample, seed, on_episodes=on_episodes
+        play(
+            policy,
+            experiment,
+            checkpoint,
+            num_episodes,
+            _role(seed),
+            sample=sample,
+            on_episodes=on_episodes,
         )
         for seed in seeds
     ]
@@ -184,22 +190,41 @@ def report(
     }
 
 
-def _evaluate(
+def play(
     policy: Policy,
     experiment: Experiment,
     checkpoint: Checkpoint,
     num_episodes: int,
-    sample: bool,
-    seed: int | None,
+    role: str,
     *,
+    sample: bool,
     should_stop: Callable[[], bool] | None = None,
     on_episodes: Callable[[int], object] | None = None,
+    on_step: Callable[..., object] | None = None,
 ) -> EvaluationResult:
+    """Plays episodes with a policy that was loaded, and says what went wrong in them.
+
+    Args:
+        policy: of the checkpoint.
+        experiment: the run's experiment.
+        checkpoint: the checkpoint.
+        num_episodes: how many episodes to play, in at most `MAX_EVALUATION_ENVIRONMENTS`
+            environments.
+        role: what the episodes are for, from which with the run's seed all that is random follows.
+        sample: whether to sample actions instead of taking the mode.
+        should_stop: see `quinoa.agents.evaluation`, as for the others.
+        on_episodes: called with the number of episodes that have just ended.
+        on_step: called after each step.
+
+    Raises:
+        RunError: the policy's actions are not finite.
+        ExperimentError: the environment cannot be made any more.
+        EnvironmentFault: the environment fails too often.
+    """
     from quinoa.agents.compiled_policy import CompiledPolicy
     from quinoa.agents.evaluation import evaluate
     from quinoa.agents.types import NonFiniteError
 
-    role = "final-evaluation" if seed is None else f"evaluation-{seed}"
     environments = experiment.make_environments(
         min(num_episodes, MAX_EVALUATION_ENVIRONMENTS), role
     )
@@ -212,6 +237,7 @@ def _evaluate(
             sample=sample,
             should_stop=should_stop,
             on_episodes=on_episodes,
+            on_step=on_step,
         )
     except NonFiniteError as error:
         raise RunError(f"The policy of {checkpoint.path} cannot act: {error}") from error
@@ -221,3 +247,7 @@ def _evaluate(
     warnings.dropped(result.faults)
     warnings.truncated(result.num_truncated, experiment.max_episode_steps)
     return result
+
+
+def _role(seed: int | None) -> str:
+    return "final-evaluation" if seed is None else f"evaluation-{seed}"

@@ -169,6 +169,7 @@ VALUES: Mapping[str, Completer] = {
     "resume": _resumable,
     "attach": _runs,
     "init_from": _runs,
+    "demonstrations": _anything,
     "node": _nodes,
     "ray_address": _anything,
     "change": _changes,

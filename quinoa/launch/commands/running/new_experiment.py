@@ -17,7 +17,12 @@ from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.options import field_flags
 from quinoa.launch.engines import ENGINES
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.experiment import Experiment, agent_path, environment_path
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.experiment.stored_names import (
+    agent_path,
+    demonstrations_path,
+    environment_path,
+)
 from quinoa.launch.run.run_folder import existing
 
 if TYPE_CHECKING:
@@ -59,6 +64,9 @@ def make_experiment(
         name = values.agent or registry.DEFAULT_AGENT
         # First, as what is imported next may go to another folder than a file's name leads from.
         agent, environment_name = agent_path(name), environment_path(values.env)
+        demonstrations = (
+            None if values.demonstrations is None else demonstrations_path(values.demonstrations)
+        )
         init_from = None if values.init_from is None else _checkpoint_of(values.init_from)
         config = registry.load_config(name).config
         _check_preset(values.preset, config, settings)
@@ -73,6 +81,7 @@ def make_experiment(
         env_kwargs=env_kwargs(values.env_set),
         preset=values.preset,
         init_from=init_from,
+        demonstrations=demonstrations,
     )
     if environment is not None and environment.maker is not None:
         given.update(

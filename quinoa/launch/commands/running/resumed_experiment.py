@@ -14,7 +14,12 @@ from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.options import field_flags
 from quinoa.launch.commands.running.new_experiment import configured, env_kwargs
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.experiment import Experiment, agent_path, environment_path
+from quinoa.launch.experiment import Experiment
+from quinoa.launch.experiment.stored_names import (
+    agent_path,
+    demonstrations_path,
+    environment_path,
+)
 from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
@@ -61,6 +66,7 @@ def resume_experiment(
         for flag, field, path in (
             ("agent", "agent", agent_path),
             ("env", "environment", environment_path),
+            ("demonstrations", "demonstrations", demonstrations_path),
         )
         if values[flag].present
     }
