@@ -41,9 +41,9 @@ class Maze(dm_env.Environment):
         seed: int,
         *,
         dense: bool = False,
-        speed: float = 0.3,
+        speed: float = 0.5,
         start_noise: float = 0.1,
-        max_steps: int = 150,
+        max_steps: int = 100,
     ) -> None:
         """Makes the maze.
 
