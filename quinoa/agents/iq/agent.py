@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import networks, protocol, targets
+from quinoa.agents import networks, protocol, targets, values
 from quinoa.agents.actions import action_set
 from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
@@ -52,18 +52,18 @@ class Agent(protocol.Agent):
         )
 
     def _value_variables(self) -> tuple[tf.Variable, ...]:
-        return _variables_of(self._value, *self._more_values)
+        return values.variables_of(self._value, *self._more_values)
 
     def _target_value_variables(self) -> tuple[tf.Variable, ...]:
-        return _variables_of(self._target_value, *self._more_target_values)
+        return values.variables_of(self._target_value, *self._more_target_values)
 
     def _values(self, observation: tf.Tensor) -> tf.Tensor:
         """V_i(s), float32 [N, B]."""
-        return _stacked(observation, self._value, *self._more_values)
+        return values.stacked(observation, self._value, *self._more_values)
 
     def _target_values(self, observation: tf.Tensor) -> tf.Tensor:
         """V̄_i(s), float32 [N, B]."""
-        return _stacked(observation, self._target_value, *self._more_target_values)
+        return values.stacked(observation, self._target_value, *self._more_target_values)
 
     @staticmethod
     def check_spec(spec: specs.EnvironmentSpec) -> None:
@@ -146,7 +146,7 @@ class Agent(protocol.Agent):
         target = iq_loss.target_q(
             r,
             config.discount * d,
-            iq_loss.least(next_values),
+            values.least(next_values),
             target_log_prob,
             config.tau,
             config.alpha,
@@ -171,7 +171,7 @@ class Agent(protocol.Agent):
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """See the base class: the least of them, as in the targets."""
-        return iq_loss.least(self._values(observation))
+        return values.least(self._values(observation))
 
     def action_values(self, observation: tf.Tensor) -> tf.Tensor | None:
         """See the base class: τ log π(a|s) + V(s) (Eq. 1)."""
@@ -197,11 +197,3 @@ class Agent(protocol.Agent):
             "entropy": -tf.reduce_mean(log_prob),
             "kl": tf.reduce_mean(log_prob - target_log_prob),
         }
-
-
-def _variables_of(*modules: tf.Module) -> tuple[tf.Variable, ...]:
-    return tuple(variable for module in modules for variable in module.trainable_variables)
-
-
-def _stacked(observation: tf.Tensor, *values: networks.Value) -> tf.Tensor:
-    return tf.stack([value(observation) for value in values])

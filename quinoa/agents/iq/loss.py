@@ -10,15 +10,6 @@ def implicit_q(log_prob: tf.Tensor, value: tf.Tensor, tau: float) -> tf.Tensor:
     return tau * log_prob + value
 
 
-def least(values: tf.Tensor) -> tf.Tensor:
-    """min_i V_i(s), float32 [B], of float32 [N, B].
-
-    As in clipped double Q-learning (Fujimoto, van Hoof & Meger, 2018, Eq. 10), where the least of
-    two critics keeps errors of one from being maximised over; of values it is not in the IQ paper.
-    """
-    return tf.reduce_min(values, axis=0)
-
-
 def target_q(
     reward: tf.Tensor,
     discount: tf.Tensor,

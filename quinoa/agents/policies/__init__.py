@@ -14,8 +14,9 @@ from quinoa.agents.policies.config import FlowConfig
 if TYPE_CHECKING:
     from quinoa.agents.policies.autoregressive import AutoregressivePolicy
     from quinoa.agents.policies.categorical import CategoricalPolicy
+    from quinoa.agents.policies.configured_flow import make_flow_policy
     from quinoa.agents.policies.epsilon_greedy import EpsilonGreedyPolicy
-    from quinoa.agents.policies.flow import FlowPolicy, make_flow_policy
+    from quinoa.agents.policies.flow import FlowPolicy
     from quinoa.agents.policies.gaussian import (
         BatchNormGaussianPolicy,
         SharedVariancePolicy,
@@ -47,7 +48,7 @@ __getattr__ = lazy.attributes(
         "CategoricalPolicy": "quinoa.agents.policies.categorical",
         "EpsilonGreedyPolicy": "quinoa.agents.policies.epsilon_greedy",
         "FlowPolicy": "quinoa.agents.policies.flow",
-        "make_flow_policy": "quinoa.agents.policies.flow",
+        "make_flow_policy": "quinoa.agents.policies.configured_flow",
         "BatchNormGaussianPolicy": "quinoa.agents.policies.gaussian",
         "SharedVariancePolicy": "quinoa.agents.policies.gaussian",
         "TanhGaussianPolicy": "quinoa.agents.policies.gaussian",

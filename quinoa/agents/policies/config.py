@@ -6,17 +6,18 @@ import dataclasses
 from typing import Annotated, Literal
 
 from quinoa.agents.config import LayerSizes, OffPolicyConfig
-from quinoa.config.fields import Bounds
+from quinoa.config.fields import Absent, Bounds, require
 
 
 @dataclasses.dataclass(frozen=True)
 class FlowConfig(OffPolicyConfig):
     """Settings of an agent whose policy is, or may be, a flow."""
 
-    coupling: Literal["affine", "bounded_affine", "piecewise_linear"] = "affine"
+    coupling: Literal["affine", "bounded_affine", "piecewise_linear", "additive"] = "affine"
     """What a coupling does to its half of the action's dimensions: `affine` (Real NVP),
     `bounded_affine` (the same, where the chain of couplings has the bounds of the tanh-Gaussian, so
-    that few actions are on the box's edge), or `piecewise_linear`."""
+    that few actions are on the box's edge), `piecewise_linear`, or `additive` (MEow's flow: layer
+    normalisation in the couplings, and a Gaussian base whose deviations depend on the state)."""
     num_couplings: Annotated[int, Bounds(at_least=1)] = 4
     """How many couplings the flow has."""
     coupling_hidden_sizes: LayerSizes = (64, 64)
@@ -24,7 +25,21 @@ class FlowConfig(OffPolicyConfig):
     max_log_scale: Annotated[float, Bounds(above=0)] = 0.7
     """How far an affine coupling may stretch atanh(a), in log."""
     max_shift: Annotated[float, Bounds(above=0)] = 2.0
-    """How far an affine coupling may move atanh(a)."""
+    """How far an affine or additive coupling may move atanh(a)."""
+    min_log_stddev: Annotated[float, Bounds(at_least=-10, at_most=2), Absent(-5.0)] = -5.0
+    """The least log σ of the base of `additive` couplings."""
+    max_log_stddev: Annotated[float, Bounds(at_least=-10, at_most=2), Absent(-0.3)] = -0.3
+    """The greatest, above `min_log_stddev`; near it the policy starts."""
     num_bins: Annotated[int, Bounds(at_least=2)] = 11
     """n, the bins a dimension of a piecewise-linear coupling (in IQ, of a multicategorical
     policy)."""
+
+    def __post_init__(self) -> None:
+        """Checks every field, and the two bounds against one another; raises `ConfigError`."""
+        super().__post_init__()
+        require(
+            self.min_log_stddev < self.max_log_stddev,
+            "min_log_stddev",
+            self.min_log_stddev,
+            f"below max_log_stddev, which is {self.max_log_stddev}",
+        )

@@ -19,8 +19,7 @@ from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import weight_norm
 from quinoa.agents.numpy_form import Layer, NumpyForm
-from quinoa.agents.policies.config import FlowConfig
-from quinoa.agents.policies.couplings import Affine, Couplings, PiecewiseLinear, Transform
+from quinoa.agents.policies.couplings import Couplings, Transform
 from quinoa.agents.policies.mode_points import MODE_CANDIDATES, mode_points
 from quinoa.agents.policies.mode_points import settings as of_mode
 from quinoa.agents.protocol import Policy
@@ -296,25 +295,3 @@ class FlowPolicy(Policy):
         ]
         batch_size = observation.shape[0] or tf.shape(observation)[0]
         return BoxFlow(couplings, self._kind, batch_size, self._action_size)
-
-
-def make_flow_policy(config: FlowConfig, observation_size: int, action_size: int) -> FlowPolicy:
-    """Makes the policy that a configuration describes; see `FlowPolicy`."""
-    couplings: Couplings
-    if config.coupling == "affine":
-        couplings = Affine(max_log_scale=config.max_log_scale, max_shift=config.max_shift)
-    elif config.coupling == "bounded_affine":
-        couplings = Affine.bounded(
-            num_couplings=config.num_couplings,
-            max_log_scale=config.max_log_scale,
-            max_shift=config.max_shift,
-        )
-    else:
-        couplings = PiecewiseLinear(num_bins=config.num_bins)
-    return FlowPolicy(
-        observation_size,
-        action_size,
-        couplings=couplings,
-        num_couplings=config.num_couplings,
-        hidden_sizes=config.coupling_hidden_sizes,
-    )

@@ -188,6 +188,9 @@ class GaussianFlowPolicy(Policy):
             )
             self._conditioners.append((first, network))
 
+    def initialize(self, observation: tf.Tensor, action: tf.Tensor) -> None:
+        """Does nothing, where `FlowPolicy` initialises its layers by a first batch."""
+
     def __call__(self, observation: tf.Tensor) -> GaussianFlow:
         """See the base class."""
         return self._flow(observation, self._conditioners)

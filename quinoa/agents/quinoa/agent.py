@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import graphs, protocol, targets
+from quinoa.agents import graphs, protocol, targets, values
 from quinoa.agents.policies import make_flow_policy, squash
 from quinoa.agents.quinoa import config as quinoa_config
 from quinoa.agents.quinoa import loss as quinoa_loss
@@ -36,8 +36,11 @@ class Agent(protocol.Agent):
         self._config: quinoa_config.Config = config
         self.policy = self.make_policy(config, spec)
         self._copied_policy = self.make_policy(config, spec)
-        self._value = Value(spec.observations.shape[0], config.hidden_sizes)
-        self._target_value = Value(spec.observations.shape[0], config.hidden_sizes)
+        self._value, self._target_value = (self._make_value() for _ in range(2))
+        # The others have a name of their own, so that one alone has it in checkpoints as ever.
+        self._more_values, self._more_target_values = (
+            [self._make_value() for _ in range(config.num_values - 1)] for _ in range(2)
+        )
         self._alpha = tf.Variable(config.alpha, trainable=False, name="alpha")
         self._learning_rate = tf.Variable(
             config.learning_rate, trainable=False, name="learning_rate"
@@ -52,6 +55,15 @@ class Agent(protocol.Agent):
         effective_actions = tf.Variable(float(config.num_dual_actions), trainable=False)
         self._effective_actions: Callable[[], tf.Variable] = lambda: effective_actions
         self._copy_all()
+
+    def _make_value(self) -> Value:
+        return Value(self._spec.observations.shape[0], self._config.hidden_sizes)
+
+    def _value_variables(self) -> tuple[tf.Variable, ...]:
+        return values.variables_of(self._value, *self._more_values)
+
+    def _target_value_variables(self) -> tuple[tf.Variable, ...]:
+        return values.variables_of(self._target_value, *self._more_target_values)
 
     @classmethod
     def make_source(
@@ -89,7 +101,8 @@ class Agent(protocol.Agent):
     def initialize(self, transitions: Transition) -> None:
         """Data-dependent initialisation; π stays uniform and Q zero (section 4)."""
         self.policy.initialize(transitions.observation, transitions.action)
-        self._value.initialize(transitions.observation)
+        for value in (self._value, *self._more_values):
+            value.initialize(transitions.observation)
         self._copy_all()
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
@@ -99,7 +112,7 @@ class Agent(protocol.Agent):
 
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         """See the base class."""
-        variables = (*self.policy.trainable_variables, *self._value.trainable_variables)
+        variables = (*self.policy.trainable_variables, *self._value_variables())
         return [protocol.ParameterGroup("td", variables, self._learning_rate.read_value)]
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
@@ -108,7 +121,8 @@ class Agent(protocol.Agent):
         α changes with π̃ only. Then log π − log π̃ starts anew, at 0 where ρ is 1 and at (1 − ρ)
         times log π/u below, so that a new α changes Q by little or nothing.
         """
-        config, online, target = self._config, self._value.variables, self._target_value.variables
+        config = self._config
+        online, target = self._value_variables(), self._target_value_variables()
         if config.value_period:
             targets.periodic(online, target, config.value_period, step)
         else:
@@ -122,8 +136,8 @@ class Agent(protocol.Agent):
             graphs.do_if(due, lambda: self._renew_prior(transitions.observation, seed))
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
-        """See the base class."""
-        return self._value(observation)
+        """See the base class: the least of them, as in the target."""
+        return values.least(values.stacked(observation, self._value, *self._more_values))
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
@@ -139,7 +153,7 @@ class Agent(protocol.Agent):
             kl = tf.reduce_mean(log_prob) - self._log_uniform
         return {
             "td_error": tf.reduce_mean(tf.abs(target - q)),
-            "value": tf.reduce_mean(self._value(transitions.observation)),
+            "value": tf.reduce_mean(self.value(transitions.observation)),
             "entropy": -tf.reduce_mean(log_prob),
             "kl": kl,
             "alpha": self._alpha.read_value(),
@@ -153,10 +167,12 @@ class Agent(protocol.Agent):
         q = quinoa_loss.implicit_q(
             self.policy(s).log_prob(a),
             tf.stop_gradient(self._prior_log_prob(self._copied_policy(s).log_prob(a))),
-            self._value(s),
+            values.stacked(s, self._value, *self._more_values),
             self._alpha,
         )
-        return q, quinoa_loss.target_q(r, self._config.discount * d, self._target_value(next_s))
+        next_values = values.stacked(next_s, self._target_value, *self._more_target_values)
+        next_value = values.least(next_values)
+        return q, quinoa_loss.target_q(r, self._config.discount * d, next_value)
 
     def _prior_log_prob(self, copied_log_prob: tf.Tensor) -> tf.Tensor:
         """Log π̃, without its normaliser, from log π_k."""
@@ -194,7 +210,7 @@ class Agent(protocol.Agent):
         self._kl.assign(temperature.mean_kl(log_ratio, tf.constant(1.0), log_weights))
         q = self._alpha * log_ratio
         if config.dual == "batch":
-            q += tf.reshape(self._value(states), shape)
+            q += tf.reshape(self.value(states), shape)
         if config.dual != "none":
             epsilon = config.epsilon * action.shape[-1]
             # No root, or no spread of Q, gives a tiny or no α, which the bounds limit.
@@ -208,4 +224,4 @@ class Agent(protocol.Agent):
 
     def _copy_all(self) -> None:
         targets.copy(self.policy.variables, self._copied_policy.variables)
-        targets.copy(self._value.variables, self._target_value.variables)
+        targets.copy(self._value_variables(), self._target_value_variables())

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from quinoa.agents.config import LayerSizes
 from quinoa.agents.policies.config import FlowConfig
-from quinoa.config.fields import Bounds, require
+from quinoa.config.fields import Absent, Bounds, require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +45,9 @@ class Config(FlowConfig):
     every 1000 steps backs values up once in 1000 steps."""
     value_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.01
     """How far the target V moves towards V at each step, if `value_period` is 0."""
+    num_values: Annotated[int, Bounds(at_least=1), Absent(1)] = 1
+    """How many values V there are, each with its target: the least of them is the target's. The
+    paper has one."""
 
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of V."""

@@ -13,7 +13,7 @@ def implicit_q(
     Args:
         log_prob: log π(a|s), float32 [...].
         prior_log_prob: log π̃(a|s), float32 [...].
-        value: V(s), float32 [...].
+        value: V(s), float32 [...], or [N, ...] of N values.
         alpha: the temperature, float32 [].
     """
     return value + alpha * (log_prob - prior_log_prob)
@@ -28,5 +28,8 @@ def target_q(reward: tf.Tensor, discount: tf.Tensor, next_value: tf.Tensor) -> t
 
 
 def loss(q: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """The mean of (q − q')² over the batch, no gradient through q' (Eq. 3), float32 []."""
+    """The mean of (q − q')² over the batch, no gradient through q' (Eq. 3), float32 [].
+
+    `target` is float32 [B], and `q` [B], or [N, B] of N values, each of which is to be the target.
+    """
     return tf.reduce_mean(tf.math.squared_difference(q, tf.stop_gradient(target)))

@@ -44,7 +44,9 @@ def assert_equal(first, second, equal=True):
     assert all(map(np.array_equal, values(first), values(second))) == equal
 
 
-COUPLINGS = pytest.mark.parametrize("coupling", ["affine", "bounded_affine", "piecewise_linear"])
+COUPLINGS = pytest.mark.parametrize(
+    "coupling", ["affine", "bounded_affine", "piecewise_linear", "additive"]
+)
 
 
 @COUPLINGS
@@ -83,6 +85,31 @@ def test_gradients_reach_policy_and_value_and_nothing_else(coupling):
     gradients = tape.gradient(loss, [*trained, *others])
     assert all(gradient is not None for gradient in gradients[: len(trained)])
     assert all(gradient is None for gradient in gradients[len(trained) :])
+
+
+def test_of_several_values_each_is_regressed_on_the_least_of_their_targets():
+    agent, _ = make(num_values=2)
+    rng = np.random.default_rng(1)
+    second, second_target = agent._more_values[0], agent._more_target_values[0]
+    for variable in (*second.variables, *second_target.variables):
+        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    s, _, r, d, next_s, *_ = transitions = batch()
+    next_values = [agent._target_value(next_s), second_target(next_s)]
+    # Both are the least somewhere.
+    assert 0.1 < np.mean(next_values[0] < next_values[1]) < 0.9
+    target = r + 0.99 * d * tf.minimum(*next_values)
+    advantage = agent._q_and_target(transitions)[0] - agent._value(s)
+    errors = [(target - advantage[0] - value(s)) ** 2 for value in (agent._value, second)]
+    with tf.GradientTape() as tape:
+        loss = agent.losses(transitions, SEED)["td"]
+    np.testing.assert_allclose(loss, tf.reduce_mean(errors), rtol=1e-4)
+    np.testing.assert_allclose(agent.value(s), tf.minimum(agent._value(s), second(s)))
+    (group,) = agent.parameter_groups()
+    assert {v.ref() for v in second.trainable_variables} <= {v.ref() for v in group.variables}
+    assert all(gradient is not None for gradient in tape.gradient(loss, group.variables))
+    before = values(second_target)
+    after_step(agent, 7)
+    assert all(np.any(a != b) for a, b in zip(before, values(second_target), strict=True))
 
 
 # The middles of equal parts of the one action dimension, [N, 1].
