@@ -105,6 +105,10 @@ class NormalizedPolicy(protocol.Policy):
         self._policy, self._mean, self._scale, self._clip = policy, mean, scale, clip
         self.has_density, self.has_mode = policy.has_density, policy.has_mode
 
+    def scheduled(self) -> Collection[tf.Variable]:
+        """See the base class."""
+        return self._policy.scheduled()
+
     def normalized(self, observation: tf.Tensor) -> tf.Tensor:
         """Returns z(s) for observations s, float32 [..., O]."""
         centred = (observation - self._mean) * self._scale

@@ -110,6 +110,14 @@ class Policy(snt.Module, abc.ABC):
         del distribution, action
         return {}
 
+    def scheduled(self) -> Collection[tf.Variable]:
+        """Variables that follow from the number of gradient steps, as ε of ε-greedy.
+
+        A run that begins with the networks of another has its own schedule: see
+        `quinoa.agents.warm_start`.
+        """
+        return ()
+
     @property
     def adds_extras(self) -> bool:
         """Whether `extras` gives anything: it does where the class defines it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -20,7 +20,7 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
 
     A network is an attribute of the agent, a module with variables. It is taken from the attribute
     of the same name. Variables that are attributes themselves, as a temperature or a count of
-    steps, stay as they are, and so do optimisers.
+    steps, stay as they are, and so do optimisers and what a policy has by `Policy.scheduled`.
 
     Args:
         agent: whose networks are set.
@@ -74,10 +74,31 @@ def _networks(agent: protocol.Agent) -> Iterator[tuple[str, tf.Module]]:
 def _tracked(tree: dict[str, Any]) -> tf.train.Checkpoint:
     """A tree of modules as TensorFlow finds them in a checkpoint."""
     children = {
-        name: _tracked(value) if isinstance(value, dict) else value for name, value in tree.items()
+        name: _tracked(value) if isinstance(value, dict) else _learned(value)
+        for name, value in tree.items()
     }
     return tf.train.Checkpoint(**children)
 
 
+def _learned(network: tf.Module) -> Any:
+    """A network without its variables that follow a schedule."""
+    scheduled = _scheduled(network)
+    if not scheduled:
+        return network
+    parts = {
+        name: _learned(value) if isinstance(value, tf.Module) else value
+        for name, value in vars(network).items()
+        # Not by equality, which variables have by their numbers.
+        if isinstance(value, tf.Module | tf.Variable) and all(value is not it for it in scheduled)
+    }
+    return tf.train.Checkpoint(**parts)
+
+
+def _scheduled(network: tf.Module) -> Collection[tf.Variable]:
+    return network.scheduled() if isinstance(network, protocol.Policy) else ()
+
+
 def _size(network: tf.Module) -> int:
-    return sum(variable.shape.num_elements() for variable in network.variables)
+    left_out = {variable.ref() for variable in _scheduled(network)}
+    taken = [variable for variable in network.variables if variable.ref() not in left_out]
+    return sum(int(variable.shape.num_elements()) for variable in taken)

@@ -1,8 +1,11 @@
-"""Tasks that papers explain an algorithm with, `didactic:<task>`: no simulator, and no units.
+"""Tasks that papers explain an algorithm with, `didactic:<task>`; all but one have no simulator.
 
-`two_gaussians` is the bandit of Nachum et al. (2018), Figure 1, and `multi_goal` the point in the
-plane of Haarnoja et al. (2017), section 5.1. `maze` pays only at its end, and `maze_dense` on the
-way there too (`quinoa.environments.maze`).
+`two_gaussians` is the bandit of Nachum et al. (2018), Figure 1. Of Haarnoja et al. (2017) are
+`multi_goal`, the point in the plane of section 5.1, `swimmer`, the snake with a finish line of
+section 5.2 (`quinoa.environments.finish_line`), and `open_plane`, `hallway` and `u_maze`, the
+places of section 5.3 for a point in place of the paper's quadruped
+(`quinoa.environments.point_mass`). `maze` pays only at its end, and `maze_dense` on the way there
+too (`quinoa.environments.maze`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
+from quinoa.environments import finish_line, point_mass
 from quinoa.environments.errors import UnknownEnvironmentError
 from quinoa.environments.maze import Maze
 
@@ -149,21 +153,24 @@ _TASKS: Mapping[str, Callable[..., dm_env.Environment]] = {
     "maze_dense": functools.partial(Maze, dense=True),
     "multi_goal": MultiGoal,
     "two_gaussians": TwoGaussians,
+    **{name: functools.partial(point_mass.PointMass, name) for name in point_mass.PLACES},
 }
+# It alone has a simulator, and can be rendered.
+_SWIMMER = "swimmer"
 
 
 def names() -> list[str]:
     """Lists the tasks."""
-    return list(_TASKS)
+    return sorted([*_TASKS, _SWIMMER])
 
 
 def check(name: str) -> None:
     """Raises `UnknownEnvironmentError` if there is no task of this name."""
-    if name not in _TASKS:
+    if name not in names():
         raise UnknownEnvironmentError.suggesting(
             f"didactic:{name}",
-            [f"didactic:{known}" for known in _TASKS],
-            f"The tasks are {', '.join(_TASKS)}.",
+            [f"didactic:{known}" for known in names()],
+            f"The tasks are {', '.join(names())}.",
         )
 
 
@@ -179,9 +186,10 @@ def load(
     Args:
         name: the task's name.
         seed: of where its episodes start.
-        rendered: whether it will be rendered, which none can be.
+        rendered: whether it will be rendered, which none but the swimmer can be.
         arguments: keyword arguments of its class.
     """
-    del rendered
     check(name)
+    if name == _SWIMMER:
+        return finish_line.make(f"didactic:{name}", seed, rendered=rendered, **(arguments or {}))
     return _TASKS[name](seed, **(arguments or {}))

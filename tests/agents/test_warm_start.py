@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from quinoa.agents import ddpg, iq, sac, smoothie, sql, warm_start
 from quinoa.agents.learner import Learner
@@ -76,6 +77,24 @@ def test_a_temperature_and_the_optimisers_begin_anew(tmp_path):
     begin_from(other, first.save(str(tmp_path / "learner")), "all")
     assert float(np.exp(other.agent._log_alpha)) == pytest.approx(0.7)
     assert not any(np.any(v != 0) for optimizer in other._optimizers for v in optimizer.variables())
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_fine_tuning_has_a_schedule_of_its_own(normalized, tmp_path):
+    """A set of noise, which the other run need not have, begins whole."""
+    first = make(sql, seed=1, normalize_observations=normalized)
+    path = first.save(str(tmp_path / "learner"))
+    other = make(sql, seed=2, normalize_observations=normalized, noise_set_size=4)
+    begin_from(other, path, "all")
+    s = tf.constant(make_transitions(5).observation)
+    theirs, ours = (learner.agent.policy(s).policy for learner in (first, other))
+    np.testing.assert_array_equal(
+        ours.sample_and_log_prob(s, 3, [1, 2])[0], theirs.sample_and_log_prob(s, 3, [1, 2])[0]
+    )
+    ours.set_size.assign([2.0])
+    last = make(sql, seed=3, normalize_observations=normalized, noise_set_size=9)
+    begin_from(last, other.save(str(tmp_path / "tuned")), "policy")
+    assert float(last.agent.policy(s).policy.set_size[0]) == 9.0
 
 
 def test_statistics_of_observations_go_with_the_networks(tmp_path):

@@ -10,7 +10,7 @@ from acme import specs
 from quinoa.agents import networks, protocol, targets
 from quinoa.agents.ddpg import config as ddpg_config
 from quinoa.agents.ddpg import loss as ddpg_loss
-from quinoa.agents.policies import DeterministicPolicy
+from quinoa.agents.policies import DeterministicPolicy, make_deterministic_policy
 from quinoa.agents.types import Seed, Transition
 
 
@@ -36,12 +36,7 @@ class Agent(protocol.Agent):
     def make_policy(config: ddpg_config.Config, spec: specs.EnvironmentSpec) -> DeterministicPolicy:
         """See the base class."""
         protocol.check_spec(spec)
-        return DeterministicPolicy(
-            spec.observations.shape[0],
-            spec.actions.shape[0],
-            hidden_sizes=config.hidden_sizes,
-            layer_norm=config.layer_norm,
-        )
+        return make_deterministic_policy(config, spec.observations.shape[0], spec.actions.shape[0])
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""

@@ -11,7 +11,7 @@ from quinoa.agents import networks, protocol, targets
 from quinoa.agents.naf import config as naf_config
 from quinoa.agents.naf import loss as naf_loss
 from quinoa.agents.naf.networks import PrecisionFactor
-from quinoa.agents.policies import DeterministicPolicy
+from quinoa.agents.policies import DeterministicPolicy, make_deterministic_policy
 from quinoa.agents.types import Seed, Transition
 
 
@@ -42,12 +42,7 @@ class Agent(protocol.Agent):
     def make_policy(config: naf_config.Config, spec: specs.EnvironmentSpec) -> DeterministicPolicy:
         """See the base class."""
         protocol.check_spec(spec)
-        return DeterministicPolicy(
-            spec.observations.shape[0],
-            spec.actions.shape[0],
-            hidden_sizes=config.hidden_sizes,
-            layer_norm=config.layer_norm,
-        )
+        return make_deterministic_policy(config, spec.observations.shape[0], spec.actions.shape[0])
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""

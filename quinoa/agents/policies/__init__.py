@@ -23,7 +23,11 @@ if TYPE_CHECKING:
         TanhGaussianPolicy,
     )
     from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
-    from quinoa.agents.policies.sampled import DeterministicPolicy, SamplerPolicy
+    from quinoa.agents.policies.sampled import (
+        DeterministicPolicy,
+        SamplerPolicy,
+        make_deterministic_policy,
+    )
 
 __all__ = [
     "AutoregressivePolicy",
@@ -38,6 +42,7 @@ __all__ = [
     "SamplerPolicy",
     "SharedVariancePolicy",
     "TanhGaussianPolicy",
+    "make_deterministic_policy",
     "make_flow_policy",
 ]
 
@@ -56,5 +61,6 @@ __getattr__ = lazy.attributes(
         "MultiCategoricalPolicy": "quinoa.agents.policies.multicategorical",
         "DeterministicPolicy": "quinoa.agents.policies.sampled",
         "SamplerPolicy": "quinoa.agents.policies.sampled",
+        "make_deterministic_policy": "quinoa.agents.policies.sampled",
     },
 )

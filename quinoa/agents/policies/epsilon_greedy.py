@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -116,6 +116,10 @@ class EpsilonGreedyPolicy(Policy):
             convolutions=convolutions,
             name="network",
         )
+
+    def scheduled(self) -> Collection[tf.Variable]:
+        """See the base class."""
+        return (self.epsilon,)
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,8 @@ from quinoa.agents.types import Seed
 # Of the last layer's weights and biases at the start, so that the first actions, and so all that
 # are learned from at first, are not at the edges (Lillicrap et al., 2016, section 7).
 _INITIAL_OUTPUT = 3e-3
+# Of a fixed set of noise, which is the same in all processes and in every run.
+_SET_SEED = 0
 
 
 class DeterministicPolicy(Policy):
@@ -61,12 +63,44 @@ class DeterministicPolicy(Policy):
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 
 
+class _DeterministicConfig(Protocol):
+    """The settings that a `DeterministicPolicy` is made of."""
+
+    @property
+    def hidden_sizes(self) -> Sequence[int]:
+        """Its hidden layers."""
+
+    @property
+    def layer_norm(self) -> bool:
+        """Whether they have layer normalisation."""
+
+
+def make_deterministic_policy(
+    config: _DeterministicConfig, observation_size: int, action_size: int
+) -> DeterministicPolicy:
+    """Makes the policy that a configuration describes; see `DeterministicPolicy`."""
+    return DeterministicPolicy(
+        observation_size,
+        action_size,
+        hidden_sizes=config.hidden_sizes,
+        layer_norm=config.layer_norm,
+    )
+
+
 class SamplerPolicy(Policy):
     """a = tanh(ξ + F(s, ξ)), ξ ~ N(0, I) of as many dimensions as a, where F is a ReLU network.
 
     F is 0 at the start, and the policy nearly uniform on the box. Neither the density of a given
-    action nor the mode is known; the density of an action that was drawn is, by
+    action nor the mode is known; the density of an action that was drawn from all ξ is, by
     `sample_and_log_prob`.
+
+    With a set of noise, actions have ξ from the first `set_size` of its vectors, with equal
+    probabilities, as in fine-tuning in appendix D.2 of Haarnoja et al. (2017). The vectors are
+    drawn from N(0, I) once, the same in every run.
+
+    Attributes:
+        set_size: K_ξ, float32 [1], a whole number; None without a set. No gradient moves it; actors
+            get it with the parameters when the agent assigns another.
     """
 
     has_density = has_mode = False
@@ -77,11 +111,26 @@ class SamplerPolicy(Policy):
         action_size: int,
         *,
         hidden_sizes: Sequence[int],
+        noise_set_size: int = 0,
         name: str = "policy",
     ):
-        """Makes the policy for observations [B, observation_size], and creates its variables."""
+        """Makes the policy, and creates its variables.
+
+        Args:
+            observation_size: O.
+            action_size: A.
+            hidden_sizes: the hidden layers of F.
+            noise_set_size: the vectors in the set of noise; 0 is no set.
+            name: the module's name.
+        """
         super().__init__(name=name)
         self._action_size = action_size
+        rng = np.random.default_rng(_SET_SEED)
+        self._noise_set = rng.standard_normal((noise_set_size, action_size), np.float32)
+        self.set_size: tf.Variable | None = None
+        if noise_set_size:
+            size = [float(noise_set_size)]
+            self.set_size = tf.Variable(size, trainable=False, name="set_size")
         sizes = [*hidden_sizes, action_size]
         self._network = networks.mlp(
             observation_size + action_size, sizes, zero_output=True, name="network"
@@ -91,8 +140,12 @@ class SamplerPolicy(Policy):
         """See the base class."""
         return Samples(self, observation)
 
+    def scheduled(self) -> Collection[tf.Variable]:
+        """See the base class."""
+        return () if self.set_size is None else (self.set_size,)
+
     def draw(self, observation: tf.Tensor, number: int, seed: Seed) -> tf.Tensor:
-        """Draws y of actions a = tanh(y) for each state.
+        """Draws y of actions a = tanh(y) for each state, of the set of noise where there is one.
 
         Args:
             observation: float32 [B, O].
@@ -102,12 +155,21 @@ class SamplerPolicy(Policy):
         Returns:
             y, float32 [B, N, A].
         """
-        return self._from_noise(observation, self._noise(observation, number, seed))
+        if self.set_size is None:
+            return self._from_noise(observation, self._noise(observation, number, seed))
+        count = observation.shape[0] or tf.shape(observation)[0]
+        uniform = tf.random.stateless_uniform([count, number], seed)
+        # By rounding a product with a number below 1 can be the whole size.
+        last = tf.cast(self.set_size, tf.int32) - 1
+        index = tf.minimum(tf.cast(uniform * self.set_size, tf.int32), last)
+        return self._from_noise(observation, tf.gather(self._noise_set, index))
 
     def sample_and_log_prob(
         self, observation: tf.Tensor, number: int, seed: Seed
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws the same, with log-densities by Eq. 33 of Haarnoja et al. (2017).
+        """Draws y of all noise, with log-densities by Eq. 33 of Haarnoja et al. (2017).
+
+        It is of N(0, I) where there is a set of noise too, for actions of a set have no density.
 
         log q(y|s) = log N(ξ; 0, I) − log|det ∂y/∂ξ|, the Jacobian by automatic differentiation.
         Where several ξ give one y, it is the part of the density that this ξ gives.
@@ -148,7 +210,11 @@ class SamplerPolicy(Policy):
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
         settings = {"layer_norm": np.array(False), "kind": np.array("sampler")}
-        return NumpyForm(settings, {"network": networks.layers_of(self._network)})
+        layers = {"network": networks.layers_of(self._network)}
+        if self.set_size is None:
+            return NumpyForm(settings, layers)
+        settings["noise_set"] = self._noise_set
+        return NumpyForm(settings, layers, {"set_size": self.set_size})
 
 
 class Samples(NamedTuple):

@@ -44,7 +44,10 @@ class Agent(protocol.Agent):
         """See the base class."""
         protocol.check_spec(spec)
         return SamplerPolicy(
-            spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=config.hidden_sizes
+            spec.observations.shape[0],
+            spec.actions.shape[0],
+            hidden_sizes=config.hidden_sizes,
+            noise_set_size=config.noise_set_size,
         )
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
@@ -61,8 +64,11 @@ class Agent(protocol.Agent):
         config = self._config
         if not config.final_alpha:
             return tf.constant(config.alpha)
-        share = tf.minimum(tf.cast(self._steps, tf.float32) / config.alpha_steps, 1.0)
-        return config.alpha * tf.pow(config.final_alpha / config.alpha, share)
+        return config.alpha * tf.pow(config.final_alpha / config.alpha, self._annealed())
+
+    def _annealed(self) -> tf.Tensor:
+        """How much of `alpha_steps` is over, float32 [], from 0 to 1."""
+        return tf.minimum(tf.cast(self._steps, tf.float32) / self._config.alpha_steps, 1.0)
 
     def _target(self, transitions: Transition, seed: Seed) -> tf.Tensor:
         """What Q is to be, float32 [B]."""
@@ -126,9 +132,12 @@ class Agent(protocol.Agent):
         ]
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
-        """The target is copied once in a period."""
+        """The target is copied once in a period, and the set of noise shrinks."""
         del transitions, seed
         self._steps.assign(step)
+        if self.policy.set_size is not None:
+            dropped = tf.floor(self._annealed() * (self._config.noise_set_size - 1))
+            self.policy.set_size.assign([self._config.noise_set_size - dropped])
         online, target = self._q.variables, self._target_q.variables
         targets.periodic(online, target, self._config.target_period, step)
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Annotated
 
 from quinoa.agents.config import LayerSizes, NoisyConfig
-from quinoa.config.fields import Bounds
+from quinoa.config.fields import Absent, Bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,11 @@ class Config(NoisyConfig):
     final_alpha: Annotated[float, Bounds(at_least=0)] = 0.0
     """α goes to this log-linearly over `alpha_steps`; 0 leaves it as it is."""
     alpha_steps: Annotated[int, Bounds(at_least=1)] = 200_000
-    """The gradient steps until α is `final_alpha`; the paper's fine-tuning takes 20 epochs."""
+    """The gradient steps until α is `final_alpha`, and the set of noise has one vector; the paper's
+    fine-tuning takes 20 epochs."""
+    noise_set_size: Annotated[int, Bounds(at_least=0), Absent(0)] = 0
+    """The sampler's noise ξ is one of so many vectors, of which fewer are used from step to step,
+    linearly down to one after `alpha_steps` (D.2); 0 has it drawn from all of N(0, I)."""
     num_particles: Annotated[int, Bounds(at_least=2)] = 32
     """K and M of C.1: the actions in each state that the sampler's direction is found from (M), and
     that are moved by it (K)."""

@@ -108,6 +108,32 @@ def test_the_density_is_that_of_the_jacobian_by_finite_differences():
     assert close.mean() >= 0.7, (found, 1.0 / determinant)
 
 
+def test_actions_of_a_set_are_those_of_its_first_vectors_alike_in_numpy():
+    policy = make(SamplerPolicy, noise_set_size=5)
+    assert policy.set_size is not None
+    form = own_form(policy)
+    assert form is not None
+    numpy_policy = NumpyPolicy(FormLayout(form, policy))
+    for size in (5, 3, 1):
+        policy.set_size.assign([size])
+        state = tf.constant(states(1))
+        y = policy._from_noise(state, policy._noise_set[None, :size])[0]
+        expected = np.unique(np.tanh(y), axis=0)
+        many = tf.repeat(state, 600, axis=0)
+        theirs = policy(many).sample(seed=SEED).numpy()
+        numpy_policy.assign(flatten(policy))
+        draw = numpy_policy.samples(many.shape, seed=0)
+        for drawn in (theirs, draw(many.numpy(), 0)[0]):
+            found, counts = np.unique(np.round(drawn, 5), axis=0, return_counts=True)
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+            assert counts.min() > 0.7 * 600 / size
+    # The density is of normal noise, whatever the set has.
+    y, _ = policy.sample_and_log_prob(tf.constant(states(1)), 50, SEED)
+    assert len(np.unique(y[0], axis=0)) == 50
+    assert [v.ref() for v in policy.scheduled()] == [policy.set_size.ref()]
+    assert SamplerPolicy(3, 2, hidden_sizes=(8,)).scheduled() == ()
+
+
 @KINDS
 @pytest.mark.parametrize("in_one_file", [False, True])
 def test_numpys_are_the_originals(kind, in_one_file, tmp_path):

@@ -114,6 +114,41 @@ def test_alpha_falls_log_linearly_where_it_is_told_to():
     assert found == pytest.approx([1.0, 0.1, 0.01, 0.01])
 
 
+def test_the_set_of_noise_shrinks_linearly_to_one_vector_for_acting_and_learning():
+    agent = make(noise_set_size=11, alpha_steps=100)
+    sizes = [float(agent.policy.set_size[0])]
+    for step in (1, 50, 99, 100, 1000):
+        agent.after_step(tf.constant(step, tf.int64), batch(), SEED)
+        sizes.append(float(agent.policy.set_size[0]))
+    assert sizes == [11, 11, 6, 2, 1, 1]
+    s = batch(2).observation
+    # With one vector all actions in a state are one, for actors and as particles.
+    particles = agent.policy.draw(s, 12, SEED)
+    np.testing.assert_array_equal(particles, tf.repeat(particles[:, :1], 12, axis=1))
+    actions = agent.policy(s).sample(3, seed=tf.constant([7, 8]))
+    np.testing.assert_allclose(actions, tf.repeat(np.tanh(particles[:, 0])[None], 3, axis=0), 1e-5)
+    # And the direction of the sampler is the gradient: nothing is apart from it to be repelled.
+    assert np.all(np.isfinite(agent.losses(batch(), SEED)["sampler"]))
+
+
+def test_annealing_goes_on_where_a_checkpoint_has_it(tmp_path):
+    config = sql.Config(
+        hidden_sizes=(8,), final_alpha=0.01, noise_set_size=7, alpha_steps=12, num_particles=4
+    )
+    stopped, resumed = (Learner(sql.Agent, config, make_spec(), seed=seed) for seed in (0, 1))
+    # As after six gradient steps.
+    stopped.agent.after_step(tf.constant(6, tf.int64), batch(), SEED)
+    resumed.restore(stopped.save(str(tmp_path / "learner")))
+    assert float(resumed.agent.policy.set_size[0]) == 4.0
+    assert float(resumed.agent._alpha()) == pytest.approx((0.1 * 0.01) ** 0.5)
+    for learner in (stopped, resumed):
+        learner.agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+    np.testing.assert_array_equal(resumed.parameters(), stopped.parameters())
+    ours, theirs = (each.agent.losses(batch(), SEED) for each in (resumed, stopped))
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+
+
 def test_a_termination_has_no_next_value_and_a_time_limit_has():
     agent = make()
     transitions = batch()

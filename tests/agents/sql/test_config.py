@@ -11,6 +11,7 @@ from quinoa.agents.sql import PRESETS, Config
         ("alpha", 0.0),
         ("final_alpha", -1.0),
         ("alpha_steps", 0),
+        ("noise_set_size", -1),
         ("num_particles", 1),
         ("num_value_samples", 0),
         ("uniform_steps", -1),

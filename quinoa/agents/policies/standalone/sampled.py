@@ -24,7 +24,10 @@ class _Deterministic(Policy, kind="deterministic"):
 
 
 class _Sampler(Policy, kind="sampler"):
-    """Noise, as much of it as there are numbers in an action, and a network of it and the state."""
+    """Noise, as much of it as there are numbers in an action, and a network of it and the state.
+
+    The noise is normal, or one of the first vectors of a set, where there is one.
+    """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         super().__init__(arrays)
@@ -33,5 +36,9 @@ class _Sampler(Policy, kind="sampler"):
         self._action_size = arrays[f"network.{layers - 1}.b"].size
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
-        noise = rng.standard_normal((len(states), self._action_size), np.float32)
+        if "noise_set" in self._arrays:
+            index = rng.integers(int(self._arrays["set_size"][0]), size=len(states))
+            noise = self._arrays["noise_set"][index]
+        else:
+            noise = rng.standard_normal((len(states), self._action_size), np.float32)
         return squash(noise + self._network(np.concatenate([states, noise], axis=-1)))
