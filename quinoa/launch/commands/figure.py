@@ -107,7 +107,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
                 "--redraw out to begin them."
             )
         return _draw(folder, folder.sweep.load(), start)
-    planned = plan.plan(figure, wanted) if scale is None else folder.sweep.load()
+    is_new = scale is None
+    planned = plan.plan(figure, wanted, folder.root) if is_new else folder.sweep.load()
     if values.dry_run:
         return _say_runs(folder, planned, inherited, retry_failed=values.retry_failed)
     if scale is not None:
@@ -116,7 +117,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             return _run_planned(values, folder, planned, at_once, inherited, start)
     say(f"Checking {count(len(planned), 'run')}.")
     # The others differ from them in their seeds alone.
-    first = [run for run in planned if run.seed == planned[0].seed]
+    first = [plan.without_pretraining(run) for run in planned if run.seed == planned[0].seed]
     needs = planned_runs.check(first, inherited)
     at_once, planned = planned_runs.sized(planned, values.at_once, needs)
     folder.sweep.create()
@@ -135,11 +136,16 @@ def _run_planned(
     start: StartFolder,
 ) -> int:
     """Runs what is left to run, and draws the figure if nothing is left; returns the status."""
-    from quinoa.launch.sweep.paper_figures import drawing
+    from quinoa.launch.sweep.paper_figures import drawing, plan
 
-    planned_runs.run(
-        folder.sweep, planned, at_once, inherited, start, retry_failed=values.retry_failed
-    )
+    # Runs that begin with others' networks wait for all of these.
+    first = [run for run in planned if plan.is_pretraining(folder.figure, run)]
+    for stage in ([first] if first else []) + [list(planned)]:
+        planned_runs.run(
+            folder.sweep, stage, at_once, inherited, start, retry_failed=values.retry_failed
+        )
+        if planned_runs.unfinished(folder.sweep, stage):
+            break
     again = ("figure", folder.figure.name, f"--folder={start.shown(folder.root)}")
     status = planned_runs.say_ends(folder.sweep, planned, start, again)
     if not drawing.finished(folder, planned):
@@ -180,7 +186,7 @@ def _say_runs(
 ) -> int:
     """Says which runs there are, in which state, and how long those take that would be run."""
     from quinoa.launch.machine import sizing
-    from quinoa.launch.sweep.paper_figures.plan import LINE, core_seconds
+    from quinoa.launch.sweep.paper_figures.plan import LINE, core_seconds, without_pretraining
     from quinoa.launch.sweep.sweep_folder import SweepRunState
 
     figure, sweep = folder.figure, folder.sweep
@@ -193,7 +199,7 @@ def _say_runs(
     for run in planned:
         alike = (run.settings[LINE], run.settings["env"])
         if alike not in costs:
-            experiment, _ = planned_runs.experiment_of(run, inherited)
+            experiment, _ = planned_runs.experiment_of(without_pretraining(run), inherited)
             costs[alike] = core_seconds(figure, experiment)
     for run in planned:
         say(f"{run.name}  {states[run.name].value}  {shlex.join(run.arguments)}")

@@ -66,7 +66,7 @@ def draw_plane(
     Args:
         runs: by label.
         path: the picture's file; its ending is the format.
-        points: positions, which stand for whole observations.
+        points: whole observations.
         num_episodes: of each agent, with sampled actions.
         seed: of the actions.
         table: a CSV file of where each episode ended, with its return.
@@ -86,16 +86,23 @@ def draw_plane(
         found = walks(agent, trained.experiment, num_episodes, seed=seed)
         ends += [(label, *walk.positions[-1], walk.episode_return) for walk in found]
         axes[0].set_title(literal(label))
-        axes[0].set_aspect("equal")
         for walk in found:
             axes[0].plot(*walk.positions.T, color=COLOURS[0], linewidth=0.5, alpha=0.5)
         for of_point, point in zip(axes[1:], points, strict=True):
             _draw_point(of_point, agent, np.asarray(point, np.float32), seed)
+    _show_alike([row[0] for row in rows])
     if table is not None:
         import pandas as pd
 
         tables.write_table(pd.DataFrame(ends, columns=["line", "x", "y", "return"]), table)
     return save(picture, path)
+
+
+def _show_alike(panels: Sequence[Any]) -> None:
+    """Gives panels of positions one square that has all of them."""
+    limits = [end for axes in panels for end in (*axes.get_xlim(), *axes.get_ylim())]
+    for axes in panels:
+        axes.set(xlim=(min(limits), max(limits)), ylim=(min(limits), max(limits)), aspect="equal")
 
 
 def walks(agent: Agent, experiment: Experiment, number: int, *, seed: int) -> list[Walk]:
@@ -153,7 +160,7 @@ def _draw_point(axes: Any, agent: Agent, point: FloatArray, seed: int) -> None:
     same = np.tile(point, (_SAMPLES, 1))
     actions = CompiledPolicy(agent.policy).actions(same.shape, seed=seed, sample=True)(same, 0)
     axes.scatter(*actions.T, marker="*", s=12, color=COLOURS[0], zorder=3)
-    axes.set_title("at ({:g}, {:g})".format(*point))
+    axes.set_title(f"at ({', '.join(f'{number:g}' for number in point)})")
     axes.set_xlim(-1.05, 1.05)
     axes.set_ylim(-1.05, 1.05)
     axes.set_aspect("equal")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import functools
+import shutil
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -133,11 +135,14 @@ def test_trains_draws_and_trains_only_what_is_missing(quinoa, made, tmp_path, mo
     # Where this module has its name, for the processes of the runs.
     monkeypatch.chdir(ROOT)
 
-    def figure_of(*taus: float) -> Figure:
-        settings = [{**AGENT_SETTINGS, "tau": tau} for tau in taus]
+    def line(tau: float, **fields: str) -> dict[str, Any]:
+        settings = {**AGENT_SETTINGS, "tau": tau}
+        return {"label": f"tau={tau}", "agent": "iq", "set": settings, **fields}
+
+    def figure_of(*lines: dict[str, Any], **fields: Any) -> Figure:
         return made(
             "curves",
-            [{"label": f"tau={own['tau']}", "agent": "iq", "set": own} for own in settings],
+            lines,
             environments=[MATCH],
             seeds=1,
             steps=600,
@@ -150,9 +155,10 @@ def test_trains_draws_and_trains_only_what_is_missing(quinoa, made, tmp_path, mo
                 "evaluation_period": 300,
                 "evaluation_episodes": 2,
             },
+            **fields,
         )
 
-    folder = FigureFolder(tmp_path / "figure", figure_of(0.01))
+    folder = FigureFolder(tmp_path / "figure", figure_of(line(0.01)))
     command = ("figure", "made", "--at_once=2")
     with forked.starting(runner):
         status, out, err = quinoa(*command, f"--folder={folder.root}", "--scale=small")
@@ -165,16 +171,20 @@ def test_trains_draws_and_trains_only_what_is_missing(quinoa, made, tmp_path, mo
     assert set(table["line"]) == {"tau=0.01"}
     assert table["steps"].max() >= 600
 
-    folder = begin(tmp_path / "begun", figure_of(0.01, 0.1))
-    finish(folder, {("tau=0.01", MATCH, 0): 4.0})
+    # The same run is what another begins with.
+    (trained,) = (folder.sweep.run(run).root for run in folder.sweep.load())
+    before = [line(0.01, environment=MATCH)]
+    figure = figure_of(line(0.1, init_from="tau=0.01"), pretraining=before, pretraining_steps=600)
+    folder = begin(tmp_path / "begun", figure)
     first, second = folder.sweep.load()
-    result = folder.sweep.run(first).result.stat()
+    shutil.copytree(trained, folder.sweep.run(first).root)
+    result = folder.sweep.run(first).result.stat().st_mtime_ns
     with forked.starting(runner):
         status, _, err = quinoa(*command, f"--folder={folder.root}")
     assert status == 0, err
     assert not folder.sweep.log(first).exists()
-    assert folder.sweep.run(first).result.stat() == result
-    assert folder.sweep.log(second).is_file()
+    assert folder.sweep.run(first).result.stat().st_mtime_ns == result
     assert folder.sweep.state(second) is SweepRunState.FINISHED
+    assert f"of {folder.sweep.run(first).root}/checkpoints" in folder.sweep.log(second).read_text()
     assert folder.picture.is_file()
-    assert set(pd.read_csv(folder.table)["line"]) == {"tau=0.01", "tau=0.1"}
+    assert set(pd.read_csv(folder.table)["line"]) == {"tau=0.1"}

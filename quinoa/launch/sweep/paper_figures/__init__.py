@@ -5,10 +5,11 @@ This folder has a file `PAPER.toml` per paper, with a table per figure:
     [NAME]
     about = "what it shows, in a line"
     source = "of which paper, and its number there"
-    kind = "normalized", "by_setting", "curves", "metrics", "policy" or "plane" (see `KINDS`)
+    kind = one of `KINDS`
     lines = [{ label = ..., preset = ..., agent = ..., set = { ... } }, ...]
     core_steps = 5_000           # what a core does in a second, to estimate the time: steps,
     core_transitions = 70_000    # and transitions that are learned from
+    pretraining = [{ label = ..., agent = ..., environment = ..., set = { ... } }, ...]
     [NAME.train]                 # flags of `quinoa train` for all its runs
     [NAME.scales.small]          # likewise medium and paper
     environments = [...]
@@ -40,10 +41,11 @@ SCALES = ("small", "medium", "paper")
 #   bootstrap intervals;
 # - by_setting: the mean final return by the value of a setting, with bootstrap intervals;
 # - curves: the median return along training, with the least and the greatest;
+# - best: the same of the greatest return of an actor's episode so far;
 # - metrics: the same of metrics of the learner;
 # - policy: actions of one run's policy in several states;
 # - plane: trajectories of each line's first run in a plane, and its Q and actions in some places.
-KINDS = ("normalized", "by_setting", "curves", "metrics", "policy", "plane")
+KINDS = ("normalized", "by_setting", "curves", "best", "metrics", "policy", "plane")
 
 # What a paper says of one line beside another; `claims.verdict` says when each holds.
 RELATIONS = ("better", "worse", "at least", "alike")
@@ -60,12 +62,18 @@ class Line:
         preset: the preset of `quinoa train`; empty for none.
         agent: the agent's name; empty for the preset's.
         settings: further settings of the agent as text, by name.
+        environment: of a line of pre-training, where it learns; of others empty, as they learn in
+            the scale's environments.
+        init_from: the label of the line of pre-training whose networks it begins with, from the run
+            of the same seed; empty for none.
     """
 
     label: str
     preset: str = ""
     agent: str = ""
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: str = ""
+    init_from: str = ""
 
     @property
     def agent_name(self) -> str:
@@ -107,12 +115,14 @@ class Scale:
         seeds: how many seeds each line has in each environment.
         steps: the actor steps of a run.
         train: further flags of `quinoa train` as text, by name.
+        pretraining_steps: the actor steps of a run of pre-training.
     """
 
     environments: tuple[str, ...]
     seeds: int
     steps: int
     train: Mapping[str, str]
+    pretraining_steps: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +135,7 @@ class Figure:
         source: the paper, and the figure's number there.
         kind: one of `KINDS`.
         lines: its lines; a policy's figure has one.
+        pretraining: lines that are trained first, and are not drawn.
         train: flags of `quinoa train` for all runs as text, by name.
         scales: by the names in `SCALES`.
         core_steps: environment steps that a core does in a second.
@@ -134,7 +145,7 @@ class Figure:
         states: of a policy's figure, the steps of an episode after which actions are drawn.
         actions: of a policy's figure, how many actions are drawn in each state.
         metrics: of a figure of metrics, their names.
-        points: of a figure in a plane, where Q is drawn.
+        points: of a figure in a plane, the observations in which Q is drawn.
         episodes: of a figure in a plane, how many trajectories are drawn.
         claims: of curves, what the paper says of the lines; whether it holds becomes a table.
     """
@@ -148,12 +159,13 @@ class Figure:
     scales: Mapping[str, Scale]
     core_steps: float
     core_transitions: float
+    pretraining: tuple[Line, ...] = ()
     baseline: str = ""
     setting: str = ""
     states: tuple[int, ...] = ()
     actions: int = 1000
     metrics: tuple[str, ...] = ()
-    points: tuple[tuple[float, float], ...] = ()
+    points: tuple[tuple[float, ...], ...] = ()
     episodes: int = 100
     claims: tuple[Claim, ...] = ()
 
@@ -202,7 +214,8 @@ def figure_of(name: str, table: Mapping[str, Any]) -> Figure:
         states=tuple(fields.pop("states", ())),
         metrics=tuple(fields.pop("metrics", ())),
         claims=tuple(Claim(**claim) for claim in fields.pop("claims", ())),
-        points=tuple((float(x), float(y)) for x, y in fields.pop("points", ())),
+        points=tuple(tuple(map(float, point)) for point in fields.pop("points", ())),
+        pretraining=tuple(_line(**line) for line in fields.pop("pretraining", ())),
         **{field: value for field, value in fields.items() if field != "scales"},
     )
 
@@ -212,9 +225,14 @@ def _line(*, set: Mapping[str, Any] | None = None, **names: Any) -> Line:
 
 
 def _scale(
-    *, environments: Sequence[str], seeds: int, steps: int, train: Mapping[str, Any]
+    *,
+    environments: Sequence[str],
+    seeds: int,
+    steps: int,
+    train: Mapping[str, Any],
+    pretraining_steps: int = 0,
 ) -> Scale:
-    return Scale(tuple(environments), seeds, steps, _texts(train))
+    return Scale(tuple(environments), seeds, steps, _texts(train), pretraining_steps)
 
 
 def _texts(table: Mapping[str, Any]) -> dict[str, str]:

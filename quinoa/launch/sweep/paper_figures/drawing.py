@@ -19,7 +19,7 @@ from quinoa.launch.storage import saved_json
 from quinoa.launch.sweep import summary
 from quinoa.launch.sweep.paper_figures import claims
 from quinoa.launch.sweep.paper_figures.figure_folder import FigureFolder
-from quinoa.launch.sweep.paper_figures.plan import LINE
+from quinoa.launch.sweep.paper_figures.plan import LINE, is_pretraining
 from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepRunState
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import say
@@ -57,7 +57,10 @@ def draw(folder: FigureFolder, plan: Sequence[PlannedRun]) -> list[Path]:
         raise RunError(f"None of the runs in {folder.root} is finished: there is nothing to draw.")
     if len(done) < len(plan):
         _note(f"drawn from {len(done)} of {count(len(plan), 'run')}, those that are finished.")
-    further = _DRAW[folder.figure.kind](folder, _grouped(folder, done))
+    drawn = [run for run in done if not is_pretraining(folder.figure, run)]
+    if not drawn:
+        raise RunError(f"Only runs of pre-training in {folder.root} are finished, and not drawn.")
+    further = _DRAW[folder.figure.kind](folder, _grouped(folder, drawn))
     tables.write_table(summary.runs_table(folder.sweep, plan), folder.sweep.runs_table)
     return [folder.picture, folder.table, folder.sweep.runs_table, *further]
 
@@ -228,6 +231,29 @@ def _draw_curves(folder: FigureFolder, runs: Groups) -> list[Path]:
     return [folder.claims]
 
 
+def _draw_best(folder: FigureFolder, runs: Groups) -> list[Path]:
+    panels: list[plots.Panel] = []
+    rows: list[tuple[Any, ...]] = []
+    for environment, labels in runs.items():
+        lines: dict[str, list[curves.Curve]] = {}
+        for label, of_label in labels.items():
+            lines[label] = [_best_so_far(run) for run in of_label]
+            for index, curve in enumerate(lines[label]):
+                rows += [(environment, label, index, *at) for at in zip(*curve, strict=True)]
+        panels.append(plots.Panel(environment, lines))
+    plots.plot_panels(panels, folder.picture, of="greatest return so far")
+    tables.write_table(_table(("environment", LINE, "run", "steps", "return"), rows), folder.table)
+    return []
+
+
+def _best_so_far(run: ConfiguredRun) -> curves.Curve:
+    """The greatest return of an actor's episode so far, at the end of each episode."""
+    curve = curves.read_curve(run.folder, Role.ACTOR)
+    if not len(curve.x):
+        raise RunError(f"The run {run.folder.root} has no episodes to draw.")
+    return curves.Curve(curve.x, np.maximum.accumulate(curve.y))
+
+
 def _draw_metrics(folder: FigureFolder, runs: Groups) -> list[Path]:
     panels: list[plots.Panel] = []
     rows: list[tuple[Any, ...]] = []
@@ -297,6 +323,7 @@ _DRAW: Mapping[str, Callable[[FigureFolder, Groups], list[Path]]] = {
     "normalized": _draw_normalized,
     "by_setting": _draw_by_setting,
     "curves": _draw_curves,
+    "best": _draw_best,
     "metrics": _draw_metrics,
     "policy": _draw_policy,
     "plane": _draw_plane,

@@ -24,10 +24,17 @@ def make_figure(
     seeds: int = 2,
     steps: int = 20,
     train: Mapping[str, Any] | None = None,
+    pretraining_steps: int = 0,
     **fields: Any,
 ) -> Figure:
     """A figure that has the same runs at every scale."""
-    size = {"environments": list(environments), "seeds": seeds, "steps": steps, "train": {}}
+    size = {
+        "environments": list(environments),
+        "seeds": seeds,
+        "steps": steps,
+        "train": {},
+        "pretraining_steps": pretraining_steps,
+    }
     table = {
         "about": "what it shows",
         "source": "a paper",
@@ -46,7 +53,7 @@ def begin(root: Path, figure: Figure) -> FigureFolder:
     """A folder in which the figure's runs are planned and none has been started."""
     folder = FigureFolder(root, figure)
     folder.sweep.create()
-    folder.sweep.save(plan.plan(figure, "small"), 1, [], root)
+    folder.sweep.save(plan.plan(figure, "small", root), 1, [], root)
     folder.set_scale("small")
     return folder
 

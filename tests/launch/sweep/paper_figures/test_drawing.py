@@ -172,6 +172,35 @@ def test_claims_are_a_table_of_what_holds(tmp_path, capsys):
     assert "it is better" in capsys.readouterr().out
 
 
+def test_what_others_began_with_is_not_drawn(tmp_path):
+    before = {"label": "Before", "agent": "iq", "environment": TASKS[0]}
+    figure = make_figure("curves", LINES, environments=[TASKS[0]], seeds=1, pretraining=[before])
+    folder = begin(tmp_path / "figure", figure)
+    finish(folder, {("Before", TASKS[0], 0): 9.0})
+    with pytest.raises(RunError, match="Only runs of pre-training"):
+        draw(folder)
+    finish(folder, {("Base", TASKS[0], 0): 2.0})
+    assert set(draw(folder)["line"]) == {"Base"}
+
+
+def test_the_best_episode_so_far(tmp_path):
+    figure = make_figure("best", LINES, environments=[TASKS[0]], seeds=1)
+    folder = begin(tmp_path / "figure", figure)
+    finish(folder, {("Base", TASKS[0], 0): 2.0})
+    run = folder.sweep.run(folder.sweep.load()[0])
+    returns = {
+        "wall_time": [1.0, 2.0, 3.0, 4.0],
+        "actor_steps": [5, 10, 15, 20],
+        "learner_steps": [0, 1, 2, 3],
+        "episode_return": [1.0, 4.0, 2.0, 5.0],
+    }
+    pd.DataFrame(returns).to_csv(run.metrics("actor"), index=False)
+    table = draw(folder)
+    assert table.columns.tolist() == ["environment", "line", "run", "steps", "return"]
+    assert table["steps"].tolist() == [5, 10, 15, 20]
+    assert table["return"].tolist() == [1.0, 4.0, 4.0, 5.0]
+
+
 def test_metrics_of_the_learner_along_training(tmp_path):
     """A line whose agent has no such metric is left out of its panel."""
     figure = make_figure("metrics", LINES, environments=[TASKS[0]], metrics=["value", "stddev"])

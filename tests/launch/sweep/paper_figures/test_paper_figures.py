@@ -19,10 +19,10 @@ ADROIT = [f"adroit:{task}" for task in ("door", "hammer", "pen")]
 
 def experiments(figure: Figure, scale: str) -> dict[tuple[str, str], Experiment]:
     """The experiments of the first seed by line and environment."""
+    first = [plan.without_pretraining(run) for run in plan.plan(figure, scale) if run.seed == 0]
     return {
         (run.settings[plan.LINE], run.settings["env"]): planned_runs.experiment_of(run, {})[0]
-        for run in plan.plan(figure, scale)
-        if run.seed == 0
+        for run in first
     }
 
 
@@ -53,10 +53,22 @@ def test_a_figure_can_be_run_and_drawn_at_every_scale(figure):
     for scale in paper_figures.SCALES:
         size = figure.scales[scale]
         made = experiments(figure, scale)
-        assert len(made) == len(labels) * len(size.environments)
-        for (_, environment), experiment in made.items():
+        before = {line.label: line for line in figure.pretraining}
+        assert len(made) == len(before) + len(labels) * len(size.environments)
+        for (label, environment), experiment in made.items():
             check_environment(experiment)
-            assert (experiment.environment, experiment.steps) == (environment, size.steps)
+            steps = size.pretraining_steps if label in before else size.steps
+            assert (experiment.environment, experiment.steps) == (environment, steps)
+        for line in figure.lines:
+            if line.init_from:
+                assert before[line.init_from].agent_name == line.agent_name
+                # So that the networks fit.
+                theirs, *ours = (
+                    vars(experiment.config)["hidden_sizes"]
+                    for (label, _), experiment in made.items()
+                    if label in (line.init_from, line.label)
+                )
+                assert set(ours) == {theirs}
         if figure.kind == "policy":
             assert (len(labels), len(size.environments), size.seeds) == (1, 1, 1)
             assert 1 <= len(figure.states) <= 8
@@ -163,6 +175,46 @@ def test_the_lines_of_pg_softq_differ_in_what_the_figures_compare_alone():
     ]
 
 
+def test_fine_tuning_has_the_papers_temperatures_and_a_set_that_shrinks():
+    figure = paper_figures.load("sql-4")
+    by_label = configs(figure, "didactic:u_maze")
+    tuned, scratch = by_label["SQL fine-tuned"], by_label["SQL from scratch"]
+    assert (tuned["alpha"], tuned["final_alpha"]) == (0.1, 0.001)
+    assert tuned["noise_set_size"] > 1 and not scratch["noise_set_size"]
+    assert {**tuned, "noise_set_size": 0} == scratch
+    assert by_label["DDPG fine-tuned"] == by_label["DDPG from scratch"]
+    (before,) = (
+        vars(e.config)
+        for (label, _), e in experiments(figure, "paper").items()
+        if label == "SQL in the open"
+    )
+    assert (before["alpha"], before["final_alpha"]) == (0.1, 0)
+
+
+def test_the_snake_has_the_papers_settings():
+    by_label = configs(paper_figures.load("sql-3"), "didactic:swimmer")
+    shared = ("hidden_sizes", "batch_size", "min_replay_size", "noise_theta", "noise_sigma")
+    for config in by_label.values():
+        assert tuple(config[name] for name in shared) == ((200, 200), 64, 10_000, 0.15, 0.3)
+        assert (config["learning_rate"], config["target_period"]) == (1e-3, 1000)
+    assert by_label["Soft Q-learning"]["sampler_learning_rate"] == 1e-4
+    assert by_label["DDPG"]["actor_learning_rate"] == 1e-4
+
+
+def test_traces_differ_in_temperature_alone():
+    by_label = configs(paper_figures.load("sql-7"), "didactic:open_plane")
+    alphas = [config.pop("alpha") for config in map(dict, by_label.values())]
+    assert alphas == [10.0, 1.0, 0.1, 0.01]
+    others = [{**config, "alpha": None} for config in by_label.values()]
+    assert all(config == others[0] for config in others)
+
+
+def test_smoothies_lines_differ_in_the_penalty_alone():
+    by_label = configs(paper_figures.load("smoothie-4"), "gym:Hopper-v4")
+    with_kl, without = by_label["Smoothie with KL"], by_label["Smoothie without KL"]
+    assert with_kl["kl_weight"] > 0 and without == {**with_kl, "kl_weight": 0.0}
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -170,7 +222,8 @@ def test_the_lines_of_pg_softq_differ_in_what_the_figures_compare_alone():
         (
             "xyzzy",
             r"The figures are iq-2, iq-3, iq-4, pg-softq-1, pg-softq-2, "
-            r"pg-softq-3, quinoa-1, quinoa-2, smoothie-1, sql-1\.",
+            r"pg-softq-3, quinoa-1, quinoa-2, smoothie-1, smoothie-3, smoothie-4, sql-1, sql-3, "
+            r"sql-4, sql-7\.",
         ),
     ],
 )
@@ -188,6 +241,6 @@ def test_the_page_says_how_large_each_is():
             runs, made = plan.plan(figure, scale), experiments(figure, scale)
             seeds = figure.scales[scale].seeds
             hours = seeds * sum(plan.core_seconds(figure, each) for each in made.values()) / 3600
-            sizes = (f"{len(runs):,}", f"{runs[0].steps:,}", f"{hours:,.1f}")
+            sizes = (f"{len(runs):,}", f"{runs[-1].steps:,}", f"{hours:,.1f}")
             expected.append((figure.name, scale, *sizes))
     assert rows == expected
