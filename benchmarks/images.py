@@ -17,7 +17,8 @@ from benchmarks.measure import BenchmarkError, Comparison
 from benchmarks.progress import Part
 from benchmarks.setting import config_of, spec_of
 from quinoa import environments
-from quinoa.agents import replay
+from quinoa.agents import registry, replay
+from quinoa.agents.numpy_policy import own_form
 from quinoa.agents.replay import SegmentWriter, UniformReplay, make_table
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.types import Transition
@@ -25,9 +26,11 @@ from quinoa.environments import EnvironmentBatch
 from quinoa.environments.action_map import uniform_actions
 
 _AGENT = "dqn"
-_BREAKOUT, _PONG = "minatar:breakout", "atari:pong"
-# By task: the environments of an actor, and the goal, of the bare game's rate.
-_ACTORS = {_BREAKOUT: (64, 0.6), _PONG: (16, 0.5)}
+_BREAKOUT, _INVADERS, _PONG = "minatar:breakout", "minatar:space_invaders", "atari:pong"
+# By task: the environments of an actor, and the goal, of the bare game's rate. Of MinAtar's games,
+# a step of breakout takes the least, and one of space_invaders the most.
+_ACTORS = {_BREAKOUT: (64, 0.6), _INVADERS: (64, 0.6), _PONG: (16, 0.5)}
+_REPLAYS = (_BREAKOUT, _PONG)
 _ROUNDS = 5
 _SECONDS = 1.0
 _BARE_CHUNK = 100
@@ -42,12 +45,16 @@ def parts() -> Sequence[Part]:
     """A part for each game's actor, and one for each game's replay."""
     return [
         *(Part(f"actor, {task}", functools.partial(_actor, task)) for task in _ACTORS),
-        *(Part(f"replay, {task}", functools.partial(_replay, task)) for task in _ACTORS),
+        *(Part(f"replay, {task}", functools.partial(_replay, task)) for task in _REPLAYS),
     ]
 
 
 def _actor(task: str) -> Iterator[Comparison]:
-    """Compares an actor, the policy's calls and replay's writer in it, with the bare game."""
+    """Compares an actor, the policy's calls and replay's writer in it, with the bare game.
+
+    And with the bare game and the policy's matrix products, which is the most that an actor with
+    this network can do on a core, were all else free.
+    """
     first, *others = stage.usable_cores()
     count, goal = _ACTORS[task]
     settings = {"task": task, "agent": _AGENT, "segment_length": SEGMENT_LENGTH}
@@ -57,46 +64,84 @@ def _actor(task: str) -> Iterator[Comparison]:
             "benchmarks.replay_server:serve", settings, cores=others, network=network
         ) as server,
     ):
-        ours, bare = stage.call(
+        ours, bare, limit = stage.call(
             "benchmarks.images:take_turns",
             {**settings, "address": server.answer(), "num_environments": count},
             cores=[first],
             one_heap=True,
             network=network,
         )
-    yield Comparison(
-        "images",
-        f"actor, {task}, {_AGENT}, {count} environments, segments of {SEGMENT_LENGTH}",
-        "steps/s",
-        tuple(ours),
-        "bare game, random actions",
-        tuple(bare),
-        goal,
-    )
+    for name, reference, of_goal in (
+        ("bare game, random actions", bare, goal),
+        ("bare game, and the policy's matrix products", limit, None),
+    ):
+        yield Comparison(
+            "images",
+            f"actor, {task}, {_AGENT}, {count} environments, segments of {SEGMENT_LENGTH}",
+            "steps/s",
+            tuple(ours),
+            name,
+            tuple(reference),
+            of_goal,
+        )
 
 
 def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
-    """A stage: steps per second of an actor and of the bare game, by rounds."""
-    step_bare = _bare(settings["task"])
+    """A stage: steps per second of an actor, of the bare game, and with products, by rounds."""
+    task, count = settings["task"], settings["num_environments"]
+    step_bare, step_many, multiply = _bare(task), _bare(task, count), _products(task, count)
+
+    def step_and_multiply() -> int:
+        multiply()
+        return step_many()
+
     with contextlib.closing(make_actor(**settings)) as actor:
         sides: tuple[Callable[[], float], ...] = (
             lambda: measure.rate(lambda: actor.step().num_transitions, _SECONDS),
             lambda: measure.rate(step_bare, _SECONDS),
+            lambda: measure.rate(step_and_multiply, _SECONDS),
         )
         for side in sides:  # Warms up.
             side()
         return measure.in_turns(sides, _ROUNDS)
 
 
-def _bare(task: str) -> Callable[[], int]:
-    """Makes `_BARE_CHUNK` steps of a game as it is without us, with random actions."""
+def _products(task: str, count: int) -> Callable[[], None]:
+    """Multiplies matrices of the shapes that the policy does for so many observations."""
+    spec = spec_of(task)
+    policy = registry.load(_AGENT).agent_class.make_policy(config_of(_AGENT), spec)
+    form = own_form(policy)
+    assert form is not None
+    strides = [*form.settings["strides"].tolist()]
+    height, width, _ = spec.observations.shape
+    rng, pairs = np.random.default_rng(0), []
+    for index, layer in enumerate(form.layers["network"]):
+        weights = layer.weights.numpy()
+        rows = count
+        if index < len(strides):
+            size, stride = len(weights), strides[index]
+            height, width = (height - size) // stride + 1, (width - size) // stride + 1
+            rows *= height * width
+        matrix = weights.reshape(-1, weights.shape[-1])
+        inputs = rng.normal(size=(rows, len(matrix))).astype(np.float32)
+        pairs.append((inputs, matrix))
+
+    def multiply() -> None:
+        for inputs, matrix in pairs:
+            np.dot(inputs, matrix)
+
+    return multiply
+
+
+def _bare(task: str, chunk: int = _BARE_CHUNK) -> Callable[[], int]:
+    """Makes so many steps of a game as it is without us, with random actions."""
     rng = np.random.default_rng(0)
     if task.startswith("minatar:"):
         from quinoa.environments import minatar
 
         # MinAtar's own class, with its observation, as `minatar.Environment` calls it.
         game = minatar.game_class(task.partition(":")[2])()
-        actions = rng.integers(6, size=_BARE_CHUNK).tolist()
+        actions = rng.integers(6, size=chunk).tolist()
         game.reset()
 
         def step_minatar() -> int:
@@ -104,13 +149,13 @@ def _bare(task: str) -> Callable[[], int]:
                 if game.act(action)[1]:
                     game.reset()
                 game.state()
-            return _BARE_CHUNK
+            return chunk
 
         return step_minatar
     # The emulator with Gymnasium's wrappers, without which there is no such observation.
     wrapped: Any = environments.make(task, 0).inner
     gymnasium_env = wrapped.gymnasium_environment
-    actions = rng.integers(gymnasium_env.action_space.n, size=_BARE_CHUNK).tolist()
+    actions = rng.integers(gymnasium_env.action_space.n, size=chunk).tolist()
     gymnasium_env.reset(seed=0)
 
     def step_atari() -> int:
@@ -118,7 +163,7 @@ def _bare(task: str) -> Callable[[], int]:
             _, _, terminated, truncated, _ = gymnasium_env.step(action)
             if terminated or truncated:
                 gymnasium_env.reset()
-        return _BARE_CHUNK
+        return chunk
 
     return step_atari
 

@@ -51,10 +51,11 @@ def test_an_actor_of_images_takes_turns_with_the_bare_game(task, monkeypatch):
     # Of Atari, the channels are frames; of MinAtar, all of them are one.
     frame = height * width * (1 if task.startswith("atari") else channels)
     assert 0 < bytes_of_one < 1.3 * frame
-    ours, bare = images.take_turns(
+    ours, bare, limit = images.take_turns(
         task=task, agent="dqn", segment_length=16, address=address, num_environments=2
     )
-    assert len(ours) == len(bare) == images._ROUNDS and min(ours + bare) > 0
+    assert len(ours) == len(bare) == len(limit) == images._ROUNDS
+    assert min(ours + bare + limit) > 0
     drawn, array = images.draw(address, task)
     assert len(drawn) == len(array) == images._ROUNDS
     del service

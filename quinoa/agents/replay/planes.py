@@ -170,11 +170,23 @@ def _number_small(images: Bytes, places: dict[bytes, int]) -> list[int]:
     Returns:
         The numbers, C of each image.
     """
-    size = images.shape[2]
-    # Several times as fast as the bytes of a view.
-    data = np.ascontiguousarray(images.transpose(0, 1, 3, 2)).tobytes()
-    planes = [data[start : start + size] for start in range(0, len(data), size)]
-    return [places.setdefault(plane, len(places)) for plane in planes]
+    size, channels = images.shape[2:]
+    planes = np.ascontiguousarray(images.transpose(0, 1, 3, 2)).reshape(-1, channels, size)
+    # Most are those of the image before, which all comparisons at once find faster than looking
+    # each one up.
+    words = planes.view(np.uint32 if size % 4 == 0 else np.uint8)
+    is_new = np.ones((len(planes), channels), np.bool_)
+    np.logical_or.reduce(words[1:] != words[:-1], axis=-1, out=is_new[1:])
+    data = planes.tobytes()
+    found = [
+        places.setdefault(data[start : start + size], len(places))
+        for start in (np.flatnonzero(is_new) * size).tolist()
+    ]
+    # Of the others, the number is that of the last new plane of their channel.
+    place = np.zeros(is_new.shape, np.intp)
+    place[is_new] = np.arange(len(found))
+    np.maximum.accumulate(place, axis=0, out=place)
+    return np.array(found, _NUMBER)[place]
 
 
 def _number_large(images: Bytes, places: dict[bytes, int]) -> list[int]:
