@@ -50,7 +50,7 @@ bench: setup ## Measure this machine and what we make of it (about 10 minutes)
 bench-growth: setup ## Measure how it grows: curves by cores, batches, actors, what is stored (about 5 minutes)
 	@$(RUN)/python -m benchmarks --only=growth --out=runs/benchmarks-growth
 
-bench-peers: setup ## Measure Acme, Stable-Baselines3, SBX, CleanRL and LeanRL beside ours (about 35 minutes)
+bench-peers: setup ## Measure Acme, Stable-Baselines3, SBX, CleanRL and LeanRL beside ours (about 45 minutes)
 	@PYTHON310='$(or $(PYTHON310),$(PYTHON))' PYTHON311='$(PYTHON311)' scripts/peers.sh
 	@$(RUN)/python -m benchmarks --only=against_acme,against_libraries --out=runs/benchmarks-peers
 

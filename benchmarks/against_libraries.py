@@ -1,15 +1,16 @@
-"""`quinoa train` beside the fastest SAC, CrossQ and TD3 that a user can install today.
+"""`quinoa train` beside the fastest SAC, CrossQ, TD3, DQN and A2C that a user can install today.
 
-All learn HalfCheetah-v5 with one gradient step for each environment step, batches of 256, layers of
-256-256, on all cores of this machine. Each peer is tried once, which chooses PyTorch's number of
-threads and counts the matrix products of a gradient step; then all are timed in turns.
+What is compared learns the same task with as many gradient steps, as large batches and the same
+layers (`peers.Setting`), on all cores of this machine. Each peer is tried once, which chooses
+PyTorch's number of threads and counts the matrix products of a gradient step; then all of one
+setting are timed in turns.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from benchmarks import peers, stage
@@ -27,8 +28,14 @@ _GOALS = {
     ("iq", peers.SBX_SAC): 3.0,
     ("sac", peers.SB3_SAC): 3.0,
     ("sac", peers.SBX_SAC): 2.0,
+    ("dqn", peers.SB3_DQN): 3.0,
+    ("a2c", peers.SB3_A2C): 3.0,
 }
-_AGENTS = ("iq", "sac")
+_AGENTS = {
+    peers.CHEETAH: ("iq", "sac"),
+    peers.CART_POLE_DQN: ("dqn",),
+    peers.CART_POLE_A2C: ("a2c",),
+}
 
 
 def run() -> Iterator[Comparison]:
@@ -50,14 +57,32 @@ def run() -> Iterator[Comparison]:
             failed.append(peer.name)
             _say(str(error))
 
-    ours: dict[str, list[float]] = {agent: [] for agent in _AGENTS}
-    theirs: dict[peers.Peer, list[float]] = {peer: [] for peer in threads}
+    for setting, agents in _AGENTS.items():
+        if any(peer.setting == setting for peer in threads):
+            yield from _compare(setting, agents, threads, gflop, failed)
+    if failed:
+        raise peers.PeerError(f"Did not run, as said above: {', '.join(failed)}.")
+
+
+def _compare(
+    setting: peers.Setting,
+    agents: Sequence[str],
+    threads: Mapping[peers.Peer, int | None],
+    gflop: Mapping[peers.Peer, float],
+    failed: list[str],
+) -> Iterator[Comparison]:
+    """Times agents and the peers of one setting in turns; adds those that fail to `failed`."""
+    ours: dict[str, list[float]] = {agent: [] for agent in agents}
+    theirs: dict[peers.Peer, list[float]] = {
+        peer: [] for peer in threads if peer.setting == setting
+    }
     for index in range(_ROUNDS):
-        sides: list[str | peers.Peer] = [*_AGENTS, *theirs]
+        sides: list[str | peers.Peer] = [*ours, *theirs]
         # As in `in_turns`; but a peer that fails now leaves the others their rounds.
         for side in sides if index % 2 == 0 else reversed(sides):
             if isinstance(side, str):
-                ours[side].append(announced(f"quinoa train, {side}", partial(_ours, side))())
+                speed = announced(f"quinoa train, {side}", partial(_ours, side, setting))()
+                ours[side].append(speed)
                 continue
             try:
                 speed = announced(side.name, partial(_theirs, side, threads[side]))()
@@ -66,20 +91,21 @@ def run() -> Iterator[Comparison]:
                 del theirs[side]
                 failed.append(side.name)
                 _say(str(error))
-    for agent in _AGENTS:
+    for agent in agents:
         for peer, speeds in theirs.items():
             yield Comparison(
                 "system",
-                f"{peers.TASK}, {agent}, one gradient step for each environment step",
+                f"{setting.task}, {agent}, {setting}",
                 "steps/s",
                 tuple(ours[agent]),
                 peer.name,
                 tuple(speeds),
                 _GOALS.get((agent, peer)),
-                note=f"GFLOP a gradient step: {_our_gflop(agent):.2f}, theirs {gflop[peer]:.2f}",
+                note=(
+                    f"GFLOP a gradient step: {_our_gflop(agent, setting):.2g}, theirs "
+                    f"{gflop[peer]:.2g}"
+                ),
             )
-    if failed:
-        raise peers.PeerError(f"Did not run, as said above: {', '.join(failed)}.")
 
 
 def _try(peer: peers.Peer) -> tuple[int | None, float]:
@@ -107,23 +133,32 @@ def _theirs(peer: peers.Peer, threads: int | None) -> float:
     return peer.run(_SECONDS, threads=threads)["steps_per_second"]
 
 
-def _ours(agent: str) -> float:
-    flags = (
-        *(f"--env=gym:{peers.TASK}", f"--agent={agent}", "--num_actors=1"),
-        *(f"--samples_per_insert={peers.BATCH_SIZE}", f"--set=batch_size={peers.BATCH_SIZE}"),
-        f"--set=hidden_sizes={','.join(map(str, peers.LAYERS))}",
-    )
+def _ours(agent: str, setting: peers.Setting) -> float:
+    flags = [
+        *(f"--env=gym:{setting.task}", f"--agent={agent}", "--num_actors=1"),
+        f"--set=batch_size={setting.batch_size}",
+        f"--set=hidden_sizes={','.join(map(str, setting.layers))}",
+    ]
+    if setting.environments > 1:
+        flags.append(f"--environments_per_actor={setting.environments}")
+    else:
+        flags.append(f"--samples_per_insert={setting.batch_size // setting.steps_per_update}")
     with training(*flags) as run:
         run.wait_for_learner()
         speed = run.speed(_SECONDS, after_s=_SETTLE_S)
-    peers.check_ratio("ours", speed.learner_steps_per_second, speed.actor_steps_per_second)
+    peers.check_ratio(
+        "ours",
+        speed.learner_steps_per_second,
+        speed.actor_steps_per_second,
+        setting.steps_per_update,
+    )
     return speed.actor_steps_per_second
 
 
 @functools.cache
-def _our_gflop(agent: str) -> float:
-    settings = {"hidden_sizes": peers.LAYERS, "batch_size": peers.BATCH_SIZE}
-    arguments = {"task": f"gym:{peers.TASK}", "agent": agent, "settings": settings}
+def _our_gflop(agent: str, setting: peers.Setting) -> float:
+    settings = {"hidden_sizes": setting.layers, "batch_size": setting.batch_size}
+    arguments = {"task": f"gym:{setting.task}", "agent": agent, "settings": settings}
     return float(stage.call("benchmarks.arithmetic:flop_of_a_step", arguments)) / 1e9
 
 

@@ -79,7 +79,7 @@ def flop_of_a_step(task: str, agent: str, settings: dict[str, Any]) -> int:
     """
     config, spec = config_of(agent, **settings), spec_of(task)
     learner = Learner(registry.load(agent).agent_class, config, spec, seed=0)
-    batch = tf.nest.map_structure(tf.constant, random_transitions(spec, config.batch_size))
+    batch = tf.nest.map_structure(tf.constant, random_transitions(spec, *config.batch_shape))
     return sum(product.flops for product in products(learner, batch))
 
 

@@ -19,18 +19,40 @@ FOLDER = ROOT / "benchmarks" / "peers"
 # Several times what the slowest takes: LeanRL, whose functions PyTorch compiles first.
 _TIMEOUT_S = 300.0
 
-# What all of PEERS have alike, and ours beside them. An environment step has one gradient step.
-TASK = "HalfCheetah-v5"
-BATCH_SIZE = 256
-LAYERS = (256, 256)
+# Environment steps before the first gradient step.
 LEARNING_STARTS = 1000
 
-_STABLE_BASELINES = (
-    *(f"--task={TASK}", f"--batch_size={BATCH_SIZE}", f"--layers={','.join(map(str, LAYERS))}"),
-    f"--learning_starts={LEARNING_STARTS}",
-)
-# Those scripts have layers of 256-256 as they are.
-_ITS_OWN = (f"--env-id={TASK}", f"--batch-size={BATCH_SIZE}")
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What peers have alike, and ours beside them.
+
+    Attributes:
+        task: an id of Gymnasium.
+        batch_size: transitions in a gradient step.
+        layers: the units of all networks.
+        environments: that a peer steps together.
+        steps_per_update: environment steps for each gradient step.
+    """
+
+    task: str
+    batch_size: int
+    layers: tuple[int, ...]
+    environments: int = 1
+    steps_per_update: int = 1
+
+    def __str__(self) -> str:
+        """The task, and how much is learned."""
+        many = f"{self.steps_per_update} environment steps"
+        of = "each environment step" if self.steps_per_update == 1 else many
+        return f"one gradient step for {of}"
+
+
+CHEETAH = Setting("HalfCheetah-v5", 256, (256, 256))
+# The batch and the layers of CleanRL's DQN, which fixes the latter.
+CART_POLE_DQN = Setting("CartPole-v1", 128, (120, 84))
+# Sixteen environments with five steps each, as A2C here; the layers are those of both libraries.
+CART_POLE_A2C = Setting("CartPole-v1", 80, (64, 64), environments=16, steps_per_update=80)
 
 
 class PeerError(BenchmarkError):
@@ -39,10 +61,11 @@ class PeerError(BenchmarkError):
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """A system that acts and learns in one process, one gradient step for each environment step.
+    """A system that acts and learns in one process, at the rate of its setting.
 
     Attributes:
         name: whose it is, and which algorithm.
+        setting: what it has alike with others.
         environment: .venv-ENVIRONMENT has it, which scripts/peers.sh makes.
         script: its name in `benchmarks/peers`.
         flags: the script's, less those on time and threads.
@@ -51,6 +74,7 @@ class Peer:
     """
 
     name: str
+    setting: Setting
     environment: str
     script: str
     flags: tuple[str, ...]
@@ -72,38 +96,60 @@ class Peer:
             updates_per_second among others, and gflop with `count_products`.
 
         Raises:
-            PeerError: it failed, or made other than one gradient step for each environment step.
+            PeerError: it failed, or made more or fewer gradient steps than its setting has.
         """
         flags = [*self.flags, f"--seconds={seconds}"]
+        flags.append(f"--steps_per_update={self.setting.steps_per_update}")
         if threads is not None:
             flags.append(f"--threads={threads}")
         if count_products:
             flags.append("--count_products")
         figures = run(self.environment, self.script, *flags, *self.arguments)
-        check_ratio(self.name, figures["updates_per_second"], figures["steps_per_second"])
+        check_ratio(
+            self.name,
+            figures["updates_per_second"],
+            figures["steps_per_second"],
+            self.setting.steps_per_update,
+        )
         return figures
 
 
-def _stable_baselines(environment: str, algorithm: str) -> dict[str, Any]:
+def _stable_baselines(
+    environment: str, algorithm: str, setting: Setting = CHEETAH
+) -> dict[str, Any]:
     return {
+        "setting": setting,
         "environment": environment,
         "script": "stable_baselines.py",
-        "flags": (f"--algorithm={algorithm}", *_STABLE_BASELINES),
+        "flags": (
+            f"--algorithm={algorithm}",
+            *(f"--task={setting.task}", f"--batch_size={setting.batch_size}"),
+            f"--layers={','.join(map(str, setting.layers))}",
+            *(f"--environments={setting.environments}", f"--learning_starts={LEARNING_STARTS}"),
+        ),
     }
 
 
 def _single_file(
-    environment: str, script: str, updates: str, arguments: tuple[str, ...] = ()
+    environment: str,
+    script: str,
+    updates: str,
+    arguments: tuple[str, ...] = (),
+    setting: Setting = CHEETAH,
 ) -> dict[str, Any]:
+    """Of a script that has the setting's layers as it is."""
+    own = (f"--env-id={setting.task}", f"--batch-size={setting.batch_size}")
     return {
+        "setting": setting,
         "environment": environment,
         "script": "single_file.py",
         "flags": (f"--updates={updates}", f"--learning_starts={LEARNING_STARTS}"),
-        "arguments": (f"{ROOT}/.venv-{environment}/source/{script}", *_ITS_OWN, *arguments),
+        "arguments": (f"{ROOT}/.venv-{environment}/source/{script}", *own, *arguments),
     }
 
 
 _CLEANRL_SAC = "cleanrl/sac_continuous_action.py"
+_CLEANRL_DQN = "cleanrl/dqn.py"
 _CLEANRL_TD3 = "cleanrl/td3_continuous_action_jax.py"
 _LEANRL_SAC = "leanrl/sac_continuous_action_torchcompile.py"
 
@@ -124,7 +170,25 @@ LEANRL_SAC = Peer(
     **_single_file("leanrl", _LEANRL_SAC, "q_optimizer", ("--compile",)),
     threads=(1, 2),
 )
-PEERS = (SB3_SAC, SBX_SAC, SBX_CROSSQ, CLEANRL_SAC, CLEANRL_TD3, LEANRL_SAC)
+SB3_DQN = Peer(
+    "Stable-Baselines3's DQN",
+    **_stable_baselines("sb3", "stable_baselines3.DQN", CART_POLE_DQN),
+    threads=(1, 2),
+)
+CLEANRL_DQN = Peer(
+    "CleanRL's DQN",
+    **_single_file("cleanrl", _CLEANRL_DQN, "optimizer", ("--train-frequency=1",), CART_POLE_DQN),
+    threads=(1, 2),
+)
+SB3_A2C = Peer(
+    "Stable-Baselines3's A2C",
+    **_stable_baselines("sb3", "stable_baselines3.A2C", CART_POLE_A2C),
+    threads=(1, 2),
+)
+PEERS = (
+    *(SB3_SAC, SBX_SAC, SBX_CROSSQ, CLEANRL_SAC, CLEANRL_TD3, LEANRL_SAC),
+    *(SB3_DQN, CLEANRL_DQN, SB3_A2C),
+)
 
 # Those that scripts/peers.sh leaves out where their repository cannot be reached.
 _MAY_BE_LEFT_OUT = ("cleanrl", "leanrl")
@@ -199,9 +263,12 @@ def execute(command: list[str]) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def check_ratio(whose: str, updates_per_second: float, steps_per_second: float) -> None:
-    """Raises `PeerError` unless there was about a gradient step for each environment step."""
-    if not 0.9 * steps_per_second < updates_per_second < 1.1 * steps_per_second:
+def check_ratio(
+    whose: str, updates_per_second: float, steps_per_second: float, steps_per_update: int = 1
+) -> None:
+    """Raises `PeerError` unless there was about a gradient step for so many environment steps."""
+    wanted = steps_per_second / steps_per_update
+    if not 0.9 * wanted < updates_per_second < 1.1 * wanted:
         raise PeerError(
             f"{whose}: {updates_per_second:.0f} gradient steps/s and {steps_per_second:.0f} "
             "environment steps/s: the ratio was not kept."

@@ -5,9 +5,9 @@ r"""A script of CleanRL or LeanRL, as it is, on this machine.
         .venv-cleanrl/source/cleanrl/sac_continuous_action.py --env-id=HalfCheetah-v5
 
 What follows the script's name are its own flags, to which `--learning-starts` is added. These
-scripts make one gradient step for each environment step from there on, with networks of 256-256
-units, which they fix. `--updates` names the script's variable that counts gradient steps: an
-optimizer of PyTorch or a train state of Flax.
+scripts make one gradient step for each environment step from there on (CleanRL's DQN with
+`--train-frequency=1`), with networks whose units they fix. `--updates` names the script's variable
+that counts gradient steps: an optimizer of PyTorch or a train state of Flax.
 
 What the script finds changed: TensorBoard and Weights & Biases are replaced by modules that record
 nothing (in its favour), and Gymnasium's vector environment keeps the conventions of the release

@@ -2,7 +2,8 @@
 
     .venv-sbx/bin/python benchmarks/peers/stable_baselines.py --algorithm=sbx.SAC --seconds=20
 
-One gradient step for each environment step, and the library's defaults but for what the flags say.
+One gradient step for each environment step, or, of an on-policy algorithm, for each batch of them;
+and the library's defaults but for what the flags say.
 The library has all cores; `--threads` sets PyTorch's threads, which wait for one another in a busy
 loop, so that on some machines one is faster than two.
 
@@ -19,6 +20,8 @@ os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", MUJOCO_GL="dis
 import gymnasium
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from window import Window, add_flags
 
 
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument("--algorithm", required=True, help="MODULE.CLASS")
     parser.add_argument("--task", required=True, help="an id of Gymnasium")
     parser.add_argument("--batch_size", type=int, required=True)
+    parser.add_argument("--environments", type=int, default=1, help="stepped together")
     parser.add_argument("--layers", required=True, help="units of all networks, such as 256,256")
     add_flags(parser)
     args = parser.parse_args()
@@ -46,15 +50,24 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     module, _, name = args.algorithm.rpartition(".")
-    model = getattr(importlib.import_module(module), name)(
+    algorithm = getattr(importlib.import_module(module), name)
+    if issubclass(algorithm, OnPolicyAlgorithm):
+        environment = make_vec_env(args.task, args.environments)
+        settings = {"n_steps": args.batch_size // args.environments}
+    else:
+        environment = gymnasium.make(args.task)
+        settings = {
+            "batch_size": args.batch_size,
+            "train_freq": 1,
+            "gradient_steps": 1,
+            "learning_starts": args.learning_starts,
+        }
+    model = algorithm(
         "MlpPolicy",
-        gymnasium.make(args.task),
+        environment,
         policy_kwargs={"net_arch": [int(units) for units in args.layers.split(",")]},
-        batch_size=args.batch_size,
-        train_freq=1,
-        gradient_steps=1,
-        learning_starts=args.learning_starts,
         device="cpu",
+        **settings,
     )
     timed = Timed(args)
     model.learn(total_timesteps=10**9, callback=timed)

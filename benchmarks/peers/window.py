@@ -8,9 +8,9 @@ from collections.abc import Callable
 import matrix_products
 import psutil
 
-# Environment steps that are counted after the window for the matrix products in them: a multiple of
+# Gradient steps that are counted after the window for the matrix products in them: a multiple of
 # every period that a peer has, such as an actor learned at every second or third step.
-_COUNTED_STEPS = 12
+_COUNTED_UPDATES = 12
 # Environment steps with learning before the window: everything is compiled by then.
 _WARM_UP_STEPS = 50
 
@@ -26,6 +26,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="count the matrix products of a gradient step, which takes JAX tens of seconds",
     )
     parser.add_argument("--threads", type=int, help="PyTorch's threads (default: its own choice)")
+    parser.add_argument(
+        "--steps_per_update", type=int, default=1, help="environment steps for each gradient step"
+    )
 
 
 class Window:
@@ -44,6 +47,7 @@ class Window:
         self._learning_since = self._begin = None
         self._products = matrix_products.Counter() if flags.count_products else None
         self._count_from = None
+        self._counted_steps = _COUNTED_UPDATES * flags.steps_per_update
         self.figures = {}
 
     def is_over(self, steps: int) -> bool:
@@ -51,13 +55,13 @@ class Window:
 
         Then `figures` has `steps_per_second` and `updates_per_second` (gradient steps), `seconds`
         and `steps` of the window, `resident_mb` (MiB, at its end) and, where they are counted,
-        `gflop` (of the matrix products of an environment step and its gradient step).
+        `gflop` (of the matrix products of a gradient step and its environment steps).
         """
         now = time.monotonic()
         if self._count_from is not None:
-            if steps < self._count_from + _COUNTED_STEPS:
+            if steps < self._count_from + self._counted_steps:
                 return False
-            flop = self._products.stop() / _COUNTED_STEPS
+            flop = self._products.stop() / _COUNTED_UPDATES
             self.figures["gflop"] = flop / 1e9
             return True
         if steps < self._warm:

@@ -26,10 +26,10 @@ def ran(monkeypatch):
     monkeypatch.setattr(peers.Peer, "is_installed", property(lambda peer: peer.environment != "x"))
     monkeypatch.setattr(peers, "PEERS", (peers.SB3_SAC, peers.SBX_SAC))
     monkeypatch.setattr(
-        against_libraries, "_ours", lambda agent: {"iq": 300.0, "sac": 150.0}[agent]
+        against_libraries, "_ours", lambda agent, setting: {"iq": 300.0, "sac": 150.0}[agent]
     )
     monkeypatch.setattr(
-        against_libraries, "_our_gflop", lambda agent: {"iq": 0.27, "sac": 0.65}[agent]
+        against_libraries, "_our_gflop", lambda agent, setting: {"iq": 0.27, "sac": 0.65}[agent]
     )
     return calls
 
@@ -47,6 +47,23 @@ def test_each_agent_is_compared_with_each_peer_at_its_better_number_of_threads(r
     timed = [(peer, threads) for peer, threads, seconds in ran if seconds == 20.0]
     assert timed.count((peers.SB3_SAC, 1)) == timed.count((peers.SBX_SAC, None)) == 3
     assert (peers.SB3_SAC, 2) not in timed
+
+
+def test_each_setting_has_its_own_agents_and_peers(ran, monkeypatch):
+    monkeypatch.setitem(SPEEDS, (peers.SB3_A2C, 1), 1000.0)
+    monkeypatch.setitem(SPEEDS, (peers.SB3_A2C, 2), 900.0)
+    monkeypatch.setattr(peers, "PEERS", (peers.SBX_SAC, peers.SB3_A2C))
+    speeds = {"iq": 300.0, "sac": 150.0, "a2c": 4000.0}
+    monkeypatch.setattr(against_libraries, "_ours", lambda agent, setting: speeds[agent])
+    monkeypatch.setattr(against_libraries, "_our_gflop", lambda agent, setting: 0.01)
+    rows = list(against_libraries.run())
+    assert [(row.case.split(", ")[1], row.reference_name) for row in rows] == [
+        ("iq", peers.SBX_SAC.name),
+        ("sac", peers.SBX_SAC.name),
+        ("a2c", peers.SB3_A2C.name),
+    ]
+    assert (rows[-1].ratio, rows[-1].goal) == (4.0, 3.0)
+    assert rows[-1].case == "CartPole-v1, a2c, one gradient step for 80 environment steps"
 
 
 def test_a_peer_that_fails_is_named_after_the_rows_of_the_others(ran, monkeypatch, capsys):
@@ -76,7 +93,7 @@ def test_a_peer_that_fails_in_a_round_leaves_the_others_theirs(ran, monkeypatch)
 
 
 def test_a_peer_that_is_not_installed_is_left_out_and_said(ran, monkeypatch, capsys):
-    absent = peers.Peer("Absent's SAC", "x", "x.py", ())
+    absent = peers.Peer("Absent's SAC", peers.CHEETAH, "x", "x.py", ())
     monkeypatch.setattr(peers, "PEERS", (absent, peers.SBX_SAC))
     assert {row.reference_name for row in against_libraries.run()} == {peers.SBX_SAC.name}
     assert "Absent's SAC is left out: scripts/peers.sh x" in capsys.readouterr().err

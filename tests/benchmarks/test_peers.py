@@ -4,8 +4,6 @@ import pytest
 
 from benchmarks import peers
 
-BATCH_AND_TASK = {f"--task={peers.TASK}", f"--env-id={peers.TASK}"}
-
 
 def test_a_peer_that_is_not_installed_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(peers, "ROOT", tmp_path)
@@ -34,8 +32,9 @@ def test_a_peer_has_pinned_packages_a_script_and_the_common_settings(peer, reque
     assert (folder / peer.script).is_file()
 
     given = {flag.partition("=")[0].replace("-", "_"): flag for flag in peer.flags + peer.arguments}
-    assert {given.get("__task"), given.get("__env_id")} & BATCH_AND_TASK
-    assert given["__batch_size"].endswith(f"={peers.BATCH_SIZE}")
+    of_task = given.get("__task") or given["__env_id"]
+    assert of_task.endswith(f"={peer.setting.task}")
+    assert given["__batch_size"].endswith(f"={peer.setting.batch_size}")
     assert given["__learning_starts"] == f"--learning_starts={peers.LEARNING_STARTS}"
 
 
@@ -49,7 +48,7 @@ def test_physics_is_the_same_in_all(request):
     assert len(versions) == 1
 
 
-def test_a_peer_has_to_keep_one_gradient_step_for_each_environment_step(monkeypatch):
+def test_a_peer_has_to_keep_the_ratio_of_its_setting(monkeypatch):
     answer = {"steps_per_second": 100.0, "updates_per_second": 99.0, "gflop": 0.6}
     asked = []
 
@@ -65,6 +64,9 @@ def test_a_peer_has_to_keep_one_gradient_step_for_each_environment_step(monkeypa
         peers.SB3_SAC.run(5.0, threads=None)
     with pytest.raises(peers.PeerError, match="the ratio was not kept"):
         peers.check_ratio("ours", 0.0, 0.0)
+    answer["updates_per_second"] = 100.0 / 80
+    assert peers.SB3_A2C.run(5.0, threads=1) == answer
+    assert "--steps_per_update=80" in asked[-1]
 
 
 def test_a_peer_that_gives_no_answer_is_ended(monkeypatch):
