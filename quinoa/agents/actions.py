@@ -1,4 +1,4 @@
-"""What an environment's actions are, a box or a finite set, and how numbers encode them."""
+"""What an environment's actions are, a box or finite sets, and how numbers encode them."""
 
 from __future__ import annotations
 
@@ -68,18 +68,57 @@ class FiniteSet:
 
     def decode(self, numbers: Any) -> Any:
         """The actions that numbers encode: the inverse of `encode`; NumPy or TensorFlow."""
-        if isinstance(numbers, np.ndarray):
-            return numbers[..., 0].astype(np.int32)
-        import tensorflow as tf
-
-        return tf.cast(numbers[..., 0], tf.int32)
+        return _integers(numbers[..., 0])
 
     def __str__(self) -> str:
         """The set in words, as a message names it."""
         return f"one of {self.number}"
 
 
-ActionSet: TypeAlias = Box | FiniteSet
+@dataclasses.dataclass(frozen=True)
+class FiniteProduct:
+    """Actions int32 [K], K choices at once: choice k is from 0 to n_k − 1.
+
+    Attributes:
+        numbers: n_1, ..., n_K, each at most 2²⁴.
+    """
+
+    numbers: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """How many float32 numbers encode an action: K, their indices."""
+        return len(self.numbers)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one action."""
+        return (len(self.numbers),)
+
+    def encode(self, actions: Any) -> Any:
+        """The numbers that encode actions, [..., K], from int32 [..., K]."""
+        return actions
+
+    def decode(self, numbers: Any) -> Any:
+        """The actions that numbers encode: the inverse of `encode`; NumPy or TensorFlow."""
+        return _integers(numbers)
+
+    def __str__(self) -> str:
+        """The set in words, as a message names it."""
+        each = ", ".join(map(str, self.numbers))
+        return f"{len(self.numbers)} choices at once, from {each}"
+
+
+def _integers(numbers: Any) -> Any:
+    """Numbers as int32; NumPy or TensorFlow."""
+    if isinstance(numbers, np.ndarray):
+        return numbers.astype(np.int32)
+    import tensorflow as tf
+
+    return tf.cast(numbers, tf.int32)
+
+
+ActionSet: TypeAlias = Box | FiniteSet | FiniteProduct
 
 
 def action_set(spec: Any) -> ActionSet:
@@ -87,10 +126,10 @@ def action_set(spec: Any) -> ActionSet:
 
     Args:
         spec: of its actions: a `DiscreteArray`, or a `BoundedArray` of float32 [A] between -1
-            and 1.
+            and 1, or of int32 [K] from 0 on.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is none of these.
     """
     if isinstance(spec, specs.DiscreteArray):
         return FiniteSet(spec.num_values)
@@ -103,4 +142,13 @@ def action_set(spec: Any) -> ActionSet:
         and np.all(spec.maximum == 1)
     ):
         return Box(spec.shape[0])
-    raise ValueError(f"{spec!r} is neither a box nor a finite set of actions.")
+    if (
+        isinstance(spec, specs.BoundedArray)
+        and spec.dtype == np.int32
+        and len(spec.shape) == 1
+        and spec.shape[0] > 0
+        and np.all(spec.minimum == 0)
+    ):
+        last = np.broadcast_to(spec.maximum, spec.shape)
+        return FiniteProduct(tuple(int(value) + 1 for value in last))
+    raise ValueError(f"{spec!r} is neither a box of actions nor a finite set, or several.")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from acme import specs
-from dm_env import specs as dm_specs
 
-from quinoa.agents.actions import ActionSet, Box, FiniteSet, action_set
+from quinoa.agents.actions import ActionSet, Box, FiniteProduct, FiniteSet, action_set
 from quinoa.agents.observations import Image, ObservationSet, Vector, observation_set
 
 
@@ -24,13 +23,14 @@ def check_spec(
     """Checks that an environment is canonical, and that it is what an agent takes.
 
     Canonical are observations that are either vectors, float32 [O], or images, uint8 [H, W, C], and
-    actions that are either a box, float32 [A] bounded by -1 and 1, or a finite set, one of n.
+    actions that are a box, float32 [A] bounded by -1 and 1, a finite set, one of n, or a product of
+    finite sets, int32 [K].
     Agents call it where they are made and where their policies are; `Agent.check_spec` is the place
     to say what an agent takes.
 
     Args:
         spec: of the environment.
-        actions: what the agent takes, `Box`, `FiniteSet` or both.
+        actions: what the agent takes: `Box`, `FiniteSet`, `FiniteProduct`, or several of them.
         observations: what the agent takes, `Vector`, `Image` or both.
 
     Raises:
@@ -45,22 +45,35 @@ def check_spec(
     except ValueError:
         _refuse("actions", "float32 vectors [A] in [-1, 1]", spec.actions)
     if not isinstance(found, actions):
-        _refuse_actions(found)
+        _refuse_actions(found, actions)
     if not isinstance(seen, observations):
         _refuse_observations(seen)
 
 
 def images_of_finite_sets(spec: specs.EnvironmentSpec) -> tuple[type[ObservationSet], ...]:
-    """The `observations` of an agent that takes images where actions are a finite set alone.
+    """The `observations` of an agent that takes images where actions are finite sets alone.
 
-    Its policy on a box reads vectors, and only the one on a finite set has convolutions.
+    Its policy on a box reads vectors, and only those on finite sets have convolutions.
     """
-    is_finite = isinstance(spec.actions, dm_specs.DiscreteArray)
+    try:
+        is_finite = not isinstance(action_set(spec.actions), Box)
+    except ValueError:
+        # `check_spec` refuses the actions.
+        is_finite = False
     return (Vector, Image) if is_finite else (Vector,)
 
 
-def _refuse_actions(found: ActionSet) -> NoReturn:
-    if isinstance(found, FiniteSet):
+def _refuse_actions(
+    found: ActionSet, taken: type[ActionSet] | tuple[type[ActionSet], ...]
+) -> NoReturn:
+    takes_finite_sets = FiniteSet in (taken if isinstance(taken, tuple) else (taken,))
+    if isinstance(found, FiniteProduct) and takes_finite_sets:
+        raise SpecError(
+            "This agent takes one choice from a finite set, but the environment's actions are "
+            f"{found}: take an agent with a softmax for each choice, such as a2c or iq, or number "
+            "the combinations, one action each (gymnasium.wrappers.TransformAction)."
+        )
+    if not isinstance(found, Box):
         raise SpecError(
             "This agent takes actions from a box (environments.make brings continuous ones to "
             f"float32 vectors [A] in [-1, 1]), but the environment's actions are {found}: take an "

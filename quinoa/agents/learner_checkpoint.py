@@ -11,7 +11,7 @@ import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import protocol
-from quinoa.agents.actions import Box, action_set
+from quinoa.agents.actions import Box, FiniteProduct, action_set
 from quinoa.config import parsing
 
 
@@ -69,10 +69,12 @@ def _described_observations(spec: specs.EnvironmentSpec) -> dict[str, Any]:
     return {"observation size": shape[0]} if len(shape) == 1 else {"image": list(shape)}
 
 
-def _described_actions(spec: specs.EnvironmentSpec) -> dict[str, int]:
+def _described_actions(spec: specs.EnvironmentSpec) -> dict[str, Any]:
     actions = action_set(spec.actions)
     if isinstance(actions, Box):
         return {"action size": actions.size}
+    if isinstance(actions, FiniteProduct):
+        return {"numbers of actions": list(actions.numbers)}
     return {"number of actions": actions.number}
 
 

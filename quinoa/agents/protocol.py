@@ -21,6 +21,7 @@ from acme import specs
 
 # For authors of agents, to whom this module is all that they need.
 from quinoa.agents.actions import Box as Box
+from quinoa.agents.actions import FiniteProduct as FiniteProduct
 from quinoa.agents.actions import FiniteSet as FiniteSet
 from quinoa.agents.canonical_spec import SpecError as SpecError
 from quinoa.agents.canonical_spec import check_spec as check_spec
@@ -94,7 +95,8 @@ class Policy(snt.Module, abc.ABC):
         Returns:
             A distribution of batch shape [B] with `sample`, and `log_prob` and `mode` unless the
             class says otherwise. For actions from a box its event shape is [A], and all of it is
-            within [-1, 1]^A and finite everywhere on it; for a finite set it is [], int32.
+            within [-1, 1]^A and finite everywhere on it; for a finite set it is [], int32, and for
+            K choices [K], int32.
         """
 
     def extras(self, distribution: Any, action: tf.Tensor) -> Mapping[str, tf.Tensor]:

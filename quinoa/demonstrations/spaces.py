@@ -53,6 +53,9 @@ def action_space(layout: Layout) -> Any:
         return spaces.Discrete(layout.number_of_actions, start=layout.first_action)
     low, high = (np.reshape(bounds, layout.action_shape) for bounds in (layout.low, layout.high))
     dtype: Any = np.dtype(layout.action_dtype)
+    if layout.numbers_of_actions:
+        numbers = np.reshape(layout.numbers_of_actions, layout.action_shape)
+        return spaces.MultiDiscrete(numbers, dtype, start=low.astype(dtype))
     return spaces.Box(low.astype(dtype), high.astype(dtype), layout.action_shape, dtype)
 
 
@@ -66,6 +69,12 @@ def check_actions(space: Any, layout: Layout) -> None:
             isinstance(space, spaces.Discrete)
             and int(space.n) == layout.number_of_actions
             and int(space.start) == layout.first_action
+        )
+    elif isinstance(wanted, spaces.MultiDiscrete):
+        same = (
+            isinstance(space, spaces.MultiDiscrete)
+            and np.array_equal(space.nvec, wanted.nvec)
+            and np.array_equal(space.start, wanted.start)
         )
     else:
         same = (

@@ -1,8 +1,8 @@
-"""Maps actions in canonical form, from [-1, 1] or one of n, to an environment's own."""
+"""Maps actions in canonical form, from [-1, 1] or finite sets, to an environment's own."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -173,10 +173,8 @@ class FiniteActionMap:
         Raises:
             ValueError: the actions have another shape, or one is none of 0, ..., n − 1.
         """
-        array = np.asarray(actions)
-        if array.shape != leading:
-            raise ValueError(f"{name} takes actions of shape {leading}, not {array.shape}.")
-        wrong = ~((array >= 0) & (array < self.number) & (array == np.floor(array)))
+        array = _shaped(actions, leading, name)
+        wrong = _are_not_below(array, self.number)
         if wrong.any():
             raise ValueError(
                 f"{name} takes actions from 0 to {self.number - 1}, not {array[wrong][0]}."
@@ -197,7 +195,7 @@ class FiniteActionMap:
         if array.ndim != 1:
             raise ValueError(f"actions have the shape {array.shape[1:]}, not ()")
         own = array - self.first
-        wrong = ~((own >= 0) & (own < self.number) & (own == np.floor(own)))
+        wrong = _are_not_below(own, self.number)
         if wrong.any():
             last = self.first + self.number - 1
             raise ValueError(
@@ -206,19 +204,121 @@ class FiniteActionMap:
         return own.astype(np.int32)
 
 
-def action_map_of(spec: specs.BoundedArray) -> ActionMap | FiniteActionMap:
+class ProductActionMap:
+    """Maps K choices to an environment's own actions, arrays of K integers.
+
+    Choice k is from 0 to n_k − 1, and the environment's integer from its least value on.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: npt.DTypeLike,
+        numbers: npt.NDArray[np.int64],
+        first: npt.NDArray[np.int64],
+    ) -> None:
+        """Makes the mapping.
+
+        Args:
+            shape: the shape of the environment's actions, with K elements.
+            dtype: their dtype.
+            numbers: n_k, int64 [K].
+            first: the least of each of the environment's integers, int64 [K].
+        """
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.numbers = numbers
+        self.first = first
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for equal mappings."""
+        return (self.shape, self.dtype, tuple(self.numbers), tuple(self.first))
+
+    @property
+    def spec(self) -> specs.BoundedArray:
+        """The spec of actions in canonical form."""
+        return specs.BoundedArray(self.numbers.shape, np.int32, 0, self.numbers - 1, name="action")
+
+    def __call__(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Maps actions, int32 [..., K]; the result `[..., *shape]` is a new array."""
+        own = (actions + self.first).astype(self.dtype)
+        return own.reshape((*actions.shape[:-1], *self.shape))
+
+    def checked(
+        self, actions: npt.ArrayLike, leading: tuple[int, ...], name: str
+    ) -> npt.NDArray[Any]:
+        """Checks actions.
+
+        Args:
+            actions: integers [*leading, K].
+            leading: their leading shape.
+            name: what takes them, for the error's message.
+
+        Returns:
+            Int32 of the same shape.
+
+        Raises:
+            ValueError: the actions have another shape, or a choice is none of its own.
+        """
+        array = _shaped(actions, (*leading, len(self.numbers)), name)
+        wrong = _are_not_below(array, self.numbers)
+        if wrong.any():
+            index = tuple(np.argwhere(wrong)[0])
+            choice = index[-1]
+            raise ValueError(
+                f"{name} takes actions whose choice {choice} is from 0 to "
+                f"{self.numbers[choice] - 1}, not {array[index]}."
+            )
+        return array.astype(np.int32)
+
+    def clipped(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Returns actions as they are: finite sets have no bounds to exceed."""
+        return actions
+
+    def canonical(self, actions: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Maps B of the environment's own actions, [B, *shape], back to indices, int32 [B, K].
+
+        Raises:
+            ValueError: they have another shape, or a choice is none of its own.
+        """
+        array = np.asarray(actions)
+        if array.shape[1:] != self.shape:
+            raise ValueError(f"actions have the shape {array.shape[1:]}, not {self.shape}")
+        own = array.reshape(len(array), -1) - self.first
+        return self.checked(own, (len(own),), "the task")
+
+
+AnyActionMap: TypeAlias = ActionMap | FiniteActionMap | ProductActionMap
+
+
+def _shaped(actions: npt.ArrayLike, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
+    array = np.asarray(actions)
+    if array.shape != shape:
+        raise ValueError(f"{name} takes actions of shape {shape}, not {array.shape}.")
+    return array
+
+
+def _are_not_below(array: npt.NDArray[Any], number: Any) -> npt.NDArray[np.bool_]:
+    """Where numbers are none of 0, ..., n − 1, NaN and fractions included."""
+    wrong: npt.NDArray[np.bool_] = ~((array >= 0) & (array < number) & (array == np.floor(array)))
+    return wrong
+
+
+def action_map_of(spec: specs.BoundedArray) -> AnyActionMap:
     """The mapping for an environment's own action spec, as `checked_action_spec` returns it."""
     if isinstance(spec, specs.DiscreteArray):
         return FiniteActionMap(spec.dtype, spec.num_values)
-    if spec.dtype.kind in "iu":
-        first = int(spec.minimum)
-        return FiniteActionMap(spec.dtype, int(spec.maximum) - first + 1, first)
-    return ActionMap(
-        spec.shape,
-        spec.dtype,
-        np.broadcast_to(spec.minimum, spec.shape).ravel().astype(float),
-        np.broadcast_to(spec.maximum, spec.shape).ravel().astype(float),
+    low, high = (
+        np.broadcast_to(bound, spec.shape).ravel() for bound in (spec.minimum, spec.maximum)
     )
+    if spec.dtype.kind not in "iu":
+        return ActionMap(spec.shape, spec.dtype, low.astype(float), high.astype(float))
+    first = low.astype(np.int64)
+    numbers = high.astype(np.int64) - first + 1
+    if spec.shape == ():
+        return FiniteActionMap(spec.dtype, int(numbers[0]), int(first[0]))
+    return ProductActionMap(spec.shape, spec.dtype, numbers, first)
 
 
 def uniform_actions(
@@ -232,8 +332,11 @@ def uniform_actions(
         *leading: their leading shape.
 
     Returns:
-        Float32 [*leading, A] in [-1, 1], or int32 [*leading] where the spec is a finite set's.
+        Float32 [*leading, A] in [-1, 1]; int32 [*leading] where the spec is a finite set's, and
+        int32 [*leading, K] where it is that of K choices.
     """
     if isinstance(spec, specs.DiscreteArray):
         return rng.integers(spec.num_values, size=leading, dtype=np.int32)
+    if spec.dtype == np.int32:
+        return rng.integers(spec.maximum + 1, size=(*leading, *spec.shape), dtype=np.int32)
     return rng.uniform(-1.0, 1.0, (*leading, *spec.shape)).astype(np.float32)

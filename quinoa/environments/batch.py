@@ -10,7 +10,7 @@ import dm_env
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.environments.action_map import FiniteActionMap
+from quinoa.environments.action_map import ActionMap
 from quinoa.environments.batch_step import BatchStep
 from quinoa.environments.canonical import CanonicalEnvironment, Observations
 from quinoa.environments.errors import EnvironmentFault, FaultKind
@@ -121,7 +121,7 @@ class EnvironmentBatch:
 
         Args:
             actions: `[N, A]`; clipped to [-1, 1]. An action that is not finite is a fault, and its
-                environment is not stepped. Of a finite set, integers `[N]`.
+                environment is not stepped. Of a finite set, integers `[N]`; of K choices, `[N, K]`.
 
         Raises:
             ValueError: the actions have another shape, or one is not of the finite set.
@@ -185,7 +185,7 @@ class EnvironmentBatch:
         except ValueError:
             given = np.array(actions, np.float32)
             shape = self._environments[0].action_spec().shape
-            if given.shape != (*leading, *shape) or isinstance(self._action_map, FiniteActionMap):
+            if given.shape != (*leading, *shape) or not isinstance(self._action_map, ActionMap):
                 raise
         finite = np.isfinite(given)
         for i in np.flatnonzero(~finite.all(axis=1)):

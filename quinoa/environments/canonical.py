@@ -1,4 +1,4 @@
-"""One form for all environments: vectors or images, actions in [-1, 1] or one of n.
+"""One form for all environments: vectors or images, actions in [-1, 1] or from finite sets.
 
 Agents, replay and evaluation are written for this form, so all differences between suites (nested
 observations, action ranges, dtypes, how an episode ends) are resolved here.
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
-from quinoa.environments.action_map import ActionMap, FiniteActionMap, action_map_of
+from quinoa.environments.action_map import AnyActionMap, action_map_of
 from quinoa.environments.errors import EnvironmentFault, FaultKind, InvalidEnvironmentError
 from quinoa.environments.spec_checks import (
     Leaf,
@@ -51,7 +51,8 @@ class CanonicalEnvironment(dm_env.Environment):
       array of uint8, [H, W, C] or [H, W], it is an image, and stays uint8 `[H, W, C]`.
     * Action: float32 `[A]` in [-1, 1], mapped affinely to the bounds of the inner environment.
       Values outside are clipped. Where the inner environment takes one of n integers: int32 `[]`
-      from 0 to n − 1; others are refused.
+      from 0 to n − 1; others are refused. Where it takes an array of K integers: int32 `[K]`, each
+      a choice from 0 on.
     * Reward and discount: float32 scalars, the discount in [0, 1]. Both are those of the inner
       environment: by dm_env's convention a termination is a `LAST` step with discount 0, a time
       limit a `LAST` step with discount 1.
@@ -136,7 +137,7 @@ class CanonicalEnvironment(dm_env.Environment):
         return self._observation_spec
 
     def action_spec(self) -> specs.BoundedArray:
-        """Float32 `[A]` in [-1, 1], or a `DiscreteArray` of n values, int32 `[]`."""
+        """Float32 `[A]` in [-1, 1]; a `DiscreteArray`, int32 `[]`; or int32 `[K]` of choices."""
         return self._action_spec
 
     def reward_spec(self) -> specs.Array:
@@ -166,7 +167,7 @@ class CanonicalEnvironment(dm_env.Environment):
         return dm_env.restart(observation)
 
     def step(self, action: npt.ArrayLike) -> dm_env.TimeStep:
-        """Applies an action `[A]`, or one of n, or starts an episode if none is running.
+        """Applies an action of the spec, or starts an episode if none is running.
 
         Raises:
             ValueError: the action has another shape, is not finite, or is none of the n.
@@ -219,7 +220,7 @@ class CanonicalEnvironment(dm_env.Environment):
         return self._transition
 
     @property
-    def action_map(self) -> ActionMap | FiniteActionMap:
+    def action_map(self) -> AnyActionMap:
         """The mapping from canonical actions to the inner environment's."""
         return self._action_map
 

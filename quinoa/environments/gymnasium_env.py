@@ -36,9 +36,10 @@ class GymnasiumEnvironment(dm_env.Environment):
     """A Gymnasium environment as a `dm_env.Environment`.
 
     Termination is a `LAST` step with discount 0; truncation alone is a `LAST` step with discount
-    1. Actions are a box, or one integer. Observations are arrays, or mappings and tuples of arrays;
-    a discrete space becomes the one-hot vector that Gymnasium's own flattening gives. Images that
-    `FrameStackObservation` has stacked have the frames as channels, which come last.
+    1. Actions are a box, one integer, or an array of them. Observations are arrays, or mappings and
+    tuples of arrays; a discrete space becomes the one-hot vector that Gymnasium's own flattening
+    gives. Images that `FrameStackObservation` has stacked have the frames as channels, which come
+    last.
     """
 
     def __init__(self, environment: Any, seed: int, name: str) -> None:
@@ -89,7 +90,7 @@ class GymnasiumEnvironment(dm_env.Environment):
         return self._observation_spec
 
     def action_spec(self) -> specs.BoundedArray:
-        """Of a box, its shape, dtype and bounds; of a discrete space, one integer's."""
+        """Of a box, its shape, dtype and bounds; of a discrete space, those of its integers."""
         return self._action_spec
 
     def close(self) -> None:

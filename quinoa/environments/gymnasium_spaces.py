@@ -21,7 +21,8 @@ def action_spec(space: Any, name: str) -> specs.BoundedArray:
         name: the environment's name in error messages.
 
     Returns:
-        A box's spec, with its shape, dtype and bounds; or that of one integer, for `Discrete`.
+        A box's spec, with its shape, dtype and bounds; that of one integer, for `Discrete`; or that
+        of an array of integers, for `MultiDiscrete` and `MultiBinary`.
 
     Raises:
         InvalidEnvironmentError: the space is not supported.
@@ -35,14 +36,14 @@ def action_spec(space: Any, name: str) -> specs.BoundedArray:
         if first == 0:
             return specs.DiscreteArray(number, space.dtype, name="action")
         return specs.BoundedArray((), space.dtype, first, first + number - 1, name="action")
-    hint = ""
-    if isinstance(space, (spaces.MultiDiscrete, spaces.MultiBinary)):
-        hint = (
-            " Several choices in one action are not supported: number their combinations, and make "
-            "them one Discrete space by gymnasium.wrappers.TransformAction."
-        )
+    if isinstance(space, spaces.MultiDiscrete):
+        last = space.start + space.nvec - 1
+        return specs.BoundedArray(space.shape, space.dtype, space.start, last, name="action")
+    if isinstance(space, spaces.MultiBinary):
+        return specs.BoundedArray(space.shape, space.dtype, 0, 1, name="action")
     raise InvalidEnvironmentError(
-        f"{name}: its action space must be a Box or Discrete, not {space}.{hint}"
+        f"{name}: its action space must be a Box, Discrete, MultiDiscrete or MultiBinary, not "
+        f"{space}."
     )
 
 

@@ -16,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
-from quinoa.environments.action_map import ActionMap, FiniteActionMap
+from quinoa.environments.action_map import (
+    ActionMap,
+    AnyActionMap,
+    FiniteActionMap,
+    ProductActionMap,
+)
 
 if TYPE_CHECKING:
     from acme.specs import EnvironmentSpec
@@ -58,10 +63,11 @@ class Layout:
 
     Attributes:
         observation: the observation's parts, in the order of the flat observation.
-        action_shape: the shape of the environment's own actions, with A elements.
+        action_shape: the shape of the environment's own actions, with A elements (or K, where they
+            are choices).
         action_dtype: the name of their NumPy dtype, such as `float32`.
-        low: the lower bounds of actions, A numbers.
-        high: the upper bounds of actions, A numbers.
+        low: the lower bounds of actions, A numbers; of choices, the least of each.
+        high: the upper bounds of actions, A numbers; of choices, the greatest of each.
         number_of_actions: n, where actions are one of n; they then have no bounds. None elsewhere.
         first_action: the least of the environment's own actions, where they are one of n.
         image_maximum: the greatest value of a pixel, where the observation is an image; else None.
@@ -93,11 +99,7 @@ class Layout:
             ),
             tuple(actions.shape),
             actions.dtype.name,
-            *(
-                ((), (), actions.number, actions.first)
-                if isinstance(actions, FiniteActionMap)
-                else (tuple(map(float, actions.low)), tuple(map(float, actions.high)), None, 0)
-            ),
+            *_bounds(actions),
         )
         if observations.dtype != np.uint8:
             return made
@@ -157,6 +159,14 @@ class Layout:
         return described if image is None else {**described, "image": {"maximum": image}}
 
     @property
+    def numbers_of_actions(self) -> tuple[int, ...]:
+        """How many values each choice of an action has; one choice of n: (n,); of a box none."""
+        actions = self.action_map
+        if isinstance(actions, FiniteActionMap):
+            return (actions.number,)
+        return tuple(actions.numbers.tolist()) if isinstance(actions, ProductActionMap) else ()
+
+    @property
     def observation_size(self) -> int:
         """How many numbers an observation has: O, or H · W · C of an image."""
         return sum(part.size for part in self.observation)
@@ -170,13 +180,15 @@ class Layout:
         return specs.BoundedArray(shape, np.uint8, 0, self.image_maximum, name="observation")
 
     @property
-    def action_map(self) -> ActionMap | FiniteActionMap:
+    def action_map(self) -> AnyActionMap:
         """The mapping from canonical actions to the environment's own."""
         if self.number_of_actions is not None:
             return FiniteActionMap(self.action_dtype, self.number_of_actions, self.first_action)
-        return ActionMap(
-            self.action_shape, self.action_dtype, np.array(self.low), np.array(self.high)
-        )
+        low, high = np.array(self.low), np.array(self.high)
+        if np.dtype(self.action_dtype).kind == "f":
+            return ActionMap(self.action_shape, self.action_dtype, low, high)
+        first, last = low.astype(np.int64), high.astype(np.int64)
+        return ProductActionMap(self.action_shape, self.action_dtype, last - first + 1, first)
 
     def spec(self) -> EnvironmentSpec:
         """The specs of the environment in canonical form, as agents take them."""
@@ -295,9 +307,22 @@ def _form(layout: Layout) -> str:
     return f"an image of pixels up to {layout.image_maximum}"
 
 
+def _bounds(
+    actions: AnyActionMap,
+) -> tuple[tuple[float, ...], tuple[float, ...], int | None, int]:
+    """The layout's `low`, `high`, `number_of_actions` and `first_action`."""
+    if isinstance(actions, FiniteActionMap):
+        return (), (), actions.number, actions.first
+    if isinstance(actions, ProductActionMap):
+        first, last = actions.first, actions.first + actions.numbers - 1
+        return tuple(map(float, first)), tuple(map(float, last)), None, 0
+    return tuple(map(float, actions.low)), tuple(map(float, actions.high)), None, 0
+
+
 def _kind(layout: Layout) -> str:
     if layout.number_of_actions is None:
-        return "continuous"
+        numbers = layout.numbers_of_actions
+        return f"choices from {', '.join(map(str, numbers))}" if numbers else "continuous"
     start = f" from {layout.first_action} on" if layout.first_action else ""
     return f"one of {layout.number_of_actions}{start}"
 

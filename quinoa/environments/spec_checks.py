@@ -13,6 +13,8 @@ from quinoa.environments.errors import InvalidEnvironmentError
 
 # MuJoCo's mjMAXVAL, which dm_control reports as the bounds of an unbounded actuator.
 _UNBOUNDED = 1e10
+# As many integers from 0 on as float32, in which replay keeps actions, holds exactly.
+_MOST_ACTIONS = 2**24
 
 
 class Leaf(NamedTuple):
@@ -37,10 +39,11 @@ def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
 
     Returns:
         The spec of a bounded array of floats, to which [-1, 1] is mapped; or that of one integer,
-        a `DiscreteArray` or a bounded scalar, to whose n values 0, ..., n − 1 are.
+        a `DiscreteArray` or a bounded scalar, to whose n values 0, ..., n − 1 are; or that of a
+        bounded array of integers, each of which is a choice from as many.
 
     Raises:
-        InvalidEnvironmentError: the actions are neither.
+        InvalidEnvironmentError: the actions are none of these.
     """
     if not isinstance(spec, specs.Array):
         raise InvalidEnvironmentError(
@@ -49,24 +52,32 @@ def checked_action_spec(name: str, spec: Any) -> specs.BoundedArray:
         )
     if isinstance(spec, specs.DiscreteArray):
         return spec
-    if spec.dtype.kind != "f" and not (spec.dtype.kind in "iu" and spec.shape == ()):
+    if spec.dtype.kind not in "fiu":
         raise InvalidEnvironmentError(
-            f"{name}: its actions must be continuous, but their dtype is {spec.dtype}; of integers "
-            "an action can be one alone, of shape ()."
+            f"{name}: its actions must be floats or integers, but their dtype is {spec.dtype}."
         )
     if math.prod(spec.shape) == 0:
         raise InvalidEnvironmentError(f"{name}: it takes no actions (their shape is {spec.shape}).")
+    canonical = "[-1, 1]" if spec.dtype.kind == "f" else "0, 1, ..."
     if not isinstance(spec, specs.BoundedArray) or not (
         (np.abs(spec.minimum) < _UNBOUNDED).all() and (np.abs(spec.maximum) < _UNBOUNDED).all()
     ):
         raise InvalidEnvironmentError(
-            f"{name}: its actions have no finite bounds, so [-1, 1] cannot be mapped to them; "
-            "give it bounds in a factory of your own (package.module:factory)."
+            f"{name}: its actions have no finite bounds, so {canonical} cannot be mapped to "
+            "them; give it bounds in a factory of your own (package.module:factory)."
         )
     if (spec.minimum > spec.maximum).any():
         raise InvalidEnvironmentError(
             f"{name}: the lower bounds of its actions, {spec.minimum}, exceed the upper ones, "
             f"{spec.maximum}."
+        )
+    if (
+        spec.dtype.kind != "f"
+        and (spec.maximum.astype(float) - spec.minimum.astype(float) >= _MOST_ACTIONS).any()
+    ):
+        raise InvalidEnvironmentError(
+            f"{name}: a finite set of actions may have {_MOST_ACTIONS:,} at most, but its actions "
+            f"are integers from {spec.minimum} to {spec.maximum}."
         )
     return spec
 

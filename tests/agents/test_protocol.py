@@ -47,6 +47,7 @@ class TestCheckSpec:
 
 
 FINITE = make_spec(actions=specs.DiscreteArray(4))
+PRODUCT = make_spec(actions=specs.BoundedArray((2,), np.int32, 0, [2, 4]))
 IMAGES = FINITE._replace(observations=specs.BoundedArray((8, 8, 3), np.uint8, 0, 1))
 
 
@@ -75,11 +76,19 @@ class TestActions:
         protocol.check_spec(FINITE, actions=protocol.FiniteSet)
         for spec in (FINITE, make_spec()):
             protocol.check_spec(spec, actions=(protocol.Box, protocol.FiniteSet))
+        protocol.check_spec(PRODUCT, actions=protocol.FiniteProduct)
 
     @pytest.mark.parametrize(
         ("spec", "actions", "message"),
         [
             (FINITE, protocol.Box, "one of 4: take an agent for finite sets of actions"),
+            (PRODUCT, protocol.Box, "2 choices at once, from 3, 5: take an agent for finite sets"),
+            (
+                PRODUCT,
+                protocol.FiniteSet,
+                "one choice from a finite set, but .* are 2 choices at once, from 3, 5: take an "
+                "agent with a softmax for each choice",
+            ),
             (
                 make_spec(),
                 protocol.FiniteSet,

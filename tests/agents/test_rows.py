@@ -74,6 +74,18 @@ def test_one_of_a_finite_set_is_one_number():
         np.testing.assert_array_equal(found, actions)
 
 
+def test_several_choices_are_a_number_each():
+    spec = SPEC._replace(actions=specs.BoundedArray((2,), np.int32, 0, [6, 1]))
+    layout = RowLayout(spec)
+    assert layout.width == RowLayout(SPEC).width - 3 + 2
+    actions = np.array([[0, 1], [6, 0], [3, 1]], np.int32)
+    transitions = transitions_of(layout, 3)._replace(action=actions)
+    for rows in (layout.pack(transitions), tf.constant(layout.pack(transitions))):
+        found = layout.unpack(rows).action
+        assert found.dtype == np.int32
+        np.testing.assert_array_equal(found, actions)
+
+
 def test_rows_of_before_they_said_what_is_last_are_read():
     layout = RowLayout(SPEC)
     transitions = transitions_of(layout, 6)

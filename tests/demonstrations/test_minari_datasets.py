@@ -80,6 +80,18 @@ def test_images_and_finite_sets_are_kept_unless_minari_would_change_pixels(tmp_p
     assert not (tmp_path / "colours").exists()
 
 
+def test_several_choices_at_once_are_kept(tmp_path):
+    layout = dataclasses.replace(
+        LAYOUT, action_dtype="int64", low=(0.0, 2.0), high=(1.0, 4.0), action_shape=(2,)
+    )
+    own = episode(3)._replace(actions=np.array([[0, 2], [1, 0], [1, 1]], np.int32))
+    folder = written(tmp_path / "e", own, layout=layout)
+    assert_same(read(folder, layout), [own])
+    others = dataclasses.replace(layout, high=(1.0, 5.0))
+    with pytest.raises(DatasetError, match=r"of MultiDiscrete\(\[2 3\].*task's .*\[2 4\]"):
+        read(folder, others)
+
+
 def damaged(**fields):
     return episode()._replace(**fields)
 

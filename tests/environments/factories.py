@@ -59,10 +59,10 @@ def interrupted() -> fakes.ScriptedEnvironment:
     raise KeyboardInterrupt
 
 
-def integer_actions() -> fakes.FakeEnvironment:
+def unbounded_actions() -> fakes.FakeEnvironment:
     from dm_env import specs
 
-    return fakes.FakeEnvironment(action_spec=specs.BoundedArray((2,), int, 0, 3))
+    return fakes.FakeEnvironment(action_spec=specs.Array((2,), int))
 
 
 holder = types.SimpleNamespace(nested=unseeded)

@@ -1,10 +1,13 @@
-"""Actions of a finite set: an environment takes them as they are, and no others."""
+"""Actions of finite sets: an environment takes them as they are, and no others."""
+
+import math
 
 import dm_env
 import numpy as np
 import pytest
 from dm_env import specs
 
+from quinoa.agents.actions import FiniteProduct, action_set
 from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
 from quinoa.environments.action_map import uniform_actions
 from tests.environments.fakes import FakeEnvironment
@@ -78,6 +81,62 @@ def test_what_is_no_action_is_refused(action, message):
     batch.reset()
     with pytest.raises(ValueError, match="takes actions"):
         batch.step(np.array([action]))
+
+
+class TestChoices:
+    """An environment whose action is a matrix of four integers, each with its own values."""
+
+    OWN = specs.BoundedArray((2, 2), np.int64, [[0, -1], [5, 2]], [[1, 1], [5, 5]])
+    NUMBERS = (2, 3, 1, 4)
+
+    def test_the_canonical_spec_is_a_vector_of_indices(self):
+        spec = CanonicalEnvironment(made(self.OWN)).action_spec()
+        assert spec == specs.BoundedArray((4,), np.int32, 0, [1, 2, 0, 3], "action")
+        assert action_set(spec) == FiniteProduct(self.NUMBERS)
+
+    def test_the_environment_gets_its_own_integers(self):
+        inner = made(self.OWN)
+        batch = EnvironmentBatch([inner])
+        batch.reset()
+        for action in ([1, 2, 0, 3], [0, 0, 0, 0]):
+            batch.step(np.array([action], np.int32))
+        assert [action.tolist() for action in inner.actions] == [
+            [[1, 1], [5, 5]],
+            [[0, -1], [5, 2]],
+        ]
+        assert {action.dtype for action in inner.actions} == {np.dtype(np.int64)}
+
+    @pytest.mark.parametrize(
+        ("action", "message"),
+        [
+            ([1, 3, 0, 0], "whose choice 1 is from 0 to 2, not 3"),
+            ([1, 1, 0, -1], "whose choice 3 is from 0 to 3, not -1"),
+            ([1, 1, 0, np.nan], "whose choice 3 is from 0 to 3, not nan"),
+            ([1, 1, 0], r"of shape \(1, 4\), not \(1, 3\)"),
+        ],
+    )
+    def test_what_is_no_action_is_refused(self, action, message):
+        batch = EnvironmentBatch([made(self.OWN)])
+        batch.reset()
+        with pytest.raises(ValueError, match=message):
+            batch.step(np.array([action]))
+
+    def test_the_environments_own_are_mapped_back(self):
+        actions = CanonicalEnvironment(made(self.OWN)).action_map
+        indices = np.array([[1, 2, 0, 3], [0, 0, 0, 0]], np.int32)
+        found = actions.canonical(actions(indices))
+        assert found.dtype == np.int32
+        np.testing.assert_array_equal(found, indices)
+        with pytest.raises(ValueError, match="whose choice 3 is from 0 to 3, not 4"):
+            actions.canonical([[[0, -1], [5, 6]]])
+        with pytest.raises(ValueError, match=r"have the shape \(2,\), not \(2, 2\)"):
+            actions.canonical([[0, 1]])
+
+    def test_random_actions_are_all_of_them(self):
+        spec = CanonicalEnvironment(made(self.OWN)).action_spec()
+        drawn = uniform_actions(spec, np.random.default_rng(0), 300)
+        assert drawn.dtype == np.int32 and drawn.shape == (300, 4)
+        assert len(np.unique(drawn, axis=0)) == math.prod(self.NUMBERS)
 
 
 def test_random_actions_are_all_of_them():

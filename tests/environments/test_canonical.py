@@ -161,8 +161,8 @@ BOX = specs.BoundedArray((1,), np.float64, -1.0, 1.0)
     ("changed", "message"),
     [
         (
-            {"action_spec": specs.BoundedArray((2,), int, 0, 3)},
-            "must be continuous, but their dtype is int",
+            {"action_spec": specs.BoundedArray((2,), bool, False, True)},
+            "must be floats or integers, but their dtype is bool",
         ),
         ({"action_spec": {"arm": BOX}}, "must be one array, but its action spec is a dict"),
         ({"action_spec": specs.Array((2,), np.float64)}, "no finite bounds"),

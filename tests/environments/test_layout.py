@@ -116,6 +116,27 @@ def test_what_is_no_observation_is_refused(environment, observation, message):
         Layout.of(environment).canonical(observation)
 
 
+class TestChoices:
+    def made(self, last=4):
+        spec = specs.BoundedArray((2,), np.int64, [0, 2], [1, last])
+        return CanonicalEnvironment(FakeEnvironment(action_spec=spec))
+
+    def test_they_are_kept_as_json_and_say_the_specs(self):
+        environment = self.made()
+        layout = Layout.of(environment)
+        assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
+        assert layout.spec() == environments.environment_spec(environment)
+        assert layout.numbers_of_actions == (2, 3)
+        own = layout.action_map(np.array([[1, 0]], np.int32))
+        assert own.dtype == np.int64 and own.tolist() == [[1, 2]]
+
+    def test_what_differs_is_said(self, environment):
+        layout = Layout.of(self.made())
+        assert layout.difference(layout) == ""
+        message = "now choices from 2, 4; they were choices from 2, 3"
+        assert message in layout.difference(Layout.of(self.made(5)))
+
+
 class TestFiniteSet:
     def made(self, number=4, first=0):
         spec = specs.DiscreteArray(number, dtype=np.int64)

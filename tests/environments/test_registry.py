@@ -94,7 +94,7 @@ def test_factories(factory, identity):
         (f"{HERE}:not_callable", InvalidEnvironmentError, "of type int, not a function"),
         (f"{HERE}:no_environment", InvalidEnvironmentError, "type Counter, not a dm_env.Env"),
         (f"{HERE}:needs_a_map", InvalidEnvironmentError, r"\(map_name: .*needs arguments"),
-        (f"{HERE}:integer_actions", InvalidEnvironmentError, "must be continuous"),
+        (f"{HERE}:unbounded_actions", InvalidEnvironmentError, "no finite bounds, so 0, 1, "),
     ],
 )
 def test_factories_that_fail(name, error, message):

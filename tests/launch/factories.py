@@ -88,6 +88,30 @@ def choose(seed: int) -> Choose:
     return Choose(seed)
 
 
+class ChooseTwo(Choose):
+    """The same with two choices at once, each rewarded by a half.
+
+    The first is the index that is shown, and the second, 1 or 2, is right where it is 2 of an odd
+    index and 1 of an even one.
+    """
+
+    def step(self, action: np.ndarray) -> dm_env.TimeStep:  # type: ignore[override]
+        first, second = action
+        assert action.dtype == np.int64
+        reward = 0.5 * (first == self._shown) + 0.5 * (second == 1 + self._shown % 2)
+        self._t += 1
+        if self._t == EPISODE_STEPS:
+            return dm_env.termination(reward, self._observe())
+        return dm_env.transition(reward, self._observe())
+
+    def action_spec(self) -> specs.BoundedArray:
+        return specs.BoundedArray((2,), np.int64, [0, 1], [self.NUMBER - 1, 2])
+
+
+def choose_two(seed: int) -> ChooseTwo:
+    return ChooseTwo(seed)
+
+
 class CheckedMatch(Match):
     """`Match`, every transition of which can be told whole from one that is not.
 

@@ -33,6 +33,7 @@ from tests.launch.helpers import experiment, wait_until
 
 ON_POLICY, DISCRETE = "tests.agents.tiny_on_policy", "tests.agents.tiny_discrete"
 CHOOSE = "tests.launch.factories:choose"
+CHOOSE_TWO = "tests.launch.factories:choose_two"
 
 
 def of_agent(name: str, **changes) -> Experiment:
@@ -86,21 +87,22 @@ class TestSerial:
 
 OF_DQN: dict[str, Any] = {"target_period": 50, "epsilon_steps": 1000}
 OF_A2C: dict[str, Any] = {"batch_size": 40, "learning_rate": 1e-2}
-BUILT_IN: list[tuple[str, dict[str, Any]]] = [
-    ("dqn", OF_DQN),
-    ("dqn", {**OF_DQN, "n_step": 3, "double": True}),
-    ("soft_dqn_entropy", {**OF_DQN, "tau": 0.05}),
-    ("soft_dqn_kl", {**OF_DQN, "tau": 0.05, "n_step": 3}),
-    ("m_iq", {"batch_size": 64, "samples_per_insert": 64.0, "target_rate": 0.05}),
-    ("a2c", OF_A2C),
-    ("a2c_proper", OF_A2C),
-    ("soft_q_a2c", OF_A2C),
+OF_M_IQ: dict[str, Any] = {"batch_size": 64, "samples_per_insert": 64.0, "target_rate": 0.05}
+BUILT_IN: list[tuple[str, str, dict[str, Any]]] = [
+    ("dqn", CHOOSE, OF_DQN),
+    ("dqn", CHOOSE, {**OF_DQN, "n_step": 3, "double": True}),
+    ("soft_dqn_entropy", CHOOSE, {**OF_DQN, "tau": 0.05}),
+    ("soft_dqn_kl", CHOOSE, {**OF_DQN, "tau": 0.05, "n_step": 3}),
+    ("m_iq", CHOOSE_TWO, OF_M_IQ),
+    ("a2c", CHOOSE, OF_A2C),
+    ("a2c_proper", CHOOSE_TWO, OF_A2C),
+    ("soft_q_a2c", CHOOSE_TWO, OF_A2C),
 ]
 
 
-class TestBuiltInOnAFiniteSet:
-    @pytest.mark.parametrize(("name", "own"), BUILT_IN)
-    def test_learns_and_is_evaluated_by_its_mode(self, name, own, tmp_path):
+class TestBuiltInOnFiniteSets:
+    @pytest.mark.parametrize(("name", "environment", "own"), BUILT_IN)
+    def test_learns_and_is_evaluated_by_its_mode(self, name, environment, own, tmp_path):
         settings: dict[str, Any] = {"discount": 0.5, "hidden_sizes": (32,), "learning_rate": 3e-3}
         config = registry.load(name).config
         if isinstance(config, OffPolicyConfig):
@@ -109,7 +111,7 @@ class TestBuiltInOnAFiniteSet:
         of = experiment(
             agent=name,
             agent_config=config,
-            environment=CHOOSE,
+            environment=environment,
             samples_per_insert=None,
             steps=2000,
             **({} if isinstance(config, OffPolicyConfig) else {"steps_per_call": 1}),
@@ -118,7 +120,7 @@ class TestBuiltInOnAFiniteSet:
         folder = run(of, tmp_path / "run")
         actors = pd.read_csv(folder.metrics("actor"))["episode_return"].dropna()
         evaluations = pd.read_csv(folder.metrics("evaluator"))["episode_return"]
-        # At random it would be a third of it.
+        # At random it would be a third of it, or 0.42 of two choices.
         assert actors.iloc[-10:].mean() > 0.85 * EPISODE_STEPS
         assert evaluations.iloc[-1] > 0.97 * EPISODE_STEPS
 
@@ -180,6 +182,11 @@ class TestWrongPairs:
                 "sac",
                 CHOOSE,
                 "takes actions from a box .*, but the environment's actions are one of 3: take",
+            ),
+            (
+                "dqn",
+                CHOOSE_TWO,
+                "takes one choice .*, but .* are 2 choices at once, from 3, 2: take",
             ),
             (
                 DISCRETE,

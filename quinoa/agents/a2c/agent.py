@@ -14,7 +14,7 @@ from quinoa.agents.a2c import config as a2c_config
 from quinoa.agents.a2c import loss as a2c_loss
 from quinoa.agents.actions import action_set
 from quinoa.agents.observations import observation_set
-from quinoa.agents.policies import CategoricalPolicy, TanhGaussianPolicy
+from quinoa.agents.policies import CategoricalPolicy, TanhGaussianPolicy, categorical_policy
 from quinoa.agents.types import Seed, Transition
 
 _OPTIMIZERS = {"rmsprop": protocol.RMSProp(), "adam": protocol.Adam(epsilon=1e-5)}
@@ -66,10 +66,10 @@ class Agent(protocol.Agent):
 
     @staticmethod
     def check_spec(spec: specs.EnvironmentSpec) -> None:
-        """See the base class: it takes a box or a finite set, and images with a finite set."""
+        """See the base class: it takes boxes and finite sets, and images with finite sets."""
         protocol.check_spec(
             spec,
-            actions=(protocol.Box, protocol.FiniteSet),
+            actions=(protocol.Box, protocol.FiniteSet, protocol.FiniteProduct),
             observations=protocol.images_of_finite_sets(spec),
         )
 
@@ -77,17 +77,17 @@ class Agent(protocol.Agent):
     def make_policy(
         config: a2c_config.Config, spec: specs.EnvironmentSpec
     ) -> CategoricalPolicy | TanhGaussianPolicy:
-        """See the base class: a softmax over a finite set, a tanh-Gaussian on a box."""
+        """See the base class: a softmax for each finite set, a tanh-Gaussian on a box."""
         Agent.check_spec(spec)
         actions = action_set(spec.actions)
         settings: dict[str, Any] = {
             "hidden_sizes": config.hidden_sizes,
             "layer_norm": config.layer_norm,
         }
-        if isinstance(actions, protocol.FiniteSet):
-            return CategoricalPolicy(
+        if not isinstance(actions, protocol.Box):
+            return categorical_policy(
                 observation_set(spec.observations),
-                actions.number,
+                actions,
                 convolutions=config.convolutions,
                 **settings,
             )
@@ -134,7 +134,7 @@ class Agent(protocol.Agent):
         return distribution, self._value(features if self._config.shared_trunk else observation)
 
     def _entropy(self, distribution: Any, seed: Seed) -> tf.Tensor:
-        """H(π), float32 [B]: exact of a finite set, of one more action each on a box."""
+        """H(π), float32 [B]: exact of finite sets, of one more action each on a box."""
         if isinstance(self.policy, CategoricalPolicy):
             return distribution.entropy()
         return -distribution.experimental_sample_and_log_prob(seed=seed)[1]
@@ -176,4 +176,6 @@ def _log_of_uniform(spec: specs.EnvironmentSpec) -> float:
     actions = action_set(spec.actions)
     if isinstance(actions, protocol.FiniteSet):
         return -math.log(actions.number)
+    if isinstance(actions, protocol.FiniteProduct):
+        return -sum(map(math.log, actions.numbers))
     return -actions.size * math.log(2.0)

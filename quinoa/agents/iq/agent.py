@@ -14,9 +14,9 @@ from quinoa.agents.iq import loss as iq_loss
 from quinoa.agents.observations import observation_set
 from quinoa.agents.policies import (
     AutoregressivePolicy,
-    CategoricalPolicy,
     MultiCategoricalPolicy,
     TanhGaussianPolicy,
+    categorical_policy,
     make_flow_policy,
     squash,
 )
@@ -67,34 +67,34 @@ class Agent(protocol.Agent):
 
     @staticmethod
     def check_spec(spec: specs.EnvironmentSpec) -> None:
-        """See the base class: it takes a box or a finite set, and images with a finite set."""
+        """See the base class: it takes boxes and finite sets, and images with finite sets."""
         protocol.check_spec(
             spec,
-            actions=(protocol.Box, protocol.FiniteSet),
+            actions=(protocol.Box, protocol.FiniteSet, protocol.FiniteProduct),
             observations=protocol.images_of_finite_sets(spec),
         )
 
     @staticmethod
     def make_policy(config: iq_config.Config, spec: specs.EnvironmentSpec) -> protocol.Policy:
-        """See the base class. On a finite set, `multicategorical` is one softmax over it.
+        """See the base class. On finite sets, `multicategorical` is one softmax over each.
 
         Raises:
-            SpecError: the policy is one for a box, and the actions are a finite set.
+            SpecError: the policy is one for a box, and the actions are finite sets.
         """
         Agent.check_spec(spec)
         observations, actions = observation_set(spec.observations), action_set(spec.actions)
         hidden_sizes, layer_norm = config.hidden_sizes, config.layer_norm
         residual = config.network == "simba"
-        if isinstance(actions, protocol.FiniteSet):
+        if not isinstance(actions, protocol.Box):
             if config.policy != "multicategorical":
                 raise protocol.SpecError(
                     f"policy = {config.policy!r} is for actions from a box, but the environment's "
                     f"actions are {actions}: with policy = 'multicategorical' this agent takes "
                     "finite sets too."
                 )
-            return CategoricalPolicy(
+            return categorical_policy(
                 observations,
-                actions.number,
+                actions,
                 hidden_sizes=hidden_sizes,
                 layer_norm=layer_norm,
                 convolutions=config.convolutions,
@@ -175,7 +175,7 @@ class Agent(protocol.Agent):
 
     def action_values(self, observation: tf.Tensor) -> tf.Tensor | None:
         """See the base class: τ log π(a|s) + V(s) (Eq. 1)."""
-        if not isinstance(self.policy, CategoricalPolicy):
+        if not isinstance(action_set(self._spec.actions), protocol.FiniteSet):
             return None
         log_probs = tf.nn.log_softmax(self.policy(observation).logits)
         return iq_loss.implicit_q(log_probs, self.value(observation)[:, None], self._config.tau)

@@ -36,8 +36,8 @@ class Config(FlowConfig):
 
     policy: Literal["multicategorical", "autoregressive", "flow", "gaussian"] = "multicategorical"
     """The policy class: `multicategorical` (of `num_bins` a dimension), `autoregressive` (the same,
-    each dimension given those before it), `flow` or `gaussian`. Where the actions are a finite set,
-    `multicategorical` is one softmax over it, and there is no other class."""
+    each dimension given those before it), `flow` or `gaussian`. Where the actions are finite sets,
+    `multicategorical` is one softmax over each, and there is no other class."""
     autoregressive_units: Annotated[int, Bounds(at_least=1), Absent(128)] = 128
     """Units by which dimensions of an `autoregressive` policy depend on those before them."""
     hidden_sizes: LayerSizes = (256, 256)

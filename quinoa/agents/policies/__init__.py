@@ -3,7 +3,7 @@
 Each is called as `policy(observation [B, O]) -> tfp.distributions.Distribution`, of batch shape
 [B]. Those over the action box [-1, 1]^A have the event shape [A], and `sample`, `log_prob` and
 `mode` that are finite everywhere on the box, edges included; those over a finite set have the event
-shape [], int32. Those of `sampled` have no density.
+shape [], int32, and those over K choices [K]. Those of `sampled` have no density.
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
         TanhGaussianPolicy,
     )
     from quinoa.agents.policies.multicategorical import MultiCategorical, MultiCategoricalPolicy
+    from quinoa.agents.policies.product_categorical import (
+        ProductCategorical,
+        ProductCategoricalPolicy,
+        categorical_policy,
+    )
     from quinoa.agents.policies.sampled import (
         DeterministicPolicy,
         SamplerPolicy,
@@ -39,9 +44,12 @@ __all__ = [
     "FlowPolicy",
     "MultiCategorical",
     "MultiCategoricalPolicy",
+    "ProductCategorical",
+    "ProductCategoricalPolicy",
     "SamplerPolicy",
     "SharedVariancePolicy",
     "TanhGaussianPolicy",
+    "categorical_policy",
     "make_deterministic_policy",
     "make_flow_policy",
 ]
@@ -59,6 +67,9 @@ __getattr__ = lazy.attributes(
         "TanhGaussianPolicy": "quinoa.agents.policies.gaussian",
         "MultiCategorical": "quinoa.agents.policies.multicategorical",
         "MultiCategoricalPolicy": "quinoa.agents.policies.multicategorical",
+        "ProductCategorical": "quinoa.agents.policies.product_categorical",
+        "ProductCategoricalPolicy": "quinoa.agents.policies.product_categorical",
+        "categorical_policy": "quinoa.agents.policies.product_categorical",
         "DeterministicPolicy": "quinoa.agents.policies.sampled",
         "SamplerPolicy": "quinoa.agents.policies.sampled",
         "make_deterministic_policy": "quinoa.agents.policies.sampled",

@@ -60,13 +60,16 @@ class CategoricalPolicy(Policy):
         }
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 
-    def __call__(self, observation: tf.Tensor) -> tfd.Categorical:
-        """See the base class."""
-        return tfd.Categorical(logits=self._network(observation))
+    def _distribution(self, logits: tf.Tensor) -> tfd.Distribution:
+        return tfd.Categorical(logits=logits)
 
-    def with_features(self, observation: tf.Tensor) -> tuple[tfd.Categorical, tf.Tensor]:
+    def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
+        """See the base class."""
+        return self._distribution(self._network(observation))
+
+    def with_features(self, observation: tf.Tensor) -> tuple[tfd.Distribution, tf.Tensor]:
         """What calling the policy returns, and its network's last hidden layer, float32 [B, H]."""
         outputs, features = networks.with_features(
             self._network, observation, layer_norm=self._layer_norm
         )
-        return tfd.Categorical(logits=outputs), features
+        return self._distribution(outputs), features

@@ -71,7 +71,7 @@ def refuses_other_specs(subject: AgentSubject) -> str:
     """An environment that does not fit is an error where agent and policy are made."""
     agent_class = subject.agent.agent_class
     unfit = {"images": subject.spec._replace(observations=specs.Array((8, 8, 3), np.uint8))}
-    if isinstance(subject.actions, protocol.FiniteSet):
+    if not isinstance(subject.actions, protocol.Box):
         others = specs.BoundedArray((2,), np.float32, -1.0, 1.0)
         unfit["actions from a box"] = subject.spec._replace(actions=others)
     else:

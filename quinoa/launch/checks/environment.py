@@ -85,6 +85,8 @@ def is_made(subject: EnvironmentSubject) -> str:
         observations = f"images of {' × '.join(map(str, shape))}"
     if isinstance(actions, specs.DiscreteArray):
         return f"{observations}, one of {actions.num_values} actions"
+    if actions.dtype == np.int32:
+        return f"{observations}, {actions.shape[0]} choices an action"
     return f"{observations}, {actions.shape[0]} actions"
 
 

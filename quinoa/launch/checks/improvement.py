@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from quinoa.agents.actions import FiniteSet
+from quinoa.agents.actions import Box, FiniteSet
 from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
 from quinoa.launch.checks.base import require
@@ -41,7 +41,7 @@ def policy_goes_to_reward(subject: AgentSubject) -> str:
     best one. So what the policies come to differ in comes from the rewards alone, and not from how
     networks, or an entropy, happen to begin.
 
-    Of a finite set the most probable actions are compared too: those of an ε-greedy policy follow
+    Of finite sets the most probable actions are compared too: those of an ε-greedy policy follow
     the reward while its samples are still mostly at random.
     """
     learner = subject.history.learner
@@ -53,7 +53,7 @@ def policy_goes_to_reward(subject: AgentSubject) -> str:
         policy = learner.agent.policy
         distribution = policy(states)
         drawn = [distribution.sample(_NUM_ACTIONS, seed=tf.constant(SEED))]
-        if isinstance(subject.actions, FiniteSet) and policy.has_mode:
+        if not isinstance(subject.actions, Box) and policy.has_mode:
             drawn.append(distribution.mode())
         return np.array([np.mean(_places(subject, actions.numpy())) for actions in drawn])
 
@@ -109,11 +109,16 @@ def _bandit(subject: AgentSubject, batch: Transition, best: float) -> Transition
 
 
 def _places(subject: AgentSubject, actions: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Where actions are in [-1, 1], [..., A]; those of a finite set in the order of their index."""
+    """Where actions are in [-1, 1], [..., A]; those of finite sets in the order of their index."""
+    if isinstance(subject.actions, Box):
+        return actions
+    numbers: tuple[int, ...]
     if isinstance(subject.actions, FiniteSet):
-        last = max(subject.actions.number - 1, 1)
-        return np.asarray(2.0 * actions[..., None] / last - 1.0, np.float32)
-    return actions
+        numbers, actions = (subject.actions.number,), actions[..., None]
+    else:
+        numbers = subject.actions.numbers
+    last = np.maximum(np.array(numbers) - 1, 1)
+    return np.asarray(2.0 * actions / last - 1.0, np.float32)
 
 
 def _values(variables: list[tf.Variable]) -> list[npt.NDArray[np.generic]]:

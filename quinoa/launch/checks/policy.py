@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents import graphs, protocol
-from quinoa.agents.actions import FiniteSet
+from quinoa.agents.actions import Box, FiniteSet
 from quinoa.agents.parameter_vector import flatten, unflatten
 from quinoa.agents.types import ADDED_BY_OTHERS
 from quinoa.launch.checks.base import CheckError, require
@@ -23,6 +25,8 @@ _SCALES = (0.0, 1.0, 1e3)
 _ROUNDING = 1e-4
 # Actions at the edges and corners of the box, at most.
 _MAX_EDGES = 100
+# Combinations of several choices, at most.
+_MAX_COMBINATIONS = 10_000
 
 
 def policy_has_its_shapes(subject: AgentSubject) -> str:
@@ -93,14 +97,8 @@ def actions_are_the_environments(subject: AgentSubject) -> str:
         if policy.has_mode:
             drawn["mode"] = distribution.mode()
         for name, action in drawn.items():
-            if isinstance(subject.actions, FiniteSet):
-                last = subject.actions.number - 1
-                least, most = int(tf.reduce_min(action)), int(tf.reduce_max(action))
-                require(
-                    least >= 0 and most <= last,
-                    f"{name}() gives actions from {least} to {most} in states of size {scale:g}, "
-                    f"not from 0 to {last}",
-                )
+            if not isinstance(subject.actions, Box):
+                _check_indices(subject, name, action.numpy(), scale)
                 continue
             furthest = float(tf.reduce_max(tf.abs(action)))
             require(
@@ -112,16 +110,33 @@ def actions_are_the_environments(subject: AgentSubject) -> str:
     return ""
 
 
+def _check_indices(
+    subject: AgentSubject, name: str, actions: npt.NDArray[np.int32], scale: float
+) -> None:
+    """Of one choice, or of each of several."""
+    if isinstance(subject.actions, FiniteSet):
+        numbers, actions, of_which = [subject.actions.number], actions[..., None], "actions"
+    else:
+        assert not isinstance(subject.actions, Box)
+        numbers, of_which = list(subject.actions.numbers), "choice {}"
+    for index, number in enumerate(numbers):
+        least, most = int(actions[..., index].min()), int(actions[..., index].max())
+        require(
+            least >= 0 and most < number,
+            f"{name}() gives {of_which.format(index)} from {least} to {most} in states of size "
+            f"{scale:g}, not from 0 to {number - 1}",
+        )
+
+
 def densities_are_finite(subject: AgentSubject) -> str:
     """Log-densities and their gradients, at the edges and corners of the box too.
 
-    For a finite set, the probabilities of all its actions, which add up to 1.
+    For finite sets, the probabilities of all their actions, which add up to 1.
     """
     policy = subject.make_policy()
     if not policy.has_density:
         return "it has none"
-    is_finite_set = isinstance(subject.actions, FiniteSet)
-    actions = _every_action(subject)
+    actions, are_all = _every_action(subject)
     for scale in _SCALES:
         state = subject.states_of_size(scale)[:1]
         states = tf.constant(np.repeat(state, len(actions), axis=0))
@@ -134,7 +149,7 @@ def densities_are_finite(subject: AgentSubject) -> str:
             index = int(bad[0])
             where = (
                 "for each of the set (bound the logits)"
-                if is_finite_set
+                if not isinstance(subject.actions, Box)
                 else "on the whole box, edges included (quinoa.agents.policies.squash clips before "
                 "atanh)"
             )
@@ -142,7 +157,7 @@ def densities_are_finite(subject: AgentSubject) -> str:
                 f"log_prob of the action {actions[index].numpy().tolist()} is "
                 f"{log_prob[index].numpy()} in a state of size {scale:g}: it must be finite {where}"
             )
-        if is_finite_set:
+        if are_all:
             in_all = float(tf.reduce_sum(tf.exp(log_prob)))
             require(
                 abs(in_all - 1.0) < _ROUNDING,
@@ -160,12 +175,20 @@ def densities_are_finite(subject: AgentSubject) -> str:
     return ""
 
 
-def _every_action(subject: AgentSubject) -> tf.Tensor:
-    """All actions of a finite set; the middle, edges and corners of a box."""
+def _every_action(subject: AgentSubject) -> tuple[tf.Tensor, bool]:
+    """Actions to look at, and whether there are no others.
+
+    Of a finite set all, of several the first combinations, of a box its middle, edges and corners.
+    """
     if isinstance(subject.actions, FiniteSet):
-        return tf.range(subject.actions.number, dtype=subject.spec.actions.dtype)
-    edges = itertools.product([-1.0, 1.0, 0.0], repeat=subject.actions.size)
-    return tf.constant(list(itertools.islice(edges, _MAX_EDGES)), tf.float32)
+        return tf.range(subject.actions.number, dtype=subject.spec.actions.dtype), True
+    if isinstance(subject.actions, Box):
+        edges = itertools.product([-1.0, 1.0, 0.0], repeat=subject.actions.size)
+        return tf.constant(list(itertools.islice(edges, _MAX_EDGES)), tf.float32), False
+    numbers = subject.actions.numbers
+    every = itertools.product(*map(range, numbers))
+    some = list(itertools.islice(every, _MAX_COMBINATIONS))
+    return tf.constant(some, subject.spec.actions.dtype), len(some) == math.prod(numbers)
 
 
 def extras_are_as_declared(subject: AgentSubject) -> str:

@@ -168,8 +168,6 @@ def _check_agent(
 def _check_environment(
     name: str, values: flags.FlagValues, inherited: Mapping[str, str], start: StartFolder
 ) -> tuple[int, int]:
-    from dm_env.specs import DiscreteArray
-
     from quinoa import environments as environments_
     from quinoa.agents import registry
     from quinoa.launch.checks import environment, short_run
@@ -179,7 +177,7 @@ def _check_environment(
     has_finite_actions = False
     try:
         with contextlib.closing(subject.make()) as made:
-            has_finite_actions = isinstance(made.action_spec(), DiscreteArray)
+            has_finite_actions = made.action_spec().dtype.kind == "i"
     except environments_.UnknownEnvironmentError as error:
         raise ExperimentError(str(error)) from error
     except environments_.InvalidEnvironmentError:

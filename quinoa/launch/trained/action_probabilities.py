@@ -1,4 +1,4 @@
-"""What an agent makes of one state where its actions are a finite set."""
+"""What an agent makes of one state where its actions are of finite sets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 class OfEachAction(NamedTuple):
-    """What an agent makes of one state, where it takes n actions.
+    """What an agent makes of one state, where it takes n actions, or several choices at once.
 
     Attributes:
-        probabilities: π(a|s), float32 [n]; None if the policy has no density.
+        probabilities: π(a|s), float32 [n]; None if the policy has no density, or where there are
+            several choices.
         action_values: Q(s, a), float32 [n]; None if the agent has none.
         value: V(s); None if the agent has none.
     """
@@ -25,18 +26,18 @@ class OfEachAction(NamedTuple):
     value: float | None
 
 
-def of_each_action(agent: Agent, observation: npt.NDArray[Any], number: int) -> OfEachAction:
+def of_each_action(agent: Agent, observation: npt.NDArray[Any], number: int | None) -> OfEachAction:
     """Computes π(a|s) and Q(s, a) of every action, and V(s).
 
     Args:
-        agent: takes n actions.
+        agent: takes n actions, or several choices at once.
         observation: s, float32 [O] or uint8 [H, W, C].
-        number: n.
+        number: n; None of several choices.
     """
     import tensorflow as tf
 
     probabilities = None
-    if agent.policy.has_density:
+    if agent.policy.has_density and number is not None:
         states = tf.constant(np.repeat(observation[None], number, axis=0))
         probabilities = tf.exp(agent.policy(states).log_prob(tf.range(number))).numpy()
     state = tf.constant(observation[None])

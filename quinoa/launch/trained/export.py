@@ -190,6 +190,8 @@ def _described_environment(experiment: Experiment) -> dict[str, Any]:
         action = {"number": layout.number_of_actions}
         if layout.first_action:
             action["first"] = layout.first_action
+    elif layout.numbers_of_actions:
+        action = {"numbers": list(layout.numbers_of_actions), "first": list(map(int, layout.low))}
     # Images are not converted: policies take their pixels, uint8, as they are.
     maximum = layout.image_maximum
     image = {} if maximum is None else {"image": {"dtype": "uint8", "maximum": maximum}}

@@ -26,15 +26,16 @@ class SampledActions(NamedTuple):
 
     Attributes:
         label: the state's label.
-        actions: float32 [number, A]; int32 [number] of a finite set of actions.
-        num_bins: the bins per dimension if actions lie on a grid over [-1, 1], or how many actions
-            there are in a finite set; else None.
-        of_each: what the agent makes of each action of a finite set; None for actions from a box.
+        actions: float32 [number, A]; int32 [number] of a finite set, [number, K] of K choices.
+        num_bins: the bins per dimension if actions lie on a grid over [-1, 1]; else None.
+        numbers: how many values each choice has, where actions are of finite sets: (n,) of one.
+        of_each: what the agent makes of the state; None for actions from a box.
     """
 
     label: str
-    actions: npt.NDArray[np.float32]
-    num_bins: int | None
+    actions: npt.NDArray[Any]
+    num_bins: int | None = None
+    numbers: tuple[int, ...] = ()
     of_each: OfEachAction | None = None
 
 
@@ -42,9 +43,11 @@ def draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
     """Draws actions, a row for each state, to a file whose ending is the format; returns it."""
     from matplotlib.figure import Figure
 
-    # One of a finite set of actions has no dimensions.
-    size = drawn[0].actions.shape[1] if drawn[0].actions.ndim > 1 else 1
-    pairs = [(i, i + 1 if i + 1 < size else 0) for i in range(0, size, 2)]
+    if drawn[0].numbers:
+        pairs = [(i, i) for i in range(len(drawn[0].numbers))]
+    else:
+        size = drawn[0].actions.shape[1]
+        pairs = [(i, i + 1 if i + 1 < size else 0) for i in range(0, size, 2)]
     of_each = drawn[0].of_each
     if of_each is not None and of_each.action_values is not None:
         pairs.append(_ACTION_VALUES)
@@ -57,6 +60,8 @@ def draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
         for index, (axes, (i, j)) in enumerate(zip(row, pairs, strict=True)):
             if (i, j) == _ACTION_VALUES:
                 _draw_action_values(axes, of_state)
+            elif of_state.numbers:
+                _draw_choice(axes, of_state, i)
             else:
                 _draw_pair(axes, of_state, i, j)
             heading = [of_state.label] * (len(drawn) > 1)
@@ -75,20 +80,23 @@ def draw(drawn: Sequence[SampledActions], title: str, path: Path) -> Path:
     return path
 
 
+def _draw_choice(axes: Any, drawn: SampledActions, index: int) -> None:
+    """Bars of the values of one choice: π(a|s) where that is known, else shares of the samples."""
+    number, is_alone = drawn.numbers[index], drawn.actions.ndim == 1
+    shares: npt.NDArray[Any] | None = None
+    if drawn.of_each is not None:
+        shares = drawn.of_each.probabilities
+    if shares is None:
+        chosen = drawn.actions if is_alone else drawn.actions[:, index]
+        shares = np.bincount(chosen, minlength=number) / len(chosen)
+    axes.bar(np.arange(number), shares, color=_COLOUR)
+    axes.set_xlabel("action" if is_alone else f"choice {index + 1}")
+    axes.set_ylabel("share of the actions")
+    axes.set_ylim(0, None)
+    axes.locator_params(axis="x", integer=True)
+
+
 def _draw_pair(axes: Any, drawn: SampledActions, i: int, j: int) -> None:
-    if drawn.actions.ndim == 1:
-        assert drawn.num_bins is not None
-        shares: npt.NDArray[Any] | None = None
-        if drawn.of_each is not None:
-            shares = drawn.of_each.probabilities
-        if shares is None:
-            shares = np.bincount(drawn.actions, minlength=drawn.num_bins) / len(drawn.actions)
-        axes.bar(np.arange(drawn.num_bins), shares, color=_COLOUR)
-        axes.set_xlabel("action")
-        axes.set_ylabel("share of the actions")
-        axes.set_ylim(0, None)
-        axes.locator_params(axis="x", integer=True)
-        return
     edge = 1.04 if drawn.num_bins is None else 1.0 + 1.0 / (drawn.num_bins - 1)
     axes.set_xlim(-edge, edge)
     axes.set_xlabel(f"action dimension {i + 1}")

@@ -57,6 +57,7 @@ def draw_policy(
 
     Of a finite set of actions, the bars are π(a|s), or the shares of sampled actions if the policy
     has no density, and V(s) stands above them; beside them are bars of Q(s, a), if the agent has Q.
+    Of several choices at once, each has bars of the shares of its values in sampled actions.
 
     Actions from a box are sampled, and drawn as scatter plots of pairs of dimensions. Dimensions
     are paired in order: the first with the second, the third with the fourth, and an odd last one
@@ -80,7 +81,7 @@ def draw_policy(
         ExperimentError: a given state does not fit the environment.
     """
     agent: Agent | None = None
-    if experiment.known_layout().number_of_actions is None:
+    if not experiment.known_layout().numbers_of_actions:
         policy = load_policy(experiment, checkpoint)
     else:
         agent = load_agent(experiment, checkpoint)
@@ -145,7 +146,7 @@ def _sample(
 ) -> list[SampledActions]:
     """Plays an episode up to the steps, and samples actions in each state.
 
-    With the agent of a policy for a finite set of actions, what it makes of each action is added.
+    With the agent of a policy for finite sets of actions, what it makes of the state is added.
     """
     import tensorflow as tf
 
@@ -167,13 +168,12 @@ def _sample(
         act = CompiledPolicy(policy).actions(repeated.shape, seed=seed, sample=True)
         actions = act(repeated, 0)
         bins = getattr(policy(tf.constant(state.observation[None])), "num_bins", None)
-        if actions.ndim == 1:
-            bins = experiment.spec().actions.num_values
         drawn.append(SampledActions(state.label, actions, bins))
         if agent is not None:
-            number = experiment.spec().actions.num_values
+            numbers = experiment.known_layout().numbers_of_actions
+            number = numbers[0] if actions.ndim == 1 else None
             of_each = of_each_action(agent, state.observation, number)
-            drawn[-1] = drawn[-1]._replace(of_each=of_each)
+            drawn[-1] = drawn[-1]._replace(numbers=numbers, of_each=of_each)
     return drawn
 
 

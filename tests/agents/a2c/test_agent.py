@@ -47,6 +47,31 @@ def make(preset="a2c", spec=SPEC, noise=0.5, **changes):
     return agent
 
 
+@PRESET
+def test_of_one_choice_alone_a_product_is_the_finite_set(preset):
+    """And a second choice that has one value only changes nothing."""
+    transitions = consecutive(SPEC, 6, 4)
+    expected = make(preset).losses(tensors(transitions), SEED)["a2c"]
+    with_another = np.stack([transitions.action, np.zeros_like(transitions.action)], axis=-1)
+    for numbers, action in (
+        ([ACTIONS], transitions.action[..., None]),
+        ([ACTIONS, 1], with_another),
+    ):
+        last = np.array(numbers) - 1
+        spec = SPEC._replace(actions=specs.BoundedArray(last.shape, np.int32, 0, last))
+        agent = make(preset, spec)
+        for ours, theirs in zip(
+            agent.trainable_variables, make(preset).trainable_variables, strict=True
+        ):
+            if ours.shape == theirs.shape:
+                ours.assign(theirs)
+            else:
+                assert ours.shape[-1] == ACTIONS + 1
+                ours.assign(tf.concat([theirs, tf.zeros_like(theirs[..., :1])], axis=-1))
+        found = agent.losses(tensors(transitions._replace(action=action)), SEED)["a2c"]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @SHARED
 @pytest.mark.parametrize("returns", ["standard", "entropy", "kl"])
 def test_the_loss_is_the_policy_s_and_the_value_s(returns, shared_trunk):
@@ -206,6 +231,8 @@ class TestOnABox:
     def test_the_reference_is_uniform_on_the_box(self):
         assert make("a2c", make_spec(), returns="kl")._log_reference == -2 * np.log(2.0)
         assert make("a2c", returns="kl")._log_reference == -np.log(ACTIONS)
+        choices = make_spec(actions=specs.BoundedArray((2,), np.int32, 0, [2, 4]))
+        assert make("a2c", choices, returns="kl")._log_reference == pytest.approx(-np.log(15))
 
     @PRESET
     def test_gradients_reach_policy_and_value(self, preset):

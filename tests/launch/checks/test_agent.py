@@ -72,29 +72,34 @@ def test_the_built_in_agents_pass(name):
     assert (count, failed) == (len(agent.CHECKS), 0), findings
 
 
-ON_A_FINITE_SET: dict[str, Any] = {
-    "dqn": (dqn.Agent, dqn.Config(hidden_sizes=(16,), batch_size=16)),
+FINITE = make_spec(actions=specs.DiscreteArray(4))
+CHOICES = make_spec(actions=specs.BoundedArray((2,), np.int32, 0, [2, 1]))
+DQN = (dqn.Agent, dqn.Config(hidden_sizes=(16,), batch_size=16))
+ON_FINITE_SETS: dict[str, Any] = {
+    "dqn": (FINITE, *DQN),
     "soft_dqn": (
+        FINITE,
         dqn.Agent,
         dqn.Config(hidden_sizes=(16,), batch_size=16, backup="kl", double=True, n_step=3),
     ),
-    "m_iq": (iq.Agent, iq.Config(hidden_sizes=(16,), batch_size=16, alpha=0.9)),
+    "m_iq": (CHOICES, iq.Agent, iq.Config(hidden_sizes=(16,), batch_size=16, alpha=0.9)),
     "a2c_proper": (
+        CHOICES,
         a2c.Agent,
         a2c.Config(hidden_sizes=(16,), batch_size=20, returns="entropy", shared_trunk=True),
     ),
     "soft_q_a2c": (
+        FINITE,
         a2c.Agent,
         a2c.Config(hidden_sizes=(16,), batch_size=20, update="soft_q", returns="kl", tau=0.1),
     ),
 }
 
 
-@pytest.mark.parametrize("name", ON_A_FINITE_SET)
-def test_so_do_those_that_take_a_finite_set(name):
-    agent_class, config = ON_A_FINITE_SET[name]
+@pytest.mark.parametrize("name", ON_FINITE_SETS)
+def test_so_do_those_that_take_finite_sets(name):
+    spec, agent_class, config = ON_FINITE_SETS[name]
     loaded = LoadedAgent(name, agent_class, type(config), config)
-    spec = make_spec(actions=specs.DiscreteArray(4))
     findings: list[base.Finding] = []
     count, failed = base.run_checks(agent.CHECKS, AgentSubject(loaded, spec), findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
@@ -103,7 +108,7 @@ def test_so_do_those_that_take_a_finite_set(name):
 def test_of_n_step_transitions_none_arrives_as_it_was_written():
     config = dqn.Config(n_step=3)
     loaded = LoadedAgent("dqn", dqn.Agent, dqn.Config, config)
-    of_agent = AgentSubject(loaded, make_spec(actions=specs.DiscreteArray(4)))
+    of_agent = AgentSubject(loaded, FINITE)
     remark = sources.learner_gets_what_is_written(of_agent)
     assert remark == "its source makes each transition of several"
 
@@ -304,7 +309,7 @@ def test_a_wrong_sign_is_found_in_an_agent(name, module, function, argument, mon
         return right(*(-x if i == argument else x for i, x in enumerate(arguments)))
 
     monkeypatch.setattr(module, function, wrong)
-    agent_class, config = {**AGENTS, **ON_A_FINITE_SET}[name]
+    agent_class, config = {**AGENTS, "dqn": DQN}[name]
     # So small a network learns slowly.
     config = dataclasses.replace(config, learning_rate=5e-3)
     with pytest.raises(base.CheckError, match="a sign is wrong"):
@@ -312,7 +317,7 @@ def test_a_wrong_sign_is_found_in_an_agent(name, module, function, argument, mon
 
 
 def test_a_greedy_policy_is_seen_to_follow_the_reward_while_it_still_explores():
-    agent_class, config = ON_A_FINITE_SET["dqn"]
+    agent_class, config = DQN
     config = dataclasses.replace(config, learning_rate=5e-3)
     assert improvement.policy_goes_to_reward(subject(agent_class, config)) == ""
 

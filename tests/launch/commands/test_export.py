@@ -170,16 +170,24 @@ def test_exports_from_the_command_line_and_says_how_near_it_is(quinoa, run_of, t
     assert (status, printed, err) == (2, "", f"quinoa: {out} is not empty: give a new folder.\n")
 
 
-@pytest.mark.parametrize(("agent", "settings"), [("dqn", {"epsilon_start": 0.5}), ("m_iq", {})])
-def test_a_policy_over_a_finite_set_is_exported_too(quinoa, tmp_path, agent, settings):
-    choose = "tests.launch.factories:choose"
-    run = make_run(tmp_path / "run", choose, agent, moved=True, **settings)
+@pytest.mark.parametrize(
+    ("agent", "settings", "environment", "actions"),
+    [
+        ("dqn", {"epsilon_start": 0.5}, "choose", {"number": 3}),
+        ("m_iq", {}, "choose_two", {"numbers": [3, 2], "first": [0, 1]}),
+    ],
+)
+def test_a_policy_over_finite_sets_is_exported_too(
+    quinoa, tmp_path, agent, settings, environment, actions
+):
+    name = f"tests.launch.factories:{environment}"
+    run = make_run(tmp_path / "run", name, agent, moved=True, **settings)
     out = tmp_path / "policy"
     status, printed, err = quinoa("export", str(run.root), f"--out={out}")
     assert (status, err) == (0, "")
     assert "NumPy alone; greatest difference: mode 0" in printed
     description = read_json(out / "policy.json")
-    assert description["action"] == {"number": 3}
+    assert description["action"] == actions
     assert description["numpy_difference"]["log_prob"] < 1e-3
 
 

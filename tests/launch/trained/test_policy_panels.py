@@ -55,12 +55,26 @@ def test_cells_hold_the_share_of_their_actions(tmp_path):
     np.testing.assert_allclose(policy_panels._shares(x, 5), [2 / 3, 0, 0, 1 / 3, 0])
 
 
+def test_of_several_choices_each_has_bars(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: figures.append(figure))
+    actions = np.array([[0, 1], [2, 1], [2, 0], [2, 1]])
+    panels = [SampledActions("it", actions, numbers=(3, 2))]
+    policy_panels.draw(panels, "title", tmp_path)
+    (figure,) = figures
+    heights = [[bar.get_height() for bar in axes.patches] for axes in figure.axes]
+    assert heights == [[0.25, 0, 0.75], [0.25, 0.75]]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["choice 1", "choice 2"]
+
+
 @pytest.mark.parametrize("values", [[100.0, 100.5, 99.75], [2.0, 2.0, 2.0], [-1e-9, 0.0, 1e-9]])
 def test_action_values_are_drawn_around_what_they_are(tmp_path, monkeypatch, values):
     figures = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: figures.append(figure))
     of_each = OfEachAction(None, np.array(values, np.float32), None)
-    policy_panels.draw([SampledActions("it", np.array([0, 2, 2]), 3, of_each)], "title", tmp_path)
+    policy_panels.draw(
+        [SampledActions("it", np.array([0, 2, 2]), None, (3,), of_each)], "title", tmp_path
+    )
     (figure,) = figures
     shares, bars = figure.axes
     assert [bar.get_height() for bar in shares.patches] == pytest.approx([1 / 3, 0, 2 / 3])

@@ -64,6 +64,15 @@ def test_draws_the_share_of_each_action_of_a_finite_set(tmp_path):
     np.testing.assert_allclose(np.bincount(drawn.actions) / 4000, np.full(3, 1 / 3), atol=0.05)
 
 
+def test_draws_the_shares_of_each_of_several_choices(tmp_path):
+    folder = make_run(tmp_path / "run", "tests.launch.factories:choose_two", "a2c")
+    path, table = tmp_path / "policy.svg", tmp_path / "actions.csv"
+    draw(folder, path, steps=[0], num_actions=50, table=table)
+    assert "choice 2" in path.read_text() and "V(s) = " in path.read_text()
+    read = pd.read_csv(table)
+    assert set(read["action_1"]) == {0, 1, 2} and set(read["action_2"]) == {0, 1}
+
+
 def test_actions_are_the_policys_own_and_follow_from_the_seed(hopper):
     (first,), (again,), (other,) = (sample(hopper, steps=[2], seed=seed) for seed in (0, 0, 1))
     assert first.actions.shape == (4000, 4)
@@ -83,7 +92,7 @@ def test_the_actions_drawn_can_be_written_as_a_table(tmp_path, hopper):
     assert read["state"].tolist() == ["step 0"] * 20 + ["step 3"] * 20
     first, _ = sample(hopper, steps=[0, 3], num_actions=20)
     np.testing.assert_allclose(read.iloc[:20, 1:], first.actions, rtol=1e-6)
-    of_a_set = policy_picture._tabulated([SampledActions("here", np.array([2, 0]), 3)])
+    of_a_set = policy_picture._tabulated([SampledActions("here", np.array([2, 0]), numbers=(3,))])
     assert of_a_set.to_dict("list") == {"state": ["here"] * 2, "action": [2, 0]}
 
 

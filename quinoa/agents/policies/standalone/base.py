@@ -9,9 +9,9 @@
     log_prob = policy.log_prob(observation, action)
 
 Observations are float32, [O] or [B, O], or images, uint8 [H, W, C] or [B, H, W, C]. Actions are
-float32 in [-1, 1], [A] or [B, A], or, of a finite set, int32 from 0, [] or [B]. `policy.json` lists
-the numbers of an observation in order, and the range of the environment's own actions that [-1, 1]
-is mapped to, or how many there are.
+float32 in [-1, 1], [A] or [B, A]; or of a finite set int32 from 0, [] or [B], and of K such sets at
+once [K] or [B, K]. `policy.json` lists the numbers of an observation in order, and the range of the
+environment's own actions that [-1, 1] is mapped to, or how many there are.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def _convolutional(layers: Any, strides: Any, image: Array, activation: Any) -> 
             rows = patches.reshape(-1, len(weights))
             # Pixels become floats, and are scaled, where there are the fewest of them.
             outputs = (rows if index else rows.astype(np.float32)) @ weights
-            if not index:
+            if not index and scale != 1:
                 outputs *= scale
             outputs += biases
             inputs = activation(outputs).reshape(*patches.shape[:3], -1)

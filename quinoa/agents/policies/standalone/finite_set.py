@@ -1,4 +1,4 @@
-"""Policies over a finite set of actions, as in `quinoa.agents.policies`: softmax and ε-greedy."""
+"""Policies over finite sets of actions, as in `quinoa.agents.policies`: softmax and ε-greedy."""
 
 from __future__ import annotations
 
@@ -32,6 +32,33 @@ class _Categorical(_FiniteSet, kind="categorical"):
     def _log_prob(self, states: Array, actions: Array) -> Array:
         log_probs = log_softmax(self._network(states))
         return np.take_along_axis(log_probs, actions[:, None], axis=-1)[:, 0]
+
+
+class _ProductCategorical(Policy, kind="product_categorical"):
+    """A softmax for each of K choices."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        super().__init__(arrays)
+        self._network = network(arrays, "network")
+
+    def _logits(self, states: Array) -> Array:
+        """[B, K, n], minus infinity where a choice has fewer than n values."""
+        outputs = self._network(states)
+        none = np.full((len(outputs), 1), -np.inf, np.float32)
+        return np.concatenate([outputs, none], axis=1)[:, self._arrays["places"]]
+
+    def _batch(self, action: Array) -> Array:
+        return np.atleast_2d(np.asarray(action, np.int64))
+
+    def _mode(self, states: Array) -> Array:
+        return self._logits(states).argmax(axis=-1).astype(np.int32)
+
+    def _sample(self, states: Array, rng: np.random.Generator) -> Array:
+        return draw(self._logits(states), rng).astype(np.int32)
+
+    def _log_prob(self, states: Array, actions: Array) -> Array:
+        log_probs = log_softmax(self._logits(states))
+        return np.take_along_axis(log_probs, actions[..., None], axis=-1)[..., 0].sum(axis=-1)
 
 
 class _EpsilonGreedy(_FiniteSet, kind="epsilon_greedy"):
