@@ -34,6 +34,7 @@ _LARGE = 1024
 
 # The numbers of planes are of this type, as two bytes each in a row.
 _NUMBER = np.uint16
+Numbers = npt.NDArray[np.uint16]
 
 
 class StoredSegment(NamedTuple):
@@ -108,7 +109,7 @@ class SharedPlanes:
         numbers = number(images, places)
         rows = np.zeros((len(segment), self.width), np.uint8)
         rows[:, self._numbers_width :] = segment[:, self._pixels :]
-        of_rows = np.array(numbers, _NUMBER).reshape(-1, self._num_planes)
+        of_rows = numbers.reshape(-1, self._num_planes)
         rows[is_valid, : self._numbers_width] = of_rows.view(np.uint8)
         planes = np.frombuffer(b"".join(places), np.uint8).reshape(-1, height, width)
         return StoredSegment(rows, planes)
@@ -160,7 +161,7 @@ def of(layout: RowLayout, segment_length: int) -> SharedPlanes | None:
     return None
 
 
-def _number_small(images: Bytes, places: dict[bytes, int]) -> list[int]:
+def _number_small(images: Bytes, places: dict[bytes, int]) -> Numbers:
     """Numbers the planes of images by what they are.
 
     Args:
@@ -168,7 +169,7 @@ def _number_small(images: Bytes, places: dict[bytes, int]) -> list[int]:
         places: the numbers of the planes so far, to which the new ones are added.
 
     Returns:
-        The numbers, C of each image.
+        The numbers, C of each image, one after the other in any shape.
     """
     size, channels = images.shape[2:]
     planes = np.ascontiguousarray(images.transpose(0, 1, 3, 2)).reshape(-1, channels, size)
@@ -186,10 +187,11 @@ def _number_small(images: Bytes, places: dict[bytes, int]) -> list[int]:
     place = np.zeros(is_new.shape, np.intp)
     place[is_new] = np.arange(len(found))
     np.maximum.accumulate(place, axis=0, out=place)
-    return np.array(found, _NUMBER)[place]
+    numbers: Numbers = np.array(found, _NUMBER)[place]
+    return numbers
 
 
-def _number_large(images: Bytes, places: dict[bytes, int]) -> list[int]:
+def _number_large(images: Bytes, places: dict[bytes, int]) -> Numbers:
     """The same where comparing a plane costs less than looking it up.
 
     Most images are the one before, or that one's frames but for the oldest and a new one.
@@ -213,4 +215,4 @@ def _number_large(images: Bytes, places: dict[bytes, int]) -> list[int]:
         ]
         numbers += of_previous
         previous = image
-    return numbers
+    return np.array(numbers, _NUMBER)
