@@ -95,8 +95,7 @@ class Policy(snt.Module, abc.ABC):
         Returns:
             A distribution of batch shape [B] with `sample`, and `log_prob` and `mode` unless the
             class says otherwise. For actions from a box its event shape is [A], and all of it is
-            within [-1, 1]^A and finite everywhere on it; for a finite set it is [], int32, and for
-            K choices [K], int32.
+            within [-1, 1]^A and finite everywhere on it; of a finite set it is [], of K sets [K].
         """
 
     def extras(self, distribution: Any, action: tf.Tensor) -> Mapping[str, tf.Tensor]:
@@ -113,11 +112,7 @@ class Policy(snt.Module, abc.ABC):
         return {}
 
     def scheduled(self) -> Collection[tf.Variable]:
-        """Variables that follow from the number of gradient steps, as ε of ε-greedy.
-
-        A run that begins with the networks of another has its own schedule: see
-        `quinoa.agents.warm_start`.
-        """
+        """Variables of a schedule, such as ε: not another run's (`quinoa.agents.warm_start`)."""
         return ()
 
     @property
@@ -318,11 +313,8 @@ class Agent(snt.Module, abc.ABC):
     def action_values(self, observation: tf.Tensor) -> tf.Tensor | None:
         """Q(s, a) of each action of a finite set, for people to look at, as `value`.
 
-        Args:
-            observation: [B, O] or [B, H, W, C].
-
         Returns:
-            Float32 [B, n]; None where the agent has no Q, or actions are from a box.
+            Float32 [B, n]; None where the agent has no Q, or actions are from no finite set.
         """
         del observation
         return None
