@@ -9,16 +9,22 @@ import pytest
 import tensorflow as tf
 
 from quinoa.agents import crossq, iq, quinoa, resets, sac
-from quinoa.agents.learner import Learner
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_transitions
+from tests.agents.learners import LearnerPool
 
 SMALL: dict[str, Any] = {"batch_size": 16, "hidden_sizes": (8,), "reset_period": 4}
 SMALL_FLOW: dict[str, Any] = {"num_couplings": 1, "coupling_hidden_sizes": (8,)}
 CONFIG = iq.Config(**SMALL)
+LEARNERS = LearnerPool()
+
+
+@pytest.fixture(autouse=True)
+def _learners_are_taken_for_one_test():
+    LEARNERS.give_back()
 
 
 def made(config=CONFIG, agent_class=iq.Agent, seed=0):
-    return Learner(agent_class, config, make_spec(), seed)
+    return LEARNERS.take(agent_class, config, seed)
 
 
 def part(batches, start, stop):
@@ -70,36 +76,39 @@ def test_after_the_period_the_parameters_are_new_ones():
     ],
     ids=["iq", "sac", "quinoa", "crossq"],
 )
-def test_it_is_the_first_step_of_a_new_agent(agent_class, config):
+def test_it_is_the_first_step_of_a_new_agent(agent_class, config, monkeypatch):
     """As a learner's whose variables are set to a new agent's and whose optimisers are new."""
     learner, batches = made(config, agent_class), make_transitions(5, 16)
     learner.step(part(batches, 0, 4))
     learner._reset()
-    fresh = values(learner.agent.variables)
+    fresh, seed = values(learner.agent.variables), learner._seed.numpy()
+    # It is at a multiple of the period, and would be reset once more.
+    monkeypatch.setattr(learner, "_reset", lambda: None)
+    learner.step(part(batches, 4, 5))
+    after = values(learner.state)
+    LEARNERS.give_back()
+    # The same one made as new, for its graph.
     other = made(config, agent_class, seed=7)
     for variable, value in zip(other.agent.variables, fresh, strict=True):
         variable.assign(value)
-    other._seed.assign(learner._seed)
+    other._seed.assign(seed)
     other._steps.assign(4)
-    other._is_initialized = False
-    # It is at a multiple of the period too, and would be reset once more.
-    other._reset = learner._reset = lambda: None
-    for each in (learner, other):
-        each.step(part(batches, 4, 5))
-    for ours, theirs in zip(learner.state, other.state, strict=True):
+    other.step(part(batches, 4, 5))
+    for ours, theirs in zip(after, other.state, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_where_it_falls_in_a_call_changes_nothing():
-    batches, learners = make_transitions(10, 16), []
+    batches, states = make_transitions(10, 16), []
     for calls in ((10,), (3, 3, 4), (4, 6), (1,) * 10):
+        LEARNERS.give_back()
         learner, start = made(), 0
         for size in calls:
             learner.step(part(batches, start, start + size))
             start += size
-        learners.append(learner)
-    for other in learners[1:]:
-        for ours, theirs in zip(learners[0].state, other.state, strict=True):
+        states.append(values(learner.state))
+    for other in states[1:]:
+        for ours, theirs in zip(states[0], other, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 

@@ -11,9 +11,16 @@ from quinoa.agents.learner import Learner
 from quinoa.agents.learner_checkpoint import CheckpointError
 from quinoa.agents.preprocessing import applied
 from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.learners import LearnerPool
 
 SMALL: dict[str, Any] = {"hidden_sizes": (8,), "batch_size": 16}
 AGENTS = pytest.mark.parametrize("agent", [ddpg, iq, sac, smoothie, sql])
+LEARNERS = LearnerPool()
+
+
+@pytest.fixture(autouse=True)
+def _learners_are_taken_for_one_test():
+    LEARNERS.give_back()
 
 
 def make(agent, seed=0, spec=None, **changes):
@@ -37,12 +44,14 @@ def begin_from(learner, path, part):
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    """A learner of each agent that has done some steps, and where it is saved; made once."""
+    """A learner of each agent whose variables have moved, and where it is saved; made once."""
 
     @functools.cache
     def of(agent):
-        learner = make(agent, seed=1)
-        learner.step(make_transitions(3, 16))
+        learner, rng = make(agent, seed=1), np.random.default_rng(0)
+        for variable in learner.agent.variables:
+            if variable.dtype.is_floating:
+                variable.assign_add(0.1 * rng.random(variable.shape, np.float32))
         return learner, learner.save(str(tmp_path_factory.mktemp("learned") / "learner"))
 
     return of
@@ -52,7 +61,8 @@ def learned(tmp_path_factory):
 @pytest.mark.parametrize("part", ["all", "policy", "critic"])
 def test_an_agent_begins_with_what_another_has_learned(agent, part, learned):
     first, path = learned(agent)
-    other = make(agent, seed=2, discount=0.5)
+    config = agent.Config(**SMALL, discount=0.5)
+    other = LEARNERS.take(applied(agent.Agent, config), config, seed=2)
     before = values(other)
     taken = begin_from(other, path, part)
     after = values(other)
@@ -72,7 +82,8 @@ def test_an_agent_begins_with_what_another_has_learned(agent, part, learned):
 
 def test_a_temperature_and_the_optimisers_begin_anew(tmp_path):
     first = make(sac, seed=1)
-    first.step(make_transitions(20, 16))
+    for variable in first.state:
+        variable.assign_add(tf.ones_like(variable))
     other = make(sac, seed=2, alpha=0.7)
     begin_from(other, first.save(str(tmp_path / "learner")), "all")
     assert float(np.exp(other.agent._log_alpha)) == pytest.approx(0.7)
