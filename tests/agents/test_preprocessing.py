@@ -44,6 +44,19 @@ def learned(config=CONFIG, agent_class=iq.Agent, num_calls=2):
     return learner
 
 
+def moved(config, agent_class):
+    """An agent whose every number has moved, statistics included, without a learner's graph."""
+    agent = preprocessing.applied(agent_class, config)(config, make_spec())
+    batch = tf.nest.map_structure(tf.constant, far_transitions(*config.batch_shape))
+    agent.initialize(batch)
+    agent.after_step(tf.constant(1, tf.int64), batch, tf.constant([1, 2]))
+    rng = np.random.default_rng(0)
+    for variable in agent.variables:
+        if variable.dtype.is_floating:
+            variable.assign_add(0.1 * rng.random(variable.shape, np.float32))
+    return agent
+
+
 class TestStatistics:
     def test_they_are_the_moments_of_all_observations(self):
         rng = np.random.default_rng(0)
@@ -155,21 +168,22 @@ def test_a_scale_and_a_shift_of_the_observations_change_nothing():
     ],
 )
 def test_a_policy_acts_the_same_wherever_it_is(agent_class, config, tmp_path):
-    learner = learned(config, agent_class)
-    policy = learner.agent.policy
+    agent = moved(config, agent_class)
+    policy = agent.policy
+    parameters = parameter_vector.flatten(policy)
     states = far_transitions(64, seed=5).observation
     expected = policy(states).mode().numpy()
 
     made = preprocessing.applied(agent_class, config).make_policy(config, make_spec())
     acting = CompiledPolicy(made)
-    acting.assign(learner.parameters())
+    acting.assign(parameters)
     ours = acting.actions(states.shape, seed=0, sample=False)(states, 0)
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
     form, arrays = own_form(made), arrays_of(policy)
     assert form is not None and arrays is not None
     light = NumpyPolicy(FormLayout(form, made), mode_settings=form.mode_settings())
-    light.assign(learner.parameters())
+    light.assign(parameters)
     ours = light.actions(states.shape, seed=0, sample=False)(states, 0)
     np.testing.assert_allclose(ours, expected, atol=2e-4)
 
@@ -179,7 +193,7 @@ def test_a_policy_acts_the_same_wherever_it_is(agent_class, config, tmp_path):
     np.testing.assert_allclose(
         exported.log_prob(states, expected), policy(states).log_prob(expected), atol=2e-3
     )
-    inspected = inspection_function(learner.agent, states.shape, seed=0, sample=False)(states, 0)
+    inspected = inspection_function(agent, states.shape, seed=0, sample=False)(states, 0)
     np.testing.assert_allclose(inspected.action, expected, atol=1e-6)
 
 

@@ -82,8 +82,9 @@ def test_an_agent_begins_with_what_another_has_learned(agent, part, learned):
 
 def test_a_temperature_and_the_optimisers_begin_anew(tmp_path):
     first = make(sac, seed=1)
-    for variable in first.state:
-        variable.assign_add(tf.ones_like(variable))
+    for optimizer in first._optimizers:
+        for variable in optimizer.variables():
+            variable.assign(tf.ones_like(variable))
     other = make(sac, seed=2, alpha=0.7)
     begin_from(other, first.save(str(tmp_path / "learner")), "all")
     assert float(np.exp(other.agent._log_alpha)) == pytest.approx(0.7)
