@@ -101,7 +101,7 @@ TEXTS = st.text(max_size=30) | st.sampled_from(
 @pytest.mark.parametrize("agent", [name for name, _ in registry.names()])
 @fuzzed("settings")
 def test_settings(count, agent):
-    config = registry.load(agent).config
+    config = registry.load_config(agent).config
     fields = [field.name for field in dataclasses.fields(config)]
     known = st.tuples(st.sampled_from(fields), TEXTS).map("=".join)
     each = count // len(registry.names())
@@ -174,7 +174,7 @@ def test_experiment_file(count, tmp_path):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> learner_checkpoints.Checkpoint:
     of = experiment()
-    learner = Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=1)
+    learner = Learner(registry.load(of.agent).agent_class, of.learner_config, of.spec(), seed=1)
     return learner_checkpoints.save(
         tmp_path_factory.mktemp("saved"), learner, Counts(actor_steps=1)
     )

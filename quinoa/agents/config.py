@@ -45,15 +45,51 @@ def check_network(kind: NetworkKind, hidden_sizes: LayerSizes, *, layer_norm: bo
 class AgentConfig:
     """What every agent must say.
 
-    Agents derive theirs from `OffPolicyConfig` or `OnPolicyConfig`, by what their learner reads,
-    and add their own fields and defaults.
+    Agents derive theirs from `OffPolicyConfig`, `OnPolicyConfig` or `DemonstrationConfig`, by what
+    their learner reads, and add their own fields and defaults.
 
     Attributes:
         has_actors: whether actors act for it. Where none do, as where it learns from demonstrations
-            alone, a run's length is in gradient steps. No engine runs such an agent yet.
+            alone, a run's length is in gradient steps.
     """
 
     has_actors: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Checks every field against its bounds; raises `ConfigError`.
+
+        A subclass whose fields depend on one another checks that in its own `__post_init__`, by
+        `require`, after this one.
+        """
+        check(self)
+
+    def gradient_steps(self, budget: int) -> int | None:
+        """How many gradient steps a run of this length has, about.
+
+        Args:
+            budget: actor steps, or gradient steps where the agent has no actors.
+
+        Returns:
+            At least 1; None where it depends on how fast actors and learner are.
+        """
+        return None if self.has_actors else budget
+
+
+@dataclasses.dataclass(frozen=True)
+class DemonstrationConfig(AgentConfig):
+    """What an agent must say that learns from demonstrations alone: nothing that others must.
+
+    Attributes:
+        default_steps: the gradient steps of a run that is not told how many.
+    """
+
+    has_actors: ClassVar[bool] = False
+    default_steps: ClassVar[int] = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnerConfig(AgentConfig):
+    """What every agent must say whose losses a `quinoa.agents.learner.Learner` minimises."""
 
     discount: Annotated[float, Bounds(at_least=0, at_most=1)] = 0.99
     """The agent's discount γ; the environment's own discount is multiplied into it."""
@@ -92,14 +128,6 @@ class AgentConfig:
     """The most transitions that mean and deviation are of; older ones are forgotten
     exponentially."""
 
-    def __post_init__(self) -> None:
-        """Checks every field against its bounds; raises `ConfigError`.
-
-        A subclass whose fields depend on one another checks that in its own `__post_init__`, by
-        `require`, after this one.
-        """
-        check(self)
-
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The leading shape of the transitions in one gradient step."""
@@ -133,20 +161,9 @@ class AgentConfig:
         del num_environments
         return 0
 
-    def gradient_steps(self, budget: int) -> int | None:
-        """How many gradient steps a run of this length has, about.
-
-        Args:
-            budget: actor steps, or gradient steps where the agent has no actors.
-
-        Returns:
-            At least 1; None where it depends on how fast actors and learner are.
-        """
-        return None if self.has_actors else budget
-
 
 @dataclasses.dataclass(frozen=True)
-class OffPolicyConfig(AgentConfig):
+class OffPolicyConfig(LearnerConfig):
     """What every agent must say that learns from replay (off-policy)."""
 
     samples_per_insert: Annotated[float, Bounds(at_least=0)] = 128.0
@@ -213,7 +230,7 @@ class NoisyConfig(OffPolicyConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class OnPolicyConfig(AgentConfig):
+class OnPolicyConfig(LearnerConfig):
     """What every agent must say that learns from each transition once (on-policy).
 
     One gradient step is done on `batch_size` / `segment_length` segments, of every environment as

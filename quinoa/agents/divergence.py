@@ -9,10 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents.learner import Learner
-from quinoa.agents.types import NonFiniteError, Transition
-
-# How many names of a kind are said; the rest are counted.
-_MAX_NAMES = 4
+from quinoa.agents.types import NonFiniteError, Transition, named
 
 
 def finite_parameters(learner: Learner) -> npt.NDArray[np.float32]:
@@ -78,9 +75,3 @@ def _finite(tensor: tf.Tensor) -> bool:
 
 def _listed(what: str, names: Sequence[str]) -> list[str]:
     return [f"{what} {named(names)}"] if names else []
-
-
-def named(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    rest = len(names) - _MAX_NAMES
-    return ", ".join(names[:_MAX_NAMES]) + (f" and {rest} more" if rest > 0 else "")

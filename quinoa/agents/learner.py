@@ -39,7 +39,7 @@ class Learner(snt.Module):
     def __init__(
         self,
         agent_class: type[protocol.Agent],
-        config: protocol.AgentConfig,
+        config: protocol.LearnerConfig,
         spec: specs.EnvironmentSpec,
         seed: int,
         *,

@@ -31,7 +31,7 @@ class Identity(tf.train.experimental.PythonState):
     def __init__(
         self,
         agent_class: type[protocol.Agent],
-        config: protocol.AgentConfig,
+        config: protocol.LearnerConfig,
         spec: specs.EnvironmentSpec,
     ):
         """Describes a learner of this agent, configuration and environment."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from quinoa.agents import graphs
-from quinoa.agents.config import AgentConfig
+from quinoa.agents.config import LearnerConfig
 from quinoa.agents.optimizers import Rate
 from quinoa.agents.protocol import ParameterGroup
 
@@ -21,7 +21,7 @@ from quinoa.agents.protocol import ParameterGroup
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 
-def schedule(config: AgentConfig, gradient_steps: int | None) -> Schedule | None:
+def schedule(config: LearnerConfig, gradient_steps: int | None) -> Schedule | None:
     """The schedule of learning rates that a configuration asks for.
 
     With x, the share of the run's gradient steps that are done, and f, `learning_rate_final`, it is
@@ -75,7 +75,7 @@ class Optimization:
     def __init__(
         self,
         groups: Sequence[ParameterGroup],
-        config: AgentConfig,
+        config: LearnerConfig,
         steps: tf.Variable,
         gradient_steps: int | None = None,
     ):

@@ -28,7 +28,7 @@ _CONSTANT = 1e-8
 
 
 def applied(
-    agent_class: type[protocol.Agent], config: protocol.AgentConfig
+    agent_class: type[protocol.Agent], config: protocol.LearnerConfig
 ) -> type[protocol.Agent]:
     """The class of agents that see what the configuration says.
 
@@ -248,7 +248,7 @@ class _PreprocessedAgent(protocol.Agent):
         return metrics
 
 
-def _check_can_normalize(config: protocol.AgentConfig, spec: specs.EnvironmentSpec) -> None:
+def _check_can_normalize(config: protocol.LearnerConfig, spec: specs.EnvironmentSpec) -> None:
     if config.normalize_observations and len(spec.observations.shape) > 1:
         raise protocol.SpecError(
             "normalize_observations = True is for vectors, but the environment's observations are "

@@ -28,6 +28,7 @@ from quinoa.agents.canonical_spec import check_spec as check_spec
 from quinoa.agents.canonical_spec import images_of_finite_sets as images_of_finite_sets
 from quinoa.agents.config import AgentConfig as AgentConfig
 from quinoa.agents.config import LayerSizes as LayerSizes
+from quinoa.agents.config import LearnerConfig as LearnerConfig
 from quinoa.agents.config import NoisyConfig as NoisyConfig
 from quinoa.agents.config import OffPolicyConfig as OffPolicyConfig
 from quinoa.agents.config import OnPolicyConfig as OnPolicyConfig
@@ -140,7 +141,7 @@ class Agent(snt.Module, abc.ABC):
     it is whole.
     """
 
-    Config: ClassVar[type[AgentConfig]]
+    Config: ClassVar[type[LearnerConfig]]
     policy: Policy
 
     def __init__(self, config: Any, spec: specs.EnvironmentSpec, name: str | None = None):
@@ -289,7 +290,7 @@ class Agent(snt.Module, abc.ABC):
         del step, transitions, seed
 
     def kept_in_resets(self) -> Collection[tf.Variable]:
-        """Variables that are as they were after a reset: see `reset_period` of `AgentConfig`.
+        """Variables that are as they were after a reset: see `reset_period` of `LearnerConfig`.
 
         All others of the agent are then those of a new one. Statistics of what environments give,
         which are no part of what was learned, are an example.

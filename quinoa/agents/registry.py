@@ -14,12 +14,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from quinoa import user_modules
-from quinoa.agents.config import AgentConfig
+from quinoa.agents.config import AgentConfig, LearnerConfig
 from quinoa.environments import plugins
 from quinoa.environments.user_code import FailedImportError, MissingModuleError, load_module
 from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
+    from quinoa.agents.demonstration_agent import DemonstrationAgent
     from quinoa.agents.protocol import Agent
 
 DEFAULT_AGENT = "iq"
@@ -38,6 +39,7 @@ _BUILT_IN = (
     "quinoa.agents.sql",
     "quinoa.agents.dqn",
     "quinoa.agents.a2c",
+    "quinoa.agents.maxent_irl",
 )
 
 LoadedT = TypeVar("LoadedT")
@@ -73,14 +75,14 @@ class LoadedAgent(NamedTuple):
     Attributes:
         name: the name it was asked for by.
         agent_class: a subclass of `protocol.Agent`.
-        config_class: its configuration, a dataclass that derives from `AgentConfig`.
+        config_class: its configuration, a dataclass that derives from `LearnerConfig`.
         config: the preset's configuration, or the defaults.
     """
 
     name: str
     agent_class: type[Agent]
-    config_class: type[AgentConfig]
-    config: AgentConfig
+    config_class: type[LearnerConfig]
+    config: LearnerConfig
 
 
 class _Found(NamedTuple):
@@ -104,6 +106,11 @@ def load(name: str) -> LoadedAgent:
         InvalidAgentError: there is a module, but it cannot be imported, or lacks something.
     """
     return _by_name(name, _agent)
+
+
+def load_demonstration_agent(name: str) -> type[DemonstrationAgent]:
+    """The class of an agent that learns from demonstrations alone; see `load`."""
+    return _by_name(name, _demonstration_agent)
 
 
 def load_config(name: str) -> LoadedConfig:
@@ -186,6 +193,13 @@ def _at_path(name: str) -> _Found:
     return _Found(module, presets[named.attribute])
 
 
+def acting_names() -> list[str]:
+    """The names of the built-in agents that `load` gives: those that act in an environment."""
+    return [
+        name for name, _ in names() if issubclass(load_config(name).config_class, LearnerConfig)
+    ]
+
+
 def names() -> list[tuple[str, str]]:
     """The built-in agents, (name, one line about it) each."""
     result = []
@@ -227,11 +241,29 @@ def _is_module(name: str) -> bool:
 
 def _agent(name: str, found: _Found) -> LoadedAgent:
     # Needs TensorFlow.
+    from quinoa.agents.demonstration_agent import DemonstrationAgent
     from quinoa.agents.protocol import Agent
 
+    here = getattr(found.module, "Agent", None)
+    if isinstance(here, type) and issubclass(here, DemonstrationAgent):
+        raise InvalidAgentError(
+            f"The agent {name} learns from demonstrations alone, and acts in no environment."
+        )
     agent_class: type[Agent] = _class(name, found.module, "Agent", Agent)
-    config = _config(name, found)
-    return LoadedAgent(name, agent_class, config.config_class, config.config)
+    loaded = _config(name, found)
+    config_class, config = loaded.config_class, loaded.config
+    if not (issubclass(config_class, LearnerConfig) and isinstance(config, LearnerConfig)):
+        raise InvalidAgentError(
+            f"Agent {name!r}: its Config must derive from OffPolicyConfig or OnPolicyConfig."
+        )
+    return LoadedAgent(name, agent_class, config_class, config)
+
+
+def _demonstration_agent(name: str, found: _Found) -> type[DemonstrationAgent]:
+    from quinoa.agents.demonstration_agent import DemonstrationAgent
+
+    agent_class: type[DemonstrationAgent] = _class(name, found.module, "Agent", DemonstrationAgent)
+    return agent_class
 
 
 def _config(name: str, found: _Found) -> LoadedConfig:
@@ -262,6 +294,6 @@ def _class(name: str, module: types.ModuleType, attribute: str, base: type) -> A
         has = "has no" if found is None else "has another kind of"
         raise InvalidAgentError(
             f"Agent {name!r}: {module.__name__} {has} {attribute}; it must be a class that "
-            f"derives from quinoa.agents.protocol.{base.__name__}."
+            f"derives from {base.__module__}.{base.__name__}."
         )
     return found

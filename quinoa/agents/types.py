@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -24,8 +24,18 @@ STATES_BETWEEN, WEIGHTS_BETWEEN = "states_between", "weights_between"
 ADDED_BY_OTHERS = frozenset((RUNNING_RETURN, STATES_BETWEEN, WEIGHTS_BETWEEN))
 
 
+# How many names of a kind are said; the rest are counted.
+_MAX_NAMES = 4
+
+
 class NonFiniteError(RuntimeError):
     """Something that is learned or acted with is NaN or infinite: what."""
+
+
+def named(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    rest = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {rest} more" if rest > 0 else "")
 
 
 class Transition(NamedTuple):

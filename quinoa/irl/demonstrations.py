@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -79,8 +79,14 @@ class Demonstrations:
         """The states where routes end, each once."""
         return list(self._starts)
 
-    def objective(self, theta: Array) -> Objective:
+    def objective(
+        self, theta: Array, *, before_each: Callable[[], object] = lambda: None
+    ) -> Objective:
         """L(θ) / m and its gradient, for the m routes (Eq. 4 and 6).
+
+        Args:
+            theta: float64 [K].
+            before_each: called before each destination's backward pass; it may raise to end this.
 
         Raises:
             DivergenceError: the partition function of a destination diverges.
@@ -89,6 +95,7 @@ class Demonstrations:
         log_likelihood = float(theta @ self.feature_counts) + self._log_outcomes
         expected = np.zeros(self.graph.num_features)
         for destination, start in self._starts.items():
+            before_each()
             paths = PathDistribution(self.graph, theta, destination)
             origins = np.flatnonzero(start)
             log_likelihood -= float(start[origins] @ paths.log_partition[origins]) / count

@@ -1,20 +1,17 @@
-"""Reward weights that maximise the likelihood of demonstrations: L-BFGS, exponentiated gradient.
-
-The log-likelihood is concave where the partition function converges, and −∞ elsewhere. Both
-optimisers start inside that set and stay there.
-"""
+"""Reward weights that maximise the likelihood of demonstrations: L-BFGS, exponentiated gradient."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import numpy as np
-from scipy import optimize
 
-from quinoa.irl.demonstrations import Demonstrations, Objective
+from quinoa.irl.demonstrations import Demonstrations
+from quinoa.irl.exponentiated_gradient import ExponentiatedGradient, StepSizes
+from quinoa.irl.gradient_steps import Evaluated, Optimizer, gradient_step
+from quinoa.irl.lbfgs import LBFGS
 from quinoa.irl.route_graph import Array, DivergenceError, RouteGraph, RouteGraphError
-
-_MOST_HALVINGS = 60  # Of a step: what is left of it is less than a rounding error.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +61,7 @@ def lbfgs(
     tolerance: float = 1e-7,
     max_gradients: int = 1000,
 ) -> Fit:
-    """L-BFGS (Nocedal & Wright, 2006, chapter 7), as SciPy has it.
+    """See `LBFGS`.
 
     Args:
         demonstrations: the routes.
@@ -72,21 +69,20 @@ def lbfgs(
         regularization: λ; λ/2 ‖θ‖² is subtracted from the mean log-likelihood. Without it there may
             be no maximum: if every demonstration is the best route, larger costs are always better.
         tolerance: see `Fit`.
-        max_gradients: the most gradients to compute, about.
+        max_gradients: the most gradients to compute.
 
     Raises:
         DivergenceError: the partition function diverges at `theta`.
     """
     start = starting_weights(demonstrations.graph) if theta is None else np.array(theta, float)
-    search = _Search(demonstrations, regularization, start)
-    optimize.minimize(
-        search.negative,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        options={"ftol": 0.0, "gtol": tolerance, "maxfun": max_gradients, "maxiter": max_gradients},
-    )
-    return search.fit(tolerance)
+    num_gradients = 0
+    optimizer = LBFGS(start, regularization=regularization, tolerance=tolerance)
+    with contextlib.closing(optimizer):
+        while num_gradients < max_gradients and not optimizer.is_over:
+            gradient_step(optimizer, demonstrations)
+            num_gradients += 1
+    assert optimizer.best is not None
+    return _fit(optimizer.best, optimizer, num_gradients)
 
 
 def exponentiated_gradient(
@@ -96,162 +92,57 @@ def exponentiated_gradient(
     learning_rate: float = 0.1,
     batch_size: int | None = None,
     num_steps: int = 200,
+    regularization: float = 0.0,
     tolerance: float = 1e-7,
-    rng: np.random.Generator | None = None,
+    seed: int = 0,
 ) -> Fit:
-    """Online exponentiated gradient descent (Kivinen & Warmuth, 1997), which the paper uses.
-
-    A cost is multiplied by exp(η g), with g the cost's derivative, and so keeps its sign: costs
-    remain costs, those that matter little become small, and a weight of 0 stays 0.
-
-    A step is shortened to half, and so on, if it leaves the set where the partition function
-    converges, or passes the maximum on its way: there the new gradient points back. So the
-    log-likelihood of the routes that a step is taken on never falls, at any learning rate. Later
-    steps begin with the shortened rate, which grows by a tenth with each that is not shortened.
+    """See `ExponentiatedGradient`.
 
     Args:
         demonstrations: the routes.
         theta: float64 [K], where to start; `starting_weights` if None. Its signs are kept.
-        learning_rate: η, divided by the square root of the step's number if there are batches. No
-            weight changes by more than a factor of e in one step.
-        batch_size: routes in one step, drawn without replacement; all of them if None.
+        learning_rate: see `StepSizes`.
+        batch_size: likewise.
         num_steps: the most steps.
+        regularization: see `lbfgs`.
         tolerance: see `Fit`; with it steps on all routes end.
-        rng: draws the batches.
+        seed: see `StepSizes`.
 
     Raises:
         DivergenceError: the partition function diverges at `theta`.
         RouteGraphError: the learning rate is not above 0, or a batch is larger than all routes.
     """
-    theta = starting_weights(demonstrations.graph) if theta is None else np.array(theta, float)
-    count = len(demonstrations.routes)
-    if batch_size is not None and not 1 <= batch_size <= count:
-        raise RouteGraphError(f"batch_size must be from 1 to {count}, the number of routes.")
-    if not learning_rate > 0:
-        raise RouteGraphError(f"learning_rate must be above 0, not {learning_rate}.")
-    rng = np.random.default_rng(0) if rng is None else rng
-    steps = _ShortenedSteps(theta)
-    objective = steps.evaluate(demonstrations)
-    for step in range(1, num_steps + 1):
-        if batch_size is None:
-            if np.max(np.abs(objective.gradient)) <= tolerance:
-                break
-            objective = steps.take(demonstrations, objective, learning_rate)
-        else:
-            batch = demonstrations.subset(rng.choice(count, batch_size, replace=False))
-            steps.take(batch, steps.evaluate(batch), learning_rate / np.sqrt(step))
-    if batch_size is not None:
-        objective = steps.evaluate(demonstrations)
-    return _fit(steps.theta, objective, objective.gradient, steps.num_gradients, tolerance)
-
-
-class _ShortenedSteps:
-    """Steps of the exponentiated gradient, none too long.
-
-    Attributes:
-        theta: float64 [K], where the last step has led.
-        num_gradients: how many gradients were computed.
-    """
-
-    def __init__(self, theta: Array) -> None:
-        self.theta = theta
-        self.num_gradients = 0
-        self._before = theta
-        self._share = 1.0  # Of the learning rate.
-
-    def evaluate(self, demonstrations: Demonstrations) -> Objective:
-        """The objective at the weights. The last step, of other routes, is shortened if need be.
-
-        Raises:
-            DivergenceError: the partition function diverges before the last step already.
-        """
-        for _ in range(_MOST_HALVINGS):
-            try:
-                return self._objective(demonstrations, self.theta)
-            except DivergenceError:
-                self.theta = np.sign(self.theta) * np.sqrt(self.theta * self._before)
-        self.theta = self._before
-        return self._objective(demonstrations, self.theta)
-
-    def take(self, demonstrations: Demonstrations, objective: Objective, rate: float) -> Objective:
-        """Takes a step that raises the log-likelihood of the given routes.
-
-        Args:
-            demonstrations: the routes.
-            objective: theirs, at the weights.
-            rate: the learning rate.
-
-        Returns:
-            Their objective where the step leads.
-        """
-        for halvings in range(_MOST_HALVINGS):
-            moved = rate * self._share * np.sign(self.theta) * objective.gradient
-            theta = self.theta * np.exp(np.clip(moved, -1.0, 1.0))
-            try:
-                found = self._objective(demonstrations, theta)
-            except DivergenceError:
-                self._share /= 2
-                continue
-            # L is concave, so it is no lower there than here if its slope still points on. Unlike
-            # a comparison of both values, this is exact near the maximum too.
-            if found.gradient @ (theta - self.theta) >= 0:
-                self._before, self.theta = self.theta, theta
-                if halvings == 0:
-                    self._share = min(1.0, 1.1 * self._share)
-                return found
-            self._share /= 2
-        return objective
-
-    def _objective(self, demonstrations: Demonstrations, theta: Array) -> Objective:
-        self.num_gradients += 1
-        return demonstrations.objective(theta)
-
-
-class _Search:
-    """The negative objective as SciPy minimises it, and the best weights so far."""
-
-    def __init__(self, demonstrations: Demonstrations, regularization: float, start: Array) -> None:
-        self._demonstrations = demonstrations
-        self._regularization = regularization
-        self._num_gradients = 0
-        self._best = self._evaluate(start)
-
-    def negative(self, theta: Array) -> tuple[float, Array]:
-        """−L and its gradient.
-
-        Outside the set where L is finite, it gives what has the line search take a smaller step:
-        a value above that of the best weights by as much as the slope there promised to gain, and
-        the opposite slope. Infinities would have its interpolation give NaN.
-        """
-        best, value, gradient, _ = self._best
+    start = starting_weights(demonstrations.graph) if theta is None else np.array(theta, float)
+    optimizer = ExponentiatedGradient(
+        start,
+        StepSizes(learning_rate, batch_size, len(demonstrations.routes), seed),
+        regularization=regularization,
+        tolerance=tolerance,
+    )
+    num_gradients = 0
+    while optimizer.step <= num_steps and not optimizer.is_over:
+        gradient_step(optimizer, demonstrations)
+        num_gradients += 1
+    if batch_size is None:
+        assert optimizer.best is not None
+        return _fit(optimizer.best, optimizer, num_gradients)
+    while True:
+        num_gradients += 1
+        theta = optimizer.theta
         try:
-            found = self._evaluate(theta)
+            found = Evaluated(theta, demonstrations.objective(theta))
         except DivergenceError:
-            return value + abs(float(gradient @ (theta - best))), -gradient
-        if found[1] <= value:
-            self._best = found
-        return found[1], found[2]
-
-    def fit(self, tolerance: float) -> Fit:
-        """The best weights."""
-        theta, _, gradient, objective = self._best
-        return _fit(theta, objective, gradient, self._num_gradients, tolerance)
-
-    def _evaluate(self, theta: Array) -> tuple[Array, float, Array, Objective]:
-        self._num_gradients += 1
-        objective = self._demonstrations.objective(theta)
-        penalty = 0.5 * self._regularization * float(theta @ theta)
-        gradient = self._regularization * theta - objective.gradient
-        return np.array(theta), penalty - objective.log_likelihood, gradient, objective
+            optimizer.shorten()
+            continue
+        return _fit(found, optimizer, num_gradients)
 
 
-def _fit(
-    theta: Array, objective: Objective, gradient: Array, num_gradients: int, tolerance: float
-) -> Fit:
+def _fit(found: Evaluated, optimizer: Optimizer, num_gradients: int) -> Fit:
+    slope = found.objective.gradient - optimizer.regularization * found.theta
     return Fit(
-        theta,
-        objective.log_likelihood,
-        float(np.max(np.abs(objective.gradient))),
+        found.theta,
+        found.objective.log_likelihood,
+        float(np.max(np.abs(found.objective.gradient))),
         num_gradients,
-        bool(np.max(np.abs(gradient)) <= tolerance),
+        bool(np.max(np.abs(slope)) <= optimizer.tolerance),
     )

@@ -20,6 +20,7 @@ from quinoa.launch.run.run_folder import RunFolder
 if TYPE_CHECKING:
     from quinoa.launch.nodes.actor import ActorNode
     from quinoa.launch.nodes.counter import CounterNode
+    from quinoa.launch.nodes.demonstration_learner import DemonstrationLearnerNode
     from quinoa.launch.nodes.evaluator import EvaluatorNode
     from quinoa.launch.nodes.learner import LearnerNode
     from quinoa.launch.nodes.replay import ReplayNode
@@ -55,6 +56,12 @@ def make_program(experiment: Experiment, folder: RunFolder, addresses: Addresses
         node.courier_address.bind(_AddressOf(addresses, role))
         return node
 
+    if not experiment.config.has_actors:
+        # Nobody calls the learner, and there is nothing to replay or evaluate in an environment.
+        add(Role.COUNTER, service(Role.COUNTER, _make_counter, folder, experiment.budget, start))
+        node = lp.PyClassNode(_make_demonstration_learner, experiment, folder, addresses)
+        add(Role.LEARNER, node)
+        return program
     add(Role.REPLAY, lp.PyClassNode(_make_replay, experiment, folder, addresses))
     add(Role.COUNTER, service(Role.COUNTER, _make_counter, folder, experiment.budget, start))
     add(Role.LEARNER, service(Role.LEARNER, _make_learner, experiment, folder, addresses))
@@ -98,6 +105,15 @@ def _make_learner(experiment: Experiment, folder: RunFolder, addresses: Addresse
 
     peers = Peers.of(Role.LEARNER, addresses)
     return LearnerNode(experiment, folder, peers.replay, peers.report, lp.stop_event())
+
+
+def _make_demonstration_learner(
+    experiment: Experiment, folder: RunFolder, addresses: Addresses
+) -> DemonstrationLearnerNode:
+    from quinoa.launch.nodes.demonstration_learner import DemonstrationLearnerNode
+
+    report = Peers.of(Role.LEARNER, addresses).report
+    return DemonstrationLearnerNode(experiment, folder, report, lp.stop_event())
 
 
 def _make_actor(experiment: Experiment, index: int, addresses: Addresses) -> ActorNode:

@@ -12,6 +12,7 @@ from quinoa.config.fields import fields_of
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics import metrics_log
+from quinoa.launch.run.budget import Budget
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.roles import METRIC_ROLES
 from quinoa.launch.run.run_folder import RunFolder
@@ -34,6 +35,7 @@ def locked(folder: RunFolder) -> Iterator[None]:
 
 def make_ready(
     folder: RunFolder,
+    budget: Budget,
     counts: Counts,
     damaged: Sequence[DamagedError],
     *,
@@ -43,6 +45,7 @@ def make_ready(
 
     Args:
         folder: of the run.
+        budget: of the run, whose unit its metrics are counted in.
         counts: of the run at the whole checkpoint; zeros where there is none.
         damaged: those newer than that one.
         keep_replay: resume with the saved contents of replay, where there are any.
@@ -53,8 +56,8 @@ def make_ready(
     lines = [f"{of.what}; it is kept as {of.checkpoint.set_aside()}." for of in damaged]
     for path in (*map(folder.metrics, METRIC_ROLES), folder.evaluations):
         # Rows of no step at all are of a run that has not begun.
-        steps = counts.actor_steps if counts else -1
-        metrics_log.truncate(path, steps)
+        steps = budget.done(counts) if counts else -1
+        metrics_log.truncate(path, steps, budget.unit)
     if not keep_replay:
         # A replay server loads what it finds when it starts.
         shutil.rmtree(folder.replay, ignore_errors=True)

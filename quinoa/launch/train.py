@@ -24,16 +24,18 @@ from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.machine import temporary_folder
+from quinoa.launch.metrics import saved_rows
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.roles.metric_rows import evaluation_row
 from quinoa.launch.run import scale
-from quinoa.launch.run.columns import WALL_TIME
+from quinoa.launch.run.columns import COLUMNS_OF_WORK, TIME_COLUMNS, WALL_TIME
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.result import Outcome, RunResult
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.run.status import Status
 from quinoa.launch.storage.files import write_json
+from quinoa.launch.storage.saved_json import parsing_file
 from quinoa.launch.terminal.output import say
 from quinoa.launch.terminal.progress_bar import ProgressBar
 from quinoa.launch.trained.evaluate import evaluate_checkpoint
@@ -95,7 +97,7 @@ def train(
         experiment: what to run.
         folder: where to.
         engine: what runs it.
-        resumed_at: the actor steps from which the folder's run is resumed; None for a new run.
+        resumed_at: the steps from which the folder's run is resumed; None for a new run.
         called_in: the folder that the program was called in; by default, that it is in now.
         view: shows how it goes; by default a `Progress` on standard error.
         on_start: called when the folder has become a run's, before anything is started.
@@ -129,9 +131,11 @@ def train(
                     ),
                 ):
                     run.result = _with_cause(engine.run(experiment, folder, view.show))
+                if not experiment.config.has_actors:
+                    run.measure(folder)
                 # From here on a signal loses nothing, and its message says so.
                 ending.enter_context(stop.telling(_tell_that_it_is_saved))
-                if run.result.outcome is Outcome.FINISHED:
+                if run.result.outcome is Outcome.FINISHED and experiment.config.has_actors:
                     run.evaluate(experiment, folder, stop, call)
             return Summary(run.result, run.evaluation_error, _draw(experiment, folder, run.result))
         except ExperimentError:
@@ -146,6 +150,17 @@ class _Run:
 
     result: RunResult
     evaluation_error: str | None = None
+
+    def measure(self, folder: RunFolder) -> None:
+        """Takes over what a learner without actors measured last."""
+        cells: dict[str, str] = {}
+        with contextlib.suppress(RunError), parsing_file(folder.metrics(Role.LEARNER)):
+            for row in saved_rows.last_rows(folder.metrics(Role.LEARNER)):
+                cells = dict(row)
+        left_out = {*TIME_COLUMNS, *COLUMNS_OF_WORK}
+        found = {name: float(cell) for name, cell in cells.items() if cell and name not in left_out}
+        if found:
+            self.result = dataclasses.replace(self.result, final_metrics=found)
 
     def evaluate(
         self, experiment: Experiment, folder: RunFolder, stop: signals.StopSignals, call: Call
@@ -178,9 +193,14 @@ def _result_written(folder: RunFolder) -> Iterator[_Run]:
 def _draw(experiment: Experiment, folder: RunFolder, result: RunResult) -> Path | None:
     """Draws the learning curve of a run that has metrics; returns the picture's path."""
     curve = None
-    if any(folder.metrics(role).is_file() for role in (Role.ACTOR, Role.EVALUATOR)):
+    title = f"{experiment.agent} on {experiment.task}"
+    if not experiment.config.has_actors:
+        if folder.metrics(Role.LEARNER).is_file():
+            with _second_to_failure(result):
+                curve = plots.plot_learning(folder, title)
+    elif any(folder.metrics(role).is_file() for role in (Role.ACTOR, Role.EVALUATOR)):
         with _second_to_failure(result):
-            curve = plots.plot_run(folder, f"{experiment.agent} on {experiment.environment}")
+            curve = plots.plot_run(folder, title)
     return curve
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from acme import specs
 
 from quinoa.agents.learner import Learner
-from quinoa.agents.protocol import Agent, AgentConfig
+from quinoa.agents.protocol import Agent, LearnerConfig
 from tests.agents.fixtures import make_spec
 
 
@@ -27,7 +27,7 @@ class LearnerPool:
     def take(
         self,
         agent_class: type[Agent],
-        config: AgentConfig,
+        config: LearnerConfig,
         seed: int = 0,
         *,
         jit_compile: bool | None = None,
@@ -78,7 +78,7 @@ class LearnersOfRuns:
     def __call__(
         self,
         agent_class: type[Agent],
-        config: AgentConfig,
+        config: LearnerConfig,
         spec: specs.EnvironmentSpec,
         seed: int,
         *,

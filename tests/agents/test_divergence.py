@@ -1,8 +1,9 @@
 import numpy as np
 
 from quinoa.agents import iq
-from quinoa.agents.divergence import diagnose, named
+from quinoa.agents.divergence import diagnose
 from quinoa.agents.learner import Learner
+from quinoa.agents.types import named
 from tests.agents.fixtures import make_spec, make_transitions
 
 

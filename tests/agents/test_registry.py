@@ -9,6 +9,7 @@ from quinoa.agents import (
     ddpg,
     dqn,
     iq,
+    maxent_irl,
     meow,
     naf,
     protocol,
@@ -52,11 +53,25 @@ def test_every_built_in_name_loads():
     names = [name for name, _ in registry.names()]
     assert names[:6] == ["iq", "m_iq", "pcl", "trust_pcl", "iq_gaussian", "iq_flow"]
     assert {"quinoa", "meow", "sac", "crossq", "svg0", "dqn", "soft_dqn_kl", "a2c"} <= set(names)
-    for name in names:
+    acting = registry.acting_names()
+    assert set(names) - set(acting) == {"maxent_irl"}
+    for name in acting:
         agent = registry.load(name)
         (package,) = [module for module in BUILT_IN if name in module.PRESETS]
         assert agent == (name, package.Agent, package.Config, package.PRESETS[name])
     assert registry.DEFAULT_AGENT in names
+
+
+def test_an_agent_that_learns_from_demonstrations_alone_is_loaded_as_such():
+    assert registry.load_demonstration_agent("maxent_irl") is maxent_irl.Agent
+    with pytest.raises(
+        registry.InvalidAgentError, match="from demonstrations alone, and acts in no"
+    ):
+        registry.load("maxent_irl")
+    with pytest.raises(
+        registry.InvalidAgentError, match=r"another kind of Agent; .*DemonstrationA"
+    ):
+        registry.load_demonstration_agent("iq")
 
 
 def test_the_list_says_in_one_line_what_is_special():

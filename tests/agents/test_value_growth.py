@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.agents.protocol import AgentConfig
+from quinoa.agents.protocol import LearnerConfig
 from quinoa.agents.types import Transition
 from tests.agents.fixtures import make_spec, make_transitions
 
@@ -31,7 +31,7 @@ def values(name: str, max_reward: float, steps: int, **changes: Any) -> tuple[li
         **changes: of the agent's configuration.
     """
     agent = registry.load(name)
-    config: AgentConfig = dataclasses.replace(agent.config, **changes)
+    config: LearnerConfig = dataclasses.replace(agent.config, **changes)
     learner = Learner(agent.agent_class, config, make_spec(OBSERVATION_SIZE, ACTION_SIZE), seed=0)
     rng = np.random.default_rng(0)
     sizes = {"observation_size": OBSERVATION_SIZE, "action_size": ACTION_SIZE}
@@ -68,7 +68,7 @@ def entropy_bonus(config: Any) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, _ in registry.names()])
+@pytest.mark.parametrize("name", registry.acting_names())
 def test_a_value_stays_below_the_largest_reward_at_every_step_and_the_most_entropy(name):
     max_reward = 0.1
     found, config = values(name, max_reward, 3000)

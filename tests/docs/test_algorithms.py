@@ -14,8 +14,6 @@ from quinoa.agents import registry
 
 PAGES = Path(__file__).parents[2] / "docs" / "algorithms"
 EVERY = pytest.mark.parametrize("name", [page.stem for page in sorted(PAGES.glob("*.md"))])
-# What is no agent has no settings: it is called from Python.
-LIBRARIES = {"maxent_irl"}
 
 QUOTE = re.compile(r"\[`([^`]+)`\]\(([^)]+)\), `([^`]+)`[^\n]*:\n\n```python\n(.*?)```", re.DOTALL)
 
@@ -75,9 +73,6 @@ def test_links_lead_somewhere(name):
 
 @EVERY
 def test_settings_in_the_tables_are_those_of_the_algorithm(name):
-    if name in LIBRARIES:
-        assert "## Settings" not in text_of(name)
-        return
     config = importlib.import_module(f"quinoa.agents.{name}").Config
     fields = {field.name for field in dataclasses.fields(config)}
     table = text_of(name).split("## Settings")[1]
@@ -88,6 +83,6 @@ def test_settings_in_the_tables_are_those_of_the_algorithm(name):
 def test_every_algorithm_has_its_page():
     pages = {page.stem for page in PAGES.glob("*.md")}
     for name, _ in registry.names():
-        (package,) = registry.load(name).agent_class.__module__.split(".")[2:3]
+        (package,) = registry.load_config(name).config_class.__module__.split(".")[2:3]
         assert package in pages
         assert f"`{name}`" in text_of(package) or f"--agent={name}" in text_of(package)

@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psutil
 
-from quinoa.agents.config import AgentConfig, OffPolicyConfig
+from quinoa.agents.config import DemonstrationConfig, OffPolicyConfig
 from quinoa.config import parsing
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.run.run_folder import RunFolder
@@ -56,10 +56,8 @@ def experiment(**changes: Any) -> Experiment:
 
 
 @dataclasses.dataclass(frozen=True)
-class FromDemonstrations(AgentConfig):
+class FromDemonstrations(DemonstrationConfig):
     """The settings of an agent that learns without actors."""
-
-    has_actors: ClassVar[bool] = False
 
 
 def replay_config(of: Experiment) -> OffPolicyConfig:

@@ -325,7 +325,7 @@ def test_flags_make_the_experiment(tmp_path):
     experiment = make_experiment(values, {})
     assert experiment.agent == registry.DEFAULT_AGENT
     assert experiment.environment == "a:b"
-    assert experiment.agent_config.batch_size == 21
+    assert experiment.learner_config.batch_size == 21
     assert getattr(experiment.agent_config, "tau") == 0.25  # noqa: B009 - not in every Config
     assert (experiment.num_actors, experiment.environments_per_actor) == (3, 5)
     assert (experiment.steps, experiment.seed, experiment.action_repeat) == (7, 9, 2)

@@ -25,7 +25,7 @@ from tests.agents.fixtures import make_transitions
 from tests.launch.helpers import experiment
 
 OF = experiment(
-    agent_config=dataclasses.replace(experiment().agent_config, evaluation_average=0.01),
+    agent_config=dataclasses.replace(experiment().learner_config, evaluation_average=0.01),
     steps=1000,
     evaluation_period=400,
 )

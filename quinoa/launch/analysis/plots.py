@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.launch.analysis.curves import AXES, Curve, on_one_grid, read_curve
+from quinoa.launch.run.columns import HELD_OUT_LOG_LIKELIHOOD, LOG_LIKELIHOOD
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 
@@ -115,6 +116,32 @@ def plot_run(folder: RunFolder, title: str) -> Path:
         )
     steps, returns = read_curve(folder, Role.EVALUATOR)
     axes.plot(steps, returns, "o-", color=COLOURS[0], markersize=4, label="evaluation")
+    axes.legend()
+    return save(figure, folder.learning_curve)
+
+
+def plot_learning(folder: RunFolder, title: str) -> Path:
+    """Draws the log-likelihoods of a run without actors to a file in its folder.
+
+    Returns:
+        The picture's path.
+
+    Raises:
+        RunError: the metrics are damaged.
+    """
+    from quinoa.launch.analysis import figures
+
+    figure, (axes,) = figures.new_figure(1)
+    axes.set(title=literal(title), ylabel="mean log-likelihood of a demonstration")
+    _name_x(axes, AXES["updates"])
+    for column, label, style in (
+        (LOG_LIKELIHOOD, "learned from", "-"),
+        (HELD_OUT_LOG_LIKELIHOOD, "held out", "o-"),
+    ):
+        steps, values = read_curve(folder, Role.LEARNER, "updates", column)
+        if len(steps):
+            colour = COLOURS[0 if style == "-" else 1]
+            axes.plot(steps, values, style, color=colour, markersize=4, label=label)
     axes.legend()
     return save(figure, folder.learning_curve)
 

@@ -43,8 +43,8 @@ class ConfiguredRun:
 
     @property
     def environment(self) -> str:
-        """The environment's name."""
-        return str(self.settings["environment"])
+        """The environment's name, or that of the demonstrations where there is none."""
+        return str(self.settings["environment"] or self.settings["demonstrations"])
 
     def key(self, field: str) -> Hashable:
         """A setting's value in a form that can be compared; None if the run has no such setting."""

@@ -6,18 +6,16 @@ import dataclasses
 import io
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from quinoa.agents.types import NonFiniteError, named
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
 from quinoa.launch.errors import RunError
 from quinoa.launch.run.counts import Counts
-
-if TYPE_CHECKING:
-    from quinoa.agents.learner import Learner
 
 KEPT = 2
 # How many checkpoints an error lists: the nearest to the one that was asked for.
@@ -52,21 +50,44 @@ class Checkpoint(checkpoint_folder.VerifiedFolder):
         except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
             raise self.damaged(error) from error
 
-    def policy_parameters(self) -> npt.NDArray[np.float32]:
+    def policy_parameters(self) -> npt.NDArray[Any]:
         """Reads the policy's variables as one vector, float32 [P].
+
+        Of an agent that learns from demonstrations alone, these are its weights, float64 [P].
 
         Raises:
             DamagedError: the file is missing or damaged.
         """
         data = self.read(_POLICY)
         try:
-            parameters: npt.NDArray[np.float32] = np.load(io.BytesIO(data), allow_pickle=False)
+            parameters: npt.NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
         except ValueError as error:
             raise self.damaged(error) from error
         return parameters
 
 
-def save(folder: Path, learner: Learner, counts: Counts) -> Checkpoint:
+class SavedLearner(Protocol):
+    """What a checkpoint is made of: a `Learner`, or a `DemonstrationAgent`."""
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps done."""
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of what `save` writes, about."""
+
+    def not_finite(self) -> list[str]:
+        """Names what has NaN or an infinity in it."""
+
+    def evaluation_parameters(self) -> npt.NDArray[Any]:
+        """All that acting or predicting needs, [P]."""
+
+    def save(self, path: str) -> str:
+        """Writes the whole state to files `path`.*; raises `OSError`."""
+
+
+def save(folder: Path, learner: SavedLearner, counts: Counts) -> Checkpoint:
     """Writes a checkpoint, then removes all but the latest `KEPT`.
 
     Args:
@@ -79,10 +100,8 @@ def save(folder: Path, learner: Learner, counts: Counts) -> Checkpoint:
         OSError: the checkpoint cannot be written, on a full disk say. Nothing of it is left, and
             the earlier ones stay.
     """
-    # Needs TensorFlow, which those that only look at checkpoints do without.
-    from quinoa.agents.divergence import check_finite
-
-    check_finite(learner)
+    if bad := learner.not_finite():
+        raise NonFiniteError(f"Not finite: {named(bad)}.")
     parameters = learner.evaluation_parameters()
     steps = learner.steps
     final = Checkpoint(folder / f"{steps:012d}")

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from quinoa.agents.config import AgentConfig, OffPolicyConfig
+from quinoa.agents.config import LearnerConfig, OffPolicyConfig
 from quinoa.config import parsing
 from quinoa.launch.checkpoints import checkpoint_folder
 from quinoa.launch.checkpoints.checkpoint_folder import DamagedError
@@ -38,7 +38,7 @@ REVERB_FORMAT = "reverb"
 ROWS_FORMAT = "rows"
 
 # What an agent says of its replay, besides what every agent says.
-_OF_EVERY_AGENT = {field.name for field in dataclasses.fields(AgentConfig)}
+_OF_EVERY_AGENT = {field.name for field in dataclasses.fields(LearnerConfig)}
 _REPLAY_FIELDS = [
     field.name for field in dataclasses.fields(OffPolicyConfig) if field.name not in _OF_EVERY_AGENT
 ]
@@ -213,7 +213,7 @@ class ReplaySaver:
 
 def _identity(experiment: Experiment, form: str) -> dict[str, Any]:
     """The settings in which a replay must agree with the checkpoint that it is restored from."""
-    config = experiment.config
+    config = experiment.learner_config
     return {
         "form": form,
         "environment": experiment.environment,

@@ -32,7 +32,7 @@ from quinoa.launch.run.run_folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from quinoa.agents.config import AgentConfig
+    from quinoa.agents.config import LearnerConfig
 
 # Seconds from the start to the first gradient step, at most, and from the signal to the end.
 _START_S, _STOP_S = 240.0, 60.0
@@ -60,7 +60,7 @@ class ShortRun:
     """
 
     agent: str
-    config: AgentConfig
+    config: LearnerConfig
     environment: str
     seconds: float
     inherited: Mapping[str, str]

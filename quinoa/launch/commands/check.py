@@ -28,7 +28,7 @@ from quinoa.suggestions import did_you_mean
 if TYPE_CHECKING:
     from acme import specs
 
-    from quinoa.agents.registry import LoadedAgent
+    from quinoa.agents.registry import LoadedAgent, LoadedConfig
     from quinoa.launch.checks.base import Finding
     from quinoa.launch.checks.short_run import ShortRun
 
@@ -44,6 +44,12 @@ def _flags() -> flags.FlagValues:
         None,
         "For an agent: the environment that it is checked on; by default "
         f"{DEFAULT_ENVIRONMENT}, or {FINITE_ENVIRONMENT} where it takes a finite set of actions.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "demonstrations",
+        None,
+        "For an agent that learns from demonstrations alone: those that it is checked on.",
         flag_values=values,
     )
     flags.DEFINE_multi_string(
@@ -122,10 +128,13 @@ def _check_agent(
 ) -> tuple[int, int]:
     from quinoa import environments
     from quinoa.agents import registry
+    from quinoa.agents.config import DemonstrationConfig
 
     try:
         # Refuses an unknown agent before TensorFlow is imported, which takes seconds.
-        registry.load_config(name)
+        found = registry.load_config(name)
+        if issubclass(found.config_class, DemonstrationConfig):
+            return _check_demonstration_agent(found, values)
     except registry.InvalidAgentError:
         # There is one, and the first check says what is wrong with it.
         pass
@@ -165,6 +174,26 @@ def _check_agent(
     )
 
 
+def _check_demonstration_agent(loaded: LoadedConfig, values: flags.FlagValues) -> tuple[int, int]:
+    """Checks an agent that learns from demonstrations alone, without a run."""
+    from quinoa.agents import registry
+    from quinoa.launch.checks import demonstration_agent
+    from quinoa.launch.checks.base import run_checks
+    from quinoa.launch.commands.running.new_experiment import configured
+
+    if values.demonstrations is None:
+        raise ExperimentError(
+            f"The agent {loaded.name} learns from demonstrations alone: say which ones it is to be "
+            "checked on, --demonstrations=FILE."
+        )
+    agent_class = registry.load_demonstration_agent(loaded.name)
+    say(f"Checking the agent {loaded.name} on {values.demonstrations}")
+    subject = demonstration_agent.DemonstrationSubject(
+        agent_class, configured(loaded.config, values.set), values.demonstrations, values.seed
+    )
+    return run_checks(demonstration_agent.CHECKS, subject, show)
+
+
 def _check_environment(
     name: str, values: flags.FlagValues, inherited: Mapping[str, str], start: StartFolder
 ) -> tuple[int, int]:
@@ -199,7 +228,7 @@ def _check_environment(
         failed,
         short_run.ShortRun(
             agent=agent,
-            config=registry.load_config(agent).config,
+            config=registry.load(agent).config,
             environment=name,
             seconds=values.seconds,
             action_repeat=values.action_repeat,
@@ -249,7 +278,9 @@ def _agent_for(spec: specs.EnvironmentSpec) -> str | None:
     """The first built-in agent that can be made for an environment; None if there is none."""
     from quinoa.agents import registry
 
-    fitting = (name for name, _ in registry.names() if _refusal(registry.load(name), spec) is None)
+    fitting = (
+        name for name in registry.acting_names() if _refusal(registry.load(name), spec) is None
+    )
     return next(fitting, None)
 
 

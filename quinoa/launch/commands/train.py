@@ -15,6 +15,7 @@ from quinoa.launch.engines import ENGINES
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.run.result import Outcome
+from quinoa.launch.terminal.numbers import described_metrics
 from quinoa.launch.terminal.output import command, say
 
 if TYPE_CHECKING:
@@ -80,8 +81,10 @@ def _run_detached(
 def _announce(root: Path, experiment: Mapping[str, Any]) -> None:
     """Says what begins, given the fields of the experiment."""
     by = f" by the preset {experiment['preset']}" if experiment["preset"] else ""
-    say(f"Training {experiment['agent']} on {experiment['environment']}{by} in {root}")
-    say(f"With {_described_sizes(experiment)}.")
+    task = experiment["environment"] or experiment["demonstrations"]
+    say(f"Training {experiment['agent']} on {task}{by} in {root}")
+    if experiment["environment"]:
+        say(f"With {_described_sizes(experiment)}.")
     say(f"To watch it from another terminal: {command('status', str(root))}")
 
 
@@ -102,6 +105,9 @@ def _conclude(start: StartFolder, folder: RunFolder, summary: Summary) -> int:
     returns = result.final_returns
     if returns is not None:
         say(f"Return of the final policy: {describe(returns)} ({len(returns)} episodes)")
+    elif result.final_metrics and result.outcome is not Outcome.KILLED:
+        how = "Finished" if result.outcome is Outcome.FINISHED else "Stopped early"
+        say(f"{how}: {described_metrics(result.final_metrics)}")
     elif result.outcome is Outcome.KILLED:
         complain("ended before the last checkpoint was written.", FAILED)
     elif summary.evaluation_error is None:
@@ -113,7 +119,7 @@ def _conclude(start: StartFolder, folder: RunFolder, summary: Summary) -> int:
     if summary.learning_curve is not None:
         say(f"Learning curve: {start.shown(summary.learning_curve)}")
     say(f"Run: {root}")
-    if returns is None:
+    if returns is None and result.final_metrics is None:
         say(f"To evaluate what it has learned: {command('evaluate', str(root))}")
     if result.outcome in (Outcome.STOPPED, Outcome.KILLED):
         say(f"To resume it: {command('train', f'--resume={root}')}")

@@ -16,8 +16,9 @@ from quinoa.launch.engines.signals import StopSignals
 from quinoa.launch.engines.supervision import Node, Supervisor
 from quinoa.launch.errors import RunError
 from quinoa.launch.nodes.exit_codes import RUN_IS_OVER, TOLD_TO_STOP
-from quinoa.launch.nodes.topology import KINDS, stop_order
+from quinoa.launch.nodes.topology import KINDS, may_end, stop_order
 from quinoa.launch.run import status as run_status
+from quinoa.launch.run.budget import Unit
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.result import Outcome, RunResult
@@ -70,10 +71,12 @@ def run(
         OSError: a process cannot be started in the first place.
     """
     nodes: list[Node] = []
+    starts = list(starts)
+    roles = {role for role, _ in starts}
     try:
         for role, start in starts:
             nodes.append(
-                Node(start, may_end=KINDS[role].ends_run, progress=_progress_of(role, folder))
+                Node(start, may_end=may_end(role, roles), progress=_progress_of(role, folder))
             )
         scaling = None if actor is None else Scaling(nodes, folder, actor)
         run = _Run(nodes, folder, on_status, stop, hang_timeout_s, problem, scaling)
@@ -113,7 +116,8 @@ class _Run:
         self._counts = Counts()
         self._processes = ProcessList(folder)
         roles = list(dict.fromkeys(node.role for node in nodes))
-        self._restarts = Restarts(folder, roles, lambda: self._counts)
+        unit: Unit = "actor_steps" if Role.ACTOR in roles else "learner_steps"
+        self._restarts = Restarts(folder, roles, lambda: self._counts, unit)
         self._supervisor = Supervisor(
             nodes, folder.events, self._restarts, hang_timeout_s=hang_timeout_s
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from quinoa.launch.metrics.metrics_log import MetricsLog
 from quinoa.launch.run import columns
+from quinoa.launch.run.budget import Unit
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -21,18 +22,25 @@ class Restarts:
     to the first sign of life of the process that was started in its place.
     """
 
-    def __init__(self, folder: RunFolder, roles: Sequence[str], counts: Callable[[], Counts]):
+    def __init__(
+        self,
+        folder: RunFolder,
+        roles: Sequence[str],
+        counts: Callable[[], Counts],
+        unit: Unit = "actor_steps",
+    ):
         """Has counted no restarts yet.
 
         Args:
             folder: of the run.
             roles: all roles of the run's nodes.
             counts: returns the last known counts of the run.
+            unit: of the run's steps.
         """
         self._counts = counts
         self._restarts = dict.fromkeys(roles, 0)
         self._seconds = dict.fromkeys(roles, 0.0)
-        self._log = MetricsLog(folder, writer=Role.SUPERVISOR)
+        self._log = MetricsLog(folder, writer=Role.SUPERVISOR, unit=unit)
 
     @property
     def total(self) -> int:

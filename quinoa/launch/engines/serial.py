@@ -14,6 +14,7 @@ from quinoa.launch.engines.settings import EngineSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.metrics.counter import Counter
+from quinoa.launch.roles.demonstration_learning import DemonstrationTurns
 from quinoa.launch.roles.turns import Turns
 from quinoa.launch.run.process_list import ProcessList
 from quinoa.launch.run.result import Outcome, RunResult
@@ -58,7 +59,8 @@ class SerialEngine:
         counter = Counter(folder, experiment.budget, start)
         ProcessList(folder)
         with signals.caught() as stop:
-            turns = Turns(
+            kind = Turns if experiment.config.has_actors else DemonstrationTurns
+            turns = kind(
                 experiment.resumed(start.actor_steps),
                 folder,
                 checkpoint,

@@ -13,9 +13,10 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from quinoa.agents.config import AgentConfig, OffPolicyConfig
+from quinoa.agents.config import AgentConfig, LearnerConfig, OffPolicyConfig
 from quinoa.config.fields import NO_FLAG, OPAQUE, Bounds, ConfigError, Flag, check
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import of_agents
 from quinoa.launch.experiment.stored_names import environment_path
 from quinoa.launch.run.budget import Budget
 
@@ -43,7 +44,8 @@ class Experiment:
     my_package.my_agent. Default: with --env alone, the preset that quinoa list recommends for its
     suite; otherwise the first agent that quinoa list shows."""
     environment: Annotated[str, Flag("env", default=DEFAULT_ENVIRONMENT)]
-    """What it learns: a name (see quinoa list), or package.module:factory for one of your own."""
+    """What it learns: a name (see quinoa list), or package.module:factory for one of your own.
+    Agents without actors have none."""
     env_kwargs: Annotated[Mapping[str, Any], Flag("env_set")] = dataclasses.field(
         default_factory=dict
     )
@@ -53,9 +55,10 @@ class Experiment:
     """A setting of the agent, NAME=VALUE, as quinoa list AGENT shows them; may be given several
     times."""
 
-    steps: Annotated[int, Bounds(at_least=1)] = 220_000
+    steps: Annotated[int, Bounds(at_least=1), Flag(default=None)] = 220_000
     """Actor steps after which the run ends: actions over all environments of all actors, each of
-    which lasts --action_repeat environment steps."""
+    which lasts --action_repeat environment steps. Of an agent without actors, gradient steps.
+    Default: 220000, or what such an agent says."""
     num_actors: Annotated[int, Bounds(at_least=1)] = 2
     """Actor processes."""
     environments_per_actor: Annotated[int, Bounds(at_least=1), Flag(default=None)] = 2
@@ -70,7 +73,7 @@ class Experiment:
     """Gradient steps that the learner does in one go. Default: 50, or 200 on a GPU. An
     on-policy agent takes 1 only, which is its default."""
     evaluation_period: Annotated[int, Bounds(at_least=1)] | None = None
-    """Actor steps from one evaluation to the next. Default: steps / 20."""
+    """Steps, in the unit of --steps, from one evaluation to the next. Default: steps / 20."""
     evaluation_episodes: Annotated[int, Bounds(at_least=1)] = 10
     """Episodes in each evaluation."""
     evaluation_sample: bool = False
@@ -88,7 +91,8 @@ class Experiment:
     optimisers begin anew."""
     demonstrations: str | None = None
     """What is learned from beside what the actors do: run:RUN, as quinoa record has recorded it, or
-    minari:DATASET, a dataset of Minari's by its folder or id. For agents that learn from replay."""
+    minari:DATASET, a dataset of Minari's by its folder or id. For agents that learn from replay.
+    Agents without actors learn from this alone: a file, or what else they know by a name."""
     demonstration_share: Annotated[float, Bounds(above=0, below=1)] = 0.5
     """The share of each batch that is of --demonstrations."""
     seed: Annotated[int, Bounds(at_least=0, at_most=2**31 - 1), Flag(bounds=Bounds(at_least=0))] = 0
@@ -124,28 +128,12 @@ class Experiment:
             _ = self.config
         except ConfigError as error:
             raise ExperimentError(str(error)) from error
-        if self.samples_per_insert is not None and not isinstance(
-            self.agent_config, OffPolicyConfig
-        ):
-            raise ExperimentError(
-                f"samples_per_insert = {self.samples_per_insert:g} cannot work with this agent: it "
-                "does not learn from replay. Leave it out."
-            )
-        if (
-            self.demonstrations is not None
-            and self.config.has_actors
-            and not isinstance(self.config, OffPolicyConfig)
-        ):
-            raise ExperimentError(
-                f"demonstrations = {self.demonstrations!r} cannot work with this agent: it does "
-                "not learn from replay. Leave it out."
-            )
-        if self.config.learning_rate_schedule != "constant" and self.gradient_steps is None:
-            raise ExperimentError(
-                f"learning_rate_schedule = {self.config.learning_rate_schedule!r} cannot work: "
-                "without a ratio of samples to insertions it is not known how many gradient steps "
-                "the run has. Give samples_per_insert above 0."
-            )
+        of_agents.check_settings(
+            self.config,
+            samples_per_insert=self.samples_per_insert,
+            demonstrations=self.demonstrations,
+            gradient_steps=self.gradient_steps,
+        )
 
     @property
     def config(self) -> AgentConfig:
@@ -153,6 +141,26 @@ class Experiment:
         if self.samples_per_insert is None or not isinstance(self.agent_config, OffPolicyConfig):
             return self.agent_config
         return dataclasses.replace(self.agent_config, samples_per_insert=self.samples_per_insert)
+
+    @property
+    def learner_config(self) -> LearnerConfig:
+        """The same of an agent that acts, with all that such an agent says.
+
+        Raises:
+            ExperimentError: the agent does not act.
+        """
+        config = self.config
+        if not isinstance(config, LearnerConfig):
+            raise ExperimentError(
+                f"The agent {self.agent} learns from demonstrations alone: it acts in no "
+                "environment, and has no policy."
+            )
+        return config
+
+    @property
+    def task(self) -> str:
+        """What it learns from: its environment's name, or its demonstrations' where it has none."""
+        return self.environment or self.demonstrations or ""
 
     @property
     def budget(self) -> Budget:
@@ -171,7 +179,7 @@ class Experiment:
 
     @property
     def steps_between_evaluations(self) -> int:
-        """Actor steps from one evaluation to the next."""
+        """Steps of the budget from one evaluation to the next."""
         return self.evaluation_period or max(self.steps // 20, 1)
 
     def resumed(self, actor_steps: int) -> Experiment:
@@ -285,7 +293,9 @@ class Experiment:
         """
         from quinoa.agents import preprocessing, registry
 
-        return preprocessing.applied(registry.load(self.agent).agent_class, self.config)
+        # First, as it says what an agent is that has no class of this kind.
+        config = self.learner_config
+        return preprocessing.applied(registry.load(self.agent).agent_class, config)
 
     def make_source(self) -> Source:
         """Makes what the learner reads and the actors write, as the agent chooses it.
@@ -303,7 +313,7 @@ class Experiment:
             steps_per_call=self.steps_per_call,
         )
         if self.demonstrations is None or not isinstance(self.config, OffPolicyConfig):
-            return make(self.config)
+            return make(self.learner_config)
         from quinoa.agents.replay.mixed import mixed
 
         return mixed(make, self.config, self.demonstration_share, self.load_demonstrations())

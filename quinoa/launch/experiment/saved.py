@@ -12,7 +12,6 @@ from quinoa.config.fields import ConfigError, fields_of
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.run import provenance
-from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json, write_text
 from quinoa.launch.storage.saved_json import parsing_file
@@ -39,7 +38,7 @@ def save(
     Args:
         experiment: what is run.
         folder: the run's folder.
-        resumed_at: the actor steps from which a run in this folder resumes; None for a new run.
+        resumed_at: the steps from which a run in this folder resumes; None for a new run.
         called_in: the folder that the program was started in; by default, the current one.
     """
     called_in = called_in or Path.cwd()
@@ -53,7 +52,7 @@ def save(
     described = {"format": _FORMAT, "experiment": fields, **provenance.collect(called_in)}
     if resumed_at is not None:
         before = read_json(folder.experiment)
-        resumed = {ACTOR_STEPS: resumed_at, **provenance.collect(called_in)}
+        resumed = {experiment.budget.unit: resumed_at, **provenance.collect(called_in)}
         resumes = [*before.get("resumed", []), resumed]
         described = {**before, "format": _FORMAT, "experiment": fields, "resumed": resumes}
     write_json(folder.experiment, described)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 from quinoa.launch.errors import ExperimentError
+
+# The beginning of a name that is none of a file, such as `run:RUN`.
+_KIND = re.compile(r"[a-z_]+:")
 
 
 def agent_path(name: str) -> str:
@@ -23,15 +29,26 @@ def agent_path(name: str) -> str:
 
 
 def demonstrations_path(name: str) -> str:
-    """The name of a dataset with its folder's absolute path, if it is one of a folder.
+    """The name of demonstrations with the absolute path of their file or folder, if they have one.
 
-    Raises:
-        ExperimentError: it is the name of no kind of dataset.
+    What a name means is the agent's matter: `check_dataset` is for agents with actors.
     """
     from quinoa.demonstrations import names
 
+    if not _KIND.match(name):
+        return os.path.abspath(name)
     try:
         return names.absolute(name)
+    except names.DatasetError:
+        return name
+
+
+def check_dataset(name: str) -> None:
+    """Raises `ExperimentError` where it is the name of no kind of dataset of episodes."""
+    from quinoa.demonstrations import names
+
+    try:
+        names.absolute(name)
     except names.DatasetError as error:
         raise ExperimentError(f"--demonstrations: {error}") from error
 

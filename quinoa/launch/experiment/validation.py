@@ -14,6 +14,8 @@ from quinoa.config.fields import ConfigError
 from quinoa.demonstrations.names import DatasetError
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.experiment.of_agents import make_demonstration_agent
+from quinoa.launch.experiment.stored_names import check_dataset
 from quinoa.launch.terminal.numbers import count
 
 if TYPE_CHECKING:
@@ -33,11 +35,12 @@ def validate(
 ) -> Experiment:
     """Checks that an experiment can run; takes a few seconds.
 
-    Makes an environment and steps it once, and makes the agent and its source for it.
+    Makes an environment and steps it once, and makes the agent and its source for it. An agent
+    that learns from demonstrations alone loads these.
 
     Args:
         experiment: what is to be run.
-        steps_done: the actor steps that a resumed run has done.
+        steps_done: the steps that a resumed run has done.
         transitions_held: the transitions that a resumed run has in replay.
         call: calls what needs TensorFlow; by default in this process.
 
@@ -47,13 +50,14 @@ def validate(
     Raises:
         ExperimentError: it cannot run; the message says what to change.
     """
+    check_demonstrations(experiment)
     if not experiment.config.has_actors:
-        raise ExperimentError(
-            f"The agent {experiment.agent} has no actors (has_actors is False in its Config), and "
-            "agents without actors cannot be run yet: choose another agent."
-        )
+        call(functools.partial(_try_demonstrations, experiment))
+        return experiment
     try:
-        learner_starts = experiment.config.transitions_before_learning(experiment.num_environments)
+        learner_starts = experiment.learner_config.transitions_before_learning(
+            experiment.num_environments
+        )
     except ConfigError as error:
         raise ExperimentError(str(error)) from error
     if transitions_held >= learner_starts:
@@ -100,6 +104,39 @@ def try_environment(experiment: Experiment) -> Layout:
             f"The environment {experiment.environment} fails when it is made, reset and stepped: "
             f"{described(error)}"
         ) from error
+
+
+def check_demonstrations(experiment: Experiment) -> None:
+    """Raises `ExperimentError` where demonstrations are missing, or do not fit what is given."""
+    if experiment.config.has_actors:
+        if experiment.demonstrations is not None:
+            check_dataset(experiment.demonstrations)
+        return
+    if not experiment.demonstrations:
+        raise ExperimentError(
+            f"The agent {experiment.agent} learns from demonstrations alone: give some, "
+            "--demonstrations=FILE."
+        )
+    if experiment.environment:
+        raise ExperimentError(
+            f"The agent {experiment.agent} learns from demonstrations alone, and acts in no "
+            f"environment: leave --env={experiment.environment} out."
+        )
+    if experiment.init_from is not None:
+        raise ExperimentError(
+            f"--init_from cannot work with the agent {experiment.agent}, which has no networks: "
+            "leave it out."
+        )
+
+
+def _try_demonstrations(experiment: Experiment) -> None:
+    from quinoa.agents import registry
+    from quinoa.agents.demonstration_agent import DemonstrationsError
+
+    try:
+        make_demonstration_agent(experiment)
+    except (registry.UnknownAgentError, DemonstrationsError) as error:
+        raise ExperimentError(str(error)) from error
 
 
 def _try_agent(experiment: Experiment) -> None:

@@ -107,7 +107,12 @@ def needs(experiment: Experiment, transition_bytes: float, *, is_one_process: bo
         transition_bytes: that one transition takes in replay.
         is_one_process: whether the engine runs everything in one process.
     """
-    replay = transition_bytes * min(experiment.config.max_transitions_stored, experiment.steps)
+    if not experiment.config.has_actors:
+        # The learner, the counter and the supervisor.
+        return Needs(1, _PROCESS_BYTES if is_one_process else 3 * _PROCESS_BYTES)
+    replay = transition_bytes * min(
+        experiment.learner_config.max_transitions_stored, experiment.steps
+    )
     if is_one_process:
         return Needs(1, _PROCESS_BYTES + replay)
     num_processes = experiment.num_actors + _PROCESSES_BESIDE_ACTORS

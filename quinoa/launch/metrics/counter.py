@@ -64,7 +64,9 @@ class Counter:
         start = start or Counts()
         # A counter that is started again continues the files of the one before.
         is_second = folder.counter.is_file()
-        self._log = MetricsLog(folder, resumed_at=0 if is_second else start.actor_steps)
+        self._log = MetricsLog(
+            folder, resumed_at=0 if is_second else budget.done(start), unit=budget.unit
+        )
         # The learner's own total counts from the run's beginning; the others' from now.
         self._totals = {
             LEARNER_SOURCE: Counts(learner_steps=start.learner_steps),
@@ -87,6 +89,7 @@ class Counter:
             self._rows_seen.update(state["rows_seen"])
         self._actor_returns: collections.deque[float] = collections.deque(maxlen=_REPORTS_IN_MEAN)
         self._evaluation_return: float | None = None
+        self._log_likelihood: float | None = None
         # The last row of each actor, by its index; and of the learner.
         self._actors: dict[int, Mapping[str, Any]] = {}
         self._learner: Mapping[str, Any] = {}
@@ -132,9 +135,11 @@ class Counter:
             return Status(
                 counts=self._counts,
                 steps=self._budget.steps,
+                unit=self._budget.unit,
                 rates=self._rate_meter.rates(),
                 actor_return=sum(returns) / len(returns) if returns else None,
                 evaluation_return=self._evaluation_return,
+                log_likelihood=self._log_likelihood,
                 replay_size=self._learner.get(columns.REPLAY_SIZE),
                 waiting=self._learner.get(columns.WAITING),
                 parameter_age=max(ages, default=None),
@@ -154,7 +159,7 @@ class Counter:
             counts = self._counts
             self._forget_actors()
             self._rate_meter.add(counts.actor_steps, counts.learner_steps)
-            self._log_rates(counts.actor_steps)
+            self._log_rates(self._budget.done(counts))
             is_written = all([self._log.flush(), events.flush(self._folder.events)])
             state = {
                 "totals": {source: totals.to_json() for source, totals in self._totals.items()},
@@ -205,13 +210,13 @@ class Counter:
             sender: seen for sender, seen in self._actors_seen.items() if seen >= oldest
         }
 
-    def _log_rates(self, actor_steps: int) -> None:
+    def _log_rates(self, steps: int) -> None:
         """Writes the rates of the run as a whole for TensorBoard; no single process knows them."""
         if time.monotonic() < self._next_rates:
             return
         self._next_rates = time.monotonic() + _RATES_S
         if rates := scalars_of(self._rate_meter.rates()):
-            self._log.write_scalars(rates, step=actor_steps, wall_time=time.time())
+            self._log.write_scalars(rates, step=steps, wall_time=time.time())
 
     def _record(self, role: str, row: Mapping[str, Any]) -> None:
         self._log.write(role, row)
@@ -223,5 +228,6 @@ class Counter:
                 self._actors[row[columns.ACTOR]] = row
         elif role == Role.LEARNER:
             self._learner = row
+            self._log_likelihood = row.get(columns.LOG_LIKELIHOOD, self._log_likelihood)
         elif role == Role.EVALUATOR:
             self._evaluation_return = value

@@ -10,8 +10,8 @@ from typing import Any
 
 from quinoa.launch.metrics import tensorboard_names
 from quinoa.launch.metrics.event_file import EventFile
+from quinoa.launch.run.budget import Unit
 from quinoa.launch.run.columns import EACH_EPISODE, TIME_COLUMNS, WALL_TIME
-from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import write_text
@@ -25,18 +25,27 @@ class MetricsLog:
     by `flush`; while the disk is full they wait, as `RecordFile` says.
     """
 
-    def __init__(self, folder: RunFolder, *, resumed_at: int = 0, writer: str = ""):
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        resumed_at: int = 0,
+        writer: str = "",
+        unit: Unit = "actor_steps",
+    ):
         """Opens no file yet.
 
         Args:
             folder: of the run.
-            resumed_at: the actor steps from which a run is resumed; None for a new run.
+            resumed_at: the steps from which a run is resumed; 0 for a new run.
             writer: names the writer, as another process may write while the counter does. Its
                 files for TensorBoard, which reads one file at a time in a folder, are in a folder
                 of this name.
+            unit: of the run's steps, which TensorBoard has at its horizontal axis.
         """
         self._folder = folder
         self._resumed_at = resumed_at
+        self._unit = unit
         self._tensorboard = folder.tensorboard / writer
         self._tables: dict[Path, _Table] = {}
         self._events: EventFile | None = None
@@ -65,7 +74,7 @@ class MetricsLog:
                 column for column in row if column not in TIME_COLUMNS
             )
             self._event_file().write_layout(
-                layout, step=int(row[ACTOR_STEPS]), wall_time=row[WALL_TIME]
+                layout, step=int(row[self._unit]), wall_time=row[WALL_TIME]
             )
         tagged = {
             tag: value
@@ -74,7 +83,7 @@ class MetricsLog:
             and value is not None
             and (tag := tensorboard_names.tag(role, name)) is not None
         }
-        self.write_scalars(tagged, step=int(row[ACTOR_STEPS]), wall_time=row[WALL_TIME])
+        self.write_scalars(tagged, step=int(row[self._unit]), wall_time=row[WALL_TIME])
 
     def write_scalars(self, tagged: Mapping[str, float], *, step: int, wall_time: float) -> None:
         """Writes scalars by tag for TensorBoard alone."""
@@ -111,11 +120,16 @@ class MetricsLog:
             yield self._events.file
 
 
-def truncate(path: Path, actor_steps: int) -> None:
+def truncate(path: Path, steps: int, unit: Unit = "actor_steps") -> None:
     """Takes the rows of later steps out of a CSV file of metrics, in one go.
 
     Lines that were not written to their end go too, and the file where no row is left. One that is
     not there stays so.
+
+    Args:
+        path: of the file.
+        steps: the last whose rows stay.
+        unit: of what.
     """
     if not path.is_file():
         return
@@ -124,12 +138,10 @@ def truncate(path: Path, actor_steps: int) -> None:
         lines = list(csv.reader(line.replace("\0", "") for line in file))
     header = lines[0] if lines else []
     kept = []
-    if ACTOR_STEPS in header:
-        column = header.index(ACTOR_STEPS)
+    if unit in header:
+        column = header.index(unit)
         kept = [
-            row
-            for row in lines[1:]
-            if len(row) == len(header) and _at_most(row[column], actor_steps)
+            row for row in lines[1:] if len(row) == len(header) and _at_most(row[column], steps)
         ]
     if not kept:
         path.unlink()

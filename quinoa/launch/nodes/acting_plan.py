@@ -93,4 +93,4 @@ def make_policy(
     from quinoa.agents.compiled_policy import CompiledPolicy
 
     agent_class = experiment.agent_class()
-    return CompiledPolicy(agent_class.make_policy(experiment.config, experiment.spec()))
+    return CompiledPolicy(agent_class.make_policy(experiment.learner_config, experiment.spec()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from quinoa.launch.run.roles import Role
 
@@ -15,7 +15,8 @@ class NodeKind:
     Attributes:
         role: what these nodes do.
         calls: the roles whose services they call.
-        ends_run: whether these nodes end by themselves, and the run is over when all of them have.
+        ends_run: whether these nodes end by themselves, and the run is over when all of them have,
+            where it has actors; without, the learner does: see `may_end`.
         uses_tensorflow: whether all of their processes import TensorFlow. Those that act do where
             the policy has no NumPy form.
         stop_grace_s: seconds from being told to stop until they are killed.
@@ -51,6 +52,19 @@ KINDS: Mapping[Role, NodeKind] = {
         NodeKind(Role.EVALUATOR, calls=(Role.LEARNER, Role.COUNTER), uses_tensorflow=False, nice=5),
     )
 }
+
+
+def may_end(role: Role, roles: Collection[Role]) -> bool:
+    """Whether nodes of a role end by themselves, so that the run is over when all of them have.
+
+    Args:
+        role: what the nodes do.
+        roles: of all nodes of the run. Where none of them acts, the learner says when it is over.
+    """
+    if Role.ACTOR not in roles:
+        return role is Role.LEARNER
+    return KINDS[role].ends_run
+
 
 # The roles whose nodes others call: each has one node, and that an address.
 SERVICES = tuple(role for role in KINDS if any(role in kind.calls for kind in KINDS.values()))

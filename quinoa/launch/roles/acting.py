@@ -48,8 +48,10 @@ class Acting:
             writer,
             seed=experiment.seed_of("actor-policy", index),
             parameters=parameters,
-            discount=experiment.config.discount if experiment.config.scale_rewards else None,
-            exploration=experiment.config.exploration(),
+            discount=experiment.learner_config.discount
+            if experiment.learner_config.scale_rewards
+            else None,
+            exploration=experiment.learner_config.exploration(),
         )
         self._rows = ActorRows(index)
         self._warnings = RoleWarnings(node_name(Role.ACTOR, index), reporter.add_event)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from quinoa.agents.learner import Learner
 from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.checkpoints.learner_checkpoints import SavedLearner
 from quinoa.launch.errors import RunError
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.events import EventKind
@@ -24,7 +24,7 @@ class CheckpointSchedule:
 
     def __init__(
         self,
-        learner: Learner,
+        learner: SavedLearner,
         folder: Path,
         period_s: float,
         counts: Callable[[], Counts],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quinoa.agents import divergence
 from quinoa.agents.learner import Learner
-from quinoa.agents.types import Transition
+from quinoa.agents.types import Transition, named
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.errors import FatalError
 from quinoa.launch.run.events import EventKind
@@ -76,7 +76,7 @@ class DivergenceGuard:
                 "skipped_steps in the learner's metrics counts them.",
             )
         if bad := self._learner.not_finite():
-            self._go_back(f"{divergence.named(bad)} became NaN or infinite", superbatch)
+            self._go_back(f"{named(bad)} became NaN or infinite", superbatch)
         elif steps < WINDOW_STEPS:
             return
         elif self._skips_too_many():

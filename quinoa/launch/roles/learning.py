@@ -48,7 +48,7 @@ def make_learner(
     """
     learner = Learner(
         experiment.agent_class(),
-        experiment.config,
+        experiment.learner_config,
         spec,
         experiment.seed_of(Role.LEARNER),
         gradient_steps=experiment.gradient_steps,

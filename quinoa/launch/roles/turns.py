@@ -57,7 +57,9 @@ class Turns:
         self._learner, self._evaluated_policy = learner, policy
         if learner.has_average:
             with initialization.alone():
-                made = experiment.agent_class().make_policy(experiment.config, experiment.spec())
+                made = experiment.agent_class().make_policy(
+                    experiment.learner_config, experiment.spec()
+                )
             self._evaluated_policy = CompiledPolicy(made)
         self._source = experiment.make_source()
         self._replay = self._source.memory(experiment.seed_of(Role.REPLAY))
@@ -65,7 +67,7 @@ class Turns:
         if contents is not None:
             self._replay.restore(contents.path)
         self._replay_checkpoints = ReplaySaver(folder, experiment, replay_checkpoints.ROWS_FORMAT)
-        self._superbatch_size = self._source.steps_per_call * experiment.config.batch_size
+        self._superbatch_size = self._source.steps_per_call * experiment.learner_config.batch_size
         self._actors = [
             Acting(
                 experiment,

@@ -38,6 +38,14 @@ ROLLBACKS = "rollbacks"
 SKIPPED_CHECKPOINTS = "skipped_checkpoints"
 CHECKPOINT_SECONDS = "checkpoint_seconds"
 
+# Of the learner too, and not of what it learns.
+COLUMNS_OF_WORK = (STEPS_PER_SECOND, SKIPPED_CHECKPOINTS, CHECKPOINT_SECONDS)
+
+# Of a learner without actors: the mean log-likelihood of the demonstrations that it learns from,
+# and of those that are held out.
+LOG_LIKELIHOOD = "log_likelihood"
+HELD_OUT_LOG_LIKELIHOOD = "held_out_log_likelihood"
+
 # Of the supervisor, over all roles; for each role they have its name before them.
 RESTARTS = "restarts"
 SECONDS_LOST = "seconds_lost"

@@ -35,6 +35,7 @@ class RunResult:
         restarts: how often processes were started again, by their roles.
         seconds_lost: to that, over all of them.
         final_returns: of the episodes of the final evaluation; None where there was none.
+        final_metrics: what a learner without actors measured last, by name; None where it did not.
     """
 
     outcome: Outcome
@@ -43,10 +44,14 @@ class RunResult:
     restarts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     seconds_lost: float = 0.0
     final_returns: Sequence[float] | None = None
+    final_metrics: Mapping[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by name."""
-        return dataclasses.asdict(self)
+        """The fields by name; `final_metrics` only where there are some."""
+        fields = dataclasses.asdict(self)
+        if fields["final_metrics"] is None:
+            del fields["final_metrics"]
+        return fields
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> RunResult:
@@ -55,7 +60,7 @@ class RunResult:
         Raises:
             AttributeError, LookupError, TypeError, ValueError: it is none.
         """
-        returns = fields.get("final_returns")
+        returns, metrics = fields.get("final_returns"), fields.get("final_metrics")
         return cls(
             outcome=Outcome(fields["outcome"]),
             failed_node=_text(fields.get("failed_node")),
@@ -63,6 +68,9 @@ class RunResult:
             restarts={str(role): int(n) for role, n in fields.get("restarts", {}).items()},
             seconds_lost=float(fields.get("seconds_lost", 0.0)),
             final_returns=None if returns is None else [float(value) for value in returns],
+            final_metrics=None
+            if metrics is None
+            else {str(name): float(value) for name, value in metrics.items()},
         )
 
 

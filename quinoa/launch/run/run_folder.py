@@ -190,11 +190,11 @@ class RunFolder:
         return self.checkpoints, self.tensorboard, self.logs, self.root / "metrics"
 
 
-def fresh(environment: str, agent: str, seed: int, *, parent: Path) -> RunFolder:
+def fresh(task: str, agent: str, seed: int, *, parent: Path) -> RunFolder:
     """A folder in `parent` that no other run has, by what is run and when."""
     # The ends of import paths tell more than their beginnings. A name has 255 bytes at most, and
     # what is made of a run is named after it.
-    of_what = f"{_slug(environment)[-_MAX_SLUG:]}-{_slug(agent)[-_MAX_SLUG:]}"
+    of_what = f"{_slug(task)[-_MAX_SLUG:]}-{_slug(agent)[-_MAX_SLUG:]}"
     name = f"{of_what}-{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
     return RunFolder(unused(parent / name))
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from quinoa.launch.run.counts import Counts
+from quinoa.launch.run.budget import Budget, Unit
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS, Counts
 from quinoa.launch.storage.saved_json import parsing_file, read_object
 
 T = TypeVar("T")
@@ -34,10 +35,12 @@ class Status:
 
     Attributes:
         counts: what has been done.
-        steps: actor steps at which the run ends.
+        steps: at which the run ends.
+        unit: of what these steps are.
         rates: how fast it goes.
         actor_return: mean over the actors' latest reports.
         evaluation_return: of the latest evaluation.
+        log_likelihood: of the demonstrations that a learner without actors learns from.
         replay_size: transitions in replay.
         waiting: the share of its time that the learner waits for replay, from 0 to 1.
         parameter_age: of the actor whose parameters are oldest, in gradient steps.
@@ -48,9 +51,11 @@ class Status:
 
     counts: Counts
     steps: int
+    unit: Unit = "actor_steps"
     rates: Rates = Rates()
     actor_return: float | None = None
     evaluation_return: float | None = None
+    log_likelihood: float | None = None
     replay_size: int | None = None
     waiting: float | None = None
     parameter_age: int | None = None
@@ -64,14 +69,24 @@ class Status:
 
     @property
     def has_all_steps(self) -> bool:
-        """Whether the last actor step has been done."""
-        return self.counts.actor_steps >= self.steps
+        """Whether the last step has been done."""
+        return self.done >= self.steps
+
+    @property
+    def done(self) -> int:
+        """How many of its steps the run has done."""
+        return Budget(self.steps, self.unit).done(self.counts)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by name, those of the counts and the rates among them."""
+        """The fields by name, those of the counts and the rates among them.
+
+        What is of runs without actors alone is left out of others.
+        """
         fields = {name: value for name, value in vars(self).items() if name not in _PARTS}
         if fields["restarts"] is None:
             del fields["restarts"]
+        if self.unit == ACTOR_STEPS:
+            del fields["unit"], fields["log_likelihood"]
         return {
             **self.counts.to_json(),
             "steps": fields.pop("steps"),
@@ -99,9 +114,11 @@ class Status:
         return cls(
             counts=Counts.from_json(fields),
             steps=int(fields["steps"]),
+            unit="learner_steps" if fields.get("unit") == LEARNER_STEPS else "actor_steps",
             rates=Rates(**{rate.name: known(rate.name, float) for rate in _RATES}),
             actor_return=known("actor_return", float),
             evaluation_return=known("evaluation_return", float),
+            log_likelihood=known("log_likelihood", float),
             replay_size=known("replay_size", int),
             waiting=known("waiting", float),
             parameter_age=known("parameter_age", int),

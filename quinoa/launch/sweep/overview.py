@@ -176,7 +176,7 @@ def _row(planned: PlannedRun, state: str, run: RunFolder, result: RunResult | No
     value = None if status is None else status.latest_return
     if result is not None and result.final_returns:
         value = statistics.fmean(result.final_returns)
-    done = 0 if status is None else min(status.counts.actor_steps, planned.steps)
+    done = 0 if status is None else min(status.done, planned.steps)
     return RunRow(planned.name, state, planned.steps, done, value, None)
 
 

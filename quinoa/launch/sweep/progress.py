@@ -107,7 +107,7 @@ class _RunningRun:
 
     def update(self, status: Status) -> None:
         """Takes over a new status."""
-        self.done = min(status.counts.actor_steps, self.steps)
+        self.done = min(status.done, self.steps)
         self.value = status.latest_return
         self.first = self.first or (time.monotonic(), self.done)
 

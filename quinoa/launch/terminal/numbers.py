@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -28,6 +28,11 @@ def duration(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """A number with its noun, in the plural if need be: 1 restart, 2 restarts."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def described_metrics(metrics: Mapping[str, float]) -> str:
+    """Metrics by name in one line: log likelihood -3.214, feature error 1.2e-07."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items())
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -33,7 +33,7 @@ def load_policy(experiment: Experiment, checkpoint: Checkpoint) -> Policy:
     parameters = checkpoint.policy_parameters()
     agent_class = experiment.agent_class()
     with initialization.alone():
-        policy = agent_class.make_policy(experiment.config, experiment.spec())
+        policy = agent_class.make_policy(experiment.learner_config, experiment.spec())
     try:
         unflatten(policy, parameters)
     except ValueError as error:
@@ -56,7 +56,7 @@ def load_agent(experiment: Experiment, checkpoint: Checkpoint) -> Agent:
 
     learner = Learner(
         experiment.agent_class(),
-        experiment.config,
+        experiment.learner_config,
         experiment.spec(),
         experiment.seed,
         gradient_steps=experiment.gradient_steps,

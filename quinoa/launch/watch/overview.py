@@ -55,13 +55,13 @@ class Title:
 
     Attributes:
         agent: its name or path.
-        environment: its name or path.
+        task: the environment's name or path; or the demonstrations', where there is none.
         seed: of the run.
         preset: that the experiment was made from; None without one.
     """
 
     agent: str
-    environment: str
+    task: str
     seed: int
     preset: str | None
 
@@ -75,7 +75,7 @@ class Title:
         preset = fields.get("preset")
         return cls(
             str(fields["agent"]),
-            str(fields["environment"]),
+            str(fields["environment"] or fields["demonstrations"]),
             int(fields["seed"]),
             None if preset is None else str(preset),
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from quinoa.launch.run.counts import LEARNER_STEPS
 from quinoa.launch.run.status import Status
 from quinoa.launch.terminal.numbers import compact, count, duration, sparkline
 from quinoa.launch.terminal.output import say
@@ -80,14 +81,21 @@ class Progress:
 
 def line(limits: RunLimits, status: Status) -> str:
     """The progress of a run as one line, for a log."""
-    done = status.counts.actor_steps
-    value = status.latest_return
-    parts = [
-        f"{min(done / limits.steps, 1):4.0%} {done}/{limits.steps} steps",
-        f"return {'-' if value is None else format(value, '.1f')}",
-        f"actors {status.rates.actor_steps_per_second or 0:.0f} steps/s",
-        f"learner {status.rates.learner_steps_per_second or 0:.0f} steps/s",
-    ]
+    done = status.done
+    parts = [f"{min(done / limits.steps, 1):4.0%} {done}/{limits.steps} steps"]
+    if limits.has_actors:
+        value = status.latest_return
+        parts += [
+            f"return {'-' if value is None else format(value, '.1f')}",
+            f"actors {status.rates.actor_steps_per_second or 0:.0f} steps/s",
+            f"learner {status.rates.learner_steps_per_second or 0:.0f} steps/s",
+        ]
+    else:
+        value = status.log_likelihood
+        parts += [
+            f"log likelihood {'-' if value is None else format(value, '.4f')}",
+            f"learner {status.rates.learner_steps_per_second or 0:.1f} steps/s",
+        ]
     if status.replay_size is not None:
         parts.append(f"replay {status.replay_size / limits.max_replay_size:.0%} full")
     if restarts := status.restarts:
@@ -121,7 +129,7 @@ def progress_bar(
     limits: RunLimits, status: Status, elapsed_s: float | None = None
 ) -> RenderableType:
     """The fraction of steps done, as a bar and in numbers, and the time left."""
-    done = min(status.counts.actor_steps, limits.steps)
+    done = min(status.done, limits.steps)
     times = [] if elapsed_s is None else [f"{duration(elapsed_s)} gone"]
     if (left := seconds_left(limits, status)) is not None:
         times.append(f"{duration(left)} left")
@@ -135,7 +143,11 @@ def returns_text(status: Status, returns: Sequence[float]) -> Text:
 
     evaluation, actors = status.evaluation_return, status.actor_return
     text = Text("return ")
-    if evaluation is not None:
+    if status.unit == LEARNER_STEPS:
+        value = status.log_likelihood
+        text = Text("log likelihood ")
+        text.append("not known yet" if value is None else f"{value:.4f}", f"bold {BLUE}")
+    elif evaluation is not None:
         text.append(f"{evaluation:.1f}", f"bold {BLUE}").append(" (evaluation) ")
         text.append(sparkline(returns, _SPARKLINE), BLUE)
         text.append("" if actors is None else f"  {actors:.1f} (actors)")
@@ -153,6 +165,9 @@ def rates_text(limits: RunLimits, status: Status) -> Text:
     from rich.text import Text
 
     size = status.replay_size
+    if not limits.has_actors:
+        rate = status.rates.learner_steps_per_second
+        return Text("learner ").append(f"{rate or 0:.1f}/s", BLUE)
     if not status.counts.learner_steps:
         seen = status.counts.actor_steps
         return Text(
@@ -183,6 +198,7 @@ def ratio_text(limits: RunLimits, status: Status) -> Text:
 
 def seconds_left(limits: RunLimits, status: Status) -> float | None:
     """Seconds until the last step at the recent rate; None where that is not known."""
-    rate = status.rates.actor_steps_per_second
-    left = limits.steps - status.counts.actor_steps
+    rates = status.rates
+    rate = rates.actor_steps_per_second if limits.has_actors else rates.learner_steps_per_second
+    left = limits.steps - status.done
     return left / rate if rate and left > 0 else None

@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from quinoa.launch.run.budget import Unit
+from quinoa.launch.run.counts import ACTOR_STEPS
+
 if TYPE_CHECKING:
     from quinoa.launch.experiment import Experiment
 
@@ -15,7 +18,8 @@ class RunLimits:
     """The numbers of an experiment that its progress is shown against.
 
     Attributes:
-        steps: actor steps of the whole run.
+        steps: of the whole run.
+        unit: of what these are: gradient steps where there are no actors.
         updates_per_step: gradient steps for each actor step; None where that is not fixed.
         min_replay_size: transitions in replay before the first gradient step.
         max_replay_size: transitions in replay at most.
@@ -25,10 +29,18 @@ class RunLimits:
     updates_per_step: float | None
     min_replay_size: int
     max_replay_size: int
+    unit: Unit = "actor_steps"
+
+    @property
+    def has_actors(self) -> bool:
+        """Whether the run has any."""
+        return self.unit == ACTOR_STEPS
 
     @classmethod
     def of(cls, experiment: Experiment) -> RunLimits:
         """The limits that an experiment sets."""
+        if not experiment.config.has_actors:
+            return cls._without_actors(experiment.steps)
         config = dataclasses.asdict(experiment.agent_config)
         return cls._of(experiment.steps, experiment.samples_per_insert, config)
 
@@ -39,9 +51,15 @@ class RunLimits:
         Raises:
             ArithmeticError, LookupError, TypeError, ValueError: these are no such fields.
         """
+        if not fields["environment"]:
+            return cls._without_actors(int(fields["steps"]))
         ratio = fields["samples_per_insert"]
         ratio = None if ratio is None else float(ratio)
         return cls._of(int(fields["steps"]), ratio, fields["agent_config"])
+
+    @classmethod
+    def _without_actors(cls, steps: int) -> RunLimits:
+        return cls(steps, None, 0, 0, "learner_steps")
 
     @classmethod
     def _of(cls, steps: int, ratio: float | None, config: Mapping[str, Any]) -> RunLimits:

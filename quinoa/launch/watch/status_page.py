@@ -18,7 +18,7 @@ from quinoa.launch.run.process_list import ListedNode, NodeState
 from quinoa.launch.run.result import Outcome
 from quinoa.launch.run.roles import Role
 from quinoa.launch.run.status import Rates, Status
-from quinoa.launch.terminal.numbers import compact, count, duration
+from quinoa.launch.terminal.numbers import compact, count, described_metrics, duration
 from quinoa.launch.terminal.output import command
 from quinoa.launch.terminal.redrawn_lines import BLUE, ORANGE
 from quinoa.launch.terminal.wrapping import WrappedText
@@ -91,7 +91,7 @@ def _progress(run: RunOverview, status: Status) -> list[RenderableType]:
 
 def _heading(run: RunOverview) -> RenderableType:
     title = Text.assemble(
-        (f"{run.title.agent} on {run.title.environment}", "bold"), f"  seed {run.title.seed}"
+        (f"{run.title.agent} on {run.title.task}", "bold"), f"  seed {run.title.seed}"
     )
     if run.title.preset:
         title.append(f"  by the preset {run.title.preset}")
@@ -118,7 +118,8 @@ def _state(run: RunOverview) -> Text:
     if run.status is None:
         return Text("starting", f"bold {BLUE}")
     if _has_all_steps(run):
-        return Text("at its last step: saving, then the final evaluation", f"bold {BLUE}")
+        then = ", then the final evaluation" if run.limits.has_actors else ""
+        return Text(f"at its last step: saving{then}", f"bold {BLUE}")
     return Text("running", f"bold {BLUE}")
 
 
@@ -133,6 +134,8 @@ def _ending(run: RunOverview) -> Text:
         where = f"; {run.folder.logs}" if result.failed_node else ""
         return Text(f"failed{what}{why}{where}", f"bold {ORANGE}")
     text = Text(result.outcome.value, f"bold {BLUE}")
+    if result.final_metrics:
+        return text.append(f", {described_metrics(result.final_metrics)}")
     if returns := result.final_returns:
         spread = f"{statistics.fmean(returns):.1f} ± {statistics.pstdev(returns):.1f}"
         text.append(f", final return {spread} ({count(len(returns), 'episode')})")
@@ -149,7 +152,7 @@ def _next(run: RunOverview) -> list[Text]:
     result = run.result
     if run.state is RunState.DEAD and _has_all_steps(run):
         # No steps are left to resume it for.
-        return [evaluate]
+        return [evaluate] if run.limits.has_actors else []
     if run.state is RunState.SILENT and not run.is_alive:
         return [Text(f"If it is gone, to resume it: {resume}")]
     if run.state is RunState.DEAD and run.learned is None:
@@ -158,14 +161,14 @@ def _next(run: RunOverview) -> list[Text]:
         result is not None and result.outcome is not Outcome.FINISHED
     ):
         return [Text(f"To resume it: {resume}")]
-    if result is not None and not result.final_returns:
+    if result is not None and not result.final_returns and run.limits.has_actors:
         return [evaluate]
     return []
 
 
 def _has_all_steps(run: RunOverview) -> bool:
-    """Whether the last actor step of the experiment has been done."""
-    return run.status is not None and run.status.counts.actor_steps >= run.limits.steps
+    """Whether the last step of the experiment has been done."""
+    return run.status is not None and run.status.done >= run.limits.steps
 
 
 def _nodes(run: RunOverview, loads: Loads) -> RenderableType:
@@ -235,6 +238,8 @@ def _work(nodes: Sequence[ListedNode], run: RunOverview) -> str:
     if role is Role.REPLAY and status.replay_size is not None:
         return f"{compact(status.replay_size)} of {compact(run.limits.max_replay_size)} transitions"
     if role is Role.LEARNER:
+        if not run.limits.has_actors:
+            return f"{compact(status.counts.learner_steps)} steps"
         if not status.counts.learner_steps:
             return f"waits for {compact(run.limits.min_replay_size)} transitions"
         share = "" if status.waiting is None else f", waits {status.waiting:.0%} of its time"
@@ -270,7 +275,8 @@ def _saved(run: RunOverview) -> RenderableType:
     learned = "the learner" + (
         "" if run.learned is None else f" at {compact(run.learned.number)} gradient steps,"
     )
-    return Text(f"saved: {described(run.learned, learned)}; {described(run.replay, 'replay')}")
+    replay = f"; {described(run.replay, 'replay')}" if run.limits.has_actors else ""
+    return Text(f"saved: {described(run.learned, learned)}{replay}")
 
 
 def _events(run: RunOverview) -> list[RenderableType]:

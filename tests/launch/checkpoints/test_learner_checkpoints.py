@@ -17,7 +17,7 @@ from tests.launch.helpers import experiment
 @pytest.fixture(scope="module")
 def learner():
     of = experiment()
-    return Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=1)
+    return Learner(registry.load(of.agent).agent_class, of.learner_config, of.spec(), seed=1)
 
 
 def superbatch(num_steps: int) -> Transition:
@@ -50,7 +50,7 @@ def test_saves_restores_and_keeps_the_latest_two(tmp_path, learner):
     np.testing.assert_array_equal(checkpoint.policy_parameters(), saved[kept[-1]])
 
     of = experiment()
-    restored = Learner(registry.load(of.agent).agent_class, of.config, of.spec(), seed=1)
+    restored = Learner(registry.load(of.agent).agent_class, of.learner_config, of.spec(), seed=1)
     assert not np.array_equal(restored.parameters(), saved[kept[-1]])
     restored.restore(checkpoint.learner_prefix)
     np.testing.assert_array_equal(restored.parameters(), saved[kept[-1]])

@@ -102,7 +102,7 @@ def run_of_two(tmp_path):
     run = make_run(tmp_path / "run", MATCH, AGENT)
     experiment = load(run)
     agent_class = registry.load(AGENT).agent_class
-    learner = Learner(agent_class, experiment.config, experiment.spec(), seed=1)
+    learner = Learner(agent_class, experiment.learner_config, experiment.spec(), seed=1)
     learner._steps.assign(9)
     learner_checkpoints.save(run.checkpoints, learner, Counts(actor_steps=70))
     return run

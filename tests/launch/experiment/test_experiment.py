@@ -45,7 +45,7 @@ def test_a_field_that_cannot_work_is_refused(changes, message):
 
 
 def test_a_schedule_of_learning_rates_needs_a_known_number_of_gradient_steps():
-    config = dataclasses.replace(experiment().agent_config, learning_rate_schedule="linear")
+    config = dataclasses.replace(experiment().learner_config, learning_rate_schedule="linear")
     assert experiment(agent_config=config).gradient_steps == 1000
     with pytest.raises(
         ExperimentError, match=r"learning_rate_schedule = 'linear' cannot work.*samp"

@@ -17,8 +17,17 @@ from tests.launch.helpers import FromDemonstrations, experiment
         ({"agent": "no_such_agent"}, "no agent 'no_such_agent'"),
         (
             {"agent_config": FromDemonstrations(), "samples_per_insert": None},
-            "has no actors .* cannot be run yet: choose another agent",
+            "learns from demonstrations alone: give some, --demonstrations=FILE",
         ),
+        (
+            {
+                "agent_config": FromDemonstrations(),
+                "samples_per_insert": None,
+                "demonstrations": "a.npz",
+            },
+            "acts in no environment: leave --env=.*match out",
+        ),
+        ({"demonstrations": "a.npz"}, "a.npz' is the name of no dataset"),
         ({"steps": 500}, "ends before the first gradient step"),
         # 2 actors, 100 environments each, segments of 16 steps.
         ({"steps": 3200, "environments_per_actor": 100}, "ends before the first gradient step"),

@@ -17,7 +17,7 @@ from quinoa.launch.nodes import acting_plan
 from tests.agents import tiny_on_policy
 from tests.launch.helpers import experiment
 
-BUILT_IN = [name for name, _ in registry.names()]
+BUILT_IN = registry.acting_names()
 
 ACTS = """
 import sys

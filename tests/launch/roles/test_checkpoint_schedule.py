@@ -22,7 +22,7 @@ from tests.launch.helpers import experiment
 def learner():
     """One whose checkpoint takes about a megabyte."""
     of = experiment()
-    config = parsing.override(of.agent_config, {"hidden_sizes": "128,128"})
+    config = parsing.override(of.learner_config, {"hidden_sizes": "128,128"})
     return Learner(registry.load(of.agent).agent_class, config, of.spec(), seed=1)
 
 

@@ -39,7 +39,7 @@ class Learned:
     def __init__(self, root, publish_period_s: float = 0.0):
         self.folder = RunFolder(root)
         agent_class = registry.load(OF.agent).agent_class
-        self.learner = LEARNERS.take(agent_class, OF.config, OF.seed_of(Role.LEARNER))
+        self.learner = LEARNERS.take(agent_class, OF.learner_config, OF.seed_of(Role.LEARNER))
         self.published: list[int] = []
         self.reports: list[Report] = []
         self.reporter = Reporter(self._report, "learner")

@@ -51,12 +51,15 @@ def load(values: flags.FlagValues, folder: RunFolder) -> Experiment:
 
     Raises:
         RunError: the run is damaged.
-        ExperimentError: several packages declare the environment.
+        ExperimentError: several packages declare the environment; or its agent has no policy.
     """
     from quinoa.environments.source import environment_source
     from quinoa.launch.experiment import saved
 
-    return saved.load(folder, None if values.env is None else environment_source(values.env))
+    loaded = saved.load(folder, None if values.env is None else environment_source(values.env))
+    # Raises for one that has no policy.
+    _ = loaded.learner_config
+    return loaded
 
 
 def chosen_checkpoint(values: flags.FlagValues, folder: RunFolder) -> Checkpoint:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from absl import flags
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from quinoa.agents.config import AgentConfig
     from quinoa.environments.source import EnvironmentSource
     from quinoa.launch.machine.sizing import LearnerHost
+
+
+ConfigT = TypeVar("ConfigT", bound="AgentConfig")
 
 
 def make_experiment(
@@ -56,6 +59,7 @@ def make_experiment(
         UsageError: a setting cannot be understood.
     """
     from quinoa.agents import registry
+    from quinoa.agents.config import DemonstrationConfig
     from quinoa.launch.machine import sizing
 
     _take_recommended(values)
@@ -89,6 +93,10 @@ def make_experiment(
             environment_is_object=True,
             environment_maker=environment.maker,
         )
+    if not config.has_actors and environment is None and not values["env"].present:
+        given.update(environment="")
+    if given["steps"] is None and isinstance(config, DemonstrationConfig):
+        given.update(steps=config.default_steps)
     experiment = Experiment(**{name: it for name, it in given.items() if it is not None})
     if learner_host is None:
         host = sizing.LearnerHost(sizing.usable_cores(), sizing.has_gpu(inherited))
@@ -106,11 +114,15 @@ def check_environment(experiment: Experiment) -> None:
     """Checks that the environment's name is known, without importing a simulator.
 
     Raises:
-        ExperimentError: there is no such environment; the message has the nearest names.
+        ExperimentError: there is no such environment; the message has the nearest names. Or one is
+            given to an agent that has none.
     """
     from quinoa import environments
+    from quinoa.launch.experiment.validation import check_demonstrations
 
-    if experiment.environment_maker is not None:
+    check_demonstrations(experiment)
+
+    if experiment.environment_maker is not None or not experiment.environment:
         return
     try:
         environments.check_name(experiment.environment)
@@ -177,7 +189,7 @@ def _check_preset(name: str | None, config: AgentConfig, settings: Mapping[str, 
         raise ExperimentError(f"The preset {name}: {error}") from error
 
 
-def configured(config: AgentConfig, texts: Sequence[str]) -> AgentConfig:
+def configured(config: ConfigT, texts: Sequence[str]) -> ConfigT:
     """A configuration with the assignments of `--set`.
 
     Raises:

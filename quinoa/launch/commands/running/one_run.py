@@ -204,7 +204,7 @@ def new_folder(values: flags.FlagValues, experiment: Experiment, start: StartFol
     if values.folder:
         return run_folder.RunFolder(start.absolute(values.folder))
     return run_folder.fresh(
-        experiment.environment,
+        experiment.task,
         experiment.agent,
         experiment.seed,
         parent=start.absolute("runs"),

@@ -45,7 +45,7 @@ def resume_experiment(
         call: see `validate`.
 
     Returns:
-        The experiment, and the actor steps that it resumes from.
+        The experiment, and the steps that it resumes from.
 
     Raises:
         ExperimentError: it cannot resume, or not as the flags say.
@@ -91,7 +91,7 @@ def resume_experiment(
     _check_changes(resume.changes(saved, experiment), values.change, experiment)
     checkpoint, damaged = learner_checkpoints.newest_whole(folder.checkpoints)
     counts = learner_checkpoints.counts_at(checkpoint)
-    done = counts.actor_steps
+    done = experiment.budget.done(counts)
     if done >= experiment.steps:
         raise ExperimentError(
             f"{folder.root} has done its {experiment.steps} steps: for more of them, give --steps "
@@ -100,7 +100,9 @@ def resume_experiment(
     engine.check(experiment)
     num_saved = _saved_transitions(folder, experiment, engine) if values.resume_replay else 0
     experiment = validate(experiment, done, num_saved, call=call)
-    for line in resume.make_ready(folder, counts, damaged, keep_replay=values.resume_replay):
+    for line in resume.make_ready(
+        folder, experiment.budget, counts, damaged, keep_replay=values.resume_replay
+    ):
         say(f"quinoa: note: {line}", sys.stderr)
     say(f"Resuming from {done} steps.")
     return experiment, done

@@ -109,7 +109,7 @@ class LocalEngine:
                 on_status,
                 stop,
                 hang_timeout_s=self._settings.hang_timeout_s,
-                actor=actor,
+                actor=actor if experiment.config.has_actors else None,
             )
 
     def _warm_parent(self) -> contextlib.AbstractContextManager[WarmParent]:

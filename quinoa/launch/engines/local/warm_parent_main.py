@@ -74,10 +74,18 @@ def import_all() -> None:
 
     from quinoa.agents import registry
     from quinoa.launch import program  # noqa: F401
-    from quinoa.launch.nodes import actor, counter, evaluator, learner, replay  # noqa: F401
+    from quinoa.launch.nodes import (  # noqa: F401
+        actor,
+        counter,
+        demonstration_learner,
+        evaluator,
+        learner,
+        replay,
+    )
 
+    acting = registry.acting_names()
     for name, _ in registry.names():
-        registry.load(name)
+        (registry.load if name in acting else registry.load_demonstration_agent)(name)
     # A collection would write to each object's head, and so copy the memory that processes share.
     gc.freeze()
 

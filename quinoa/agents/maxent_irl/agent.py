@@ -1,0 +1,178 @@
+"""Maximum-entropy inverse reinforcement learning: `quinoa.irl`, a gradient at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quinoa.agents.demonstration_agent import DemonstrationAgent, DemonstrationsError
+from quinoa.agents.maxent_irl import config as config_
+from quinoa.agents.maxent_irl import sources
+from quinoa.irl import route_measures
+from quinoa.irl.demonstrations import Demonstrations
+from quinoa.irl.exponentiated_gradient import ExponentiatedGradient, StepSizes
+from quinoa.irl.gradient_steps import Optimizer, gradient_step
+from quinoa.irl.lbfgs import LBFGS
+from quinoa.irl.optimizers import starting_weights
+from quinoa.irl.route_files import RouteDataset
+from quinoa.irl.route_graph import Array, DivergenceError, RouteGraphError
+
+# Of held-out routes: the mean of log P(route), the share of its distance that the most likely route
+# has too, and the share of routes with 90 % or more of that.
+_MEASURES = ("held_out_log_likelihood", "held_out_shared", "held_out_matched")
+
+
+class Agent(DemonstrationAgent):
+    """Learns the weights θ of the reward that explains demonstrated routes.
+
+    Attributes:
+        dataset: the graph and all routes.
+        learned_from: the routes that it learns from.
+        held_out: the others; None where there are none.
+    """
+
+    Config = config_.Config
+
+    def __init__(self, config: config_.Config, demonstrations: str, seed: int) -> None:
+        super().__init__(config, demonstrations, seed)
+        try:
+            self.dataset: RouteDataset = sources.load(demonstrations, seed)
+            self.learned_from, self.held_out = self._split()
+            self._optimizer = self._make_optimizer()
+            self.measures = () if self.held_out is None else _MEASURES
+        except RouteGraphError as error:
+            raise DemonstrationsError(str(error)) from error
+
+    def _split(self) -> tuple[Demonstrations, Demonstrations | None]:
+        graph, routes = self.dataset.graph, self.dataset.routes
+        number = round(self.config.held_out * len(routes))
+        if number == len(routes):
+            raise RouteGraphError(
+                f"held_out = {self.config.held_out:g} leaves none of {len(routes)} routes to learn "
+                "from: give more routes, or --set held_out=0."
+            )
+        order = np.random.default_rng([self.seed, 0]).permutation(len(routes))
+        held_out, learned_from = np.sort(order[:number]), np.sort(order[number:])
+        return (
+            Demonstrations(graph, [routes[index] for index in learned_from]),
+            Demonstrations(graph, [routes[index] for index in held_out]) if number else None,
+        )
+
+    def _make_optimizer(self) -> Optimizer:
+        config, routes = self.config, self.learned_from
+        if config.initial_weight:
+            start = np.full(routes.graph.num_features, config.initial_weight)
+            try:
+                routes.objective(start)
+            except DivergenceError as error:
+                raise RouteGraphError(
+                    f"initial_weight = {config.initial_weight:g} cannot work. {error}"
+                ) from error
+        else:
+            try:
+                start = starting_weights(routes.graph)
+            except RouteGraphError as error:
+                raise RouteGraphError(
+                    f"{error} Here: --set initial_weight=-1, or features that are never all 0."
+                ) from error
+        limits = {"regularization": config.regularization, "tolerance": config.tolerance}
+        if config.optimizer == "lbfgs":
+            return LBFGS(start, **limits)
+        sizes = StepSizes(
+            config.learning_rate,
+            config.batch_size or None,
+            len(routes.routes),
+            int(np.random.SeedSequence([self.seed, 1]).generate_state(1)[0]),
+        )
+        return ExponentiatedGradient(start, sizes, **limits)
+
+    def described(self) -> str:
+        """See the base class."""
+        graph = self.dataset.graph
+        held_out = 0 if self.held_out is None else len(self.held_out.routes)
+        return (
+            f"{len(self.learned_from.routes)} routes to "
+            f"{len(self.learned_from.destinations)} destinations, and {held_out} held out, in a "
+            f"graph of {graph.num_states} states, {len(graph.action_state)} actions and "
+            f"{graph.num_features} features"
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """See the base class."""
+        return self._optimizer.is_over
+
+    def gradient_step(self, before_each: Callable[[], object]) -> Mapping[str, float | None]:
+        """See the base class."""
+        try:
+            objective = gradient_step(self._optimizer, self.learned_from, before_each=before_each)
+        except RouteGraphError as error:
+            raise DemonstrationsError(str(error)) from error
+        self.steps += 1
+        if objective is None:
+            return {"log_likelihood": None, "feature_error": None, "weights_norm": None}
+        return {
+            "log_likelihood": objective.log_likelihood,
+            "feature_error": float(np.max(np.abs(objective.gradient))),
+            "weights_norm": float(np.linalg.norm(self.weights)),
+        }
+
+    def evaluate(self, before_each: Callable[[], object]) -> Mapping[str, float | None]:
+        """Table 1's measures of the held-out routes, and their mean log-likelihood."""
+        if self.held_out is None:
+            return {}
+        graph, theta = self.dataset.graph, self.weights
+        value = graph.rewards(theta)[graph.edge_action] + np.log(graph.edge_probability)
+        predicted = route_measures.by_costs(graph, value)
+        log_probability = route_measures.max_ent_log_probability(graph, theta)
+
+        def predict(route: Array) -> Array:
+            before_each()
+            return predicted(route)
+
+        def likelihood(route: Array) -> float:
+            before_each()
+            return log_probability(route)
+
+        try:
+            found = route_measures.measure(
+                self.held_out, self.dataset.edge_lengths, predict, likelihood
+            )
+        except DivergenceError:
+            # To a destination that no route leads to which was learned from.
+            return dict.fromkeys(_MEASURES)
+        return dict(
+            zip(_MEASURES, (found.log_probability, found.shared, found.matched), strict=True)
+        )
+
+    @property
+    def theta(self) -> npt.NDArray[np.float64]:
+        """The weights of the features, float64 [K]."""
+        return self.weights
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """See the base class."""
+        best = self._optimizer.best
+        found = self._optimizer.theta if best is None else best.theta
+        return np.array(found, dtype=np.float64)
+
+    def fingerprint(self) -> str:
+        """See the base class."""
+        return self.dataset.fingerprint()
+
+    def state(self) -> Mapping[str, npt.NDArray[Any]]:
+        """See the base class."""
+        return self._optimizer.state()
+
+    def take_state(self, state: Mapping[str, npt.NDArray[Any]]) -> str | None:
+        """See the base class."""
+        if self._optimizer.restore(state):
+            return None
+        return (
+            "another version of SciPy than before does other steps: L-BFGS begins anew from the "
+            "best weights so far"
+        )
