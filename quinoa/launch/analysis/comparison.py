@@ -41,6 +41,8 @@ def groups_of(paths: Sequence[str | os.PathLike[str]], by: Sequence[str] | None 
 def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plots.Panel]:
     """Makes one subplot per environment, with the evaluations of each label's runs.
 
+    Of runs without actors, these are the log-likelihoods of demonstrations.
+
     Args:
         groups: the runs.
         axis: a key of `curves.AXES`.
@@ -53,7 +55,12 @@ def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plot
         plots.Panel(
             environment,
             {
-                label: [curves.evaluations(run.folder, axis, smooth) for run in runs]
+                label: [
+                    curves.evaluations(run.folder, axis, smooth)
+                    if run.has_actors
+                    else curves.log_likelihoods(run.folder, axis, smooth)
+                    for run in runs
+                ]
                 for label, runs in labels.items()
             },
         )
@@ -61,12 +68,32 @@ def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plot
     ]
 
 
+def have_actors(groups: Groups) -> bool:
+    """Whether actors acted in these runs.
+
+    Raises:
+        RunError: they did in some only, so that one picture has no place for all.
+    """
+    every = [run for labels in groups.values() for runs in labels.values() for run in runs]
+    having = [run for run in every if run.has_actors]
+    if having and len(having) < len(every):
+        raise RunError(
+            f"Of these runs, {len(every) - len(having)} learned from demonstrations alone and have "
+            "no returns: draw them apart from the others."
+        )
+    return bool(having)
+
+
 def _with_evaluations(runs: Sequence[ConfiguredRun]) -> Sequence[ConfiguredRun]:
     """Leaves out runs without an evaluation, with a note.
 
     If no run has one, all are returned: reading their curves raises the error that says so.
     """
-    usable = [run for run in runs if len(curves.read_curve(run.folder, Role.EVALUATOR).x)]
+    usable = [
+        run
+        for run in runs
+        if not run.has_actors or len(curves.read_curve(run.folder, Role.EVALUATOR).x)
+    ]
     if not usable:
         return runs
     if without := [str(run.folder.root) for run in runs if run not in usable]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.launch.errors import RunError
-from quinoa.launch.run.columns import EPISODE_RETURN, WALL_TIME
+from quinoa.launch.run.columns import EPISODE_RETURN, LOG_LIKELIHOOD, WALL_TIME
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.roles import METRIC_ROLES, Role
 from quinoa.launch.run.run_folder import RunFolder
@@ -83,16 +83,33 @@ def evaluations(folder: RunFolder, axis: str = "steps", smooth: int = 1) -> Curv
     Raises:
         RunError: the run has no evaluations, or the file is damaged.
     """
-    import pandas as pd
-
     curve = read_curve(folder, Role.EVALUATOR, axis)
     if not len(curve.x):
         raise RunError(f"The run {folder.root} has no evaluations to draw.")
     is_last = np.append(np.diff(curve.x) > 0, True)
-    x, y = curve.x[is_last], curve.y[is_last]
-    if smooth > 1:
-        y = pd.Series(y).rolling(smooth, center=True, min_periods=1).mean().to_numpy()
-    return Curve(x, y)
+    return _smoothed(Curve(curve.x[is_last], curve.y[is_last]), smooth)
+
+
+def log_likelihoods(folder: RunFolder, axis: str = "updates", smooth: int = 1) -> Curve:
+    """Reads the mean log-likelihoods that a learner without actors has logged; see `evaluations`.
+
+    Raises:
+        RunError: the run has none, or the file is damaged.
+    """
+    curve = read_curve(folder, Role.LEARNER, axis, LOG_LIKELIHOOD)
+    if not len(curve.x):
+        raise RunError(f"The run {folder.root} has no log-likelihoods to draw.")
+    return _smoothed(curve, smooth)
+
+
+def _smoothed(curve: Curve, width: int) -> Curve:
+    """A centred moving average of so many values; 1 changes nothing."""
+    import pandas as pd
+
+    if width <= 1:
+        return curve
+    means = pd.Series(curve.y).rolling(width, center=True, min_periods=1).mean()
+    return Curve(curve.x, means.to_numpy())
 
 
 def evaluations_table(folder: RunFolder) -> pd.DataFrame:

@@ -42,6 +42,11 @@ class ConfiguredRun:
         return str(self.settings["agent"])
 
     @property
+    def has_actors(self) -> bool:
+        """Whether actors acted, so that it has returns of episodes."""
+        return bool(self.settings["environment"])
+
+    @property
     def environment(self) -> str:
         """The environment's name, or that of the demonstrations where there is none."""
         return str(self.settings["environment"] or self.settings["demonstrations"])

@@ -103,12 +103,20 @@ def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -
 
     assert tuple(curves.AXES) == _AXES
     groups = comparison.groups_of(paths, values.by)
+    has_returns = comparison.have_actors(groups)
+    if not has_returns and (values.normalize or values.table or values.evaluations):
+        raise UsageError(
+            "These runs learned from demonstrations alone and have no returns: leave "
+            "--normalize, --table and --evaluations out."
+        )
     try:
         if values.normalize:
             table = _draw_normalized(groups, values)
         else:
-            panels = comparison.panels_of(groups, values.x, values.smooth)
-            plots.plot_panels(panels, Path(values.out), axis=values.x)
+            axis = values.x if has_returns or values.x != "steps" else "updates"
+            panels = comparison.panels_of(groups, axis, values.smooth)
+            of = "return" if has_returns else "mean log-likelihood"
+            plots.plot_panels(panels, Path(values.out), axis=axis, of=of)
             table = scores.final_table(groups, values.last) if values.table else None
     except (OSError, ValueError) as error:
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error

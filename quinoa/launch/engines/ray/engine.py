@@ -27,6 +27,7 @@ from quinoa.launch.engines.ray.placement import Place, Reservation
 from quinoa.launch.engines.ray.remote_process import RemoteProcess
 from quinoa.launch.engines.settings import RaySettings
 from quinoa.launch.engines.supervision import Node
+from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.nodes.addresses import FixedAddresses
@@ -53,6 +54,11 @@ class RayEngine:
 
     def check(self, experiment: Experiment) -> None:
         """See `Engine.check`: a cluster must answer, and have the cores for a run."""
+        if not experiment.config.has_actors:
+            raise ExperimentError(
+                f"The agent {experiment.agent} has no actors to put on other hosts: run it with "
+                "--engine=local."
+            )
         temporary_folder.require_room()
         with connection.connected(self._settings.ray_address):
             import ray
