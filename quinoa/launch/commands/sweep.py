@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from quinoa.config.fields import fields_of
 from quinoa.launch import presets
 from quinoa.launch.commands.base import Command, UsageError, define_number
 from quinoa.launch.commands.options import seeds, train_flags
 from quinoa.launch.commands.running import planned_runs
-from quinoa.launch.experiment import DEFAULT_ENVIRONMENT
+from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import DEFAULT_ENVIRONMENT, Experiment
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.numbers import count
@@ -179,7 +181,9 @@ def _planned(
     if preset is not None:
         # The name has a file's absolute path, as the sweep may be resumed from another folder.
         values["preset"].value, preset_flags = preset.name, preset.flags
-    steps = str(values.steps)
+    agents = values.agent or [preset_flags.get("agent", registry.DEFAULT_AGENT)]
+    _require_actors(agents)
+    steps = str(values.steps or fields_of(Experiment)["steps"].default)
     if not values["steps"].present:
         steps = preset_flags.get("steps", steps)
     axes = space.parse_axes(settings)
@@ -191,7 +195,7 @@ def _planned(
         for text in values[name].serialize().split("\n")
     ]
     return plan.plan(
-        values.agent or [preset_flags.get("agent", registry.DEFAULT_AGENT)],
+        agents,
         values.env or [preset_flags.get("env", DEFAULT_ENVIRONMENT)],
         space.grid(axes)
         if values.random is None
@@ -201,6 +205,23 @@ def _planned(
         given=given,
         steps=steps,
     )
+
+
+def _require_actors(agents: Sequence[str]) -> None:
+    """Raises `ExperimentError` for an agent whose runs have no returns to be compared by."""
+    from quinoa.agents import registry
+
+    for name in agents:
+        try:
+            has_actors = registry.load_config(name).config.has_actors
+        except registry.UnknownAgentError:
+            # Said with all else that is wrong, when the runs are checked.
+            continue
+        if not has_actors:
+            raise ExperimentError(
+                f"A sweep compares returns of episodes, and the agent {name} learns from "
+                "demonstrations alone: run it by quinoa train, once for each setting."
+            )
 
 
 def _run_planned(

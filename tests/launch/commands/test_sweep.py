@@ -121,6 +121,13 @@ def test_a_presets_agent_task_and_steps_hold_where_flags_do_not_say(given, expec
     assert (config["tau"], config["target_rate"]) == (0.5, 0.02)
 
 
+def test_without_steps_each_run_has_the_default():
+    values = sweep_of_runs.COMMAND.flags()
+    values(["quinoa sweep"])
+    (run,) = sweep_of_runs._planned(values, [], None)
+    assert run.steps == planned_runs.experiment_of(run, {})[0].steps == 220_000
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
@@ -192,6 +199,7 @@ def sweep_here(quinoa, monkeypatch, tmp_path):
         (["seed=1,2"], "seed is no setting for a sweep to vary: give --seeds."),
         (["tau"], "must be NAME=VALUE"),
         (["--agent=nobody"], "There is no agent 'nobody'"),
+        (["--agent=maxent_irl"], "A sweep compares returns of episodes, and the agent maxent_irl"),
         (["--env=control:cheeta:run"], "Did you mean control:cheetah:run?"),
         (["--steps=1000"], "ends before the first gradient step"),
         (["num_actors=1,0"], "num_actors=0: it must be a whole number"),
