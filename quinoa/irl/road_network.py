@@ -58,6 +58,11 @@ class RoadNetwork:
     lanes: Array
     turn: Array
 
+    @property
+    def places(self) -> Array:
+        """Where each segment begins and ends, float64 [S, 2, 2]."""
+        return np.stack([self.junctions[self.tail], self.junctions[self.head]], axis=1)
+
     def hours(self) -> Array:
         """The time to drive along each segment, float64 [S]."""
         return self.miles / np.array(SPEEDS)[self.speed]

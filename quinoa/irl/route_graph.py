@@ -179,28 +179,40 @@ class RouteGraph:
         Raises:
             RouteGraphError: the route leaves the graph, or several edges join two of its states.
         """
-        edges = np.empty(max(len(states) - 1, 0), dtype=np.int64)
-        for step, (state, following) in enumerate(itertools.pairwise(states)):
-            for each in (state, following):
-                if not 0 <= each < self.num_states:
-                    raise RouteGraphError(
-                        f"The route leaves the graph at its step {step}: there is no state {each}, "
-                        f"only 0 to {self.num_states - 1}."
-                    )
-            leaving = self.edges_from(state)
-            found = leaving[self.edge_target[leaving] == following]
-            if len(found) == 0:
-                raise RouteGraphError(
-                    f"The route leaves the graph at its step {step}: no action leads from state "
-                    f"{state} to state {following}."
-                )
+        possible = self.edges_between(states)
+        for state, following, found in zip(states, states[1:], possible, strict=False):
             if len(found) > 1:
                 raise RouteGraphError(
                     f"{len(found)} edges lead from state {state} to state {following}: give the "
                     "route as edges, not as states."
                 )
-            edges[step] = found[0]
-        return edges
+        return np.array([found[0] for found in possible], dtype=np.int64)
+
+    def edges_between(self, states: Sequence[int] | Array) -> list[Array]:
+        """For each step of a route that is given by its states, the edges that it may be over.
+
+        Args:
+            states: integer [T + 1].
+
+        Raises:
+            RouteGraphError: the route leaves the graph.
+        """
+        possible = []
+        for step, state in enumerate(states):
+            if not 0 <= state < self.num_states:
+                raise RouteGraphError(
+                    f"The route leaves the graph at its step {max(step - 1, 0)}: there is no state "
+                    f"{state}, only 0 to {self.num_states - 1}."
+                )
+        for step, (state, following) in enumerate(itertools.pairwise(states)):
+            leaving = self.edges_from(state)
+            possible.append(leaving[self.edge_target[leaving] == following])
+            if len(possible[-1]) == 0:
+                raise RouteGraphError(
+                    f"The route leaves the graph at its step {step}: no action leads from state "
+                    f"{state} to state {following}."
+                )
+        return possible
 
     def states(self, route: Array) -> Array:
         """The states of a route, integer [T + 1]: the sources of its edges, and its destination.

@@ -5,7 +5,7 @@ import psutil
 import pytest
 
 from quinoa.irl import road_network
-from quinoa.irl.inference import destination_posterior, most_likely_route
+from quinoa.irl.inference import most_likely_route
 from quinoa.irl.path_distribution import PathDistribution
 from quinoa.irl.route_graph import RouteGraphError
 
@@ -68,24 +68,6 @@ def test_routes_lead_from_any_segment_to_any_other(network):
     for route in noisy:
         assert graph.states(route)[[0, -1]].tolist() == [200, 7]
     assert len({tuple(route) for route in noisy}) > 1
-
-
-def test_destinations_are_inferred_from_a_part_of_the_route(network):
-    rng = np.random.default_rng(0)
-    destinations = [3, 60, 120, 180, 240]
-    prior = dict.fromkeys(destinations, 0.2)
-    paths = {each: PathDistribution(network.graph, THETA, each) for each in destinations}
-    mean: dict[float, list[float]] = {0.2: [], 0.8: []}
-    for _ in range(12):
-        destination = int(rng.choice(destinations))
-        origin = int(rng.choice(np.setdiff1d(np.arange(network.graph.num_states), destinations)))
-        route = paths[destination].sample(rng, origin)
-        for share in mean:
-            seen = route[: max(1, int(share * len(route)))]
-            found = destination_posterior(network.graph, THETA, seen, prior)
-            mean[share].append(np.log(max(found[destination], 1e-12)))
-    # Better than the prior from a fifth of the route, and the better the more was seen.
-    assert np.log(0.2) < np.mean(mean[0.2]) < np.mean(mean[0.8])
 
 
 @pytest.mark.slow
