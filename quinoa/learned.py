@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from quinoa.video import Video
 
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
+    from quinoa.irl.prediction import Prediction
     from quinoa.launch.checkpoints.learner_checkpoints import Checkpoint
     from quinoa.launch.experiment import Experiment
     from quinoa.policy import Policy
@@ -61,6 +62,34 @@ class Learned:
         experiment = self.experiment
         policy = load_policy(experiment, self._checkpoint(step))
         return Policy(policy, experiment.known_layout())
+
+    def predict(
+        self,
+        seen: Sequence[int],
+        prior: Mapping[int, float] | None = None,
+        *,
+        top: int = 5,
+        step: int | None = None,
+    ) -> Prediction:
+        """Predicts where a route leads, as `quinoa predict` does, if it has learned from routes.
+
+        Args:
+            seen: the states of the route so far, or the one where it begins.
+            prior: of each destination that is possible its probability, or in proportion to it;
+                by default how often the routes that were learned from end there.
+            top: destinations to give the way to, the most probable ones.
+            step: the checkpoint, by its number of gradient steps; None is the newest.
+
+        Raises:
+            RunError: the run has not learned from routes, or there is no checkpoint, or it is
+                damaged.
+            RouteGraphError: what was seen is no path, or leads to no destination.
+        """
+        from quinoa.irl.prediction import predict
+        from quinoa.launch.trained import weights
+
+        model = weights.load_route_model(self._folder, step)
+        return predict(model, seen, prior, most=top)
 
     def evaluate(
         self,

@@ -17,12 +17,15 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents.config import DemonstrationConfig
+
+if TYPE_CHECKING:
+    from quinoa.irl.prediction import RouteModel
 
 # Among the arrays of a checkpoint: whose it is, as JSON.
 _IDENTITY = "identity"
@@ -100,6 +103,10 @@ class DemonstrationAgent(abc.ABC):
         """
         del before_each
         return {}
+
+    def route_model(self) -> RouteModel | None:
+        """What predicts routes, where it has learned from routes in a graph; else None."""
+        return None
 
     @property
     @abc.abstractmethod

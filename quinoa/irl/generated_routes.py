@@ -66,13 +66,12 @@ class RoadRoutes:
 
         everywhere = np.arange(graph.num_states)
         routes = _driven(rng, everywhere, ends, drive, count=self.routes, shortest=self.shortest)
-        junctions = network.junctions
         return RouteDataset(
             graph,
             routes,
             road_network.FEATURES,
             lengths=network.miles[graph.edge_source],
-            places=np.stack([junctions[network.tail], junctions[network.head]], axis=1),
+            places=network.places,
             theta=theta,
         )
 

@@ -17,6 +17,7 @@ from quinoa.irl.exponentiated_gradient import ExponentiatedGradient, StepSizes
 from quinoa.irl.gradient_steps import Optimizer, gradient_step
 from quinoa.irl.lbfgs import LBFGS
 from quinoa.irl.optimizers import starting_weights
+from quinoa.irl.prediction import RouteModel
 from quinoa.irl.route_files import RouteDataset
 from quinoa.irl.route_graph import Array, DivergenceError, RouteGraphError
 
@@ -159,6 +160,18 @@ class Agent(DemonstrationAgent):
         best = self._optimizer.best
         found = self._optimizer.theta if best is None else best.theta
         return np.array(found, dtype=np.float64)
+
+    def route_model(self) -> RouteModel:
+        """See the base class; the prior of destinations is that of the routes learned from."""
+        dataset = self.dataset
+        return RouteModel(
+            dataset.graph,
+            self.theta,
+            self.learned_from.routes,
+            dataset.names,
+            dataset.lengths,
+            dataset.places,
+        )
 
     def fingerprint(self) -> str:
         """See the base class."""

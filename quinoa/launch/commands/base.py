@@ -111,6 +111,17 @@ def expect_writable(flag: str, path: Path) -> None:
         raise UsageError(f"--{flag}={path} cannot be written: {error.strerror}.") from error
 
 
+def expect_data_file(flag: str, path: Path) -> None:
+    """The same of a file that is written as it is, in a folder that must exist.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    expect_writable(flag, path)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"--{flag}={path} cannot be written: give a file in a folder that exists.")
+
+
 def complain(message: str, status: int) -> int:
     """Prints an error; returns the given exit status."""
     say(f"quinoa: {message}", sys.stderr)

@@ -17,7 +17,7 @@ from quinoa.launch.commands.base import (
     complain,
     define_number,
     expect,
-    expect_writable,
+    expect_data_file,
     telling_what_is_lost,
 )
 from quinoa.launch.commands.options import seeds, trained
@@ -54,7 +54,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "evaluate takes the folder of one run")
     chosen: list[int | None] = [None] if values.seeds is None else [*seeds.parse(values.seeds)]
     if values.json not in (None, STANDARD_OUTPUT):
-        _check_writable(Path(values.json))
+        expect_data_file("json", Path(values.json))
     with data_stream(values.json) as data:
         return _evaluate(values, arguments[0], chosen, data)
 
@@ -118,13 +118,6 @@ def _evaluate(
             raise UsageError(f"{values.json} cannot be written: {error.strerror}.") from error
         say(values.json)
     return OK
-
-
-def _check_writable(path: Path) -> None:
-    """Checks before any episode is played that --json's file can be written."""
-    expect_writable("json", path)
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"--json={path} cannot be written: give a file in a folder that exists.")
 
 
 COMMAND = Command(

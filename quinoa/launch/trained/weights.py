@@ -12,6 +12,7 @@ from quinoa.launch.run.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from quinoa.agents.demonstration_agent import DemonstrationAgent
+    from quinoa.irl.prediction import RouteModel
 
 
 def load(folder: RunFolder, learner_steps: int | None = None) -> DemonstrationAgent:
@@ -43,3 +44,19 @@ def load(folder: RunFolder, learner_steps: int | None = None) -> DemonstrationAg
     except (DemonstrationsError, OtherCheckpointError) as error:
         raise RunError(str(error)) from error
     return agent
+
+
+def load_route_model(folder: RunFolder, learner_steps: int | None = None) -> RouteModel:
+    """Loads what a run has learned from routes in a graph.
+
+    Args:
+        folder: of the run.
+        learner_steps: see `load`.
+
+    Raises:
+        RunError: see `load`; or the run has not learned from routes.
+    """
+    model = load(folder, learner_steps).route_model()
+    if model is None:
+        raise RunError(f"{folder.root} has not learned from routes, so that it predicts none.")
+    return model
