@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 import quinoa as quinoa_api
-from quinoa.agents import registry
+from quinoa.agents import iq, registry
 from quinoa.irl.prediction import predict
 from quinoa.irl.route_graph import RouteGraphError
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.errors import RunError
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.experiment.of_agents import make_demonstration_agent
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.trained import weights
 from tests.launch.helpers import MATCH
-from tests.launch.written_runs import write_run
 
 
 def make_run(root, demonstrations: str) -> RunFolder:
@@ -34,7 +34,7 @@ def make_run(root, demonstrations: str) -> RunFolder:
     folder = RunFolder(root)
     folder.create()
     save(experiment, folder)
-    agent = experiment.make_demonstration_agent()
+    agent = make_demonstration_agent(experiment)
     for _ in range(4):
         agent.gradient_step(lambda: None)
     learner_checkpoints.save(folder.checkpoints, agent, Counts(learner_steps=4))
@@ -119,7 +119,10 @@ def test_what_cannot_be_predicted_is_one_line(quinoa, run, flags, message):
 
 
 def test_a_run_of_a_policy_predicts_no_route(quinoa, tmp_path):
-    write_run(tmp_path / "run", [1.0], agent="iq", environment=MATCH)
+    config = iq.PRESETS["iq"]
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    save(Experiment(agent="iq", agent_config=config, environment=MATCH, steps=10), folder)
     status, _, err = quinoa("predict", str(tmp_path / "run"), "--from=0")
     assert status == 2 and "which has learned a policy and not weights of features" in err
     with pytest.raises(RunError, match="has learned a policy"):
