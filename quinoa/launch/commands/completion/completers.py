@@ -182,6 +182,8 @@ VALUES: Mapping[str, Completer] = {
     "observation": _files,
     "by": _anything,
     "seeds": _anything,
+    "seen": _anything,
+    "to": _anything,
     "step": _anything,
     "wandb": _anything,
     "copy_to": _folders,
