@@ -96,7 +96,7 @@ def test_they_are_learned_from_and_after_a_resume_from_another_folder_too(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--demonstrations=expert-v0"], "--demonstrations: 'expert-v0' is the name of no dataset"),
+        (["--demonstrations=expert-v0"], "expert-v0' is the name of no dataset"),
         (["--demonstrations=run:nowhere"], "nothing is recorded of this run yet. quinoa record"),
         (["--demonstrations=minari:pen/expert-v9"], "there is no dataset pen/expert-v9 in"),
         (["--demonstrations=minari:expert-v0", "--demonstration_share=0.01"], "batch_size = 16"),
