@@ -228,6 +228,8 @@ class Counter:
                 self._actors[row[columns.ACTOR]] = row
         elif role == Role.LEARNER:
             self._learner = row
-            self._log_likelihood = row.get(columns.LOG_LIKELIHOOD, self._log_likelihood)
+            # None where a step has been shortened.
+            if (value := row.get(columns.LOG_LIKELIHOOD)) is not None:
+                self._log_likelihood = value
         elif role == Role.EVALUATOR:
             self._evaluation_return = value

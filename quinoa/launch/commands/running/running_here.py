@@ -47,9 +47,12 @@ def require_processes(folder: RunFolder) -> None:
     """Checks that a run has processes that act.
 
     Raises:
-        RunError: it has none: it is all in one process.
+        RunError: it has none: it is all in one process, or learns without actors.
     """
-    if not any(node.role is Role.ACTOR for node in process_list.read(folder.processes).nodes):
+    roles = {node.role for node in process_list.read(folder.processes).nodes}
+    if roles and Role.ACTOR not in roles:
+        raise RunError(f"{folder.root} learns without actors: it has none to add or stop.")
+    if Role.ACTOR not in roles:
         raise RunError(f"{folder.root} is all in one process: it has no actors to add or stop.")
 
 
