@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quinoa.agents import registry
+from quinoa.agents import maxent_irl
 from quinoa.launch import engines, program, resume
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.commands.running.new_experiment import make_experiment
@@ -39,7 +39,7 @@ AGENT = "maxent_irl"
 ROADS = "roads:3x3,routes=10,destinations=2,shortest=2,costs=0.5"
 OF = Experiment(
     agent=AGENT,
-    agent_config=dataclasses.replace(registry.load_config(AGENT).config, tolerance=1e-9),
+    agent_config=maxent_irl.Config(tolerance=1e-9),
     environment="",
     demonstrations=ROADS,
     steps=8,
@@ -84,7 +84,7 @@ def test_a_resumed_run_learns_what_a_whole_one_does(tmp_path):
 
 
 def test_it_is_over_when_it_has_converged(tmp_path):
-    config = dataclasses.replace(registry.load_config(AGENT).config, tolerance=10.0)
+    config = maxent_irl.Config(tolerance=10.0)
     folder = run(dataclasses.replace(OF, agent_config=config), tmp_path / "run")
     assert learner_checkpoints.newest(folder.checkpoints).counts().learner_steps == 1
 

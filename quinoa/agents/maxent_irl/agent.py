@@ -94,9 +94,10 @@ class Agent(DemonstrationAgent):
         """See the base class."""
         graph = self.dataset.graph
         held_out = 0 if self.held_out is None else len(self.held_out.routes)
+        ends = len(self.learned_from.destinations)
         return (
             f"{len(self.learned_from.routes)} routes to "
-            f"{len(self.learned_from.destinations)} destinations, and {held_out} held out, in a "
+            f"{ends} destination{'' if ends == 1 else 's'}, and {held_out} held out, in a "
             f"graph of {graph.num_states} states, {len(graph.action_state)} actions and "
             f"{graph.num_features} features"
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,11 +62,11 @@ def test_it_learns_until_it_has_converged_and_measures_what_is_held_out(file):
     agent = Agent(Config(tolerance=1e-2), file, seed=0)
     assert agent.held_out is not None and len(agent.held_out.routes) == 2
     assert "8 routes to" in agent.described() and "2 held out" in agent.described()
-    values = []
+    values: list[Any] = []
     while not agent.is_over:
         values.append(agent.gradient_step(nothing)["log_likelihood"])
     assert values[-1] > values[0]
-    measures = agent.evaluate(nothing)
+    measures: dict[str, Any] = dict(agent.evaluate(nothing))
     assert (
         tuple(measures)
         == tuple(agent.measures)
