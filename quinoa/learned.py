@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Learned:
-    """What `quinoa.run.Run` offers of a policy."""
+    """What `quinoa.run.Run` offers of what was learned."""
 
     _folder: RunFolder
     given_environment: EnvironmentSource | None

@@ -11,8 +11,8 @@ import psutil
 # Gradient steps that are counted after the window for the matrix products in them: a multiple of
 # every period that a peer has, such as an actor learned at every second or third step.
 _COUNTED_UPDATES = 12
-# Environment steps with learning before the window: everything is compiled by then.
-_WARM_UP_STEPS = 50
+# Gradient steps before the window: everything is compiled by then.
+_WARM_UP_UPDATES = 50
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ class Window:
                 alone, since to read it can be to wait for the last gradient step.
         """
         self._seconds, self._settle, self._updates = flags.seconds, flags.settle, updates
-        self._warm = flags.learning_starts + _WARM_UP_STEPS
+        self._warm = flags.learning_starts + _WARM_UP_UPDATES * flags.steps_per_update
         self._learning_since = self._begin = None
         self._products = matrix_products.Counter() if flags.count_products else None
         self._count_from = None

@@ -15,6 +15,7 @@ import dataclasses
 import io
 import json
 import os
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -115,7 +116,7 @@ class DemonstrationAgent(abc.ABC):
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """What the demonstrations have, and no others."""
+        """A text that is the same for the same demonstrations alone."""
 
     @abc.abstractmethod
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -176,7 +177,7 @@ class DemonstrationAgent(abc.ABC):
                 arrays = {name: archive[name] for name in archive.files}
             there = dict(json.loads(str(arrays.pop(_IDENTITY))))
             steps = int(arrays.pop("steps"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise OtherCheckpointError(
                 f"There is no whole checkpoint at {path}; take another one. ({error})"
             ) from error

@@ -91,14 +91,27 @@ def _learned(network: tf.Module) -> Any:
         # Not by equality, which variables have by their numbers.
         if isinstance(value, tf.Module | tf.Variable) and all(value is not it for it in scheduled)
     }
+    found = {variable.ref() for name in parts for variable in _variables(vars(network)[name])}
+    if any(variable.ref() not in found for variable in _not_scheduled(network)):
+        raise CheckpointError(
+            f"{type(network).__name__} has variables that follow a schedule, and others in a list "
+            "or a dict, which cannot be taken apart: make each network an attribute of its own."
+        )
     return tf.train.Checkpoint(**parts)
+
+
+def _variables(value: tf.Module | tf.Variable) -> Collection[tf.Variable]:
+    return value.variables if isinstance(value, tf.Module) else (value,)
 
 
 def _scheduled(network: tf.Module) -> Collection[tf.Variable]:
     return network.scheduled() if isinstance(network, protocol.Policy) else ()
 
 
-def _size(network: tf.Module) -> int:
+def _not_scheduled(network: tf.Module) -> Collection[tf.Variable]:
     left_out = {variable.ref() for variable in _scheduled(network)}
-    taken = [variable for variable in network.variables if variable.ref() not in left_out]
-    return sum(int(variable.shape.num_elements()) for variable in taken)
+    return [variable for variable in network.variables if variable.ref() not in left_out]
+
+
+def _size(network: tf.Module) -> int:
+    return sum(int(variable.shape.num_elements()) for variable in _not_scheduled(network))

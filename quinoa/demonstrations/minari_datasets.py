@@ -47,9 +47,9 @@ def write(
 ) -> None:
     """Writes a dataset, which is there whole or not at all.
 
-    Observations and actions are as the environment gives and takes them, in float32 where they are
-    numbers. `minari.MinariDataset(to / "data")` reads it, and `minari.load_dataset` where `to` is
-    in the folder of Minari's datasets.
+    Observations are as the environment gives them, in float32 where they are numbers, as are
+    rewards; actions have the environment's own dtype. `minari.MinariDataset(to / "data")` reads it,
+    and `minari.load_dataset` where `to` is in the folder of Minari's datasets.
 
     Args:
         to: the folder to make; what is there is left alone, but an empty folder.

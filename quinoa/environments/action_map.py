@@ -194,7 +194,8 @@ class FiniteActionMap:
         array = np.asarray(actions)
         if array.ndim != 1:
             raise ValueError(f"actions have the shape {array.shape[1:]}, not ()")
-        own = array - self.first
+        # In a small dtype the difference may not fit.
+        own = (array.astype(np.int64) if array.dtype.kind in "iu" else array) - self.first
         wrong = _are_not_below(own, self.number)
         if wrong.any():
             last = self.first + self.number - 1
@@ -286,7 +287,15 @@ class ProductActionMap:
         if array.shape[1:] != self.shape:
             raise ValueError(f"actions have the shape {array.shape[1:]}, not {self.shape}")
         own = array.reshape(len(array), -1) - self.first
-        return self.checked(own, (len(own),), "the task")
+        wrong = _are_not_below(own, self.numbers)
+        if wrong.any():
+            row, choice = np.argwhere(wrong)[0]
+            first = self.first[choice]
+            raise ValueError(
+                f"choice {choice} of an action is {own[row, choice] + first}, and not one of "
+                f"{first} to {first + self.numbers[choice] - 1}"
+            )
+        return own.astype(np.int32)
 
 
 AnyActionMap: TypeAlias = ActionMap | FiniteActionMap | ProductActionMap

@@ -90,17 +90,25 @@ class PointMass(dm_env.Environment):
             max_steps: after how many steps an episode is truncated.
 
         Raises:
-            ValueError: `max_speed` or `response` is out of its range.
+            ValueError: `max_speed`, `response`, `target_width` or `start_range` is out of its
+                range.
         """
         if not 0.0 < max_speed < 1.0:
             raise ValueError(f"max_speed must be above 0 and below 1, not {max_speed}.")
         if not 0.0 < response <= 1.0:
             raise ValueError(f"response must be above 0 and at most 1, not {response}.")
+        if target_width <= 0.0:
+            raise ValueError(f"target_width must be above 0, not {target_width}.")
         rows, spread = PLACES[place]
         self._rng = np.random.default_rng(seed)
         self._max_speed, self._response = max_speed, response
         self._width, self._max_steps = target_width, max_steps
         self._spread = spread if start_range is None else start_range
+        if self._spread < 0.0 or (rows and self._spread >= 0.5):
+            raise ValueError(
+                "start_range must be at least 0 and, where there are walls, below 0.5, not "
+                f"{self._spread}."
+            )
         squares = {
             (column, -row): mark
             for row, line in enumerate(rows)

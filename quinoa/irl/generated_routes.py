@@ -29,7 +29,7 @@ class RoadRoutes:
             drivers hardly ever leave the best route.
         noise: 0 has drivers follow the maximum-entropy distribution. Above it, a driver takes the
             cheapest route after misjudging each cost by a log-normal factor of this deviation.
-        shortest: of shorter routes, in turns, there are none.
+        shortest: the fewest actions that a route has.
     """
 
     rows: int
@@ -152,6 +152,8 @@ def _driven(
 ) -> list[Array]:
     """So many routes between origins and destinations that are drawn at random."""
     routes: list[Array] = []
+    if count < 1:
+        raise RouteGraphError(f"routes must be at least 1, not {count}.")
     problem = f"all of them have fewer than {shortest} steps."
     for _ in range(_DRAWS * count):
         origin, end = int(rng.choice(origins)), int(rng.choice(ends))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -54,12 +53,6 @@ class Destinations:
         self.states = np.array([state for state in prior if prior[state] > 0], dtype=np.int64)
         self.prior = weights[weights > 0] / weights.sum()
         self._paths = [PathDistribution(graph, theta, int(state)) for state in self.states]
-
-    @classmethod
-    def of_routes(cls, graph: RouteGraph, theta: Array, routes: Sequence[Array]) -> Destinations:
-        """The prior is how often routes, as edges, end in each state."""
-        ends = Counter(int(graph.edge_target[route[-1]]) for route in routes)
-        return cls(graph, theta, ends)
 
     def posterior(self, seen: Sequence[int] | Array) -> Array:
         """P(destination | the part of a route that was seen), float64 [D].

@@ -25,6 +25,7 @@ import dataclasses
 import hashlib
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ class RouteDataset:
         return np.ones(len(self.graph.edge_action)) if self.lengths is None else self.lengths
 
     def fingerprint(self) -> str:
-        """What the graph and the routes have, and no others: a SHA-256 in hexadecimal."""
+        """The same for the same graph and routes alone: a SHA-256 in hexadecimal."""
         digest = hashlib.sha256()
         for name, value in _arrays(self).items():
             if name in (*_GRAPH, "num_states", "route_edges", "route_starts"):
@@ -138,6 +139,19 @@ def save(path: str | os.PathLike[str], dataset: RouteDataset) -> None:
         temporary.unlink(missing_ok=True)
 
 
+# What NumPy and the archive's modules raise of a file that is damaged, or is another.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
 def load(path: str | os.PathLike[str]) -> RouteDataset:
     """Reads a file that `save` wrote, or another program in the same form.
 
@@ -152,7 +166,7 @@ def load(path: str | os.PathLike[str]) -> RouteDataset:
         with np.load(path, allow_pickle=False) as archive:
             # A .npy file gives one array, which has no names.
             found = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise RouteFileError(
             f"{path} is no file of routes: it must be an archive of NumPy arrays (.npz) without "
             "Python objects; see docs/algorithms/maxent_irl.md."
@@ -207,6 +221,8 @@ def _dataset(found: Mapping[str, Array]) -> RouteDataset:
         raise RouteFileError(
             f"route_starts must lead from 0 to {len(edges)}, the length of route_edges."
         )
+    if any(found[name].ndim != 1 for name in _TEXTS if name in found and name != "format"):
+        raise RouteFileError("feature_names must have one axis.")
     if found["num_states"].ndim != 0:
         raise RouteFileError("num_states must be one number.")
     if any(found[name].ndim != 1 for name in _GRAPH if name != "features"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import ddpg, iq, sac, smoothie, sql, warm_start
+from quinoa.agents import ddpg, iq, protocol, sac, smoothie, sql, warm_start
 from quinoa.agents.learner import Learner
 from quinoa.agents.learner_checkpoint import CheckpointError
 from quinoa.agents.preprocessing import applied
@@ -153,3 +153,23 @@ def test_a_policy_alone_may_come_from_an_agent_with_another_critic(tmp_path):
     begin_from(other, first.save(str(tmp_path / "learner")), "policy")
     s = make_transitions(5).observation
     np.testing.assert_array_equal(other.agent.policy(s).mode(), first.agent.policy(s).mode())
+
+
+def test_a_policy_whose_networks_cannot_be_told_from_its_schedule_is_refused(tmp_path):
+    """Rather than that nothing is taken of what is in a list."""
+
+    class Scheduled(protocol.Policy):
+        def __init__(self):
+            super().__init__(name="policy")
+            self.rate = tf.Variable([1.0], trainable=False)
+            self.networks = [tf.Module()]
+            self.networks[0].weights = tf.Variable([1.0])
+
+        def scheduled(self):
+            return (self.rate,)
+
+    learner = make(ddpg)
+    path = learner.save(str(tmp_path / "learner"))
+    learner.agent.policy = Scheduled()
+    with pytest.raises(CheckpointError, match="make each network an attribute of its own"):
+        begin_from(learner, path, "policy")

@@ -9,7 +9,7 @@ from dm_env import specs
 
 from quinoa.agents.actions import FiniteProduct, action_set
 from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
-from quinoa.environments.action_map import uniform_actions
+from quinoa.environments.action_map import FiniteActionMap, uniform_actions
 from tests.environments.fakes import FakeEnvironment
 
 NUMBER = 3
@@ -51,6 +51,14 @@ def test_the_environment_gets_its_own_dtype():
     assert [(a.dtype, a.shape, int(a)) for a in inner.actions] == [
         (np.int64, (), action) for action in (2, 0, 1)
     ]
+
+
+def test_an_own_action_of_a_small_dtype_is_mapped_back():
+    """Where the difference to the least one does not fit into the dtype."""
+    actions = FiniteActionMap(np.int8, 200, -100)
+    np.testing.assert_array_equal(actions.canonical(np.array([-100, 90], np.int8)), [0, 190])
+    with pytest.raises(ValueError, match="an action is 100, and not one of -100 to 99"):
+        actions.canonical(np.array([100], np.int8))
 
 
 def test_a_batch_steps_each_with_its_own():
@@ -127,7 +135,7 @@ class TestChoices:
         found = actions.canonical(actions(indices))
         assert found.dtype == np.int32
         np.testing.assert_array_equal(found, indices)
-        with pytest.raises(ValueError, match="whose choice 3 is from 0 to 3, not 4"):
+        with pytest.raises(ValueError, match="choice 3 of an action is 6, and not one of 2 to 5"):
             actions.canonical([[[0, -1], [5, 6]]])
         with pytest.raises(ValueError, match=r"have the shape \(2,\), not \(2, 2\)"):
             actions.canonical([[0, 1]])

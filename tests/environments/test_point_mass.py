@@ -98,7 +98,10 @@ def test_no_push_ever_leads_into_a_wall():
             assert rows[row - round(y)][column + round(x)] != "#"
 
 
-@pytest.mark.parametrize(("name", "value"), [("max_speed", 1.0), ("response", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_speed", 1.0), ("response", 0.0), ("target_width", 0.0), ("start_range", 0.5)],
+)
 def test_what_cannot_work_is_refused_by_name(name, value):
     with pytest.raises(InvalidEnvironmentError, match=f"{name} must be"):
         environments.make("didactic:hallway", 0, arguments={name: value})

@@ -61,10 +61,10 @@ def test_what_remains_is_that_of_each_destination_in_its_proportion():
     assert not arrived.remaining_visits([0, 3, 6, 9]).any()
 
 
-def test_the_prior_is_how_often_routes_end_somewhere():
+def test_a_route_to_one_of_the_destinations_has_a_probability():
     graph = graphs.cyclic(np.random.default_rng(0))
     routes = [graph.route(states) for states in ([0, 1], [2, 1], [3, 4, 2], [0, 1])]
-    where = inference.Destinations.of_routes(graph, THETA, routes)
+    where = inference.Destinations(graph, THETA, {1: 3, 2: 1, 4: 0})
     assert dict(zip(where.states, where.prior, strict=True)) == {1: 0.75, 2: 0.25}
     paths = PathDistribution(graph, THETA, 2)
     assert where.log_probability(routes[2]) == paths.log_probability(routes[2])

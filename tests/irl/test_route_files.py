@@ -80,3 +80,17 @@ def test_routes_of_tables_end_where_episodes_end_best():
     assert [found.graph.states(route).tolist() for route in found.routes] == [[0, 1]] * 3
     with pytest.raises(RouteGraphError, match="No episode of this process ends"):
         from_tables(np.random.default_rng(0), transition, reward, np.zeros((3, 2, 3)))
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path):
+    path = tmp_path / "routes.npz"
+    route_files.save(path, SMALL)
+    whole, refused = path.read_bytes(), 0
+    for position in range(0, len(whole), max(1, len(whole) // 80)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+        try:
+            route_files.load(path)
+        except (RouteFileError, RouteGraphError) as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 20

@@ -107,6 +107,8 @@ def _settings(name: str, rest: str) -> tuple[str, dict[str, str]]:
         key, equals, value = text.partition("=")
         if not (key and equals) or (key == "seed" and not value.isdecimal()):
             raise RouteFileError(f"{name}: {text!r} cannot be understood: it must be NAME=VALUE.")
+        if key == "seed" and int(value) >= 2**31:
+            raise RouteFileError(f"{name}: seed must be from 0 to {2**31 - 1}.")
         values[key] = value
     return first, values
 

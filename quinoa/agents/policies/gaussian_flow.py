@@ -189,7 +189,7 @@ class GaussianFlowPolicy(Policy):
             self._conditioners.append((first, network))
 
     def initialize(self, observation: tf.Tensor, action: tf.Tensor) -> None:
-        """Does nothing, where `FlowPolicy` initialises its layers by a first batch."""
+        """Does nothing: layer normalisation takes the place of a scaling by the first batch."""
 
     def __call__(self, observation: tf.Tensor) -> GaussianFlow:
         """See the base class."""

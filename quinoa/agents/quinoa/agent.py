@@ -99,7 +99,10 @@ class Agent(protocol.Agent):
         return make_flow_policy(config, spec.observations.shape[0], spec.actions.shape[0])
 
     def initialize(self, transitions: Transition) -> None:
-        """Data-dependent initialisation; π stays uniform and Q zero (section 4)."""
+        """Data-dependent initialisation, after which π is uniform and Q zero (section 4).
+
+        With additive couplings π begins as a wide Gaussian; Q is zero where π̃ is π.
+        """
         self.policy.initialize(transitions.observation, transitions.action)
         for value in (self._value, *self._more_values):
             value.initialize(transitions.observation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,8 @@ from quinoa.launch.terminal.output import say
 
 # The only node of its kind, as events name it.
 _NODE = node_name(Role.LEARNER)
-# Rows of metrics of the first steps; of later ones, half as many as they are twice as many.
+# Each of so many first steps has a row of metrics; after that the period doubles whenever the
+# number of steps does. What is measured has a row besides.
 _EVERY_ROW = 200
 
 
@@ -91,7 +93,8 @@ class DemonstrationLearning:
         """Does one gradient step, and measures what is due.
 
         Args:
-            should_stop: asked within the step, which ends without effect when it is true.
+            should_stop: asked within the step, which ends without effect when it is true, and
+                within what is measured, which is left out then unless it is the run's last.
 
         Raises:
             FatalError: it cannot go on.
@@ -110,14 +113,17 @@ class DemonstrationLearning:
             raise FatalError(str(error)) from error
         self._reporter.set_learner_steps(agent.steps)
         measured: dict[str, float | None] = dict.fromkeys(agent.measures)
-        is_last = self.is_over
-        if is_last or agent.steps % self._experiment.steps_between_evaluations == 0:
-            try:
+        is_measured = False
+        if self.is_over:
+            # To the end, whatever is told: a run that is over is not resumed.
+            measured.update(agent.evaluate(lambda: None))
+            is_measured = True
+        elif agent.steps % self._experiment.steps_between_evaluations == 0:
+            with contextlib.suppress(_StoppedError):
                 measured.update(agent.evaluate(before_each))
-            except _StoppedError:
-                is_last = False
+                is_measured = True
         # By steps and not by time, so that the same seed gives the same rows.
-        if is_last or agent.steps % _row_period(agent.steps) == 0:
+        if is_measured or agent.steps % _row_period(agent.steps) == 0:
             self._record({**found, **measured})
 
     def save_if_due(self) -> None:

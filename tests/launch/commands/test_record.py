@@ -64,6 +64,7 @@ def test_episodes_are_recorded_into_the_runs_folder_as_they_were_played(quinoa, 
 
 def test_without_minari_nothing_is_played(quinoa, run, monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("quinoa.launch.trained.recording.play", None)
     status, out, err = quinoa("record", str(run.root), f"--out={tmp_path / 'd'}")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "pip install 'quinoa[minari]'" in err
