@@ -13,6 +13,9 @@ from quinoa.irl.route_graph import Array, DivergenceError, RouteGraphError
 
 # Of a step: what is left of it is less than a rounding error.
 _MAX_HALVINGS = 60
+# Of the way back to the start, the share that is taken first where the weights diverge for another
+# batch is 2 to this power. It doubles each time, up to a half.
+_FIRST_SHARE = -5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,12 @@ class ExponentiatedGradient(Optimizer):
     maximised never falls on the routes that a step is taken on, at any learning rate. Later steps
     begin with the shortened rate, which grows by a tenth with each that is not shortened.
 
+    A batch checks a step for its own destinations alone. Where the weights turn out to diverge for
+    the next batch, they are moved along the line to the start, which must converge for all routes.
+    The weights that converge for a destination are a convex set (Z is a sum of exponentials of θ),
+    so a part of the line next to the start converges for all, and no move diverges for a
+    destination that the weights converge for.
+
     Attributes:
         step: the number of the step that the next gradient is for, from 1. One takes a gradient
             where it leads, one for each time that it is shortened, and with batches one before.
@@ -72,8 +81,8 @@ class ExponentiatedGradient(Optimizer):
         """Asks for the gradient at `start`, float64 [K], first, whose signs are kept."""
         super().__init__(regularization, tolerance)
         self._sizes = sizes
-        # Where the last step has led, and where it began.
-        self._reached = self._before = np.array(start, dtype=np.float64)
+        # Where it began, and where the last step has led.
+        self._start = self._reached = np.array(start, dtype=np.float64)
         # What is known of the routes of this step where it begins.
         self._here: Evaluated | None = None
         self._share = 1.0  # Of the learning rate.
@@ -93,6 +102,11 @@ class ExponentiatedGradient(Optimizer):
         return self._reached * np.exp(np.clip(moved, -1.0, 1.0))
 
     @property
+    def reached(self) -> Array:
+        """Where the last whole step has led, float64 [K]; the start before the first."""
+        return self._reached
+
+    @property
     def is_over(self) -> bool:
         """See the base class: it has no end with batches, whose gradients are not 0."""
         return self._sizes.batch_size is None and (self._is_stuck or self.converged)
@@ -110,12 +124,13 @@ class ExponentiatedGradient(Optimizer):
         """See the base class.
 
         Raises:
-            DivergenceError: the partition function diverges where the last step began already.
+            DivergenceError: the partition function diverges at the start.
         """
         theta = self.theta
         if self._here is None:
             if objective is None:
-                self.shorten()
+                self._halvings += 1
+                self._reached = self.shortened(self._reached, self._halvings)
                 return
             self.best = self._here = Evaluated(theta, objective)
             self._halvings = 0
@@ -127,7 +142,7 @@ class ExponentiatedGradient(Optimizer):
             if self._slope(found) @ (theta - self._reached) >= 0:
                 if self._halvings == 0:
                     self._share = min(1.0, 1.1 * self._share)
-                self._before, self._reached, self.best = self._reached, theta, found
+                self._reached, self.best = theta, found
                 self._begin_next(found)
                 return
         self._share /= 2
@@ -142,27 +157,31 @@ class ExponentiatedGradient(Optimizer):
         # Another batch has another gradient.
         self._here = here if self._sizes.batch_size is None else None
 
-    def shorten(self) -> None:
-        """Takes half of the last step back, and at last all, as it diverges there for others.
+    def shortened(self, theta: Array, times: int) -> Array:
+        """Weights nearer to the start than `theta`, where the partition function diverges.
+
+        Args:
+            theta: float64 [K], between the start and other weights.
+            times: how often they have been moved, this time included, from 1. The last of 60 times
+                leads to the start itself.
 
         Raises:
-            DivergenceError: there is none left to take back.
+            DivergenceError: `theta` is the start.
         """
-        if np.array_equal(self._reached, self._before):
+        if np.array_equal(theta, self._start):
             raise DivergenceError(
                 "The partition function diverges with the weights that learning begins with: make "
                 "costs higher (theta more negative)."
             )
-        self._halvings += 1
-        is_last = self._halvings == _MAX_HALVINGS
-        half = np.sign(self._reached) * np.sqrt(self._reached * self._before)
-        self._reached = self._before if is_last else half
+        if times >= _MAX_HALVINGS:
+            return self._start
+        share = 2.0 ** min(-1, _FIRST_SHARE + times - 1)
+        return theta + share * (self._start - theta)
 
     def state(self) -> Mapping[str, Array]:
         """See the base class."""
         found = {
             "reached": self._reached,
-            "before": self._before,
             "share": np.array(self._share),
             "halvings": np.array(self._halvings),
             "is_stuck": np.array(self._is_stuck),
@@ -177,7 +196,7 @@ class ExponentiatedGradient(Optimizer):
 
     def restore(self, state: Mapping[str, Array]) -> bool:
         """See the base class."""
-        self._reached, self._before = np.array(state["reached"]), np.array(state["before"])
+        self._reached = np.array(state["reached"])
         self._share, self._is_stuck = float(state["share"]), bool(state["is_stuck"])
         self._halvings, self.step = int(state["halvings"]), int(state["step"])
         self._here, self.best = (

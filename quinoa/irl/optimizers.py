@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def exponentiated_gradient(
         seed: see `StepSizes`.
 
     Raises:
-        DivergenceError: the partition function diverges at `theta`.
+        DivergenceError: the partition function of a destination diverges at `theta`.
         RouteGraphError: the learning rate is not above 0, or a batch is larger than all routes.
     """
     start = starting_weights(demonstrations.graph) if theta is None else np.array(theta, float)
@@ -120,21 +121,51 @@ def exponentiated_gradient(
         tolerance=tolerance,
     )
     num_gradients = 0
+    if batch_size is not None and theta is not None:
+        # The first batch would check it for its own destinations alone.
+        demonstrations.objective(start)
+        num_gradients += 1
     while optimizer.step <= num_steps and not optimizer.is_over:
         gradient_step(optimizer, demonstrations)
         num_gradients += 1
     if batch_size is None:
         assert optimizer.best is not None
         return _fit(optimizer.best, optimizer, num_gradients)
+    found, more = reached_by_batches(optimizer, demonstrations)
+    return _fit(found, optimizer, num_gradients + more)
+
+
+def reached_by_batches(
+    optimizer: ExponentiatedGradient,
+    demonstrations: Demonstrations,
+    *,
+    before_each: Callable[[], object] = lambda: None,
+) -> tuple[Evaluated, int]:
+    """The weights that steps on batches have led to, moved to where all routes converge.
+
+    The optimiser stays as it is.
+
+    Args:
+        optimizer: one with batches.
+        demonstrations: all routes that it learns from.
+        before_each: called before each destination's backward pass; it may raise to end this.
+
+    Returns:
+        The weights with the objective of all routes, and how many gradients were computed.
+
+    Raises:
+        DivergenceError: the partition function of a destination diverges at the start already.
+    """
+    theta = optimizer.reached
+    num_gradients = 0
     while True:
         num_gradients += 1
-        theta = optimizer.theta
         try:
-            found = Evaluated(theta, demonstrations.objective(theta))
+            objective = demonstrations.objective(theta, before_each=before_each)
         except DivergenceError:
-            optimizer.shorten()
+            theta = optimizer.shortened(theta, num_gradients)
             continue
-        return _fit(found, optimizer, num_gradients)
+        return Evaluated(theta, objective), num_gradients
 
 
 def _fit(found: Evaluated, optimizer: Optimizer, num_gradients: int) -> Fit:

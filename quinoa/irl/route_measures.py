@@ -18,7 +18,8 @@ class Measures(NamedTuple):
     """Of the routes that a model predicts, beside those that were driven.
 
     Attributes:
-        shared: the share of a driven route's distance that the predicted one has too, the mean.
+        shared: the share of a driven route's distance that the predicted one has too, the mean. It
+            is the share of its edges where the route has no length.
         matched: the share of routes of which at least 90 % of the distance is shared.
         log_probability: the mean of log P(route), or None if the model has no probabilities.
     """
@@ -42,13 +43,19 @@ def measure(
         predict: gives the predicted route between a driven one's origin and destination.
         log_probability: of a route, under the model.
     """
-    shared = np.array(
-        [miles[np.intersect1d(r, predict(r))].sum() / miles[r].sum() for r in routes.routes]
-    )
+    shared = np.array([_shared(route, predict(route), miles) for route in routes.routes])
     found = None
     if log_probability is not None:
         found = float(np.mean([log_probability(route) for route in routes.routes]))
     return Measures(float(shared.mean()), float(np.mean(shared >= 0.9)), found)
+
+
+def _shared(driven: Array, predicted: Array, miles: Array) -> float:
+    # Edge by edge of the driven route, as it may have one twice.
+    weights = miles[driven]
+    if not weights.any():
+        weights = np.ones(len(driven))
+    return float(weights[np.isin(driven, predicted)].sum() / weights.sum())
 
 
 def by_costs(graph: RouteGraph, edge_value: Array) -> Callable[[Array], Array]:

@@ -16,7 +16,7 @@ from quinoa.irl.demonstrations import Demonstrations
 from quinoa.irl.exponentiated_gradient import ExponentiatedGradient, StepSizes
 from quinoa.irl.gradient_steps import Optimizer, gradient_step
 from quinoa.irl.lbfgs import LBFGS
-from quinoa.irl.optimizers import starting_weights
+from quinoa.irl.optimizers import reached_by_batches, starting_weights
 from quinoa.irl.prediction import RouteModel
 from quinoa.irl.route_files import RouteDataset
 from quinoa.irl.route_graph import Array, DivergenceError, RouteGraphError
@@ -24,6 +24,8 @@ from quinoa.irl.route_graph import Array, DivergenceError, RouteGraphError
 # Of held-out routes: the mean of log P(route), the share of its distance that the most likely route
 # has too, and the share of routes with 90 % or more of that.
 _MEASURES = ("held_out_log_likelihood", "held_out_shared", "held_out_matched")
+# Among the arrays of a checkpoint.
+_CONVERGING = "converging"
 
 
 class Agent(DemonstrationAgent):
@@ -43,6 +45,8 @@ class Agent(DemonstrationAgent):
             self.dataset: RouteDataset = sources.load(demonstrations, seed)
             self.learned_from, self.held_out = self._split()
             self._optimizer = self._make_optimizer()
+            # With batches: the weights where all routes converge, if known since the last step.
+            self._converging: Array | None = None
             self.measures = () if self.held_out is None else _MEASURES
         except RouteGraphError as error:
             raise DemonstrationsError(str(error)) from error
@@ -64,6 +68,8 @@ class Agent(DemonstrationAgent):
 
     def _make_optimizer(self) -> Optimizer:
         config, routes = self.config, self.learned_from
+        # All routes must converge at the start, and not the first batch alone: it is what weights
+        # are moved towards that diverge for another batch. `starting_weights` converge for all.
         if config.initial_weight:
             start = np.full(routes.graph.num_features, config.initial_weight)
             try:
@@ -114,8 +120,13 @@ class Agent(DemonstrationAgent):
         except RouteGraphError as error:
             raise DemonstrationsError(str(error)) from error
         self.steps += 1
+        self._converging = None
         if objective is None:
             return {"log_likelihood": None, "feature_error": None, "weights_norm": None}
+        if self._online is None:
+            # The gradient may be of weights that were tried and not kept.
+            assert self._optimizer.best is not None
+            objective = self._optimizer.best.objective
         return {
             "log_likelihood": objective.log_likelihood,
             "feature_error": float(np.max(np.abs(objective.gradient))),
@@ -123,7 +134,11 @@ class Agent(DemonstrationAgent):
         }
 
     def evaluate(self, before_each: Callable[[], object]) -> Mapping[str, float | None]:
-        """Table 1's measures of the held-out routes, and their mean log-likelihood."""
+        """Table 1's measures of the held-out routes, and their mean log-likelihood.
+
+        With batches, `weights` are from here to the next step such that all routes converge.
+        """
+        self._have_all_converge(before_each)
         if self.held_out is None:
             return {}
         graph, theta = self.dataset.graph, self.weights
@@ -151,6 +166,22 @@ class Agent(DemonstrationAgent):
         )
 
     @property
+    def _online(self) -> ExponentiatedGradient | None:
+        """The optimiser, where it has batches."""
+        optimizer = self._optimizer
+        if isinstance(optimizer, ExponentiatedGradient) and optimizer.batch is not None:
+            return optimizer
+        return None
+
+    def _have_all_converge(self, before_each: Callable[[], object]) -> None:
+        # Learning continues from where the optimiser is, so that it does not depend on when it is
+        # measured.
+        online = self._online
+        if online is not None and self._converging is None:
+            found, _ = reached_by_batches(online, self.learned_from, before_each=before_each)
+            self._converging = found.theta
+
+    @property
     def theta(self) -> npt.NDArray[np.float64]:
         """The weights of the features, float64 [K]."""
         return self.weights
@@ -158,13 +189,20 @@ class Agent(DemonstrationAgent):
     @property
     def weights(self) -> npt.NDArray[np.float64]:
         """See the base class."""
-        best = self._optimizer.best
-        found = self._optimizer.theta if best is None else best.theta
+        online, best = self._online, self._optimizer.best
+        if self._converging is not None:
+            found = self._converging
+        elif online is not None:
+            # The best ones may be those before they were moved to where this batch converges.
+            found = online.reached
+        else:
+            found = self._optimizer.theta if best is None else best.theta
         return np.array(found, dtype=np.float64)
 
     def route_model(self) -> RouteModel:
         """See the base class; the prior of destinations is that of the routes learned from."""
         dataset = self.dataset
+        self._have_all_converge(lambda: None)
         return RouteModel(
             dataset.graph,
             self.theta,
@@ -180,10 +218,15 @@ class Agent(DemonstrationAgent):
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """See the base class."""
-        return self._optimizer.state()
+        state = dict(self._optimizer.state())
+        if self._converging is not None:
+            state[_CONVERGING] = self._converging
+        return state
 
     def take_state(self, state: Mapping[str, npt.NDArray[Any]]) -> str | None:
         """See the base class."""
+        if _CONVERGING in state:
+            self._converging = np.array(state[_CONVERGING])
         if self._optimizer.restore(state):
             return None
         return (

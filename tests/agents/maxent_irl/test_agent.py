@@ -10,7 +10,7 @@ from quinoa.agents.demonstration_agent import DemonstrationsError, OtherCheckpoi
 from quinoa.agents.maxent_irl import Agent, Config, sources
 from quinoa.irl import route_files
 from quinoa.irl.route_files import RouteDataset
-from quinoa.irl.route_graph import RouteGraph
+from quinoa.irl.route_graph import DivergenceError, RouteGraph
 
 ROADS = "roads:3x3,routes=10,destinations=2,shortest=2,costs=0.5"
 
@@ -79,6 +79,69 @@ def test_it_learns_until_it_has_converged_and_measures_what_is_held_out(file):
     assert 0 <= measures["held_out_shared"] <= 1
     assert measures["held_out_log_likelihood"] < 0
     assert Agent(Config(held_out=0), file, seed=0).evaluate(nothing) == {}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"initial_weight": -5.0}, {"optimizer": "exponentiated_gradient", "learning_rate": 100.0}],
+)
+def test_what_is_reported_is_of_the_weights_that_are_kept(settings, file):
+    agent = Agent(Config(**settings), file, seed=0)
+    was_rejected = False
+    for _ in range(12):
+        tried = agent._optimizer.theta
+        row = agent.gradient_step(nothing)
+        if row["log_likelihood"] is not None:
+            was_rejected |= not np.array_equal(tried, agent.weights)
+            kept = agent.learned_from.objective(agent.weights)
+            assert row["log_likelihood"] == kept.log_likelihood
+            assert row["feature_error"] == np.max(np.abs(kept.gradient))
+            assert row["weights_norm"] == np.linalg.norm(agent.weights)
+    assert was_rejected
+
+
+@pytest.fixture
+def two_ends(tmp_path):
+    # Paths to 4 go round between 2 and 3, and diverge with weights above −log 2; those to 1 do not.
+    graph = RouteGraph.deterministic(
+        5,
+        [0, 0, 2, 2, 3, 3, 3],
+        [1, 1, 3, 3, 2, 2, 4],
+        np.array([[1.0], [5.0], [1.0], [1.0], [1.0], [1.0], [1.0]]),
+    )
+    routes = [np.array([1])] * 8 + [np.array([2, 6])] * 2
+    route_files.save(tmp_path / "routes.npz", RouteDataset(graph, routes))
+    return str(tmp_path / "routes.npz")
+
+
+ONLINE = Config(optimizer="exponentiated_gradient", batch_size=1, held_out=0, initial_weight=-0.8)
+
+
+def test_weights_that_batches_have_led_to_converge_for_all_routes_once_they_are_measured(
+    two_ends, tmp_path
+):
+    agent, other = (Agent(ONLINE, two_ends, seed=1) for _ in range(2))
+    for each in (agent, agent, other, other):
+        each.gradient_step(nothing)
+    with pytest.raises(DivergenceError):
+        agent.learned_from.objective(agent.weights)
+    assert agent.evaluate(nothing) == {}
+    agent.learned_from.objective(agent.weights)
+    # They are what a checkpoint has, and learning continues as if they had not been measured.
+    restored = Agent(ONLINE, two_ends, seed=1)
+    assert restored.restore(agent.save(str(tmp_path / "learner"))) is None
+    np.testing.assert_array_equal(restored.weights, agent.weights)
+    for _ in range(20):
+        rows = [each.gradient_step(nothing) for each in (agent, other, restored)]
+        assert rows[0] == rows[1] == rows[2]
+
+
+def test_routes_are_predicted_where_all_routes_converge(two_ends):
+    agent = Agent(ONLINE, two_ends, seed=1)
+    for _ in range(2):
+        agent.gradient_step(nothing)
+    agent.route_model()
+    agent.learned_from.objective(agent.weights)
 
 
 @pytest.mark.parametrize(
