@@ -40,6 +40,19 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _graphs_run_as_they_are_traced(request):
+    """TensorFlow does not rewrite a graph before it first runs, a fifth of what a trace costs.
+
+    What a graph gives is the same up to rounding. Marked modules, and runs in processes of their
+    own, have graphs as users do.
+    """
+    import tensorflow as tf
+
+    as_in_use = request.node.get_closest_marker("optimized_graphs") is not None
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not as_in_use})
+
+
 @pytest.fixture(scope="session")
 def _learners_of_runs():
     from tests.agents.learners import LearnersOfRuns

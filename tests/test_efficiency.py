@@ -22,6 +22,8 @@ from tests.agents.fixtures import make_spec, make_transitions
 from tests.agents.replay.helpers import serve, settled_size
 from tests.agents.test_learner import AGENTS as SMALL_AGENTS
 
+pytestmark = pytest.mark.optimized_graphs
+
 NUM_ENVIRONMENTS = 8
 SEGMENT_LENGTH = 16
 AGENTS = pytest.mark.parametrize("agent", [iq, quinoa, sac])

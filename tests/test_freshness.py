@@ -17,6 +17,8 @@ from quinoa.launch.run.run_folder import RunFolder
 from tests.agents import versioned_a2c
 from tests.launch.helpers import experiment, nodes_of, started, wait_until
 
+pytestmark = pytest.mark.optimized_graphs
+
 CHOOSE = "tests.launch.factories:choose"
 AGENT = "tests.agents.versioned_a2c"
 

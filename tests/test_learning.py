@@ -14,6 +14,8 @@ from quinoa.environments import tabular_model
 from quinoa.launch import presets
 from quinoa.launch.run.run_folder import RunFolder
 
+pytestmark = pytest.mark.optimized_graphs
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)

@@ -15,6 +15,8 @@ from quinoa.agents.policies import TanhGaussianPolicy
 from tests.agents.fixtures import make_spec, make_transitions
 from tests.agents.learners import LearnerPool
 
+pytestmark = pytest.mark.optimized_graphs
+
 K = 4
 
 SMALL: dict[str, Any] = {"batch_size": 16}

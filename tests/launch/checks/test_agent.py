@@ -34,6 +34,8 @@ from tests.agents.fixtures import make_spec
 from tests.agents.test_learner import AGENTS
 from tests.launch.checks import agents
 
+pytestmark = pytest.mark.optimized_graphs
+
 
 def subject(agent_class, config=None):
     spec = make_spec()

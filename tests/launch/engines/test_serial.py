@@ -21,6 +21,8 @@ from quinoa.launch.run.result import Outcome
 from quinoa.launch.run.run_folder import RunFolder
 from tests.launch.helpers import experiment
 
+pytestmark = pytest.mark.optimized_graphs
+
 # What a clock says is another thing in every run.
 CLOCK_COLUMNS = ["wall_time", "steps_per_second", "checkpoint_seconds"]
 
