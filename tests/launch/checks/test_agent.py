@@ -62,10 +62,18 @@ BUILT_IN = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name == "iq_flow")) for name in BUILT_IN],
-)
+# Those with the networks, losses and source of another one, which is checked by default.
+LIKE_OTHERS = ("iq_flow", "naf", "smoothie", "m_iq", "a2c_proper")
+
+
+def names_of(configs):
+    """Names as parameters of a test, the first ones of their kind by default."""
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in LIKE_OTHERS)) for name in configs
+    ]
+
+
+@pytest.mark.parametrize("name", names_of(BUILT_IN))
 def test_the_built_in_agents_pass(name):
     agent_class, config = BUILT_IN[name]
     findings: list[base.Finding] = []
@@ -98,7 +106,7 @@ ON_FINITE_SETS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", ON_FINITE_SETS)
+@pytest.mark.parametrize("name", names_of(ON_FINITE_SETS))
 def test_so_do_those_that_take_finite_sets(name):
     spec, agent_class, config = ON_FINITE_SETS[name]
     loaded = LoadedAgent(name, agent_class, type(config), config)
