@@ -16,12 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
-from quinoa.environments.action_map import (
-    ActionMap,
-    AnyActionMap,
-    FiniteActionMap,
-    ProductActionMap,
-)
+from quinoa.environments.action_map import ActionMap, AnyActionMap
+from quinoa.environments.finite_action_map import FiniteActionMap, ProductActionMap
 
 if TYPE_CHECKING:
     from acme.specs import EnvironmentSpec

@@ -9,7 +9,8 @@ from dm_env import specs
 
 from quinoa.agents.actions import FiniteProduct, action_set
 from quinoa.environments import CanonicalEnvironment, EnvironmentBatch
-from quinoa.environments.action_map import FiniteActionMap, uniform_actions
+from quinoa.environments.action_map import uniform_actions
+from quinoa.environments.finite_action_map import FiniteActionMap
 from tests.environments.fakes import FakeEnvironment
 
 NUMBER = 3
