@@ -40,7 +40,9 @@ def test_replay_takes_turns_with_an_array(monkeypatch):
     assert len(ours) == len(array) == replay._ROUNDS
 
 
-@pytest.mark.parametrize("task", ["minatar:breakout", "atari:pong"])
+@pytest.mark.parametrize(
+    "task", ["minatar:breakout", pytest.param("atari:pong", marks=pytest.mark.slow)]
+)
 def test_an_actor_of_images_takes_turns_with_the_bare_game(task, monkeypatch):
     pytest.importorskip("ale_py" if task.startswith("atari") else "minatar")
     monkeypatch.setattr(images, "_SECONDS", 0.05)

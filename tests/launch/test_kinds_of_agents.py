@@ -90,18 +90,24 @@ OF_A2C: dict[str, Any] = {"batch_size": 40, "learning_rate": 1e-2}
 OF_M_IQ: dict[str, Any] = {"batch_size": 64, "samples_per_insert": 64.0, "target_rate": 0.05}
 BUILT_IN: list[tuple[str, str, dict[str, Any]]] = [
     ("dqn", CHOOSE, OF_DQN),
-    ("dqn", CHOOSE, {**OF_DQN, "n_step": 3, "double": True}),
-    ("soft_dqn_entropy", CHOOSE, {**OF_DQN, "tau": 0.05}),
     ("soft_dqn_kl", CHOOSE, {**OF_DQN, "tau": 0.05, "n_step": 3}),
     ("m_iq", CHOOSE_TWO, OF_M_IQ),
+    ("soft_q_a2c", CHOOSE_TWO, OF_A2C),
+]
+# Of the same agents, with other settings.
+MORE: list[tuple[str, str, dict[str, Any]]] = [
+    ("dqn", CHOOSE, {**OF_DQN, "n_step": 3, "double": True}),
+    ("soft_dqn_entropy", CHOOSE, {**OF_DQN, "tau": 0.05}),
     ("a2c", CHOOSE, OF_A2C),
     ("a2c_proper", CHOOSE_TWO, OF_A2C),
-    ("soft_q_a2c", CHOOSE_TWO, OF_A2C),
 ]
 
 
 class TestBuiltInOnFiniteSets:
-    @pytest.mark.parametrize(("name", "environment", "own"), BUILT_IN)
+    @pytest.mark.parametrize(
+        ("name", "environment", "own"),
+        [*BUILT_IN, *(pytest.param(*of, marks=pytest.mark.slow) for of in MORE)],
+    )
     def test_learns_and_is_evaluated_by_its_mode(self, name, environment, own, tmp_path):
         settings: dict[str, Any] = {"discount": 0.5, "hidden_sizes": (32,), "learning_rate": 3e-3}
         config = registry.load(name).config
