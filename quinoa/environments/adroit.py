@@ -17,7 +17,7 @@ import numpy as np
 from farama_notifications import notifications
 
 from quinoa.environments import gymnasium_env
-from quinoa.environments.errors import UnknownEnvironmentError
+from quinoa.environments.errors import require_known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,12 +84,7 @@ def names() -> list[str]:
 
 def check(name: str) -> None:
     """Raises `UnknownEnvironmentError` if there is no task of this name."""
-    if name not in _TASKS:
-        raise UnknownEnvironmentError.suggesting(
-            f"adroit:{name}",
-            [f"adroit:{known}" for known in names()],
-            f"The tasks are {', '.join(names())}.",
-        )
+    require_known("adroit", name, names())
 
 
 def load(

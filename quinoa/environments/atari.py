@@ -16,7 +16,7 @@ from typing import Any
 import dm_env
 
 from quinoa.environments import gymnasium_env
-from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
+from quinoa.environments.errors import InvalidEnvironmentError, require_known
 
 # The modules of ale-py and opencv-python-headless.
 _MODULES = ("ale_py", "cv2")
@@ -137,12 +137,12 @@ def check(name: str) -> None:
             f"atari:{name} needs the packages ale-py and opencv-python-headless, which are not "
             "both installed: pip install 'quinoa[atari]'"
         )
-    if name not in names():
-        raise UnknownEnvironmentError.suggesting(
-            f"atari:{name}",
-            [f"atari:{known}" for known in names()],
-            "quinoa list has the games; they are named like atari:space_invaders.",
-        )
+    require_known(
+        "atari",
+        name,
+        names(),
+        "quinoa list has the games; they are named like atari:space_invaders.",
+    )
 
 
 def load(

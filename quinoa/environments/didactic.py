@@ -20,7 +20,7 @@ import numpy.typing as npt
 from dm_env import specs
 
 from quinoa.environments import finish_line, point_mass
-from quinoa.environments.errors import UnknownEnvironmentError
+from quinoa.environments.errors import require_known
 from quinoa.environments.maze import Maze
 
 FloatArray = npt.NDArray[np.float64]
@@ -166,12 +166,7 @@ def names() -> list[str]:
 
 def check(name: str) -> None:
     """Raises `UnknownEnvironmentError` if there is no task of this name."""
-    if name not in names():
-        raise UnknownEnvironmentError.suggesting(
-            f"didactic:{name}",
-            [f"didactic:{known}" for known in names()],
-            f"The tasks are {', '.join(names())}.",
-        )
+    require_known("didactic", name, names())
 
 
 def load(

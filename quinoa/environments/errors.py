@@ -20,6 +20,23 @@ class UnknownEnvironmentError(ValueError):
         return cls(f"There is no environment {name!r}.{hint}".rstrip())
 
 
+def require_known(suite: str, name: str, names: Sequence[str], otherwise: str = "") -> None:
+    """Raises `UnknownEnvironmentError` unless a suite has a task of this name.
+
+    Args:
+        suite: what is before the colon.
+        name: what is after it.
+        names: all that the suite has.
+        otherwise: what to say where no name is similar; by default all of them.
+    """
+    if name not in names:
+        raise UnknownEnvironmentError.suggesting(
+            f"{suite}:{name}",
+            [f"{suite}:{known}" for known in names],
+            otherwise or f"The tasks are {', '.join(names)}.",
+        )
+
+
 class InvalidEnvironmentError(ValueError):
     """The environment exists, but cannot be made here, or not made canonical."""
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from dm_env import specs
 
-from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
+from quinoa.environments.errors import InvalidEnvironmentError, require_known
 
 _GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 # All games have these: nothing, left, up, right, down, fire.
@@ -144,12 +144,7 @@ def check(name: str) -> None:
         UnknownEnvironmentError: there is none.
         InvalidEnvironmentError: MinAtar is not installed.
     """
-    if name not in _GAMES:
-        raise UnknownEnvironmentError.suggesting(
-            f"minatar:{name}",
-            [f"minatar:{known}" for known in _GAMES],
-            f"The games are {', '.join(_GAMES)}.",
-        )
+    require_known("minatar", name, _GAMES, f"The games are {', '.join(_GAMES)}.")
     if _folder() is None:
         raise InvalidEnvironmentError(
             f"minatar:{name} needs the package MinAtar, which is not installed: pip install minatar"

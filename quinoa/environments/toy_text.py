@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from quinoa.environments import gymnasium_env
 from quinoa.environments.canonical import CanonicalEnvironment
-from quinoa.environments.errors import InvalidEnvironmentError, UnknownEnvironmentError
+from quinoa.environments.errors import InvalidEnvironmentError, require_known
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -164,12 +164,7 @@ def names() -> list[str]:
 
 def check(id_: str) -> None:
     """Raises `UnknownEnvironmentError` if there is no task of this id."""
-    if id_ not in names():
-        raise UnknownEnvironmentError.suggesting(
-            f"toy:{id_}",
-            [f"toy:{known}" for known in names()],
-            f"The tasks are {', '.join(names())}.",
-        )
+    require_known("toy", id_, names())
 
 
 def load(

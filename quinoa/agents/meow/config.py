@@ -6,7 +6,8 @@ import dataclasses
 from typing import Annotated
 
 from quinoa.agents.config import LayerSizes, OffPolicyConfig
-from quinoa.config.fields import Bounds, require
+from quinoa.agents.policies.config import require_log_stddev_bounds
+from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,12 +65,7 @@ class Config(OffPolicyConfig):
     def __post_init__(self) -> None:
         """Checks every field, and the two bounds against one another; raises `ConfigError`."""
         super().__post_init__()
-        require(
-            self.min_log_stddev < self.max_log_stddev,
-            "min_log_stddev",
-            self.min_log_stddev,
-            f"below max_log_stddev, which is {self.max_log_stddev}",
-        )
+        require_log_stddev_bounds(self.min_log_stddev, self.max_log_stddev)
 
 
 PRESETS = {"meow": Config()}

@@ -37,9 +37,9 @@ class FlowConfig(OffPolicyConfig):
     def __post_init__(self) -> None:
         """Checks every field, and the two bounds against one another; raises `ConfigError`."""
         super().__post_init__()
-        require(
-            self.min_log_stddev < self.max_log_stddev,
-            "min_log_stddev",
-            self.min_log_stddev,
-            f"below max_log_stddev, which is {self.max_log_stddev}",
-        )
+        require_log_stddev_bounds(self.min_log_stddev, self.max_log_stddev)
+
+
+def require_log_stddev_bounds(low: float, high: float) -> None:
+    """Raises `ConfigError` unless `min_log_stddev` is below `max_log_stddev`."""
+    require(low < high, "min_log_stddev", low, f"below max_log_stddev, which is {high}")
