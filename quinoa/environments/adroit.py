@@ -14,7 +14,6 @@ from typing import Any
 
 import dm_env
 import numpy as np
-from farama_notifications import notifications
 
 from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import require_known
@@ -109,8 +108,6 @@ def load(
     check(name)
     task = _TASKS[name]
     full_name = f"adroit:{name}"
-    # Its notification, printed at its import, is about the sign that `AdroitEnvironment` corrects.
-    notifications.pop("gymnasium_robotics", None)
     environment = gymnasium_env.make(
         task.id_, full_name, module="gymnasium_robotics", rendered=rendered, arguments=arguments
     )

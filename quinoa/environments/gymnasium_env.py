@@ -315,7 +315,11 @@ def prepare() -> None:
 
 def _gymnasium() -> Any:
     os.environ.setdefault("MUJOCO_GL", "disable")
+    import farama_notifications
     import gymnasium
 
+    # gymnasium-robotics prints its own when it is imported, whichever task is asked for: it is about
+    # rewards of Adroit's tasks, whose sign `adroit:` corrects.
+    farama_notifications.notifications.pop("gymnasium_robotics", None)
     mujoco_log.install()
     return gymnasium

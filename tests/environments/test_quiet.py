@@ -13,7 +13,7 @@ _QUIET = """
 from quinoa import environments
 for name in ("control:humanoid:run", "control:quadruped:escape", "control:walker:run",
              "gym:HalfCheetah-v4", "gym:Pendulum-v1", "toy:CliffWalking-v1", "toy:Taxi-v4",
-             "adroit:door", "adroit:relocate"):
+             "gym:gymnasium_robotics:PointMaze_UMaze-v3", "adroit:door", "adroit:relocate"):
     with environments.make(name, 0) as environment:
         environment.reset()
         environment.step(environment.action_spec().generate_value())
