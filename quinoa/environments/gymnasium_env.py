@@ -318,8 +318,8 @@ def _gymnasium() -> Any:
     import farama_notifications
     import gymnasium
 
-    # gymnasium-robotics prints its own when it is imported, whichever task is asked for: it is about
-    # rewards of Adroit's tasks, whose sign `adroit:` corrects.
+    # gymnasium-robotics prints its own when it is imported, whichever task is asked for: it is
+    # about rewards of Adroit's tasks, whose sign `adroit:` corrects.
     farama_notifications.notifications.pop("gymnasium_robotics", None)
     mujoco_log.install()
     return gymnasium
