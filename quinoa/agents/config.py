@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Annotated, ClassVar, Literal
 
 from quinoa.agents.exploration import Exploration, OrnsteinUhlenbeck
@@ -209,6 +210,19 @@ class OffPolicyConfig(LearnerConfig):
             return None
         sampled = self.samples_per_insert * (budget - self.min_replay_size)
         return max(1, round(sampled / self.batch_size))
+
+
+@dataclasses.dataclass(frozen=True)
+class TemperatureConfig(OffPolicyConfig):
+    """What an agent has whose temperature may be learned (`quinoa.agents.temperature`)."""
+
+    adaptive_temperature: Annotated[bool, Absent(False)] = False
+    """Whether the temperature is learned, as SAC's is, so that the policy's entropy comes to
+    `target_entropy`; its setting is then what it is at first. One number does not fit tasks whose
+    rewards differ in scale, or that pay next to nothing until something has been learned."""
+    target_entropy: Annotated[float, Bounds(below=math.log(2.0)), Absent(-1.0)] = -1.0
+    """The entropy for each action dimension that an adaptive temperature drives the policy to, as
+    that of a density on [-1, 1]: log 2 = 0.693 is a uniform one's, and -1 what SAC aims at."""
 
 
 @dataclasses.dataclass(frozen=True)

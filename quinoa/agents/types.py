@@ -17,11 +17,14 @@ Seed: TypeAlias = "tf.Tensor"  # int32 [2]: a seed for TensorFlow's stateless ra
 # Among the extras of a transition where rewards are scaled: G ← γ G + r since the episode began.
 RUNNING_RETURN = "running_return"
 # Among those of an n-step transition, where the agent declares them in `extras_spec`: the states
-# s_{t+1}, …, s_{t+n−1} between s and s', [n − 1, O]; and what a reward that follows each of them
-# counts, γ^i d_t ⋯ d_{t+i−1}, 0 where the transition is of fewer steps, [n − 1].
-STATES_BETWEEN, WEIGHTS_BETWEEN = "states_between", "weights_between"
+# s_{t+1}, …, s_{t+n−1} between s and s', [n − 1, O]; the actions that were taken there, [n − 1, A],
+# or [n − 1] from a finite set; and what a reward that follows each of them counts,
+# γ^i d_t ⋯ d_{t+i−1}, 0 where the transition is of fewer steps, [n − 1].
+STATES_BETWEEN, ACTIONS_BETWEEN = "states_between", "actions_between"
+WEIGHTS_BETWEEN = "weights_between"
+BETWEEN = frozenset((STATES_BETWEEN, ACTIONS_BETWEEN, WEIGHTS_BETWEEN))
 # What not the policy adds, but who else handles transitions on their way to the learner.
-ADDED_BY_OTHERS = frozenset((RUNNING_RETURN, STATES_BETWEEN, WEIGHTS_BETWEEN))
+ADDED_BY_OTHERS = BETWEEN | {RUNNING_RETURN}
 
 
 # How many names of a kind are said; the rest are counted.

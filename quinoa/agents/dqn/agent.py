@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import protocol, targets
+from quinoa.agents import between, protocol, targets
 from quinoa.agents.dqn import config as dqn_config
 from quinoa.agents.dqn import loss as dqn_loss
 from quinoa.agents.observations import observation_set
@@ -53,13 +52,9 @@ class Agent(protocol.Agent):
             SpecError: a target has states between s and s', and observations are images.
         """
         Agent.check_spec(spec)
-        if config.has_states_between and len(spec.observations.shape) > 1:
-            raise protocol.SpecError(
-                f"n_step = {config.n_step} with backup = {config.backup!r} has replay keep the "
-                "states between, which it does with vectors, but the environment's observations "
-                f"are {observation_set(spec.observations)}: leave n_step at 1, or the backup "
-                "'standard'."
-            )
+        if config.has_states_between:
+            setting = f"n_step = {config.n_step} with backup = {config.backup!r}"
+            between.check_spec(spec, setting, "the backup 'standard'")
         return EpsilonGreedyPolicy(
             observation_set(spec.observations),
             spec.actions.num_values,
@@ -77,11 +72,7 @@ class Agent(protocol.Agent):
         """See the base class: replay adds the states between, where a target is made of them."""
         if not config.has_states_between:
             return {}
-        number = config.n_step - 1
-        return {
-            STATES_BETWEEN: specs.Array((number, *spec.observations.shape), np.float32),
-            WEIGHTS_BETWEEN: specs.Array((number,), np.float32),
-        }
+        return between.extras_spec(spec, config.n_step, (STATES_BETWEEN, WEIGHTS_BETWEEN))
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import networks, protocol, targets, values
+from quinoa.agents import between, networks, protocol, targets, values
 from quinoa.agents.actions import action_set
 from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
@@ -20,7 +21,15 @@ from quinoa.agents.policies import (
     make_flow_policy,
     squash,
 )
-from quinoa.agents.types import Seed, Transition
+from quinoa.agents.temperature import Temperature
+from quinoa.agents.types import (
+    ACTIONS_BETWEEN,
+    STATES_BETWEEN,
+    WEIGHTS_BETWEEN,
+    Seed,
+    Transition,
+)
+from quinoa.config.fields import require
 
 
 class Agent(protocol.Agent):
@@ -40,6 +49,23 @@ class Agent(protocol.Agent):
             [self._make_value() for _ in range(config.num_values - 1)] for _ in range(2)
         )
         targets.copy(self._value_variables(), self._target_value_variables())
+        self._tau = Temperature(config.tau, config, self._target_entropy(), name="tau")
+
+    def _target_entropy(self) -> float:
+        """H̄ of whole actions: of a density, or of a mass, which is as far below the uniform one."""
+        config: iq_config.Config = self._config
+        actions = action_set(self._spec.actions)
+        if not isinstance(actions, protocol.Box):
+            require(
+                not config.adaptive_temperature,
+                "adaptive_temperature",
+                True,
+                f"false for actions from finite sets, as here: {actions}",
+            )
+            return 0.0
+        is_mass = config.policy in ("multicategorical", "autoregressive")
+        of_uniform = math.log(config.num_bins / 2.0) if is_mass else 0.0
+        return (config.target_entropy + of_uniform) * actions.size
 
     def _make_value(self) -> networks.Value:
         config = self._config
@@ -83,6 +109,8 @@ class Agent(protocol.Agent):
         """
         Agent.check_spec(spec)
         observations, actions = observation_set(spec.observations), action_set(spec.actions)
+        if config.has_between:
+            between.check_spec(spec, "path_consistency = true", "path_consistency at false")
         hidden_sizes, layer_norm = config.hidden_sizes, config.layer_norm
         residual = config.network == "simba"
         if not isinstance(actions, protocol.Box):
@@ -124,6 +152,15 @@ class Agent(protocol.Agent):
             residual=residual,
         )
 
+    @staticmethod
+    def extras_spec(
+        config: iq_config.Config, spec: specs.EnvironmentSpec
+    ) -> Mapping[str, specs.Array]:
+        """See the base class: replay adds what lies between, where a target is made of it."""
+        if not config.has_between:
+            return {}
+        return between.extras_spec(spec, config.n_step)
+
     def initialize(self, transitions: Transition) -> None:
         """See the base class."""
         if self._config.policy == "flow":
@@ -132,31 +169,48 @@ class Agent(protocol.Agent):
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
-        del seed
         q, target = self._q_and_target(transitions)
-        return {"td": iq_loss.loss(q, target)}
+        return {
+            "td": iq_loss.loss(q, target),
+            **self._tau.losses(self.policy, transitions.observation, seed),
+        }
 
     def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:
-        config, (s, a, r, d, next_s, *_) = self._config, transitions
-        q = iq_loss.implicit_q(self.policy(s).log_prob(a), self._values(s), config.tau)
+        config, tau, (s, a, r, d, next_s, *_) = self._config, self._tau(), transitions
+        q = iq_loss.implicit_q(self.policy(s).log_prob(a), self._values(s), tau)
         next_values = self._target_values(next_s) if config.target_value else self._values(next_s)
         target_log_prob = 0.0
         if config.alpha:
             target_log_prob = tf.stop_gradient(self._target_policy(s).log_prob(a))
+        if config.has_between:
+            r += self._path_rewards(transitions)
         target = iq_loss.target_q(
             r,
             config.discount * d,
             values.least(next_values),
             target_log_prob,
-            config.tau,
+            tau,
             config.alpha,
         )
         return q, tf.stop_gradient(target) if config.target_value else target
 
+    def _path_rewards(self, transitions: Transition) -> tf.Tensor:
+        """What joins the rewards between s and s', float32 [B]; by the online policy for PCL."""
+        states, actions, weights = (
+            transitions.extras[of] for of in (STATES_BETWEEN, ACTIONS_BETWEEN, WEIGHTS_BETWEEN)
+        )
+        network = self._target_policy if self._config.target_value else self.policy
+        policy = network(tf.reshape(states, [-1, *states.shape[2:]]))
+        actions = tf.reshape(actions, [-1, *actions.shape[2:]])
+        log_prob = policy.log_prob(tf.cast(actions, transitions.action.dtype))
+        log_prob = tf.reshape(log_prob, tf.shape(weights))
+        return iq_loss.path_rewards(log_prob, weights, self._tau(), self._config.alpha)
+
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         """See the base class."""
         variables = (*self.policy.trainable_variables, *self._value_variables())
-        return [protocol.ParameterGroup("td", variables, self._config.learning_rate)]
+        rate = self._config.learning_rate
+        return [protocol.ParameterGroup("td", variables, rate), *self._tau.parameter_groups(rate)]
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
         """Both targets move smoothly at every step (section 6)."""
@@ -178,7 +232,7 @@ class Agent(protocol.Agent):
         if not isinstance(action_set(self._spec.actions), protocol.FiniteSet):
             return None
         log_probs = tf.nn.log_softmax(self.policy(observation).logits)
-        return iq_loss.implicit_q(log_probs, self.value(observation)[:, None], self._config.tau)
+        return iq_loss.implicit_q(log_probs, self.value(observation)[:, None], self._tau())
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
@@ -196,4 +250,5 @@ class Agent(protocol.Agent):
             "value": tf.reduce_mean(self.value(transitions.observation)),
             "entropy": -tf.reduce_mean(log_prob),
             "kl": tf.reduce_mean(log_prob - target_log_prob),
+            **self._tau.metrics(),
         }

@@ -5,13 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import Convolutions, LayerSizes, NetworkKind, check_network
+from quinoa.agents.config import (
+    Convolutions,
+    LayerSizes,
+    NetworkKind,
+    TemperatureConfig,
+    check_network,
+)
 from quinoa.agents.policies.config import FlowConfig
 from quinoa.config.fields import Absent, Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(FlowConfig):
+class Config(FlowConfig, TemperatureConfig):
     """Settings of IQ.
 
     Of the paper (section 6, for Gym) are the defaults of `tau`, `num_bins` and, for M-IQ, `alpha`.
@@ -22,7 +28,8 @@ class Config(FlowConfig):
     """
 
     tau: Annotated[float, Bounds(above=0)] = 0.01
-    """τ of Eq. 1: the temperature of the softmax that the policy is."""
+    """τ of Eq. 1: the temperature of the softmax that the policy is; where `adaptive_temperature`,
+    what it is at first."""
     alpha: Annotated[float, Bounds(at_least=0, below=1)] = 0.0
     """α of Eq. 2: the Munchausen coefficient. 0 is IQ, above is M-IQ; the paper's best is 0.9."""
     target_value: bool = True
@@ -30,6 +37,11 @@ class Config(FlowConfig):
     num_values: Annotated[int, Bounds(at_least=1), Absent(1)] = 1
     """How many values V there are, each with its target: the least of them is in Eq. 2. The paper
     has one."""
+    path_consistency: Annotated[bool, Absent(False)] = False
+    """Whether the target of `n_step` above 1 is the one of path consistency (Nachum et al., 2017,
+    Eq. 9), which holds whoever acted: each reward after the first has − τ (1 − α) ln π̄ of the
+    action that was taken there beside it. Otherwise the target is as if π̄ had acted, to the bonus
+    of its entropy."""
     target_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.005
     """λ: how far the targets move towards the online networks at each step; the default is
     SAC's."""
@@ -55,6 +67,11 @@ class Config(FlowConfig):
 
     learning_rate: Annotated[float, Bounds(above=0)] = 1e-3
     """Adam's step size, of V and the policy."""
+
+    @property
+    def has_between(self) -> bool:
+        """Whether the target has states and actions between s and s'."""
+        return self.n_step > 1 and self.path_consistency
 
     def __post_init__(self) -> None:
         """See the base class."""

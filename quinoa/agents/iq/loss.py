@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def implicit_q(log_prob: tf.Tensor, value: tf.Tensor, tau: float) -> tf.Tensor:
+def implicit_q(log_prob: tf.Tensor, value: tf.Tensor, tau: tf.Tensor | float) -> tf.Tensor:
     """Q(s, a) = τ ln π(a|s) + V(s) (Eq. 1); float32 [B], or [N, B] where there are N values."""
     return tau * log_prob + value
 
@@ -15,7 +15,7 @@ def target_q(
     discount: tf.Tensor,
     next_value: tf.Tensor,
     target_log_prob: tf.Tensor,
-    tau: float,
+    tau: tf.Tensor | float,
     alpha: float,
 ) -> tf.Tensor:
     """Returns r + ατ ln π̄(a|s) + γ V̄(s') (Eq. 2); all float32 [B].
@@ -29,6 +29,25 @@ def target_q(
         alpha: α.
     """
     return reward + alpha * tau * target_log_prob + discount * next_value
+
+
+def path_rewards(
+    log_prob: tf.Tensor, weights: tf.Tensor, tau: tf.Tensor | float, alpha: float
+) -> tf.Tensor:
+    """Σ_i w_i (α − 1) τ ln π̄(a_i|s_i), float32 [B]: what joins the rewards of n steps.
+
+    As V̄(s) = Q̄(s, a) − τ ln π̄(a|s) for every action, and Q̄ is the target of Eq. 2, the n-step
+    target r_0 + Σ_i γ^i (r_i + (α − 1) τ ln π̄(a_i|s_i)) + γ^n V̄(s_n) has the fixed point of one
+    step, whichever actions were taken: path consistency (Nachum et al., 2017, "Bridging the Gap
+    Between Value and Policy Based Reinforcement Learning", Eq. 9).
+
+    Args:
+        log_prob: ln π̄(a_i|s_i) of the n − 1 actions after the first, float32 [B, n − 1].
+        weights: w_i, what a reward there counts, float32 [B, n − 1]; 0 where there is none.
+        tau: τ.
+        alpha: α.
+    """
+    return (alpha - 1.0) * tau * tf.reduce_sum(weights * log_prob, axis=-1)
 
 
 def loss(q: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

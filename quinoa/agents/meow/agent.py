@@ -13,6 +13,7 @@ from quinoa.agents.meow import loss as meow_loss
 from quinoa.agents.meow.networks import TwinShifts, make_log_stddev, make_policy
 from quinoa.agents.policies import squash
 from quinoa.agents.policies.gaussian_flow import GaussianFlowPolicy, log_normalizer
+from quinoa.agents.temperature import Temperature
 from quinoa.agents.types import Seed, Transition
 
 
@@ -37,6 +38,8 @@ class Agent(protocol.Agent):
             for name in ("shifts", "target_shifts")
         )
         targets.copy(*self._online_and_target())
+        target_entropy = config.target_entropy * spec.actions.shape[0]
+        self._alpha = Temperature(config.alpha, config, target_entropy, name="alpha")
 
     @staticmethod
     def make_policy(config: meow_config.Config, spec: specs.EnvironmentSpec) -> GaussianFlowPolicy:
@@ -54,9 +57,12 @@ class Agent(protocol.Agent):
         q = meow_loss.shifted(
             flow.energy(transitions.action),
             self._shifts(transitions.observation),
-            self._config.alpha,
+            self._alpha(),
         )
-        return {"td": meow_loss.loss(q, self._target(transitions))}
+        return {
+            "td": meow_loss.loss(q, self._target(transitions)),
+            **self._alpha.losses(self.policy, transitions.observation, seed),
+        }
 
     def _target(self, transitions: Transition) -> tf.Tensor:
         """What both Q_i are to be, float32 [B]."""
@@ -64,7 +70,7 @@ class Agent(protocol.Agent):
         next_values = meow_loss.shifted(
             log_normalizer(self._target_log_stddev(next_s)),
             self._target_shifts(next_s),
-            self._config.alpha,
+            self._alpha(),
         )
         discount = self._config.discount * transitions.discount
         return meow_loss.target_q(transitions.reward, discount, next_values)
@@ -72,7 +78,11 @@ class Agent(protocol.Agent):
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         """See the base class."""
         variables = (*self.policy.trainable_variables, *self._shifts.trainable_variables)
-        return [protocol.ParameterGroup("td", variables, self._config.learning_rate)]
+        rate = self._config.learning_rate
+        return [
+            protocol.ParameterGroup("td", variables, rate),
+            *self._alpha.parameter_groups(rate),
+        ]
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
         """The targets move smoothly at every step."""
@@ -88,12 +98,12 @@ class Agent(protocol.Agent):
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """The lower of V_1 and V_2, float32 [B]."""
         normalizer = log_normalizer(self.policy.log_stddev(observation))
-        values = meow_loss.shifted(normalizer, self._shifts(observation), self._config.alpha)
+        values = meow_loss.shifted(normalizer, self._shifts(observation), self._alpha())
         return tf.reduce_min(values, axis=0)
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class; without dropout, as where it acts."""
-        s, alpha = transitions.observation, self._config.alpha
+        s, alpha = transitions.observation, self._alpha()
         flow, shifts = self.policy(s), self._shifts(s)
         q = meow_loss.shifted(flow.energy(transitions.action), shifts, alpha)
         action = flow.sample(seed=seed)
@@ -104,4 +114,5 @@ class Agent(protocol.Agent):
             "log_stddev": tf.reduce_mean(self.policy.log_stddev(s)),
             "shift_difference": tf.reduce_mean(tf.abs(shifts[0] - shifts[1])),
             "clipped_actions": squash.clipped_share(action),
+            **self._alpha.metrics(),
         }

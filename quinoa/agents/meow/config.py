@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, OffPolicyConfig
+from quinoa.agents.config import LayerSizes, TemperatureConfig
 from quinoa.agents.policies.config import require_log_stddev_bounds
 from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(OffPolicyConfig):
+class Config(TemperatureConfig):
     """Settings of MEow.
 
     The defaults are those of the authors' code for Gym's MuJoCo tasks (their README and `Args` in
@@ -20,7 +20,8 @@ class Config(OffPolicyConfig):
 
     alpha: Annotated[float, Bounds(above=0)] = 0.02
     """α, the temperature. The authors' are 0.05 to 0.25 by task, for Gym's rewards of several a
-    step; ours is for the control suite's, which lie in [0, 1]."""
+    step; ours is for the control suite's, which lie in [0, 1]. Where `adaptive_temperature`, what
+    it is at first."""
     target_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.005
     """How far the targets move towards the online networks at each step; the authors' are 1e-4 to
     5e-3 by task, this the default."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def shifted(log_term: tf.Tensor, shifts: tf.Tensor, alpha: float) -> tf.Tensor:
+def shifted(log_term: tf.Tensor, shifts: tf.Tensor, alpha: tf.Tensor | float) -> tf.Tensor:
     """α times a logarithm of the flow, plus each learned shift b_i(s) (sections 3.1 and 3.3).
 
     Of the energy it is Q_i(s, a) = α log(p(g(a|s)) Π |det J|) + b_i(s), over those factors that

@@ -7,7 +7,7 @@ is known: on their way from the actor into replay. The learner's target stays r 
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,13 @@ import numpy.typing as npt
 
 from quinoa.agents.replay.source import UniformReplay
 from quinoa.agents.source import Memory, WrappedMemory, Writer
-from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN, Transition
+from quinoa.agents.types import (
+    ACTIONS_BETWEEN,
+    BETWEEN,
+    STATES_BETWEEN,
+    WEIGHTS_BETWEEN,
+    Transition,
+)
 
 
 class Step(NamedTuple):
@@ -43,7 +49,12 @@ class NStepWriter:
     """
 
     def __init__(
-        self, writer: Writer, num_steps: int, discount: float, *, adds_between: bool = False
+        self,
+        writer: Writer,
+        num_steps: int,
+        discount: float,
+        *,
+        between: Collection[str] = (),
     ) -> None:
         """Puts nothing together yet.
 
@@ -51,13 +62,12 @@ class NStepWriter:
             writer: takes the results, n − 1 steps later; `close` closes it.
             num_steps: n.
             discount: γ.
-            adds_between: whether `STATES_BETWEEN` and `WEIGHTS_BETWEEN` are among the results'
-                extras.
+            between: which of `BETWEEN` are among the results' extras.
         """
         self._writer = writer
         self._num_steps = num_steps
         self._discount = discount
-        self._adds_between = adds_between
+        self._between = between
         self._window: collections.deque[Step] = collections.deque()
 
     def append(self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None) -> None:
@@ -77,9 +87,10 @@ class NStepWriter:
 
     def _write_oldest(self) -> None:
         combined = combine(self._window, self._discount)
-        if self._adds_between:
-            added = between(self._window, self._discount, self._num_steps)
-            combined = combined._replace(extras={**combined.extras, **added})
+        if self._between:
+            combined = _with_between(
+                combined, self._window, self._discount, self._num_steps, self._between
+            )
         valid = self._window.popleft().valid
         self._writer.append(combined, None if valid.all() else valid)
 
@@ -112,7 +123,7 @@ def combine(steps: Iterable[Step], discount: float) -> Transition:
 def between(
     steps: Iterable[Step], discount: float, num_steps: int
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """The states between the first one and the last, and what the rewards after them count.
+    """What lies between the first state and the last, and what the rewards there count.
 
     Args:
         steps: in time order, from one to n.
@@ -120,22 +131,38 @@ def between(
         num_steps: n.
 
     Returns:
-        `STATES_BETWEEN`, float32 [N, n − 1, O], and `WEIGHTS_BETWEEN`, float32 [N, n − 1]. A state
-        whose weight is 0 has no meaning.
+        `STATES_BETWEEN`, float32 [N, n − 1, O]; `ACTIONS_BETWEEN`, float32 [N, n − 1, A], or
+        [N, n − 1] from a finite set; and `WEIGHTS_BETWEEN`, float32 [N, n − 1]. A state and an
+        action whose weight is 0 have no meaning.
     """
     (transitions, _), *rest = steps
-    observation = np.asarray(transitions.observation)
-    states = np.zeros((len(observation), num_steps - 1, *observation.shape[1:]), np.float32)
-    weights = np.zeros((len(observation), num_steps - 1), np.float32)
+    states, actions, weights = (
+        np.zeros((len(transitions.reward), num_steps - 1, *np.shape(of)[1:]), np.float32)
+        for of in (transitions.observation, transitions.action, transitions.reward)
+    )
     weight, continues = np.array(transitions.discount), ~np.array(transitions.last)
     for index, (step, valid) in enumerate(rest):
         continues &= valid
         weight *= discount
         states[continues, index] = step.observation[continues]
+        actions[continues, index] = step.action[continues]
         weights[continues, index] = weight[continues]
         weight *= step.discount
         continues &= ~step.last
-    return {STATES_BETWEEN: states, WEIGHTS_BETWEEN: weights}
+    return {STATES_BETWEEN: states, ACTIONS_BETWEEN: actions, WEIGHTS_BETWEEN: weights}
+
+
+def _with_between(
+    combined: Transition,
+    steps: Iterable[Step],
+    discount: float,
+    num_steps: int,
+    names: Collection[str],
+) -> Transition:
+    """Adds those of `between` that have these names to the extras."""
+    everything = between(steps, discount, num_steps)
+    added = {name: everything[name] for name in names}
+    return combined._replace(extras={**combined.extras, **added})
 
 
 def _copied(transitions: Transition) -> Transition:
@@ -181,18 +208,17 @@ class NStepReplay(UniformReplay):
             for i in range(config.n_step)
         ]
         combined = combine(window, config.discount)
-        if not self._adds_between:
+        if not self._between:
             return combined
-        added = between(window, config.discount, config.n_step)
-        return combined._replace(extras={**combined.extras, **added})
+        return _with_between(combined, window, config.discount, config.n_step, self._between)
 
     @property
-    def _adds_between(self) -> bool:
-        return STATES_BETWEEN in self.layout.shapes().extras
+    def _between(self) -> Collection[str]:
+        return BETWEEN & self.layout.shapes().extras.keys()
 
     def _put_together(self, writer: Writer) -> NStepWriter:
         config = self._config
-        return NStepWriter(writer, config.n_step, config.discount, adds_between=self._adds_between)
+        return NStepWriter(writer, config.n_step, config.discount, between=self._between)
 
 
 class _NStepMemory(WrappedMemory):

@@ -20,6 +20,7 @@ from quinoa.agents.learner import Learner
 from quinoa.agents.observations import Vector, observation_set
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.types import (
+    ACTIONS_BETWEEN,
     ADDED_BY_OTHERS,
     RUNNING_RETURN,
     STATES_BETWEEN,
@@ -187,6 +188,11 @@ class AgentSubject:
             states = rng.normal(size=shapes[STATES_BETWEEN]).astype(np.float32)
             weights = np.full(shapes[WEIGHTS_BETWEEN], self.config.discount, np.float32)
             of_others |= {STATES_BETWEEN: states, WEIGHTS_BETWEEN: weights}
+        if ACTIONS_BETWEEN in shapes:
+            number = shapes[ACTIONS_BETWEEN][len(leading)]
+            rng = np.random.default_rng(self.seed)
+            actions = uniform_actions(self.spec.actions, rng, *leading, number)
+            of_others[ACTIONS_BETWEEN] = actions.astype(np.float32)
         if set(shapes) <= ADDED_BY_OTHERS:
             return of_others
         count = int(np.prod(leading))

@@ -5,8 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from acme import specs
 
 from quinoa.agents import iq
+from quinoa.agents.protocol import SpecError
+from quinoa.agents.types import ACTIONS_BETWEEN, STATES_BETWEEN, WEIGHTS_BETWEEN
 from tests.agents.fixtures import make_spec, make_transitions
 
 PRESET = pytest.mark.parametrize("preset", iq.PRESETS)
@@ -47,6 +50,54 @@ def test_loss_is_equation_2(preset):
     losses = agent.losses(transitions, SEED)
     assert losses.keys() == {"td"}
     np.testing.assert_allclose(losses["td"], tf.reduce_mean((target - q) ** 2), rtol=1e-5)
+
+
+def batch_of_steps(n, size=32):
+    """A batch with what lies between, of which the last are missing in every third row."""
+    transitions, rng = make_transitions(size), np.random.default_rng(5)
+    weights = np.tile(0.99 ** np.arange(1, n), (size, 1)).astype(np.float32)
+    weights[::3, 1:] = 0.0
+    extras = {
+        STATES_BETWEEN: rng.normal(size=(size, n - 1, 3)).astype(np.float32),
+        ACTIONS_BETWEEN: rng.uniform(-1, 1, size=(size, n - 1, 2)).astype(np.float32),
+        WEIGHTS_BETWEEN: weights,
+    }
+    return tf.nest.map_structure(tf.constant, transitions._replace(extras=extras))
+
+
+@PRESET
+def test_the_target_of_n_steps_has_the_log_probabilities_on_the_way(preset):
+    agent, config = make(preset, n_step=3, path_consistency=True)
+    s, a, r, d, next_s, _, extras = transitions = batch_of_steps(3)
+    value, policy = agent._value, agent.policy
+    if config.target_value:
+        value, policy = agent._target_value, agent._target_policy
+    target = r + 0.99 * d * value(next_s)
+    for i in range(2):
+        log_prob = policy(extras[STATES_BETWEEN][:, i]).log_prob(extras[ACTIONS_BETWEEN][:, i])
+        target -= extras[WEIGHTS_BETWEEN][:, i] * (1 - config.alpha) * config.tau * log_prob
+    if config.alpha:
+        target += config.alpha * config.tau * agent._target_policy(s).log_prob(a)
+    q = config.tau * agent.policy(s).log_prob(a) + agent._value(s)
+    loss = agent.losses(transitions, SEED)["td"]
+    np.testing.assert_allclose(loss, tf.reduce_mean((target - q) ** 2), rtol=1e-5)
+
+
+def test_what_lies_between_is_declared_where_the_target_has_it():
+    names = {STATES_BETWEEN: (2, 3), ACTIONS_BETWEEN: (2, 2), WEIGHTS_BETWEEN: (2,)}
+    for n, path_consistency, expected in ((3, True, names), (3, False, {}), (1, True, {})):
+        config = iq.Config(n_step=n, path_consistency=path_consistency)
+        declared = iq.Agent.extras_spec(config, make_spec())
+        assert {name: each.shape for name, each in declared.items()} == expected
+
+
+def test_images_between_are_refused():
+    config = iq.Config(n_step=3, path_consistency=True)
+    spec = make_spec(
+        observations=specs.BoundedArray((10, 10, 4), np.uint8, 0, 1), actions=specs.DiscreteArray(3)
+    )
+    with pytest.raises(SpecError, match=r"^path_consistency = true has replay keep the states"):
+        iq.Agent.make_policy(config, spec)
 
 
 @PRESET

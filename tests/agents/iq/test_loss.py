@@ -117,3 +117,28 @@ def test_equations_by_hand():
         iq_loss.target_q(1.0, 0.9, 2.0, -3.0, 0.5, 0.8), 1.0 + 0.8 * 0.5 * -3.0 + 0.9 * 2.0
     )
     np.testing.assert_allclose(iq_loss.loss(tf.constant([1.0, 2.0]), tf.constant([4.0, 1.0])), 5.0)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.9])
+def test_n_step_targets_have_the_fixed_point_of_one_step_whatever_was_done(mdp, alpha):
+    """Path consistency: at the fixed point of Eq. 2, and on average over s' (all of them, exactly).
+
+    V and π are random, and rewards such that they solve Eq. 2.
+    """
+    tau, n = 0.3, 4
+    rng = np.random.default_rng(1)
+    value = rng.normal(size=STATES)
+    log_policy = special.log_softmax(rng.normal(size=(STATES, ACTIONS)), axis=1)
+    reward = value[:, None] + (1 - alpha) * tau * log_policy - GAMMA * mdp.transition @ value
+    actions = rng.integers(ACTIONS, size=n)
+    # For each state at first: the distribution over states after i of these actions.
+    reached, total = np.eye(STATES), np.zeros(STATES)
+    for i, action in enumerate(actions):
+        total += GAMMA**i * reached @ reward[:, action]
+        if i:
+            joined = reached @ log_policy[:, action]
+            total += iq_loss.path_rewards(joined[:, None], np.full([1, 1], GAMMA**i), tau, alpha)
+        reached = reached @ mdp.transition[:, action]
+    first = log_policy[:, actions[0]]
+    target = iq_loss.target_q(total, GAMMA**n, reached @ value, first, tau, alpha)
+    np.testing.assert_allclose(target, iq_loss.implicit_q(first, value, tau), atol=1e-12)

@@ -15,7 +15,7 @@ from quinoa.agents.replay import NStepReplay, UniformReplay
 from quinoa.agents.replay.mixed import MixedSource, acted_config, mixed, running_returns
 from quinoa.agents.replay.n_step import NStepWriter
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.types import RUNNING_RETURN, STATES_BETWEEN, WEIGHTS_BETWEEN
+from quinoa.agents.types import ACTIONS_BETWEEN, RUNNING_RETURN, STATES_BETWEEN, WEIGHTS_BETWEEN
 from quinoa.launch.checks.subject import part
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import assert_numbered, numbered, serve
@@ -142,15 +142,16 @@ def test_n_step_transitions_of_the_set_are_those_that_the_writer_would_make(adds
     # One environment's, whole episodes without gaps.
     whole = part(transitions, (slice(None), 0))._replace(extras={})
     whole.last[-1] = True
+    extras = {
+        STATES_BETWEEN: specs.Array((n - 1, SPEC.observations.shape[0]), np.float32),
+        ACTIONS_BETWEEN: specs.Array((n - 1, SPEC.actions.shape[0]), np.float32),
+        WEIGHTS_BETWEEN: specs.Array((n - 1,), np.float32),
+    }
     written = Written()
-    writer = NStepWriter(written, n, GAMMA, adds_between=adds_between)
+    writer = NStepWriter(written, n, GAMMA, between=extras if adds_between else ())
     for t in range(len(whole.reward)):
         writer.append(part(whole, slice(t, t + 1)))
     writer.close()
-    extras = {
-        STATES_BETWEEN: specs.Array((n - 1, SPEC.observations.shape[0]), np.float32),
-        WEIGHTS_BETWEEN: specs.Array((n - 1,), np.float32),
-    }
     layout = RowLayout(SPEC, extras if adds_between else None)
     config = dataclasses.replace(CONFIG, n_step=n, discount=GAMMA)
     found = NStepReplay(config, layout, steps_per_call=1).from_episodes(whole)
@@ -158,8 +159,9 @@ def test_n_step_transitions_of_the_set_are_those_that_the_writer_would_make(adds
         expected = np.concatenate([np.asarray(step[index]) for step, _ in written.steps])
         np.testing.assert_allclose(np.asarray(found[index]), expected, rtol=1e-6)
     if adds_between:
-        weights, states = found.extras[WEIGHTS_BETWEEN], found.extras[STATES_BETWEEN]
-        for name, values in ((WEIGHTS_BETWEEN, weights), (STATES_BETWEEN, states)):
+        weights = found.extras[WEIGHTS_BETWEEN]
+        for name in extras:
+            values = found.extras[name]
             expected = np.concatenate([step.extras[name] for step, _ in written.steps])
             # A state whose weight is 0 has no meaning.
             matters = weights > 0 if name == WEIGHTS_BETWEEN else (weights > 0)[..., None]

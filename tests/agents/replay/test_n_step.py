@@ -8,7 +8,13 @@ from quinoa.agents.protocol import OffPolicyConfig
 from quinoa.agents.replay import NStepReplay
 from quinoa.agents.replay.n_step import NStepWriter
 from quinoa.agents.rows import RowLayout
-from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN, Transition
+from quinoa.agents.types import (
+    ACTIONS_BETWEEN,
+    BETWEEN,
+    STATES_BETWEEN,
+    WEIGHTS_BETWEEN,
+    Transition,
+)
 from quinoa.launch.checks.subject import part, random_transitions
 from tests.agents.fixtures import make_spec
 from tests.agents.replay.helpers import as_queue, drain, serve
@@ -95,12 +101,13 @@ def test_each_transition_begins_one_of_n_or_of_as_many_as_there_are(n):
 def test_the_states_between_are_there_where_they_are_asked_for(n):
     transitions, valid = stream()
     written = Written()
-    writer = NStepWriter(written, n, GAMMA, adds_between=True)
+    writer = NStepWriter(written, n, GAMMA, between=BETWEEN)
     for t in range(STEPS):
         writer.append(part(transitions, t), valid[t])
     writer.close()
     for t, (found, _) in enumerate(written.steps):
         states, weights = found.extras[STATES_BETWEEN], found.extras[WEIGHTS_BETWEEN]
+        actions = found.extras[ACTIONS_BETWEEN]
         assert states.shape == (ENVIRONMENTS, n - 1, 3) and states.dtype == np.float32
         assert weights.shape == (ENVIRONMENTS, n - 1) and weights.dtype == np.float32
         for i in np.flatnonzero(valid[t]):
@@ -111,6 +118,7 @@ def test_the_states_between_are_there_where_they_are_asked_for(n):
                 so_far *= GAMMA * transitions.discount[t + k - 1, i]
                 np.testing.assert_allclose(weights[i, k - 1], so_far, rtol=1e-5)
                 np.testing.assert_array_equal(states[i, k - 1], transitions.observation[t + k, i])
+                np.testing.assert_array_equal(actions[i, k - 1], transitions.action[t + k, i])
                 k += 1
             assert not weights[i, k - 1 :].any() and np.all(np.isfinite(states[i]))
 
