@@ -4,7 +4,7 @@ An agent is a module (a folder of this package, or any importable module of the 
 
 * `Config`: a dataclass that derives from `OffPolicyConfig` or `OnPolicyConfig`;
 * `Agent`: a class that derives from `protocol.Agent`;
-* optionally `PRESETS`: a mapping from names to ready `Config`s.
+* optionally `PRESETS`, ready `Config`s by name, and `ABOUT`, a line about each by the same names.
 
 The learner, the actor loop, replay and the launcher use nothing of it but what this file declares.
 """

@@ -58,7 +58,7 @@ class LoadedConfig(NamedTuple):
 
     Attributes:
         name: the name it was asked for by.
-        about: one line about the agent.
+        about: one line about the agent, or its preset.
         config_class: its configuration, a dataclass that derives from `AgentConfig`.
         config: the preset's configuration, or the defaults.
     """
@@ -86,10 +86,10 @@ class LoadedAgent(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """The module of an agent, imported, and which of its presets is meant, if any."""
+    """The module of an agent, imported, and the name of its preset, if one is meant."""
 
     module: types.ModuleType
-    preset: AgentConfig | None
+    preset: str | None
 
 
 def load(name: str) -> LoadedAgent:
@@ -160,7 +160,7 @@ def _built_in(name: str) -> _Found | None:
     for package in _BUILT_IN:
         module = _import(package)
         if name in module.PRESETS:
-            return _Found(module, module.PRESETS[name])
+            return _Found(module, name)
     return None
 
 
@@ -190,7 +190,7 @@ def _at_path(name: str) -> _Found:
         raise UnknownAgentError(
             f"Agent {name!r}: {named.module} {has}.{did_you_mean(named.attribute, known)}"
         )
-    return _Found(module, presets[named.attribute])
+    return _Found(module, named.attribute)
 
 
 def acting_names() -> list[str]:
@@ -205,7 +205,6 @@ def names() -> list[tuple[str, str]]:
     result = []
     for package in _BUILT_IN:
         module = _import(package)
-        about = _about(module)
         defaults = module.Config()
         for name, config in module.PRESETS.items():
             changed = [
@@ -213,6 +212,7 @@ def names() -> list[tuple[str, str]]:
                 for field in dataclasses.fields(config)
                 if getattr(config, field.name) != getattr(defaults, field.name)
             ]
+            about = _about(module, name)
             result.append((name, f"{about} ({', '.join(changed)})" if changed else about))
     return result
 
@@ -267,9 +267,11 @@ def _demonstration_agent(name: str, found: _Found) -> type[DemonstrationAgent]:
 
 
 def _config(name: str, found: _Found) -> LoadedConfig:
-    module, config = found
+    module, preset = found
     config_class: type[AgentConfig] = _class(name, module, "Config", AgentConfig)
-    if config is None:
+    if preset is not None:
+        config = module.PRESETS[preset]
+    else:
         try:
             config = config_class()
         except (TypeError, ValueError) as error:
@@ -281,10 +283,13 @@ def _config(name: str, found: _Found) -> LoadedConfig:
             f"Agent {name!r}: its preset is a {type(config).__name__}, not a "
             f"{config_class.__name__} of {module.__name__}."
         )
-    return LoadedConfig(name, _about(module), config_class, config)
+    return LoadedConfig(name, _about(module, preset), config_class, config)
 
 
-def _about(module: types.ModuleType) -> str:
+def _about(module: types.ModuleType, preset: str | None) -> str:
+    """What the module's `ABOUT` says of the preset, or else the first line of its docstring."""
+    if preset is not None and preset in (about := getattr(module, "ABOUT", {})):
+        return str(about[preset])
     return (module.__doc__ or module.__name__).strip().splitlines()[0].rstrip(".:")
 
 

@@ -74,11 +74,18 @@ def test_an_agent_that_learns_from_demonstrations_alone_is_loaded_as_such():
         registry.load_demonstration_agent("iq")
 
 
-def test_the_list_says_in_one_line_what_is_special():
+def test_the_list_says_in_one_line_what_each_preset_is_and_what_it_changes():
     about = dict(registry.names())
-    assert "alpha=0.9" in about["m_iq"]
-    assert "=" not in about["iq"]
+    assert about["m_iq"] == "M-IQ: IQ with the Munchausen term (alpha=0.9)"
+    assert "(" not in about["iq"]
     assert all("\n" not in line and line for line in about.values())
+    without_settings = [line.partition(" (")[0] for line in about.values()]
+    assert len(set(without_settings)) == len(without_settings)
+
+
+def test_nothing_is_said_of_presets_that_do_not_exist():
+    for package in BUILT_IN:
+        assert set(getattr(package, "ABOUT", {})) <= set(package.PRESETS)
 
 
 def test_agents_of_ones_own_come_by_import_path(write_module):

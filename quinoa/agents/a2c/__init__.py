@@ -7,11 +7,11 @@ Mnih et al. (2016), "Asynchronous Methods for Deep Reinforcement Learning"; Schu
 from typing import TYPE_CHECKING
 
 from quinoa import lazy
-from quinoa.agents.a2c.config import PRESETS, Config
+from quinoa.agents.a2c.config import ABOUT, PRESETS, Config
 
 if TYPE_CHECKING:
     from quinoa.agents.a2c.agent import Agent
 
-__all__ = ["PRESETS", "Agent", "Config"]
+__all__ = ["ABOUT", "PRESETS", "Agent", "Config"]
 
 __getattr__ = lazy.attributes(__name__, {"Agent": "quinoa.agents.a2c.agent"})

@@ -82,3 +82,9 @@ PRESETS = {
     "a2c_proper": Config(returns="entropy"),
     "soft_q_a2c": Config(update="soft_q", returns="entropy"),
 }
+
+ABOUT = {
+    "a2c": "A2C: advantage actor-critic with an entropy bonus beside the returns",
+    "a2c_proper": "A2C with the entropy in the returns",
+    "soft_q_a2c": "n-step soft Q-learning with Q = V + τ log π, in place of A2C's update",
+}

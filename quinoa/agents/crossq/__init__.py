@@ -7,11 +7,11 @@ in Deep Reinforcement Learning for Greater Sample Efficiency and Simplicity", ar
 from typing import TYPE_CHECKING
 
 from quinoa import lazy
-from quinoa.agents.crossq.config import PRESETS, Config
+from quinoa.agents.crossq.config import ABOUT, PRESETS, Config
 
 if TYPE_CHECKING:
     from quinoa.agents.crossq.agent import Agent
 
-__all__ = ["PRESETS", "Agent", "Config"]
+__all__ = ["ABOUT", "PRESETS", "Agent", "Config"]
 
 __getattr__ = lazy.attributes(__name__, {"Agent": "quinoa.agents.crossq.agent"})

@@ -46,3 +46,5 @@ class Config(OffPolicyConfig):
 
 
 PRESETS = {"crossq": Config(), "crossq_small": Config(critic_hidden_sizes=(256, 256))}
+
+ABOUT = {"crossq_small": "CrossQ with critics as wide as SAC's"}

@@ -6,11 +6,11 @@ Lillicrap et al. (2016), "Continuous control with deep reinforcement learning".
 from typing import TYPE_CHECKING
 
 from quinoa import lazy
-from quinoa.agents.ddpg.config import PRESETS, Config
+from quinoa.agents.ddpg.config import ABOUT, PRESETS, Config
 
 if TYPE_CHECKING:
     from quinoa.agents.ddpg.agent import Agent
 
-__all__ = ["PRESETS", "Agent", "Config"]
+__all__ = ["ABOUT", "PRESETS", "Agent", "Config"]
 
 __getattr__ = lazy.attributes(__name__, {"Agent": "quinoa.agents.ddpg.agent"})

@@ -44,3 +44,5 @@ PRESETS = {
         samples_per_insert=64.0,
     ),
 }
+
+ABOUT = {"ddpg_paper": "DDPG with the paper's settings"}

@@ -7,11 +7,11 @@ Abbeel (2017), "Equivalence Between Policy Gradients and Soft Q-Learning", secti
 from typing import TYPE_CHECKING
 
 from quinoa import lazy
-from quinoa.agents.dqn.config import PRESETS, Config
+from quinoa.agents.dqn.config import ABOUT, PRESETS, Config
 
 if TYPE_CHECKING:
     from quinoa.agents.dqn.agent import Agent
 
-__all__ = ["PRESETS", "Agent", "Config"]
+__all__ = ["ABOUT", "PRESETS", "Agent", "Config"]
 
 __getattr__ = lazy.attributes(__name__, {"Agent": "quinoa.agents.dqn.agent"})

@@ -98,3 +98,9 @@ PRESETS = {
     "soft_dqn_kl": Config(backup="kl"),
     "soft_dqn_entropy": Config(backup="entropy"),
 }
+
+ABOUT = {
+    "dqn": "DQN, for finite sets of actions",
+    "soft_dqn_kl": "DQN with a KL penalty in its target",
+    "soft_dqn_entropy": "DQN with an entropy bonus in its target",
+}

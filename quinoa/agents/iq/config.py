@@ -89,3 +89,12 @@ PRESETS = {
     # A continuous density instead of a probability mass: Quinoa is compared with it.
     "iq_flow": Config(policy="flow", tau=0.1, target_rate=0.01, max_gradient_norm=1.0),
 }
+
+ABOUT = {
+    "iq": "IQ: Q = V + τ log π with a multicategorical policy",
+    "m_iq": "M-IQ: IQ with the Munchausen term",
+    "pcl": "PCL: IQ with the online value in its target",
+    "trust_pcl": "Trust-PCL: M-IQ with the online value in its target",
+    "iq_gaussian": "IQ with a tanh-Gaussian policy",
+    "iq_flow": "IQ with a Real NVP policy",
+}

@@ -111,3 +111,9 @@ PRESETS = {
     # a state; V's output layer is not normalised (docs/decisions/quinoa_search.md).
     "quinoa_paper": Config(prior_power=1.0, value_period=1000, learning_rate_half_life=0),
 }
+
+ABOUT = {
+    "quinoa": "Quinoa: Q = V + α log(π/π̃) with a Real NVP policy",
+    "quinoa_piecewise": "Quinoa with a flow of histograms",
+    "quinoa_paper": "Quinoa with the paper's schedules",
+}

@@ -67,3 +67,5 @@ class Config(OffPolicyConfig):
 
 
 PRESETS = {"smoothie": Config(), "smoothie_without_kl": Config(kl_weight=0.0)}
+
+ABOUT = {"smoothie_without_kl": "Smoothie without the KL penalty"}

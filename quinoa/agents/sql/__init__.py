@@ -6,11 +6,11 @@ Haarnoja et al. (2017), "Reinforcement Learning with Deep Energy-Based Policies"
 from typing import TYPE_CHECKING
 
 from quinoa import lazy
-from quinoa.agents.sql.config import PRESETS, Config
+from quinoa.agents.sql.config import ABOUT, PRESETS, Config
 
 if TYPE_CHECKING:
     from quinoa.agents.sql.agent import Agent
 
-__all__ = ["PRESETS", "Agent", "Config"]
+__all__ = ["ABOUT", "PRESETS", "Agent", "Config"]
 
 __getattr__ = lazy.attributes(__name__, {"Agent": "quinoa.agents.sql.agent"})

@@ -53,3 +53,5 @@ class Config(NoisyConfig):
 
 
 PRESETS = {"sql": Config(), "sql_map": Config(map_policy=True)}
+
+ABOUT = {"sql_map": "Soft Q-learning whose sampler goes to the best action"}

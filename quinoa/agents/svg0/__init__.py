@@ -6,11 +6,11 @@ Heess et al. (2015), "Learning Continuous Control Policies by Stochastic Value G
 from typing import TYPE_CHECKING
 
 from quinoa import lazy
-from quinoa.agents.svg0.config import PRESETS, Config
+from quinoa.agents.svg0.config import ABOUT, PRESETS, Config
 
 if TYPE_CHECKING:
     from quinoa.agents.svg0.agent import Agent
 
-__all__ = ["PRESETS", "Agent", "Config"]
+__all__ = ["ABOUT", "PRESETS", "Agent", "Config"]
 
 __getattr__ = lazy.attributes(__name__, {"Agent": "quinoa.agents.svg0.agent"})

@@ -53,3 +53,5 @@ PRESETS = {
     "svg0": Config(),
     "svg0_paper": Config(target_period=1000, entropy_weight=0.0, learning_rate=1e-3),
 }
+
+ABOUT = {"svg0_paper": "SVG(0) as the Quinoa paper describes it"}

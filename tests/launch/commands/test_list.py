@@ -35,7 +35,8 @@ def test_so_are_those_of_an_agent_and_a_preset_of_ones_own(quinoa, tmp_path, mon
         "class Config(OffPolicyConfig):\n"
         "    noise: float = 0.5\n"
         '    """How much is explored."""\n'
-        "PRESETS = {'quiet': Config(noise=0.1)}\n"
+        "PRESETS = {'quiet': Config(noise=0.1), 'loud': Config(noise=0.9)}\n"
+        "ABOUT = {'quiet': 'The same with little noise'}\n"
     )
     (tmp_path / "mine.toml").write_text(
         '[calm]\nagent = "own_listed"\nenv = "control:walker:walk"\nset.noise = 0.2\n'
@@ -45,12 +46,14 @@ def test_so_are_those_of_an_agent_and_a_preset_of_ones_own(quinoa, tmp_path, mon
     status, out, _ = quinoa("list", "own_listed:quiet")
     assert status == 0
     lines = out.splitlines()
-    assert lines[0] == "own_listed:quiet: An agent of one's own"
+    assert lines[0] == "own_listed:quiet: The same with little noise"
     assert lines[2:5] == [
         "own_listed.Config:",
         "  noise=0.1 (default 0.5)  float",
         "      How much is explored.",
     ]
+    _, out, _ = quinoa("list", "own_listed:loud")
+    assert out.splitlines()[0] == "own_listed:loud: An agent of one's own"
     _, out, _ = quinoa("list", "./mine.toml")
     assert "  noise=0.2 (default 0.5)  float" in out.splitlines()
 
