@@ -18,6 +18,7 @@ from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import activations, networks
 from quinoa.agents.numpy_form import Layer, NumpyForm
+from quinoa.agents.policies.finite_distributions import FiniteDistribution
 from quinoa.agents.policies.multicategorical import check_num_bins, to_action, to_bin
 from quinoa.agents.protocol import Policy
 
@@ -25,7 +26,7 @@ from quinoa.agents.protocol import Policy
 Choose = Callable[[int, tf.Tensor], tf.Tensor]
 
 
-class Autoregressive(tfd.Distribution):
+class Autoregressive(FiniteDistribution):
     """Categoricals over the bins of `MultiCategorical`, each given the bins before it.
 
     The logits of dimension j are
@@ -57,25 +58,8 @@ class Autoregressive(tfd.Distribution):
         self._logits, self._context, self._given, self._output = logits, context, given, output
         self._action_size, self._num_bins = int(logits.shape[-2]), int(logits.shape[-1])
         super().__init__(
-            dtype=logits.dtype,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name=name,
+            logits, event_ndims=1, dtype=logits.dtype, parameters=parameters, name=name
         )
-
-    def _batch_shape(self) -> tf.TensorShape:
-        return self._logits.shape[:-2]
-
-    def _batch_shape_tensor(self) -> tf.Tensor:
-        return tf.shape(self._logits)[:-2]
-
-    def _event_shape(self) -> tf.TensorShape:
-        return self._logits.shape[-2:-1]
-
-    def _event_shape_tensor(self) -> tf.Tensor:
-        return tf.shape(self._logits)[-2:-1]
 
     def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
         size = self._action_size * self._num_bins

@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
-from quinoa.agents.config import Convolutions
 from quinoa.agents.numpy_form import NumpyForm
-from quinoa.agents.observations import ObservationSet
-from quinoa.agents.protocol import Policy
+from quinoa.agents.policies.finite_policy import FinitePolicy
 
 
-class CategoricalPolicy(Policy):
+class CategoricalPolicy(FinitePolicy):
     """π(·|s) = softmax(F(s)), where F is a network with one output for each action."""
-
-    def __init__(
-        self,
-        observations: ObservationSet | int,
-        number: int,
-        *,
-        hidden_sizes: Sequence[int],
-        layer_norm: bool = False,
-        residual: bool = False,
-        convolutions: Convolutions = "auto",
-        name: str = "policy",
-    ):
-        """Makes the policy, and creates its variables.
-
-        Args:
-            observations: of the environment; a number O stands for vectors [O].
-            number: n, the actions of the set.
-            hidden_sizes: the hidden layers of its network.
-            layer_norm: see `networks.of_observations`.
-            residual: likewise.
-            convolutions: the layers that read images, where observations are images.
-            name: the module's name.
-        """
-        super().__init__(name=name)
-        self._layer_norm = layer_norm
-        self._network = networks.of_observations(
-            observations,
-            [*hidden_sizes, number],
-            layer_norm=layer_norm,
-            residual=residual,
-            convolutions=convolutions,
-            name="network",
-        )
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        settings = {
-            "layer_norm": np.array(self._layer_norm),
-            "kind": np.array("categorical"),
-            **networks.settings_of(self._network),
-        }
-        return NumpyForm(settings, {"network": networks.layers_of(self._network)})
+        return self._form("categorical")
 
     def _distribution(self, logits: tf.Tensor) -> tfd.Distribution:
         return tfd.Categorical(logits=logits)

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
 from quinoa.agents.numpy_form import NumpyForm
+from quinoa.agents.policies.finite_distributions import IndependentChoices
 from quinoa.agents.protocol import Policy
 
 
-class MultiCategorical(tfd.Distribution):
+class MultiCategorical(IndependentChoices):
     """Independent categoricals over the bins δ_j = -1 + 2j / (n - 1), j = 0 … n - 1.
 
     Event shape [A]; a probability mass, not a density: `log_prob` is at most 0.
@@ -26,12 +26,10 @@ class MultiCategorical(tfd.Distribution):
         """Makes the distribution from logits, float32 [B, A, n]; raises `ValueError` for n < 2."""
         parameters = dict(locals())
         check_num_bins(logits.shape[-1])
-        self._log_probs = tf.nn.log_softmax(logits)
         super().__init__(
+            tf.nn.log_softmax(logits),
+            event_ndims=1,
             dtype=logits.dtype,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
             parameters=parameters,
             name=name,
         )
@@ -41,33 +39,14 @@ class MultiCategorical(tfd.Distribution):
         """The number n of bins in each dimension."""
         return int(self._log_probs.shape[-1])
 
-    def _batch_shape(self) -> tf.TensorShape:
-        return self._log_probs.shape[:-2]
-
-    def _batch_shape_tensor(self) -> tf.Tensor:
-        return tf.shape(self._log_probs)[:-2]
-
-    def _event_shape(self) -> tf.TensorShape:
-        return self._log_probs.shape[-2:-1]
-
-    def _event_shape_tensor(self) -> tf.Tensor:
-        return tf.shape(self._log_probs)[-2:-1]
-
     def _sample_n(self, n: int, seed: tf.Tensor | None = None) -> tf.Tensor:
-        bins = tfd.Categorical(logits=self._log_probs).sample(n, seed=seed)
-        return to_action(bins, self.num_bins)
+        return to_action(super()._sample_n(n, seed), self.num_bins)
 
     def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
-        # One-hot products: their dense gradient is faster than the scatter of a gather.
-        chosen = tf.one_hot(to_bin(action, self.num_bins), self.num_bins, dtype=self.dtype)
-        return tf.reduce_sum(chosen * self._log_probs, axis=[-2, -1])
-
-    def _entropy(self) -> tf.Tensor:
-        return -tf.reduce_sum(tf.exp(self._log_probs) * self._log_probs, axis=[-2, -1])
+        return super()._log_prob(to_bin(action, self.num_bins))
 
     def _mode(self) -> tf.Tensor:
-        bins = tf.argmax(self._log_probs, axis=-1, output_type=tf.int32)
-        return to_action(bins, self.num_bins)
+        return to_action(super()._mode(), self.num_bins)
 
 
 def to_action(bins: tf.Tensor, num_bins: int) -> tf.Tensor:

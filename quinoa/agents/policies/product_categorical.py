@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
-from quinoa.agents import networks
 from quinoa.agents.actions import FiniteProduct, FiniteSet
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.observations import ObservationSet
 from quinoa.agents.policies.categorical import CategoricalPolicy
+from quinoa.agents.policies.finite_distributions import IndependentChoices
 
 # In place of the logits of values that a choice does not have: its exponential is 0 in float32, and
 # its product with that is 0, where minus infinity would give NaN.
 _NONE = -1e9
 
 
-class ProductCategorical(tfd.Distribution):
+class ProductCategorical(IndependentChoices):
     """π(a) = Π_k softmax(F_k)(a_k) on K choices, of n_k values each; event shape [K], int32."""
 
     def __init__(self, logits: tf.Tensor, numbers: Sequence[int], name: str = "ProductCategorical"):
@@ -35,41 +34,8 @@ class ProductCategorical(tfd.Distribution):
         parameters = dict(locals())
         # One softmax for all choices, each padded to as many values as the largest has.
         padded = tf.pad(logits, [[0, 0], [0, 1]], constant_values=_NONE)
-        self._log_probs = tf.nn.log_softmax(tf.gather(padded, _places(numbers), axis=-1))
-        super().__init__(
-            dtype=tf.int32,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name=name,
-        )
-
-    def _batch_shape(self) -> tf.TensorShape:
-        return self._log_probs.shape[:-2]
-
-    def _batch_shape_tensor(self) -> tf.Tensor:
-        return tf.shape(self._log_probs)[:-2]
-
-    def _event_shape(self) -> tf.TensorShape:
-        return self._log_probs.shape[-2:-1]
-
-    def _event_shape_tensor(self) -> tf.Tensor:
-        return tf.shape(self._log_probs)[-2:-1]
-
-    def _sample_n(self, n: int, seed: tf.Tensor | None = None) -> tf.Tensor:
-        return tfd.Categorical(logits=self._log_probs).sample(n, seed=seed)
-
-    def _log_prob(self, action: tf.Tensor) -> tf.Tensor:
-        # One-hot products: their dense gradient is faster than the scatter of a gather.
-        chosen = tf.one_hot(action, self._log_probs.shape[-1], dtype=tf.float32)
-        return tf.reduce_sum(chosen * self._log_probs, axis=[-2, -1])
-
-    def _entropy(self) -> tf.Tensor:
-        return -tf.reduce_sum(tf.exp(self._log_probs) * self._log_probs, axis=[-2, -1])
-
-    def _mode(self) -> tf.Tensor:
-        return tf.argmax(self._log_probs, axis=-1, output_type=tf.int32)
+        log_probs = tf.nn.log_softmax(tf.gather(padded, _places(numbers), axis=-1))
+        super().__init__(log_probs, event_ndims=1, parameters=parameters, name=name)
 
 
 def _places(numbers: Sequence[int]) -> npt.NDArray[np.int32]:
@@ -92,20 +58,15 @@ class ProductCategoricalPolicy(CategoricalPolicy):
         Args:
             observations: of the environment; a number O stands for vectors [O].
             numbers: n_1, ..., n_K, how many values each choice has.
-            **settings: see `CategoricalPolicy`.
+            **settings: see `FinitePolicy`.
         """
         super().__init__(observations, sum(numbers), **settings)
         self._numbers = tuple(numbers)
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        settings = {
-            "layer_norm": np.array(self._layer_norm),
-            "kind": np.array("product_categorical"),
-            "places": _places(self._numbers),
-            **networks.settings_of(self._network),
-        }
-        return NumpyForm(settings, {"network": networks.layers_of(self._network)})
+        form = self._form("product_categorical")
+        return form._replace(settings={**form.settings, "places": _places(self._numbers)})
 
     def _distribution(self, logits: tf.Tensor) -> ProductCategorical:
         return ProductCategorical(logits, self._numbers)
@@ -119,7 +80,7 @@ def categorical_policy(
     Args:
         observations: of the environment; a number O stands for vectors [O].
         actions: a `FiniteSet` or a `FiniteProduct`.
-        **settings: see `CategoricalPolicy`.
+        **settings: see `FinitePolicy`.
     """
     if isinstance(actions, FiniteProduct):
         return ProductCategoricalPolicy(observations, actions.numbers, **settings)
