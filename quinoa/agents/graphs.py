@@ -8,7 +8,7 @@ tracing itself: two thirds of the time until a learner has done its first step.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -30,11 +30,13 @@ def trace(
         jit_compile: whether XLA compiles it, as in `tf.function`.
 
     Returns:
-        The `tf.function`, with one trace.
+        The `tf.function`, with one trace; within `eagerly`, the function itself.
 
     Raises:
         Exception: what the function raises in tracing with AutoGraph.
     """
+    if tf.config.functions_run_eagerly():
+        return python_function
     are_specs = all(isinstance(argument, tf.TensorSpec) for argument in arguments)
     options = {
         "jit_compile": jit_compile,
@@ -62,3 +64,32 @@ def do_if(condition: tf.Tensor, action: Callable[[], object]) -> None:
         return tf.constant(True)
 
     tf.cond(condition, do, lambda: tf.constant(False))
+
+
+@contextlib.contextmanager
+def eagerly() -> Iterator[None]:
+    """Within it, operations run as Python comes to them: nothing is traced, and each is slower."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@contextlib.contextmanager
+def run_as_traced(is_wanted: bool = True) -> Iterator[None]:
+    """Within it, TensorFlow does not rewrite graphs before they first run.
+
+    That takes a third of the time until a learner has done its first step, and makes later ones
+    faster, which does not pay for a few dozen. What a graph gives is the same up to rounding.
+
+    Args:
+        is_wanted: whether it is so; otherwise graphs are as in use.
+    """
+    name = "disable_meta_optimizer"
+    before = tf.config.optimizer.get_experimental_options().get(name, False)
+    tf.config.optimizer.set_experimental_options({name: is_wanted})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({name: before})

@@ -58,6 +58,36 @@ def test_an_error_is_the_functions_own():
         graphs.trace(fails, tf.constant(1.0))
 
 
+def test_nothing_is_traced_where_operations_are_to_run_at_once():
+    traced = []
+
+    def double(x):
+        traced.append(tf.inside_function())
+        return 2 * x
+
+    with graphs.eagerly():
+        function = graphs.trace(double, tf.TensorSpec([], tf.float32))
+        assert [float(function(tf.constant(x))) for x in (1.0, 2.0)] == [2.0, 4.0]
+    assert traced == [False, False]
+    graphs.trace(double, tf.TensorSpec([], tf.float32))
+    assert traced[2:] == [True]
+
+
+def test_whether_graphs_are_rewritten_is_as_before_afterwards():
+    def is_rewritten() -> bool:
+        options = tf.config.optimizer.get_experimental_options()
+        return not options.get("disable_meta_optimizer", False)
+
+    before = is_rewritten()
+    for is_wanted in (True, False):
+        with graphs.run_as_traced(is_wanted), pytest.raises(KeyError):
+            assert is_rewritten() != is_wanted
+            with graphs.run_as_traced(not is_wanted):
+                assert is_rewritten() == is_wanted
+                raise KeyError
+        assert is_rewritten() == before
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_something_is_done_if_a_condition_holds(jit_compile):
     variable = tf.Variable(np.float32(1.0))

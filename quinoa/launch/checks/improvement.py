@@ -20,6 +20,7 @@ from quinoa.launch.checks.subject import (
     random_transitions,
     tensors,
 )
+from quinoa.launch.checks.variables import assign, values_of
 
 # The best action has this, or its opposite, in every dimension.
 _BEST = 0.5
@@ -57,27 +58,27 @@ def policy_goes_to_reward(subject: AgentSubject) -> str:
             drawn.append(distribution.mode())
         return np.array([np.mean(_places(subject, actions.numpy())) for actions in drawn])
 
-    kept = _values(learner.state)
+    kept = values_of(learner.state)
     try:
         first = _bandit(subject, subject.batches(STEPS_PER_CALL), _BEST)
-        _assign(learner.state, subject.history.before)
+        assign(learner.state, subject.history.before)
         learner.agent.initialize(tensors(part(first, 0)))
-        values = dict.fromkeys((_BEST, -_BEST), _values(learner.state))
+        values = dict.fromkeys((_BEST, -_BEST), values_of(learner.state))
         apart, call = [0.0], 0
         for num_steps in _LOOK_AFTER:
             calls, means = range(call, num_steps // STEPS_PER_CALL), []
             for best in values:
-                _assign(learner.state, values[best])
+                assign(learner.state, values[best])
                 for call in calls:
                     _learn(subject, learner, call, best)
-                values[best] = _values(learner.state)
+                values[best] = values_of(learner.state)
                 means.append(mean_actions())
             call = calls.stop
             apart.append(float(max(means[0] - means[1], key=abs)))
             if apart[-1] > _APART:
                 return ""
     finally:
-        _assign(learner.state, kept)
+        assign(learner.state, kept)
     require(
         apart[-1] > -_APART or apart[-2] < apart[-1],
         f"{num_steps} gradient steps take the policy away from the actions with the higher reward: "
@@ -119,12 +120,3 @@ def _places(subject: AgentSubject, actions: npt.NDArray[Any]) -> npt.NDArray[np.
         numbers = subject.actions.numbers
     last = np.maximum(np.array(numbers) - 1, 1)
     return np.asarray(2.0 * actions / last - 1.0, np.float32)
-
-
-def _values(variables: list[tf.Variable]) -> list[npt.NDArray[np.generic]]:
-    return [variable.numpy() for variable in variables]
-
-
-def _assign(variables: list[tf.Variable], values: list[npt.NDArray[np.generic]]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)

@@ -19,7 +19,7 @@ from quinoa.launch.checks.subject import (
     part,
     tensors,
 )
-from quinoa.launch.checks.variables import listed, paths_of
+from quinoa.launch.checks.variables import is_equal, listed, paths_of
 from quinoa.launch.run.columns import TIME_COLUMNS
 
 
@@ -53,7 +53,7 @@ def learns_in_one_graph(subject: AgentSubject) -> str:
 
 def calls_may_have_any_length(subject: AgentSubject) -> str:
     """K gradient steps in one call are K calls of one step, to the last bit."""
-    if not _differing(subject.history.after, subject.learner_by_single_steps):
+    if subject.is_repeatable:
         return ""
     single = subject.make_learner()
     for call in range(NUM_CALLS - 1):
@@ -72,7 +72,7 @@ def calls_may_have_any_length(subject: AgentSubject) -> str:
 
 def continues_from_a_checkpoint(subject: AgentSubject) -> str:
     """A learner that is saved and restored continues to the last bit."""
-    if not _differing(subject.history.after, subject.learner_by_single_steps):
+    if subject.is_repeatable:
         return ""
     history, restored = subject.history, subject.restored()
     _require_same(
@@ -105,5 +105,5 @@ def _differing(expected: Sequence[npt.NDArray[np.generic]], found: Learner) -> l
         # The optimisers' are not the agent's.
         paths.get(variable.ref(), variable.name)
         for value, variable in zip(expected, found.state, strict=True)
-        if not np.array_equal(value, variable.numpy(), equal_nan=value.dtype.kind == "f")
+        if not is_equal(value, variable.numpy())
     ]

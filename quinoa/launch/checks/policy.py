@@ -31,7 +31,7 @@ _MAX_COMBINATIONS = 10_000
 
 def policy_has_its_shapes(subject: AgentSubject) -> str:
     """For a batch, in a graph as actors run it."""
-    policy, actions = subject.make_policy(), subject.actions
+    policy, actions = subject.policy, subject.actions
     states = subject.states[:5]
     count = len(states)
     distribution = policy(tf.constant(states))
@@ -88,7 +88,7 @@ def policy_has_its_shapes(subject: AgentSubject) -> str:
 
 def actions_are_the_environments(subject: AgentSubject) -> str:
     """Samples and modes, in ordinary states and far out."""
-    policy = subject.make_policy()
+    policy = subject.policy
     for scale in _SCALES:
         distribution = policy(tf.constant(subject.states_of_size(scale)))
         drawn = {"sample": distribution.sample(seed=tf.constant(SEED))}
@@ -133,7 +133,7 @@ def densities_are_finite(subject: AgentSubject) -> str:
 
     For finite sets, the probabilities of all their actions, which add up to 1.
     """
-    policy = subject.make_policy()
+    policy = subject.policy
     if not policy.has_density:
         return "it has none"
     actions, are_all = _every_action(subject)
@@ -193,7 +193,7 @@ def _every_action(subject: AgentSubject) -> tuple[tf.Tensor, bool]:
 
 def extras_are_as_declared(subject: AgentSubject) -> str:
     """What actors add to transitions has the names and shapes that the layout of rows has."""
-    policy, states = subject.make_policy(), tf.constant(subject.states)
+    policy, states = subject.policy, tf.constant(subject.states)
     declared = subject.layout.shapes(len(states)).extras
     wanted = {name: shape for name, shape in declared.items() if name not in ADDED_BY_OTHERS}
     distribution = policy(states)

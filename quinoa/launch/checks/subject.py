@@ -28,9 +28,12 @@ from quinoa.agents.types import (
     Transition,
 )
 from quinoa.environments.action_map import uniform_actions
+from quinoa.launch.checks.variables import are_equal, assign, values_of
 
 # Gradient steps of one call, and calls, in the checks that learn.
 STEPS_PER_CALL, NUM_CALLS = 4, 3
+# Gradient steps that are done eagerly: a period of two ends within them.
+_EAGER_STEPS = 2
 # Of the random numbers within one check.
 SEED = (1, 2)
 
@@ -88,6 +91,12 @@ class AgentSubject:
         """A new policy, as an actor makes it."""
         return self.agent_class.make_policy(self.config, self.spec)
 
+    @functools.cached_property
+    def policy(self) -> protocol.Policy:
+        """A policy as an actor makes it, which nothing changes."""
+        tf.random.set_seed(self.seed)
+        return self.make_policy()
+
     def make_learner(self, seed: int | None = None) -> Learner:
         """A new learner."""
         return Learner(
@@ -102,15 +111,15 @@ class AgentSubject:
     def history(self) -> History:
         """A learner after `NUM_CALLS` calls of `STEPS_PER_CALL` steps; tracing it takes long."""
         learner = self.make_learner()
-        before = [variable.numpy() for variable in learner.state]
+        before = values_of(learner.state)
         for call in range(NUM_CALLS - 1):
             learner.step(self.batches(STEPS_PER_CALL, seed=call))
         with tempfile.TemporaryDirectory() as folder:
             path = learner.save(str(Path(folder) / "checkpoint"))
             files = {file.name: file.read_bytes() for file in Path(path).parent.iterdir()}
-        at_save = [variable.numpy() for variable in learner.state]
+        at_save = values_of(learner.state)
         metrics = learner.step(self.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1))
-        after = [variable.numpy() for variable in learner.state]
+        after = values_of(learner.state)
         return History(learner, before, files, at_save, metrics, after)
 
     def acted(self, batch: Transition, seed: tuple[int, int]) -> Transition:
@@ -137,17 +146,35 @@ class AgentSubject:
         return traced
 
     @functools.cached_property
-    def learner_by_single_steps(self) -> Learner:
-        """A learner restored from the checkpoint, after the last call's steps done one at a time.
+    def is_repeatable(self) -> bool:
+        """Whether `history`'s last steps can be done again from its checkpoint, one at a time.
 
-        If its state equals that of `history`, both restoring and calls of any length work. Only
-        otherwise do two more learners have to be traced, to find out which of the two fails.
+        Its learner does so in the graph that it has. A learner that is new and restored does some
+        of them eagerly, and so does that of `history`. Where all end as they should, calls of any
+        length work and restoring does. Only otherwise do more learners have to be traced, to find
+        out which of the two fails.
         """
-        learner = self.restored()
-        superbatch = self.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1)
-        for k in range(STEPS_PER_CALL):
-            learner.step(part(superbatch, slice(k, k + 1)))
-        return learner
+        history = self.history
+        state, last = history.learner.state, self.batches(STEPS_PER_CALL, seed=NUM_CALLS - 1)
+
+        def continued(learner: Learner, num_steps: int) -> list[npt.NDArray[Any]]:
+            for k in range(num_steps):
+                learner.step(part(last, slice(k, k + 1)))
+            return values_of(learner.state)
+
+        try:
+            assign(state, history.at_save)
+            if not are_equal(continued(history.learner, STEPS_PER_CALL), history.after):
+                return False
+            assign(state, history.at_save)
+            with graphs.eagerly():
+                learners = history.learner, self.restored()
+                return are_equal(*(continued(learner, _EAGER_STEPS) for learner in learners))
+        except Exception:
+            # What it is is found out, and said, by those that are traced.
+            return False
+        finally:
+            assign(state, history.after)
 
     def restored(self) -> Learner:
         """A new learner, of another seed, with what the one of `history` had saved."""
@@ -200,7 +227,7 @@ class AgentSubject:
             tf.reshape(field, [count, *field.shape[len(leading) :]])
             for field in (transitions.observation, transitions.action)
         )
-        extras = self._policy.extras(self._policy(states), actions)
+        extras = self.policy.extras(self.policy(states), actions)
         return {**_unflattened(extras, leading), **of_others}
 
     @functools.cached_property
@@ -219,11 +246,6 @@ class AgentSubject:
         if isinstance(observations, Vector):
             return np.float32(scale) * states
         return np.minimum(scale * states, observations.maximum).astype(np.uint8)
-
-    @functools.cached_property
-    def _policy(self) -> protocol.Policy:
-        tf.random.set_seed(self.seed)
-        return self.make_policy()
 
 
 def _unflattened(extras: Mapping[str, Any], leading: tuple[int, ...]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents import protocol
@@ -19,6 +21,27 @@ def paths_of(agent: protocol.Agent) -> dict[Any, str]:
     """Where in the agent each of its variables is, as one would write it."""
     found = agent._flatten(with_path=True, predicate=lambda x: isinstance(x, tf.Variable))
     return {variable.ref(): _written(path) for path, variable in found}
+
+
+def values_of(variables: Iterable[tf.Variable]) -> list[npt.NDArray[Any]]:
+    """What variables are, as arrays of their own."""
+    return [variable.numpy() for variable in variables]
+
+
+def assign(variables: Iterable[tf.Variable], values: Iterable[npt.NDArray[Any]]) -> None:
+    """Makes variables what they were."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def is_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    """Whether two arrays are the same to the last bit; NaN is NaN."""
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+
+
+def are_equal(ones: Iterable[npt.NDArray[Any]], others: Iterable[npt.NDArray[Any]]) -> bool:
+    """Whether all of them are."""
+    return all(is_equal(one, other) for one, other in zip(ones, others, strict=True))
 
 
 def _written(path: Iterable[Any]) -> str:

@@ -140,6 +140,7 @@ def _check_agent(
         pass
     except registry.UnknownAgentError as error:
         raise ExperimentError(f"{error}{did_you_mean(name, environments.known_names())}") from error
+    from quinoa.agents import graphs
     from quinoa.launch.checks import agent, short_run
     from quinoa.launch.checks.base import Finding, run_checks
     from quinoa.launch.checks.subject import AgentSubject
@@ -156,7 +157,8 @@ def _check_agent(
     say(f"Checking the agent {name} on {environment}")
     show(Finding("it is a module with Agent and Config", None))
     subject = AgentSubject(loaded._replace(config=config), spec, values.seed)
-    count, failed = run_checks(agent.CHECKS, subject, show)
+    with graphs.run_as_traced():
+        count, failed = run_checks(agent.CHECKS, subject, show)
     return _and_run(
         count + 1,
         failed,

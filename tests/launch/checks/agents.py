@@ -395,6 +395,17 @@ class RemembersElsewhere(Good):
         return losses
 
 
+class DrawsAConstant(Good):
+    """A number that depends on the learner's seed, and is in no checkpoint."""
+
+    def __init__(self, config: Any, spec: specs.EnvironmentSpec):
+        super().__init__(config, spec)
+        self._scale = 1.0 + float(tf.random.uniform([]))
+
+    def losses(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        return super().losses(transitions._replace(reward=self._scale * transitions.reward), seed)
+
+
 class _OtherTarget(Good):
     """Good with another target of its value, made of rewards, γ d and both values of s'."""
 

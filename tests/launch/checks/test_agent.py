@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import (
@@ -10,6 +11,7 @@ from quinoa.agents import (
     crossq,
     ddpg,
     dqn,
+    graphs,
     iq,
     naf,
     protocol,
@@ -33,8 +35,6 @@ from tests.agents import tiny_discrete, tiny_on_policy
 from tests.agents.fixtures import make_spec
 from tests.agents.test_learner import AGENTS
 from tests.launch.checks import agents
-
-pytestmark = pytest.mark.optimized_graphs
 
 
 def subject(agent_class, config=None):
@@ -80,6 +80,8 @@ def test_the_built_in_agents_pass(name):
     of_agent = AgentSubject(LoadedAgent(name, agent_class, type(config), config), make_spec())
     count, failed = base.run_checks(agent.CHECKS, of_agent, findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
+    # Or it would have been found out the long way.
+    assert of_agent.is_repeatable
 
 
 FINITE = make_spec(actions=specs.DiscreteArray(4))
@@ -111,8 +113,10 @@ def test_so_do_those_that_take_finite_sets(name):
     spec, agent_class, config = ON_FINITE_SETS[name]
     loaded = LoadedAgent(name, agent_class, type(config), config)
     findings: list[base.Finding] = []
-    count, failed = base.run_checks(agent.CHECKS, AgentSubject(loaded, spec), findings.append)
+    of_agent = AgentSubject(loaded, spec)
+    count, failed = base.run_checks(agent.CHECKS, of_agent, findings.append)
     assert (count, failed) == (len(agent.CHECKS), 0), findings
+    assert of_agent.is_repeatable
 
 
 def test_of_n_step_transitions_none_arrives_as_it_was_written():
@@ -261,12 +265,34 @@ def test_a_good_agent_passes(agent_class):
             agents.RemembersElsewhere,
             "learns otherwise than one that never stopped",
         ),
+        (
+            learning.continues_from_a_checkpoint,
+            agents.DrawsAConstant,
+            "learns otherwise than one that never stopped",
+        ),
     ],
 )
 def test_each_fault_is_one_line_that_says_what_to_change(check, agent_class, message):
     with pytest.raises(base.CheckError, match=message) as raised:
         check(subject(agent_class))
     assert "\n" not in str(raised.value)
+
+
+def test_a_learner_that_does_its_steps_again_is_traced_once(monkeypatch):
+    traced, trace = [], graphs.trace
+
+    def counted(function, *arguments, **options):
+        traced.append(not tf.config.functions_run_eagerly())
+        return trace(function, *arguments, **options)
+
+    monkeypatch.setattr(graphs, "trace", counted)
+    one = subject(agents.Good)
+    for check in (learning.calls_may_have_any_length, learning.continues_from_a_checkpoint):
+        assert check(one) == ""
+    # Its own, and what the restored one does eagerly.
+    assert traced == [True, False]
+    for variable, value in zip(one.history.learner.state, one.history.after, strict=True):
+        np.testing.assert_array_equal(variable, value)
 
 
 def test_a_density_that_is_infinite_at_the_edge_is_found():
