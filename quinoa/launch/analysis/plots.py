@@ -90,9 +90,21 @@ def fit(text: Any, width: float) -> None:
 
 def fit_titles(figure: Any) -> None:
     """Fits the titles of subplots into the subplots' widths; see `fit`."""
+    # To lay out a figure takes as long as to draw it.
+    if all(map(_fits_at_once, figure.axes)):
+        return
     figure.draw_without_rendering()
     for axes in figure.axes:
         fit(axes.title, axes.get_window_extent().width)
+
+
+def _fits_at_once(axes: Any) -> bool:
+    """Whether a title takes less than half of its subplot's column, labels of the axis included."""
+    spec = axes.get_subplotspec()
+    if spec is None:
+        return False
+    column = axes.figure.bbox.width / spec.get_gridspec().ncols
+    return bool(axes.title.get_window_extent().width < 0.5 * column)
 
 
 def plot_run(folder: RunFolder, title: str) -> Path:
