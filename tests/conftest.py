@@ -35,8 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Every module has been imported: the collector works on what the tests make."""
+    """Every module has been imported: the collector works on what the tests make.
+
+    A trace makes fifty thousand objects, most of which stay: they are looked at less often than
+    usual.
+    """
     gc.freeze()
+    gc.set_threshold(5_000, 10, 10)
     gc.enable()
 
 
@@ -44,13 +49,14 @@ def pytest_collection_finish() -> None:
 def _graphs_run_as_they_are_traced(request):
     """TensorFlow does not rewrite a graph before it first runs, a fifth of what a trace costs.
 
-    What a graph gives is the same up to rounding. Marked modules, and runs in processes of their
-    own, have graphs as users do.
+    What a graph gives is the same up to rounding. Marked modules, and runs in processes that are
+    executed and not forked (tests/launch/forked.py), have graphs as users do.
     """
-    import tensorflow as tf
+    from quinoa.agents import graphs
 
     as_in_use = request.node.get_closest_marker("optimized_graphs") is not None
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not as_in_use})
+    with graphs.run_as_traced(not as_in_use):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -60,11 +66,24 @@ def _learners_of_runs():
     return LearnersOfRuns()
 
 
+_LEARNER = "quinoa.launch.roles.learning.Learner"
+
+
 @pytest.fixture
 def shared_learners(_learners_of_runs, monkeypatch):
     """Runs of the serial engine in this process learn with graphs that earlier ones have traced.
 
     For tests of what is around a learner. Those of what it learns, and that it is the same each
-    time, are to have learners that are new.
+    time, are to have learners that are new. A module of which each test uses it has its fixtures of
+    the module's scope use it too.
     """
-    monkeypatch.setattr("quinoa.launch.roles.learning.Learner", _learners_of_runs)
+    monkeypatch.setattr(_LEARNER, _learners_of_runs)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _learners_are_shared_in_a_module(request):
+    used = [name for mark in request.node.iter_markers("usefixtures") for name in mark.args]
+    with pytest.MonkeyPatch.context() as patch:
+        if "shared_learners" in used:
+            patch.setattr(_LEARNER, request.getfixturevalue("_learners_of_runs"))
+        yield

@@ -17,9 +17,8 @@ from quinoa.launch.run.run_folder import RunFolder
 from tests.agents import versioned_a2c
 from tests.launch.helpers import experiment, nodes_of, started, wait_until
 
-pytestmark = pytest.mark.optimized_graphs
-
 CHOOSE = "tests.launch.factories:choose"
+UNHURRIED = "tests.launch.factories:choose_unhurried"
 AGENT = "tests.agents.versioned_a2c"
 
 
@@ -35,18 +34,18 @@ def test_every_segment_is_fresh_though_an_actor_and_the_learner_are_killed(tmp_p
     monkeypatch.setenv(versioned_a2c.VERSIONS_FILE, str(versions))
     command = [
         *(sys.executable, "-m", "quinoa.launch.cli", "train", f"--folder={root}"),
-        *(f"--agent={AGENT}", f"--env={CHOOSE}", "--steps=10000000", "--num_actors=2"),
+        *(f"--agent={AGENT}", f"--env={UNHURRIED}", "--steps=10000000", "--num_actors=2"),
         "--checkpoint_period=1",
     ]
 
     def steps() -> list[versioned_a2c.Step]:
         return versioned_a2c.steps_in(versions.read_text()) if versions.exists() else []
 
-    def does_more(number: int = 50) -> bool:
+    def does_more(number: int = 20) -> bool:
         done = len(steps())
         return wait_until(lambda: len(steps()) >= done + number, 90)
 
-    with started(command) as process:
+    with started(command, is_forked=True) as process:
         assert does_more(), process.poll()
         for name in ("actor-1", "learner-0"):
             (node,) = (of for of in nodes_of(root) if f"/{name}.error" in " ".join(of.cmdline()))
@@ -77,7 +76,7 @@ def run(root: Path, versions: Path, monkeypatch) -> RunFolder:
         environment=CHOOSE,
         samples_per_insert=None,
         steps_per_call=1,
-        steps=1600,
+        steps=800,
         evaluation_period=10**6,
     )
     folder = RunFolder(root)
@@ -95,7 +94,7 @@ def test_in_one_process_too_and_twice_the_same_bit_for_bit(tmp_path, monkeypatch
         steps = versioned_a2c.steps_in(versions.read_text())
         assert_fresh(steps)
         # Each transition is learned from once: two actors' eight environments, five steps each.
-        assert [step.number for step in steps] == list(range(1, 1 + 1600 // 40))
+        assert [step.number for step in steps] == list(range(1, 1 + 800 // 40))
         checkpoint = learner_checkpoints.newest(folder.checkpoints)
         parameters.append(checkpoint.policy_parameters().tobytes())
     assert parameters[0] == parameters[1]

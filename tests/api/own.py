@@ -25,6 +25,13 @@ SMALL: dict[str, Any] = {
     "progress": False,
 }
 
+# Of an agent whose graph is traced in a moment.
+SMALLEST: dict[str, Any] = {
+    **{name: value for name, value in SMALL.items() if name != "hidden_sizes"},
+    "agent": "tests.agents.tiny_discrete",
+    "env": "tests.launch.factories:choose",
+}
+
 EPISODE = 10
 
 

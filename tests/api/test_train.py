@@ -8,13 +8,16 @@ import pytest
 
 import quinoa
 from quinoa.agents import registry
+from quinoa.agents.learner import Learner
 from quinoa.callbacks import CallbackList
 from quinoa.config import parsing
 from quinoa.environments import CanonicalEnvironment
 from quinoa.launch.run.counts import Counts
 from quinoa.launch.run.status import Status
-from tests.api.own import EPISODE, SMALL, Toy, ToyOfDm
+from tests.api.own import EPISODE, SMALL, SMALLEST, Toy, ToyOfDm
 from tests.launch.helpers import wait_until
+
+pytestmark = pytest.mark.usefixtures("shared_learners")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,6 @@ def trained(tmp_path_factory):
         env=lambda seed: Toy(worth=2.0),
         engine="serial",
         folder=root,
-        learning_rate=2e-3,
         seed=4,
         callbacks=lambda run, event: told.append((run, event)),
         **SMALL,
@@ -41,7 +43,7 @@ def test_the_run_has_what_was_said_and_what_came_of_it(trained):
     assert run.status()["state"] == "ended" and run.status()["actor_steps"] == 300
     config = run.config
     assert (config["agent"], config["environment"]) == ("iq", "lambda")
-    assert (config["learning_rate"], config["seed"], config["steps"]) == (2e-3, 4, 300)
+    assert (config["batch_size"], config["seed"], config["steps"]) == (8, 4, 300)
     curve = run.curve()
     assert {"actor_steps", "learner_steps", "hours", "episode_return"} <= set(curve.columns)
     assert curve["actor_steps"].iloc[-1] == 300
@@ -106,7 +108,6 @@ def test_a_comparison_is_a_figure(trained, tmp_path):
     assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("shared_learners")
 def test_it_goes_on_where_it_ended(trained, tmp_path):
     run, _ = trained
     more = quinoa.resume(run, steps=500, engine="serial", progress=False)
@@ -138,7 +139,6 @@ def test_environments_of_every_form(env, name):
     batch.close()
 
 
-@pytest.mark.usefixtures("shared_learners")
 def test_an_environment_that_only_this_program_has_registered(tmp_path):
     import gymnasium
 
@@ -180,7 +180,6 @@ def test_what_cannot_work_is_said_before_anything_starts(arguments, message, tmp
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.usefixtures("shared_learners")
 @pytest.mark.parametrize("error", [ZeroDivisionError("of the callback"), SystemExit("of it")])
 def test_an_error_of_the_users_own_is_raised_as_it_is(error, tmp_path):
     told = []
@@ -212,7 +211,6 @@ def test_a_callback_that_returns_false_is_heard_whatever_another_one_says(kind, 
         assert CallbackList(run, callbacks).report(status) is goes_on
 
 
-@pytest.mark.usefixtures("shared_learners")
 def test_a_callback_ends_a_run_in_order(tmp_path, capsys):
     # As a comparison of NumPy's numbers gives it.
     made: Any = np.bool_
@@ -230,7 +228,6 @@ def test_a_callback_ends_a_run_in_order(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.usefixtures("shared_learners")
 def test_the_arguments_of_an_environment_with_a_name_stay_with_the_run(tmp_path):
     name = "tests.api.own:Toy"
     run = quinoa.train(
@@ -248,10 +245,13 @@ def test_the_arguments_of_an_environment_with_a_name_stay_with_the_run(tmp_path)
     assert more.curve()["episode_return"].unique().tolist() == [3 * EPISODE]
 
 
-def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):
+def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path, monkeypatch):
+    # New ones, each with a graph of its own.
+    monkeypatch.setattr("quinoa.launch.roles.learning.Learner", Learner)
+
     def train(name: str, seed: int) -> quinoa.Run:
         return quinoa.train(
-            env=Toy, engine="serial", folder=tmp_path / name, seed=seed, wait=False, **SMALL
+            engine="serial", folder=tmp_path / name, seed=seed, wait=False, **SMALLEST
         )
 
     runs = [train("a", 1), train("b", 2)]
@@ -269,7 +269,6 @@ def test_several_runs_at_once_in_threads_give_what_each_gives_alone(tmp_path):
         quinoa.load(runs[0].path).stop()
 
 
-@pytest.mark.usefixtures("shared_learners")
 def test_a_run_goes_on_beside_the_program_and_ends_when_it_is_told(tmp_path):
     small = {**SMALL, "steps": 10**7}
     run = quinoa.train(env=Toy, engine="serial", folder=tmp_path / "run", wait=False, **small)

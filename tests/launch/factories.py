@@ -88,6 +88,18 @@ def choose(seed: int) -> Choose:
     return Choose(seed)
 
 
+class Unhurried(Choose):
+    """The same, so slowly that a run which goes on for as long as a test looks takes little."""
+
+    def step(self, action: int) -> dm_env.TimeStep:  # type: ignore[override]
+        time.sleep(0.01)
+        return super().step(action)
+
+
+def choose_unhurried(seed: int) -> Unhurried:
+    return Unhurried(seed)
+
+
 class ChooseTwo(Choose):
     """The same with two choices at once, each rewarded by a half.
 

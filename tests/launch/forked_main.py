@@ -13,6 +13,10 @@ if __name__ == "__main__":
     from quinoa.launch.machine import lean_imports
 
     lean_imports.import_tensorflow()
+    import tensorflow as tf
+
+    # As in the tests' own process, by tests/conftest.py.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     import quinoa.launch.analysis.plots
     import quinoa.launch.cli
     import quinoa.launch.commands.train  # noqa: F401

@@ -10,7 +10,7 @@ import pytest
 from quinoa.launch.experiment.saved import load
 from quinoa.launch.run import run_folder
 
-pytestmark = pytest.mark.usefixtures("same_environment_variables")
+pytestmark = pytest.mark.usefixtures("same_environment_variables", "shared_learners")
 
 _SOURCE = '''
 import os

@@ -30,6 +30,8 @@ from tests.launch.helpers import experiment, train_command
 from tests.launch.reports import report
 from tests.launch.terminals import session
 
+pytestmark = pytest.mark.usefixtures("shared_learners")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> RunFolder:
