@@ -20,8 +20,12 @@ from quinoa.launch.run.run_folder import RunFolder
 SMALL_FLOW: dict[str, Any] = {"num_couplings": 2, "coupling_hidden_sizes": (16,)}
 
 
+# Layers for policies that many samples are drawn from, and how far to move those (see `make_run`).
+SMALL_LAYERS, FAR = (32, 32), 0.15
+
+
 def make_run(
-    root: Path, environment: str, agent: str, *, moved: bool = False, **settings: Any
+    root: Path, environment: str, agent: str, *, moved: float = 0.0, **settings: Any
 ) -> RunFolder:
     """A run with one checkpoint.
 
@@ -29,7 +33,8 @@ def make_run(
         root: its folder.
         environment: its name.
         agent: its name.
-        moved: whether the policy's variables have been moved at random; else nothing is learned.
+        moved: the standard deviation by which the policy's variables are moved at random; at 0
+            they are as they begin.
         **settings: the agent's settings that are not its own.
     """
     loaded = registry.load(agent)
@@ -42,6 +47,6 @@ def make_run(
     if moved:
         rng = np.random.default_rng(0)
         for variable in learner.agent.policy.variables:
-            variable.assign_add(0.05 * rng.standard_normal(variable.shape).astype(np.float32))
+            variable.assign_add(moved * rng.standard_normal(variable.shape).astype(np.float32))
     learner_checkpoints.save(folder.checkpoints, learner, Counts(actor_steps=10))
     return folder

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
+from quinoa.agents import registry
 from tests.launch import runs
 
 
@@ -18,9 +22,13 @@ def run_of(tmp_path_factory):
     def make(agent: str, environment: str):
         if (agent, environment) not in made:
             root = tmp_path_factory.mktemp("runs") / "run"
-            settings = runs.SMALL_FLOW if agent in ("iq_flow", "meow") else {}
+            fields = {field.name for field in dataclasses.fields(registry.load(agent).config)}
+            layers = {"hidden_sizes", "critic_hidden_sizes", "stddev_hidden_sizes"} & fields
+            settings: dict[str, Any] = dict.fromkeys(layers, runs.SMALL_LAYERS)
+            if agent in ("iq_flow", "meow"):
+                settings.update(runs.SMALL_FLOW)
             made[agent, environment] = runs.make_run(
-                root, environment, agent, moved=True, **settings
+                root, environment, agent, moved=runs.FAR, **settings
             )
         return made[agent, environment]
 

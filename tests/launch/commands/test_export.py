@@ -14,7 +14,7 @@ from quinoa.launch.experiment.saved import load
 from quinoa.launch.storage.files import read_json
 from quinoa.launch.trained.evaluate import load_policy
 from tests.launch.helpers import MATCH
-from tests.launch.runs import make_run
+from tests.launch.runs import FAR, SMALL_LAYERS, make_run
 
 HOPPER = "control:hopper:stand"
 # One agent of each class of policy.
@@ -181,7 +181,8 @@ def test_a_policy_over_finite_sets_is_exported_too(
     quinoa, tmp_path, agent, settings, environment, actions
 ):
     name = f"tests.launch.factories:{environment}"
-    run = make_run(tmp_path / "run", name, agent, moved=True, **settings)
+    settings = {"hidden_sizes": SMALL_LAYERS, **settings}
+    run = make_run(tmp_path / "run", name, agent, moved=FAR, **settings)
     out = tmp_path / "policy"
     status, printed, err = quinoa("export", str(run.root), f"--out={out}")
     assert (status, err) == (0, "")

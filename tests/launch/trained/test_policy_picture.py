@@ -97,7 +97,7 @@ def test_the_actions_drawn_can_be_written_as_a_table(tmp_path, hopper):
 
 
 def test_several_states_are_those_of_one_episode(tmp_path):
-    folder = make_run(tmp_path / "run", MATCH, "iq", moved=True)
+    folder = make_run(tmp_path / "run", MATCH, "iq", moved=0.05)
     together = sample(folder, steps=[0, 5], num_actions=200)
     assert [drawn.label for drawn in together] == ["step 0", "step 5"]
     for drawn, step in zip(together, (0, 5), strict=True):
@@ -107,7 +107,7 @@ def test_several_states_are_those_of_one_episode(tmp_path):
 
 
 def test_a_step_past_the_episodes_end_is_its_last_one_with_a_note(tmp_path, capsys):
-    folder = make_run(tmp_path / "run", MATCH, "iq", moved=True)
+    folder = make_run(tmp_path / "run", MATCH, "iq", moved=0.05)
     drawn = sample(folder, steps=[2, EPISODE_STEPS, 100], num_actions=50)
     assert [of.label for of in drawn] == ["step 2", f"step {EPISODE_STEPS - 1}"]
     assert capsys.readouterr().err == (
@@ -135,7 +135,7 @@ class TestFiniteSet:
     @pytest.fixture(scope="class")
     def lake(self, tmp_path_factory) -> RunFolder:
         root = tmp_path_factory.mktemp("runs") / "lake"
-        return make_run(root, "toy:FrozenLake-v1", DISCRETE, moved=True)
+        return make_run(root, "toy:FrozenLake-v1", DISCRETE, moved=0.05)
 
     def test_its_probabilities_and_the_value_are_the_agents_own(self, lake):
         experiment = load(lake)
@@ -182,7 +182,7 @@ class TestImages:
     def breakout(self, request, tmp_path_factory) -> RunFolder:
         pytest.importorskip("minatar")
         root = tmp_path_factory.mktemp("runs") / request.param
-        return make_run(root, "minatar:breakout", request.param, moved=True)
+        return make_run(root, "minatar:breakout", request.param, moved=0.05)
 
     def test_bars_are_of_the_policy_and_of_q_by_action(self, breakout, tmp_path, monkeypatch):
         board = (np.random.default_rng(0).uniform(size=(10, 10, 4)) < 0.2).astype(np.uint8)

@@ -247,7 +247,7 @@ def test_actions_of_a_policy_in_several_states(tmp_path):
     )
     folder = begin(tmp_path / "figure", figure)
     (planned,) = folder.sweep.load()
-    run = make_run(folder.sweep.run(planned).root, MATCH, "iq", moved=True)
+    run = make_run(folder.sweep.run(planned).root, MATCH, "iq", moved=0.05)
     write_json(run.result, {"outcome": "finished"})
     table = draw(folder)
     assert table.columns.tolist() == ["state", "action_1"]
