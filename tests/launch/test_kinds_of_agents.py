@@ -89,14 +89,14 @@ OF_DQN: dict[str, Any] = {"target_period": 50, "epsilon_steps": 1000}
 OF_A2C: dict[str, Any] = {"batch_size": 40, "learning_rate": 1e-2}
 OF_M_IQ: dict[str, Any] = {"batch_size": 64, "samples_per_insert": 64.0, "target_rate": 0.05}
 BUILT_IN: list[tuple[str, str, dict[str, Any]]] = [
-    ("dqn", CHOOSE, OF_DQN),
-    ("soft_dqn_kl", CHOOSE, {**OF_DQN, "tau": 0.05, "n_step": 3}),
+    ("dqn", CHOOSE, {**OF_DQN, "n_step": 3, "double": True}),
     ("m_iq", CHOOSE_TWO, OF_M_IQ),
     ("soft_q_a2c", CHOOSE_TWO, OF_A2C),
 ]
 # Of the same agents, with other settings.
 MORE: list[tuple[str, str, dict[str, Any]]] = [
-    ("dqn", CHOOSE, {**OF_DQN, "n_step": 3, "double": True}),
+    ("dqn", CHOOSE, OF_DQN),
+    ("soft_dqn_kl", CHOOSE, {**OF_DQN, "tau": 0.05, "n_step": 3}),
     ("soft_dqn_entropy", CHOOSE, {**OF_DQN, "tau": 0.05}),
     ("a2c", CHOOSE, OF_A2C),
     ("a2c_proper", CHOOSE_TWO, OF_A2C),

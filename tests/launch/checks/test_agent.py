@@ -132,7 +132,8 @@ def test_of_n_step_transitions_none_arrives_as_it_was_written():
     [
         # A subclass of `Good`, which all faulty ones derive from.
         agents.DelayedBesideFixed,
-        agents.SampledAlone,
+        # By default SQL shows that samples alone will do.
+        pytest.param(agents.SampledAlone, marks=pytest.mark.slow),
         tiny_discrete.Agent,
         tiny_on_policy.Agent,
     ],
@@ -333,9 +334,9 @@ def test_a_missing_stop_gradient_is_found_in_iq():
 @pytest.mark.parametrize(
     ("name", "module", "function", "argument"),
     [
-        ("iq", iq.loss, "implicit_q", 0),
+        pytest.param("iq", iq.loss, "implicit_q", 0, marks=pytest.mark.slow),
         ("sac", soft_actor_critic, "actor_loss", 0),
-        ("dqn", dqn.loss, "target_q", 0),
+        pytest.param("dqn", dqn.loss, "target_q", 0, marks=pytest.mark.slow),
     ],
 )
 def test_a_wrong_sign_is_found_in_an_agent(name, module, function, argument, monkeypatch):
