@@ -117,4 +117,6 @@ def test_a_flat_board_is_for_agents_of_vectors(quinoa, tmp_path):
     given = ["--agent=tests.agents.tiny_discrete", f"--env={BREAKOUT}", "--env_set=flat=true"]
     sizes = ["--engine=serial", "--steps=400", "--evaluation_episodes=1"]
     status, _, err = quinoa("train", *given, *sizes, f"--folder={tmp_path / 'run'}")
-    assert (status, err) == (0, "")
+    assert status == 0, err
+    # On a machine that has much else to do, how far it is.
+    assert all("steps/s" in line for line in err.splitlines()), err
