@@ -34,9 +34,7 @@ class PathDistribution:
         self.graph = graph
         self.theta = np.asarray(theta, dtype=np.float64)
         self.destination = destination
-        rewards = graph.rewards(self.theta)
-        # Of each edge: the logarithm of what it multiplies the weight of a path by.
-        self._edge_weight = rewards[graph.edge_action] + np.log(graph.edge_probability)
+        self._edge_weight = _edge_weights(graph, self.theta)
         self.log_partition = _log_partition(graph, self._edge_weight, destination)
 
     @functools.cached_property
@@ -152,9 +150,31 @@ class PathDistribution:
             )
 
 
+def converges_to_all(graph: RouteGraph, theta: Array) -> bool:
+    """Whether the partition function converges to every destination: found fast, in one go.
+
+    Paths to one destination do not go on from there, so they are some of those that this looks at.
+    False proves nothing: to those destinations that matter it may converge.
+
+    Args:
+        graph: the graph.
+        theta: float64 [K].
+    """
+    edge_weight = _edge_weights(graph, theta)
+    with np.errstate(over="ignore"):
+        weights = np.exp(edge_weight)
+    return series.vanishes(_matrix(graph.num_states, graph.edge_source, graph.edge_target, weights))
+
+
 def feature_counts(graph: RouteGraph, edge_visits: Array) -> Array:
     """The features of so many visits of each edge, summed: float64 [K]."""
     return np.bincount(graph.edge_action, edge_visits, len(graph.action_state)) @ graph.features
+
+
+def _edge_weights(graph: RouteGraph, theta: Array) -> Array:
+    """Of each edge: the logarithm of what it multiplies the weight of a path by, float64 [E]."""
+    rewards = graph.rewards(theta)
+    return rewards[graph.edge_action] + np.log(graph.edge_probability)
 
 
 def _log_partition(graph: RouteGraph, edge_weight: Array, destination: int) -> Array:

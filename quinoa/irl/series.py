@@ -90,6 +90,27 @@ def log_sum(
     raise SeriesError(int(np.argmax(newer / np.where(total > 0, total, 1.0))), certain=False)
 
 
+def vanishes(matrix: sparse.csr_matrix, *, max_terms: int = 2000) -> bool:
+    """Whether Mⁿ goes to 0, so that every series with this matrix has a limit.
+
+    It does where the row sums of one power are all below 1. False proves nothing: the powers may
+    become small later.
+
+    Args:
+        matrix: M, [S, S], not negative.
+        max_terms: how many powers to look at.
+    """
+    sums = np.ones(matrix.shape[0])
+    for _ in range(max_terms):
+        sums = matrix @ sums
+        largest = sums.max(initial=0.0)
+        if largest < 1.0 - 1e-9:
+            return True
+        if not largest <= _TOO_LARGE:
+            return False
+    return False
+
+
 def _missing(older: Array, newer: Array, total: Array, elementwise: bool) -> float:
     """A bound on the part of the limit that is still missing, from two successive blocks of terms.
 

@@ -7,6 +7,7 @@ from quinoa.irl import optimizers
 from quinoa.irl.demonstrations import Demonstrations
 from quinoa.irl.exponentiated_gradient import ExponentiatedGradient, StepSizes
 from quinoa.irl.gradient_steps import gradient_step
+from quinoa.irl.path_distribution import converges_to_all
 from quinoa.irl.route_graph import DivergenceError, RouteGraph
 
 START = np.array([-0.8])
@@ -73,6 +74,13 @@ def test_a_start_that_diverges_for_one_of_the_routes_is_refused_before_the_first
         optimizers.exponentiated_gradient(ROUTES, start, batch_size=1, num_steps=0)
     with pytest.raises(DivergenceError, match="the weights that learning begins with"):
         optimizers.reached_by_batches(made(start), ROUTES)
+
+
+def test_where_every_partition_function_converges_is_found_in_one_go():
+    assert converges_to_all(GRAPH, START)
+    # Paths to 4 diverge, and those to 1 do not: nothing is proven of all.
+    assert not converges_to_all(GRAPH, np.array([-0.6]))
+    assert not converges_to_all(GRAPH, np.array([1e3]))
 
 
 def test_what_batches_lead_to_is_where_all_routes_converge_and_the_optimiser_stays():

@@ -65,6 +65,18 @@ def test_sums_beyond_a_float_are_logarithms():
     np.testing.assert_allclose(found[::-1], np.arange(2000) * np.log(10.0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("length", [1, 3, 50])
+def test_powers_that_vanish_are_found(length):
+    assert series.vanishes(ring(length, 0.9))
+    # All of the weight is on one edge of the cycle.
+    uneven = ring(length, 1.0)
+    uneven.data[0] = 0.5
+    assert series.vanishes(uneven)
+    uneven.data[0] = 1.5
+    assert not series.vanishes(uneven)
+    assert not series.vanishes(ring(length, 1.0)) and not series.vanishes(ring(length, 1e300))
+
+
 def test_terms_end():
     with pytest.raises(series.SeriesError) as raised:
         series.log_sum(ring(1, 1 - 1e-9), np.ones(1), elementwise=True, max_terms=64)

@@ -17,6 +17,7 @@ from quinoa.irl.exponentiated_gradient import ExponentiatedGradient, StepSizes
 from quinoa.irl.gradient_steps import Optimizer, gradient_step
 from quinoa.irl.lbfgs import LBFGS
 from quinoa.irl.optimizers import reached_by_batches, starting_weights
+from quinoa.irl.path_distribution import converges_to_all
 from quinoa.irl.prediction import RouteModel
 from quinoa.irl.route_files import RouteDataset
 from quinoa.irl.route_graph import Array, DivergenceError, RouteGraphError
@@ -130,14 +131,11 @@ class Agent(DemonstrationAgent):
         return {
             "log_likelihood": objective.log_likelihood,
             "feature_error": float(np.max(np.abs(objective.gradient))),
-            "weights_norm": float(np.linalg.norm(self.weights)),
+            "weights_norm": float(np.linalg.norm(self._reached)),
         }
 
     def evaluate(self, before_each: Callable[[], object]) -> Mapping[str, float | None]:
-        """Table 1's measures of the held-out routes, and their mean log-likelihood.
-
-        With batches, `weights` are from here to the next step such that all routes converge.
-        """
+        """Table 1's measures of the held-out routes, and their mean log-likelihood."""
         self._have_all_converge(before_each)
         if self.held_out is None:
             return {}
@@ -174,10 +172,14 @@ class Agent(DemonstrationAgent):
         return None
 
     def _have_all_converge(self, before_each: Callable[[], object]) -> None:
-        # Learning continues from where the optimiser is, so that it does not depend on when it is
-        # measured.
+        # Learning continues from where the optimiser is, so that it does not depend on when its
+        # weights are looked at.
         online = self._online
-        if online is not None and self._converging is None:
+        if online is None or self._converging is not None:
+            return
+        if converges_to_all(self.dataset.graph, online.reached):
+            self._converging = online.reached
+        else:
             found, _ = reached_by_batches(online, self.learned_from, before_each=before_each)
             self._converging = found.theta
 
@@ -188,21 +190,26 @@ class Agent(DemonstrationAgent):
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:
-        """See the base class."""
-        online, best = self._online, self._optimizer.best
-        if self._converging is not None:
-            found = self._converging
-        elif online is not None:
-            # The best ones may be those before they were moved to where this batch converges.
-            found = online.reached
-        else:
-            found = self._optimizer.theta if best is None else best.theta
+        """See the base class: the best ones so far, or with batches the last ones.
+
+        The latter are those of the last step, moved to where all routes learned from converge.
+        """
+        self._have_all_converge(lambda: None)
+        found = self._reached if self._converging is None else self._converging
         return np.array(found, dtype=np.float64)
+
+    @property
+    def _reached(self) -> Array:
+        """Where learning is: with batches, other routes may diverge there."""
+        online, best = self._online, self._optimizer.best
+        if online is not None:
+            # The best ones may be those before they were moved to where this batch converges.
+            return online.reached
+        return self._optimizer.theta if best is None else best.theta
 
     def route_model(self) -> RouteModel:
         """See the base class; the prior of destinations is that of the routes learned from."""
         dataset = self.dataset
-        self._have_all_converge(lambda: None)
         return RouteModel(
             dataset.graph,
             self.theta,

@@ -11,6 +11,8 @@ from quinoa.agents.maxent_irl import Agent, Config, sources
 from quinoa.irl import route_files
 from quinoa.irl.route_files import RouteDataset
 from quinoa.irl.route_graph import DivergenceError, RouteGraph
+from quinoa.launch.checkpoints import learner_checkpoints
+from quinoa.launch.run.counts import Counts
 
 ROADS = "roads:3x3,routes=10,destinations=2,shortest=2,costs=0.5"
 
@@ -117,16 +119,16 @@ def two_ends(tmp_path):
 ONLINE = Config(optimizer="exponentiated_gradient", batch_size=1, held_out=0, initial_weight=-0.8)
 
 
-def test_weights_that_batches_have_led_to_converge_for_all_routes_once_they_are_measured(
+def test_whatever_weights_batches_have_led_to_all_routes_converge_with_those_given_out(
     two_ends, tmp_path
 ):
     agent, other = (Agent(ONLINE, two_ends, seed=1) for _ in range(2))
     for each in (agent, agent, other, other):
         each.gradient_step(nothing)
     with pytest.raises(DivergenceError):
-        agent.learned_from.objective(agent.weights)
-    assert agent.evaluate(nothing) == {}
+        agent.learned_from.objective(agent._reached)
     agent.learned_from.objective(agent.weights)
+    assert agent.evaluate(nothing) == {}
     # They are what a checkpoint has, and learning continues as if they had not been measured.
     restored = Agent(ONLINE, two_ends, seed=1)
     assert restored.restore(agent.save(str(tmp_path / "learner"))) is None
@@ -136,12 +138,19 @@ def test_weights_that_batches_have_led_to_converge_for_all_routes_once_they_are_
         assert rows[0] == rows[1] == rows[2]
 
 
-def test_routes_are_predicted_where_all_routes_converge(two_ends):
+def test_all_routes_converge_with_the_weights_of_every_checkpoint(two_ends, tmp_path):
     agent = Agent(ONLINE, two_ends, seed=1)
-    for _ in range(2):
+    were_moved = 0
+    for _ in range(12):
         agent.gradient_step(nothing)
-    agent.route_model()
-    agent.learned_from.objective(agent.weights)
+        saved = learner_checkpoints.save(tmp_path, agent, Counts())
+        agent.learned_from.objective(saved.policy_parameters())
+        restored = Agent(ONLINE, two_ends, seed=1)
+        assert restored.restore(saved.learner_prefix) is None
+        model = restored.route_model()
+        np.testing.assert_array_equal(model.theta, saved.policy_parameters())
+        were_moved += not np.array_equal(agent.weights, agent._reached)
+    assert 0 < were_moved < 12
 
 
 @pytest.mark.parametrize(
