@@ -51,6 +51,45 @@ def write_run(
             row = {"wall_time": BEGAN + second, "actor_steps": steps, "learner_steps": steps // 2}
             log.write(role, {**row, "episode_return": value})
     log.close()
+    _describe(folder, config, fields, resumed)
+    return folder
+
+
+def write_learned(
+    root: Path,
+    log_likelihoods: Sequence[float],
+    held_out: Sequence[float | None] | None = None,
+    *,
+    config: dict[str, Any] | None = None,
+    **fields: Any,
+) -> RunFolder:
+    """Writes a run that learned from demonstrations alone, with a row for each gradient step.
+
+    Args:
+        root: its folder.
+        log_likelihoods: of the demonstrations learned from.
+        held_out: of the others; None where nothing is held out.
+        config: fields of the agent's config.
+        **fields: of the experiment.
+    """
+    folder = RunFolder(root)
+    log = MetricsLog(folder, unit="learner_steps")
+    for i, value in enumerate(log_likelihoods):
+        row = {"wall_time": BEGAN + 36.0 * i, "actor_steps": 0, "learner_steps": i + 1}
+        more = {} if held_out is None else {"held_out_log_likelihood": held_out[i]}
+        log.write("learner", {**row, "log_likelihood": value, **more})
+    log.close()
+    of = {"agent": "learns_alone", "environment": "", "demonstrations": "roads:3x3", **fields}
+    _describe(folder, config, of)
+    return folder
+
+
+def _describe(
+    folder: RunFolder,
+    config: dict[str, Any] | None,
+    fields: dict[str, Any],
+    resumed: Sequence[float] = (),
+) -> None:
     experiment = {
         "agent": "some_agent",
         "agent_config": {"tau": 0.01, "samples_per_insert": 128.0, **(config or {})},
@@ -61,7 +100,6 @@ def write_run(
         **fields,
     }
     parts = [{"actor_steps": 0, "time": time_text(second)} for second in resumed]
-    root.mkdir(exist_ok=True, parents=True)
+    folder.root.mkdir(exist_ok=True, parents=True)
     described = {"experiment": experiment, "time": time_text(0), "resumed": parts}
     write_json(folder.experiment, described)
-    return folder

@@ -22,7 +22,7 @@ from quinoa.launch.errors import ExperimentError
 from quinoa.launch.metrics import tensorboard_names
 from quinoa.launch.metrics.saved_rows import NewRows
 from quinoa.launch.run.columns import TIME_COLUMNS
-from quinoa.launch.run.counts import ACTOR_STEPS
+from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 from quinoa.launch.run.roles import METRIC_ROLES, Role
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json
@@ -78,24 +78,26 @@ def _mirror(folder: RunFolder, project: str, done: threading.Event) -> None:
         while not folder.experiment.is_file():
             if done.wait(_START_S):
                 return
-        run = _start(folder, project)
+        settings = read_json(folder.experiment)["experiment"]
+        axis = ACTOR_STEPS if settings["environment"] else LEARNER_STEPS
+        run = _start(folder, project, settings, axis)
         files = {role: NewRows(folder.metrics(role)) for role in _ROLES}
         is_over = False
         while not is_over:
             is_over = done.wait(_PERIOD_S)
-            _pass_on(run, files)
+            _pass_on(run, files, axis)
         run.finish(quiet=True)
     except Exception as error:
         _note(f"{type(error).__name__}: {error}".splitlines()[0])
 
 
-def _start(folder: RunFolder, project: str) -> Any:
+def _start(folder: RunFolder, project: str, settings: Mapping[str, Any], axis: str) -> Any:
     wandb = _library()
     run = wandb.init(
         project=project,
         name=folder.root.name,
         dir=str(folder.root),
-        config=read_json(folder.experiment)["experiment"],
+        config=settings,
         # What is on the terminal, which code and which machine is our user's to tell.
         settings=wandb.Settings(
             silent=True,
@@ -106,12 +108,12 @@ def _start(folder: RunFolder, project: str) -> Any:
             x_disable_stats=True,
         ),
     )
-    run.define_metric(ACTOR_STEPS, hidden=True)
-    run.define_metric("*", step_metric=ACTOR_STEPS)
+    run.define_metric(axis, hidden=True)
+    run.define_metric("*", step_metric=axis)
     return run
 
 
-def _pass_on(run: Any, files: Mapping[Role, NewRows]) -> None:
+def _pass_on(run: Any, files: Mapping[Role, NewRows], axis: str) -> None:
     for role, file in files.items():
         for cells in file.read():
             row = {name: value for name, value in cells.items() if value is not None}
@@ -121,7 +123,7 @@ def _pass_on(run: Any, files: Mapping[Role, NewRows]) -> None:
                 if name not in TIME_COLUMNS
                 and (tag := tensorboard_names.tag(role, name)) is not None
             }
-            run.log({**tagged, ACTOR_STEPS: int(row[ACTOR_STEPS])})
+            run.log({**tagged, axis: int(row[axis])})
 
 
 def _library() -> ModuleType:

@@ -25,6 +25,7 @@ from quinoa.launch.storage.files import write_text
 from quinoa.launch.watch import wandb_mirror
 from quinoa.launch.watch.wandb_mirror import mirrored
 from tests.launch.helpers import ROOT, experiment, train_command
+from tests.launch.written_runs import write_learned
 
 
 class Run:
@@ -78,6 +79,13 @@ def test_what_a_run_writes_is_passed_on_under_tensorboards_tags(folder, library)
     assert library.run.is_finished
     assert {"policy/entropy": 0.5, "actor_steps": 10} in library.run.rows
     assert {"learning/actor_return": 7.5, "actor_steps": 20} in library.run.rows
+
+
+def test_gradient_steps_are_the_axis_where_nobody_acts(tmp_path, library):
+    folder = write_learned(tmp_path / "learned", [-2.0, -1.0])
+    with mirrored(folder, "project"):
+        pass
+    assert {"policy/log_likelihood": -1.0, "learner_steps": 2} in library.run.rows
 
 
 def test_a_run_that_has_not_begun_is_waited_for(folder, library):
