@@ -1,5 +1,9 @@
 """Table 1 on generated networks: python -m tests.irl.table1 [DRIVERS ...] prints it.
 
+With --results=FILE each seed's numbers are kept in FILE as soon as they are known, a line each, and
+those that are there already are not computed again, so that the command continues where it was
+stopped. Begin a new file after a change of the code.
+
 What was fixed before any number of the table was seen, and why:
 
 - Networks of 9 × 9 junctions, the smallest with all six types of roads; 6 destinations; of each
@@ -13,14 +17,17 @@ What was fixed before any number of the table was seen, and why:
   action-based model has 100 passes over all routes: on seed 100, which is not in the table, twice
   as many raised its log-likelihood by less than 0.2 %. Max margin plans 20 routes 150 times, which
   is 20 passes; there, 250 times were within 2 % of 1000 times.
-- Drivers of five kinds on seeds 0 to 4. A difference is that of the same seed. Costs lower than
+- Drivers of six kinds on seeds 0 to 4. A difference is that of the same seed. Costs lower than
   those of `preferences` were left out: with half of them, Z diverged on 12 × 12 junctions.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +44,7 @@ from tests.irl.demonstrators import Drivers, World, world
 SEEDS = range(5)
 DRIVERS = [
     *(Drivers(kind, size) for kind in ("paths", "actions") for size in (1.0, 2.0)),
-    Drivers("misjudged", 0.5),
+    *(Drivers(kind, 0.5) for kind in ("misjudged", "tastes")),
 ]
 MAX_ENT = "MaxEnt paths"
 _PENALTIES = (1e-2, 1e-3, 1e-4)
@@ -189,15 +196,41 @@ def _visits(found: World, actions: ActionBased, start: Array) -> Array:
     return states[graph.edge_source] * chances
 
 
-def main(names: Sequence[str]) -> None:
-    divergent = [] if names else _divergence_rows()
-    chosen = [each for each in DRIVERS if not names or each.name in names]
-    found: dict[str, list[dict[str, Measures]]] = {}
-    for each in chosen:
-        found[each.name] = []
-        for seed in SEEDS:
-            found[each.name].append(compare(seed, each))
-            print(f"{each.name}, seed {seed}: {found[each.name][-1]}", file=sys.stderr, flush=True)
+class Kept:
+    """Numbers that are known already, in a file of lines of JSON.
+
+    Attributes:
+        path: of the file; None keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        lines = path.read_text().splitlines() if path is not None and path.exists() else []
+        self._known = dict(json.loads(line) for line in lines)
+
+    def found(self, name: str, compute: Callable[[], object]) -> object:
+        """What has this name, computed if it is not there; it can be written as JSON."""
+        if name not in self._known:
+            self._known[name] = json.loads(json.dumps(compute()))
+            line = json.dumps([name, self._known[name]])
+            if self.path is not None:
+                with self.path.open("a") as file:
+                    file.write(f"{line}\n")
+            print(line, file=sys.stderr, flush=True)
+        return self._known[name]
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.irl.table1")
+    parser.add_argument("drivers", nargs="*")
+    parser.add_argument("--results", type=Path, help="keeps what is known, to be continued")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.drivers) - {each.name for each in DRIVERS}:
+        parser.error(f"there are no drivers {unknown.pop()!r}")
+    kept = Kept(given.results)
+    divergent = [] if given.drivers else _divergence_rows(kept)
+    chosen = [each for each in DRIVERS if not given.drivers or each.name in given.drivers]
+    found = {each.name: [_compared(kept, seed, each) for seed in SEEDS] for each in chosen}
     heading = " | ".join(found)
     rule = " | ".join(["---"] * (len(found) + 1))
     for index, (measure, unit) in enumerate(_COLUMNS):
@@ -221,17 +254,28 @@ def main(names: Sequence[str]) -> None:
     print("\n".join(divergent))
 
 
+def _compared(kept: Kept, seed: int, drivers: Drivers) -> dict[str, Measures]:
+    of_models = kept.found(f"{drivers.name}, seed {seed}", lambda: compare(seed, drivers))
+    assert isinstance(of_models, dict)
+    return {model: Measures(*values) for model, values in of_models.items()}
+
+
 def _values(of_seeds: Sequence[dict[str, Measures]], model: str, index: int) -> Array:
     """A measure of a model, float64 [seeds]."""
     return np.array([of_seed[model][index] for of_seed in of_seeds], dtype=np.float64)
 
 
-def _divergence_rows() -> list[str]:
+def _divergence_rows(kept: Kept) -> list[str]:
     rows = ["", "| costs times | KL(Eq. 5, Eq. 7) | KL(Eq. 7, Eq. 5) |", "| --- | --- | --- |"]
     for scale in (1.0, 2.0, 4.0, 8.0):
-        lost = np.mean([divergences(seed, scale) for seed in SEEDS], axis=0)
+        lost = np.mean([_divergences(kept, seed, scale) for seed in SEEDS], axis=0)
         rows.append(f"| {scale:g} | {lost[0]:.3f} | {lost[1]:.3f} |")
     return rows
+
+
+def _divergences(kept: Kept, seed: int, scale: float) -> Array:
+    name = f"divergences with costs times {scale:g}, seed {seed}"
+    return np.array(kept.found(name, lambda: divergences(seed, scale)), dtype=np.float64)
 
 
 if __name__ == "__main__":
