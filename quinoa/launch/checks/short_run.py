@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quinoa.agents.config import OffPolicyConfig, OnPolicyConfig
 from quinoa.launch.checkpoints import learner_checkpoints
-from quinoa.launch.checks.base import Check, CheckError, require
-from quinoa.launch.machine import interpreter
+from quinoa.launch.checks import run_process
+from quinoa.launch.checks.base import Check, require
+from quinoa.launch.checks.run_process import RunSubject
 from quinoa.launch.run import result as run_result
-from quinoa.launch.run import status
 from quinoa.launch.run.columns import (
     EPISODE_RETURN,
     PARAMETER_AGE,
@@ -34,101 +26,47 @@ if TYPE_CHECKING:
 
     from quinoa.agents.config import LearnerConfig
 
-# Seconds from the start to the first gradient step, at most, and from the signal to the end.
-_START_S, _STOP_S = 240.0, 60.0
-_LOOK_S = 0.1
 # Transitions before the first gradient step, at most: a short run is to come to it soon.
 _MIN_REPLAY_SIZE = 1000
-# More than it can do.
-_STEPS = 10**9
 
 
-@dataclasses.dataclass(frozen=True)
-class ShortRun:
-    """What is run.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShortRun(RunSubject):
+    """What is run, of an agent that acts in an environment.
 
     Attributes:
-        agent: its name.
-        config: its settings.
+        config: its settings, with those of `settings` in place of others.
         environment: the environment's name.
-        seconds: how long, from the first gradient step.
-        inherited: the environment variables that the run is started with.
-        settings: of the agent, `NAME=VALUE` each, that `config` has in place of others.
         action_repeat: environment steps that each action lasts.
-        seed: of everything random.
-        folder: that the run starts in.
     """
 
-    agent: str
     config: LearnerConfig
     environment: str
-    seconds: float
-    inherited: Mapping[str, str]
-    settings: Sequence[str] = ()
     action_repeat: int = 1
-    seed: int = 0
-    folder: Path = dataclasses.field(default_factory=Path.cwd)
 
 
 def runs(subject: ShortRun) -> str:
     """It acts, learns, stays finite, starts nothing again, and stops when it is told to."""
-    parent = Path(tempfile.mkdtemp(prefix="quinoa-check-"))
-    folder = RunFolder(parent / "run")
-    try:
-        remark = _run(subject, folder)
-    except CheckError as error:
-        raise CheckError(f"{error} (the run is kept in {folder.root})") from error
-    except BaseException:
-        shutil.rmtree(parent, ignore_errors=True)
-        raise
-    shutil.rmtree(parent, ignore_errors=True)
-    return remark
+    with run_process.kept_if_it_fails() as parent:
+        folder = RunFolder(parent / "run")
+        with run_process.started(subject, _flags(subject), folder) as process:
+            process.wait(run_process.START_S, lambda: process.counts.learner_steps > 0)
+            require(
+                not process.is_running or process.counts.learner_steps > 0,
+                f"{run_process.START_S:.0f} s from the start there was no gradient step, after "
+                f"{process.counts.actor_steps} actor steps: make the environment, or the graph of "
+                "a gradient step, smaller (or wait until this machine has less to do)",
+            )
+            process.wait(subject.seconds)
+            require(
+                process.is_running,
+                f"the run ended by itself, with status {process.status}: {process.last_line}",
+            )
+            process.stop()
+            return _look_at(folder, subject, process.counts)
 
 
-def _run(subject: ShortRun, folder: RunFolder) -> str:
-    output = folder.root.parent / "output.txt"
-    with output.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            _command(subject, folder),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C is for this process, which ends the run in any case.
-            start_new_session=True,
-            env=dict(subject.inherited),
-            cwd=subject.folder,
-        )
-        try:
-            _wait(process, _START_S, lambda: _counts(folder).learner_steps > 0)
-            has_learned = _counts(folder).learner_steps > 0
-            if has_learned:
-                _wait(process, subject.seconds)
-            ended_early = process.poll() is not None
-            if not ended_early:
-                process.send_signal(signal.SIGTERM)
-            _wait(process, _STOP_S)
-            has_stopped = process.poll() is not None
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    last = _last_line(output)
-    require(not ended_early, f"the run ended by itself, with status {process.returncode}: {last}")
-    require(
-        has_learned,
-        f"{_START_S:.0f} s from the start there was no gradient step, after "
-        f"{_counts(folder).actor_steps} actor steps: make the environment, or the graph of a "
-        "gradient step, smaller (or wait until this machine has less to do)",
-    )
-    require(has_stopped, f"the run did not stop within {_STOP_S:.0f} s of SIGTERM")
-    require(
-        process.returncode == 0,
-        f"the run ended with status {process.returncode} when it was told to stop: {last}",
-    )
-    return _look_at(folder, subject)
-
-
-def _look_at(folder: RunFolder, subject: ShortRun) -> str:
+def _look_at(folder: RunFolder, subject: ShortRun, counts: Counts) -> str:
     """Looks at what a run that has stopped has left."""
     import pandas as pd
 
@@ -140,7 +78,7 @@ def _look_at(folder: RunFolder, subject: ShortRun) -> str:
         not failed,
         f"processes failed and were started again ({failed}): the files in {folder.logs} say why",
     )
-    steps = _counts(folder).learner_steps
+    steps = counts.learner_steps
     table = folder.metrics(Role.LEARNER)
     require(
         table.is_file(),
@@ -164,13 +102,13 @@ def _look_at(folder: RunFolder, subject: ShortRun) -> str:
     require(newest is not None and not damaged, "the run left no whole checkpoint")
     actors = pd.read_csv(folder.metrics(Role.ACTOR))
     if isinstance(subject.config, OnPolicyConfig):
-        _require_fresh(subject.config, actors, folder)
+        _require_fresh(subject.config, actors, counts)
     returns = actors[EPISODE_RETURN].dropna()
     of_last = f", last returns near {returns.iloc[-5:].mean():.0f}" if len(returns) else ""
-    return f"{steps} gradient steps, {_counts(folder).actor_steps} actor steps{of_last}"
+    return f"{steps} gradient steps, {counts.actor_steps} actor steps{of_last}"
 
 
-def _require_fresh(config: OnPolicyConfig, actors: pd.DataFrame, folder: RunFolder) -> None:
+def _require_fresh(config: OnPolicyConfig, actors: pd.DataFrame, counts: Counts) -> None:
     """Checks that each step was learned from once at most, and acted with fresh parameters."""
     oldest = int(actors[PARAMETER_AGE].max())
     require(
@@ -178,8 +116,8 @@ def _require_fresh(config: OnPolicyConfig, actors: pd.DataFrame, folder: RunFold
         f"actors acted with parameters that were {oldest} gradient steps old: an on-policy source "
         "has them wait for those that are learned with",
     )
-    learned = _counts(folder).learner_steps * config.batch_size
-    acted = _counts(folder).actor_steps
+    learned = counts.learner_steps * config.batch_size
+    acted = counts.actor_steps
     require(
         learned <= acted,
         f"{learned} transitions were learned from and {acted} acted: an on-policy source gives out "
@@ -187,30 +125,7 @@ def _require_fresh(config: OnPolicyConfig, actors: pd.DataFrame, folder: RunFold
     )
 
 
-def _wait(
-    process: subprocess.Popen[bytes], seconds: float, condition: Callable[[], bool] = lambda: False
-) -> None:
-    """Waits for a process to end or a condition to hold, at most so long."""
-    deadline = time.monotonic() + seconds
-    while process.poll() is None and not condition() and time.monotonic() < deadline:
-        time.sleep(_LOOK_S)
-
-
-def _counts(folder: RunFolder) -> Counts:
-    """What a run has counted so far; zeros before it has begun."""
-    found = status.read(folder.status)
-    return Counts() if found is None else found.counts
-
-
-def _last_line(path: Path) -> str:
-    """The last thing that a run has said, without its progress bar."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    lines = [line.rpartition("\r")[2].strip() for line in text.splitlines()]
-    said = [line for line in lines if line]
-    return said[-1] if said else "it said nothing"
-
-
-def _command(subject: ShortRun, folder: RunFolder) -> list[str]:
+def _flags(subject: ShortRun) -> list[str]:
     # The last setting of a name counts.
     settings = list(subject.settings)
     if isinstance(subject.config, OffPolicyConfig):
@@ -222,18 +137,13 @@ def _command(subject: ShortRun, folder: RunFolder) -> list[str]:
         # As many environments as a batch has segments of, in two actors if that is even.
         segments = subject.config.batch_size // subject.config.segment_length
         actors = [f"--num_actors={2 if segments % 2 == 0 else 1}"]
-    return interpreter.command(
-        "quinoa.launch.cli",
-        "train",
-        f"--agent={subject.agent}",
+    return [
         f"--env={subject.environment}",
         f"--action_repeat={subject.action_repeat}",
-        f"--folder={folder.root}",
-        f"--steps={_STEPS}",
+        f"--steps={run_process.STEPS}",
         *actors,
-        f"--seed={subject.seed}",
         *(f"--set={text}" for text in settings),
-    )
+    ]
 
 
 CHECK: Check[ShortRun] = Check("a short run learns, and stops in order", runs)

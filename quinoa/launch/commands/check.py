@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from quinoa import user_modules
+from quinoa.launch.checks.matching import DEFAULT_ENVIRONMENT, FINITE_ENVIRONMENT, MadeWith
 from quinoa.launch.commands.base import (
     FAILED,
     OK,
@@ -26,15 +27,8 @@ from quinoa.launch.terminal.output import say
 from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from acme import specs
-
-    from quinoa.agents.registry import LoadedAgent, LoadedConfig
-    from quinoa.launch.checks.base import Finding
-    from quinoa.launch.checks.short_run import ShortRun
-
-# Small and fast, and with two action dimensions, so that wrong shapes show; and the one for agents
-# that take nothing but a finite set of actions.
-DEFAULT_ENVIRONMENT, FINITE_ENVIRONMENT = "control:point_mass:easy", "gym:CartPole-v1"
+    from quinoa.agents.registry import LoadedConfig
+    from quinoa.launch.checks.base import Check, Finding, SubjectT
 
 
 def _flags() -> flags.FlagValues:
@@ -134,14 +128,14 @@ def _check_agent(
         # Refuses an unknown agent before TensorFlow is imported, which takes seconds.
         found = registry.load_config(name)
         if issubclass(found.config_class, DemonstrationConfig):
-            return _check_demonstration_agent(found, values)
+            return _check_demonstration_agent(found, values, inherited, start)
     except registry.InvalidAgentError:
         # There is one, and the first check says what is wrong with it.
         pass
     except registry.UnknownAgentError as error:
         raise ExperimentError(f"{error}{did_you_mean(name, environments.known_names())}") from error
     from quinoa.agents import graphs
-    from quinoa.launch.checks import agent, short_run
+    from quinoa.launch.checks import agent, matching, short_run
     from quinoa.launch.checks.base import Finding, run_checks
     from quinoa.launch.checks.subject import AgentSubject
     from quinoa.launch.commands.running.new_experiment import configured
@@ -153,7 +147,7 @@ def _check_agent(
         show(Finding("it is a module with Agent and Config", str(error)))
         return 1, 1
     config = configured(loaded.config, values.set)
-    environment, spec = _environment_for(loaded, values)
+    environment, spec = matching.environment_for(loaded, values.env, _made_with(values))
     say(f"Checking the agent {name} on {environment}")
     show(Finding("it is a module with Agent and Config", None))
     subject = AgentSubject(loaded._replace(config=config), spec, values.seed)
@@ -162,6 +156,8 @@ def _check_agent(
     return _and_run(
         count + 1,
         failed,
+        values,
+        short_run.CHECK,
         short_run.ShortRun(
             agent=name,
             config=config,
@@ -176,10 +172,15 @@ def _check_agent(
     )
 
 
-def _check_demonstration_agent(loaded: LoadedConfig, values: flags.FlagValues) -> tuple[int, int]:
-    """Checks an agent that learns from demonstrations alone, without a run."""
+def _check_demonstration_agent(
+    loaded: LoadedConfig,
+    values: flags.FlagValues,
+    inherited: Mapping[str, str],
+    start: StartFolder,
+) -> tuple[int, int]:
+    """Checks an agent that learns from demonstrations alone."""
     from quinoa.agents import registry
-    from quinoa.launch.checks import demonstration_agent
+    from quinoa.launch.checks import demonstration_agent, demonstration_run
     from quinoa.launch.checks.base import run_checks
     from quinoa.launch.commands.running.new_experiment import configured
 
@@ -193,7 +194,17 @@ def _check_demonstration_agent(loaded: LoadedConfig, values: flags.FlagValues) -
     subject = demonstration_agent.DemonstrationSubject(
         agent_class, configured(loaded.config, values.set), values.demonstrations, values.seed
     )
-    return run_checks(demonstration_agent.CHECKS, subject, show)
+    count, failed = run_checks(demonstration_agent.CHECKS, subject, show)
+    run = demonstration_run.DemonstrationRun(
+        agent=loaded.name,
+        demonstrations=values.demonstrations,
+        seconds=values.seconds,
+        inherited=inherited,
+        settings=tuple(values.set),
+        seed=values.seed,
+        folder=start.path,
+    )
+    return _and_run(count, failed, values, demonstration_run.CHECK, run)
 
 
 def _check_environment(
@@ -201,7 +212,7 @@ def _check_environment(
 ) -> tuple[int, int]:
     from quinoa import environments as environments_
     from quinoa.agents import registry
-    from quinoa.launch.checks import environment, short_run
+    from quinoa.launch.checks import environment, matching, short_run
     from quinoa.launch.checks.base import run_checks
 
     subject = environment.EnvironmentSubject(name, values.seed, values.action_repeat)
@@ -218,7 +229,7 @@ def _check_environment(
     count, failed = run_checks(environment.CHECKS, subject, show)
     agent: str | None = registry.DEFAULT_AGENT
     if has_finite_actions and values.seconds and not failed:
-        agent = _agent_for(_spec_of(name, values))
+        agent = matching.agent_for(matching.spec_of(name, _made_with(values)))
     if agent is None:
         say(
             "note    no short run follows, as no built-in agent takes a finite set of actions: "
@@ -228,6 +239,8 @@ def _check_environment(
     return _and_run(
         count,
         failed,
+        values,
+        short_run.CHECK,
         short_run.ShortRun(
             agent=agent,
             config=registry.load(agent).config,
@@ -241,77 +254,21 @@ def _check_environment(
     )
 
 
-def _and_run(count: int, failed: int, subject: ShortRun) -> tuple[int, int]:
+def _and_run(
+    count: int, failed: int, values: flags.FlagValues, check: Check[SubjectT], subject: SubjectT
+) -> tuple[int, int]:
     """Adds a short run to the checks, if all others passed and a run is wanted."""
-    from quinoa.launch.checks import short_run
     from quinoa.launch.checks.base import run_check
 
-    if failed or not subject.seconds:
+    if failed or not values.seconds:
         return count, failed
-    finding = run_check(short_run.CHECK, subject)
+    finding = run_check(check, subject)
     show(finding)
     return count + 1, int(finding.error is not None)
 
 
-def _environment_for(
-    agent: LoadedAgent, values: flags.FlagValues
-) -> tuple[str, specs.EnvironmentSpec]:
-    """The environment that an agent is checked on, and its specs.
-
-    Raises:
-        ExperimentError: the one that `--env` names cannot be made, or does not fit the agent.
-    """
-    if values.env is not None:
-        spec = _spec_of(values.env, values)
-        if (refusal := _refusal(agent, spec)) is not None:
-            raise ExperimentError(
-                f"The agent {agent.name} cannot be made for {values.env}: {refusal}"
-            )
-        return values.env, spec
-    spec = _spec_of(DEFAULT_ENVIRONMENT, values)
-    if _refusal(agent, spec) is not None:
-        finite = _spec_of(FINITE_ENVIRONMENT, values)
-        if _refusal(agent, finite) is None:
-            return FINITE_ENVIRONMENT, finite
-    return DEFAULT_ENVIRONMENT, spec
-
-
-def _agent_for(spec: specs.EnvironmentSpec) -> str | None:
-    """The first built-in agent that can be made for an environment; None if there is none."""
-    from quinoa.agents import registry
-
-    fitting = (
-        name for name in registry.acting_names() if _refusal(registry.load(name), spec) is None
-    )
-    return next(fitting, None)
-
-
-def _refusal(agent: LoadedAgent, spec: specs.EnvironmentSpec) -> str | None:
-    """Why an agent cannot be made for an environment of these specs, in its own words."""
-    from quinoa.agents.canonical_spec import SpecError
-
-    try:
-        agent.agent_class.check_spec(spec)
-    except SpecError as error:
-        return str(error)
-    except Exception:
-        # A mistake in the agent, which its checks report.
-        return None
-    return None
-
-
-def _spec_of(name: str, values: flags.FlagValues) -> specs.EnvironmentSpec:
-    """The specs of the environment that an agent is checked on."""
-    from quinoa import environments
-
-    try:
-        made = environments.make(name, values.seed, action_repeat=values.action_repeat)
-    except (environments.UnknownEnvironmentError, environments.InvalidEnvironmentError) as error:
-        raise ExperimentError(str(error)) from error
-    try:
-        return environments.environment_spec(made)
-    finally:
-        made.close()
+def _made_with(values: flags.FlagValues) -> MadeWith:
+    return MadeWith(values.seed, values.action_repeat)
 
 
 def show(finding: Finding) -> None:

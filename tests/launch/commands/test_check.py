@@ -3,9 +3,15 @@ from __future__ import annotations
 import pytest
 
 from quinoa.agents import registry
-from quinoa.launch.checks import agent, environment, short_run
+from quinoa.launch.checks import (
+    agent,
+    demonstration_agent,
+    demonstration_run,
+    environment,
+    short_run,
+)
 from quinoa.launch.checks.base import Check
-from quinoa.launch.commands.check import DEFAULT_ENVIRONMENT, FINITE_ENVIRONMENT
+from quinoa.launch.checks.matching import DEFAULT_ENVIRONMENT, FINITE_ENVIRONMENT
 
 DISCRETE = "tests.agents.tiny_discrete"
 
@@ -53,6 +59,20 @@ def test_an_environment_is_run_with_an_agent_that_takes_its_actions(quinoa, monk
         status, out, err = quinoa("check", name)
         assert (status, err) == (0, "")
         assert f"ok      a short run (of {of} on {name})" in out.splitlines()
+
+
+def test_an_agent_without_actors_is_run_on_its_demonstrations(quinoa, monkeypatch):
+    monkeypatch.setattr(demonstration_agent, "CHECKS", ())
+    run: Check[demonstration_run.DemonstrationRun] = Check(
+        "a short run", lambda subject: f"of {subject.demonstrations} with {subject.settings}"
+    )
+    monkeypatch.setattr(demonstration_run, "CHECK", run)
+    given = ("check", "maxent_irl", "--demonstrations=roads:3x3", "--set=held_out=0")
+    status, out, err = quinoa(*given)
+    assert (status, err) == (0, "")
+    assert "ok      a short run (of roads:3x3 with ('held_out=0',))" in out.splitlines()
+    _, out, _ = quinoa(*given, "--seconds=0")
+    assert "a short run" not in out
 
 
 def test_where_there_is_no_such_agent_that_is_said(quinoa, monkeypatch):
