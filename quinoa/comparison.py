@@ -45,13 +45,10 @@ def compare(
         raise ValueError(f"x = {x!r} cannot work: it must be one of {', '.join(curves.AXES)}.")
     paths = [run.path if isinstance(run, OpenRun) else run for run in runs]
     groups = comparison.groups_of(paths, by)
-    has_returns = comparison.have_actors(groups)
-    axis = x if has_returns or x != "steps" else "updates"
-    figure = plots.draw_panels(
-        comparison.panels_of(groups, axis, smooth),
-        axis=axis,
-        of="return" if has_returns else "mean log-likelihood",
-    )
+    measure = comparison.measure_of(groups)
+    axis = measure.axis(x)
+    panels = comparison.panels_of(groups, measure, axis, smooth)
+    figure = plots.draw_panels(panels, axis=axis, of=measure.text)
     if out is not None:
         plots.save(figure, Path(out))
     return figure

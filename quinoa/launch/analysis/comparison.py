@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from quinoa.launch.analysis import curves, plots, run_groups
+from quinoa.launch.analysis import measures, plots, run_groups
+from quinoa.launch.analysis.measures import Measure
 from quinoa.launch.analysis.run_groups import ConfiguredRun, Groups
 from quinoa.launch.errors import RunError
-from quinoa.launch.run.roles import Role
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import say
 
@@ -38,14 +38,15 @@ def groups_of(paths: Sequence[str | os.PathLike[str]], by: Sequence[str] | None 
     return groups
 
 
-def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plots.Panel]:
+def panels_of(
+    groups: Groups, measure: Measure, axis: str | None = None, smooth: int = 1
+) -> list[plots.Panel]:
     """Makes one subplot per environment, with the evaluations of each label's runs.
-
-    Of runs without actors, these are the log-likelihoods of demonstrations.
 
     Args:
         groups: the runs.
-        axis: a key of `curves.AXES`.
+        measure: what of them is drawn, as `measure_of` says.
+        axis: a key of `curves.AXES`; None for the measure's.
         smooth: see `curves.evaluations`.
 
     Raises:
@@ -55,12 +56,7 @@ def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plot
         plots.Panel(
             environment,
             {
-                label: [
-                    curves.evaluations(run.folder, axis, smooth)
-                    if run.has_actors
-                    else curves.log_likelihoods(run.folder, axis, smooth)
-                    for run in runs
-                ]
+                label: [measure.curve(run, axis, smooth) for run in runs]
                 for label, runs in labels.items()
             },
         )
@@ -68,20 +64,11 @@ def panels_of(groups: Groups, axis: str = "steps", smooth: int = 1) -> list[plot
     ]
 
 
-def have_actors(groups: Groups) -> bool:
-    """Whether actors acted in these runs.
-
-    Raises:
-        RunError: they did in some only, so that one picture has no place for all.
-    """
-    every = [run for labels in groups.values() for runs in labels.values() for run in runs]
-    having = [run for run in every if run.has_actors]
-    if having and len(having) < len(every):
-        raise RunError(
-            f"Of these runs, {len(every) - len(having)} learned from demonstrations alone and have "
-            "no returns: draw them apart from the others."
-        )
-    return bool(having)
+def measure_of(groups: Groups) -> Measure:
+    """What these runs are compared by; errors as those of `measures.of`."""
+    return measures.of(
+        run for labels in groups.values() for runs in labels.values() for run in runs
+    )
 
 
 def _with_evaluations(runs: Sequence[ConfiguredRun]) -> Sequence[ConfiguredRun]:
@@ -89,11 +76,7 @@ def _with_evaluations(runs: Sequence[ConfiguredRun]) -> Sequence[ConfiguredRun]:
 
     If no run has one, all are returned: reading their curves raises the error that says so.
     """
-    usable = [
-        run
-        for run in runs
-        if not run.has_actors or len(curves.read_curve(run.folder, Role.EVALUATOR).x)
-    ]
+    usable = [run for run in runs if measures.has_measured(run)]
     if not usable:
         return runs
     if without := [str(run.folder.root) for run in runs if run not in usable]:

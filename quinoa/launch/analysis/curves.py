@@ -90,13 +90,21 @@ def evaluations(folder: RunFolder, axis: str = "steps", smooth: int = 1) -> Curv
     return _smoothed(Curve(curve.x[is_last], curve.y[is_last]), smooth)
 
 
-def log_likelihoods(folder: RunFolder, axis: str = "updates", smooth: int = 1) -> Curve:
+def log_likelihoods(
+    folder: RunFolder, axis: str = "updates", smooth: int = 1, column: str = LOG_LIKELIHOOD
+) -> Curve:
     """Reads the mean log-likelihoods that a learner without actors has logged; see `evaluations`.
+
+    Args:
+        folder: the run's folder.
+        axis: see `read_curve`.
+        smooth: see `evaluations`.
+        column: the metric, of these demonstrations or of those.
 
     Raises:
         RunError: the run has none, or the file is damaged.
     """
-    curve = read_curve(folder, Role.LEARNER, axis, LOG_LIKELIHOOD)
+    curve = read_curve(folder, Role.LEARNER, axis, column)
     if not len(curve.x):
         raise RunError(f"The run {folder.root} has no log-likelihoods to draw.")
     return _smoothed(curve, smooth)

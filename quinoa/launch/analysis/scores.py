@@ -1,4 +1,4 @@
-"""Scores of runs: the mean return of their last evaluations; and tables over runs."""
+"""Scores of runs: what they have measured last, as the mean return; and tables over runs."""
 
 from __future__ import annotations
 
@@ -6,33 +6,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quinoa.launch.analysis.curves import evaluations, evaluations_table
+from quinoa.launch.analysis.curves import evaluations_table
+from quinoa.launch.analysis.measures import RETURN, Measure
 from quinoa.launch.analysis.run_groups import ConfiguredRun, Groups
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def final_score(run: ConfiguredRun, last: int = 1) -> tuple[float, float]:
+def final_score(
+    run: ConfiguredRun, last: int = 1, measure: Measure = RETURN
+) -> tuple[float, float]:
     """The mean return of a run's last evaluations, and the actor steps at the very last.
 
     Args:
         run: the run.
         last: the number of evaluations to average over.
+        measure: in place of returns; with log-likelihoods the steps are gradient steps.
 
     Raises:
         RunError: it has no evaluations, or they are damaged.
     """
-    curve = evaluations(run.folder)
+    curve = measure.curve(run)
     return float(curve.y[-last:].mean()), float(curve.x[-1])
 
 
-def final_table(groups: Groups, last: int = 1) -> pd.DataFrame:
+def final_table(groups: Groups, last: int = 1, measure: Measure = RETURN) -> pd.DataFrame:
     """Summarises the final scores of each environment and label in one row.
 
     Args:
         groups: the runs.
         last: see `final_score`.
+        measure: likewise.
 
     Returns:
         The columns environment, label, runs (their number), mean, std (the sample's; NaN for one
@@ -46,7 +51,7 @@ def final_table(groups: Groups, last: int = 1) -> pd.DataFrame:
     rows = []
     for environment, labels in groups.items():
         for label, runs in labels.items():
-            scores, steps = np.array([final_score(run, last) for run in runs]).T
+            scores, steps = np.array([final_score(run, last, measure) for run in runs]).T
             rows.append(
                 {
                     "environment": environment,

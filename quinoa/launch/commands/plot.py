@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from quinoa.launch.analysis.baseline import Scale
+    from quinoa.launch.analysis.measures import Measure
     from quinoa.launch.analysis.run_groups import Groups
 
 _AXES = ("steps", "updates", "hours")
@@ -99,42 +100,41 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -> int:
     """Draws the curves, and writes the table to `data`, or to --table's file if that is None."""
     process_environment.set_for_this_process()
-    from quinoa.launch.analysis import comparison, curves, plots, scores, tables
+    from quinoa.launch.analysis import comparison, curves, measures, plots, scores, tables
 
     assert tuple(curves.AXES) == _AXES
     groups = comparison.groups_of(paths, values.by)
-    has_returns = comparison.have_actors(groups)
-    if not has_returns and (values.normalize or values.table or values.evaluations):
+    measure = comparison.measure_of(groups)
+    if measure != measures.RETURN and (values.normalize or values.evaluations):
         raise UsageError(
             "These runs learned from demonstrations alone and have no returns: leave "
-            "--normalize, --table and --evaluations out."
+            "--normalize and --evaluations out."
         )
     try:
         if values.normalize:
             table = _draw_normalized(groups, values)
         else:
-            axis = values.x if has_returns or values.x != "steps" else "updates"
-            panels = comparison.panels_of(groups, axis, values.smooth)
-            of = "return" if has_returns else "mean log-likelihood"
-            plots.plot_panels(panels, Path(values.out), axis=axis, of=of)
-            table = scores.final_table(groups, values.last) if values.table else None
+            axis = measure.axis(values.x)
+            panels = comparison.panels_of(groups, measure, axis, values.smooth)
+            plots.plot_panels(panels, Path(values.out), axis=axis, of=measure.text)
+            table = scores.final_table(groups, values.last, measure) if values.table else None
     except (OSError, ValueError) as error:
         raise UsageError(f"{values.out} cannot be drawn: {error}") from error
     say(values.out)
     if table is not None and data is not None:
-        tables.say_table(table, data)
+        tables.say_table(table, data, measure)
     elif table is not None:
-        _write(table, values.table)
+        _write(table, values.table, measure)
     if values.evaluations:
-        _write(scores.all_evaluations(groups), values.evaluations)
+        _write(scores.all_evaluations(groups), values.evaluations, measure)
     return OK
 
 
-def _write(table: pd.DataFrame, path: str) -> None:
+def _write(table: pd.DataFrame, path: str, measure: Measure) -> None:
     from quinoa.launch.analysis import tables
 
     try:
-        tables.write_table(table, Path(path))
+        tables.write_table(table, Path(path), measure)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error}") from error
     say(path)

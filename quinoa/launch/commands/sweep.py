@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from quinoa.launch.commands.options import seeds, train_flags
 from quinoa.launch.commands.running import planned_runs
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import DEFAULT_ENVIRONMENT, Experiment
+from quinoa.launch.experiment.stored_names import demonstrations_path
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.numbers import count
@@ -182,46 +184,72 @@ def _planned(
         # The name has a file's absolute path, as the sweep may be resumed from another folder.
         values["preset"].value, preset_flags = preset.name, preset.flags
     agents = values.agent or [preset_flags.get("agent", registry.DEFAULT_AGENT)]
-    _require_actors(agents)
-    steps = str(values.steps or fields_of(Experiment)["steps"].default)
-    if not values["steps"].present:
-        steps = preset_flags.get("steps", steps)
+    default_steps, have_actors = _default_steps(agents)
+    steps = values.steps if values["steps"].present else preset_flags.get("steps")
     axes = space.parse_axes(settings)
     of_train = [name for name in train_flags.define() if name not in _NOT_OF_TRAIN]
+    tasks = [{"env": name} for name in values.env or [preset_flags.get("env", DEFAULT_ENVIRONMENT)]]
+    of_task: set[str] = set()
+    if not (have_actors or values.env):
+        name = values.demonstrations or preset_flags.get("demonstrations")
+        tasks = [{} if name is None else {"demonstrations": name}]
+        of_task.add("demonstrations")
     given = [
         text
         for name in of_train
-        if values[name].present
+        if values[name].present and name not in of_task
         for text in values[name].serialize().split("\n")
     ]
-    return plan.plan(
-        agents,
-        values.env or [preset_flags.get("env", DEFAULT_ENVIRONMENT)],
+    planned = plan.plan(
+        {name: str(steps or default) for name, default in default_steps.items()},
+        tasks,
         space.grid(axes)
         if values.random is None
         else space.sample(axes, values.random, values.random_seed),
         seeds.parse(values.seeds),
         flags=of_train,
         given=given,
-        steps=steps,
     )
+    return [dataclasses.replace(run, arguments=_anywhere(run.arguments)) for run in planned]
 
 
-def _require_actors(agents: Sequence[str]) -> None:
-    """Raises `ExperimentError` for an agent whose runs have no returns to be compared by."""
+def _default_steps(agents: Sequence[str]) -> tuple[dict[str, int], bool]:
+    """The default length of each agent's runs, and whether actors act for these agents.
+
+    Raises:
+        ExperimentError: they do for some only, so that nothing could be compared.
+    """
     from quinoa.agents import registry
+    from quinoa.agents.config import DemonstrationConfig
 
+    steps = dict.fromkeys(agents, int(fields_of(Experiment)["steps"].default))
+    acting, without = [], []
     for name in agents:
         try:
-            has_actors = registry.load_config(name).config.has_actors
+            config = registry.load_config(name).config
         except registry.UnknownAgentError:
             # Said with all else that is wrong, when the runs are checked.
             continue
-        if not has_actors:
-            raise ExperimentError(
-                f"A sweep compares returns of episodes, and the agent {name} learns from "
-                "demonstrations alone: run it by quinoa train, once for each setting."
-            )
+        if isinstance(config, DemonstrationConfig):
+            without.append(name)
+            steps[name] = config.default_steps
+        else:
+            acting.append(name)
+    if acting and without:
+        raise ExperimentError(
+            f"The agent {without[0]} learns from demonstrations alone, and is compared by their "
+            "log-likelihood, not by returns: give it a sweep without agents of other kinds."
+        )
+    return steps, not without
+
+
+def _anywhere(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The same with an absolute path for demonstrations: a sweep is resumed from any folder."""
+    flag = "--demonstrations="
+    return tuple(
+        f"{flag}{demonstrations_path(text.removeprefix(flag))}" if text.startswith(flag) else text
+        for text in arguments
+    )
 
 
 def _run_planned(
@@ -238,11 +266,11 @@ def _run_planned(
     from quinoa.launch.sweep import summary
 
     planned_runs.run(sweep, planned, at_once, inherited, start, retry_failed=retry_failed)
-    table, paths = summary.write(sweep, planned)
+    results = summary.write(sweep, planned)
     say("")
-    tables.say_table(table, sys.stdout)
+    tables.say_table(results.table, sys.stdout, results.measure)
     say("")
-    for path in paths:
+    for path in results.paths:
         say(str(start.shown(path)))
     resume = ("sweep", f"--resume={start.shown(sweep.root)}")
     return planned_runs.say_ends(sweep, planned, start, resume)

@@ -68,6 +68,11 @@ class Status:
         return self.actor_return if self.evaluation_return is None else self.evaluation_return
 
     @property
+    def latest_value(self) -> float | None:
+        """The latest return or, of a run without actors, log-likelihood."""
+        return self.log_likelihood if self.unit == LEARNER_STEPS else self.latest_return
+
+    @property
     def has_all_steps(self) -> bool:
         """Whether the last step has been done."""
         return self.done >= self.steps

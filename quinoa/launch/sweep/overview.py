@@ -12,6 +12,7 @@ from typing import Any
 from quinoa.launch.errors import RunError
 from quinoa.launch.run import process_list
 from quinoa.launch.run import status as run_status
+from quinoa.launch.run.budget import Unit
 from quinoa.launch.run.process_list import ProcessIdentity
 from quinoa.launch.run.result import RunResult
 from quinoa.launch.run.run_folder import RunFolder
@@ -34,10 +35,12 @@ class RunRow:
     Attributes:
         name: the name of its folder.
         state: `waiting`, `running`, `silent`, `died`, `finished`, `failed`, `stopped` or `killed`.
-        steps: the actor steps at which it ends.
-        done: its actor steps so far.
-        value: the return of its final evaluation or, before that, the latest; None without one.
+        steps: at which it ends, in `unit`.
+        done: its steps so far.
+        value: the return of its final evaluation or, before that, the latest; None without one. Of
+            a run without actors, the log-likelihood of the demonstrations that it learns from.
         left_s: the time until its last step in seconds, at its recent rate; None if unknown.
+        unit: what its steps are.
     """
 
     name: str
@@ -46,6 +49,7 @@ class RunRow:
     done: int
     value: float | None
     left_s: float | None
+    unit: Unit = "actor_steps"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +126,7 @@ class OverviewReader:
         if has_failed:
             return _row(planned, FAILED, run, None)
         if not run.experiment.is_file():
-            return RunRow(planned.name, WAITING, planned.steps, 0, None, None)
+            return RunRow(planned.name, WAITING, planned.steps, 0, None, None, planned.unit)
         if planned.name in self._ended and run.result.is_file():
             return self._ended[planned.name]
         try:
@@ -173,11 +177,11 @@ def _row(planned: PlannedRun, state: str, run: RunFolder, result: RunResult | No
     status = None
     with contextlib.suppress(RunError):
         status = run_status.read(run.status)
-    value = None if status is None else status.latest_return
+    value = None if status is None else status.latest_value
     if result is not None and result.final_returns:
         value = statistics.fmean(result.final_returns)
     done = 0 if status is None else min(status.done, planned.steps)
-    return RunRow(planned.name, state, planned.steps, done, value, None)
+    return RunRow(planned.name, state, planned.steps, done, value, None, planned.unit)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +191,7 @@ class _SweepProcess:
     Attributes:
         identity: of the process.
         began: when it began, in seconds since 1970.
-        steps_before: actor steps of the runs that had been done by then.
+        steps_before: steps of the runs that had been done by then.
     """
 
     identity: ProcessIdentity

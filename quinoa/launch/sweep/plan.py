@@ -20,47 +20,48 @@ NO_SETTINGS = frozenset({*_OWN, *_OF_ONE_RUN})
 
 
 def plan(
-    agents: Sequence[str],
-    environments: Sequence[str],
+    agents: Mapping[str, str],
+    tasks: Sequence[Mapping[str, str]],
     combinations: Iterable[Mapping[str, str]],
     seeds: Sequence[int],
     *,
     flags: Collection[str],
     given: Sequence[str],
-    steps: str,
 ) -> list[PlannedRun]:
-    """Plans a run for each agent, environment, combination of settings, and seed.
+    """Plans a run for each agent, task, combination of settings, and seed.
 
     Args:
-        agents: the agents' names.
-        environments: the environments' names.
+        agents: the agents' names, and the number of steps, as typed, of runs of each whose
+            combination does not set it.
+        tasks: what is learned: the flags that say it, as `{"env": NAME}` or `{"demonstrations":
+            NAME}`; one without any where a combination says it.
         combinations: settings by name; those that are not in `flags` are the agent's.
         seeds: the seeds of each combination.
         flags: the flags of `train` that a combination may set.
-        given: the flags of all runs, as typed.
-        steps: the number of steps, as typed, of runs whose combination does not set it.
+        given: the other flags of all runs, as typed.
 
     Raises:
         ExperimentError: a combination sets something that it may not, or that is also in `given`.
     """
     typed = {text.lstrip("-").partition("=")[0] for text in given}
     typed |= {text.split("=")[1] for text in given if text.startswith("--set=")}
+    typed |= {name for task in tasks for name in task}
     runs: list[PlannedRun] = []
     combinations = list(combinations)
-    for agent in agents:
-        for environment in environments:
+    for agent, steps in agents.items():
+        for task in tasks:
             for combination in combinations:
                 _check(combination, typed)
                 for seed in seeds:
-                    settings = {"agent": agent, "env": environment, **combination}
+                    settings = {"agent": agent, **task, **combination}
                     of_combination = [
                         f"--{name}={value}" if name in flags else f"--set={name}={value}"
                         for name, value in combination.items()
                     ]
-                    # The values of agent and env need no name beside them.
+                    # The values of agent and task need no name beside them.
                     shown = [
                         *([agent] if len(agents) > 1 else []),
-                        *([environment] if len(environments) > 1 else []),
+                        *(task.values() if len(tasks) > 1 else []),
                         *(f"{name}={value}" for name, value in combination.items()),
                     ]
                     runs.append(
@@ -70,7 +71,9 @@ def plan(
                             seed=seed,
                             steps=_parse_steps(combination.get("steps", steps)),
                             arguments=(
-                                *(f"--agent={agent}", f"--env={environment}", f"--seed={seed}"),
+                                f"--agent={agent}",
+                                *(f"--{name}={value}" for name, value in task.items()),
+                                f"--seed={seed}",
                                 *given,
                                 *of_combination,
                             ),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.run import status as run_status
+from quinoa.launch.run.budget import Unit
+from quinoa.launch.run.counts import ACTOR_STEPS
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.run.status import Status
 from quinoa.launch.sweep.overview import OVER, RunRow, num_done, time_left
@@ -35,20 +37,20 @@ class RunLine(NamedTuple):
     Attributes:
         name: the run's name.
         fraction: the fraction of its steps that are done; None shows no percentage.
-        value: its return; None if there is none yet.
+        value: `value_text` of it; empty if there is none yet.
         note: the time left, or another remark.
         is_bad: whether to highlight the note.
     """
 
     name: str
     fraction: float | None
-    value: float | None
+    value: str
     note: str
     is_bad: bool = False
 
 
 def run_table(lines: Sequence[RunLine]) -> RenderableType:
-    """A line for each run: its name, a bar, its return, and a note."""
+    """A line for each run: its name, a bar, its return or log-likelihood, and a note."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -65,10 +67,17 @@ def run_table(lines: Sequence[RunLine]) -> RenderableType:
             label,
             ProgressBar(1.0, fraction, width=_BAR_WIDTH, complete_style=BLUE),
             "" if line.fraction is None else f"{fraction:4.0%}",
-            "" if line.value is None else f"return {line.value:.1f}",
+            line.value,
             Text(line.note, ORANGE if line.is_bad else ""),
         )
     return table
+
+
+def value_text(value: float | None, unit: Unit) -> str:
+    """A run's return, or its log-likelihood where it has no actors; empty if it is not known."""
+    if value is None:
+        return ""
+    return f"return {value:.1f}" if unit == ACTOR_STEPS else f"log-likelihood {value:.3f}"
 
 
 def left_text(seconds: float | None) -> str:
@@ -86,10 +95,10 @@ class _RunningRun:
     """A run that is running.
 
     Attributes:
-        steps: the actor steps at which it ends.
+        steps: at which it ends.
         start: when it was started.
-        done: its actor steps so far; None before its first status.
-        value: its return; None if there is none yet.
+        done: its steps so far; None before its first status.
+        value: `value_text` of it; empty if there is none yet.
         first: the time of its first status, and `done` at that. Steps from before a run was resumed
             do not count for its rate.
     """
@@ -97,7 +106,7 @@ class _RunningRun:
     steps: int
     start: float
     done: int | None = None
-    value: float | None = None
+    value: str = ""
     first: tuple[float, int] | None = None
 
     @property
@@ -108,7 +117,7 @@ class _RunningRun:
     def update(self, status: Status) -> None:
         """Takes over a new status."""
         self.done = min(status.done, self.steps)
-        self.value = status.latest_return
+        self.value = value_text(status.latest_value, status.unit)
         self.first = self.first or (time.monotonic(), self.done)
 
     def left_s(self) -> float | None:
@@ -147,7 +156,7 @@ class SweepProgress:
 
         Args:
             name: the run's name.
-            steps: the actor steps at which it ends.
+            steps: at which it ends.
         """
         self._runs[name] = _RunningRun(steps, time.monotonic())
         if self._lines.can_redraw:
@@ -171,8 +180,8 @@ class SweepProgress:
             self._next_report = now + _REPORT_S
             for name, run in self._runs.items():
                 if run.fraction is not None:
-                    value = "-" if run.value is None else f"{run.value:.1f}"
-                    text = f"{run.fraction:4.0%}, return {value}, {left_text(run.left_s())}"
+                    known = [run.value] if run.value else []
+                    text = ", ".join([f"{run.fraction:4.0%}", *known, left_text(run.left_s())])
                     self.say(f"{self._padded(name)}  {text}")
 
     def end(self, name: str, text: str, *, is_done: bool) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from quinoa.launch.analysis import measures
 from quinoa.launch.analysis.run_groups import read
 from quinoa.launch.analysis.scores import final_score
 from quinoa.launch.engines import signals
@@ -173,8 +174,11 @@ def _end(sweep: SweepFolder, child: _Child, progress: SweepProgress, *, was_aske
     outcome = run_result.outcome_of(sweep.run(planned))
     if status == 0 and outcome is Outcome.FINISHED:
         with contextlib.suppress(RunError):
-            score, _ = final_score(read(sweep.run(planned)))
-            progress.end(planned.name, f"finished, return {score:.1f}", is_done=True)
+            run = read(sweep.run(planned))
+            measure = measures.of([run])
+            score, _ = final_score(run, measure=measure)
+            text = f"finished, {measure.text} {score:.{measure.decimals}f}"
+            progress.end(planned.name, text, is_done=True)
             return
         progress.end(planned.name, "finished", is_done=True)
     elif was_asked or (status == 0 and outcome is Outcome.STOPPED):

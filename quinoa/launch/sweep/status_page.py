@@ -66,7 +66,11 @@ def _line(row: RunRow) -> progress.RunLine:
     if row.state == overview.RUNNING:
         note = "starting" if not row.done else progress.note(row.left_s)
     fraction = None if row.state == overview.WAITING else row.done / row.steps
-    return progress.RunLine(row.name, fraction, row.value, note, is_bad=row.state in _BAD)
+    if row.state == overview.FINISHED:
+        # Without actors a run may be over before its last step.
+        fraction = 1.0
+    value = progress.value_text(row.value, row.unit)
+    return progress.RunLine(row.name, fraction, value, note, is_bad=row.state in _BAD)
 
 
 def _state(sweep: Overview) -> Text:

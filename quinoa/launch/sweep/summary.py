@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from quinoa.launch.analysis import curves, plots, run_groups, scores, tables
+from quinoa.launch.analysis import curves, measures, plots, run_groups, scores, tables
+from quinoa.launch.analysis.measures import LEARNED_FROM, RETURN, Measure
+from quinoa.launch.analysis.run_groups import ConfiguredRun
 from quinoa.launch.errors import RunError
+from quinoa.launch.run.counts import LEARNER_STEPS
 from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunState
 
 if TYPE_CHECKING:
@@ -19,13 +23,20 @@ if TYPE_CHECKING:
 _MAX_LINES = 10
 
 
-def runs_table(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> pd.DataFrame:
+def runs_table(
+    sweep: SweepFolder, plan: Sequence[PlannedRun], measure: Measure = RETURN
+) -> pd.DataFrame:
     """Makes a table with a row for each run, by falling return within an environment.
 
+    Args:
+        sweep: the sweep's folder.
+        plan: its runs.
+        measure: what they are compared by, in place of returns.
+
     Returns:
-        The columns run, one for each setting that differs, seed, state, return (of the last
-        evaluation, which is the final one of a finished run; NaN without one), steps (the actor
-        steps at that evaluation) and error.
+        The columns run, one for each setting that differs, seed, state, return or the measure's
+        (of the last evaluation, which is the final one of a finished run; NaN without one), steps
+        (at that evaluation) and error.
     """
     import pandas as pd
 
@@ -33,7 +44,7 @@ def runs_table(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> pd.DataFrame:
     rows = []
     for planned in plan:
         try:
-            score, steps = scores.final_score(run_groups.read(sweep.run(planned)))
+            score, steps = scores.final_score(run_groups.read(sweep.run(planned)), 1, measure)
         except RunError:
             score, steps = np.nan, 0
         rows.append(
@@ -42,90 +53,109 @@ def runs_table(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> pd.DataFrame:
                 **planned.settings,
                 "seed": planned.seed,
                 "state": sweep.state(planned).value,
-                "return": score,
+                measure.column: score,
                 "steps": int(steps),
                 "error": failed.get(planned.name),
             }
         )
-    return _sorted(pd.DataFrame(rows), "return")
+    return _sorted(pd.DataFrame(rows), measure.column)
 
 
-def settings_table(runs: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
+def settings_table(
+    runs: pd.DataFrame, settings: Sequence[str], measure: Measure = RETURN
+) -> pd.DataFrame:
     """Makes a table with a row for each combination of settings, by falling mean.
 
     Args:
         runs: the table of `runs_table`.
         settings: the columns of it that are settings.
+        measure: that the table was made with.
 
     Returns:
         The settings' columns, finished ("2 of 3" runs), and mean, std (the sample's; NaN for one
-        run) and steps (the least) over all runs that have a return, finished or not.
+        run) and steps (the least) over all runs that have measured something, finished or not.
     """
     import pandas as pd
 
     rows = []
     for key, same in runs.groupby(list(settings), sort=False, dropna=False):
-        has_return = same.dropna(subset=["return"])
+        measured = same.dropna(subset=[measure.column])
         finished = int((same["state"] == SweepRunState.FINISHED.value).sum())
         rows.append(
             {
                 **dict(zip(settings, key, strict=True)),
                 "finished": f"{finished} of {len(same)}",
-                "mean": has_return["return"].mean(),
-                "std": has_return["return"].std(ddof=1),
-                "steps": has_return["steps"].min() if len(has_return) else 0,
+                "mean": measured[measure.column].mean(),
+                "std": measured[measure.column].std(ddof=1),
+                "steps": measured["steps"].min() if len(measured) else 0,
             }
         )
     return _sorted(pd.DataFrame(rows), "mean")
 
 
-def write(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> tuple[pd.DataFrame, list[Path]]:
-    """Writes the tables and draws the picture.
+class Results(NamedTuple):
+    """What has come of a sweep.
 
-    Returns:
-        The table of settings, and the files written.
+    Attributes:
+        measure: what its runs were compared by.
+        table: of `settings_table`.
+        paths: the files written.
+    """
+
+    measure: Measure
+    table: pd.DataFrame
+    paths: list[Path]
+
+
+def write(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> Results:
+    """Writes the tables and draws the picture.
 
     Raises:
         OSError: one cannot be written.
         RunError: a run's metrics are damaged.
     """
-    runs = runs_table(sweep, plan)
+    measured = _measured(sweep, plan)
+    measure = measures.of(measured)
+    if not measured and any(planned.unit == LEARNER_STEPS for planned in plan):
+        measure = LEARNED_FROM
+    runs = runs_table(sweep, plan, measure)
     settings = list({name: None for planned in plan for name in planned.settings})
-    table = settings_table(runs, settings)
+    table = settings_table(runs, settings, measure)
     paths = [sweep.runs_table, sweep.table, sweep.table.with_suffix(".csv")]
     for path, of_path in zip(paths, (runs, table, table), strict=True):
-        tables.write_table(of_path, path)
-    have_returns = [
-        run_groups.read(sweep.run(planned))
-        for planned, value in zip(plan, _in_order(runs, plan), strict=True)
-        if not np.isnan(value)
-    ]
-    if have_returns:
+        tables.write_table(of_path, path, measure)
+    if measured:
         # Only settings that runs record; other flags do not change what is learned.
-        by = [name for name in settings if any(name in run.settings for run in have_returns)]
-        paths.append(_draw(run_groups.group(have_returns, by), sweep.picture))
-    return table, paths
+        by = [name for name in settings if any(name in run.settings for run in measured)]
+        paths.append(_draw(run_groups.group(measured, by), measure, sweep.picture))
+    return Results(measure, table, paths)
 
 
-def _draw(groups: run_groups.Groups, path: Path) -> Path:
+def _measured(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> list[ConfiguredRun]:
+    """The runs that have anything to be compared by; those whose files are damaged have not."""
+    found = []
+    for planned in plan:
+        with contextlib.suppress(RunError):
+            run = run_groups.read(sweep.run(planned))
+            if measures.has_measured(run):
+                found.append(run)
+    return found
+
+
+def _draw(groups: run_groups.Groups, measure: Measure, path: Path) -> Path:
     panels = []
     for environment, labels in groups.items():
-        best = scores.final_table({environment: labels})["label"][:_MAX_LINES]
+        best = scores.final_table({environment: labels}, 1, measure)["label"][:_MAX_LINES]
         more = f" (best {_MAX_LINES} of {len(labels)})" if len(labels) > _MAX_LINES else ""
         lines: Mapping[str, Sequence[curves.Curve]] = {
-            label: [curves.evaluations(run.folder) for run in labels[label]] for label in best
+            label: [measure.curve(run) for run in labels[label]] for label in best
         }
         panels.append(plots.Panel(environment + more, lines))
-    return plots.plot_panels(panels, path)
-
-
-def _in_order(runs: pd.DataFrame, plan: Sequence[PlannedRun]) -> list[float]:
-    """The returns of the runs, in the order of the plan."""
-    returns = runs.set_index("run")["return"]
-    return [float(returns[planned.name]) for planned in plan]
+    return plots.plot_panels(panels, path, axis=measure.default_axis, of=measure.text)
 
 
 def _sorted(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    task = "env" if "env" in table else "demonstrations"
     return table.sort_values(
-        ["env", column], ascending=[True, False], ignore_index=True, kind="stable"
+        [task, column], ascending=[True, False], ignore_index=True, kind="stable"
     )

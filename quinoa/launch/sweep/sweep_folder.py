@@ -11,6 +11,7 @@ from typing import Any
 from quinoa.launch import presets
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.run import result as run_result
+from quinoa.launch.run.budget import Budget, Unit
 from quinoa.launch.run.result import Outcome
 from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage import saved_json
@@ -34,10 +35,10 @@ class PlannedRun:
 
     Attributes:
         name: the name of its folder.
-        settings: by name, its settings that differ between the sweep's runs, and always its agent
-            and env.
+        settings: by name, its settings that differ between the sweep's runs, and always its agent,
+            and its env or, where it has none, its demonstrations.
         seed: its seed.
-        steps: the actor steps at which it ends.
+        steps: at which it ends, in `unit`.
         arguments: all its flags of `quinoa train` except for the folder.
     """
 
@@ -46,6 +47,17 @@ class PlannedRun:
     seed: int
     steps: int
     arguments: tuple[str, ...]
+
+    @property
+    def task(self) -> str:
+        """The name of the setting that says what is learned: env, or demonstrations."""
+        is_learned_alone = "demonstrations" in self.settings and "env" not in self.settings
+        return "demonstrations" if is_learned_alone else "env"
+
+    @property
+    def unit(self) -> Unit:
+        """What its steps are: gradient steps where no actor acts in an environment."""
+        return "actor_steps" if self.task == "env" else "learner_steps"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +251,7 @@ class SweepFolder:
             return SweepRunState.INTERRUPTED
         return (
             SweepRunState.FINISHED
-            if counts.actor_steps >= planned.steps
+            if Budget(planned.steps, planned.unit).is_spent(counts)
             else SweepRunState.INTERRUPTED
         )
 

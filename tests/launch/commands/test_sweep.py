@@ -4,18 +4,24 @@ import dataclasses
 import functools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
 
+from quinoa.agents.maxent_irl import sources
 from quinoa.launch import presets
+from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.commands import sweep as sweep_of_runs
 from quinoa.launch.commands.running import planned_runs
+from quinoa.launch.experiment.of_agents import make_demonstration_agent
 from quinoa.launch.experiment.saved import load
+from quinoa.launch.run.counts import Counts
 from quinoa.launch.storage import lock
 from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep import runner
@@ -23,6 +29,7 @@ from quinoa.launch.sweep.sweep_folder import SweepFolder, SweepRunState
 from tests.launch import forked
 from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT, learner_steps, started, wait_until
 
+ROADS = "roads:3x3,routes=10,destinations=2,shortest=2,costs=0.5"
 FAILS = "tests.launch.factories:fails_later"
 SETTINGS = [
     *(f"--set={name}={value}" for name, value in AGENT_SETTINGS.items() if "rate" not in name),
@@ -181,6 +188,56 @@ def test_a_killed_sweep_takes_its_runs_along_and_goes_on_from_where_they_were(tm
     assert "Resuming from" in sweep.log(planned).read_text()
 
 
+@pytest.mark.long
+def test_agents_without_actors_are_swept_and_go_on_from_where_they_were(
+    tmp_path, quinoa, monkeypatch
+):
+    folder = tmp_path / "sweep"
+    sweep = SweepFolder(folder)
+    sources.write(ROADS, tmp_path / "routes.npz", seed=0)
+    monkeypatch.chdir(tmp_path)
+    with forked.starting(runner):
+        status, out, err = quinoa(
+            "sweep",
+            *("--agent=maxent_irl", "--demonstrations=routes.npz", "regularization=0.01,1"),
+            *(f"--folder={folder}", "--engine=serial", "--steps=6", "--at_once=2"),
+        )
+    assert status == 0, err
+    plan = sweep.load()
+    assert [(run.steps, run.unit, run.task) for run in plan] == [
+        (6, "learner_steps", "demonstrations")
+    ] * 2
+    assert "mean held-out log-likelihood (mean ± std)" in out
+    assert "finished, mean held-out log-likelihood -" in err
+    table = pd.read_csv(sweep.table.with_suffix(".csv"))
+    assert table["demonstrations"].tolist() == ["routes.npz"] * 2
+    assert table["mean"].is_monotonic_decreasing and table["mean"].notna().all()
+    assert sweep.picture.is_file()
+    # A run that was killed after its third step, and one that had not begun.
+    first, second = map(sweep.run, plan)
+    expected = learner_checkpoints.newest(first.checkpoints).policy_parameters()
+    first.result.unlink()
+    shutil.rmtree(learner_checkpoints.newest(first.checkpoints).path)
+    agent = make_demonstration_agent(load(first))
+    for _ in range(3):
+        agent.gradient_step(lambda: None)
+    learner_checkpoints.save(first.checkpoints, agent, Counts())
+    shutil.rmtree(second.root)
+    assert [sweep.state(run) for run in plan] == [
+        SweepRunState.INTERRUPTED,
+        SweepRunState.WAITING,
+    ]
+    # From another folder: what was named is found all the same.
+    monkeypatch.chdir(ROOT)
+    with forked.starting(runner):
+        status, _, err = quinoa("sweep", f"--resume={folder}")
+    assert status == 0, err
+    assert [sweep.state(run) for run in plan] == [SweepRunState.FINISHED] * 2
+    found = learner_checkpoints.newest(first.checkpoints).policy_parameters()
+    np.testing.assert_array_equal(found, expected)
+    pd.testing.assert_frame_equal(pd.read_csv(sweep.table.with_suffix(".csv")), table)
+
+
 @pytest.fixture
 def sweep_here(quinoa, monkeypatch, tmp_path):
     """Runs a sweep in this process, from an empty folder; gives its status, output and errors."""
@@ -199,7 +256,10 @@ def sweep_here(quinoa, monkeypatch, tmp_path):
         (["seed=1,2"], "seed is no setting for a sweep to vary: give --seeds."),
         (["tau"], "must be NAME=VALUE"),
         (["--agent=nobody"], "There is no agent 'nobody'"),
-        (["--agent=maxent_irl"], "A sweep compares returns of episodes, and the agent maxent_irl"),
+        (["--agent=maxent_irl"], "learns from demonstrations alone: give some, --demonstrations"),
+        (["--agent=iq,maxent_irl"], "maxent_irl learns from demonstrations alone, and is compared"),
+        (["--agent=maxent_irl", "--env=toy:Taxi-v3", f"--demonstrations={ROADS}"], "leave --env"),
+        (["--agent=maxent_irl", "--demonstrations=a.npz"], "There is no file of routes at "),
         (["--env=control:cheeta:run"], "Did you mean control:cheetah:run?"),
         (["--steps=1000"], "ends before the first gradient step"),
         (["num_actors=1,0"], "num_actors=0: it must be a whole number"),

@@ -5,7 +5,9 @@ import time
 
 import pytest
 
+from quinoa.agents import maxent_irl
 from quinoa.launch import cli
+from quinoa.launch.experiment import Experiment
 from quinoa.launch.experiment.saved import save
 from quinoa.launch.metrics.counter import Counter
 from quinoa.launch.run.budget import Budget
@@ -131,6 +133,37 @@ def test_status_shows_a_sweep_that_has_ended(sweep, status):
     sweep.set_failure(sweep.load()[1], None)
     sweep.save([sweep.load()[0]], 2, [], sweep.root.parent)
     assert status()[0] == 0
+
+
+def test_of_a_run_without_actors_gradient_steps_and_log_likelihoods_are_shown(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    made = SweepFolder(tmp_path / "sweep")
+    made.create()
+    settings = {"agent": "maxent_irl", "demonstrations": "roads:3x3"}
+    made.save([PlannedRun("run", settings, 0, 200, ())], 1, [], tmp_path)
+    (run,) = map(made.run, made.load())
+    run.create()
+    learned = Experiment(
+        agent=settings["agent"],
+        agent_config=maxent_irl.Config(),
+        environment="",
+        demonstrations=settings["demonstrations"],
+        steps=200,
+    )
+    save(learned, run)
+    counter = Counter(run, Budget(200, "learner_steps"))
+    report(counter, "learner", "learner", learner_steps=50, rows=[{"log_likelihood": -1.25}])
+    counter.close()
+    write_json(run.result, {"outcome": "finished"})
+    (row,) = overview.OverviewReader(made).read().rows
+    assert (row.done, row.value, row.unit) == (50, -1.25, "learner_steps")
+    assert cli.main(["status", str(made.root)]) == 0
+    out, _ = capsys.readouterr()
+    (shown,) = (line for line in out.splitlines() if line.startswith("run "))
+    # It was over before its last step, as it had converged.
+    assert "100%" in shown and "log-likelihood -1.250" in shown
 
 
 def test_a_run_that_is_damaged_does_not_hide_the_others(sweep):

@@ -53,7 +53,7 @@ def test_lines_say_how_far_runs_are_and_how_they_end(shown, monkeypatch):
     of_runs.close()
     started, first, second, third, ended = stream.getvalue().splitlines()
     assert started.split() == ["one", "started"]
-    assert " 0%, return -, time left unknown" in first
+    assert " 0%, time left unknown" in first
     assert "25%, return 1.5, 0:00 left" in second
     assert "100%, return 2.5" in third
     assert re.fullmatch(r"one      finished, 0:00; 1 of 2 runs, 0:00 gone, 0:00 left", ended)

@@ -73,11 +73,12 @@ def check(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> list[N
         engine = engines.make(engine_name, ProcessContext(inherited))
         engine.check(experiment)
         experiment = validate(experiment)
-        source = experiment.make_source()
+        transition_bytes = 0.0
+        if experiment.config.has_actors:
+            source = experiment.make_source()
+            transition_bytes = source.item_bytes / source.segment_length
         needs[alike] = sizing.needs(
-            experiment,
-            source.item_bytes / source.segment_length,
-            is_one_process=engine.is_one_process,
+            experiment, transition_bytes, is_one_process=engine.is_one_process
         )
     return list(needs.values())
 

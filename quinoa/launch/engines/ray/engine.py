@@ -56,8 +56,8 @@ class RayEngine:
         """See `Engine.check`: a cluster must answer, and have the cores for a run."""
         if not experiment.config.has_actors:
             raise ExperimentError(
-                f"The agent {experiment.agent} has no actors to put on other hosts: run it with "
-                "--engine=local."
+                f"The agent {experiment.agent} has no actors to put on other hosts: all of its run "
+                "is one learner. Run it with --engine=local."
             )
         temporary_folder.require_room()
         with connection.connected(self._settings.ray_address):
