@@ -84,8 +84,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     from quinoa.launch.train import describe
 
     say(
-        f"{out}: {len(result.returns)} episodes, {int(result.lengths.sum())} actions, "
-        f"return {describe(result.returns)}"
+        f"{start.shown(start.absolute(out))}: {len(result.returns)} episodes, "
+        f"{int(result.lengths.sum())} actions, return {describe(result.returns)}"
     )
     return OK
 

@@ -21,12 +21,16 @@ def run(run_of):
     return run_of("iq", "gym:Pendulum-v1")
 
 
-def test_episodes_are_recorded_into_the_runs_folder_as_they_were_played(quinoa, run, tmp_path):
+def test_episodes_are_recorded_into_the_runs_folder_as_they_were_played(
+    quinoa, run, tmp_path, monkeypatch
+):
     import minari
 
-    status, out, err = quinoa("record", str(run.root), "--episodes=2", "--seed=3")
+    # As the tutorial has it: from the folder that holds `runs`.
+    monkeypatch.chdir(run.root.parent)
+    status, out, err = quinoa("record", run.root.name, "--episodes=2", "--seed=3")
     assert status == 0, err
-    assert out.startswith(f"{run.demonstrations}: 2 episodes, 400 actions, return -")
+    assert out.startswith(f"{run.root.name}/demonstrations-v0: 2 episodes, 400 actions, return -")
 
     experiment = load(run)
     layout = experiment.known_layout()
