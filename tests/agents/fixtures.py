@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from acme import specs
 
 from quinoa.agents.types import Transition
@@ -37,3 +39,21 @@ def make_transitions(
     """Random transitions with these leading dimensions, a tenth of them terminal."""
     spec = make_spec(observation_size, action_size)
     return random_transitions(spec, *leading, seed=seed)
+
+
+def make_batch(size: int = 32, **sizes: int) -> Any:
+    """`make_transitions` as a `Transition` of tensors."""
+    return tf.nest.map_structure(tf.constant, make_transitions(size, **sizes))
+
+
+def perturb(variables: Iterable[tf.Variable], scale: float = 0.3, seed: int = 0) -> None:
+    """Moves variables from where they start, so that none is 0 and targets are not their networks.
+
+    Args:
+        variables: in the order in which the same random numbers are drawn for them.
+        scale: the deviation of how far each number is moved.
+        seed: of the random numbers.
+    """
+    rng = np.random.default_rng(seed)
+    for variable in variables:
+        variable.assign_add(scale * rng.normal(size=variable.shape).astype(np.float32))

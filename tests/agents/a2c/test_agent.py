@@ -15,7 +15,7 @@ from quinoa.agents.policies import CategoricalPolicy, TanhGaussianPolicy
 from quinoa.agents.rollouts import Rollouts
 from quinoa.launch.checks.subject import tensors
 from tests.agents.a2c.segments import consecutive, evaluate
-from tests.agents.fixtures import make_spec
+from tests.agents.fixtures import make_spec, perturb
 from tests.agents.learners import LearnerPool
 
 SEED = tf.constant([1, 2])
@@ -41,9 +41,7 @@ def make(preset="a2c", spec=SPEC, noise=0.5, **changes):
     """An agent whose V is not zero."""
     tf.random.set_seed(0)
     agent = a2c.Agent(config_of(preset, **changes), spec)
-    rng = np.random.default_rng(0)
-    for variable in agent.trainable_variables:
-        variable.assign_add(noise * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.trainable_variables, noise)
     return agent
 
 

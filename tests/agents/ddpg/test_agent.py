@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from quinoa.agents import ddpg
 from quinoa.agents.learner import Learner
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, make_transitions, perturb
 
 SEED = tf.constant([1, 2])
 PRESET = pytest.mark.parametrize("preset", ddpg.PRESETS)
@@ -19,20 +19,14 @@ def make(preset="ddpg", **changes):
     config = dataclasses.replace(ddpg.PRESETS[preset], hidden_sizes=(8,), **changes)
     tf.random.set_seed(0)
     agent = ddpg.Agent(config, make_spec())
-    rng = np.random.default_rng(0)
-    for variable in agent.variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.variables)
     return agent
-
-
-def batch(size=32):
-    return tf.nest.map_structure(tf.constant, make_transitions(size))
 
 
 @PRESET
 def test_losses_are_the_paper_s(preset):
     agent = make(preset, discount=0.9)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     next_q = agent._target_critic(next_s, agent._target_policy(next_s).mode())
     losses = agent.losses(transitions, SEED)
     assert losses.keys() == {"critic", "actor"}
@@ -52,7 +46,7 @@ def test_each_group_has_its_loss_and_every_trained_variable_a_gradient(preset):
     }
     assert groups.keys() == expected.keys()
     with tf.GradientTape(persistent=True) as tape:
-        losses = agent.losses(batch(), SEED)
+        losses = agent.losses(make_batch(), SEED)
     for loss, group in groups.items():
         variables, rate = expected[loss]
         assert {v.ref() for v in group.variables} == {v.ref() for v in variables}
@@ -74,7 +68,7 @@ def pairs(agent):
 def test_both_targets_move_smoothly_at_each_step():
     agent = make(target_rate=0.25)
     before = [(online.numpy(), target.numpy()) for online, target in pairs(agent)]
-    agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+    agent.after_step(tf.constant(7, tf.int64), make_batch(), SEED)
     for (_, target), (mine, theirs) in zip(pairs(agent), before, strict=True):
         np.testing.assert_allclose(target, 0.25 * mine + 0.75 * theirs, rtol=1e-5, atol=1e-6)
 
@@ -83,7 +77,7 @@ def test_both_targets_are_copied_once_in_a_period_where_there_is_one():
     agent = make(target_period=3)
     for step in (1, 2, 3):
         assert all(np.any(online != target) for online, target in pairs(agent))
-        agent.after_step(tf.constant(step, tf.int64), batch(), SEED)
+        agent.after_step(tf.constant(step, tf.int64), make_batch(), SEED)
     assert not any(np.any(online != target) for online, target in pairs(agent))
 
 
@@ -94,7 +88,7 @@ def test_the_targets_start_as_the_networks():
 
 def test_a_termination_has_no_next_value_and_a_time_limit_has():
     agent = make()
-    transitions = batch()
+    transitions = make_batch()
     ended = transitions._replace(discount=tf.zeros(32))
     np.testing.assert_array_equal(agent._target(ended), transitions.reward)
     continued = transitions._replace(discount=tf.ones(32))
@@ -121,7 +115,7 @@ def test_gradient_steps_find_the_best_action_of_a_bandit():
 
 def test_metrics_are_what_they_say():
     agent = make()
-    transitions = batch()
+    transitions = make_batch()
     s = transitions.observation
     metrics = agent.metrics(transitions, SEED)
     assert metrics.keys() == {"td_error", "value", "mean_action", "stddev"}

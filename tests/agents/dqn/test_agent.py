@@ -17,7 +17,7 @@ from quinoa.agents.policies import standalone
 from quinoa.agents.replay import NStepReplay, UniformReplay
 from quinoa.agents.types import STATES_BETWEEN, WEIGHTS_BETWEEN
 from quinoa.launch.checks.subject import random_transitions
-from tests.agents.fixtures import make_spec
+from tests.agents.fixtures import make_spec, perturb
 from tests.agents.learners import LearnerPool
 
 PRESET = pytest.mark.parametrize("preset", dqn.PRESETS)
@@ -41,10 +41,7 @@ def make(preset="dqn", **changes):
     config = dataclasses.replace(dqn.PRESETS[preset], **changes)
     tf.random.set_seed(0)
     agent = dqn.Agent(config, SPEC)
-    rng = np.random.default_rng(0)
-    for module in (agent.policy, agent._target):
-        for variable in module.trainable_variables:
-            variable.assign_add(0.5 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb([*agent.policy.trainable_variables, *agent._target.trainable_variables], 0.5)
     return agent
 
 

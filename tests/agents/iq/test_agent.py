@@ -10,7 +10,7 @@ from acme import specs
 from quinoa.agents import iq
 from quinoa.agents.protocol import SpecError
 from quinoa.agents.types import ACTIONS_BETWEEN, STATES_BETWEEN, WEIGHTS_BETWEEN
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, make_transitions, perturb
 
 PRESET = pytest.mark.parametrize("preset", iq.PRESETS)
 SEED = tf.constant([1, 2])
@@ -28,20 +28,14 @@ def make(preset, **changes):
     )
     tf.random.set_seed(0)
     agent = iq.Agent(config, make_spec())
-    rng = np.random.default_rng(0)
-    for variable in agent.variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.variables)
     return agent, config
-
-
-def batch():
-    return tf.nest.map_structure(tf.constant, make_transitions(32))
 
 
 @PRESET
 def test_loss_is_equation_2(preset):
     agent, config = make(preset)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     q = config.tau * agent.policy(s).log_prob(a) + agent._value(s)
     value = agent._target_value if config.target_value else agent._value
     target = r + 0.99 * d * value(next_s)
@@ -103,14 +97,14 @@ def test_images_between_are_refused():
 @PRESET
 def test_only_of_a_flow_actions_on_the_edge_are_counted(preset):
     agent, config = make(preset)
-    assert ("clipped_actions" in agent.metrics(batch(), SEED)) == (config.policy == "flow")
+    assert ("clipped_actions" in agent.metrics(make_batch(), SEED)) == (config.policy == "flow")
 
 
 @PRESET
 def test_implicit_q_holds_to_rounding(preset):
     """Differences of Q over actions are τ times those of ln π: nothing else defines Q."""
     agent, config = make(preset)
-    transitions = batch()
+    transitions = make_batch()
     (q,), _ = agent._q_and_target(transitions)
     expected = config.tau * agent.policy(transitions.observation).log_prob(transitions.action)
     expected += agent._value(transitions.observation)
@@ -120,7 +114,7 @@ def test_implicit_q_holds_to_rounding(preset):
 @PRESET
 def test_gradient_flows_through_the_next_value_only_for_residual_algorithms(preset):
     agent, config = make(preset, discount=1.0)
-    transitions = batch()
+    transitions = make_batch()
     # Where s' is s and γ = 1, V of the online network leaves the residual of the (Trust-)PCL loss.
     still = transitions._replace(
         next_observation=transitions.observation, discount=tf.ones_like(transitions.discount)
@@ -145,7 +139,7 @@ def test_gradients_reach_no_target(preset):
     frozen = [*agent._target_policy.variables, *agent._target_value.variables]
     with tf.GradientTape() as tape:
         tape.watch(frozen)
-        loss = agent.losses(batch(), SEED)["td"]
+        loss = agent.losses(make_batch(), SEED)["td"]
     gradients = tape.gradient(loss, frozen)
     assert all(gradient is None or not np.any(gradient) for gradient in gradients)
 
@@ -164,7 +158,7 @@ def test_the_one_loss_trains_policy_and_value_and_nothing_else(preset):
 @PRESET
 def test_a_termination_has_no_next_value_and_a_time_limit_has(preset):
     agent, _ = make(preset)
-    transitions = batch()
+    transitions = make_batch()
     for discount, same in ((0.0, True), (1.0, False)):
         each = transitions._replace(discount=tf.fill(transitions.discount.shape, discount))
         elsewhere = each._replace(next_observation=each.next_observation + 1.0)
@@ -179,7 +173,7 @@ def test_both_targets_follow_smoothly(preset):
     target = [*agent._target_policy.variables, *agent._target_value.variables]
     rate = config.target_rate
     expected = [rate * a + (1.0 - rate) * b for a, b in zip(online, target, strict=True)]
-    agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+    agent.after_step(tf.constant(7, tf.int64), make_batch(), SEED)
     for variable, value in zip(target, expected, strict=True):
         np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-6)
 
@@ -188,7 +182,7 @@ def test_both_targets_follow_smoothly(preset):
 def test_targets_start_as_the_online_networks(preset):
     config = dataclasses.replace(iq.PRESETS[preset], hidden_sizes=(8,), coupling_hidden_sizes=(8,))
     agent = iq.Agent(config, make_spec())
-    transitions = batch()
+    transitions = make_batch()
     for initialised in (False, True):
         if initialised:
             agent.initialize(transitions)
@@ -204,7 +198,7 @@ def test_targets_start_as_the_online_networks(preset):
 
 def test_metrics_are_what_they_say():
     agent, config = make("m_iq")
-    transitions = batch()
+    transitions = make_batch()
     metrics = agent.metrics(transitions, SEED)
     states = tf.repeat(transitions.observation, 2000, axis=0)
     action = agent.policy(states).sample(seed=tf.constant([5, 6]))
@@ -224,7 +218,7 @@ def test_metrics_are_what_they_say():
 class TestSeveralValues:
     def test_each_is_regressed_on_the_least_of_their_targets(self):
         agent, config = make("m_iq", num_values=2)
-        s, a, r, d, next_s, *_ = transitions = batch()
+        s, a, r, d, next_s, *_ = transitions = make_batch()
         ours, theirs = agent._value, agent._more_values[0]
         next_values = [agent._target_value(next_s), agent._more_target_values[0](next_s)]
         log_prob = agent.policy(s).log_prob(a)
@@ -246,13 +240,13 @@ class TestSeveralValues:
         online, target = agent._more_values[1].variables, agent._more_target_values[1].variables
         rate = config.target_rate
         expected = [rate * a + (1.0 - rate) * b for a, b in zip(online, target, strict=True)]
-        agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+        agent.after_step(tf.constant(7, tf.int64), make_batch(), SEED)
         for variable, value in zip(target, expected, strict=True):
             np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-6)
 
     def test_they_start_at_zero_and_part(self):
         agent = iq.Agent(iq.Config(num_values=2, hidden_sizes=(8,)), make_spec())
-        s = batch().observation
+        s = make_batch().observation
         assert not np.any(agent._values(s))
         first, second = (value.trainable_variables for value in (agent._value, *agent._more_values))
         assert any(np.any(a != b) for a, b in zip(first, second, strict=True))

@@ -12,7 +12,7 @@ from quinoa.agents import iq, protocol
 from quinoa.agents.learner import Learner
 from quinoa.agents.policies import CategoricalPolicy
 from quinoa.launch.checks.subject import random_transitions
-from tests.agents.fixtures import make_spec
+from tests.agents.fixtures import make_spec, perturb
 
 SEED = tf.constant([1, 2])
 ACTIONS = 4
@@ -25,9 +25,7 @@ def make(preset, **changes):
     config = dataclasses.replace(iq.PRESETS[preset], hidden_sizes=(8,), tau=0.5, **changes)
     tf.random.set_seed(0)
     agent = iq.Agent(config, SPEC)
-    rng = np.random.default_rng(0)
-    for variable in agent.variables:
-        variable.assign_add(0.5 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.variables, 0.5)
     return agent
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from quinoa.agents import meow, targets
 from quinoa.agents.learner import Learner
 from quinoa.agents.meow import loss as meow_loss
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, make_transitions, perturb
 from tests.agents.policies import densities
 
 SEED = tf.constant([1, 2])
@@ -29,15 +29,8 @@ def make(action_size=2, shake=0.3, **changes):
     """An agent of which nothing is what it starts as, and whose targets are not its networks."""
     tf.random.set_seed(0)
     agent = meow.Agent(dataclasses.replace(SMALL, **changes), make_spec(action_size=action_size))
-    rng = np.random.default_rng(0)
-    for variable in agent.variables:
-        variable.assign_add(shake * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.variables, shake)
     return agent
-
-
-def batch(size=32, action_size=2):
-    transitions = make_transitions(size, action_size=action_size)
-    return tf.nest.map_structure(tf.constant, transitions)
 
 
 def q_and_v(agent, s, a):
@@ -53,7 +46,7 @@ def q_and_v(agent, s, a):
 def test_v_is_the_soft_maximum_of_q_by_quadrature(action_size):
     agent = make(action_size)
     alpha = agent._config.alpha
-    for state in batch(3, action_size).observation:
+    for state in make_batch(3, action_size=action_size).observation:
         for index in range(2):
 
             def q_over_alpha(actions, state=state, index=index):
@@ -70,7 +63,7 @@ def test_v_is_the_soft_maximum_of_q_by_quadrature(action_size):
 @pytest.mark.parametrize("action_size", [1, 2])
 def test_the_policy_integrates_to_one_over_the_box(action_size):
     agent = make(action_size)
-    for state in batch(3, action_size).observation:
+    for state in make_batch(3, action_size=action_size).observation:
         log_prob = densities.log_prob_at(agent.policy, state.numpy())
         mass = densities.cell_masses(log_prob, EDGES, action_size).sum()
         assert mass == pytest.approx(1.0, abs=1e-4)
@@ -78,7 +71,7 @@ def test_the_policy_integrates_to_one_over_the_box(action_size):
 
 def test_the_policy_is_exp_of_the_advantage_over_alpha_under_both_shifts():
     agent = make()
-    s, a, *_ = batch()
+    s, a, *_ = make_batch()
     q, v = q_and_v(agent, s, a)
     assert np.all(np.abs(q[0] - q[1]) > 1e-4)
     for index in range(2):
@@ -89,7 +82,7 @@ def test_the_policy_is_exp_of_the_advantage_over_alpha_under_both_shifts():
 
 def test_loss_is_the_soft_bellman_error_by_hand():
     agent = make(dropout=0.0)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     log_stddev = agent._target_log_stddev(next_s).numpy()
     # −α log of what the targets' Gaussian is normalised by, and the lower of the shifts.
     normalizer = log_stddev.sum(axis=1) + np.log(2.0 * np.pi)
@@ -108,14 +101,14 @@ def test_loss_is_the_soft_bellman_error_by_hand():
 
 
 def test_a_termination_has_no_next_value_and_a_time_limit_has():
-    agent, transitions = make(), batch()
+    agent, transitions = make(), make_batch()
     ended = transitions._replace(discount=tf.zeros(32))
     np.testing.assert_array_equal(agent._target(ended), transitions.reward)
     assert np.all(agent._target(transitions._replace(discount=tf.ones(32))) != transitions.reward)
 
 
 def test_losses_follow_from_the_seed_which_says_what_is_dropped():
-    agent, transitions = make(), batch()
+    agent, transitions = make(), make_batch()
     loss = agent.losses(transitions, SEED)["td"]
     np.testing.assert_array_equal(loss, agent.losses(transitions, SEED)["td"])
     assert loss != agent.losses(transitions, SEED + 1)["td"]
@@ -126,14 +119,14 @@ def test_losses_follow_from_the_seed_which_says_what_is_dropped():
 
 def test_what_acts_and_what_is_measured_has_no_dropout():
     with_it, without = make(dropout=0.5), make(dropout=0.0)
-    s = batch().observation
+    s = make_batch().observation
     for first, second in [
         (with_it.policy(s).sample(seed=SEED), without.policy(s).sample(seed=SEED)),
         (with_it.policy(s).mode(), without.policy(s).mode()),
         (with_it.value(s), without.value(s)),
         *zip(
-            with_it.metrics(batch(), SEED).values(),
-            without.metrics(batch(), SEED).values(),
+            with_it.metrics(make_batch(), SEED).values(),
+            without.metrics(make_batch(), SEED).values(),
             strict=True,
         ),
     ]:
@@ -143,7 +136,7 @@ def test_what_acts_and_what_is_measured_has_no_dropout():
 def test_gradients_reach_flow_and_shifts_and_no_target():
     agent = make()
     with tf.GradientTape() as tape:
-        loss = agent.losses(batch(), SEED)["td"]
+        loss = agent.losses(make_batch(), SEED)["td"]
     (group,) = agent.parameter_groups()
     expected = (*agent.policy.trainable_variables, *agent._shifts.trainable_variables)
     assert {v.ref() for v in group.variables} == {v.ref() for v in expected}
@@ -158,19 +151,19 @@ def test_the_targets_start_as_the_networks_and_follow_smoothly():
     agent = make(target_rate=0.25)
     online, target = agent._online_and_target()
     before = [variable.numpy() for variable in target]
-    agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+    agent.after_step(tf.constant(7, tf.int64), make_batch(), SEED)
     for variable, mine, theirs in zip(target, online, before, strict=True):
         np.testing.assert_allclose(variable, 0.25 * mine + 0.75 * theirs, rtol=1e-5, atol=1e-6)
     new = meow.Agent(SMALL, make_spec())
     for mine, theirs in zip(*new._online_and_target(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    s = batch().observation
+    s = make_batch().observation
     np.testing.assert_array_equal(new._shifts(s), np.zeros([2, 32]))
 
 
 def test_metrics_are_what_they_say():
     agent = make()
-    s, a, *_ = transitions = batch()
+    s, a, *_ = transitions = make_batch()
     metrics = agent.metrics(transitions, SEED)
     q, _ = q_and_v(agent, s, a)
     error = agent._target(transitions) - q
@@ -224,7 +217,7 @@ def test_it_learns_the_soft_maximum_of_a_reward_of_one_step():
     assert metrics["td_error"] < 0.02
     agent = learner.agent
     assert isinstance(agent, meow.Agent)
-    s = batch().observation
+    s = make_batch().observation
     expected = 0.1 * (np.log(0.5) + 0.5 * np.log(2.0 * np.pi))
     np.testing.assert_allclose(agent.value(s), np.full(32, expected), atol=0.03)
     np.testing.assert_allclose(agent.policy(s).mode(), np.full([32, 1], np.tanh(centre)), atol=0.05)
@@ -234,5 +227,5 @@ def test_copies_of_the_policy_alone_are_what_actors_have():
     agent, spec = make(), make_spec()
     alone = meow.Agent.make_policy(SMALL, spec)
     targets.copy(agent.policy.variables, alone.variables)
-    s = batch().observation
+    s = make_batch().observation
     np.testing.assert_array_equal(alone(s).mode(), agent.policy(s).mode())

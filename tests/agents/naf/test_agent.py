@@ -7,7 +7,7 @@ from quinoa.agents import naf
 from quinoa.agents.learner import Learner
 from quinoa.agents.naf import loss as naf_loss
 from quinoa.agents.naf.networks import PrecisionFactor
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, make_transitions, perturb
 
 SEED = tf.constant([1, 2])
 
@@ -15,14 +15,8 @@ SEED = tf.constant([1, 2])
 def make(**changes):
     tf.random.set_seed(0)
     agent = naf.Agent(naf.Config(hidden_sizes=(8,), **changes), make_spec())
-    rng = np.random.default_rng(0)
-    for variable in agent.variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.variables)
     return agent
-
-
-def batch(size=32):
-    return tf.nest.map_structure(tf.constant, make_transitions(size))
 
 
 def test_the_advantage_is_the_quadratic_form_by_hand():
@@ -35,11 +29,9 @@ def test_the_advantage_is_the_quadratic_form_by_hand():
 
 def test_the_factor_is_lower_triangular_with_a_positive_diagonal_however_large_its_network_gives():
     module = PrecisionFactor(3, 4, (8,))
-    np.testing.assert_allclose(module(batch().observation), np.tile(np.eye(4), (32, 1, 1)))
-    rng = np.random.default_rng(0)
-    for variable in module.variables:
-        variable.assign_add(30.0 * rng.normal(size=variable.shape).astype(np.float32))
-    factor = module(batch().observation).numpy()
+    np.testing.assert_allclose(module(make_batch().observation), np.tile(np.eye(4), (32, 1, 1)))
+    perturb(module.variables, 30.0)
+    factor = module(make_batch().observation).numpy()
     assert not np.any(np.triu(factor, k=1))
     diagonal = np.diagonal(factor, axis1=1, axis2=2)
     assert np.all(np.isfinite(diagonal)) and np.all(diagonal > 0)
@@ -49,7 +41,7 @@ def test_the_factor_is_lower_triangular_with_a_positive_diagonal_however_large_i
 
 def test_the_loss_is_the_paper_s():
     agent = make(discount=0.9)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     factor = agent._factor(s).numpy()
     deviation = (a - agent.policy(s).mode()).numpy()
     precision = factor @ factor.transpose(0, 2, 1)
@@ -70,7 +62,7 @@ def test_one_group_trains_all_three_networks_and_the_target_is_fixed():
     expected = {v.ref() for m in (agent.policy, agent._value, agent._factor) for v in m.variables}
     assert {v.ref() for v in group.variables} == expected
     with tf.GradientTape(persistent=True) as tape:
-        losses = agent.losses(batch(), SEED)
+        losses = agent.losses(make_batch(), SEED)
     assert all(np.any(g != 0) for g in tape.gradient(losses["td"], list(group.variables)))
     none = tape.gradient(losses["td"], list(agent._target_value.variables))
     assert all(gradient is None for gradient in none)
@@ -81,7 +73,7 @@ def test_the_target_moves_smoothly_and_starts_as_v():
     for variable in agent._value.variables:
         variable.assign_add(tf.ones_like(variable))
     before = [variable.numpy() for variable in agent._target_value.variables]
-    agent.after_step(tf.constant(1, tf.int64), batch(), SEED)
+    agent.after_step(tf.constant(1, tf.int64), make_batch(), SEED)
     for target, was in zip(agent._target_value.variables, before, strict=True):
         np.testing.assert_allclose(target, was + 0.25, rtol=1e-5, atol=1e-6)
 

@@ -14,7 +14,7 @@ from quinoa.agents import iq, naf
 from quinoa.agents.iq import loss as iq_loss
 from quinoa.agents.naf import loss as naf_loss
 from quinoa.agents.policies import squash
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_spec, make_transitions, perturb
 
 TAU = 0.3
 
@@ -23,9 +23,7 @@ TAU = 0.3
 def agent():
     tf.random.set_seed(0)
     made = iq.Agent(iq.Config(policy="gaussian", tau=TAU, hidden_sizes=(16,)), make_spec())
-    rng = np.random.default_rng(0)
-    for variable in made.variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(made.variables)
     return made
 
 

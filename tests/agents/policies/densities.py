@@ -24,6 +24,7 @@ from quinoa.agents.policies import (
 )
 from quinoa.agents.policies.couplings import Additive, Affine, Couplings, PiecewiseLinear
 from quinoa.agents.policies.gaussian_flow import GaussianFlowPolicy, LogStddev
+from tests.agents.fixtures import perturb
 
 OBSERVATION_SIZE = 3
 FLOWS = ("flow", "piecewise_flow")
@@ -122,9 +123,7 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     else:
         policy = MultiCategoricalPolicy(OBSERVATION_SIZE, action_size, num_bins=11, **layers)
         scale = 0.5
-    rng = np.random.default_rng(seed)
-    for variable in policy.variables:
-        variable.assign_add(scale * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(policy.variables, scale, seed=seed)
     return policy
 
 

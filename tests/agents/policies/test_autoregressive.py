@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from quinoa.agents.policies import AutoregressivePolicy, MultiCategoricalPolicy
 from quinoa.agents.policies.autoregressive import degrees
+from tests.agents.fixtures import perturb
 
 BINS, SIZE = 3, 3
 STATES = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
@@ -15,9 +16,7 @@ SEED = tf.constant([0, 1])
 def make(*, moved=0.7, seed=0):
     tf.random.set_seed(seed)
     policy = AutoregressivePolicy(2, SIZE, hidden_sizes=(8,), num_bins=BINS, num_units=10)
-    rng = np.random.default_rng(seed)
-    for variable in policy.trainable_variables:
-        variable.assign_add(moved * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(policy.trainable_variables, moved, seed=seed)
     return policy
 
 

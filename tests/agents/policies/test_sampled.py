@@ -10,6 +10,7 @@ from quinoa.agents.numpy_form import FormLayout
 from quinoa.agents.numpy_policy import NumpyPolicy, arrays_of, own_form
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.policies import DeterministicPolicy, SamplerPolicy, standalone
+from tests.agents.fixtures import perturb
 
 SEED = tf.constant([1, 2])
 KINDS = pytest.mark.parametrize("kind", [DeterministicPolicy, SamplerPolicy])
@@ -22,9 +23,7 @@ def states(number=64):
 def make(kind, dims=2, **settings):
     tf.random.set_seed(0)
     policy = kind(3, dims, hidden_sizes=(16, 16), **settings)
-    rng = np.random.default_rng(0)
-    for variable in policy.variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(policy.variables)
     return policy
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from quinoa.agents import quinoa, targets
 from quinoa.agents.protocol import ConfigError
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, perturb
 
 SEED = tf.constant([1, 2])
 SMALL: dict[str, Any] = {"hidden_sizes": (8,), "num_couplings": 2, "coupling_hidden_sizes": (8,)}
@@ -20,20 +20,13 @@ def make(action_size=2, shake=0.3, **changes):
     config = dataclasses.replace(quinoa.Config(), **SMALL, **changes)
     tf.random.set_seed(0)
     agent = quinoa.Agent(config, make_spec(action_size=action_size))
-    rng = np.random.default_rng(0)
     modules = (agent.policy, agent._copied_policy, agent._value, agent._target_value)
-    for variable in (variable for module in modules for variable in module.variables):
-        variable.assign_add(shake * rng.normal(size=variable.shape).astype(np.float32))
+    perturb((variable for module in modules for variable in module.variables), shake)
     return agent, config
 
 
-def batch(size=32, action_size=2):
-    transitions = make_transitions(size, action_size=action_size)
-    return tf.nest.map_structure(tf.constant, transitions)
-
-
 def after_step(agent, step, transitions=None):
-    agent.after_step(tf.constant(step, tf.int64), transitions or batch(), SEED)
+    agent.after_step(tf.constant(step, tf.int64), transitions or make_batch(), SEED)
 
 
 def values(module):
@@ -53,7 +46,7 @@ COUPLINGS = pytest.mark.parametrize(
 @pytest.mark.parametrize("rho", [1.0, 0.9, 0.0])
 def test_loss_is_equations_2_and_3(rho, coupling):
     agent, _ = make(prior_power=rho, coupling=coupling)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     log_uniform = -2 * np.log(2)
     prior = rho * agent._copied_policy(s).log_prob(a) + (1 - rho) * log_uniform
     q = agent._value(s) + agent._alpha * (agent.policy(s).log_prob(a) - prior)
@@ -65,7 +58,7 @@ def test_loss_is_equations_2_and_3(rho, coupling):
 
 def test_a_termination_has_no_value_after_it_and_a_time_limit_has():
     agent, _ = make()
-    transitions = batch()
+    transitions = make_batch()
     ended = transitions._replace(discount=tf.zeros(32))
     going_on = transitions._replace(discount=tf.ones(32))
     np.testing.assert_array_equal(agent._q_and_target(ended)[1], transitions.reward)
@@ -77,7 +70,7 @@ def test_a_termination_has_no_value_after_it_and_a_time_limit_has():
 def test_gradients_reach_policy_and_value_and_nothing_else(coupling):
     agent, _ = make(coupling=coupling)
     with tf.GradientTape() as tape:
-        loss = agent.losses(batch(), SEED)["td"]
+        loss = agent.losses(make_batch(), SEED)["td"]
     trained = [variable for group in agent.parameter_groups() for variable in group.variables]
     expected = (*agent.policy.trainable_variables, *agent._value.trainable_variables)
     assert {v.ref() for v in trained} == {v.ref() for v in expected}
@@ -89,11 +82,9 @@ def test_gradients_reach_policy_and_value_and_nothing_else(coupling):
 
 def test_of_several_values_each_is_regressed_on_the_least_of_their_targets():
     agent, _ = make(num_values=2)
-    rng = np.random.default_rng(1)
     second, second_target = agent._more_values[0], agent._more_target_values[0]
-    for variable in (*second.variables, *second_target.variables):
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
-    s, _, r, d, next_s, *_ = transitions = batch()
+    perturb([*second.variables, *second_target.variables], seed=1)
+    s, _, r, d, next_s, *_ = transitions = make_batch()
     next_values = [agent._target_value(next_s), second_target(next_s)]
     # Both are the least somewhere.
     assert 0.1 < np.mean(next_values[0] < next_values[1]) < 0.9
@@ -141,7 +132,7 @@ def test_the_temperature_makes_the_kl_from_the_normalised_prior_equal_epsilon(rh
         alpha_max=1e9,
         epsilon=0.02,
     )
-    states = batch(4, action_size=1).observation
+    states = make_batch(4, action_size=1).observation
     past_alpha = float(agent._alpha)
     agent._move_temperature(states, SEED)
 
@@ -186,13 +177,13 @@ def test_the_prior_and_the_temperature_move_once_a_period_only():
 )
 def test_the_temperature_moves_by_so_much_and_within_its_bounds(epsilon, alpha, expected):
     agent, _ = make(epsilon=epsilon, alpha=alpha, alpha_min=0.1, alpha_max=1.0)
-    agent._move_temperature(batch().observation, SEED)
+    agent._move_temperature(make_batch().observation, SEED)
     assert float(agent._alpha) == pytest.approx(expected, rel=1e-5)
 
 
 def test_without_a_dual_the_temperature_stays_and_the_kl_is_still_measured():
     agent, config = make(dual="none")
-    agent._move_temperature(batch().observation, SEED)
+    agent._move_temperature(make_batch().observation, SEED)
     assert float(agent._alpha) == np.float32(config.alpha)
     assert float(agent._kl) > 0
 
@@ -202,7 +193,7 @@ def test_the_batch_dual_sees_the_spread_of_values_over_states():
     for dual in ("state", "batch"):
         agent, _ = make(dual=dual, max_alpha_change=50.0)
         agent._value._network._output.w.assign_add(tf.fill([8, 1], 3.0))
-        agent._move_temperature(batch().observation, SEED)
+        agent._move_temperature(make_batch().observation, SEED)
         temperatures[dual] = float(agent._alpha)
     assert temperatures["batch"] > 2 * temperatures["state"]
 
@@ -242,7 +233,7 @@ def test_without_a_half_life_the_learning_rate_stays():
 def test_a_prior_that_never_moves_is_uniform_and_its_kl_is_measured_all_the_time():
     agent, _ = make(prior_period=0, dual="none", prior_power=0.0)
     after_step(agent, 1000)
-    transitions = batch(4096)
+    transitions = make_batch(4096)
     policy = agent.policy(transitions.observation)
     log_prob = policy.log_prob(policy.sample(seed=SEED))
     expected = tf.reduce_mean(log_prob) + 2 * np.log(2)
@@ -300,7 +291,7 @@ def test_a_policy_that_did_not_move_has_the_kl_of_forgetting_alone(rho):
         coupling="piecewise_linear",
     )
     targets.copy(agent.policy.variables, agent._copied_policy.variables)
-    states = batch(4, action_size=1).observation
+    states = make_batch(4, action_size=1).observation
     agent._move_temperature(states, SEED)
 
     kls = []
@@ -314,11 +305,11 @@ def test_a_policy_that_did_not_move_has_the_kl_of_forgetting_alone(rho):
 
 def test_the_share_of_actions_on_the_boxs_edge_is_a_metric():
     agent, _ = make(shake=0.0)
-    assert agent.metrics(batch(), SEED)["clipped_actions"] == 0.0
+    assert agent.metrics(make_batch(), SEED)["clipped_actions"] == 0.0
     for _, network in agent.policy._conditioners:
         network._output.b.assign(1e4 * tf.ones_like(network._output.b))
     # Beyond y = 7 are those with 2 atanh(u) + 2 > 7.
-    share = agent.metrics(batch(4096), SEED)["clipped_actions"]
+    share = agent.metrics(make_batch(4096), SEED)["clipped_actions"]
     assert float(share) == pytest.approx((1 - np.tanh(2.5)) / 2, rel=0.3)
 
 
@@ -326,8 +317,8 @@ def test_the_effective_actions_of_the_dual_are_a_metric_and_no_variable():
     agent, _ = make()
     variables = {variable.name for variable in agent.variables}
     assert not any("effective" in name for name in variables)
-    assert agent.metrics(batch(), SEED)["dual_effective_actions"] == 64.0
-    agent._move_temperature(batch().observation, SEED)
-    assert 1.0 < agent.metrics(batch(), SEED)["dual_effective_actions"] < 64.0
+    assert agent.metrics(make_batch(), SEED)["dual_effective_actions"] == 64.0
+    agent._move_temperature(make_batch().observation, SEED)
+    assert 1.0 < agent.metrics(make_batch(), SEED)["dual_effective_actions"] < 64.0
     uniform, _ = make(prior_period=0, dual="none")
-    assert "dual_effective_actions" not in uniform.metrics(batch(), SEED)
+    assert "dual_effective_actions" not in uniform.metrics(make_batch(), SEED)

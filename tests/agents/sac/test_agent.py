@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from quinoa.agents import sac
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, perturb
 
 SEED = tf.constant([1, 2])
 
@@ -16,15 +16,9 @@ def make(**changes):
     config = dataclasses.replace(sac.Config(), hidden_sizes=(8,), alpha=0.5, **changes)
     tf.random.set_seed(0)
     agent = sac.Agent(config, make_spec())
-    rng = np.random.default_rng(0)
-    for module in (agent.policy, agent._critics, agent._target_critics):
-        for variable in module.variables:
-            variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    modules = (agent.policy, agent._critics, agent._target_critics)
+    perturb(variable for module in modules for variable in module.variables)
     return agent
-
-
-def batch(size=32):
-    return tf.nest.map_structure(tf.constant, make_transitions(size))
 
 
 def q_of(module, s, a):
@@ -50,7 +44,7 @@ def draw(agent, observation, seed):
 
 def test_losses_are_equations_5_9_and_18():
     agent = make(discount=0.9)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     first, second = tf.random.experimental.stateless_split(SEED, 2)
     action, log_prob = draw(agent, s, first)
     next_action, next_log_prob = draw(agent, next_s, second)
@@ -69,7 +63,7 @@ def test_losses_are_equations_5_9_and_18():
 
 def test_target_and_actor_draw_from_seeds_of_their_own():
     agent = make()
-    still = batch()._replace(next_observation=batch().observation)
+    still = make_batch()._replace(next_observation=make_batch().observation)
     losses, other = agent.losses(still, SEED), agent.losses(still, SEED + 1)
     assert all(losses[name] != other[name] for name in losses)
     first, second = tf.random.experimental.stateless_split(SEED, 2)
@@ -88,7 +82,7 @@ def test_each_group_has_its_loss_and_every_trained_variable_a_gradient():
     }
     assert groups.keys() == expected.keys()
     with tf.GradientTape(persistent=True) as tape:
-        losses = agent.losses(batch(), SEED)
+        losses = agent.losses(make_batch(), SEED)
     for loss, group in groups.items():
         assert {v.ref() for v in group.variables} == {v.ref() for v in expected[loss]}
         assert group.learning_rate == 3e-4
@@ -100,7 +94,7 @@ def test_no_loss_reaches_what_another_alone_should_train():
     """The actor's reaches the critics, on the way, but they are in the critics' group alone."""
     agent = make()
     with tf.GradientTape(persistent=True) as tape:
-        losses = agent.losses(batch(), SEED)
+        losses = agent.losses(make_batch(), SEED)
     critics, policy = agent._critics.trainable_variables, agent.policy.trainable_variables
     for loss, others in {
         "critic": (*policy, agent._log_alpha),
@@ -115,7 +109,7 @@ def test_no_loss_reaches_what_another_alone_should_train():
 
 def test_the_twins_start_apart_and_the_targets_with_them():
     agent = sac.Agent(sac.Config(hidden_sizes=(8,)), make_spec())
-    s, a = batch().observation, batch().action
+    s, a = make_batch().observation, make_batch().action
     first, second = agent._critics(s, a)
     assert np.all(first != second)
     np.testing.assert_array_equal(agent._critics(s, a), agent._target_critics(s, a))
@@ -125,7 +119,7 @@ def test_only_the_target_critics_move_after_a_step_and_smoothly():
     agent = make(target_rate=0.25)
     online = [variable.numpy() for variable in agent._critics.variables]
     before = [variable.numpy() for variable in agent._target_critics.variables]
-    agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+    agent.after_step(tf.constant(7, tf.int64), make_batch(), SEED)
     for variable, mine, theirs in zip(agent._target_critics.variables, online, before, strict=True):
         np.testing.assert_allclose(variable, 0.25 * mine + 0.75 * theirs, rtol=1e-5, atol=1e-6)
     for variable, mine in zip(agent._critics.variables, online, strict=True):
@@ -134,7 +128,7 @@ def test_only_the_target_critics_move_after_a_step_and_smoothly():
 
 def test_a_termination_has_no_next_value_and_a_time_limit_has():
     agent = make()
-    transitions = batch()
+    transitions = make_batch()
     ended = transitions._replace(discount=tf.zeros(32))
     np.testing.assert_array_equal(agent._target(ended, SEED), transitions.reward)
     going_on = transitions._replace(discount=tf.ones(32))
@@ -143,7 +137,7 @@ def test_a_termination_has_no_next_value_and_a_time_limit_has():
 
 def test_metrics_are_what_they_say():
     agent = make()
-    transitions = batch()
+    transitions = make_batch()
     metrics = agent.metrics(transitions, SEED)
     assert metrics.keys() == {"td_error", "value", "entropy", "alpha"}
     np.testing.assert_allclose(metrics["alpha"], 0.5, rtol=1e-6)
@@ -162,6 +156,6 @@ def test_metrics_are_what_they_say():
 
 def test_its_value_is_that_of_the_mode_by_the_critic_that_hopes_least():
     agent = make()
-    s = batch().observation
+    s = make_batch().observation
     q = q_of(agent._critics, s.numpy(), agent.policy(s).mode().numpy())
     np.testing.assert_allclose(agent.value(s), np.min(q, axis=0), rtol=1e-4, atol=1e-5)

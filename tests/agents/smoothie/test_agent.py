@@ -9,7 +9,7 @@ from quinoa.agents.learner import Learner
 from quinoa.agents.numpy_policy import own_form
 from quinoa.agents.smoothie import loss as smoothie_loss
 from quinoa.agents.smoothie.policy import LOG_DENSITY
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, make_transitions, perturb
 
 SEED = tf.constant([1, 2])
 CRITIC = pytest.mark.parametrize("critic", ["phantom", "two_networks"])
@@ -19,19 +19,13 @@ def make(**changes):
     """An agent whose targets are not its networks."""
     tf.random.set_seed(0)
     agent = smoothie.Agent(smoothie.Config(hidden_sizes=(8,), **changes), make_spec())
-    rng = np.random.default_rng(0)
-    for variable in agent.variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.variables)
     return agent
-
-
-def batch(size=32):
-    return tf.nest.map_structure(tf.constant, make_transitions(size))
 
 
 def test_losses_of_phantom_actions_are_the_paper_s():
     agent = make(discount=0.9, kl_weight=0.3)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     _, second = tf.random.experimental.stateless_split(SEED, 2)
     phantom = smoothie_loss.around(tf.atanh(a), agent.policy.variance(), second)
     # Deterministic: Q̃' of the target's mean has the expectation in it.
@@ -51,7 +45,7 @@ def test_losses_of_phantom_actions_are_the_paper_s():
 
 def test_losses_of_two_networks_are_eq_16_and_17():
     agent = make(discount=0.9, critic="two_networks", num_samples=3)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     first, second = tf.random.experimental.stateless_split(SEED, 2)
     old = agent._target_policy
     next_y = smoothie_loss.around(old.mean(next_s), old.variance(), first)
@@ -78,7 +72,7 @@ def test_each_group_has_its_loss_and_every_trained_variable_a_gradient(critic):
     groups = {group.loss: group for group in agent.parameter_groups()}
     assert groups.keys() == expected.keys()
     with tf.GradientTape(persistent=True) as tape:
-        losses = agent.losses(batch(), SEED)
+        losses = agent.losses(make_batch(), SEED)
     everything = {v.ref(): v for of_loss in expected.values() for v in of_loss}
     for loss, group in groups.items():
         own = {v.ref() for v in expected[loss]}
@@ -105,7 +99,7 @@ def test_targets_move_smoothly_and_start_as_the_networks(critic):
         np.testing.assert_array_equal(mine, theirs)
         mine.assign_add(0.1 * tf.ones_like(mine))
     before = [each.numpy() for each in target]
-    agent.after_step(tf.constant(1, tf.int64), batch(), SEED)
+    agent.after_step(tf.constant(1, tf.int64), make_batch(), SEED)
     for each, was in zip(target, before, strict=True):
         np.testing.assert_allclose(each, was + 0.025, rtol=1e-4, atol=1e-5)
 
@@ -117,17 +111,17 @@ def test_deviations_start_as_told_and_stay_within_their_bounds():
     )
     np.testing.assert_allclose(np.sqrt(agent.policy.variance()), 0.4, rtol=1e-5)
     agent.policy.log_variance.assign([-30.0, 30.0])
-    agent.after_step(tf.constant(1, tf.int64), batch(), SEED)
+    agent.after_step(tf.constant(1, tf.int64), make_batch(), SEED)
     np.testing.assert_allclose(np.sqrt(agent.policy.variance()), [0.1, 0.8], rtol=1e-5)
     # The policy starts in the middle.
-    assert np.abs(agent.policy(batch().observation).mode()).max() < 0.05
+    assert np.abs(agent.policy(make_batch().observation).mode()).max() < 0.05
 
 
 def test_a_transition_counts_by_how_improbable_its_action_was_where_that_is_asked_for():
     assert smoothie.Agent.extras_spec(smoothie.Config(), make_spec()) == {}
     agent = make(max_importance_weight=5.0)
     assert set(agent.extras_spec(agent._config, make_spec())) == {LOG_DENSITY}
-    transitions = batch()
+    transitions = make_batch()
     distribution = agent.policy(transitions.observation)
     action = distribution.sample(seed=SEED)
     extras = agent.policy.extras(distribution, action)
@@ -176,7 +170,7 @@ def test_gradient_steps_find_the_best_action_of_a_bandit(critic):
 
 def test_metrics_are_what_they_say():
     agent = make()
-    transitions = batch()
+    transitions = make_batch()
     s = transitions.observation
     metrics = agent.metrics(transitions, SEED)
     assert metrics.keys() == {"td_error", "value", "mean_action", "stddev", "curvature", "kl"}

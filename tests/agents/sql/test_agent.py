@@ -7,7 +7,7 @@ import tensorflow as tf
 from quinoa.agents import sql
 from quinoa.agents.learner import Learner
 from quinoa.agents.sql import loss as sql_loss
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, make_transitions, perturb
 
 SEED = tf.constant([1, 2])
 UNIFORM = pytest.mark.parametrize("is_uniform", [True, False])
@@ -18,21 +18,15 @@ def make(**changes):
     settings = {"num_particles": 6, "num_value_samples": 5, **changes}
     tf.random.set_seed(0)
     agent = sql.Agent(sql.Config(hidden_sizes=(8,), **settings), make_spec())
-    rng = np.random.default_rng(0)
-    for variable in agent.trainable_variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.trainable_variables)
     return agent
-
-
-def batch(size=32):
-    return tf.nest.map_structure(tf.constant, make_transitions(size))
 
 
 @UNIFORM
 def test_q_learns_the_soft_value_by_uniform_proposals_first_and_then_the_samplers(is_uniform):
     agent = make(discount=0.9, alpha=0.5, uniform_steps=10)
-    agent.after_step(tf.constant(9 if is_uniform else 10, tf.int64), batch(), SEED)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    agent.after_step(tf.constant(9 if is_uniform else 10, tf.int64), make_batch(), SEED)
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     first, _ = tf.random.experimental.stateless_split(SEED, 2)
     if is_uniform:
         action = tf.random.stateless_uniform([32, 5, 2], first, -1.0, 1.0)
@@ -55,7 +49,7 @@ def test_q_learns_the_soft_value_by_uniform_proposals_first_and_then_the_sampler
 def test_the_sampler_follows_stein_s_direction_in_y(map_policy):
     """The energy is that of exp(Q/α) on the box, as a density of y = atanh(a)."""
     agent = make(alpha=0.5, map_policy=map_policy)
-    s = batch().observation
+    s = make_batch().observation
     _, second = tf.random.experimental.stateless_split(SEED, 2)
     drawn = agent.policy.draw(s, 12, second)
     particles, moved = drawn[:, :6], drawn[:, 6:]
@@ -67,7 +61,7 @@ def test_the_sampler_follows_stein_s_direction_in_y(map_policy):
     gradient = 0.5 * tape.gradient(log_density, particles)
     direction = sql_loss.stein_direction(particles, moved, gradient, 0.5, repels=not map_policy)
     expected = -np.mean(np.sum(direction * moved, axis=-1))
-    np.testing.assert_allclose(agent.losses(batch(), SEED)["sampler"], expected, rtol=1e-3)
+    np.testing.assert_allclose(agent.losses(make_batch(), SEED)["sampler"], expected, rtol=1e-3)
 
 
 @UNIFORM
@@ -80,7 +74,7 @@ def test_each_group_has_its_loss_and_every_trained_variable_a_gradient(is_unifor
     }
     assert groups.keys() == expected.keys()
     with tf.GradientTape(persistent=True) as tape:
-        losses = agent.losses(batch(), SEED)
+        losses = agent.losses(make_batch(), SEED)
     for loss, group in groups.items():
         variables, rate = expected[loss]
         assert {v.ref() for v in group.variables} == {v.ref() for v in variables}
@@ -94,13 +88,13 @@ def test_each_group_has_its_loss_and_every_trained_variable_a_gradient(is_unifor
 
 
 def test_the_target_is_copied_once_in_a_period_and_starts_as_q():
-    s, a = batch().observation, batch().action
+    s, a = make_batch().observation, make_batch().action
     agent = sql.Agent(sql.Config(hidden_sizes=(8,)), make_spec())
     np.testing.assert_array_equal(agent._q(s, a), agent._target_q(s, a))
     agent = make(target_period=3)
     for step in (1, 2, 3):
         assert np.any(agent._q(s, a) != agent._target_q(s, a))
-        agent.after_step(tf.constant(step, tf.int64), batch(), SEED)
+        agent.after_step(tf.constant(step, tf.int64), make_batch(), SEED)
     np.testing.assert_array_equal(agent._q(s, a), agent._target_q(s, a))
 
 
@@ -118,17 +112,17 @@ def test_the_set_of_noise_shrinks_linearly_to_one_vector_for_acting_and_learning
     agent = make(noise_set_size=11, alpha_steps=100)
     sizes = [float(agent.policy.set_size[0])]
     for step in (1, 50, 99, 100, 1000):
-        agent.after_step(tf.constant(step, tf.int64), batch(), SEED)
+        agent.after_step(tf.constant(step, tf.int64), make_batch(), SEED)
         sizes.append(float(agent.policy.set_size[0]))
     assert sizes == [11, 11, 6, 2, 1, 1]
-    s = batch(2).observation
+    s = make_batch(2).observation
     # With one vector all actions in a state are one, for actors and as particles.
     particles = agent.policy.draw(s, 12, SEED)
     np.testing.assert_array_equal(particles, tf.repeat(particles[:, :1], 12, axis=1))
     actions = agent.policy(s).sample(3, seed=tf.constant([7, 8]))
     np.testing.assert_allclose(actions, tf.repeat(np.tanh(particles[:, 0])[None], 3, axis=0), 1e-5)
     # And the direction of the sampler is the gradient: nothing is apart from it to be repelled.
-    assert np.all(np.isfinite(agent.losses(batch(), SEED)["sampler"]))
+    assert np.all(np.isfinite(agent.losses(make_batch(), SEED)["sampler"]))
 
 
 def test_annealing_goes_on_where_a_checkpoint_has_it(tmp_path):
@@ -137,21 +131,21 @@ def test_annealing_goes_on_where_a_checkpoint_has_it(tmp_path):
     )
     stopped, resumed = (Learner(sql.Agent, config, make_spec(), seed=seed) for seed in (0, 1))
     # As after six gradient steps.
-    stopped.agent.after_step(tf.constant(6, tf.int64), batch(), SEED)
+    stopped.agent.after_step(tf.constant(6, tf.int64), make_batch(), SEED)
     resumed.restore(stopped.save(str(tmp_path / "learner")))
     assert float(resumed.agent.policy.set_size[0]) == 4.0
     assert float(resumed.agent._alpha()) == pytest.approx((0.1 * 0.01) ** 0.5)
     for learner in (stopped, resumed):
-        learner.agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+        learner.agent.after_step(tf.constant(7, tf.int64), make_batch(), SEED)
     np.testing.assert_array_equal(resumed.parameters(), stopped.parameters())
-    ours, theirs = (each.agent.losses(batch(), SEED) for each in (resumed, stopped))
+    ours, theirs = (each.agent.losses(make_batch(), SEED) for each in (resumed, stopped))
     for name in ours:
         np.testing.assert_array_equal(ours[name], theirs[name])
 
 
 def test_a_termination_has_no_next_value_and_a_time_limit_has():
     agent = make()
-    transitions = batch()
+    transitions = make_batch()
     ended = transitions._replace(discount=tf.zeros(32))
     np.testing.assert_array_equal(agent._target(ended, SEED), transitions.reward)
     continued = transitions._replace(discount=tf.ones(32))
@@ -160,7 +154,7 @@ def test_a_termination_has_no_next_value_and_a_time_limit_has():
 
 def test_its_value_is_the_soft_maximum_of_q_over_the_box():
     agent = make(num_value_samples=3000, alpha=0.5)
-    s = batch(2).observation
+    s = make_batch(2).observation
     side = np.linspace(-1.0, 1.0, 61, dtype=np.float32)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     q = np.stack([agent._q(tf.tile(s[i : i + 1], [len(grid), 1]), grid) for i in range(2)])

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from quinoa.agents import svg0
 from quinoa.agents.learner import Learner
-from tests.agents.fixtures import make_spec, make_transitions
+from tests.agents.fixtures import make_batch, make_spec, make_transitions, perturb
 
 SEED = tf.constant([1, 2])
 PRESET = pytest.mark.parametrize("preset", svg0.PRESETS)
@@ -19,14 +19,8 @@ def make(preset="svg0", **changes):
     config = dataclasses.replace(svg0.PRESETS[preset], hidden_sizes=(8,), **changes)
     tf.random.set_seed(0)
     agent = svg0.Agent(config, make_spec())
-    rng = np.random.default_rng(0)
-    for variable in agent.variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    perturb(agent.variables)
     return agent
-
-
-def batch(size=32):
-    return tf.nest.map_structure(tf.constant, make_transitions(size))
 
 
 def draw(agent, observation, seed):
@@ -36,7 +30,7 @@ def draw(agent, observation, seed):
 @PRESET
 def test_losses_are_the_paper_s(preset):
     agent = make(preset, discount=0.9)
-    s, a, r, d, next_s, *_ = transitions = batch()
+    s, a, r, d, next_s, *_ = transitions = make_batch()
     first, second = tf.random.experimental.stateless_split(SEED, 2)
     action, log_prob = draw(agent, s, first)
     next_action, _ = draw(agent, next_s, second)
@@ -60,7 +54,7 @@ def test_each_group_has_its_loss_and_every_trained_variable_a_gradient(preset):
     }
     assert groups.keys() == expected.keys()
     with tf.GradientTape(persistent=True) as tape:
-        losses = agent.losses(batch(), SEED)
+        losses = agent.losses(make_batch(), SEED)
     for loss, group in groups.items():
         assert {v.ref() for v in group.variables} == {v.ref() for v in expected[loss]}
         assert group.learning_rate == {"svg0": 3e-4, "svg0_paper": 1e-3}[preset]
@@ -77,29 +71,29 @@ def test_the_target_moves_smoothly_at_each_step():
     agent = make(target_rate=0.25)
     online = [variable.numpy() for variable in agent._critic.variables]
     before = [variable.numpy() for variable in agent._target_critic.variables]
-    agent.after_step(tf.constant(7, tf.int64), batch(), SEED)
+    agent.after_step(tf.constant(7, tf.int64), make_batch(), SEED)
     for variable, mine, theirs in zip(agent._target_critic.variables, online, before, strict=True):
         np.testing.assert_allclose(variable, 0.25 * mine + 0.75 * theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_the_papers_target_is_copied_once_in_a_period():
     agent = make("svg0_paper", target_period=3)
-    s, a = batch().observation, batch().action
+    s, a = make_batch().observation, make_batch().action
     for step in (1, 2, 3):
         assert np.any(agent._critic(s, a) != agent._target_critic(s, a))
-        agent.after_step(tf.constant(step, tf.int64), batch(), SEED)
+        agent.after_step(tf.constant(step, tf.int64), make_batch(), SEED)
     np.testing.assert_array_equal(agent._critic(s, a), agent._target_critic(s, a))
 
 
 def test_the_target_starts_as_the_critic():
     agent = svg0.Agent(svg0.Config(hidden_sizes=(8,)), make_spec())
-    s, a = batch().observation, batch().action
+    s, a = make_batch().observation, make_batch().action
     np.testing.assert_array_equal(agent._critic(s, a), agent._target_critic(s, a))
 
 
 def test_a_termination_has_no_next_value_and_a_time_limit_has():
     agent = make()
-    transitions = batch()
+    transitions = make_batch()
     ended = transitions._replace(discount=tf.zeros(32))
     np.testing.assert_array_equal(agent._target(ended, SEED), transitions.reward)
     going_on = transitions._replace(discount=tf.ones(32))
@@ -122,7 +116,7 @@ def test_gradient_steps_find_the_best_action_of_a_bandit():
 
 def test_metrics_are_what_they_say():
     agent = make()
-    transitions = batch()
+    transitions = make_batch()
     metrics = agent.metrics(transitions, SEED)
     assert metrics.keys() == {"td_error", "value", "entropy"}
     first, second = tf.random.experimental.stateless_split(SEED, 2)
@@ -138,5 +132,5 @@ def test_metrics_are_what_they_say():
 
 def test_its_value_is_that_of_the_mode():
     agent = make()
-    s = batch().observation
+    s = make_batch().observation
     np.testing.assert_array_equal(agent.value(s), agent._critic(s, agent.policy(s).mode()))
