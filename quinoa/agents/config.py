@@ -1,4 +1,4 @@
-"""What an agent can be told: the base of all agents' configurations.
+"""The settings of agents: the base of all agents' configurations.
 
 `quinoa.config.fields` says how a field is declared.
 """
@@ -44,7 +44,7 @@ def check_network(kind: NetworkKind, hidden_sizes: LayerSizes, *, layer_norm: bo
 
 @dataclasses.dataclass(frozen=True)
 class AgentConfig:
-    """What every agent must say.
+    """Settings of every agent.
 
     Agents derive theirs from `OffPolicyConfig`, `OnPolicyConfig` or `DemonstrationConfig`, by what
     their learner reads, and add their own fields and defaults.
@@ -78,7 +78,7 @@ class AgentConfig:
 
 @dataclasses.dataclass(frozen=True)
 class DemonstrationConfig(AgentConfig):
-    """What an agent must say that learns from demonstrations alone: nothing that others must.
+    """Settings of agents that learn from demonstrations alone: they share none with others.
 
     Attributes:
         default_steps: the gradient steps of a run that is not told how many.
@@ -90,7 +90,7 @@ class DemonstrationConfig(AgentConfig):
 
 @dataclasses.dataclass(frozen=True)
 class LearnerConfig(AgentConfig):
-    """What every agent must say whose losses a `quinoa.agents.learner.Learner` minimises."""
+    """Settings of agents whose losses a `quinoa.agents.learner.Learner` minimises."""
 
     discount: Annotated[float, Bounds(at_least=0, at_most=1)] = 0.99
     """The agent's discount γ; the environment's own discount is multiplied into it."""
@@ -165,7 +165,7 @@ class LearnerConfig(AgentConfig):
 
 @dataclasses.dataclass(frozen=True)
 class OffPolicyConfig(LearnerConfig):
-    """What every agent must say that learns from replay (off-policy)."""
+    """Settings of agents that learn from replay (off-policy)."""
 
     samples_per_insert: Annotated[float, Bounds(at_least=0)] = 128.0
     """How often each transition is sampled, on average, before it is evicted: with a batch of 256,
@@ -245,7 +245,7 @@ class NoisyConfig(OffPolicyConfig):
 
 @dataclasses.dataclass(frozen=True)
 class OnPolicyConfig(LearnerConfig):
-    """What every agent must say that learns from each transition once (on-policy).
+    """Settings of agents that learn from each transition once (on-policy).
 
     One gradient step is done on `batch_size` / `segment_length` segments, of every environment as
     many, which were all acted with the parameters that the step starts from.

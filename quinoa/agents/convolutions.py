@@ -129,7 +129,7 @@ class ConvolutionalNetwork(snt.Module):
         return self.with_features(images)[0]
 
     def with_features(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The same, and the hidden layer, float32 [B, hidden_size], of which it is linear."""
+        """What a call returns, and the hidden layer, float32 [B, hidden_size]."""
         values = tf.cast(images, tf.float32)
         if self._image.maximum != 1:
             values *= 1.0 / self._image.maximum

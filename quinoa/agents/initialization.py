@@ -13,7 +13,7 @@ _lock = threading.RLock()
 
 @contextlib.contextmanager
 def alone(seed: int | None = None) -> Iterator[None]:
-    """Within, no other thread makes networks.
+    """A context in which no other thread makes networks.
 
     Initial parameters are drawn one after another from TensorFlow's one global generator: two
     threads that made networks at the same time would each get some of the other's.

@@ -146,7 +146,7 @@ def with_dropout(
 def with_features(
     network: ObservationNetwork, inputs: tf.Tensor, *, layer_norm: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """What a network gives, and what its last hidden layer does, of which that is linear.
+    """A network's outputs, and its last hidden layer, in which they are linear.
 
     Args:
         network: made by `mlp`, or by `of_observations`.

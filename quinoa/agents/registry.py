@@ -54,7 +54,7 @@ class InvalidAgentError(UnknownAgentError):
 
 
 class LoadedConfig(NamedTuple):
-    """What an agent can be told, without the agent.
+    """An agent's settings, without its class.
 
     Attributes:
         name: the name it was asked for by.

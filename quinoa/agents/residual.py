@@ -89,7 +89,7 @@ class ResidualNetwork(snt.Module):
         return self.with_features(inputs)[0]
 
     def with_features(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """What a call returns, and what that is linear of: float32 [B, width]."""
+        """What a call returns, and the last hidden layer, float32 [B, width]."""
         embedding, *blocks, output = self._layers
         x = embedding(inputs)
         # AutoGraph, which may convert this, knows no strict zip.

@@ -94,7 +94,7 @@ class Memory(Protocol):
 
 
 class WrappedMemory:
-    """Another memory, all of it; derived classes change what they are for."""
+    """Passes everything on to another memory; derived classes override what they change."""
 
     def __init__(self, memory: Memory) -> None:
         """Wraps a memory."""

@@ -138,7 +138,7 @@ class _Exit:
 
 @contextlib.contextmanager
 def _errors_are_said(arguments: Sequence[str]) -> Iterator[_Exit]:
-    """Within, an error ends what is done with a line on standard error, and gives the status."""
+    """A context in which an error becomes a line on standard error and an exit status."""
     exit_ = _Exit()
     try:
         with sigterm_interrupts():

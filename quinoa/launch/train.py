@@ -186,7 +186,7 @@ def _result_written(folder: RunFolder) -> Iterator[_Run]:
             run.result = _with_cause(RunResult(Outcome.FAILED, error=traceback.format_exc()))
         raise
     finally:
-        with _second_to_failure(run.result):
+        with _noted_after_failure(run.result):
             write_json(folder.result, run.result.to_json())
 
 
@@ -196,10 +196,10 @@ def _draw(experiment: Experiment, folder: RunFolder, result: RunResult) -> Path 
     title = f"{experiment.agent} on {experiment.task}"
     if not experiment.config.has_actors:
         if folder.metrics(Role.LEARNER).is_file():
-            with _second_to_failure(result):
+            with _noted_after_failure(result):
                 curve = plots.plot_learning(folder, title)
     elif any(folder.metrics(role).is_file() for role in (Role.ACTOR, Role.EVALUATOR)):
-        with _second_to_failure(result):
+        with _noted_after_failure(result):
             curve = plots.plot_run(folder, title)
     return curve
 
@@ -216,8 +216,8 @@ def _with_cause(result: RunResult) -> RunResult:
 
 
 @contextlib.contextmanager
-def _second_to_failure(result: RunResult) -> Iterator[None]:
-    """After a run that failed, has an error only be said: what failed first is to be seen last."""
+def _noted_after_failure(result: RunResult) -> Iterator[None]:
+    """After a run that failed, has an error be a note only: the run's own is to be seen last."""
     try:
         yield
     except (OSError, RunError) as error:

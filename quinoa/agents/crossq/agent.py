@@ -51,7 +51,7 @@ class Agent(protocol.Agent):
     def losses_and_statistics(
         self, transitions: Transition, seed: Seed
     ) -> tuple[Mapping[str, tf.Tensor], dict[str, Any]]:
-        """The critics are in training in their own loss, the actor in its own; else they are not.
+        """In its own loss alone, a network normalises by the batch; else by running statistics.
 
         See the base class. The statistics are the moments of each layer's inputs in these passes.
         """
@@ -140,7 +140,7 @@ class Agent(protocol.Agent):
         return soft_actor_critic.metrics(error, self._critics(s, action), log_prob, alpha)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
-        """What the critics give at least for the policy's mode, float32 [B]."""
+        """The lower of the critics' Q of the policy's mode, float32 [B]."""
         q = self._critics(observation, self.policy(observation).mode())
         return tf.reduce_min(q, axis=0)
 

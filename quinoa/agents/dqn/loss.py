@@ -46,9 +46,9 @@ def double_soft_value(q: tf.Tensor, chooser: tf.Tensor, tau: float) -> tf.Tensor
 
 
 def kl_value(entropy_value: tf.Tensor, number: int, tau: float) -> tf.Tensor:
-    """A soft value with a bonus on the entropy as one with a penalty on the KL divergence (Eq. 82).
+    """The soft value with a penalty on the KL divergence (Eq. 82), of one with an entropy bonus.
 
-    From the uniform policy on n actions, KL = log n − H. So it is the other less τ log n.
+    From the uniform policy on n actions, KL = log n − H, so the two differ by τ log n.
 
     Args:
         entropy_value: `soft_value` or `double_soft_value`, float32 [B].
@@ -93,7 +93,7 @@ def target_q(reward: tf.Tensor, discount: tf.Tensor, next_value: tf.Tensor) -> t
 
 
 def loss(q: tf.Tensor, target: tf.Tensor, delta: float) -> tf.Tensor:
-    """The mean over the batch of ½ (Q − y)² (Eq. 44), or of what Huber (1964) has in its place.
+    """The mean over the batch of ½ (Q − y)² (Eq. 44), or of Huber's loss (1964).
 
     Args:
         q: Q(s, a), float32 [B].

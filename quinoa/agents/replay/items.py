@@ -103,7 +103,7 @@ class ItemWriter:
 
 
 def question(server_address: str) -> Callable[[int], None]:
-    """A function that returns when a server has answered within so many seconds.
+    """Makes a function that waits for a server's answer, for so many seconds at most.
 
     It keeps one connection: many processes that connect anew at each try may keep one another from
     being answered.

@@ -97,5 +97,5 @@ class Agent(protocol.Agent):
         return tf.reduce_min(self._critics(observation, action), axis=0)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
-        """What the critics give at least for the policy's mode, float32 [B]."""
+        """The lower of the critics' Q of the policy's mode, float32 [B]."""
         return self.action_value(observation, self.policy(observation).mode())

@@ -216,7 +216,7 @@ class ReplayPeer:
     def failing_where_moved(
         self, server_address: str, should_stop: Callable[[], bool]
     ) -> Callable[[], bool]:
-        """The same question; it raises when the server is no longer where it is written to.
+        """`should_stop`, but it raises when the server is no longer where it is written to.
 
         What a writer has sent and the server has not confirmed may be in a checkpoint that the
         moved server has loaded, or not. Sent again by another writer, it might be there twice. So
@@ -274,6 +274,6 @@ class ReplayPeer:
         return follow(begin())
 
     def _ended_by_move(self, address: str, should_stop: Callable[[], bool]) -> Callable[[], bool]:
-        """The same question; true too when the server is no longer at an address."""
+        """`should_stop`, but it is true too when the server is no longer at the address."""
         watch = MoveWatch(self._addresses, Role.REPLAY, address)
         return lambda: should_stop() or watch.moved_to is not None

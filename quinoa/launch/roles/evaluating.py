@@ -1,4 +1,4 @@
-"""What an evaluator does: it measures the policy whenever the actors have passed a multiple."""
+"""What an evaluator does: it measures the policy at intervals of actor steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes on what a run writes, beside the run, which never waits for it but at its end."""
+"""Work beside a run, in a thread of its own: the run waits for it at its end alone."""
 
 from __future__ import annotations
 
