@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
-# Beside the seed, so that the noise is another one than what a policy draws from the same seed.
+# Added to the seed, so that the noise is not what a policy draws from the same seed.
 _STREAM = 0x0E
 
 

@@ -157,5 +157,5 @@ class Optimization:
 
     def _factor(self) -> tf.Tensor:
         assert self._schedule is not None
-        # Before the first step, as where a graph is traced without one, as in the first.
+        # The factor of the step under way, which `steps` counts already; 0 where there is none yet.
         return self._schedule(tf.maximum(self._steps - 1, 0))

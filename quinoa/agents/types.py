@@ -23,11 +23,11 @@ RUNNING_RETURN = "running_return"
 STATES_BETWEEN, ACTIONS_BETWEEN = "states_between", "actions_between"
 WEIGHTS_BETWEEN = "weights_between"
 BETWEEN = frozenset((STATES_BETWEEN, ACTIONS_BETWEEN, WEIGHTS_BETWEEN))
-# What not the policy adds, but who else handles transitions on their way to the learner.
+# Extras that the policy does not add: others do, between the actor and the learner.
 ADDED_BY_OTHERS = BETWEEN | {RUNNING_RETURN}
 
 
-# How many names of a kind are said; the rest are counted.
+# How many names of a kind a message has; the rest are counted.
 _MAX_NAMES = 4
 
 

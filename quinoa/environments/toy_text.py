@@ -28,7 +28,7 @@ _MODULES = tuple(
 # After how many steps an episode is truncated where Gymnasium has no limit (CliffWalking): a policy
 # that walks against a wall would go on for ever. It is the limit of Taxi.
 _MAX_STEPS = 200
-# Of value iteration: as many as a discount of 0.9997 takes.
+# The most sweeps of value iteration: as many as a discount of 0.9997 takes.
 _MAX_SWEEPS = 100_000
 
 

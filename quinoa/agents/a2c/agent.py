@@ -161,7 +161,7 @@ class Agent(protocol.Agent):
             "advantage": tf.reduce_mean(tf.abs(of.advantage)),
             "entropy": tf.reduce_mean(of.entropy),
             "value": tf.reduce_mean(of.value),
-            # Of the returns' variance, as far as V foretells it; 1 where there is none.
+            # The share of the returns' variance that V explains; 1 where they do not vary.
             "explained_variance": 1.0 - tf.math.divide_no_nan(unexplained, total),
         }
 

@@ -32,7 +32,7 @@ class Agent(protocol.Agent):
         # α itself must stay above 0, whatever the optimiser does.
         self._log_alpha = tf.Variable(math.log(config.alpha), name="log_alpha")
         self._target_entropy = config.target_entropy * action_size
-        # Of those whose statistics have moved.
+        # How often the parameters, and the running statistics, have moved.
         self._critic_updates = _counter("critic_updates")
         self._actor_updates = _counter("actor_updates")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# So many; the first is the centre of the box.
+# How many points there are; the first is the centre of the box.
 MODE_CANDIDATES = 64
 
 

@@ -15,10 +15,10 @@ from quinoa.agents.policies import squash
 from quinoa.agents.protocol import Policy
 from quinoa.agents.types import Seed
 
-# Of the last layer's weights and biases at the start, so that the first actions, and so all that
-# are learned from at first, are not at the edges (Lillicrap et al., 2016, section 7).
+# The bound of the last layer's weights and biases at the start: so the first actions, which are all
+# that is learned from at first, are not at the edges (Lillicrap et al., 2016, section 7).
 _INITIAL_OUTPUT = 3e-3
-# Of a fixed set of noise, which is the same in all processes and in every run.
+# The seed of a fixed set of noise, which is the same in all processes and in every run.
 _SET_SEED = 0
 
 

@@ -47,7 +47,7 @@ class Agent(protocol.Agent):
         )
         # log u of the uniform density on the box.
         self._log_uniform = -action_size * math.log(2.0)
-        # Of π from π̃ at the end of the last period.
+        # KL of π from π̃ at the end of the last period.
         self._kl = tf.Variable(0.0, trainable=False, name="kl")
         # How many actions of the dual counted: all, where π is π_k. Nothing that is learned depends
         # on it: it is behind a function, where checkpoints do not find it, so that they have the

@@ -13,7 +13,7 @@ from quinoa.agents.rows import RowLayout
 from quinoa.agents.source import Writer
 from quinoa.agents.types import Transition
 
-# Of what `save` writes.
+# The name of the file that `save` writes.
 FILE = "replay.npz"
 # Rows to begin with; the storage doubles when it is full, up to `max_replay_size`.
 _INITIAL_ROWS = 4096

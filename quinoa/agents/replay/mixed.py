@@ -25,7 +25,7 @@ from quinoa.config.fields import ConfigError
 if TYPE_CHECKING:
     import reverb
 
-# With the seed of a memory, the seed of what is drawn of the fixed set.
+# Makes, with the seed of a memory, the seed by which transitions of the fixed set are drawn.
 _SEED = 0xDE30
 
 
@@ -237,7 +237,7 @@ class _MixedMemory(WrappedMemory):
         super().__init__(acted)
         self._fixed = fixed
         self._batch_size, self._number = share
-        # Of its own: the actors' transitions are those that would be drawn without it.
+        # A generator of its own, so that the actors' transitions are drawn as without the set.
         self._rng = np.random.default_rng([seed, _SEED])
 
     def can_sample(self, num_transitions: int) -> bool:

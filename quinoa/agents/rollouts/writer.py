@@ -131,7 +131,7 @@ class SynchronizedParameters:
         self._writer = writer
         self._should_stop = should_stop
         self._patience_s = patience_s
-        # That the batch under way is acted with.
+        # The version that the present batch is acted with.
         self._began_with = -1
 
     @property

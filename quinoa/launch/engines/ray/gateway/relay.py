@@ -16,7 +16,7 @@ from quinoa.launch.engines.ray.gateway import frames
 from quinoa.launch.engines.ray.gateway.frames import Frames
 from quinoa.launch.engines.ray.gateway.sockets import reset_at_close
 
-# Of one read. Larger ones no longer save time.
+# The most that is read at a time. Larger reads no longer save time.
 BUFFER_BYTES = 256 * 1024
 # The largest content of a TLS record, and so of one read from a TLS socket. With less room, OpenSSL
 # would keep the rest, and the socket would not be ready to be read although there is more.
