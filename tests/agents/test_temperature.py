@@ -52,8 +52,8 @@ def test_a_constant_has_no_variable_and_no_loss():
 @pytest.mark.parametrize(
     ("module", "changes", "of_uniform"),
     [
-        (iq, {"policy": "multicategorical"}, math.log(5)),
-        (iq, {"policy": "autoregressive"}, math.log(5)),
+        (iq, {"policy": "multicategorical"}, math.log(10)),
+        (iq, {"policy": "autoregressive"}, math.log(10)),
         (iq, {"policy": "gaussian"}, math.log(2)),
         (meow, {}, math.log(2)),
     ],
@@ -62,7 +62,7 @@ def test_the_target_is_as_far_below_the_uniform_policy_for_masses_and_densities(
     module, changes, of_uniform
 ):
     if module is iq:
-        changes = {**changes, "num_bins": 5}
+        changes = {**changes, "num_bins": 10}
     config = module.Config(adaptive_temperature=True, target_entropy=-1.0, **changes)
     agent = module.Agent(config, make_spec())
     temperature = agent._tau if module is iq else agent._alpha
@@ -95,3 +95,10 @@ def test_finite_sets_of_actions_are_refused():
         ConfigError, match=r"^adaptive_temperature = True cannot work: it must be f"
     ):
         iq.Agent(iq.Config(adaptive_temperature=True), spec)
+
+
+def test_an_entropy_that_no_policy_of_bins_has_is_refused():
+    config = iq.Config(adaptive_temperature=True, num_bins=5)
+    with pytest.raises(ConfigError, match=r"^target_entropy = -1.0 cannot .* above -0.92"):
+        iq.Agent(config, make_spec())
+    iq.Agent(iq.Config(num_bins=5), make_spec())

@@ -65,7 +65,15 @@ class Agent(protocol.Agent):
             return 0.0
         is_mass = config.policy in ("multicategorical", "autoregressive")
         of_uniform = math.log(config.num_bins / 2.0) if is_mass else 0.0
-        return (config.target_entropy + of_uniform) * actions.size
+        target = config.target_entropy + of_uniform
+        require(
+            target > 0 or not is_mass or not config.adaptive_temperature,
+            "target_entropy",
+            config.target_entropy,
+            f"above {-of_uniform:.2f} with num_bins = {config.num_bins}: no policy of bins "
+            "has as little entropy, and the temperature would fall for ever",
+        )
+        return target * actions.size
 
     def _make_value(self) -> networks.Value:
         config = self._config
@@ -195,16 +203,23 @@ class Agent(protocol.Agent):
         return q, tf.stop_gradient(target) if config.target_value else target
 
     def _path_rewards(self, transitions: Transition) -> tf.Tensor:
-        """What joins the rewards between s and s', float32 [B]; by the online policy for PCL."""
+        """What joins the rewards between s and s', float32 [B]."""
+        config = self._config
         states, actions, weights = (
             transitions.extras[of] for of in (STATES_BETWEEN, ACTIONS_BETWEEN, WEIGHTS_BETWEEN)
         )
-        network = self._target_policy if self._config.target_value else self.policy
-        policy = network(tf.reshape(states, [-1, *states.shape[2:]]))
+        states = tf.reshape(states, [-1, *states.shape[2:]])
         actions = tf.reshape(actions, [-1, *actions.shape[2:]])
-        log_prob = policy.log_prob(tf.cast(actions, transitions.action.dtype))
-        log_prob = tf.reshape(log_prob, tf.shape(weights))
-        return iq_loss.path_rewards(log_prob, weights, self._tau(), self._config.alpha)
+        actions = tf.cast(actions, transitions.action.dtype)
+
+        def log_prob(policy: protocol.Policy) -> tf.Tensor:
+            return tf.reshape(policy(states).log_prob(actions), tf.shape(weights))
+
+        own = log_prob(self._target_policy if config.target_value else self.policy)
+        of_target = own
+        if config.alpha and not config.target_value:
+            of_target = tf.stop_gradient(log_prob(self._target_policy))
+        return iq_loss.path_rewards(own, of_target, weights, self._tau(), config.alpha)
 
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
         """See the base class."""

@@ -13,7 +13,7 @@ from quinoa.agents.config import (
     check_network,
 )
 from quinoa.agents.policies.config import FlowConfig
-from quinoa.config.fields import Absent, Bounds
+from quinoa.config.fields import Absent, Bounds, require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +40,7 @@ class Config(FlowConfig, TemperatureConfig):
     path_consistency: Annotated[bool, Absent(False)] = False
     """Whether the target of `n_step` above 1 is the one of path consistency (Nachum et al., 2017,
     Eq. 9), which holds whoever acted: each reward after the first has − τ (1 − α) ln π̄ of the
-    action that was taken there beside it. Otherwise the target is as if π̄ had acted, to the bonus
-    of its entropy."""
+    action that was taken there beside it. Otherwise these terms are missing."""
     target_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.005
     """λ: how far the targets move towards the online networks at each step; the default is
     SAC's."""
@@ -76,6 +75,12 @@ class Config(FlowConfig, TemperatureConfig):
     def __post_init__(self) -> None:
         """See the base class."""
         super().__post_init__()
+        require(
+            self.n_step > 1 or not self.path_consistency,
+            "path_consistency",
+            self.path_consistency,
+            "false where n_step = 1: it is about the steps between",
+        )
         check_network(self.network, self.hidden_sizes, layer_norm=self.layer_norm)
 
 

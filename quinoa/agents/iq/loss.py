@@ -32,22 +32,29 @@ def target_q(
 
 
 def path_rewards(
-    log_prob: tf.Tensor, weights: tf.Tensor, tau: tf.Tensor | float, alpha: float
+    log_prob: tf.Tensor,
+    target_log_prob: tf.Tensor,
+    weights: tf.Tensor,
+    tau: tf.Tensor | float,
+    alpha: float,
 ) -> tf.Tensor:
-    """Σ_i w_i (α − 1) τ ln π̄(a_i|s_i), float32 [B]: what joins the rewards of n steps.
+    """Σ_i w_i τ (α ln π̄(a_i|s_i) − ln π(a_i|s_i)), float32 [B]: what joins the rewards of n steps.
 
-    As V̄(s) = Q̄(s, a) − τ ln π̄(a|s) for every action, and Q̄ is the target of Eq. 2, the n-step
-    target r_0 + Σ_i γ^i (r_i + (α − 1) τ ln π̄(a_i|s_i)) + γ^n V̄(s_n) has the fixed point of one
-    step, whichever actions were taken: path consistency (Nachum et al., 2017, "Bridging the Gap
-    Between Value and Policy Based Reinforcement Learning", Eq. 9).
+    As V(s) = Q(s, a) − τ ln π(a|s) for every action, and Q is the target of Eq. 2, the target of n
+    steps, r_0 + Σ_i γ^i (r_i + ατ ln π̄(a_i|s_i) − τ ln π(a_i|s_i)) + γ^n V(s_n), has the fixed
+    point of one step, whichever actions were taken: path consistency (Nachum et al., 2017,
+    "Bridging the Gap Between Value and Policy Based Reinforcement Learning", Eq. 9). Its error is
+    the sum of the errors of one step, each with its w_i.
 
     Args:
-        log_prob: ln π̄(a_i|s_i) of the n − 1 actions after the first, float32 [B, n − 1].
+        log_prob: ln π(a_i|s_i) of the n − 1 actions after the first, float32 [B, n − 1], under the
+            policy that goes with V(s_n): the target's, or the online one for residual algorithms.
+        target_log_prob: ln π̄(a_i|s_i), likewise, under the target policy.
         weights: w_i, what a reward there counts, float32 [B, n − 1]; 0 where there is none.
         tau: τ.
         alpha: α.
     """
-    return (alpha - 1.0) * tau * tf.reduce_sum(weights * log_prob, axis=-1)
+    return tau * tf.reduce_sum(weights * (alpha * target_log_prob - log_prob), axis=-1)
 
 
 def loss(q: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -153,7 +153,7 @@ def _begin(
     from quinoa.launch.run import run_folder
     from quinoa.launch.sweep.sweep_folder import SweepFolder
 
-    preset = None if values.preset is None else presets.load(values.preset)
+    preset = _preset(values)
     planned = _planned(values, settings, preset)
     say(f"Checking {count(len(planned), 'run')}.")
     needs = planned_runs.check(planned, inherited)
@@ -171,6 +171,28 @@ def _begin(
         return _run_planned(sweep, planned, at_once, inherited, start)
 
 
+def _preset(values: flags.FlagValues) -> presets.Preset | None:
+    """The preset of all runs: what is named or, as with train, what is recommended for the tasks.
+
+    Raises:
+        UsageError: nothing says what learns, and the tasks' recommended presets differ.
+    """
+    if values.preset is not None or values.agent:
+        return None if values.preset is None else presets.load(values.preset)
+    found = {name: presets.without_agent(None, name) for name in values.env or ()}
+    names = {task: "none" if each is None else each.name for task, each in found.items()}
+    if len(set(names.values())) > 1:
+        listed = ", ".join(f"{task}: {name}" for task, name in names.items())
+        raise UsageError(
+            f"These environments have different recommended presets ({listed}): say what is to "
+            "learn, with --agent or --preset."
+        )
+    preset = next(iter(found.values()), None)
+    if preset is not None:
+        say(f"Each run has the preset {preset.name}, which is recommended for this suite.")
+    return preset
+
+
 def _planned(
     values: flags.FlagValues, settings: Sequence[str], preset: presets.Preset | None
 ) -> list[PlannedRun]:
@@ -182,7 +204,9 @@ def _planned(
     preset_flags: Mapping[str, str] = {}
     if preset is not None:
         # The name has a file's absolute path, as the sweep may be resumed from another folder.
-        values["preset"].value, preset_flags = preset.name, preset.flags
+        # Parsed, it counts as given, also where it is the recommended one.
+        values["preset"].parse(preset.name)
+        preset_flags = preset.flags
     agents = values.agent or [preset_flags.get("agent", registry.DEFAULT_AGENT)]
     default_steps, have_actors = _default_steps(agents)
     steps = values.steps if values["steps"].present else preset_flags.get("steps")

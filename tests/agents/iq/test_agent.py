@@ -68,8 +68,10 @@ def test_the_target_of_n_steps_has_the_log_probabilities_on_the_way(preset):
         value, policy = agent._target_value, agent._target_policy
     target = r + 0.99 * d * value(next_s)
     for i in range(2):
-        log_prob = policy(extras[STATES_BETWEEN][:, i]).log_prob(extras[ACTIONS_BETWEEN][:, i])
-        target -= extras[WEIGHTS_BETWEEN][:, i] * (1 - config.alpha) * config.tau * log_prob
+        states, actions = extras[STATES_BETWEEN][:, i], extras[ACTIONS_BETWEEN][:, i]
+        joined = -policy(states).log_prob(actions)
+        joined += config.alpha * agent._target_policy(states).log_prob(actions)
+        target += extras[WEIGHTS_BETWEEN][:, i] * config.tau * joined
     if config.alpha:
         target += config.alpha * config.tau * agent._target_policy(s).log_prob(a)
     q = config.tau * agent.policy(s).log_prob(a) + agent._value(s)
@@ -79,7 +81,7 @@ def test_the_target_of_n_steps_has_the_log_probabilities_on_the_way(preset):
 
 def test_what_lies_between_is_declared_where_the_target_has_it():
     names = {STATES_BETWEEN: (2, 3), ACTIONS_BETWEEN: (2, 2), WEIGHTS_BETWEEN: (2,)}
-    for n, path_consistency, expected in ((3, True, names), (3, False, {}), (1, True, {})):
+    for n, path_consistency, expected in ((3, True, names), (3, False, {}), (1, False, {})):
         config = iq.Config(n_step=n, path_consistency=path_consistency)
         declared = iq.Agent.extras_spec(config, make_spec())
         assert {name: each.shape for name, each in declared.items()} == expected

@@ -137,7 +137,8 @@ def test_n_step_targets_have_the_fixed_point_of_one_step_whatever_was_done(mdp, 
         total += GAMMA**i * reached @ reward[:, action]
         if i:
             joined = reached @ log_policy[:, action]
-            total += iq_loss.path_rewards(joined[:, None], np.full([1, 1], GAMMA**i), tau, alpha)
+            joined, weight = joined[:, None], np.full([1, 1], GAMMA**i)
+            total += iq_loss.path_rewards(joined, joined, weight, tau, alpha)
         reached = reached @ mdp.transition[:, action]
     first = log_policy[:, actions[0]]
     target = iq_loss.target_q(total, GAMMA**n, reached @ value, first, tau, alpha)

@@ -18,6 +18,7 @@ from quinoa.agents.maxent_irl import sources
 from quinoa.launch import presets
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.commands import sweep as sweep_of_runs
+from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.running import planned_runs
 from quinoa.launch.experiment.of_agents import make_demonstration_agent
 from quinoa.launch.experiment.saved import load
@@ -126,6 +127,33 @@ def test_a_presets_agent_task_and_steps_hold_where_flags_do_not_say(given, expec
     assert run.steps == experiment.steps
     config = dataclasses.asdict(experiment.agent_config)
     assert (config["tau"], config["target_rate"]) == (0.5, 0.02)
+
+
+def test_without_an_agent_tasks_have_their_recommended_preset(capsys):
+    """As with train."""
+    values = sweep_of_runs.COMMAND.flags()
+    values(["quinoa sweep", "--env=control:walker:run,control:cheetah:run"])
+    preset = sweep_of_runs._preset(values)
+    assert preset.name in capsys.readouterr().out
+    planned = sweep_of_runs._planned(values, [], preset)
+    assert len(planned) == 2
+    for run in planned:
+        experiment, _ = planned_runs.experiment_of(run, {})
+        assert experiment.agent == "iq" and experiment.agent_config.layer_norm
+
+
+@pytest.mark.parametrize("given", [[], ["--agent=iq", "--env=control:walker:run"]])
+def test_a_recommended_preset_is_for_tasks_without_an_agent(given):
+    values = sweep_of_runs.COMMAND.flags()
+    values(["quinoa sweep", *given])
+    assert sweep_of_runs._preset(values) is None
+
+
+def test_tasks_with_different_recommended_presets_are_refused():
+    values = sweep_of_runs.COMMAND.flags()
+    values(["quinoa sweep", "--env=control:walker:run,gym:Pendulum-v1"])
+    with pytest.raises(UsageError, match=r"gym:Pendulum-v1: none\): say what is to learn"):
+        sweep_of_runs._preset(values)
 
 
 def test_without_steps_each_run_has_the_default():
