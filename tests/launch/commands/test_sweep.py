@@ -134,12 +134,13 @@ def test_without_an_agent_tasks_have_their_recommended_preset(capsys):
     values = sweep_of_runs.COMMAND.flags()
     values(["quinoa sweep", "--env=control:walker:run,control:cheetah:run"])
     preset = sweep_of_runs._preset(values)
-    assert preset.name in capsys.readouterr().out
+    assert preset is not None and preset.name in capsys.readouterr().out
     planned = sweep_of_runs._planned(values, [], preset)
     assert len(planned) == 2
     for run in planned:
         experiment, _ = planned_runs.experiment_of(run, {})
-        assert experiment.agent == "iq" and experiment.agent_config.layer_norm
+        assert experiment.agent == "iq"
+        assert dataclasses.asdict(experiment.agent_config)["layer_norm"]
 
 
 @pytest.mark.parametrize("given", [[], ["--agent=iq", "--env=control:walker:run"]])
