@@ -70,10 +70,28 @@ class Policy:
         return actions if is_batch else actions[0]
 
     def predict(
-        self, observation: Any, state: None = None, *, deterministic: bool = True
+        self,
+        observation: Any,
+        state: None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
     ) -> tuple[npt.NDArray[Any], None]:
-        """Chooses an action, by the interface of Stable-Baselines3; the returned state is None."""
-        del state
+        """Chooses an action, by the interface of Stable-Baselines3.
+
+        Args:
+            observation: as of `__call__`.
+            state: ignored, as policies have no memory.
+            episode_start: ignored, likewise.
+            deterministic: whether to take the policy's mode instead of a sample. It is True by
+                default, unlike there.
+
+        Returns:
+            The action or the batch of actions, and None for the state.
+
+        Raises:
+            ValueError: as of `__call__`.
+        """
+        del state, episode_start
         return self(observation, sample=not deterministic), None
 
     @functools.cached_property

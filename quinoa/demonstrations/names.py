@@ -24,7 +24,7 @@ def require_minari() -> None:
     if importlib.util.find_spec("minari") is None:
         raise DatasetError(
             "Demonstrations need the package minari, which is not installed: "
-            "pip install 'quinoa[minari]'"
+            "pip install 'path/to/quinoa[minari]'"
         )
 
 

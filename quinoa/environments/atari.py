@@ -135,7 +135,7 @@ def check(name: str) -> None:
     if any(importlib.util.find_spec(module) is None for module in _MODULES):
         raise InvalidEnvironmentError(
             f"atari:{name} needs the packages ale-py and opencv-python-headless, which are not "
-            "both installed: pip install 'quinoa[atari]'"
+            "both installed: pip install 'path/to/quinoa[atari]'"
         )
     require_known(
         "atari",

@@ -5,7 +5,7 @@ OSMnx (Boeing, 2017) gets the roads of a place and simplifies them to junctions 
     graph = osmnx.graph_from_place("Piedmont, California", network_type="drive")
     osmnx.save_graphml(graph, "piedmont.graphml")
 
-A file is read without OSMnx; to download, install the extra `quinoa[osm]`. Data of OpenStreetMap
+A file is read without OSMnx; to download, install the extra `osm`. Data of OpenStreetMap
 are under the Open Database License: name its contributors where you publish what you make of them.
 """
 
@@ -104,8 +104,8 @@ def download(place: str) -> StreetMap:
         import osmnx
     except ImportError as error:
         raise RouteGraphError(
-            "To download roads, install OSMnx: pip install 'quinoa[osm]'. A file that it wrote "
-            "elsewhere is read without it, by read_graphml."
+            "To download roads, install OSMnx: pip install 'path/to/quinoa[osm]'. A file that it "
+            "wrote elsewhere is read without it, by read_graphml."
         ) from error
     return from_networkx(osmnx.graph_from_place(place, network_type="drive"))
 

@@ -71,6 +71,12 @@ def test_its_policy_takes_raw_observations_and_gives_the_environments_actions(tr
     assert environment.action_space.contains(action)
     np.testing.assert_array_equal(policy(observation), action)
     assert policy.predict(observation) == (action, None)
+    # As Stable-Baselines3's evaluate_policy calls it, and by position in its order.
+    start = np.ones(1, bool)
+    named = {"state": None, "episode_start": start, "deterministic": True}
+    assert policy.predict(observation, **named) == (action, None)
+    by_position = {float(policy.predict(observation, None, start, False)[0]) for _ in range(5)}
+    assert len(by_position) > 1
     drawn = [policy(observation, sample=True)[0] for _ in range(5)]
     assert len(set(drawn)) > 1
     again = [policy(observation, sample=True, seed=3)[0] for _ in range(2)]

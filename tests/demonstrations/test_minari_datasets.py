@@ -174,5 +174,5 @@ def test_names_are_stored_with_absolute_paths_and_ids_as_they_are(tmp_path, monk
 
 def test_without_minari_there_is_one_sentence_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(DatasetError, match=r"pip install 'quinoa\[minari\]'"):
+    with pytest.raises(DatasetError, match=r"pip install 'path/to/quinoa\[minari\]'"):
         read(tmp_path)

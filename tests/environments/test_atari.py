@@ -138,7 +138,7 @@ def test_the_games_are_listed_where_it_is_installed(monkeypatch):
     listed = [name for name in environments.list_environments() if name.startswith("atari:")]
     assert len(listed) > 50 and {"atari:pong", "atari:beam_rider"} <= set(listed)
     monkeypatch.setattr(atari, "_MODULES", ("ale_py", "no_such_module"))
-    with pytest.raises(InvalidEnvironmentError, match=r"pip install 'quinoa\[atari\]'$"):
+    with pytest.raises(InvalidEnvironmentError, match=r"pip install 'path/to/quinoa\[atari\]'$"):
         environments.check_name("atari:pong")
     monkeypatch.setattr(atari, "_folder", lambda: None)
     assert atari.names() == []

@@ -116,12 +116,12 @@ def test_a_file_without_a_map_is_one_sentence(tmp_path, old, new, message):
 
 @pytest.mark.skipif(bool(importlib.util.find_spec("osmnx")), reason="OSMnx is installed")
 def test_downloading_needs_osmnx():
-    with pytest.raises(RouteGraphError, match=r"install OSMnx: pip install 'quinoa\[osm\]'"):
+    with pytest.raises(RouteGraphError, match=r"pip install 'path/to/quinoa\[osm\]'"):
         openstreetmap.download("Piedmont, California")
 
 
 def test_a_graph_in_memory_is_what_its_file_is(village):
-    osmnx = pytest.importorskip("osmnx", reason="the extra quinoa[osm] is not installed")
+    osmnx = pytest.importorskip("osmnx", reason="the extra osm is not installed")
     found = openstreetmap.from_networkx(osmnx.load_graphml(VILLAGE))
     np.testing.assert_array_equal(found.network.graph.features, village.network.graph.features)
     assert found.nodes == village.nodes and found.names == village.names

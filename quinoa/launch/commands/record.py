@@ -94,7 +94,7 @@ COMMAND = Command(
     "RUN [FLAGS]",
     "record what a run has learned to do, as demonstrations",
     "RUN is the folder of a run. Its policy plays episodes, which are written as a dataset of\n"
-    "Minari; the package is the extra quinoa[minari]. Other runs learn from them by\n"
+    "Minari; the package is the extra minari. Other runs learn from them by\n"
     "--demonstrations.\n\n"
     "  quinoa record runs/RUN --episodes=20\n"
     "  quinoa record runs/RUN --out=walker-expert-v0 --sample\n"
