@@ -29,7 +29,7 @@ def names(of: ast.AST) -> set[str]:
 
 
 def test_a_setting_goes_the_way_that_the_page_shows():
-    section = PAGE.read_text(encoding="utf-8").partition("## The way of one setting")[2]
+    section = PAGE.read_text(encoding="utf-8").partition("## From a flag to its use")[2]
     section = section.partition("\n## ")[0]
     (setting,) = set(re.findall(r"--(\w+)=20", section))
     way = re.findall(r"^\| `(quinoa/[\w/]+\.py)` `([\w.]+)` \|", section, re.MULTILINE)
