@@ -126,20 +126,25 @@ class Turns:
             self._save_replay()
 
     def save_last(self) -> None:
-        """Writes the run's last checkpoints.
+        """Ends acting, and writes the run's last checkpoints.
 
         Raises:
             RunError: see `Learning.end`.
         """
         self._learning.end()
+        # Replay gets what the writers hold back, of n steps or a segment that are under way.
+        self._close_actors()
         if self._source.keeps and self._replay_checkpoints.is_on:
             self._save_replay()
 
     def close(self) -> None:
-        """Closes the environments."""
-        for acting in self._actors:
-            acting.close()
+        """Closes the environments, unless they are closed."""
+        self._close_actors()
         self._evaluating.close()
+
+    def _close_actors(self) -> None:
+        while self._actors:
+            self._actors.pop().close()
 
     def _record(self) -> None:
         for acting in self._actors:
