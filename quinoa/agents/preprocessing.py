@@ -17,14 +17,11 @@ import sonnet as snt
 import tensorflow as tf
 from acme import specs
 
-from quinoa.agents import protocol
+from quinoa.agents import graphs, moments, protocol
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.numpy_policy import own_form
 from quinoa.agents.observations import observation_set
 from quinoa.agents.types import RUNNING_RETURN, STATES_BETWEEN, Seed, Transition
-
-# A variance at most this is that of something which has always been the same.
-_CONSTANT = 1e-8
 
 
 def applied(
@@ -50,11 +47,14 @@ class RunningStatistics(snt.Module):
 
     The moments of a batch are merged into those of all before it (Chan, Golub & LeVeque, 1979,
     "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", Eq. 2.1). Beyond
-    `memory` vectors the older ones are forgotten exponentially.
+    `memory` vectors the older ones are forgotten exponentially. Sums are of differences from the
+    mean so far, as those of large numbers would round off how they differ (the same, 1983,
+    "Algorithms for Computing the Sample Variance", on shifted data).
 
     Attributes:
         mean: float32 [D].
-        scale: 1 / the standard deviation, float32 [D]; 1 of what has always been the same.
+        scale: 1 / the standard deviation, float32 [D]; 1 of what has always been the same, as
+            far as `moments.varies` can tell.
     """
 
     def __init__(self, size: int, memory: int, name: str = "running_statistics"):
@@ -72,20 +72,24 @@ class RunningStatistics(snt.Module):
         self._variance = tf.Variable(tf.zeros([size]), trainable=False, name="variance")
         self._count = tf.Variable(0.0, trainable=False, name="count")
 
+    def start(self, vectors: tf.Tensor) -> None:
+        """Takes in the first vectors, float32 [..., D]; does nothing where there have been some."""
+        graphs.do_if(tf.equal(self._count, 0.0), lambda: self.update(vectors))
+
     def update(self, vectors: tf.Tensor) -> None:
         """Takes in more vectors, float32 [..., D]."""
         rows = tf.reshape(vectors, [-1, self.mean.shape[0]])
         number = tf.cast(tf.shape(rows)[0], tf.float32)
         count = tf.minimum(self._count, float(self._memory))
         share = number / (count + number)
-        mean, variance = tf.nn.moments(rows, axes=[0])
-        change = mean - self.mean
+        centre = tf.where(self._count > 0.0, self.mean, rows[0])
+        mean, variance = tf.nn.moments(rows - centre, axes=[0])
+        change = mean + (centre - self.mean)
         between = share * (1.0 - share) * tf.square(change)
         variance = (1.0 - share) * self._variance + share * variance + between
         self.mean.assign_add(share * change)
         self._variance.assign(variance)
-        varies = variance > _CONSTANT
-        self.scale.assign(tf.where(varies, tf.math.rsqrt(variance), tf.ones_like(variance)))
+        self.scale.assign(1.0 / moments.deviation(self.mean, variance))
         self._count.assign(count + number)
 
 
@@ -184,14 +188,19 @@ class _PreprocessedAgent(protocol.Agent):
             return self.policy.normalized(observation)
         return observation
 
-    def _update_statistics(self, transitions: Transition) -> None:
+    def _statistics(self, transitions: Transition) -> list[tuple[RunningStatistics, tf.Tensor]]:
+        """The statistics that are kept, and what they are of."""
+        found = []
         if self._observations is not None:
-            self._observations.update(transitions.observation)
+            found.append((self._observations, transitions.observation))
         if self._returns is not None:
-            self._returns.update(transitions.extras[RUNNING_RETURN])
+            found.append((self._returns, transitions.extras[RUNNING_RETURN]))
+        return found
 
     def initialize(self, transitions: Transition) -> None:
-        self._update_statistics(transitions)
+        # After a reset there are some, and `after_step` takes in this batch.
+        for statistics, vectors in self._statistics(transitions):
+            statistics.start(vectors)
         self._agent.initialize(self._seen(transitions))
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
@@ -211,7 +220,8 @@ class _PreprocessedAgent(protocol.Agent):
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
         # Before the statistics move: the agent sees here what its losses have seen.
         seen = self._seen(transitions)
-        self._update_statistics(transitions)
+        for statistics, vectors in self._statistics(transitions):
+            statistics.update(vectors)
         self._agent.after_step(step, seen, seed)
 
     def kept_in_resets(self) -> Collection[tf.Variable]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from quinoa.agents import moments
 from quinoa.agents.activations import Activation, relu
 from quinoa.agents.numpy_form import Layer
 
@@ -57,9 +58,12 @@ class WeightNormLinear(snt.Module):
         if not self._zero:
             self.g.assign(tf.ones_like(self.g))
             self.b.assign(tf.zeros_like(self.b))
-            mean, variance = tf.nn.moments(self(inputs), axes=[0])
+            outputs = self(inputs)
+            # About one of them, so that sums do not round off how large ones differ.
+            mean, variance = tf.nn.moments(outputs - outputs[0], axes=[0])
+            mean += outputs[0]
             # A unit that does not vary over the batch keeps its length.
-            deviation = tf.where(variance > 1e-8, tf.sqrt(variance), tf.ones_like(variance))
+            deviation = moments.deviation(mean, variance)
             self.g.assign(1.0 / deviation)
             self.b.assign(-mean / deviation)
         return self(inputs)

@@ -84,12 +84,28 @@ class TestStatistics:
         # A half each time, of what is as old.
         np.testing.assert_allclose(statistics.mean, 100.0 / 2**10, rtol=1e-4)
 
-    def test_what_is_always_the_same_is_not_scaled(self):
-        statistics = preprocessing.RunningStatistics(2, memory=1000)
-        for _ in range(3):
-            statistics.update(tf.tile([[12345.0, 0.0]], [50, 1]))
-        np.testing.assert_allclose(statistics.mean, [12345.0, 0.0], rtol=1e-6)
-        np.testing.assert_array_equal(statistics.scale, [1.0, 1.0])
+    def test_what_is_always_the_same_is_not_scaled_and_becomes_0(self):
+        same = np.array([54321.1, 1000.1, 12345.0, 0.0, -3.3e6], np.float32)
+        statistics = preprocessing.RunningStatistics(5, memory=1000)
+        for _ in range(10):
+            statistics.update(tf.tile(same[None], [256, 1]))
+        np.testing.assert_array_equal(statistics.mean, same)
+        np.testing.assert_array_equal(statistics.scale, np.ones(5))
+
+    def test_small_changes_of_large_numbers_are_seen(self):
+        rng = np.random.default_rng(0)
+        statistics = preprocessing.RunningStatistics(1, memory=10_000)
+        for _ in range(100):
+            vectors = rng.normal(20_000.0, 0.05, (256, 1)).astype(np.float32)
+            statistics.update(tf.constant(vectors))
+        np.testing.assert_allclose(1.0 / statistics.scale, 0.05, rtol=0.05)
+        np.testing.assert_allclose(statistics.mean, 20_000.0, atol=0.01)
+
+    def test_the_first_vectors_start_them_once(self):
+        statistics = preprocessing.RunningStatistics(1, memory=100)
+        for number in (3.0, 5.0):
+            statistics.start(tf.fill([4, 1], number))
+            assert (statistics.mean.numpy(), statistics._count.numpy()) == (3.0, 4.0)
 
 
 class Recording(iq.Agent):

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from quinoa.agents import weight_norm
@@ -30,11 +31,12 @@ class TestWeightNormLinear:
         np.testing.assert_allclose(np.mean(outputs, axis=0), 0.0, atol=1e-5)
         np.testing.assert_allclose(np.var(outputs, axis=0), 1.0, atol=1e-4)
 
-    def test_a_unit_that_does_not_vary_keeps_its_length(self):
+    @pytest.mark.parametrize("size", [1.0, 54321.1])
+    def test_a_unit_that_does_not_vary_keeps_its_length(self, size):
         layer = weight_norm.WeightNormLinear(4, 3)
-        outputs = layer.initialize(tf.ones([16, 4]))
+        outputs = layer.initialize(tf.fill([256, 4], size))
         np.testing.assert_array_equal(layer.g, np.ones(3))
-        np.testing.assert_allclose(outputs, np.zeros([16, 3]), atol=1e-5)
+        np.testing.assert_allclose(outputs, np.zeros([256, 3]), atol=1e-5 * size)
 
     def test_a_zero_layer_stays_zero_and_can_learn(self):
         layer = weight_norm.WeightNormLinear(4, 3, zero=True)

@@ -1,0 +1,28 @@
+"""What mean and variance of a batch say, for all the rounding in them."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# A deviation at most this is no more than noise, as of a simulator's rounding.
+_NOISE = 1e-4
+# The same as a share of the mean: two or more steps of float32 there, which rounding makes.
+_ROUNDING = 2.0**-22
+
+
+def varies(mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
+    """Whether numbers vary, by more than noise and what float32's rounding of their mean makes.
+
+    Args:
+        mean: of the numbers, float32 [...].
+        variance: of the same, float32 [...].
+
+    Returns:
+        bool [...].
+    """
+    return tf.sqrt(variance) > tf.maximum(_NOISE, _ROUNDING * tf.abs(mean))
+
+
+def deviation(mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
+    """The standard deviation, to divide by: 1 where numbers do not vary; see `varies`."""
+    return tf.where(varies(mean, variance), tf.sqrt(variance), tf.ones_like(variance))
