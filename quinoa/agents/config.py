@@ -111,8 +111,8 @@ class LearnerConfig(AgentConfig):
     the start; for a schedule that is not `constant`."""
     reset_period: Annotated[int, Bounds(at_least=0), Absent(0)] = 0
     """After each so many gradient steps, all that is learned is as at the start of another run, and
-    replay stays (Nikishin et al., 2022); 0 is never. Statistics of observations and rewards stay
-    too."""
+    replay stays (Nikishin et al., 2022); 0 is never, as on-policy, where there is no replay.
+    Statistics of observations and rewards stay too, and schedules go on."""
     evaluation_average: Annotated[float, Bounds(at_least=0, below=1), Absent(0.0)] = 0.0
     """How far the parameters that evaluations and exports have move towards the policy's at each
     gradient step: an exponential moving average. Actors have the policy's own. 0 has evaluations
@@ -263,6 +263,13 @@ class OnPolicyConfig(LearnerConfig):
             "batch_size",
             self.batch_size,
             f"a multiple of segment_length, which is {self.segment_length}",
+        )
+        # What is learned from next was acted before the reset, and there is no replay that stays.
+        require(
+            not self.reset_period,
+            "reset_period",
+            self.reset_period,
+            "0 for an agent that learns on-policy: resets need replay to learn from anew",
         )
 
     @property

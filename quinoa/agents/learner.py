@@ -173,9 +173,8 @@ class Learner(snt.Module):
         period = self._config.reset_period
         if not period:
             return self._steps_between_resets(superbatch)
-        for begin, end, comes_after_reset in resets.spans(
-            self.steps, superbatch.reward.shape[0], period
-        ):
+        spans = resets.spans(self.steps, superbatch.reward.shape[0], period)
+        for begin, end, comes_after_reset in spans:
             if comes_after_reset:
                 self._reset()
             part = tf.nest.map_structure(lambda x: x[begin:end], superbatch)  # noqa: B023
@@ -191,12 +190,11 @@ class Learner(snt.Module):
         return self._traced(superbatch)(tf.constant(num_steps), superbatch)
 
     def _reset(self) -> None:
-        entropy = [*self._seed.numpy().tolist(), self.steps]
-        resets.renew(self.agent, self._make_agent, entropy)
+        resets.renew(self.agent, self._make_agent, [*self._seed.numpy().tolist(), self.steps])
         self._optimization.restart()
         if self._average is not None:
             self._average.restart()
-        self._is_initialized = False
+        self._is_initialized = bool(self._initialized.assign(False))
 
     def _traced(
         self, superbatch: Transition
@@ -334,10 +332,9 @@ class Learner(snt.Module):
         self._is_initialized = bool(self._initialized.assign(True))
 
     def go_back(self, path: str) -> None:
-        """Restores a checkpoint but keeps the present number of steps.
+        """Restores a checkpoint but keeps the number of steps, and does a reset that it missed.
 
-        So no random number is used twice, and no two sets of parameters have the same number of
-        steps.
+        So no random number is used twice, and no number of steps by two sets of parameters.
 
         Args:
             path: see `restore`.
@@ -347,4 +344,7 @@ class Learner(snt.Module):
         """
         steps = self.steps
         self.restore(path)
+        is_missed = resets.is_missed(self.steps, steps, self._config.reset_period)
         self._steps.assign(steps)
+        if is_missed:
+            self._reset()

@@ -113,7 +113,7 @@ class Policy(snt.Module, abc.ABC):
         return {}
 
     def scheduled(self) -> Collection[tf.Variable]:
-        """Variables of a schedule, such as ε: not another run's (`quinoa.agents.warm_start`)."""
+        """Variables of a schedule, such as ε: resets keep them, and `warm_start` takes none."""
         return ()
 
     @property
@@ -292,8 +292,8 @@ class Agent(snt.Module, abc.ABC):
     def kept_in_resets(self) -> Collection[tf.Variable]:
         """Variables that are as they were after a reset: see `reset_period` of `LearnerConfig`.
 
-        All others of the agent are then those of a new one. Statistics of what environments give,
-        which are no part of what was learned, are an example.
+        All others are then a new agent's, but for those that policies have `scheduled`. Statistics
+        of what environments give, which are no part of what was learned, are an example.
         """
         return ()
 

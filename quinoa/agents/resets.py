@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quinoa.agents import initialization
-from quinoa.agents.protocol import Agent
+from quinoa.agents.protocol import Agent, Policy
 
 
 class Span(NamedTuple):
@@ -48,8 +48,23 @@ def spans(steps: int, number: int, period: int) -> list[Span]:
     ]
 
 
+def is_missed(saved: int, steps: int, period: int) -> bool:
+    """Whether a checkpoint is from before a reset that was done since.
+
+    At a multiple of the period, a checkpoint is from before the reset, which the next step does.
+
+    Args:
+        saved: the gradient steps done when it was made.
+        steps: those done by now, at least as many.
+        period: in steps; 0 is no resets.
+    """
+    return period > 0 and max(-(-saved // period), 1) * period < steps
+
+
 def renew(agent: Agent, make: Callable[[], Agent], entropy: Sequence[int]) -> None:
     """Gives an agent's variables the values of a new agent, but for those that it keeps.
+
+    It keeps `Agent.kept_in_resets` and, as a schedule goes on, what its policies have `scheduled`.
 
     Args:
         agent: whose variables change.
@@ -59,7 +74,9 @@ def renew(agent: Agent, make: Callable[[], Agent], entropy: Sequence[int]) -> No
     seed = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
     with initialization.alone(seed):
         fresh = make()
-    kept = {variable.ref() for variable in agent.kept_in_resets()}
+    policies = [module for module in agent.submodules if isinstance(module, Policy)]
+    scheduled = (variable for policy in policies for variable in policy.scheduled())
+    kept = {variable.ref() for variable in (*agent.kept_in_resets(), *scheduled)}
     for variable, new in zip(agent.variables, fresh.variables, strict=True):
         if variable.ref() not in kept:
             variable.assign(new)

@@ -1,8 +1,11 @@
 import subprocess
 import sys
 
+import pytest
+
 from quinoa.agents import registry
 from quinoa.agents.config import OffPolicyConfig, OnPolicyConfig
+from quinoa.config.fields import ConfigError
 from tests.launch.helpers import FromDemonstrations
 
 
@@ -36,3 +39,9 @@ def test_the_gradient_steps_of_a_run():
     assert OffPolicyConfig(samples_per_insert=0.0).gradient_steps(12_000) is None
     assert OnPolicyConfig(batch_size=64, segment_length=16).gradient_steps(1_000) == 15
     assert FromDemonstrations().gradient_steps(1_000) == 1_000
+
+
+def test_resets_are_refused_where_there_is_no_replay():
+    assert OffPolicyConfig(reset_period=100).reset_period == 100
+    with pytest.raises(ConfigError, match=r"^reset_period = 100 cannot work: .*on-policy"):
+        OnPolicyConfig(reset_period=100)

@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from acme import specs
 
-from quinoa.agents import crossq, iq, quinoa, resets, sac
-from tests.agents.fixtures import make_transitions
+from quinoa.agents import crossq, dqn, iq, preprocessing, quinoa, resets, sac, sql
+from quinoa.agents.sql import loss as sql_loss
+from tests.agents.fixtures import make_batch, make_spec, make_transitions
 from tests.agents.learners import LearnerPool
 
 SMALL: dict[str, Any] = {"batch_size": 16, "hidden_sizes": (8,), "reset_period": 4}
 SMALL_FLOW: dict[str, Any] = {"num_couplings": 1, "coupling_hidden_sizes": (8,)}
 CONFIG = iq.Config(**SMALL)
 LEARNERS = LearnerPool()
+# The states and the seed of a draw of actions.
+DRAW = make_batch().observation, tf.constant([1, 2])
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +55,114 @@ def distance(one, other):
 )
 def test_a_call_is_divided_by_its_resets(steps, number, period, expected):
     assert resets.spans(steps, number, period) == expected
+
+
+@pytest.mark.parametrize(
+    ("saved", "steps", "expected"),
+    [
+        (0, 4, False),  # The one at 4 is still to come, before the next step.
+        (0, 5, True),
+        (3, 5, True),
+        (4, 4, False),
+        (4, 5, True),
+        (5, 8, False),
+        (5, 17, True),
+    ],
+)
+def test_a_checkpoint_has_missed_the_resets_that_were_done_since(saved, steps, expected):
+    assert resets.is_missed(saved, steps, period=4) == expected
+    assert not resets.is_missed(saved, steps, period=0)
+
+
+def test_going_back_across_a_reset_resets_again(tmp_path):
+    learner, batches = made(), make_transitions(6, 16)
+    learner.step(part(batches, 0, 3))
+    before, path = learner.parameters(), learner.save(str(tmp_path / "before"))
+    learner.step(part(batches, 3, 5))
+    after, later = learner.parameters(), learner.save(str(tmp_path / "after"))
+    learner.go_back(path)
+    assert learner.steps == 5
+    assert distance(before, learner.parameters()) > 0.5
+    # It waits for its first batch, as does one that resumes from here.
+    new = learner.parameters()
+    learner.restore(learner.save(str(tmp_path / "new")))
+    assert not learner._is_initialized
+    # No other one comes before the step after the next multiple of the period.
+    learner.step(part(batches, 5, 6))
+    assert distance(new, learner.parameters()) < 0.5
+    # And none where the checkpoint is from after it.
+    learner.go_back(later)
+    np.testing.assert_array_equal(learner.parameters(), after)
+
+
+def step_to(agent, step, seed=0):
+    batch = tf.nest.map_structure(lambda field: field[0], make_transitions(1, 16, seed=seed))
+    agent.after_step(tf.constant(step, tf.int64), batch, tf.constant([1, 2]))
+
+
+def renewed(agent, make):
+    """Whether each of its trained variables has changed with a reset."""
+    before = values(agent.trainable_variables)
+    resets.renew(agent, make, [0, 1])
+    after = values(agent.trainable_variables)
+    return [np.any(old != new) for old, new in zip(before, after, strict=True)]
+
+
+def test_a_learning_rate_that_halves_goes_on():
+    config = quinoa.Config(hidden_sizes=(8,), **SMALL_FLOW, learning_rate_half_life=10)
+    agent = quinoa.Agent(config, make_spec())
+    step_to(agent, 5)
+    rate = agent._learning_rate.numpy()
+    assert rate < config.learning_rate
+    assert any(renewed(agent, lambda: quinoa.Agent(config, make_spec())))
+    assert agent._learning_rate.numpy() == rate
+
+
+@pytest.mark.parametrize("normalizes", [False, True])
+def test_epsilon_goes_on(normalizes):
+    config = dqn.Config(hidden_sizes=(8,), epsilon_steps=10, normalize_observations=normalizes)
+    spec = make_spec(actions=specs.DiscreteArray(3))
+    agent_class = preprocessing.applied(dqn.Agent, config)
+    agent = agent_class(config, spec)
+    batch = tf.nest.map_structure(lambda field: field[0], make_transitions(1, 16))
+    batch = batch._replace(action=np.zeros(16, np.int32))
+    agent.after_step(tf.constant(5, tf.int64), batch, tf.constant([1, 2]))
+    (epsilon,) = (variable.numpy() for variable in agent.policy.scheduled())
+    assert epsilon < config.epsilon_start
+    assert any(renewed(agent, lambda: agent_class(config, spec)))
+    assert [variable.numpy() for variable in agent.policy.scheduled()] == [epsilon]
+
+
+def test_the_annealing_of_soft_q_learning_goes_on_and_its_uniform_proposals_begin_anew():
+    config = sql.Config(
+        hidden_sizes=(8,),
+        reset_period=4,
+        uniform_steps=2,
+        alpha=1.0,
+        final_alpha=0.01,
+        alpha_steps=10,
+        noise_set_size=9,
+        map_policy=True,
+    )
+    agent = sql.Agent(config, make_spec())
+    for step in range(1, 5):
+        step_to(agent, step)
+    alpha, size = agent._alpha().numpy(), values(agent.policy.scheduled())
+    assert alpha < 1.0 and size[0] < 9.0
+    assert any(renewed(agent, lambda: sql.Agent(config, make_spec())))
+    assert (agent._alpha().numpy(), values(agent.policy.scheduled())) == (alpha, size)
+
+    def proposes_uniformly() -> bool:
+        value = agent._soft_value(agent._q, *DRAW)
+        action, log_proposal = agent._uniform(*DRAW)
+        q = agent._of_each(agent._q, DRAW[0], action)
+        return np.array_equal(value, sql_loss.soft_value(q, log_proposal, agent._alpha()))
+
+    is_uniform = [proposes_uniformly()]
+    for step in (5, 6):
+        step_to(agent, step)
+        is_uniform.append(proposes_uniformly())
+    assert is_uniform == [True, True, False]
 
 
 def test_after_the_period_the_parameters_are_new_ones():
@@ -126,9 +238,11 @@ def test_a_checkpoint_continues_the_same(tmp_path, saved_at):
 
 def test_statistics_of_observations_stay():
     config = dataclasses.replace(CONFIG, normalize_observations=True)
-    learner = made(config)
-    learner.step(make_transitions(4, 16))
+    learner, batches = made(config), make_transitions(6, 16)
+    learner.step(batches)
     statistics = learner.agent._observations
+    # The first batch is in them at the start, too, and none at a reset.
+    assert statistics._count.numpy() == 16 + 6 * 16
     before, parameters = values(statistics.variables), values(learner.agent.trainable_variables)
     learner._reset()
     for old, new in zip(before, statistics.variables, strict=True):

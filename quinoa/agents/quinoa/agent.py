@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import tensorflow as tf
 from acme import specs
@@ -137,6 +137,10 @@ class Agent(protocol.Agent):
         if config.prior_period:
             due = tf.equal(tf.math.floormod(step, config.prior_period), 0)
             graphs.do_if(due, lambda: self._renew_prior(transitions.observation, seed))
+
+    def kept_in_resets(self) -> Collection[tf.Variable]:
+        """See the base class: learning rates that halve go on from where they are."""
+        return (self._learning_rate,)
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """See the base class: the least of them, as in the target."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 from acme import specs
@@ -37,7 +37,9 @@ class Agent(protocol.Agent):
             networks.ActionValue(*sizes, name=name) for name in ("q", "target_q")
         )
         targets.copy(self._q.variables, self._target_q.variables)
-        self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
+        self._steps = _counter("steps")
+        # Without resets, steps since the last one are all steps.
+        self._own_fresh_steps = _counter("fresh_steps") if config.reset_period else None
 
     @staticmethod
     def make_policy(config: sql_config.Config, spec: specs.EnvironmentSpec) -> SamplerPolicy:
@@ -70,6 +72,10 @@ class Agent(protocol.Agent):
         """How much of `alpha_steps` is over, float32 [], from 0 to 1."""
         return tf.minimum(tf.cast(self._steps, tf.float32) / self._config.alpha_steps, 1.0)
 
+    def _fresh_steps(self) -> tf.Variable:
+        """How many steps the sampler has learned in, since it was last new."""
+        return self._steps if self._own_fresh_steps is None else self._own_fresh_steps
+
     def _target(self, transitions: Transition, seed: Seed) -> tf.Tensor:
         """What Q is to be, float32 [B]."""
         next_value = self._soft_value(self._target_q, transitions.next_observation, seed)
@@ -79,7 +85,7 @@ class Agent(protocol.Agent):
     def _soft_value(self, q: networks.ActionValue, observation: tf.Tensor, seed: Seed) -> tf.Tensor:
         """V(s) by proposals, uniform ones at first and then those of the sampler, float32 [B]."""
         action, log_proposal = tf.cond(
-            self._steps < self._config.uniform_steps,
+            self._fresh_steps() < self._config.uniform_steps,
             lambda: self._uniform(observation, seed),
             lambda: self._sampled(observation, seed),
         )
@@ -135,11 +141,17 @@ class Agent(protocol.Agent):
         """The target is copied once in a period, and the set of noise shrinks."""
         del transitions, seed
         self._steps.assign(step)
+        if self._own_fresh_steps is not None:
+            self._own_fresh_steps.assign_add(1)
         if self.policy.set_size is not None:
             dropped = tf.floor(self._annealed() * (self._config.noise_set_size - 1))
             self.policy.set_size.assign([self._config.noise_set_size - dropped])
         online, target = self._q.variables, self._target_q.variables
         targets.periodic(online, target, self._config.target_period, step)
+
+    def kept_in_resets(self) -> Collection[tf.Variable]:
+        """See the base class: α and the set of noise go on from where they are."""
+        return (self._steps,)
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
@@ -165,3 +177,8 @@ class Agent(protocol.Agent):
         shape = [None, self._config.num_value_samples, self._action_size]
         values = self._of_each(self._q, observation, tf.ensure_shape(action, shape))
         return sql_loss.soft_value(values, log_proposal, self._alpha())
+
+
+def _counter(name: str) -> tf.Variable:
+    # int64: variables of int32 stay on the CPU.
+    return tf.Variable(0, dtype=tf.int64, trainable=False, name=name)

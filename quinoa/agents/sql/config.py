@@ -32,7 +32,8 @@ class Config(NoisyConfig):
     num_value_samples: Annotated[int, Bounds(at_least=1)] = 50
     """K_V: the actions in each state that the soft value is estimated from."""
     uniform_steps: Annotated[int, Bounds(at_least=0)] = 10_000
-    """For so many gradient steps these are uniform, and then of the sampler (C.2)."""
+    """For so many gradient steps these are uniform, and then of the sampler (C.2). They count anew
+    after each reset."""
     map_policy: bool = False
     """Whether the sampler's direction lacks the kernel's gradient (section 4): its actions then go
     to where Q is greatest."""
