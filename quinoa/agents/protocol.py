@@ -194,20 +194,20 @@ class Agent(snt.Module, abc.ABC):
             ConfigError: the configuration is of neither kind, or cannot work with so many
                 environments.
         """
+        if not isinstance(config, (OffPolicyConfig, OnPolicyConfig)):
+            raise ConfigError(
+                f"{type(config).__name__} says nothing of where the learner reads: derive it from "
+                "OffPolicyConfig or OnPolicyConfig, or override Agent.make_source."
+            )
         layout = RowLayout(spec, cls.extras_spec(config, spec))
         if isinstance(config, OffPolicyConfig):
             from quinoa.agents.replay import NStepReplay, UniformReplay
 
             kind = UniformReplay if config.n_step == 1 else NStepReplay
             return kind(config, layout, steps_per_call=steps_per_call)
-        if isinstance(config, OnPolicyConfig):
-            from quinoa.agents.rollouts import Rollouts
+        from quinoa.agents.rollouts import Rollouts
 
-            return Rollouts(config, layout, num_environments=num_environments)
-        raise ConfigError(
-            f"{type(config).__name__} says nothing of where the learner reads: derive it from "
-            "OffPolicyConfig or OnPolicyConfig, or override Agent.make_source."
-        )
+        return Rollouts(config, layout, num_environments=num_environments)
 
     @staticmethod
     def extras_spec(config: Any, spec: specs.EnvironmentSpec) -> Mapping[str, specs.Array]:
