@@ -48,6 +48,10 @@ class Average(snt.Module):
         weight = self._rate / -tf.math.expm1(self._count * math.log1p(-self._rate))
         targets.smooth(policy.variables, self._averages, weight)
 
+    def copy(self, policy: tf.Module) -> None:
+        """Takes the policy's parameters for its own, as it does when it is made; counts no step."""
+        targets.copy(policy.variables, self._averages)
+
     def restart(self) -> None:
         """Forgets all steps so far; `parameters` stay as they are until the next one."""
         self._count.assign(0.0)

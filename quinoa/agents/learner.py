@@ -90,9 +90,8 @@ class Learner(snt.Module):
             self._groups, config, self._steps, gradient_steps
         )
         self._optimizers = self._optimization.optimizers
-        self._average = None
-        if config.evaluation_average:
-            self._average = averaging.Average(self.agent.policy, config.evaluation_average)
+        rate = config.evaluation_average
+        self._average = averaging.Average(self.agent.policy, rate) if rate else None
         # All that a step that went wrong could spoil.
         self._float_variables = [v for v in self._learned() if v.dtype.is_floating]
         self._finiteness = finiteness.FinitenessCheck(
@@ -315,8 +314,7 @@ class Learner(snt.Module):
     def restore(self, path: str) -> None:
         """Reads what `save` wrote, from a learner of the same agent, configuration and sizes.
 
-        The seed that this learner was made with gives way to the saved one. Nothing is assigned
-        before the checkpoint has been found whole and fit.
+        Its seed gives way to the saved one. Nothing is assigned before the checkpoint is found fit.
 
         Args:
             path: what `save` was given.
@@ -327,9 +325,11 @@ class Learner(snt.Module):
         learner_checkpoint.read(self._checkpoint, path, self._identity)
         self._is_initialized = bool(self._initialized.numpy())
 
-    def skip_initialization(self) -> None:
-        """Has `Agent.initialize` not be called, as where networks are another learner's."""
+    def begin_with_networks(self) -> None:
+        """Keeps the agent as it is now, where networks are another learner's: not initialised."""
         self._is_initialized = bool(self._initialized.assign(True))
+        if self._average is not None:
+            self._average.copy(self.agent.policy)
 
     def go_back(self, path: str) -> None:
         """Restores a checkpoint but keeps the number of steps, and does a reset that it missed.

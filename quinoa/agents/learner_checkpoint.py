@@ -117,6 +117,23 @@ def check(path: str, identity: Identity) -> None:
     Raises:
         CheckpointError: files are missing, damaged, or another learner's.
     """
+    differences = identity.differences(saved_identity(path))
+    if differences:
+        raise CheckpointError(
+            f"The checkpoint at {path} was written with {', '.join(differences)}. Restore it "
+            "with the configuration that it was written with."
+        )
+
+
+def saved_identity(path: str) -> str:
+    """Checks that a checkpoint is undamaged; returns what its `Identity` has serialized.
+
+    Args:
+        path: of the checkpoint's files, without their endings.
+
+    Raises:
+        CheckpointError: files are missing or damaged, or no learner's.
+    """
     try:
         # Reading all values also checks every checksum.
         reader = tf.train.load_checkpoint(path)
@@ -128,12 +145,7 @@ def check(path: str, identity: Identity) -> None:
         ) from error
     if Identity.KEY not in values:
         raise CheckpointError(f"The checkpoint at {path} was not written by a learner.")
-    differences = identity.differences(values[Identity.KEY].decode())
-    if differences:
-        raise CheckpointError(
-            f"The checkpoint at {path} was written with {', '.join(differences)}. Restore it "
-            "with the configuration that it was written with."
-        )
+    return str(values[Identity.KEY].decode())
 
 
 def first_line(error: BaseException) -> str:

@@ -23,6 +23,9 @@ from quinoa.agents.numpy_policy import own_form
 from quinoa.agents.observations import observation_set
 from quinoa.agents.types import RUNNING_RETURN, STATES_BETWEEN, Seed, Transition
 
+# By the setting that asks for it, the attribute with an agent's statistics.
+STATISTICS = {"normalize_observations": "_observations", "scale_rewards": "_returns"}
+
 
 def applied(
     agent_class: type[protocol.Agent], config: protocol.LearnerConfig
@@ -40,6 +43,11 @@ def applied(
     if not any(asked) or issubclass(agent_class, _PreprocessedAgent):
         return agent_class
     return _preprocessed(agent_class, *asked)
+
+
+def unwrapped(agent: protocol.Agent) -> protocol.Agent:
+    """The agent that sees the transitions: `agent` itself, or the one that it wraps."""
+    return agent._agent if isinstance(agent, _PreprocessedAgent) else agent
 
 
 class RunningStatistics(snt.Module):

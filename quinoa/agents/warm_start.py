@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from quinoa.agents import protocol
+from quinoa.agents import learner_checkpoint, preprocessing, protocol
 from quinoa.agents.learner_checkpoint import CheckpointError, first_line
+from quinoa.agents.temperature import Temperature
 
 # What may be taken: the policy and the agent's other policies, as targets; its networks that are no
 # policies; or both.
 PARTS = ("all", "policy", "critic")
 
+# What statistics belong to: a policy sees normalised observations, a critic's values are of scaled
+# rewards.
+_PART_OF_STATISTICS = {"normalize_observations": "policy", "scale_rewards": "critic"}
+
+# What networks may be in, below the agent itself.
+_Container: TypeAlias = "protocol.Agent | dict[Any, Any] | list[Any] | tuple[Any, ...]"
+
 
 def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
     """Reads networks from a checkpoint of the same agent, whatever its settings and task were.
 
-    A network is an attribute of the agent, a module with variables. It is taken from the attribute
-    of the same name. Variables that are attributes themselves, as a temperature or a count of
-    steps, stay as they are, and so do optimisers and what a policy has by `Policy.scheduled`.
+    A network is a module with variables: an attribute of the agent, or in lists, tuples and dicts
+    that are one. It is taken from the same place of the other agent. Temperatures and variables
+    that are attributes themselves, as a count of steps, stay as they are, and so do optimisers and
+    what a policy has by `Policy.scheduled`.
+
+    Statistics of observations go with the policies, and those of returns with the other networks,
+    where both agents keep them (`quinoa.agents.preprocessing`).
 
     Args:
         agent: whose networks are set.
@@ -28,47 +41,132 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
         part: one of `PARTS`.
 
     Returns:
-        What was taken: the attributes' names, with how many numbers each has.
+        What was taken: the networks' places, with how many numbers each has; and which statistics
+        were not, as one of the two agents keeps none.
 
     Raises:
-        CheckpointError: there is no whole checkpoint, or it has no such networks, or they have
-            other shapes.
+        CheckpointError: there is no checkpoint, or no whole one of a learner, or it has no such
+            networks, or they have other shapes; or the agent has variables that no network is known
+            to have.
     """
+    if not tf.io.gfile.exists(f"{path}.index"):
+        raise CheckpointError(
+            f"There is no checkpoint at {path}: its run is gone or elsewhere, or has newer ones in "
+            "its place. Put it back, or begin with another."
+        )
+    saved = learner_checkpoint.saved_identity(path)
+    plain = preprocessing.unwrapped(agent)
+    _check_all_are_known(plain)
     chosen = {
         name: network
-        for name, network in _networks(agent)
+        for name, network in _networks(plain)
         if part == "all" or (part == "policy") == isinstance(network, protocol.Policy)
     }
     if not chosen:
         raise CheckpointError(f"{type(agent).__name__} has no network that is part of {part!r}.")
-    root: dict[str, Any] = {}
-    for name, network in chosen.items():
-        *parents, last = name.split(".")
-        place = root
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = network
+    statistics, not_taken = _statistics(agent, json.loads(saved), part)
+    is_wrapped = any(json.loads(saved).get(setting) for setting in preprocessing.STATISTICS)
+    networks = _tree(chosen)
+    root = {"_agent": networks, **statistics} if is_wrapped else networks
     try:
-        status = tf.train.Checkpoint(agent=_tracked(root)).read(path)
+        # Without TensorFlow's warnings of all that is in the checkpoint besides.
+        status = tf.train.Checkpoint(agent=_tracked(root)).read(path).expect_partial()
         status.assert_existing_objects_matched()
     except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:
         raise CheckpointError(
             f"The networks {', '.join(chosen)} cannot be taken from the checkpoint at {path}: it "
             "must be of the same agent, with networks of the same sizes and a task with "
-            f"observations and actions of the same sizes. ({first_line(error)})"
+            "observations and actions of the same sizes. "
+            f"{_differences(agent, saved)} ({first_line(error)})"
         ) from error
-    return [f"{name} ({_size(network):,} numbers)" for name, network in chosen.items()]
+    taken = {**chosen, **statistics}
+    return [f"{name} ({_size(module):,} numbers)" for name, module in taken.items()] + not_taken
+
+
+def _statistics(
+    agent: protocol.Agent, saved: Mapping[str, Any], part: str
+) -> tuple[dict[str, tf.Module], list[str]]:
+    """The agent's statistics to take, by attribute; and what to say of those that are not.
+
+    Args:
+        agent: which may keep statistics.
+        saved: the other run's settings.
+        part: one of `PARTS`.
+    """
+    found, not_taken = {}, []
+    for setting, attribute in preprocessing.STATISTICS.items():
+        ours, theirs = getattr(agent, attribute, None), bool(saved.get(setting))
+        if part not in ("all", _PART_OF_STATISTICS[setting]):
+            continue
+        if ours is not None and theirs:
+            found[attribute] = ours
+        elif ours is not None or theirs:
+            not_taken.append(f"no statistics ({setting} = {theirs} there, {not theirs} here)")
+    return found, not_taken
+
+
+def _differences(agent: protocol.Agent, saved: str) -> str:
+    """Says in which settings and sizes the other run differs."""
+    here = learner_checkpoint.Identity(type(agent), agent._config, agent._spec)
+    differences = here.differences(saved)
+    if not differences:
+        return "It was written with the same settings, by other code."
+    return f"It was written with {', '.join(differences)}."
 
 
 def _networks(agent: protocol.Agent) -> Iterator[tuple[str, tf.Module]]:
-    """The agent's networks by the path of attributes to them."""
-    for name, value in vars(agent).items():
-        if isinstance(value, protocol.Agent):
-            # Preprocessing wraps an agent, and has the same policy, or that policy wrapped too.
-            for inner, network in _networks(value):
-                yield f"{name}.{inner}", network
-        elif isinstance(value, tf.Module) and value.variables:
+    """The agent's networks by the path to them: of attributes, indices and keys."""
+    for name, value in _leaves(agent):
+        if isinstance(value, tf.Module) and value.variables and not isinstance(value, Temperature):
             yield name, value
+
+
+def _leaves(agent: _Container) -> Iterator[tuple[str, Any]]:
+    """What attributes are, or the lists, tuples, dicts and agents that they are have in them."""
+    for name, value in _parts(agent):
+        if isinstance(value, protocol.Agent | dict | list | tuple):
+            for inner, leaf in _leaves(value):
+                yield f"{name}.{inner}", leaf
+        else:
+            yield name, value
+
+
+def _parts(value: _Container) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list | tuple):
+        yield from ((str(index), part) for index, part in enumerate(value))
+        return
+    parts = value if isinstance(value, dict) else vars(value)
+    # TensorFlow keeps more references to the same objects.
+    yield from ((str(key), it) for key, it in parts.items() if not str(key).startswith("_self_"))
+
+
+def _check_all_are_known(agent: protocol.Agent) -> None:
+    """Raises `CheckpointError` where a variable would neither be taken nor be left on purpose."""
+    known = {
+        variable.ref()
+        for _, value in _leaves(agent)
+        if isinstance(value, tf.Module | tf.Variable)
+        for variable in _variables(value)
+    }
+    unknown = [variable.name for variable in agent.variables if variable.ref() not in known]
+    if unknown:
+        raise CheckpointError(
+            f"{type(agent).__name__} has variables of which it is not known what network they are "
+            f"of: {', '.join(unknown)}. Make each network an attribute of the agent, or put it "
+            "into a list, a tuple or a dict that is one."
+        )
+
+
+def _tree(networks: Mapping[str, tf.Module]) -> dict[str, Any]:
+    """Networks by the path to them, as nested dicts."""
+    root: dict[str, Any] = {}
+    for name, network in networks.items():
+        *parents, last = name.split(".")
+        place = root
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = network
+    return root
 
 
 def _tracked(tree: dict[str, Any]) -> tf.train.Checkpoint:

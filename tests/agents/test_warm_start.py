@@ -1,15 +1,16 @@
 import dataclasses
 import functools
+import types
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import ddpg, iq, protocol, sac, smoothie, sql, warm_start
+from quinoa.agents import ddpg, iq, meow, protocol, quinoa, sac, smoothie, sql, warm_start
 from quinoa.agents.learner import Learner
 from quinoa.agents.learner_checkpoint import CheckpointError
-from quinoa.agents.preprocessing import applied
+from quinoa.agents.preprocessing import STATISTICS, applied, unwrapped
 from tests.agents.fixtures import make_spec, make_transitions
 from tests.agents.learners import LearnerPool
 
@@ -36,9 +37,14 @@ def values(learner):
     }
 
 
+def statistics(learner):
+    of = learner.agent._observations
+    return [variable.numpy() for variable in (of.mean, of.scale, of._variance, of._count)]
+
+
 def begin_from(learner, path, part):
     taken = warm_start.take(learner.agent, path, part)
-    learner.skip_initialization()
+    learner.begin_with_networks()
     return taken
 
 
@@ -91,6 +97,100 @@ def test_a_temperature_and_the_optimisers_begin_anew(tmp_path):
     assert not any(np.any(v != 0) for optimizer in other._optimizers for v in optimizer.variables())
 
 
+@pytest.mark.parametrize(
+    ("agent", "setting", "attribute"), [(iq, "tau", "_tau"), (meow, "alpha", "_alpha")]
+)
+@pytest.mark.parametrize("theirs", [False, True])
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_learned_temperature_begins_anew_whether_or_not_both_learn_it(
+    agent, setting, attribute, theirs, ours, tmp_path
+):
+    first = make(agent, seed=1, adaptive_temperature=theirs, **{setting: 0.3})
+    other = make(agent, seed=2, adaptive_temperature=ours, **{setting: 0.7})
+    path = first.save(str(tmp_path / "learner"))
+    taken = begin_from(other, path, "all")
+    np.testing.assert_array_equal(other.parameters(), first.parameters())
+    assert float(getattr(other.agent, attribute)()) == pytest.approx(0.7)
+    assert not any(text.startswith(attribute) for text in taken)
+
+
+def numbered(learner):
+    return {f"{v.name} {i}": v.numpy() for i, v in enumerate(learner.agent.variables)}
+
+
+class SomeModule(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.weights = tf.Variable(tf.random.normal([3]))
+
+
+class AgentWithContainers(ddpg.Agent):
+    """With networks wherever TensorFlow finds them for a checkpoint."""
+
+    def __init__(self, config, spec):
+        super().__init__(config, spec)
+        self._pair = (SomeModule(), {"a": SomeModule(), "b": [SomeModule()]})
+        self._policies = [self.make_policy(config, spec)]
+        self._rates = [tf.Variable([0.0])]
+
+
+class AgentInAnAgent(AgentWithContainers):
+    def __init__(self, config, spec):
+        super().__init__(config, spec)
+        self._agent = AgentWithContainers(config, spec)
+
+
+@pytest.mark.parametrize(
+    ("agent_class", "config"),
+    [
+        (iq.Agent, iq.Config(**SMALL, num_values=3)),
+        (
+            quinoa.Agent,
+            quinoa.Config(**SMALL, num_values=2, num_couplings=2, coupling_hidden_sizes=(8,)),
+        ),
+        (AgentWithContainers, ddpg.Config(**SMALL)),
+        (AgentInAnAgent, ddpg.Config(**SMALL, normalize_observations=True)),
+    ],
+)
+def test_networks_in_containers_are_taken(agent_class, config, tmp_path):
+    agents = [Learner(applied(agent_class, config), config, make_spec(), seed=i) for i in range(2)]
+    path = agents[0].save(str(tmp_path / "learner"))
+    theirs, before = (numbered(each) for each in agents)
+    policy = begin_from(agents[1], path, "policy")
+    critic = begin_from(agents[1], path, "critic")
+    ours = numbered(agents[1])
+    differ = [name for name in ours if not np.array_equal(ours[name], theirs[name])]
+    assert differ == []
+    assert any(not np.array_equal(before[name], theirs[name]) for name in theirs)
+    names = [text.partition(" ")[0] for text in [*policy, *critic]]
+    assert len(names) == len(set(names))
+    if agent_class is AgentWithContainers:
+        assert {"_pair.0", "_pair.1.a", "_pair.1.b.0"} <= set(names)
+        assert any(text.startswith("_policies.0 (") for text in policy)
+
+
+def test_a_variable_of_which_it_is_not_known_whose_it_is_is_refused(tmp_path):
+    """Rather than left at random."""
+    learner = make(ddpg)
+    path = learner.save(str(tmp_path / "learner"))
+    learner.agent._hidden = types.MappingProxyType({"a": SomeModule()})
+    with pytest.raises(CheckpointError, match="Make each network an attribute of the agent"):
+        begin_from(learner, path, "all")
+
+
+def test_the_setting_by_which_networks_differ_is_named(tmp_path):
+    path = make(iq).save(str(tmp_path / "learner"))
+    with pytest.raises(CheckpointError, match=r"num_values = 1 \(here 2\)"):
+        begin_from(make(iq, num_values=2), path, "all")
+
+
+def test_an_average_begins_as_the_policy_that_was_taken(tmp_path):
+    first = make(ddpg, seed=1)
+    other = make(ddpg, seed=2, evaluation_average=0.1)
+    begin_from(other, first.save(str(tmp_path / "learner")), "all")
+    np.testing.assert_array_equal(other.evaluation_parameters(), first.parameters())
+
+
 @pytest.mark.parametrize("normalized", [False, True])
 def test_fine_tuning_has_a_schedule_of_its_own(normalized, tmp_path):
     """A set of noise, which the other run need not have, begins whole."""
@@ -113,13 +213,45 @@ def test_statistics_of_observations_go_with_the_networks(tmp_path):
     first = make(ddpg, seed=1, normalize_observations=True)
     first.step(make_transitions(3, 16))
     path = first.save(str(tmp_path / "learner"))
-    other = make(ddpg, seed=2, normalize_observations=True)
-    begin_from(other, path, "all")
+    config = first.agent._config
+    other = LEARNERS.take(applied(ddpg.Agent, config), config, seed=2)
+    begin_from(other, path, "policy")
     s = make_transitions(5).observation
     np.testing.assert_array_equal(other.agent.policy(s).mode(), first.agent.policy(s).mode())
-    # And a run without them has none to give.
-    with pytest.raises(CheckpointError, match="of the same agent, with networks of the same sizes"):
-        begin_from(make(ddpg, seed=2), path, "all")
+    # Count and variance too: what is seen next is merged into all that was seen before.
+    for one, another in zip(statistics(other), statistics(first), strict=True):
+        np.testing.assert_array_equal(one, another)
+    mean = other.agent.policy._mean.numpy()
+    far = make_transitions(1, 16)
+    far = far._replace(observation=far.observation + 100.0)
+    other.step(far)
+    share = 16 / (16 + 16 * 4)
+    moved = mean + share * (far.observation[0].mean(0) - mean)
+    np.testing.assert_allclose(other.agent.policy._mean, moved, rtol=1e-4)
+    # The critic's are its own.
+    last = make(ddpg, seed=3, normalize_observations=True)
+    begin_from(last, path, "critic")
+    assert [np.all(each == 0) for each in statistics(last)] == [True, False, True, True]
+
+
+@pytest.mark.parametrize("theirs", [{}, {"normalize_observations": True}, {"scale_rewards": True}])
+@pytest.mark.parametrize("ours", [{}, {"normalize_observations": True, "scale_rewards": True}])
+def test_statistics_are_taken_where_both_have_them(theirs, ours, tmp_path):
+    first, other = make(ddpg, seed=1, **theirs), make(ddpg, seed=2, **ours)
+    for learner, number in ((first, 5.0), (other, 7.0)):
+        for name in ("_observations", "_returns"):
+            if getattr(learner.agent, name, None) is not None:
+                getattr(learner.agent, name)._count.assign(number)
+    taken = begin_from(other, first.save(str(tmp_path / "learner")), "all")
+    for one, another in zip(
+        unwrapped(other.agent).variables, unwrapped(first.agent).variables, strict=True
+    ):
+        np.testing.assert_array_equal(one, another)
+    for setting, name in STATISTICS.items():
+        told = f"no statistics ({setting} = {setting in theirs} there, {setting in ours} here)"
+        assert (told in taken) == ((setting in theirs) != (setting in ours))
+        if setting in ours:
+            assert float(getattr(other.agent, name)._count) == (5.0 if setting in theirs else 7.0)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +273,7 @@ def test_another_agent_and_no_checkpoint_are_refused(tmp_path):
     path = make(ddpg).save(str(tmp_path / "learner"))
     with pytest.raises(CheckpointError, match="of the same agent"):
         begin_from(make(sac), path, "critic")
-    with pytest.raises(CheckpointError, match="cannot be taken"):
+    with pytest.raises(CheckpointError, match="There is no checkpoint at"):
         begin_from(make(ddpg), str(tmp_path / "nothing"), "policy")
 
 

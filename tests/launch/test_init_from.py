@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -49,6 +50,20 @@ def test_a_run_begins_with_anothers_networks_and_says_which(quinoa, source, tmp_
     saved = json.loads(RunFolder(folder).experiment.read_text())["experiment"]
     assert saved["init_from"] == before.learner_prefix
     assert saved["init_part"] == "policy"
+
+    # It goes on where the other run is gone: what it took is in its own checkpoint.
+    resumed = ["train", f"--resume={folder}", "--change=steps", "--steps=320"]
+    status, _, err = quinoa(*resumed, f"--init_from={tmp_path / 'another'}")
+    assert status != 0
+    assert "began with other networks" in err
+    shutil.rmtree(source.root)
+    status, _, err = quinoa(*resumed, f"--init_from={source.root}")
+    assert status == 0, err
+    # Without such a checkpoint it cannot.
+    shutil.rmtree(RunFolder(folder).checkpoints)
+    status, _, err = quinoa(*resumed)
+    assert status != 0
+    assert "--init_from: There is no checkpoint at" in err
 
 
 @pytest.mark.parametrize(

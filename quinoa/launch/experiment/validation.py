@@ -31,6 +31,7 @@ def validate(
     steps_done: int = 0,
     transitions_held: int = 0,
     *,
+    has_checkpoint: bool = False,
     call: Callable[[Callable[[], None]], None] = _here,
 ) -> Experiment:
     """Checks that an experiment can run; takes a few seconds.
@@ -42,6 +43,8 @@ def validate(
         experiment: what is to be run.
         steps_done: the steps that a resumed run has done.
         transitions_held: the transitions that a resumed run has in replay.
+        has_checkpoint: whether a resumed run has a whole one, and needs nothing of the run whose
+            networks it began with.
         call: calls what needs TensorFlow; by default in this process.
 
     Returns:
@@ -74,7 +77,7 @@ def validate(
             f"{learner_starts} transitions by then ({why}). Give more steps, or make those smaller."
         )
     experiment = dataclasses.replace(experiment, layout=try_environment(experiment))
-    call(functools.partial(_try_agent, experiment))
+    call(functools.partial(_try_agent, experiment, has_checkpoint))
     return experiment
 
 
@@ -139,7 +142,7 @@ def _try_demonstrations(experiment: Experiment) -> None:
         raise ExperimentError(str(error)) from error
 
 
-def _try_agent(experiment: Experiment) -> None:
+def _try_agent(experiment: Experiment, has_checkpoint: bool) -> None:
     from quinoa.agents import initialization, registry, warm_start
     from quinoa.agents.canonical_spec import SpecError
     from quinoa.agents.learner_checkpoint import CheckpointError
@@ -149,7 +152,7 @@ def _try_agent(experiment: Experiment) -> None:
         agent_class = experiment.agent_class()
         with initialization.alone():
             agent = agent_class(experiment.config, experiment.spec())
-        if experiment.init_from is not None:
+        if experiment.init_from is not None and not has_checkpoint:
             warm_start.take(agent, experiment.init_from, experiment.init_part)
         source = experiment.make_source()
         if experiment.demonstrations is not None:

@@ -57,7 +57,7 @@ def make_learner(
         learner.restore(checkpoint.learner_prefix)
     elif experiment.init_from is not None:
         taken = warm_start.take(learner.agent, experiment.init_from, experiment.init_part)
-        learner.skip_initialization()
+        learner.begin_with_networks()
         say(f"{_NODE}: begins with {', '.join(taken)} of {experiment.init_from}")
     return learner
 

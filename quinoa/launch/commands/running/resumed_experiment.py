@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -61,7 +62,7 @@ def resume_experiment(
     if values["folder"].present:
         raise UsageError("--resume continues in the run's own folder: leave --folder out.")
     # First, as what is imported next may go to another folder than a file's name leads from.
-    named = {
+    named: dict[str, str | None] = {
         field: path(str(values[flag].value))
         for flag, field, path in (
             ("agent", "agent", agent_path),
@@ -77,6 +78,9 @@ def resume_experiment(
         raise ExperimentError(
             f"{folder.root} is a run of {saved.agent}: start another for another."
         )
+    if values["init_from"].present:
+        _check_began_with(values.init_from, saved)
+        named["init_from"] = saved.init_from
     given = {**field_flags.given(values, Experiment, left_out=False), **named}
     if values["env_set"].present:
         given["env_kwargs"] = env_kwargs(values.env_set)
@@ -99,13 +103,24 @@ def resume_experiment(
         )
     engine.check(experiment)
     num_saved = _saved_transitions(folder, experiment, engine) if values.resume_replay else 0
-    experiment = validate(experiment, done, num_saved, call=call)
+    has_checkpoint = checkpoint is not None
+    experiment = validate(experiment, done, num_saved, has_checkpoint=has_checkpoint, call=call)
     for line in resume.make_ready(
         folder, experiment.budget, counts, damaged, keep_replay=values.resume_replay
     ):
         say(f"quinoa: note: {line}", sys.stderr)
     say(f"Resuming from {done} steps.")
     return experiment, done
+
+
+def _check_began_with(run: str, saved: Experiment) -> None:
+    """Raises `ExperimentError` where a run is not the one whose networks a saved one began with."""
+    if saved.init_from is None or Path(run).absolute() not in Path(saved.init_from).parents:
+        began = f"those of {saved.init_from}" if saved.init_from else "its own"
+        raise ExperimentError(
+            f"--init_from={run}: the run to resume began with other networks, {began}. Leave it "
+            "out, or start another run."
+        )
 
 
 def _saved_transitions(folder: RunFolder, experiment: Experiment, engine: Engine) -> int:
