@@ -72,7 +72,7 @@ assert load(folder).patience == 7, "a run from before the field has its default"
 assert resume.changes(made(), waits) == {"patience": "7 → 9"}
 assert offered("train", "--pat") == ["--patience="]
 assert offered("train", "--change=pat") == ["--change=patience"]
-assert offered("sweep", "pat") == ["patience="]
+assert offered("sweep", "pati") == ["patience="]
 assert quinoa.Experiment(patience=9).resolve() == waits
 assert "patience = 1" in refused(lambda: quinoa.Experiment(patience=1)).replace("=", " = ")
 for command in ("train", "sweep"):

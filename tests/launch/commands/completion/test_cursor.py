@@ -141,7 +141,7 @@ def test_values_of_a_setting_where_they_are_few():
 
 
 def test_what_a_sweep_goes_through_may_be_a_flag_too():
-    assert offered("sweep ta") == ["tau=", "target_value=", "target_rate="]
+    assert offered("sweep ta") == ["tau=", "target_value=", "target_rate=", "target_entropy="]
     assert offered("sweep tau=1,2 --grid num_a") == ["num_actors="]
     assert offered("sweep pres") == []
 
