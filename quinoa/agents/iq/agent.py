@@ -117,7 +117,7 @@ class Agent(protocol.Agent):
         """
         Agent.check_spec(spec)
         observations, actions = observation_set(spec.observations), action_set(spec.actions)
-        if config.has_between:
+        if config.path_consistency:
             between.check_spec(spec, "path_consistency = true", "path_consistency at false")
         hidden_sizes, layer_norm = config.hidden_sizes, config.layer_norm
         residual = config.network == "simba"
@@ -165,7 +165,7 @@ class Agent(protocol.Agent):
         config: iq_config.Config, spec: specs.EnvironmentSpec
     ) -> Mapping[str, specs.Array]:
         """See the base class: replay adds what lies between, where a target is made of it."""
-        if not config.has_between:
+        if not config.path_consistency:
             return {}
         return between.extras_spec(spec, config.n_step)
 
@@ -190,7 +190,7 @@ class Agent(protocol.Agent):
         target_log_prob = 0.0
         if config.alpha:
             target_log_prob = tf.stop_gradient(self._target_policy(s).log_prob(a))
-        if config.has_between:
+        if config.path_consistency:
             r += self._path_rewards(transitions)
         target = iq_loss.target_q(
             r,

@@ -67,11 +67,6 @@ class Config(FlowConfig, TemperatureConfig):
     learning_rate: Annotated[float, Bounds(above=0)] = 1e-3
     """Adam's step size, of V and the policy."""
 
-    @property
-    def has_between(self) -> bool:
-        """Whether the target has states and actions between s and s'."""
-        return self.n_step > 1 and self.path_consistency
-
     def __post_init__(self) -> None:
         """See the base class."""
         super().__post_init__()
