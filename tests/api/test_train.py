@@ -194,8 +194,10 @@ def test_an_error_of_the_users_own_is_raised_as_it_is(error, tmp_path):
         told.append(event)
         raise error
 
+    # So long that it cannot be over before the error is heard of.
+    small = {**SMALL, "steps": 10**6}
     with pytest.raises(type(error), match=str(error)):
-        quinoa.train(env=Toy, engine="serial", folder=tmp_path / "run", callbacks=wrong, **SMALL)
+        quinoa.train(env=Toy, engine="serial", folder=tmp_path / "run", callbacks=wrong, **small)
     # Not of anything that comes afterwards.
     assert len(told) == 1
     run = quinoa.load(tmp_path / "run")
