@@ -99,7 +99,8 @@ class Policy:
         from quinoa.agents import graphs
 
         return graphs.trace(
-            lambda observation: self._policy(observation).mode(), self._observations
+            lambda observation: self._policy.deterministic_action(self._policy(observation)),
+            self._observations,
         )
 
     @functools.cached_property

@@ -121,7 +121,7 @@ def _compile(policy: Policy, kind: _Kind) -> _Compiled:
         assert traced is not None  # It is compiled within `_compile`, whose argument it is.
         distribution = traced(observation)
         if not kind.sample:
-            return distribution.mode()
+            return traced.deterministic_action(distribution)
         step_seed = tf.random.experimental.stateless_fold_in(base_seed, step)
         action = distribution.sample(seed=step_seed)
         if not kind.with_extras:

@@ -62,7 +62,7 @@ def inspection_function(
         if sample or not agent.policy.has_mode:
             action = distribution.sample(seed=step_seed)
         else:
-            action = distribution.mode()
+            action = agent.policy.deterministic_action(distribution)
         if not agent.policy.has_density:
             return action, None, agent.value(observation)
         try:

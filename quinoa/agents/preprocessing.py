@@ -139,6 +139,10 @@ class NormalizedPolicy(protocol.Policy):
         """See the base class."""
         return self._policy.extras(distribution, action)
 
+    def deterministic_action(self, distribution: Any) -> tf.Tensor:
+        """See the base class."""
+        return self._policy.deterministic_action(distribution)
+
     def numpy_form(self) -> NumpyForm | None:
         """See the base class."""
         form = own_form(self._policy)

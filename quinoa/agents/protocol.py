@@ -6,7 +6,8 @@ An agent is a module (a folder of this package, or any importable module of the 
 * `Agent`: a class that derives from `protocol.Agent`;
 * optionally `PRESETS`, ready `Config`s by name, and `ABOUT`, a line about each by the same names.
 
-The learner, the actor loop, replay and the launcher use nothing of it but what this file declares.
+The learner, the actor loop, replay and the launcher use nothing of it but what this file declares or
+re-exports.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from quinoa.agents.optimizers import SGD as SGD
 from quinoa.agents.optimizers import Adam as Adam
 from quinoa.agents.optimizers import Optimizer
 from quinoa.agents.optimizers import RMSProp as RMSProp
+from quinoa.agents.policy import Policy as Policy
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.source import Source
 from quinoa.agents.types import Seed, Transition
@@ -71,67 +73,6 @@ class ParameterGroup(NamedTuple):
     learning_rate: float | Callable[[], tf.Tensor]
     period: int = 1
     optimizer: Optimizer = Adam()
-
-
-class Policy(snt.Module, abc.ABC):
-    """π(·|s). Its variables are all that actors need of an agent.
-
-    Attributes:
-        has_density: whether its distributions have `log_prob`. A policy that can be sampled alone,
-            as a network of state and noise, sets it to False: nobody then asks for a density.
-        has_mode: whether they have `mode`. Where it is False, samples take the mode's place in
-            evaluations and pictures.
-    """
-
-    has_density: bool = True
-    has_mode: bool = True
-
-    @abc.abstractmethod
-    def __call__(self, observation: tf.Tensor) -> Any:
-        """Returns a `tfp.distributions.Distribution` over actions.
-
-        Args:
-            observation: float32 [B, O]; or images, uint8 [B, H, W, C], where the agent takes them.
-
-        Returns:
-            A distribution of batch shape [B] with `sample`, and `log_prob` and `mode` unless the
-            class says otherwise. For actions from a box its event shape is [A], and all of it is
-            within [-1, 1]^A and finite everywhere on it; of a finite set it is [], of K sets [K].
-        """
-
-    def extras(self, distribution: Any, action: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        """What actors add to each transition, as `Agent.extras_spec` declares it.
-
-        Args:
-            distribution: what the policy has returned for N observations.
-            action: what was drawn from it, [N, ...].
-
-        Returns:
-            Float32 [N, *shape] each, by name; nothing for most policies.
-        """
-        del distribution, action
-        return {}
-
-    def scheduled(self) -> Collection[tf.Variable]:
-        """Variables of a schedule, such as ε: resets keep them, and `warm_start` takes none."""
-        return ()
-
-    @property
-    def adds_extras(self) -> bool:
-        """Whether `extras` gives anything: it does where the class defines it."""
-        return type(self).extras is not Policy.extras
-
-    def numpy_form(self) -> NumpyForm | None:
-        """What `quinoa.agents.policies.standalone` makes the same policy of.
-
-        With it actors, which are then processes without TensorFlow, and an export act by NumPy
-        alone. It counts only where the class itself defines it, as a derived class may compute
-        something else; and actors use it only where the class adds no `extras`.
-
-        Returns:
-            The form; None for a policy that is of no kind that is known there.
-        """
-        return None
 
 
 class Agent(snt.Module, abc.ABC):

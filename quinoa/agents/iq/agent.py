@@ -151,6 +151,7 @@ class Agent(protocol.Agent):
                 num_units=config.autoregressive_units,
                 layer_norm=layer_norm,
                 residual=residual,
+                deterministic_action=config.deterministic_action,
             )
         return MultiCategoricalPolicy(
             *sizes,
@@ -158,6 +159,7 @@ class Agent(protocol.Agent):
             num_bins=config.num_bins,
             layer_norm=layer_norm,
             residual=residual,
+            deterministic_action=config.deterministic_action,
         )
 
     @staticmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,15 @@ from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import activations, networks
 from quinoa.agents.numpy_form import Layer, NumpyForm
+from quinoa.agents.policies.config import DeterministicAction
+from quinoa.agents.policies.deterministic import deterministic, deterministic_settings
 from quinoa.agents.policies.finite_distributions import FiniteDistribution
-from quinoa.agents.policies.multicategorical import check_num_bins, to_action, to_bin
+from quinoa.agents.policies.multicategorical import (
+    check_num_bins,
+    mean_action,
+    to_action,
+    to_bin,
+)
 from quinoa.agents.protocol import Policy
 
 # From a dimension and logits, float32 [..., n], to bins, int32 [...].
@@ -89,6 +97,21 @@ class Autoregressive(FiniteDistribution):
             lambda j, logits: tf.argmax(logits, axis=-1, output_type=tf.int32),
         )
 
+    def _mean(self) -> tf.Tensor:
+        """The expected value of each dimension, given the most probable bins before it.
+
+        The mean over all of them would need each of the n^A actions.
+        """
+        means: list[tf.Tensor] = []
+
+        def most_probable(j: int, logits: tf.Tensor) -> tf.Tensor:
+            del j
+            means.append(mean_action(tf.nn.log_softmax(logits)))
+            return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+        self._in_order(self._context, most_probable)
+        return tf.stack(means, axis=-1)
+
     def _in_order(self, inputs: tf.Tensor, choose: Choose) -> tf.Tensor:
         """Chooses the bins of one dimension after another; returns actions [..., B, A].
 
@@ -129,6 +152,7 @@ class AutoregressivePolicy(Policy):
         num_units: int,
         layer_norm: bool = False,
         residual: bool = False,
+        deterministic_action: DeterministicAction = "mode",
         name: str = "policy",
     ):
         """Makes the policy for observations [B, observation_size], and creates its variables.
@@ -141,6 +165,7 @@ class AutoregressivePolicy(Policy):
             num_units: K.
             layer_norm: see `networks.mlp`, of the network that gives g and c.
             residual: likewise.
+            deterministic_action: what it does where it does not sample.
             name: the module's name.
 
         Raises:
@@ -148,7 +173,7 @@ class AutoregressivePolicy(Policy):
         """
         super().__init__(name=name)
         check_num_bins(num_bins)
-        self._layer_norm = layer_norm
+        self._layer_norm, self._deterministic_action = layer_norm, deterministic_action
         self._logits_shape = [-1, action_size, num_bins]
         self._num_units, size = num_units, action_size * num_bins
         self._network = networks.mlp(
@@ -182,6 +207,7 @@ class AutoregressivePolicy(Policy):
             "num_bins": np.array(num_bins),
             "given_mask": self._given_mask,
             "output_mask": self._output_mask,
+            **deterministic_settings(self._deterministic_action),
             **networks.settings_of(self._network),
         }
         layers = {
@@ -203,3 +229,7 @@ class AutoregressivePolicy(Policy):
             tf.reshape(self._given * self._given_mask, [action_size, num_bins, -1]),
             tf.reshape(self._output * self._output_mask, [-1, action_size, num_bins]),
         )
+
+    def deterministic_action(self, distribution: Any) -> tf.Tensor:
+        """See the base class."""
+        return deterministic(distribution, self._deterministic_action)

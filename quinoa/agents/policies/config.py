@@ -8,10 +8,17 @@ from typing import Annotated, Literal
 from quinoa.agents.config import LayerSizes, OffPolicyConfig
 from quinoa.config.fields import Absent, Bounds, require
 
+DeterministicAction = Literal["mode", "mean"]
+
 
 @dataclasses.dataclass(frozen=True)
 class FlowConfig(OffPolicyConfig):
     """Settings of an agent whose policy is, or may be, a flow."""
+
+    deterministic_action: Annotated[DeterministicAction, Absent("mode")] = "mode"
+    """What the policy does where it does not sample, as in evaluations: its most probable action
+    (`mode`) or its expected one (`mean`). A Gaussian does what the middle of the Gaussian is mapped
+    to, and a policy over finite sets what is most probable, in any case."""
 
     coupling: Literal["affine", "bounded_affine", "piecewise_linear", "additive"] = "affine"
     """What a coupling does to its half of the action's dimensions: `affine` (Real NVP),

@@ -39,6 +39,7 @@ def make_flow_policy(
         couplings=_couplings(config),
         num_couplings=config.num_couplings,
         hidden_sizes=config.coupling_hidden_sizes,
+        deterministic_action=config.deterministic_action,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +19,9 @@ from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import weight_norm
 from quinoa.agents.numpy_form import Layer, NumpyForm
+from quinoa.agents.policies.config import DeterministicAction
 from quinoa.agents.policies.couplings import Couplings, Transform
+from quinoa.agents.policies.deterministic import deterministic, deterministic_settings
 from quinoa.agents.policies.mode_points import MODE_CANDIDATES, mode_points
 from quinoa.agents.policies.mode_points import settings as of_mode
 from quinoa.agents.protocol import Policy
@@ -146,11 +148,26 @@ class BoxFlow(tfd.Distribution):
         slopes = tf.reduce_sum(self._kind.log_slope(x) - self._kind.log_slope(y), axis=-1)
         return slopes + log_det - self._action_size * math.log(2.0)
 
-    def _mode(self) -> tf.Tensor:
-        """The densest of the images of fixed base points: a low-discrepancy set in the box."""
+    def _images(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Fixed base points in each state: a low-discrepancy set in the box, of P points.
+
+        Returns:
+            The points, float32 [P B, A], their images, of the same shape, and log|det dy/dx|,
+            float32 [P B], as `push` gives them.
+        """
         points = tf.constant(mode_points(self._action_size))
         x = tf.repeat(self._kind.from_action(points), self._batch_size, axis=0)
-        y, log_det = self.push(x)
+        return x, *self.push(x)
+
+    def _mean(self) -> tf.Tensor:
+        """The mean of the images of fixed base points, by quasi-Monte Carlo."""
+        _, y, _ = self._images()
+        shape = [MODE_CANDIDATES, self._batch_size, self._action_size]
+        return tf.reduce_mean(tf.reshape(self._kind.to_action(y), shape), axis=0)
+
+    def _mode(self) -> tf.Tensor:
+        """The densest of the images of fixed base points."""
+        x, y, log_det = self._images()
         densities = self._log_density(x, y, -log_det)
         densities = tf.reshape(densities, [MODE_CANDIDATES, self._batch_size])
         # The first of those whose densities differ by rounding alone, as points of one bin do.
@@ -242,6 +259,7 @@ class FlowPolicy(Policy):
         couplings: Couplings,
         num_couplings: int,
         hidden_sizes: Sequence[int],
+        deterministic_action: DeterministicAction = "mode",
         name: str = "policy",
     ):
         """Makes the policy, initially uniform in every state, and creates its variables.
@@ -252,9 +270,11 @@ class FlowPolicy(Policy):
             couplings: the couplings' kind.
             num_couplings: how many couplings; they transform the halves of the action alternately.
             hidden_sizes: the hidden layers of each coupling's network.
+            deterministic_action: what it does where it does not sample.
             name: the module's name.
         """
         super().__init__(name=name)
+        self._deterministic_action = deterministic_action
         self._action_size = action_size
         self._kind = couplings
         self._conditioners: list[tuple[bool, weight_norm.WeightNormMLP]] = []
@@ -273,7 +293,13 @@ class FlowPolicy(Policy):
         """See the base class."""
         couplings = [(first, network.layers()) for first, network in self._conditioners]
         form = form_of(self._kind.kind, self._action_size, self._kind, couplings)
-        return form._replace(mode_settings=functools.partial(of_mode, self._action_size))
+        settings = {**form.settings, **deterministic_settings(self._deterministic_action)}
+        mode_settings = functools.partial(of_mode, self._action_size)
+        return form._replace(settings=settings, mode_settings=mode_settings)
+
+    def deterministic_action(self, distribution: Any) -> tf.Tensor:
+        """See the base class."""
+        return deterministic(distribution, self._deterministic_action)
 
     def __call__(self, observation: tf.Tensor) -> BoxFlow:
         """See the base class."""

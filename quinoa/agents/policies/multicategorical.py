@@ -6,12 +6,15 @@ IQ paper, section 4: π(a|s) = Π_j softmax(F_j(·|s))(a_j), each dimension disc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from quinoa.agents import networks
 from quinoa.agents.numpy_form import NumpyForm
+from quinoa.agents.policies.config import DeterministicAction
+from quinoa.agents.policies.deterministic import deterministic, deterministic_settings
 from quinoa.agents.policies.finite_distributions import IndependentChoices
 from quinoa.agents.protocol import Policy
 
@@ -48,10 +51,19 @@ class MultiCategorical(IndependentChoices):
     def _mode(self) -> tf.Tensor:
         return to_action(super()._mode(), self.num_bins)
 
+    def _mean(self) -> tf.Tensor:
+        return mean_action(self._log_probs)
+
 
 def to_action(bins: tf.Tensor, num_bins: int) -> tf.Tensor:
     """The actions, float32, of bins from 0, integers, of the same shape."""
     return -1.0 + tf.cast(bins, tf.float32) * (2.0 / (num_bins - 1))
+
+
+def mean_action(log_probs: tf.Tensor) -> tf.Tensor:
+    """Σ_j p_j δ_j, float32 [...], of log p, float32 [..., n]."""
+    number = int(log_probs.shape[-1])
+    return tf.linalg.matvec(tf.exp(log_probs), to_action(tf.range(number), number))
 
 
 def to_bin(action: tf.Tensor, num_bins: int) -> tf.Tensor:
@@ -80,6 +92,7 @@ class MultiCategoricalPolicy(Policy):
         num_bins: int,
         layer_norm: bool = False,
         residual: bool = False,
+        deterministic_action: DeterministicAction = "mode",
         name: str = "policy",
     ):
         """Makes the policy for observations [B, observation_size], and creates its variables.
@@ -91,13 +104,14 @@ class MultiCategoricalPolicy(Policy):
             num_bins: n, the bins in each action dimension.
             layer_norm: see `networks.mlp`.
             residual: likewise.
+            deterministic_action: what it does where it does not sample.
             name: the module's name.
 
         Raises:
             ValueError: there are fewer than two bins.
         """
         super().__init__(name=name)
-        self._layer_norm = layer_norm
+        self._layer_norm, self._deterministic_action = layer_norm, deterministic_action
         check_num_bins(num_bins)
         self._logits_shape = [-1, action_size, num_bins]
         self._network = networks.mlp(
@@ -116,6 +130,7 @@ class MultiCategoricalPolicy(Policy):
             "kind": np.array("multicategorical"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),
+            **deterministic_settings(self._deterministic_action),
             **networks.settings_of(self._network),
         }
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})
@@ -123,3 +138,7 @@ class MultiCategoricalPolicy(Policy):
     def __call__(self, observation: tf.Tensor) -> MultiCategorical:
         """See the base class."""
         return MultiCategorical(tf.reshape(self._network(observation), self._logits_shape))
+
+    def deterministic_action(self, distribution: Any) -> tf.Tensor:
+        """See the base class."""
+        return deterministic(distribution, self._deterministic_action)

@@ -96,7 +96,8 @@ PRESETS = {
     "quinoa": Config(),
     # Couplings whose densities are histograms, a prior that forgets sooner, a policy that may go
     # further in a period, and steps that are neither clipped nor made smaller: what learns in six
-    # dimensions (docs/decisions/quinoa_search.md).
+    # dimensions (docs/decisions/quinoa_search.md). Its expected action is far better than the
+    # densest one (docs/decisions/deterministic_action.md).
     "quinoa_piecewise": Config(
         coupling="piecewise_linear",
         num_couplings=2,
@@ -105,6 +106,7 @@ PRESETS = {
         epsilon=0.2,
         learning_rate_half_life=0,
         max_gradient_norm=0.0,
+        deterministic_action="mean",
     ),
     # As near to Algorithm 2 and section 4 as the settings go: π̃ ← π and copies of V. What stays
     # our own: α moves with π̃ rather than at each step, within bounds; its dual has several actions

@@ -21,6 +21,7 @@ from quinoa.launch.checks.variables import listed
 
 # How far out the states are in which a policy is looked at.
 _SCALES = (0.0, 1.0, 1e3)
+_DETERMINISTIC = "the policy's deterministic_action(distribution)"
 # How far from 1 a sum of probabilities may be by rounding.
 _ROUNDING = 1e-4
 # Actions at the edges and corners of the box, at most.
@@ -50,7 +51,7 @@ def policy_has_its_shapes(subject: AgentSubject) -> str:
         action = distribution.sample(seed=tf.constant(SEED))
         results = {"sample(seed=s)": action}
         if policy.has_mode:
-            results["mode()"] = distribution.mode()
+            results[_DETERMINISTIC] = policy.deterministic_action(distribution)
         if policy.has_density:
             many = distribution.sample(3, seed=tf.constant(SEED))
             results["log_prob(action)"] = distribution.log_prob(action)
@@ -62,7 +63,7 @@ def policy_has_its_shapes(subject: AgentSubject) -> str:
     of_actions, of_densities = (dtype, (count, *actions.shape)), (np.dtype(np.float32), (count,))
     wanted = {
         "sample(seed=s)": of_actions,
-        "mode()": of_actions,
+        _DETERMINISTIC: of_actions,
         "log_prob(action)": of_densities,
         "sample(3, seed=s)": (dtype, (3, *of_actions[1])),
         "log_prob(actions)": (np.dtype(np.float32), (3, count)),
@@ -95,7 +96,7 @@ def actions_are_the_environments(subject: AgentSubject) -> str:
         if policy.has_density:
             drawn["sample"] = distribution.sample(20, seed=tf.constant(SEED))
         if policy.has_mode:
-            drawn["mode"] = distribution.mode()
+            drawn["mode"] = policy.deterministic_action(distribution)
         for name, action in drawn.items():
             if not isinstance(subject.actions, Box):
                 _check_indices(subject, name, action.numpy(), scale)
@@ -258,7 +259,9 @@ def actors_have_the_policy(subject: AgentSubject) -> str:
 
 def _act(policy: protocol.Policy, states: tf.Tensor) -> tf.Tensor:
     distribution = policy(states)
-    return distribution.mode() if policy.has_mode else distribution.sample(seed=tf.constant(SEED))
+    if policy.has_mode:
+        return policy.deterministic_action(distribution)
+    return distribution.sample(seed=tf.constant(SEED))
 
 
 def _shapes(described_variables: Sequence[tuple[tuple[int, ...], Any]]) -> str:

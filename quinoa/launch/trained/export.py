@@ -145,7 +145,9 @@ class _PolicyModule(tf.Module):
         self.mode: Any = None
         self.log_prob: Any = None
         if policy.has_mode:
-            self.mode = graphs.trace(lambda observation: policy(observation).mode(), observation)
+            self.mode = graphs.trace(
+                lambda observation: policy.deterministic_action(policy(observation)), observation
+            )
         self.sample = graphs.trace(
             lambda observation, seed: policy(observation).sample(seed=seed), observation, seed
         )

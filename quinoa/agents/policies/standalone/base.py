@@ -43,6 +43,8 @@ class Policy(abc.ABC):
         self._arrays = arrays
         # The dimensions of one observation.
         self._rank = 3 if "image" in arrays else 1
+        # Whether the deterministic action is the mean, of those kinds that have a choice.
+        self._acts_by_mean = bool(arrays.get("acts_by_mean", False))
 
     def __init_subclass__(cls, kind: str = "") -> None:
         """Has `from_arrays` make policies of this kind, if one is named, by the class."""

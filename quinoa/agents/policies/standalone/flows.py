@@ -75,12 +75,14 @@ class _Flow(Policy):
         return points, log_det
 
     def _mode(self, states: Array) -> Array:
-        """The densest of the images of fixed points; the first of those that count as equal."""
+        """The densest of the images of fixed points, the first of those equal; or their mean."""
         if self._mode_points is None:
             raise ValueError("This policy was made without the points that its mode is among.")
         count, number = len(states), len(self._mode_points)
         x = np.repeat(self._from_action(self._mode_points), count, axis=0)
         y, log_det = self._apply(x, np.tile(states, (number, 1)), inverse=False)
+        if self._acts_by_mean:
+            return self._to_action(y).reshape(number, count, -1).mean(axis=0)
         densities = self._log_density(x, y, -log_det).reshape(number, count)
         first = (densities > densities.max(axis=0) - np.float32(_EQUALLY_DENSE)).argmax(axis=0)
         return self._to_action(y.reshape(number, count, -1)[first, np.arange(count)])

@@ -35,7 +35,14 @@ class _MultiCategorical(Policy, kind="multicategorical"):
         return (bins * (2.0 / (self._shape[1] - 1)) - 1.0).astype(np.float32)
 
     def _mode(self, states: Array) -> Array:
-        return self._to_action(self._log_probs(states).argmax(axis=-1))
+        log_probs = self._log_probs(states)
+        if self._acts_by_mean:
+            return self._mean(log_probs)
+        return self._to_action(log_probs.argmax(axis=-1))
+
+    def _mean(self, log_probs: Array) -> Array:
+        """The expected value of each dimension, [B, A], of [B, A, n]."""
+        return np.exp(log_probs) @ self._to_action(np.arange(self._shape[1]))
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         logits = self._network(states).reshape(-1, *self._shape)
@@ -55,8 +62,8 @@ class _Autoregressive(_MultiCategorical, kind="autoregressive"):
     """The same, where units add to each dimension's logits what they see of those before it."""
 
     def _mode(self, states: Array) -> Array:
-        bins, _ = self._in_order(states, lambda j, logits: logits.argmax(axis=-1))
-        return self._to_action(bins)
+        bins, logits = self._in_order(states, lambda j, logits: logits.argmax(axis=-1))
+        return self._mean(log_softmax(logits)) if self._acts_by_mean else self._to_action(bins)
 
     def _sample(self, states: Array, rng: np.random.Generator) -> Array:
         # `draw` writes over the logits, which nothing reads after it.
