@@ -6,8 +6,8 @@ An agent is a module (a folder of this package, or any importable module of the 
 * `Agent`: a class that derives from `protocol.Agent`;
 * optionally `PRESETS`, ready `Config`s by name, and `ABOUT`, a line about each by the same names.
 
-The learner, the actor loop, replay and the launcher use nothing of it but what this file declares or
-re-exports.
+The learner, the actor loop, replay and the launcher use nothing of it but what is declared here, or
+where this file imports it from.
 """
 
 from __future__ import annotations

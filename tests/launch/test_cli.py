@@ -395,6 +395,11 @@ def test_evaluates_a_run_repeatably(quinoa, run):
     assert (status, err) == (0, "")
     assert "(4 episodes, the policy's mode)" in first
     assert quinoa("evaluate", str(run.root), "--episodes=4")[1] == first
+    status, mean, _ = quinoa(
+        "evaluate", str(run.root), "--episodes=4", "--deterministic_action=mean"
+    )
+    assert status == 0 and "(4 episodes, the policy's mean)" in mean
+    assert mean.split()[1] != first.split()[1]
     assert quinoa("evaluate", str(run.root), "--episodes=4", "--seeds=8")[1] != first
     assert "sampled actions" in quinoa("evaluate", str(run.root), "--sample")[1]
 

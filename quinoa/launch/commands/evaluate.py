@@ -69,7 +69,7 @@ def _evaluate(
     from quinoa.launch.storage.files import write_json
     from quinoa.launch.terminal.progress_bar import ProgressBar
     from quinoa.launch.train import describe
-    from quinoa.launch.trained.evaluate import evaluate_seeds, report
+    from quinoa.launch.trained.evaluate import evaluate_seeds, kind_of_actions, report
 
     start = StartFolder()
     folder = run_folder.existing(start.absolute(run))
@@ -101,7 +101,7 @@ def _evaluate(
         seeds=chosen,
         results=results,
     )
-    kind = "sampled actions" if values.sample else "the policy's mode"
+    kind = kind_of_actions(experiment, sample=values.sample)
     if len(chosen) > 1:
         for seed, result in zip(chosen, results, strict=True):
             say(f"Return with seed {seed}: {describe(result.returns)}")

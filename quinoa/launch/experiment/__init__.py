@@ -77,7 +77,7 @@ class Experiment:
     evaluation_episodes: Annotated[int, Bounds(at_least=1)] = 10
     """Episodes in each evaluation."""
     evaluation_sample: bool = False
-    """Evaluate with sampled actions rather than the policy's mode."""
+    """Evaluate with sampled actions rather than the policy's deterministic ones."""
     max_episode_steps: Annotated[int, Bounds(at_least=1)] = 100_000
     """Actions after which an episode that has not ended is cut off (as a time limit would)."""
     max_parameter_age: Annotated[int, Bounds(at_least=1)] = 20_000

@@ -144,6 +144,14 @@ def evaluate_seeds(
     ]
 
 
+def kind_of_actions(experiment: Experiment, *, sample: bool) -> str:
+    """What an evaluation's actions are, in words."""
+    if sample:
+        return "sampled actions"
+    chosen = getattr(experiment.learner_config, "deterministic_action", "mode")
+    return f"the policy's {chosen}"
+
+
 def report(
     folder: RunFolder,
     experiment: Experiment,
@@ -174,6 +182,9 @@ def report(
             "episodes": num_episodes,
             "seeds": list(seeds),
             "sample": sample,
+            "deterministic_action": getattr(
+                experiment.learner_config, "deterministic_action", None
+            ),
             "action_repeat": experiment.action_repeat,
             "max_episode_steps": experiment.max_episode_steps,
         },

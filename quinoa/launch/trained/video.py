@@ -11,7 +11,7 @@ import numpy as np
 
 from quinoa.launch.terminal.output import say
 from quinoa.launch.trained import video_file
-from quinoa.launch.trained.evaluate import load_agent
+from quinoa.launch.trained.evaluate import kind_of_actions, load_agent
 from quinoa.launch.trained.playback import play
 from quinoa.launch.trained.video_frames import Frame, VideoFrames, max_picture_width
 
@@ -81,7 +81,7 @@ def record(
     """
     agent = load_agent(experiment, checkpoint)
     every, rate = timing(environments[0])
-    kind = "sampled actions" if sample or not agent.policy.has_mode else "the policy's mode"
+    kind = kind_of_actions(experiment, sample=sample or not agent.policy.has_mode)
     title = (
         f"{experiment.agent} on {experiment.environment}, "
         f"{int(checkpoint.path.name)} learner steps, {kind}"

@@ -82,6 +82,7 @@ def test_json_has_every_episode_and_what_they_were_played_with(quinoa, run_of, t
         "episodes": 3,
         "seeds": [4, 7],
         "sample": True,
+        "deterministic_action": "mode",
         "action_repeat": 1,
         "max_episode_steps": 100_000,
     }

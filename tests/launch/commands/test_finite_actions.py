@@ -69,3 +69,9 @@ def test_an_agent_for_continuous_actions_is_refused_in_one_sentence(quinoa, tmp_
         "environment."
     )
     assert not folder.exists()
+
+
+def test_an_agent_without_a_choice_of_deterministic_actions_says_so(quinoa, lake):
+    status, out, err = quinoa("evaluate", str(lake.root), "--deterministic_action=mean")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "tests.agents.tiny_discrete has one deterministic action only" in err

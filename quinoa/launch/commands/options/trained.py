@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from quinoa.launch.commands.base import define_number
+from quinoa.launch.commands.base import UsageError, define_number
 from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
@@ -29,9 +30,20 @@ def define(values: flags.FlagValues) -> None:
 
 
 def define_sample(values: flags.FlagValues) -> None:
-    """Defines `--sample`."""
+    """Defines `--sample` and `--deterministic_action`."""
     flags.DEFINE_boolean(
-        "sample", False, "Sample actions rather than take the policy's mode.", flag_values=values
+        "sample",
+        False,
+        "Sample actions rather than take the policy's deterministic ones.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "deterministic_action",
+        None,
+        ["mode", "mean"],
+        "Without --sample, the most probable action or the expected one, of policies that have the "
+        "setting of this name. Default: as the run was trained.",
+        flag_values=values,
     )
 
 
@@ -47,19 +59,29 @@ def define_environment(values: flags.FlagValues) -> None:
 
 
 def load(values: flags.FlagValues, folder: RunFolder) -> Experiment:
-    """Loads the experiment of a run, with the environment that `--env` names.
+    """Loads the experiment of a run, with what `--env` and `--deterministic_action` name.
 
     Raises:
         RunError: the run is damaged.
         ExperimentError: several packages declare the environment; or its agent has no policy.
+        UsageError: its policy has no choice of deterministic actions.
     """
     from quinoa.environments.source import environment_source
     from quinoa.launch.experiment import saved
 
     loaded = saved.load(folder, None if values.env is None else environment_source(values.env))
     # Raises for one that has no policy.
-    _ = loaded.learner_config
-    return loaded
+    config = loaded.learner_config
+    chosen = getattr(values, "deterministic_action", None)
+    if chosen is None:
+        return loaded
+    if not hasattr(config, "deterministic_action"):
+        raise UsageError(
+            f"--deterministic_action={chosen} is for agents that have the setting of this name, "
+            f"as quinoa list AGENT shows it; {loaded.agent} has one deterministic action only."
+        )
+    changed: dict[str, Any] = {"deterministic_action": chosen}
+    return dataclasses.replace(loaded, agent_config=dataclasses.replace(config, **changed))
 
 
 def chosen_checkpoint(values: flags.FlagValues, folder: RunFolder) -> Checkpoint:
