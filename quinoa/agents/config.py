@@ -90,7 +90,10 @@ class DemonstrationConfig(AgentConfig):
 
 @dataclasses.dataclass(frozen=True)
 class LearnerConfig(AgentConfig):
-    """Settings of agents whose losses a `quinoa.agents.learner.Learner` minimises."""
+    """Settings of every agent that learns by gradient steps from acting.
+
+    A `quinoa.agents.learner.Learner` minimises its losses.
+    """
 
     discount: Annotated[float, Bounds(at_least=0, at_most=1)] = 0.99
     """The agent's discount γ; the environment's own discount is multiplied into it."""
@@ -214,7 +217,10 @@ class OffPolicyConfig(LearnerConfig):
 
 @dataclasses.dataclass(frozen=True)
 class TemperatureConfig(OffPolicyConfig):
-    """What an agent has whose temperature may be learned (`quinoa.agents.temperature`)."""
+    """Settings of agents whose temperature may be learned.
+
+    `quinoa.agents.temperature` learns it.
+    """
 
     adaptive_temperature: Annotated[bool, Absent(False)] = False
     """Whether the temperature is learned, as SAC's is, so that the policy's entropy comes to

@@ -73,7 +73,8 @@ def _about(config_class: type) -> str:
     # What a dataclass without a docstring gets.
     if not text or text[0].startswith(f"{config_class.__name__}("):
         return f"{config_class.__module__}.{config_class.__qualname__}:"
-    return f"{re.split('[.;]', text[0])[0]}:"
+    # A point within a name, as in `quinoa.agents`, ends no sentence.
+    return f"{re.split(r'[.;](?=[ ]|$)', text[0])[0]}:"
 
 
 def _show_names() -> None:

@@ -1,6 +1,7 @@
 from quinoa.agents import registry
 from quinoa.config import descriptions
 from quinoa.launch import cli, presets
+from quinoa.launch.commands import list as list_
 from tests.launch.terminals import Terminal
 
 
@@ -67,3 +68,21 @@ def test_the_names_are_broken_between_words_in_a_terminal_and_whole_elsewhere(qu
     assert cli.main(["list"]) == 0
     assert max(map(len, terminal.getvalue().splitlines())) <= 60
     assert terminal.getvalue().split() == whole.split()
+
+
+def test_no_heading_is_cut_within_a_name(quinoa, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    headings = set()
+    for name, _ in registry.names():
+        lines = quinoa("list", name)[1].splitlines()
+        headings |= {line for line in lines if line[:1].strip() and line.endswith(":")}
+    assert "Settings of agents that learn from replay (off-policy):" in headings
+    for heading in headings:
+        assert heading.count("`") % 2 == 0, heading
+
+
+def test_a_point_within_a_name_ends_no_sentence():
+    class Config:
+        """Settings of a `quinoa.agents.learner.Learner`; the rest is left out."""
+
+    assert list_._about(Config) == "Settings of a `quinoa.agents.learner.Learner`:"
