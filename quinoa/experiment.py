@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from quinoa.config import other_libraries
 from quinoa.environments.errors import InvalidEnvironmentError
 from quinoa.environments.source import EnvironmentSource, environment_source
 from quinoa.launch.commands.options import train_flags
@@ -191,7 +192,9 @@ def check_options(options: Iterable[str], others: Iterable[str] = ()) -> None:
         if name in _ELSEWHERE:
             raise ExperimentError(f"In Python, {name} is given by {_ELSEWHERE[name]}.")
         if name not in known:
-            raise ExperimentError(f"There is no {name} to be set.{did_you_mean(name, known)}")
+            here = other_libraries.setting(name, known) or other_libraries.flag(name, known)
+            near = other_libraries.sentence(name, here) if here else did_you_mean(name, known)
+            raise ExperimentError(f"There is no {name} to be set.{near}")
 
 
 def _settings_of(agent: str | None, preset: str | None, environment: str | None) -> list[str]:

@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from quinoa.config import other_libraries
 from quinoa.config.fields import ConfigError, Field, fields_of, items_of, optional_of, refusal
 from quinoa.suggestions import did_you_mean
 
@@ -105,7 +106,12 @@ def _name(config_class: type[DataclassInstance]) -> str:
 def _check_known(name: str, config_class: type[DataclassInstance]) -> None:
     known = fields_of(config_class)
     if name not in known:
-        near = did_you_mean(name, list(known)) or f" It has {', '.join(known)}."
+        if (here := other_libraries.setting(name, known)) is not None:
+            near = other_libraries.sentence(name, here)
+        elif (flag := other_libraries.flag(name, other_libraries.FLAGS.values())) is not None:
+            near = other_libraries.sentence(name, f"the flag --{flag}")
+        else:
+            near = did_you_mean(name, list(known)) or f" It has {', '.join(known)}."
         raise ConfigError(f"{_name(config_class)} has no field {name!r}.{near}")
 
 

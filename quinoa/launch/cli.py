@@ -45,6 +45,7 @@ from quinoa.launch.commands.base import (
     complain,
     sigterm_interrupts,
 )
+from quinoa.launch.commands.options import unknown_flags
 from quinoa.launch.errors import ExperimentError, FatalError, RunError
 from quinoa.launch.machine import temporary_folder
 from quinoa.launch.machine.streams import prepare
@@ -201,10 +202,7 @@ def _parse(name: str, values: flags.FlagValues, arguments: Sequence[str]) -> lis
     try:
         return values([f"quinoa {name}", *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
-        raise UsageError(
-            f"{name} has no flag --{error.flagname}.{did_you_mean(error.flagname, values, '--')} "
-            f"See quinoa {name} --help."
-        ) from None
+        raise UsageError(unknown_flags.message(name, values, error)) from None
     except flags.Error as error:
         raise UsageError(str(error)) from None
 

@@ -171,6 +171,8 @@ def test_an_environment_that_only_this_program_has_registered(tmp_path):
         ({"tau": -1.0}, "tau = -1.0 cannot work"),
         ({"steps": 0}, "must be a whole number, at least 1"),
         ({"agent": "iqq"}, "There is no agent 'iqq'"),
+        ({"gamma": 0.9}, "no gamma to be set. What other libraries call gamma is discount"),
+        ({"total_timesteps": 9}, "What other libraries call total_timesteps is steps"),
         ({"env": "control:walker:wlak"}, "Did you mean control:walker:walk"),
         ({"env": 3}, "env = 3 cannot work"),
         ({"env_kwargs": {"map": object()}}, "cannot be stored as JSON"),

@@ -81,6 +81,8 @@ def test_texts_are_read_by_the_fields_types(field, text, value):
         ("maybe", "nothing", "a finite number, or none"),
         ("choice", "three", "one of one, two"),
         ("discount", "2", "discount = 2.0 cannot work"),
+        ("gamma", "0.9", "no field 'gamma'. What other libraries call gamma is discount"),
+        ("total_timesteps", "9", "What other libraries call total_timesteps is the flag --steps"),
         ("batch_sise", "2", "no field 'batch_sise'. Did you mean batch_size"),
         ("zzzz", "2", "It has discount, "),
     ],

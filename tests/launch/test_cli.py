@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("same_environment_variables", "shared_learn
         (["trian"], "there is no command trian. Did you mean train?"),
         (["--agent=x"], "there is no flag --agent=x."),
         (["train", "--num_actor=2"], "no flag --num_actor. Did you mean --num_actors?"),
-        (["train", "--zzz"], "train has no flag --zzz."),
+        (["train", "--zzz"], "train has no flag --zzz. See quinoa train --help."),
         (["train", "extra"], "train takes flags only, not extra."),
         (["train", "--steps=many"], "--steps=many: it must be a whole number, at least 1"),
         (["train", "--steps=0"], "--steps=0: it must be a whole number"),

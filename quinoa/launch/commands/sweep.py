@@ -13,7 +13,7 @@ from absl import flags
 from quinoa.config.fields import fields_of
 from quinoa.launch import presets
 from quinoa.launch.commands.base import Command, UsageError, define_number
-from quinoa.launch.commands.options import seeds, train_flags
+from quinoa.launch.commands.options import seeds, train_flags, unknown_flags
 from quinoa.launch.commands.running import planned_runs
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import DEFAULT_ENVIRONMENT, Experiment
@@ -47,7 +47,8 @@ def _flags() -> flags.FlagValues:
         "agent",
         None,
         "What learns, one or several: names (see quinoa list) or import paths. Default: the "
-        "preset's, or else the first that quinoa list shows.",
+        "preset's; with --env alone, that of the preset that quinoa list recommends for its suite; "
+        "otherwise the first that quinoa list shows.",
         flag_values=values,
     )
     flags.DEFINE_list(
@@ -138,6 +139,8 @@ def _take_flags(values: flags.FlagValues, arguments: Sequence[str]) -> list[str]
     first = next((i for i, text in enumerate(arguments) if text.startswith("-")), len(arguments))
     try:
         left = values(["quinoa sweep", *arguments[first:]])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise UsageError(unknown_flags.message("sweep", values, error)) from None
     except flags.Error as error:
         raise UsageError(str(error)) from None
     return [*arguments[:first], *left]

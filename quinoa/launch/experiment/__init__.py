@@ -41,8 +41,9 @@ class Experiment:
 
     agent: Annotated[str, Flag(default=None)]
     """What learns: a name (see quinoa list), or the import path of an agent of your own,
-    my_package.my_agent. Default: with --env alone, the preset that quinoa list recommends for its
-    suite; otherwise the first agent that quinoa list shows."""
+    my_package.my_agent. Default: the preset's; with --env alone, that of the preset that quinoa
+    list recommends for its suite, with its settings and steps; otherwise the first that quinoa list
+    shows."""
     environment: Annotated[str, Flag("env", default=DEFAULT_ENVIRONMENT)]
     """What it learns: a name (see quinoa list), or package.module:factory for one of your own.
     Agents without actors have none."""
@@ -58,7 +59,8 @@ class Experiment:
     steps: Annotated[int, Bounds(at_least=1), Flag(default=None)] = 220_000
     """Actor steps after which the run ends: actions over all environments of all actors, each of
     which lasts --action_repeat environment steps. Of an agent without actors, gradient steps.
-    Default: 220000, or what such an agent says."""
+    Default: the preset's, where one is named or recommended for the environment; otherwise 220000,
+    or what an agent without actors says."""
     num_actors: Annotated[int, Bounds(at_least=1)] = 2
     """Actor processes."""
     environments_per_actor: Annotated[int, Bounds(at_least=1), Flag(default=None)] = 2
