@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -51,6 +52,13 @@ def test_a_wheel_holds_one_package_and_what_it_reads(wheel):
     data = {path for path in data if "__pycache__" not in path.parts}
     assert {str(path.relative_to(ROOT)) for path in data} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_what_is_cited_is_what_is_installed(metadata):
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == metadata["Version"]
+    assert citation["license"] == metadata["License"]
+    assert f"Source, {citation['repository-code']}" in metadata.get_all("Project-URL")
 
 
 def test_every_version_that_it_declares_is_the_one_installed_here_and_fits_the_others(metadata):
