@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import shutil
 from pathlib import Path
@@ -40,11 +41,15 @@ class Checkpoint(checkpoint_folder.VerifiedFolder):
         return str(self.path / _LEARNER)
 
     def counts(self) -> Counts:
-        """Reads the run's counts at the time of the checkpoint.
+        """The run's counts at the time of the checkpoint, from its file the first time.
 
         Raises:
             DamagedError: the file with them is missing or damaged.
         """
+        return self._counts
+
+    @functools.cached_property
+    def _counts(self) -> Counts:
         try:
             return Counts.from_json(self.contents()["counts"])
         except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
@@ -183,7 +188,9 @@ def newest(folder: Path) -> Checkpoint:
 
 
 def chosen(folder: Path, learner_steps: int | None) -> tuple[Checkpoint, list[DamagedError]]:
-    """Finds and verifies the checkpoint that a user asks for.
+    """Finds and verifies the checkpoint that a user asks for, and reads its counts.
+
+    A run that goes on may remove it while its policy plays episodes.
 
     Args:
         folder: the folder of the run's checkpoints.
@@ -197,7 +204,9 @@ def chosen(folder: Path, learner_steps: int | None) -> tuple[Checkpoint, list[Da
     """
     if learner_steps is None:
         whole, damaged = newest_whole(folder)
-        return whole or newest(folder), damaged
+        checkpoint = whole or newest(folder)
+        checkpoint.counts()
+        return checkpoint, damaged
     newest(folder)  # Raises if there are none.
     steps_of = {int(checkpoint.path.name): checkpoint for checkpoint in all_of(folder)}
     if learner_steps not in steps_of:
@@ -208,6 +217,7 @@ def chosen(folder: Path, learner_steps: int | None) -> tuple[Checkpoint, list[Da
         )
     checkpoint = steps_of[learner_steps]
     checkpoint.verify()
+    checkpoint.counts()
     return checkpoint, []
 
 

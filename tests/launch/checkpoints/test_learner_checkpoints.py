@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -125,3 +126,13 @@ def test_what_is_set_aside_is_no_checkpoint_any_more_but_there(tmp_path, learner
 
 def test_a_run_without_checkpoints_starts_at_nothing(tmp_path):
     assert learner_checkpoints.newest_with_counts(tmp_path) == (None, Counts())
+
+
+@pytest.mark.parametrize("asked", [None, "itself"])
+def test_a_chosen_checkpoint_has_its_counts_when_the_run_has_removed_it(tmp_path, learner, asked):
+    learner.step(superbatch(3))
+    saved = learner_checkpoints.save(tmp_path, learner, Counts(actor_steps=70))
+    steps = None if asked is None else learner.steps
+    checkpoint, _ = learner_checkpoints.chosen(tmp_path, steps)
+    shutil.rmtree(saved.path)
+    assert checkpoint.counts() == Counts(actor_steps=70, learner_steps=learner.steps)
