@@ -65,40 +65,54 @@ class RunningStatistics(snt.Module):
             far as `moments.varies` can tell.
     """
 
-    def __init__(self, size: int, memory: int, name: str = "running_statistics"):
+    def __init__(
+        self,
+        size: int,
+        memory: int,
+        *,
+        noise: float = moments.NOISE,
+        name: str = "running_statistics",
+    ):
         """Starts with mean 0 and scale 1, which no vector has made.
 
         Args:
             size: D.
             memory: the most vectors that the statistics count as.
+            noise: see `moments.varies`.
             name: the module's name.
         """
         super().__init__(name=name)
-        self._memory = memory
+        self._memory, self._noise = memory, noise
         self.mean = tf.Variable(tf.zeros([size]), trainable=False, name="mean")
         self.scale = tf.Variable(tf.ones([size]), trainable=False, name="scale")
         self._variance = tf.Variable(tf.zeros([size]), trainable=False, name="variance")
         self._count = tf.Variable(0.0, trainable=False, name="count")
 
     def start(self, vectors: tf.Tensor) -> None:
-        """Takes in the first vectors, float32 [..., D]; does nothing where there have been some."""
-        graphs.do_if(tf.equal(self._count, 0.0), lambda: self.update(vectors))
+        """Has the moments of vectors, float32 [..., D], until `update` takes in its first ones.
+
+        They count as none, as `update` will take them in too. Does nothing after an `update`.
+        """
+        graphs.do_if(tf.equal(self._count, 0.0), lambda: self._merge(vectors))
 
     def update(self, vectors: tf.Tensor) -> None:
         """Takes in more vectors, float32 [..., D]."""
+        self._count.assign(self._merge(vectors))
+
+    def _merge(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Merges the moments of vectors into those so far; returns as how many both count."""
         rows = tf.reshape(vectors, [-1, self.mean.shape[0]])
         number = tf.cast(tf.shape(rows)[0], tf.float32)
         count = tf.minimum(self._count, float(self._memory))
         share = number / (count + number)
         centre = tf.where(self._count > 0.0, self.mean, rows[0])
         mean, variance = tf.nn.moments(rows - centre, axes=[0])
-        change = mean + (centre - self.mean)
-        between = share * (1.0 - share) * tf.square(change)
+        between = share * (1.0 - share) * tf.square(mean)
         variance = (1.0 - share) * self._variance + share * variance + between
-        self.mean.assign_add(share * change)
+        self.mean.assign(centre + share * mean)
         self._variance.assign(variance)
-        self.scale.assign(1.0 / moments.deviation(self.mean, variance))
-        self._count.assign(count + number)
+        self.scale.assign(1.0 / moments.deviation(self.mean, variance, self._noise))
+        return count + number
 
 
 class NormalizedPolicy(protocol.Policy):
@@ -168,7 +182,9 @@ class _PreprocessedAgent(protocol.Agent):
         self._observations = self._returns = None
         if config.normalize_observations:
             size = spec.observations.shape[0]
-            self._observations = RunningStatistics(size, config.statistics_memory, "observations")
+            self._observations = RunningStatistics(
+                size, config.statistics_memory, name="observations"
+            )
             self.policy = NormalizedPolicy(
                 self.policy,
                 self._observations.mean,
@@ -176,7 +192,10 @@ class _PreprocessedAgent(protocol.Agent):
                 config.observation_clip,
             )
         if config.scale_rewards:
-            self._returns = RunningStatistics(1, config.statistics_memory, "returns")
+            # Rewards may be in any unit: however small returns are, how they differ is no noise.
+            self._returns = RunningStatistics(
+                1, config.statistics_memory, noise=0.0, name="returns"
+            )
 
     def _seen(self, transitions: Transition) -> Transition:
         """What the agent is to see of transitions."""
@@ -210,9 +229,13 @@ class _PreprocessedAgent(protocol.Agent):
         return found
 
     def initialize(self, transitions: Transition) -> None:
-        # After a reset there are some, and `after_step` takes in this batch.
+        # On-policy, the policy has to be the one that acted; `after_step` has the next one see
+        # normalised observations, as it acts.
+        is_on_policy = isinstance(self._config, protocol.OnPolicyConfig)
         for statistics, vectors in self._statistics(transitions):
-            statistics.start(vectors)
+            # After a reset there are some, and `after_step` takes in this batch.
+            if not (is_on_policy and statistics is self._observations):
+                statistics.start(vectors)
         self._agent.initialize(self._seen(transitions))
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:

@@ -101,11 +101,31 @@ class TestStatistics:
         np.testing.assert_allclose(1.0 / statistics.scale, 0.05, rtol=0.05)
         np.testing.assert_allclose(statistics.mean, 20_000.0, atol=0.01)
 
-    def test_the_first_vectors_start_them_once(self):
-        statistics = preprocessing.RunningStatistics(1, memory=100)
-        for number in (3.0, 5.0):
-            statistics.start(tf.fill([4, 1], number))
-            assert (statistics.mean.numpy(), statistics._count.numpy()) == (3.0, 4.0)
+    def test_the_vectors_that_start_them_count_once_they_are_taken_in(self):
+        rng = np.random.default_rng(0)
+        parts = [rng.normal(MEAN, DEVIATION, (n, 3)).astype(np.float32) for n in (8, 5)]
+        statistics = preprocessing.RunningStatistics(3, memory=100)
+        statistics.start(tf.constant(parts[0]))
+        np.testing.assert_allclose(statistics.mean, parts[0].mean(axis=0), rtol=1e-5, atol=1e-6)
+        assert statistics._count.numpy() == 0.0
+        started = [variable.numpy() for variable in (statistics.mean, statistics.scale)]
+        statistics.update(tf.constant(parts[0]))
+        for variable, value in zip((statistics.mean, statistics.scale), started, strict=True):
+            np.testing.assert_array_equal(variable, value)
+        statistics.update(tf.constant(parts[1]))
+        together = np.concatenate(parts).astype(np.float64)
+        np.testing.assert_allclose(statistics.mean, together.mean(axis=0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(1.0 / statistics.scale, together.std(axis=0), rtol=1e-4)
+        before = [variable.numpy() for variable in statistics.variables]
+        statistics.start(tf.constant(100.0 * parts[1]))
+        for variable, value in zip(statistics.variables, before, strict=True):
+            np.testing.assert_array_equal(variable, value)
+
+
+def assert_moments_of(statistics, observation):
+    rows = observation.reshape(-1, 3).astype(np.float64)
+    np.testing.assert_allclose(statistics.mean, rows.mean(axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(1.0 / statistics.scale, rows.std(axis=0), rtol=1e-3)
 
 
 class Recording(iq.Agent):
@@ -138,8 +158,9 @@ def test_the_statistics_move_once_a_step_and_not_in_one_that_is_skipped():
     statistics = learner.agent._observations
     superbatch = far_transitions(2, 16)
     learner.step(superbatch)
-    # The first batch is there at `initialize`, too.
-    assert statistics._count.numpy() == 16 + 2 * 16
+    # The first batch is there at `initialize`, too, and counts once.
+    assert statistics._count.numpy() == 2 * 16
+    assert_moments_of(statistics, superbatch.observation)
     before = [variable.numpy() for variable in learner.agent.variables]
     reward = superbatch.reward.copy()
     reward[:, 0] = np.nan
@@ -249,6 +270,20 @@ def test_a_policy_that_adds_extras_still_adds_them():
     assert np.isfinite(metrics["loss/value"])
 
 
+def test_on_policy_the_first_step_is_of_the_policy_that_acted():
+    """Statistics that moved before it would make it another."""
+    config = tiny_on_policy.Config(normalize_observations=True)
+    learner = LEARNERS.take(tiny_on_policy.Agent, config)
+    transitions = far_transitions(1, *config.batch_shape)
+    flat = transitions.observation.reshape(-1, 3), transitions.action.reshape(-1, 2)
+    log_prob = learner.agent.policy(flat[0]).log_prob(flat[1]).numpy()
+    extras = {"log_prob": log_prob.reshape(transitions.reward.shape)}
+    metrics = learner.step(transitions._replace(extras=extras))
+    assert float(metrics["gap"]) < 1e-4
+    # The next one sees, and acts by, normalised observations.
+    assert_moments_of(learner.agent._observations, transitions.observation)
+
+
 SCALED = iq.Config(batch_size=64, hidden_sizes=(8,), scale_rewards=True)
 
 
@@ -271,6 +306,14 @@ class TestRewards:
         np.testing.assert_array_equal(seen.observation, batch.observation)
         scale = agent.metrics(batch, tf.constant([0, 1]))["reward_scale"]
         assert scale.numpy() == pytest.approx(1.0 / returns.std(), rel=1e-4)
+
+    @pytest.mark.parametrize("unit", [1.0, 1e-6])
+    def test_whatever_their_unit_is_they_come_to_the_same(self, unit):
+        agent = preprocessing.applied(iq.Agent, SCALED)(SCALED, make_spec())
+        returns = np.random.default_rng(0).normal(0.0, unit, 64)
+        batch = with_returns(make_transitions(64), returns)
+        agent.initialize(tf.nest.map_structure(tf.convert_to_tensor, batch))
+        assert unit * agent._returns.scale[0].numpy() == pytest.approx(1.0, rel=0.3)
 
     def test_until_there_is_a_reward_none_is_scaled(self):
         agent = preprocessing.applied(iq.Agent, SCALED)(SCALED, make_spec())

@@ -241,8 +241,8 @@ def test_statistics_of_observations_stay():
     learner, batches = made(config), make_transitions(6, 16)
     learner.step(batches)
     statistics = learner.agent._observations
-    # The first batch is in them at the start, too, and none at a reset.
-    assert statistics._count.numpy() == 16 + 6 * 16
+    # Each batch once: none more at the start, nor at a reset.
+    assert statistics._count.numpy() == 6 * 16
     before, parameters = values(statistics.variables), values(learner.agent.trainable_variables)
     learner._reset()
     for old, new in zip(before, statistics.variables, strict=True):

@@ -225,7 +225,7 @@ def test_statistics_of_observations_go_with_the_networks(tmp_path):
     far = make_transitions(1, 16)
     far = far._replace(observation=far.observation + 100.0)
     other.step(far)
-    share = 16 / (16 + 16 * 4)
+    share = 16 / (16 + 16 * 3)
     moved = mean + share * (far.observation[0].mean(0) - mean)
     np.testing.assert_allclose(other.agent.policy._mean, moved, rtol=1e-4)
     # The critic's are its own.
