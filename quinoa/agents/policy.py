@@ -64,7 +64,7 @@ class Policy(snt.Module, abc.ABC):
         return mode
 
     def scheduled(self) -> Collection[tf.Variable]:
-        """Variables of a schedule, such as ε: resets keep them, and `warm_start` takes none."""
+        """Variables of a schedule, such as ε: kept in resets, not averaged, not warm-started."""
         return ()
 
     @property

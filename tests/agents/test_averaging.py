@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import averaging, crossq, iq
+from quinoa.agents import averaging, crossq, iq, protocol, sql
 from tests.agents.fixtures import make_transitions
 from tests.agents.learners import LearnerPool
 
@@ -24,11 +24,21 @@ def formula(history):
     return weights @ np.stack(history) / (1.0 - (1.0 - RATE) ** len(history))
 
 
-class Numbers(tf.Module):
-    def __init__(self):
+class Numbers(protocol.Policy):
+    """Two variables, and a third one with a schedule."""
+
+    def __init__(self, with_schedule=False):
         super().__init__()
         self.matrix = tf.Variable(tf.zeros([2, 3]))
         self.statistic = tf.Variable(tf.zeros([2]), trainable=False)
+        if with_schedule:
+            self.stage = tf.Variable([4.0], trainable=False)
+
+    def __call__(self, observation):
+        return None
+
+    def scheduled(self):
+        return (self.stage,) if hasattr(self, "stage") else ()
 
 
 def test_it_is_the_average_of_the_formula():
@@ -41,6 +51,39 @@ def test_it_is_the_average_of_the_formula():
         average.follow(numbers)
         history.append(values)
         np.testing.assert_allclose(average.parameters(), formula(history), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_what_has_a_schedule_is_as_it_is_now(traced):
+    numbers = Numbers(with_schedule=True)
+    average = averaging.Average(numbers, RATE)
+    follow = lambda: average.follow(numbers)  # noqa: E731
+    follow = tf.function(follow) if traced else follow
+    for stage in (3.0, 2.0, 1.0):
+        numbers.stage.assign([stage])
+        numbers.matrix.assign(tf.fill([2, 3], stage))
+        follow()
+        averages = dict(zip([v.ref() for v in numbers.variables], average._averages, strict=True))
+        assert averages[numbers.stage.ref()].numpy() == [stage]
+    assert 1.1 < averages[numbers.matrix.ref()].numpy().max() < 2.9
+
+
+def test_the_noise_of_an_average_policy_is_of_as_many_as_the_actors_now():
+    config = sql.Config(
+        batch_size=16,
+        hidden_sizes=(8,),
+        num_particles=2,
+        num_value_samples=2,
+        noise_set_size=6,
+        alpha_steps=4,
+        evaluation_average=RATE,
+    )
+    learner = LEARNERS.take(sql.Agent, config)
+    learner.step(make_transitions(3, 16))
+    policy = learner.agent.policy
+    assert 1.0 < policy.set_size.numpy() < 6.0
+    (index,) = [i for i, v in enumerate(policy.variables) if v is policy.set_size]
+    assert learner._average._averages[index].numpy() == policy.set_size.numpy()
 
 
 @pytest.mark.parametrize("rate", [1e-4, 1e-7])
