@@ -1,10 +1,10 @@
-"""Initial parameters that follow from a seed, whatever else the process does."""
+"""Initial parameters that follow from a seed, whatever else the process does, or are kept."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -25,3 +25,12 @@ def alone(seed: int | None = None) -> Iterator[None]:
         if seed is not None:
             tf.random.set_seed(seed)
         yield
+
+
+@contextlib.contextmanager
+def keeping(variables: Sequence[tf.Variable]) -> Iterator[None]:
+    """A context after which variables have the values that they had before it."""
+    values = [variable.numpy() for variable in variables]
+    yield
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

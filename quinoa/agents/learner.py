@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +79,7 @@ class Learner(snt.Module):
         self._skipped = tf.Variable(0, dtype=tf.int64, trainable=False, name="skipped")
         # The same, kept here too: a variable's value would be waited for at each call.
         self._is_initialized = False
+        self._taken: Sequence[tf.Variable] = ()  # See `begin_with_networks`.
         if jit_compile is None:
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         self._jit_compile = jit_compile
@@ -172,9 +173,8 @@ class Learner(snt.Module):
         period = self._config.reset_period
         if not period:
             return self._steps_between_resets(superbatch)
-        spans = resets.spans(self.steps, superbatch.reward.shape[0], period)
-        for begin, end, comes_after_reset in spans:
-            if comes_after_reset:
+        for begin, end, after_reset in resets.spans(self.steps, superbatch.reward.shape[0], period):
+            if after_reset:
                 self._reset()
             part = tf.nest.map_structure(lambda x: x[begin:end], superbatch)  # noqa: B023
             metrics = self._steps_between_resets(part)
@@ -182,18 +182,18 @@ class Learner(snt.Module):
 
     def _steps_between_resets(self, superbatch: Transition) -> Mapping[str, tf.Tensor]:
         if not self._is_initialized:
-            self.agent.initialize(tf.nest.map_structure(lambda x: x[0], superbatch))
+            with initialization.keeping(self._taken):
+                self.agent.initialize(tf.nest.map_structure(lambda x: x[0], superbatch))
             self._initialized.assign(True)
             self._is_initialized = True
-        num_steps = superbatch.reward.shape[0]
-        return self._traced(superbatch)(tf.constant(num_steps), superbatch)
+        return self._traced(superbatch)(tf.constant(superbatch.reward.shape[0]), superbatch)
 
     def _reset(self) -> None:
         resets.renew(self.agent, self._make_agent, [*self._seed.numpy().tolist(), self.steps])
         self._optimization.restart()
         if self._average is not None:
             self._average.restart()
-        self._is_initialized = bool(self._initialized.assign(False))
+        self._taken, self._is_initialized = (), bool(self._initialized.assign(False))
 
     def _traced(
         self, superbatch: Transition
@@ -325,9 +325,9 @@ class Learner(snt.Module):
         learner_checkpoint.read(self._checkpoint, path, self._identity)
         self._is_initialized = bool(self._initialized.numpy())
 
-    def begin_with_networks(self) -> None:
-        """Keeps the agent as it is now, where networks are another learner's: not initialised."""
-        self._is_initialized = bool(self._initialized.assign(True))
+    def begin_with_networks(self, taken: Sequence[tf.Variable]) -> None:
+        """Has the first batch initialise all but these variables of another learner's networks."""
+        self._taken, self._is_initialized = taken, bool(self._initialized.assign(False))
         if self._average is not None:
             self._average.copy(self.agent.policy)
 
@@ -344,7 +344,7 @@ class Learner(snt.Module):
         """
         steps = self.steps
         self.restore(path)
-        is_missed = resets.is_missed(self.steps, steps, self._config.reset_period)
+        saved = self.steps
         self._steps.assign(steps)
-        if is_missed:
+        if resets.is_missed(saved, steps, self._config.reset_period):
             self._reset()

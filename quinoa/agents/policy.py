@@ -12,6 +12,13 @@ import tensorflow as tf
 from quinoa.agents.numpy_form import NumpyForm
 
 
+class PolicyPart(snt.Module):
+    """A network of a policy that an agent has a copy of elsewhere, as a target.
+
+    `warm_start` takes a copy with the policies, not with the critics.
+    """
+
+
 class Policy(snt.Module, abc.ABC):
     """π(·|s). Its variables are all that actors need of an agent.
 

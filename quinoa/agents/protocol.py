@@ -42,6 +42,7 @@ from quinoa.agents.optimizers import Adam as Adam
 from quinoa.agents.optimizers import Optimizer
 from quinoa.agents.optimizers import RMSProp as RMSProp
 from quinoa.agents.policy import Policy as Policy
+from quinoa.agents.policy import PolicyPart as PolicyPart
 from quinoa.agents.rows import RowLayout
 from quinoa.agents.source import Source
 from quinoa.agents.types import Seed, Transition

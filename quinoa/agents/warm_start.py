@@ -10,15 +10,16 @@ import tensorflow as tf
 
 from quinoa.agents import learner_checkpoint, preprocessing, protocol
 from quinoa.agents.learner_checkpoint import CheckpointError, first_line
+from quinoa.agents.policy import Policy, PolicyPart
 from quinoa.agents.temperature import Temperature
 
-# What may be taken: the policy and the agent's other policies, as targets; its networks that are no
-# policies; or both.
+# What may be taken: the policy and the agent's other policies, as targets, or copies of parts of
+# them; its other networks; or both.
 PARTS = ("all", "policy", "critic")
 
-# What statistics belong to: a policy sees normalised observations, a critic's values are of scaled
-# rewards.
-_PART_OF_STATISTICS = {"normalize_observations": "policy", "scale_rewards": "critic"}
+# What statistics belong to: all networks see normalised observations, a critic's values are of
+# scaled rewards.
+_PARTS_WITH_STATISTICS = {"normalize_observations": PARTS, "scale_rewards": ("all", "critic")}
 
 # What networks may be in, below the agent itself.
 _Container: TypeAlias = "protocol.Agent | dict[Any, Any] | list[Any] | tuple[Any, ...]"
@@ -32,8 +33,8 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
     that are attributes themselves, as a count of steps, stay as they are, and so do optimisers and
     what a policy has by `Policy.scheduled`.
 
-    Statistics of observations go with the policies, and those of returns with the other networks,
-    where both agents keep them (`quinoa.agents.preprocessing`).
+    Statistics of observations go with all networks, and those of returns with those that are no
+    policies, where both agents keep them (`quinoa.agents.preprocessing`).
 
     Args:
         agent: whose networks are set.
@@ -55,13 +56,8 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
             "its place. Put it back, or begin with another."
         )
     saved = learner_checkpoint.saved_identity(path)
-    plain = preprocessing.unwrapped(agent)
-    _check_all_are_known(plain)
-    chosen = {
-        name: network
-        for name, network in _networks(plain)
-        if part == "all" or (part == "policy") == isinstance(network, protocol.Policy)
-    }
+    _check_all_are_known(preprocessing.unwrapped(agent))
+    chosen = _chosen(agent, part)
     if not chosen:
         raise CheckpointError(f"{type(agent).__name__} has no network that is part of {part!r}.")
     statistics, not_taken = _statistics(agent, json.loads(saved), part)
@@ -83,6 +79,21 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
     return [f"{name} ({_size(module):,} numbers)" for name, module in taken.items()] + not_taken
 
 
+def variables_of(agent: protocol.Agent, part: str) -> list[tf.Variable]:
+    """The variables that `take` sets, but for those of statistics."""
+    chosen = _chosen(agent, part).values()
+    return [variable for network in chosen for variable in _not_scheduled(network)]
+
+
+def _chosen(agent: protocol.Agent, part: str) -> dict[str, tf.Module]:
+    """The networks that are a part of the agent, by the path to them."""
+    return {
+        name: network
+        for name, network in _networks(preprocessing.unwrapped(agent))
+        if part == "all" or (part == "policy") == isinstance(network, Policy | PolicyPart)
+    }
+
+
 def _statistics(
     agent: protocol.Agent, saved: Mapping[str, Any], part: str
 ) -> tuple[dict[str, tf.Module], list[str]]:
@@ -96,7 +107,7 @@ def _statistics(
     found, not_taken = {}, []
     for setting, attribute in preprocessing.STATISTICS.items():
         ours, theirs = getattr(agent, attribute, None), bool(saved.get(setting))
-        if part not in ("all", _PART_OF_STATISTICS[setting]):
+        if part not in _PARTS_WITH_STATISTICS[setting]:
             continue
         if ours is not None and theirs:
             found[attribute] = ours
@@ -203,7 +214,7 @@ def _variables(value: tf.Module | tf.Variable) -> Collection[tf.Variable]:
 
 
 def _scheduled(network: tf.Module) -> Collection[tf.Variable]:
-    return network.scheduled() if isinstance(network, protocol.Policy) else ()
+    return network.scheduled() if isinstance(network, Policy) else ()
 
 
 def _not_scheduled(network: tf.Module) -> Collection[tf.Variable]:

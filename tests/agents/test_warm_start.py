@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import ddpg, iq, meow, protocol, quinoa, sac, smoothie, sql, warm_start
+from quinoa.agents import ddpg, graphs, iq, meow, protocol, quinoa, sac, smoothie, sql, warm_start
 from quinoa.agents.learner import Learner
 from quinoa.agents.learner_checkpoint import CheckpointError
 from quinoa.agents.preprocessing import STATISTICS, applied, unwrapped
@@ -44,8 +44,22 @@ def statistics(learner):
 
 def begin_from(learner, path, part):
     taken = warm_start.take(learner.agent, path, part)
-    learner.begin_with_networks()
+    learner.begin_with_networks(warm_start.variables_of(learner.agent, part))
     return taken
+
+
+def skipped_step(learner, transitions):
+    """Initialises from the first batch, and moves nothing more."""
+    reward = np.full_like(transitions.reward, np.nan)
+    # For one step, sooner than a graph.
+    with graphs.eagerly():
+        learner.step(transitions._replace(reward=reward))
+    assert learner.skipped_steps == learner.steps
+
+
+def far_transitions():
+    transitions = make_transitions(1, 16)
+    return transitions._replace(observation=transitions.observation + 100.0)
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +177,8 @@ def test_networks_in_containers_are_taken(agent_class, config, tmp_path):
     assert differ == []
     assert any(not np.array_equal(before[name], theirs[name]) for name in theirs)
     names = [text.partition(" ")[0] for text in [*policy, *critic]]
+    # Statistics of observations go with either.
+    names = [name for name in names if name != "_observations"]
     assert len(names) == len(set(names))
     if agent_class is AgentWithContainers:
         assert {"_pair.0", "_pair.1.a", "_pair.1.b.0"} <= set(names)
@@ -222,16 +238,109 @@ def test_statistics_of_observations_go_with_the_networks(tmp_path):
     for one, another in zip(statistics(other), statistics(first), strict=True):
         np.testing.assert_array_equal(one, another)
     mean = other.agent.policy._mean.numpy()
-    far = make_transitions(1, 16)
-    far = far._replace(observation=far.observation + 100.0)
+    far = far_transitions()
     other.step(far)
     share = 16 / (16 + 16 * 3)
     moved = mean + share * (far.observation[0].mean(0) - mean)
     np.testing.assert_allclose(other.agent.policy._mean, moved, rtol=1e-4)
-    # The critic's are its own.
+    # A critic sees the same numbers.
     last = make(ddpg, seed=3, normalize_observations=True)
-    begin_from(last, path, "critic")
-    assert [np.all(each == 0) for each in statistics(last)] == [True, False, True, True]
+    taken = begin_from(last, path, "critic")
+    assert any(text.startswith("_observations (") for text in taken)
+    for one, another in zip(statistics(last), statistics(first), strict=True):
+        np.testing.assert_array_equal(one, another)
+    np.testing.assert_array_equal(
+        last.agent.action_value(s, make_transitions(5).action),
+        first.agent.action_value(s, make_transitions(5).action),
+    )
+
+
+@pytest.mark.parametrize("part", ["all", "policy", "critic"])
+def test_networks_without_the_statistics_of_their_inputs_are_told_of(part, tmp_path):
+    first = make(ddpg, seed=1, normalize_observations=True)
+    path = first.save(str(tmp_path / "learner"))
+    taken = warm_start.take(make(ddpg, seed=2).agent, path, part)
+    assert "no statistics (normalize_observations = True there, False here)" in taken
+
+
+@pytest.mark.parametrize(
+    ("part", "setting", "attribute"),
+    [
+        ("all", "normalize_observations", "_observations"),
+        ("critic", "normalize_observations", "_observations"),
+        ("policy", "scale_rewards", "_returns"),
+    ],
+)
+def test_statistics_that_are_not_taken_start_with_the_first_batch(
+    part, setting, attribute, tmp_path
+):
+    first = make(ddpg, seed=1, scale_rewards=part == "policy")
+    other = make(ddpg, seed=2, **{setting: True})
+    begin_from(other, first.save(str(tmp_path / "learner")), part)
+    batch = far_transitions()
+    returns = 50.0 + np.arange(16, dtype=np.float32)[None]
+    if setting == "scale_rewards":
+        batch = batch._replace(extras={"running_return": returns})
+    skipped_step(other, batch)
+    expected = returns[0] if setting == "scale_rewards" else batch.observation[0]
+    of = getattr(other.agent, attribute)
+    np.testing.assert_allclose(of.mean, expected.mean(axis=0, keepdims=of.mean.shape[0] == 1))
+    np.testing.assert_allclose(1.0 / of.scale, expected.std(axis=0), rtol=1e-3)
+
+
+FLOW: dict[str, Any] = {"num_couplings": 2, "coupling_hidden_sizes": (8,)}
+
+
+@pytest.mark.parametrize(
+    ("agent", "settings"), [(iq, {"policy": "flow", **FLOW}), (quinoa, {"num_values": 2, **FLOW})]
+)
+@pytest.mark.parametrize("part", ["all", "policy", "critic"])
+def test_the_first_batch_initialises_the_networks_that_were_not_taken(
+    agent, settings, part, tmp_path
+):
+    first, other, alone = (make(agent, seed=seed, **settings) for seed in (1, 2, 2))
+    for variable in first.agent.variables:
+        if variable.dtype.is_floating:
+            variable.assign_add(tf.ones_like(variable))
+    before = numbered(other)
+    taken = {v.ref() for v in warm_start.variables_of(other.agent, part)}
+    begin_from(other, first.save(str(tmp_path / "learner")), part)
+    skipped_step(other, make_transitions(1, 16))
+    alone.agent.initialize(
+        tf.nest.map_structure(lambda x: tf.constant(x[0]), make_transitions(1, 16))
+    )
+    changed = set()
+    for variable, theirs, own, name in zip(
+        other.agent.variables, first.agent.variables, alone.agent.variables, before, strict=True
+    ):
+        is_taken = variable.ref() in taken
+        np.testing.assert_array_equal(variable, theirs if is_taken else own, err_msg=name)
+        if not is_taken and not np.array_equal(variable, before[name]):
+            changed.add(name)
+    # IQ's values begin as they are.
+    assert bool(changed) == (part == "critic" or (part == "policy" and agent is quinoa))
+
+
+def test_after_a_reset_the_first_batch_initialises_all(tmp_path):
+    settings = {"policy": "flow", "reset_period": 5, **FLOW}
+    first, other = (make(iq, seed=seed, **settings) for seed in (1, 2))
+    begin_from(other, first.save(str(tmp_path / "learner")), "all")
+    other._reset()
+    before = other.parameters()
+    skipped_step(other, make_transitions(1, 16))
+    assert np.any(other.parameters() != before)
+
+
+def test_the_target_of_a_part_of_a_policy_goes_with_the_policies(learned):
+    _, path = learned(meow)
+    names = {
+        part: {text.partition(" ")[0] for text in begin_from(make(meow, seed=2), path, part)}
+        for part in ("policy", "critic")
+    }
+    assert names == {
+        "policy": {"policy", "_target_log_stddev"},
+        "critic": {"_shifts", "_target_shifts"},
+    }
 
 
 @pytest.mark.parametrize("theirs", [{}, {"normalize_observations": True}, {"scale_rewards": True}])

@@ -23,7 +23,7 @@ from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.policies import squash
 from quinoa.agents.policies.couplings import Additive
 from quinoa.agents.policies.flow import BoxFlow, Coupling, conditioned, form_of, moved_halves
-from quinoa.agents.protocol import Policy
+from quinoa.agents.protocol import Policy, PolicyPart
 
 # What the network of the deviations gives at the start: log σ is at 0.95 of its range.
 _INITIAL_OUTPUT = math.atanh(0.9)
@@ -104,7 +104,7 @@ def log_normalizer(log_stddev: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(log_stddev, axis=-1) + constant
 
 
-class LogStddev(snt.Module):
+class LogStddev(PolicyPart):
     """log σ(s), within bounds, near the upper one at the start."""
 
     def __init__(

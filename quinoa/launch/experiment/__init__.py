@@ -90,7 +90,7 @@ class Experiment:
     other settings may differ, as long as the networks have the same sizes."""
     init_part: Literal["all", "policy", "critic"] = "all"
     """What --init_from takes: the policy, the other networks, or all. Temperatures, schedules and
-    optimisers begin anew."""
+    optimisers begin anew, and the networks are random from the first reset on (reset_period)."""
     demonstrations: str | None = None
     """What is learned from beside what the actors do: run:RUN, as quinoa record has recorded it, or
     minari:DATASET, a dataset of Minari's by its folder or id. For agents that learn from replay.

@@ -57,8 +57,10 @@ def make_learner(
         learner.restore(checkpoint.learner_prefix)
     elif experiment.init_from is not None:
         taken = warm_start.take(learner.agent, experiment.init_from, experiment.init_part)
-        learner.begin_with_networks()
         say(f"{_NODE}: begins with {', '.join(taken)} of {experiment.init_from}")
+    # A checkpoint of before the first step has the networks, but not which of them were taken.
+    if experiment.init_from is not None and not learner.steps:
+        learner.begin_with_networks(warm_start.variables_of(learner.agent, experiment.init_part))
     return learner
 
 

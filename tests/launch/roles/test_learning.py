@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
+import types
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,3 +150,21 @@ def test_a_learner_begins_from_a_checkpoint(tmp_path):
     again = make_learner(OF, OF.spec(), checkpoint)
     assert again.steps == K
     np.testing.assert_array_equal(again.parameters(), learned.learner.parameters())
+
+
+def test_networks_of_another_run_are_kept_by_a_run_that_ended_before_it_learned(tmp_path):
+    config = OF.learner_config
+    first = LEARNERS.take(registry.load(OF.agent).agent_class, config, seed=1)
+    for variable in first.agent.variables:
+        variable.assign_add(np.full(variable.shape, 0.1, np.float32))
+    of = dataclasses.replace(OF, init_from=first.save(str(tmp_path / "first")), init_part="critic")
+    one = make_learner(of, of.spec(), None)
+    checkpoint: Any = types.SimpleNamespace(learner_prefix=one.save(str(tmp_path / "one")))
+    again = make_learner(of, of.spec(), checkpoint)
+    batch = superbatch()
+    for learner in (one, again):
+        learner.step(batch._replace(reward=np.full_like(batch.reward, np.nan)))
+    for ours, theirs in zip(again.agent.variables, one.agent.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(one.agent._value.variables, first.agent._value.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
