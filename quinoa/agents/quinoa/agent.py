@@ -77,16 +77,21 @@ class Agent(protocol.Agent):
         """See the base class; what cannot be learned with is refused, and can still be looked at.
 
         Raises:
-            ConfigError: ε is more than `num_dual_actions` can measure, besides the base class's.
+            ConfigError: ε is more than the actions of the dual can measure, besides the base
+                class's.
         """
         total = config.epsilon * spec.actions.shape[0]
+        # One expectation over the batch is over the actions of all its states.
+        num_states = config.batch_size if config.dual == "batch" else 1
+        number = "batch_size · num_dual_actions" if config.dual == "batch" else "num_dual_actions"
         protocol.require(
-            config.dual == "none" or total < temperature.largest_kl(config.num_dual_actions),
+            config.dual == "none"
+            or total < temperature.largest_kl(num_states * config.num_dual_actions),
             "epsilon",
             config.epsilon,
-            f"below log(num_dual_actions / 2) / {spec.actions.shape[0]} (the action dimensions), "
+            f"below log({number} / 2) / {spec.actions.shape[0]} (the action dimensions), "
             "the most KL that so many actions measure: num_dual_actions = "
-            f"{math.ceil(2.01 * math.exp(total))} would do",
+            f"{math.ceil(2.01 * math.exp(total) / num_states)} would do",
         )
         return super().make_source(
             config, spec, num_environments=num_environments, steps_per_call=steps_per_call
@@ -211,13 +216,14 @@ class Agent(protocol.Agent):
             copied_log_prob, policy_log_prob, from_policy / num_actions
         )
         prior_log_prob = self._prior_log_prob(copied_log_prob)
-        shape = [1, -1] if config.dual == "batch" else [-1, num_actions]
-        log_ratio = tf.reshape(policy_log_prob - prior_log_prob, shape)
-        log_weights = tf.reshape(prior_log_prob - drawn_log_prob, shape)
+        log_ratio = tf.reshape(policy_log_prob - prior_log_prob, [-1, num_actions])
+        log_weights = tf.reshape(prior_log_prob - drawn_log_prob, [-1, num_actions])
         self._kl.assign(temperature.mean_kl(log_ratio, tf.constant(1.0), log_weights))
         q = self._alpha * log_ratio
         if config.dual == "batch":
-            q += tf.reshape(self.value(states), shape)
+            # Weights with the normaliser that log π̃ is without: every state counts as much.
+            log_weights = tf.reshape(tf.nn.log_softmax(log_weights), [1, -1])
+            q = tf.reshape(q + self.value(observation)[:, None], [1, -1])
         if config.dual != "none":
             epsilon = config.epsilon * action.shape[-1]
             # No root, or no spread of Q, gives a tiny or no α, which the bounds limit.

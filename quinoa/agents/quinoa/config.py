@@ -32,7 +32,8 @@ class Config(FlowConfig):
     """The most that α may move at a time, in log: one period's Q is a noisy estimate."""
     num_dual_actions: Annotated[int, Bounds(at_least=2)] = 64
     """M, the actions a state that the dual's expectation is taken over, half of them from π and
-    half from π_k. ε times A must be below log(M/2)."""
+    half from π_k. ε times A must be below log(M/2); with dual=batch, whose expectation is over
+    those of all B states, below log(B M/2)."""
 
     prior_period: Annotated[int, Bounds(at_least=0)] = 1000
     """π̃ moves every so many steps (Algorithm 2, line 8); 0, which needs dual=none, leaves it

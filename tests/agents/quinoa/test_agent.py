@@ -119,12 +119,23 @@ def kl_on_grid(density, other):
     return (mass * np.log(mass / other_mass)).sum()
 
 
-@pytest.mark.parametrize("rho", [1.0, 0.7])
-def test_the_temperature_makes_the_kl_from_the_normalised_prior_equal_epsilon(rho):
+@pytest.mark.parametrize(
+    ("dual", "far", "settings"),
+    [
+        ("state", 1.0, {"shake": 0.6}),
+        # In one of the states π̃'s normaliser is almost three times that in others.
+        ("batch", 3.0, {"shake": 1.0, "coupling": "piecewise_linear"}),
+    ],
+)
+@pytest.mark.parametrize("rho", [1.0, 0.5])
+def test_the_temperature_makes_the_kl_from_the_normalised_prior_equal_epsilon(
+    rho, dual, far, settings
+):
     """Against quadrature over the one action dimension, with Q fixed at the past α."""
     agent, config = make(
         action_size=1,
-        shake=0.6,
+        dual=dual,
+        **settings,
         prior_power=rho,
         num_dual_actions=4096,
         max_alpha_change=50.0,
@@ -132,19 +143,32 @@ def test_the_temperature_makes_the_kl_from_the_normalised_prior_equal_epsilon(rh
         alpha_max=1e9,
         epsilon=0.02,
     )
-    states = make_batch(4, action_size=1).observation
+    states = far * make_batch(4, action_size=1).observation
     past_alpha = float(agent._alpha)
     agent._move_temperature(states, SEED)
 
-    kls = []
-    for state in states:
+    priors, densities = [], []
+    for state, value in zip(states, agent.value(states).numpy(), strict=True):
         log_pi = log_prob_on_grid(agent.policy, state)
         log_copied = log_prob_on_grid(agent._copied_policy, state)
         prior = np.exp(rho * log_copied)
-        q = past_alpha * (log_pi - rho * log_copied)
-        kls.append(kl_on_grid(prior * np.exp(q / float(agent._alpha)), prior))
+        q = past_alpha * (log_pi - rho * log_copied) + value
+        priors.append(prior / prior.sum())
+        densities.append(priors[-1] * np.exp(q / float(agent._alpha)))
     assert float(agent._alpha) != pytest.approx(past_alpha, rel=0.05)
-    assert np.mean(kls) == pytest.approx(config.epsilon, rel=0.1)
+    if dual == "batch":
+        kl = kl_on_grid(np.concatenate(densities), np.concatenate(priors))
+    else:
+        kl = np.mean([kl_on_grid(*each) for each in zip(densities, priors, strict=True)])
+    assert kl == pytest.approx(config.epsilon, rel=0.1)
+
+
+def test_the_kl_that_is_measured_does_not_depend_on_the_dual():
+    agents = [make(prior_power=0.5, dual=dual, shake=0.6)[0] for dual in ("state", "batch")]
+    for agent in agents:
+        agent._move_temperature(make_batch().observation, SEED)
+    assert float(agents[0]._kl) == pytest.approx(float(agents[1]._kl), rel=1e-5)
+    assert float(agents[0]._kl) > 0.01
 
 
 def test_the_temperature_is_solved_before_the_prior_moves():
@@ -276,6 +300,11 @@ def test_an_epsilon_that_so_few_actions_cannot_show_is_an_error():
         learn_with(num_dual_actions=14)
     learn_with(num_dual_actions=15)
     learn_with(num_dual_actions=4, dual="none")
+    # The whole batch's actions measure it together.
+    learn_with(num_dual_actions=2, dual="batch", batch_size=8)
+    with pytest.raises(ConfigError, match=r"log\(batch_size .* num_dual_actions = 4 would do"):
+        learn_with(num_dual_actions=3, dual="batch", batch_size=4)
+    learn_with(num_dual_actions=4, dual="batch", batch_size=4)
     # What a run before this bound has learned can be evaluated.
     make(epsilon=1.0, num_dual_actions=14)
 
