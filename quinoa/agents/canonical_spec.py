@@ -9,6 +9,15 @@ from acme import specs
 from quinoa.agents.actions import ActionSet, Box, FiniteProduct, FiniteSet, action_set
 from quinoa.agents.observations import Image, ObservationSet, Vector, observation_set
 
+# Each kind of observations and of actions, whatever its sizes are.
+_WORDS: dict[type[Any], str] = {
+    Vector: "float32 vectors [O]",
+    Image: "images, uint8 [H, W, C]",
+    Box: "float32 vectors [A] in [-1, 1]",
+    FiniteSet: "one of n, a DiscreteArray",
+    FiniteProduct: "int32 [K] from 0 on",
+}
+
 
 class SpecError(ValueError):
     """An environment's specs are not what agents work on; the message says what is."""
@@ -39,15 +48,15 @@ def check_spec(
     try:
         seen = observation_set(spec.observations)
     except ValueError:
-        _refuse("observations", "float32 vectors [O] or images, uint8 [H, W, C]", spec.observations)
+        _refuse("observations", _in_words(observations), spec.observations)
     try:
         found = action_set(spec.actions)
     except ValueError:
-        _refuse("actions", "float32 vectors [A] in [-1, 1]", spec.actions)
+        _refuse("actions", _in_words(actions), spec.actions)
     if not isinstance(found, actions):
         _refuse_actions(found, actions)
     if not isinstance(seen, observations):
-        _refuse_observations(seen)
+        _refuse_observations(seen, found)
 
 
 def images_of_finite_sets(spec: specs.EnvironmentSpec) -> tuple[type[ObservationSet], ...]:
@@ -85,16 +94,29 @@ def _refuse_actions(
     )
 
 
-def _refuse_observations(seen: ObservationSet) -> NoReturn:
+def _refuse_observations(seen: ObservationSet, found: ActionSet) -> NoReturn:
     if isinstance(seen, Vector):
         raise SpecError(
             f"This agent takes images, but the environment's observations are {seen}: take another "
             "agent, or an environment of images."
         )
+    if isinstance(found, Box):
+        raise SpecError(
+            f"The environment's observations are {seen}, and its actions {found}: this agent, as "
+            "all built-in ones, takes vectors where actions are from a box. Take an environment of "
+            "vectors."
+        )
+    another = "dqn" if isinstance(found, FiniteSet) else "a2c or iq"
     raise SpecError(
         f"This agent takes vectors, but the environment's observations are {seen}: take an agent "
-        "with convolutions, such as dqn, or an environment of vectors."
+        f"with convolutions, such as {another}, or an environment of vectors."
     )
+
+
+def _in_words(taken: type[Any] | tuple[type[Any], ...]) -> str:
+    """What an agent takes, as a message names it."""
+    kinds = taken if isinstance(taken, tuple) else (taken,)
+    return " or ".join(words for kind, words in _WORDS.items() if kind in kinds)
 
 
 def _refuse(what: str, wanted: str, spec: Any) -> NoReturn:

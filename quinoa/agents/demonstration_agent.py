@@ -68,6 +68,13 @@ class DemonstrationAgent(abc.ABC):
         self.seed = seed
         self.steps = 0
 
+    def check_settings(self) -> None:  # noqa: B027
+        """Checks what a run is to learn with; one that has a checkpoint is read as it is.
+
+        Raises:
+            DemonstrationsError: a setting would change nothing, or cannot work with another.
+        """
+
     @abc.abstractmethod
     def described(self) -> str:
         """What the demonstrations are, in a line."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from acme import specs
 
-from quinoa.agents import dqn, iq, protocol, sac
+from quinoa.agents import a2c, dqn, iq, protocol, sac
 from quinoa.agents.replay import NStepReplay, UniformReplay
 from quinoa.agents.rollouts import Rollouts
 from quinoa.agents.rows import RowLayout
@@ -66,6 +66,37 @@ class TestObservations:
         with pytest.raises(protocol.SpecError, match=r"takes images, but .* float32 vectors \[3\]"):
             protocol.check_spec(FINITE, actions=protocol.FiniteSet, observations=protocol.Image)
 
+    @pytest.mark.parametrize(
+        ("actions", "named", "advised"),
+        [(FINITE.actions, "dqn", dqn), (PRODUCT.actions, "a2c or iq", iq)],
+    )
+    def test_an_agent_that_is_advised_for_images_takes_them(self, actions, named, advised):
+        spec = IMAGES._replace(actions=actions)
+        with pytest.raises(protocol.SpecError, match=f"convolutions, such as {named}, or"):
+            protocol.check_spec(spec, actions=(protocol.FiniteSet, protocol.FiniteProduct))
+        advised.Agent.check_spec(spec)
+
+    @pytest.mark.parametrize("agent", [a2c, iq, sac])
+    def test_where_actions_are_a_box_no_other_agent_is_advised_for_images(self, agent):
+        spec = make_spec(observations=IMAGES.observations)
+        with pytest.raises(
+            protocol.SpecError, match=r"images, uint8 \[8.*from a box\. Take an environment of v"
+        ) as error:
+            agent.Agent.check_spec(spec)
+        assert "take an agent" not in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("taken", "wanted"),
+        [
+            (protocol.Vector, r"must be float32 vectors \[O\], but"),
+            (protocol.Image, r"must be images, uint8 \[H, W, C\], but"),
+            ((protocol.Vector, protocol.Image), r"vectors \[O\] or images, uint8 \[H, W, C\], but"),
+        ],
+    )
+    def test_what_is_neither_is_told_what_this_agent_takes(self, taken, wanted):
+        with pytest.raises(protocol.SpecError, match=wanted):
+            protocol.check_spec(WRONG_SPECS["a float image"], observations=taken)
+
     def test_a_box_of_actions_is_named_before_images(self):
         with pytest.raises(protocol.SpecError, match="actions from a box"):
             protocol.check_spec(IMAGES)
@@ -105,6 +136,19 @@ class TestActions:
         for actions in (protocol.Box, protocol.FiniteSet):
             with pytest.raises(protocol.SpecError, match=r"environments\.make"):
                 protocol.check_spec(WRONG_SPECS["unbounded actions"], actions=actions)
+
+    @pytest.mark.parametrize(
+        ("agent", "wanted"),
+        [
+            (sac, r"must be float32 vectors \[A\] in \[-1, 1\], but"),
+            (dqn, r"must be one of n, a DiscreteArray, but"),
+            (iq, r"must be float32 .* or one of n, .* or int32 \[K\] from 0 on, but"),
+        ],
+    )
+    def test_what_is_neither_is_told_what_this_agent_takes(self, agent, wanted):
+        spec = make_spec(actions=specs.BoundedArray((2,), np.int64, 0, 3))
+        with pytest.raises(protocol.SpecError, match=wanted):
+            agent.Agent.check_spec(spec)
 
 
 class TestSource:

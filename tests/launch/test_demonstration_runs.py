@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -129,6 +130,17 @@ def test_what_cannot_run_is_one_sentence(changes, message):
     with pytest.raises(ExperimentError, match=message) as raised:
         validate(dataclasses.replace(OF, **changes))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("batch_size", 3), ("learning_rate", 0.5)])
+def test_a_setting_of_the_other_optimiser_is_refused_of_a_new_run_alone(name, value):
+    settings: dict[str, Any] = {name: value}
+    of = dataclasses.replace(OF, agent_config=maxent_irl.Config(**settings))
+    with pytest.raises(ExperimentError, match=f"{name} = {value} .*--set optimizer=expon"):
+        validate(of)
+    validate(of, has_checkpoint=True)
+    gradient = maxent_irl.Config(**settings, optimizer="exponentiated_gradient")
+    validate(dataclasses.replace(OF, agent_config=gradient))
 
 
 def test_it_has_no_policy(tmp_path):

@@ -97,6 +97,16 @@ class Agent(DemonstrationAgent):
         )
         return ExponentiatedGradient(start, sizes, **limits)
 
+    def check_settings(self) -> None:
+        """See the base class: L-BFGS has neither batches nor a step size."""
+        for name in ("batch_size", "learning_rate"):
+            value = getattr(self.config, name)
+            if self.config.optimizer == "lbfgs" and value != getattr(config_.Config, name):
+                raise DemonstrationsError(
+                    f"{name} = {value!r} cannot work with optimizer = 'lbfgs', which has none: "
+                    "leave it out, or --set optimizer=exponentiated_gradient."
+                )
+
     def described(self) -> str:
         """See the base class."""
         graph = self.dataset.graph

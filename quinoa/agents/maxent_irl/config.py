@@ -28,10 +28,10 @@ class Config(DemonstrationConfig):
     """What each weight is at the start, below 0. 0 has it follow from the graph, so that the
     partition function converges there."""
     learning_rate: Annotated[float, Bounds(above=0)] = 0.1
-    """η of exponentiated gradient. Steps that would be too long are shortened."""
+    """η of exponentiated gradient; L-BFGS has none. Steps that would be too long are shortened."""
     batch_size: Annotated[int, Bounds(at_least=0)] = 0
-    """Routes in one step of exponentiated gradient, drawn without replacement; 0 is all of them.
-    With batches η falls as 1 / √step, and the run ends at its last step alone."""
+    """Routes in one step of exponentiated gradient, drawn without replacement; 0 is all of them,
+    as with L-BFGS. With batches η falls as 1 / √step, and the run ends at its last step alone."""
     held_out: Annotated[float, Bounds(at_least=0, below=1)] = 0.2
     """The share of routes, drawn at random, that nothing is learned from: predictions are compared
     with them."""

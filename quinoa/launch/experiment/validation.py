@@ -55,7 +55,7 @@ def validate(
     """
     check_demonstrations(experiment)
     if not experiment.config.has_actors:
-        call(functools.partial(_try_demonstrations, experiment))
+        call(functools.partial(_try_demonstrations, experiment, has_checkpoint))
         return experiment
     try:
         learner_starts = experiment.learner_config.transitions_before_learning(
@@ -132,12 +132,14 @@ def check_demonstrations(experiment: Experiment) -> None:
         )
 
 
-def _try_demonstrations(experiment: Experiment) -> None:
+def _try_demonstrations(experiment: Experiment, has_checkpoint: bool) -> None:
     from quinoa.agents import registry
     from quinoa.agents.demonstration_agent import DemonstrationsError
 
     try:
-        make_demonstration_agent(experiment)
+        agent = make_demonstration_agent(experiment)
+        if not has_checkpoint:
+            agent.check_settings()
     except (registry.UnknownAgentError, DemonstrationsError) as error:
         raise ExperimentError(str(error)) from error
 
