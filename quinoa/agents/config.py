@@ -115,7 +115,8 @@ class LearnerConfig(AgentConfig):
     reset_period: Annotated[int, Bounds(at_least=0), Absent(0)] = 0
     """After each so many gradient steps, all that is learned is as at the start of another run, and
     replay stays (Nikishin et al., 2022); 0 is never, as on-policy, where there is no replay.
-    Statistics of observations and rewards stay too, and schedules go on."""
+    Statistics of observations and rewards stay too, and schedules go on. Networks that were taken
+    from another run (--init_from) do not come back."""
     evaluation_average: Annotated[float, Bounds(at_least=0, below=1), Absent(0.0)] = 0.0
     """How far the parameters that evaluations and exports have move towards the policy's at each
     gradient step: an exponential moving average. Actors have the policy's own. 0 has evaluations
@@ -183,7 +184,8 @@ class OffPolicyConfig(LearnerConfig):
     n_step: Annotated[int, Bounds(at_least=1), Absent(1)] = 1
     """Rewards before the value of a state is bootstrapped from (Sutton & Barto, 2018, Eq. 7.1).
     Above 1 the target is of the actions that replay has after the first, without a correction for
-    what the policy of now would choose, and without their entropies."""
+    what the policy of now would choose, and without their entropies unless the agent says
+    otherwise (`dqn`'s soft backups, `path_consistency`)."""
 
     def __post_init__(self) -> None:
         """See the base class."""

@@ -24,7 +24,8 @@ class Inspection(NamedTuple):
     """N states as an agent sees them.
 
     Attributes:
-        action: float32 [N, A], the policy's mode or a sample.
+        action: the policy's deterministic action or a sample: float32 [N, A] from a box, int32 [N]
+            from a finite set and [N, K] from K of them.
         entropy: float32 [N], of the policy, in nats; None where it has no density.
         value: V(s), float32 [N]; None where the agent has none.
     """

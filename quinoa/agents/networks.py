@@ -225,8 +225,8 @@ class Value(snt.Module):
 class ActionValue(snt.Module):
     """Q(s, a): a network with one output, at random at the start.
 
-    The papers of SAC and SVG(0), whose critics these are, name no start of their own. Twins that
-    both started at zero would be the same function.
+    A critic of SAC, SVG(0), DDPG, Smoothie and soft Q-learning. Twins that both started at zero
+    would be the same function.
     """
 
     def __init__(

@@ -83,6 +83,7 @@ def test_the_noise_of_an_average_policy_is_of_as_many_as_the_actors_now():
     policy = learner.agent.policy
     assert 1.0 < policy.set_size.numpy() < 6.0
     (index,) = [i for i, v in enumerate(policy.variables) if v is policy.set_size]
+    assert learner._average is not None
     assert learner._average._averages[index].numpy() == policy.set_size.numpy()
 
 

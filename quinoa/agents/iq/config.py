@@ -40,7 +40,8 @@ class Config(FlowConfig, TemperatureConfig):
     path_consistency: Annotated[bool, Absent(False)] = False
     """Whether the target of `n_step` above 1 is the one of path consistency (Nachum et al., 2017,
     Eq. 9), which holds whoever acted: each reward after the first has − τ (1 − α) ln π̄ of the
-    action that was taken there beside it. Otherwise these terms are missing."""
+    action that was taken there beside it. Where not `target_value` that is − τ ln π + α τ ln π̄, of
+    the online π with its gradient. Otherwise these terms are missing."""
     target_rate: Annotated[float, Bounds(above=0, at_most=1)] = 0.005
     """λ: how far the targets move towards the online networks at each step; the default is
     SAC's."""
