@@ -12,6 +12,7 @@ from acme import specs
 
 from quinoa.agents import protocol
 from quinoa.agents.actions import Box, FiniteProduct, action_set
+from quinoa.agents.literal_path import literal
 from quinoa.config import parsing
 
 
@@ -100,7 +101,8 @@ def read(checkpoint: tf.train.Checkpoint, path: str, identity: Identity) -> None
     """
     check(path, identity)
     try:
-        checkpoint.read(path).assert_consumed()
+        with literal(path) as readable:
+            checkpoint.read(readable).assert_consumed()
     except (tf.errors.OpError, ValueError, AssertionError) as error:
         raise CheckpointError(
             f"The checkpoint at {path} is from another version of this agent: {first_line(error)}"
@@ -136,8 +138,9 @@ def saved_identity(path: str) -> str:
     """
     try:
         # Reading all values also checks every checksum.
-        reader = tf.train.load_checkpoint(path)
-        values = {key: reader.get_tensor(key) for key in reader.get_variable_to_shape_map()}
+        with literal(path) as readable:
+            reader = tf.train.load_checkpoint(readable)
+            values = {key: reader.get_tensor(key) for key in reader.get_variable_to_shape_map()}
     # TensorFlow raises IndexError for a file that ends early, ValueError for a folder.
     except (tf.errors.OpError, IndexError, ValueError) as error:
         raise CheckpointError(

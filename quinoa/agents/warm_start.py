@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from quinoa.agents import learner_checkpoint, preprocessing, protocol
 from quinoa.agents.learner_checkpoint import CheckpointError, first_line
+from quinoa.agents.literal_path import literal
 from quinoa.agents.policy import Policy, PolicyPart
 from quinoa.agents.temperature import Temperature
 
@@ -65,9 +66,10 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
     networks = _tree(chosen)
     root = {"_agent": networks, **statistics} if is_wrapped else networks
     try:
-        # Without TensorFlow's warnings of all that is in the checkpoint besides.
-        status = tf.train.Checkpoint(agent=_tracked(root)).read(path).expect_partial()
-        status.assert_existing_objects_matched()
+        with literal(path) as readable:
+            # Without TensorFlow's warnings of all that is in the checkpoint besides.
+            status = tf.train.Checkpoint(agent=_tracked(root)).read(readable).expect_partial()
+            status.assert_existing_objects_matched()
     except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:
         raise CheckpointError(
             f"The networks {', '.join(chosen)} cannot be taken from the checkpoint at {path}: it "

@@ -24,7 +24,7 @@ FLAGS = [
 
 @pytest.fixture
 def source(tmp_path) -> RunFolder:
-    return make_run(tmp_path / "source", MATCH, "ddpg", moved=0.05, **SMALL)
+    return make_run(tmp_path / "source[1]", MATCH, "ddpg", moved=0.05, **SMALL)
 
 
 def test_a_run_begins_with_anothers_networks_and_says_which(quinoa, source, tmp_path):

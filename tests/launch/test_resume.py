@@ -53,8 +53,8 @@ def finished(tmp_path_factory) -> RunFolder:
 
 @pytest.fixture
 def run(finished, tmp_path) -> RunFolder:
-    """A copy of it that a test may change."""
-    return RunFolder(shutil.copytree(finished.root, tmp_path / "run"))
+    """A copy of it that a test may change, under a name that TensorFlow takes for a pattern."""
+    return RunFolder(shutil.copytree(finished.root, tmp_path / "run[1]"))
 
 
 def tables(folder: RunFolder) -> list[pd.DataFrame]:
@@ -147,6 +147,16 @@ def test_what_is_refused_changes_nothing(run, flags, message):
     status, _, err = go_on(run, *flags)
     assert status == 2
     assert message in err
+    assert {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()} == files
+
+
+def test_a_checkpoint_that_cannot_be_restored_is_said_before_anything_is_changed(run):
+    run.experiment.write_text(run.experiment.read_text().replace('"tau": 0.01', '"tau": 0.5'))
+    files = {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()}
+    status, _, err = go_on(run, "--steps=1500", "--change=steps")
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "was written with tau = 0.01 (here 0.5)" in err
     assert {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()} == files
 
 

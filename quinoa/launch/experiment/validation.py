@@ -31,7 +31,7 @@ def validate(
     steps_done: int = 0,
     transitions_held: int = 0,
     *,
-    has_checkpoint: bool = False,
+    checkpoint: str | None = None,
     call: Callable[[Callable[[], None]], None] = _here,
 ) -> Experiment:
     """Checks that an experiment can run; takes a few seconds.
@@ -43,8 +43,8 @@ def validate(
         experiment: what is to be run.
         steps_done: the steps that a resumed run has done.
         transitions_held: the transitions that a resumed run has in replay.
-        has_checkpoint: whether a resumed run has a whole one, and needs nothing of the run whose
-            networks it began with.
+        checkpoint: what a resumed run goes on from, as `Learner.restore` takes it: it is read on
+            trial. With one, nothing is needed of the run whose networks it began with.
         call: calls what needs TensorFlow; by default in this process.
 
     Returns:
@@ -55,7 +55,7 @@ def validate(
     """
     check_demonstrations(experiment)
     if not experiment.config.has_actors:
-        call(functools.partial(_try_demonstrations, experiment, has_checkpoint))
+        call(functools.partial(_try_demonstrations, experiment, checkpoint))
         return experiment
     try:
         learner_starts = experiment.learner_config.transitions_before_learning(
@@ -77,7 +77,7 @@ def validate(
             f"{learner_starts} transitions by then ({why}). Give more steps, or make those smaller."
         )
     experiment = dataclasses.replace(experiment, layout=try_environment(experiment))
-    call(functools.partial(_try_agent, experiment, has_checkpoint))
+    call(functools.partial(_try_agent, experiment, checkpoint))
     return experiment
 
 
@@ -132,30 +132,42 @@ def check_demonstrations(experiment: Experiment) -> None:
         )
 
 
-def _try_demonstrations(experiment: Experiment, has_checkpoint: bool) -> None:
+def _try_demonstrations(experiment: Experiment, checkpoint: str | None) -> None:
     from quinoa.agents import registry
-    from quinoa.agents.demonstration_agent import DemonstrationsError
+    from quinoa.agents.demonstration_agent import DemonstrationsError, OtherCheckpointError
 
     try:
         agent = make_demonstration_agent(experiment)
-        if not has_checkpoint:
+        if checkpoint is None:
             agent.check_settings()
-    except (registry.UnknownAgentError, DemonstrationsError) as error:
+        else:
+            agent.restore(checkpoint)
+    except (registry.UnknownAgentError, DemonstrationsError, OtherCheckpointError) as error:
         raise ExperimentError(str(error)) from error
 
 
-def _try_agent(experiment: Experiment, has_checkpoint: bool) -> None:
+def _try_agent(experiment: Experiment, checkpoint: str | None) -> None:
     from quinoa.agents import initialization, registry, warm_start
     from quinoa.agents.canonical_spec import SpecError
+    from quinoa.agents.learner import Learner
     from quinoa.agents.learner_checkpoint import CheckpointError
     from quinoa.environments.user_code import described
 
     try:
         agent_class = experiment.agent_class()
-        with initialization.alone():
-            agent = agent_class(experiment.config, experiment.spec())
-        if experiment.init_from is not None and not has_checkpoint:
-            warm_start.take(agent, experiment.init_from, experiment.init_part)
+        if checkpoint is None:
+            with initialization.alone():
+                agent = agent_class(experiment.config, experiment.spec())
+            if experiment.init_from is not None:
+                warm_start.take(agent, experiment.init_from, experiment.init_part)
+        else:
+            Learner(
+                agent_class,
+                experiment.learner_config,
+                experiment.spec(),
+                experiment.seed,
+                gradient_steps=experiment.gradient_steps,
+            ).restore(checkpoint)
         source = experiment.make_source()
         if experiment.demonstrations is not None:
             source.from_episodes(experiment.load_demonstrations()())
@@ -164,7 +176,8 @@ def _try_agent(experiment: Experiment, has_checkpoint: bool) -> None:
     except registry.UnknownAgentError as error:
         raise ExperimentError(str(error)) from error
     except CheckpointError as error:
-        raise ExperimentError(f"--init_from: {error}") from error
+        what = "--init_from: " if checkpoint is None else ""
+        raise ExperimentError(f"{what}{error}") from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:

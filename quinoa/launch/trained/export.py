@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from quinoa.agents import graphs, numpy_policy
+from quinoa.agents.literal_path import literal
 from quinoa.agents.observations import ObservationSet, Vector, observation_set
 from quinoa.agents.policies import standalone
 from quinoa.launch.errors import FatalError
@@ -206,7 +207,8 @@ def _described_environment(experiment: Experiment) -> dict[str, Any]:
 
 
 def _check_saved_model(path: Path, original: _PolicyModule, states: npt.NDArray[Any]) -> Difference:
-    loaded: Mapping[str, Any] = tf.saved_model.load(str(path)).signatures
+    with literal(str(path)) as readable:
+        loaded: Mapping[str, Any] = tf.saved_model.load(readable).signatures
     observation, seed = tf.constant(states), tf.constant([7, 11], tf.int32)
 
     def output_of(name: str, **inputs: tf.Tensor) -> npt.NDArray[np.float32]:

@@ -153,7 +153,7 @@ def test_says_what_observations_and_actions_are(exported):
 
 
 def test_exports_from_the_command_line_and_says_how_near_it_is(quinoa, run_of, tmp_path):
-    out = tmp_path / "new" / "policy"
+    out = tmp_path / "new[1]" / "policy"
     status, printed, err = quinoa("export", str(run_of("iq", MATCH).root), f"--out={out}")
     assert (status, err) == (0, "")
     lines = printed.splitlines()

@@ -103,8 +103,8 @@ def resume_experiment(
         )
     engine.check(experiment)
     num_saved = _saved_transitions(folder, experiment, engine) if values.resume_replay else 0
-    has_checkpoint = checkpoint is not None
-    experiment = validate(experiment, done, num_saved, has_checkpoint=has_checkpoint, call=call)
+    prefix = None if checkpoint is None else checkpoint.learner_prefix
+    experiment = validate(experiment, done, num_saved, checkpoint=prefix, call=call)
     for line in resume.make_ready(
         folder, experiment.budget, counts, damaged, keep_replay=values.resume_replay
     ):
