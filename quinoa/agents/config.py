@@ -154,16 +154,17 @@ class LearnerConfig(AgentConfig):
         """
         return None
 
-    def transitions_before_learning(self, num_environments: int) -> int:
+    def transitions_before_learning(self, num_environments: int, steps_per_call: int) -> int:
         """How many transitions the actors have written when the first gradient step is done.
 
         Args:
             num_environments: over all actors.
+            steps_per_call: K, the gradient steps that are done at a time.
 
         Raises:
             ConfigError: the agent cannot learn from so many environments.
         """
-        del num_environments
+        del num_environments, steps_per_call
         return 0
 
 
@@ -202,9 +203,14 @@ class OffPolicyConfig(LearnerConfig):
         """See the base class."""
         return self.max_replay_size
 
-    def transitions_before_learning(self, num_environments: int) -> int:
-        """See the base class: replay gets an environment's steps a segment at a time, late."""
-        in_replay = max(self.min_replay_size, self.segment_length * num_environments)
+    def transitions_before_learning(self, num_environments: int, steps_per_call: int) -> int:
+        """See the base class: replay gets an environment's steps a segment at a time, late.
+
+        Those after `min_replay_size` are as many as make the first call's samples due.
+        """
+        sampled = steps_per_call * self.batch_size
+        due = math.ceil(sampled / self.samples_per_insert) if self.samples_per_insert else 0
+        in_replay = max(self.min_replay_size + due, self.segment_length * num_environments)
         return in_replay + num_environments * (self.n_step - 1)
 
     def gradient_steps(self, budget: int) -> int | None:
@@ -285,8 +291,9 @@ class OnPolicyConfig(LearnerConfig):
         """See the base class: [S, L], S segments of L transitions in time order."""
         return (self.batch_size // self.segment_length, self.segment_length)
 
-    def transitions_before_learning(self, num_environments: int) -> int:
+    def transitions_before_learning(self, num_environments: int, steps_per_call: int) -> int:
         """See the base class: one batch, of every environment as many segments."""
+        del steps_per_call
         self.segments_per_environment(num_environments)
         return self.batch_size
 

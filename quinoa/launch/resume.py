@@ -43,6 +43,8 @@ def make_ready(
 ) -> list[str]:
     """Sets damaged checkpoints aside, and takes out of the files what came after the whole one.
 
+    Of a run that has done its steps, and is only to be concluded, replay and the status stay.
+
     Args:
         folder: of the run.
         budget: of the run, whose unit its metrics are counted in.
@@ -58,11 +60,14 @@ def make_ready(
         # Rows of no step at all are of a run that has not begun.
         steps = budget.done(counts) if counts else -1
         metrics_log.truncate(path, steps, budget.unit)
-    if not keep_replay:
+    is_done = budget.is_spent(counts)
+    if not (keep_replay or is_done):
         # A replay server loads what it finds when it starts.
         shutil.rmtree(folder.replay, ignore_errors=True)
-    for path in (folder.result, folder.counter, folder.status, folder.processes):
+    for path in (folder.result, folder.counter, folder.processes):
         path.unlink(missing_ok=True)
+    if not is_done:
+        folder.status.unlink(missing_ok=True)
     return lines
 
 

@@ -97,7 +97,8 @@ def train(
         experiment: what to run.
         folder: where to.
         engine: what runs it.
-        resumed_at: the steps from which the folder's run is resumed; None for a new run.
+        resumed_at: the steps from which the folder's run is resumed; None for a new run. Where they
+            are all of them, the engine runs nothing.
         called_in: the folder that the program was called in; by default, that it is in now.
         view: shows how it goes; by default a `Progress` on standard error.
         on_start: called when the folder has become a run's, before anything is started.
@@ -124,13 +125,17 @@ def train(
         saves_replay = bool(experiment.replay_checkpoint_period_s)
         try:
             with _result_written(folder) as run:
-                with (
-                    view,
-                    stop.telling(
-                        lambda asked: view.say(asked.about_run(saves_replay=saves_replay))
-                    ),
-                ):
-                    run.result = _with_cause(engine.run(experiment, folder, view.show))
+                if resumed_at is not None and resumed_at >= experiment.steps:
+                    # It ended before it could say that it had.
+                    run.result = RunResult(Outcome.FINISHED)
+                else:
+                    with (
+                        view,
+                        stop.telling(
+                            lambda asked: view.say(asked.about_run(saves_replay=saves_replay))
+                        ),
+                    ):
+                        run.result = _with_cause(engine.run(experiment, folder, view.show))
                 if not experiment.config.has_actors:
                     run.measure(folder)
                 # From here on a signal loses nothing, and its message says so.

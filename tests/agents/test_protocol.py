@@ -210,9 +210,19 @@ class TestAgentConfig:
 
     def test_learning_begins_once_n_step_transitions_are_in_replay(self):
         one, five = (
-            protocol.OffPolicyConfig(n_step=n).transitions_before_learning(8) for n in (1, 5)
+            protocol.OffPolicyConfig(n_step=n).transitions_before_learning(8, 10) for n in (1, 5)
         )
         assert five == one + 8 * 4
+
+    def test_learning_begins_once_the_samples_of_a_call_are_due(self):
+        config = protocol.OffPolicyConfig(min_replay_size=100, batch_size=256, segment_length=16)
+        starts = [
+            dataclasses.replace(config, samples_per_insert=s).transitions_before_learning(
+                num_environments, 10
+            )
+            for s, num_environments in ((1.0, 2), (7.0, 2), (0.0, 2), (1.0, 200))
+        ]
+        assert starts == [100 + 2560, 100 + 366, 100, 3200]
 
     def test_is_frozen_and_checked_again_when_replaced(self):
         config = protocol.OffPolicyConfig()

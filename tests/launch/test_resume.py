@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 import signal
 
@@ -84,6 +85,23 @@ def test_a_run_goes_on_where_it_ended(run):
     (resumed,) = read_json(run.experiment)["resumed"]
     assert resumed["actor_steps"] == before.actor_steps
     assert load(run).steps == 1500
+
+
+def test_a_run_that_ended_after_its_last_step_and_before_its_result_is_concluded(run):
+    """As one does that is killed within its final evaluation."""
+    kept = [run.status, *run.checkpoints.rglob("*"), *run.replay.rglob("*")]
+    files = {path: path.read_bytes() for path in kept if path.is_file()}
+    run.result.unlink()
+    status, out, err = go_on(run)
+    assert status == 0, err
+    assert re.search(r"Resuming from 90\d steps: all are done", out)
+    assert "Return of the final policy" in out
+    result = read_json(run.result)
+    assert (result["outcome"], len(result["final_returns"])) == ("finished", 10)
+    assert {path: path.read_bytes() for path in files} == files
+    # And no second time.
+    status, _, err = go_on(run)
+    assert (status, "has done its 900 steps" in err) == (2, True)
 
 
 def test_a_run_that_was_scaled_has_as_many_actors_when_it_is_resumed(run):

@@ -41,7 +41,7 @@ def validate(
 
     Args:
         experiment: what is to be run.
-        steps_done: the steps that a resumed run has done.
+        steps_done: the steps that a resumed run has done; maybe all.
         transitions_held: the transitions that a resumed run has in replay.
         checkpoint: what a resumed run goes on from, as `Learner.restore` takes it: it is read on
             trial. With one, nothing is needed of the run whose networks it began with.
@@ -59,22 +59,25 @@ def validate(
         return experiment
     try:
         learner_starts = experiment.learner_config.transitions_before_learning(
-            experiment.num_environments
+            experiment.num_environments, experiment.steps_per_call
         )
     except ConfigError as error:
         raise ExperimentError(str(error)) from error
-    if transitions_held >= learner_starts:
-        learner_starts = 0
-    if experiment.steps - steps_done <= learner_starts:
-        by_then, why = (
-            "replay is to hold",
-            "min_replay_size, or segment_length in every environment",
-        )
-        if not isinstance(experiment.config, OffPolicyConfig):
-            by_then, why = "it is done on", "batch_size"
+    if 0 < experiment.steps - steps_done <= max(learner_starts - transitions_held, 0):
+        by_then, why, advice = "it is done on", "batch_size", "make that smaller"
+        if isinstance(experiment.config, OffPolicyConfig):
+            by_then, advice = "replay is to have got", "make those smaller"
+            why = "min_replay_size, or segment_length in every environment"
+            if ratio := experiment.config.samples_per_insert:
+                why = (
+                    "min_replay_size and then, so that a call's samples are due, steps_per_call "
+                    f"times batch_size over samples_per_insert, {ratio:g}; or segment_length in "
+                    "every environment"
+                )
+                advice = "make those smaller and samples_per_insert greater"
         raise ExperimentError(
             f"steps = {experiment.steps} ends before the first gradient step: {by_then} "
-            f"{learner_starts} transitions by then ({why}). Give more steps, or make those smaller."
+            f"{learner_starts} transitions by then ({why}). Give more steps, or {advice}."
         )
     experiment = dataclasses.replace(experiment, layout=try_environment(experiment))
     call(functools.partial(_try_agent, experiment, checkpoint))

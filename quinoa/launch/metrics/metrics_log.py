@@ -21,8 +21,10 @@ from quinoa.launch.storage.record_file import RecordFile
 class MetricsLog:
     """Writes rows of metrics; a folder that already has files is written on.
 
-    The columns of a file are those of its first row, and stay. Rows are taken at once and written
-    by `flush`; while the disk is full they wait, as `RecordFile` says.
+    The columns of a writer's rows are those of its first, and stay. Where a file is written on that
+    has others, of an older version say, it has both from then on, with empty cells where there is
+    no number. Rows are taken at once and written by `flush`; while the disk is full they wait, as
+    `RecordFile` says.
     """
 
     def __init__(
@@ -61,7 +63,8 @@ class MetricsLog:
                 `TIME_COLUMNS`.
 
         Raises:
-            ValueError: the row has other columns than the file.
+            OSError: an earlier writer's file cannot be read, repaired or given further columns.
+            ValueError: the row has other columns than this writer's first one of the role.
         """
         row = dict(row)
         times = {name: row[name] for name in TIME_COLUMNS}
@@ -133,22 +136,15 @@ def truncate(path: Path, steps: int, unit: Unit = "actor_steps") -> None:
     """
     if not path.is_file():
         return
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        # A machine that lost power can leave zeros at a file's end.
-        lines = list(csv.reader(line.replace("\0", "") for line in file))
-    header = lines[0] if lines else []
+    header, rows = _read(path)
     kept = []
     if unit in header:
         column = header.index(unit)
-        kept = [
-            row for row in lines[1:] if len(row) == len(header) and _at_most(row[column], steps)
-        ]
+        kept = [row for row in rows if _at_most(row[column], steps)]
     if not kept:
         path.unlink()
         return
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([header, *kept])
-    write_text(path, text.getvalue())
+    _rewrite(path, header, kept)
 
 
 def _at_most(text: str, limit: int) -> bool:
@@ -158,26 +154,47 @@ def _at_most(text: str, limit: int) -> bool:
         return False
 
 
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The columns of a CSV file, none where it has none, and the rows that have all of them."""
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        # A machine that lost power can leave zeros at a file's end.
+        lines = list(csv.reader(line.replace("\0", "") for line in file))
+    header = lines[0] if lines else []
+    return header, [row for row in lines[1:] if len(row) == len(header)]
+
+
+def _rewrite(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *rows])
+    write_text(path, text.getvalue())
+
+
 class _Table:
-    """One CSV file."""
+    """One CSV file, which has at least the columns that are written to it."""
 
     def __init__(self, path: Path, columns: Sequence[str]):
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._given = set(columns)
         self.file = RecordFile(path, lines=True)
         # An earlier writer may have been killed within a line.
         self.file.repair()
         header = _header(path)
-        self._columns = header or list(columns)
+        self._columns = list(dict.fromkeys([*header, *columns]))
         if not header:
             self._write(self._columns)
+        elif len(header) < len(self._columns):
+            _, rows = _read(path)
+            empty = [""] * (len(self._columns) - len(header))
+            _rewrite(path, self._columns, [[*row, *empty] for row in rows])
 
     def write(self, row: Mapping[str, Any]) -> None:
-        if row.keys() != set(self._columns):
+        if row.keys() != self._given:
+            given = [column for column in self._columns if column in self._given]
             raise ValueError(
-                f"{self.file.path} has the columns {', '.join(self._columns)}, "
+                f"{self.file.path} has the columns {', '.join(given)}, "
                 f"but this row has {', '.join(row)}."
             )
-        self._write([row[column] for column in self._columns])
+        self._write([row.get(column) for column in self._columns])
 
     def _write(self, cells: Sequence[Any]) -> None:
         line = io.StringIO(newline="")

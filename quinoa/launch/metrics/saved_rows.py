@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 from quinoa.launch.errors import RunError
@@ -37,13 +38,15 @@ def _rows(lines: list[str]) -> list[dict[str, str]]:
 
 
 class NewRows:
-    """The rows that a file gets, each once."""
+    """The rows that a file gets, each once, also where it is replaced by one with more columns."""
 
     def __init__(self, path: Path):
         """Has read nothing yet; the file need not be there."""
         self._path = path
         self._offset = 0
         self._header: list[str] = []
+        self._number = 0
+        self._file: int | None = None
 
     def read(self) -> list[dict[str, float | None]]:
         """The rows that have become whole since the last call, by column; None is an empty cell.
@@ -54,6 +57,11 @@ class NewRows:
         """
         try:
             with self._path.open("rb") as file:
+                is_another = os.fstat(file.fileno()).st_ino != self._file
+                seen = self._number if is_another else 0
+                if is_another:
+                    self._file, self._header = os.fstat(file.fileno()).st_ino, []
+                    self._offset = self._number = 0
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:
@@ -63,5 +71,6 @@ class NewRows:
         cells = list(csv.reader(whole.decode(errors="replace").splitlines()))
         if not self._header and cells:
             self._header = cells.pop(0)
-        rows = (dict(zip(self._header, row, strict=False)) for row in cells)
+        self._number += len(cells)
+        rows = (dict(zip(self._header, row, strict=False)) for row in cells[seen:])
         return [{name: float(cell) if cell else None for name, cell in row.items()} for row in rows]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from quinoa.agents import protocol
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment.validation import validate
 from tests.launch.helpers import FromDemonstrations, experiment
@@ -29,6 +30,15 @@ from tests.launch.helpers import FromDemonstrations, experiment
         ),
         ({"demonstrations": "a.npz"}, "a.npz' is the name of no dataset"),
         ({"steps": 500}, "ends before the first gradient step"),
+        # 100 are in replay then, and 2560 more make the 2560 samples of one call due.
+        (
+            {
+                "steps": 2600,
+                "samples_per_insert": 1.0,
+                "agent_config": protocol.OffPolicyConfig(batch_size=256, min_replay_size=100),
+            },
+            "2660 transitions by then .min_replay_size and .* steps_per_call times batch_size over",
+        ),
         # 2 actors, 100 environments each, segments of 16 steps.
         ({"steps": 3200, "environments_per_actor": 100}, "ends before the first gradient step"),
     ],

@@ -196,6 +196,21 @@ def test_files_are_written_on(folder):
     assert table.columns.tolist() == list(row)
 
 
+def test_a_file_with_other_columns_has_both_from_then_on(folder):
+    """As of a run of an older version, or of an agent that measures something else now."""
+    times = {"wall_time": 1.0, "actor_steps": 2, "learner_steps": 3}
+    for metrics in ({"old": 4.0}, {"new": 5.0, "old": 6.0}, {"new": 7.0}):
+        log = MetricsLog(folder)
+        for _ in range(2):
+            log.write("learner", {**times, **metrics})
+        log.close()
+    table = pd.read_csv(folder.metrics("learner"))
+    assert table.columns.tolist() == [*times, "old", "new"]
+    assert table["old"].fillna(0).tolist() == [4.0, 4.0, 6.0, 6.0, 0, 0]
+    assert table["new"].fillna(0).tolist() == [0, 0, 5.0, 5.0, 7.0, 7.0]
+    assert table["actor_steps"].tolist() == [2] * 6
+
+
 def test_tensorboard_reads_what_is_written(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

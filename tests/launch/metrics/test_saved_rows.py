@@ -6,6 +6,7 @@ from quinoa.launch.errors import RunError
 from quinoa.launch.metrics import saved_rows
 from quinoa.launch.metrics.saved_rows import NewRows
 from quinoa.launch.storage import text_lines
+from quinoa.launch.storage.files import write_text
 
 
 @pytest.fixture
@@ -26,6 +27,19 @@ def test_each_row_is_read_once_when_it_is_whole(path):
     assert rows.read() == []
     append(path, "5,0.125\n")
     assert rows.read() == [{"actor_steps": 2, "loss": 0.25, "kl": 0.125}]
+
+
+def test_no_row_is_read_again_from_a_file_that_has_got_another_column(path):
+    rows = NewRows(path)
+    append(path, "actor_steps,loss\n1,0.5\n2,0.2")
+    assert len(rows.read()) == 1
+    write_text(path, "actor_steps,loss,kl\n1,0.5,\n2,0.25,\n")
+    append(path, "3,0.125,4\n")
+    assert rows.read() == [
+        {"actor_steps": 2, "loss": 0.25, "kl": None},
+        {"actor_steps": 3, "loss": 0.125, "kl": 4},
+    ]
+    assert rows.read() == []
 
 
 def test_a_cell_that_is_no_number_is_an_error(path):

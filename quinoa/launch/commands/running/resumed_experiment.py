@@ -46,7 +46,8 @@ def resume_experiment(
         call: see `validate`.
 
     Returns:
-        The experiment, and the steps that it resumes from.
+        The experiment, and the steps that it resumes from: all of them, where the run has done
+        these and ended before it could say so.
 
     Raises:
         ExperimentError: it cannot resume, or not as the flags say.
@@ -57,7 +58,7 @@ def resume_experiment(
     from quinoa.launch.checkpoints import learner_checkpoints
     from quinoa.launch.experiment.saved import load
     from quinoa.launch.experiment.validation import validate
-    from quinoa.launch.run import scale
+    from quinoa.launch.run import result, scale
 
     if values["folder"].present:
         raise UsageError("--resume continues in the run's own folder: leave --folder out.")
@@ -96,20 +97,24 @@ def resume_experiment(
     checkpoint, damaged = learner_checkpoints.newest_whole(folder.checkpoints)
     counts = learner_checkpoints.counts_at(checkpoint)
     done = experiment.budget.done(counts)
-    if done >= experiment.steps:
+    is_done = done >= experiment.steps
+    if is_done and result.outcome_of(folder) is result.Outcome.FINISHED:
         raise ExperimentError(
             f"{folder.root} has done its {experiment.steps} steps: for more of them, give --steps "
             "and --change=steps."
         )
     engine.check(experiment)
-    num_saved = _saved_transitions(folder, experiment, engine) if values.resume_replay else 0
+    num_saved = 0
+    if values.resume_replay and not is_done:
+        num_saved = _saved_transitions(folder, experiment, engine)
     prefix = None if checkpoint is None else checkpoint.learner_prefix
     experiment = validate(experiment, done, num_saved, checkpoint=prefix, call=call)
     for line in resume.make_ready(
         folder, experiment.budget, counts, damaged, keep_replay=values.resume_replay
     ):
         say(f"quinoa: note: {line}", sys.stderr)
-    say(f"Resuming from {done} steps.")
+    left = ": all are done, and what is left is how the run ended." if is_done else "."
+    say(f"Resuming from {done} steps{left}")
     return experiment, done
 
 
