@@ -19,7 +19,7 @@ from quinoa.launch.analysis import plots
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import Engine
-from quinoa.launch.engines.calls import Call, Caller, call_here
+from quinoa.launch.engines.calls import Call, Caller, NotStoppedError, call_here
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.experiment.saved import save
@@ -242,7 +242,7 @@ def _evaluate_final(
 
     Raises:
         EnvironmentFault: the environment failed.
-        ExperimentError: it cannot be made any more.
+        ExperimentError: it cannot be made any more, or hangs.
         RunError: the checkpoint is missing or damaged.
     """
     if stop.count:
@@ -260,7 +260,7 @@ def _evaluate_final(
                 caller=Caller(progress.advance, lambda: stop.count > 0),
                 on_output=progress.say,
             )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, NotStoppedError):
         return None
     if final is None:
         return None

@@ -33,6 +33,7 @@ import pytest
 
 from quinoa.launch.engines.local import warm_calls, warm_parent
 from quinoa.launch.machine import child_process, process_title
+from quinoa.launch.nodes.heartbeat import Heartbeat
 
 ROOT = Path(__file__).parents[2]
 # Beyond all that a process has open, for descriptors on their way to their numbers.
@@ -59,7 +60,8 @@ class Popen(subprocess.Popen[Any]):
         (_, _, _, pass_fds, cwd, env, _, _, _), streams = others[:9], others[9:15]
         targets = _targets(streams, pass_fds)
         ours, theirs = Pipe()
-        with ours, theirs, open(os.devnull, "r+b") as nothing:
+        life = contextlib.closing(Heartbeat())
+        with ours, theirs, open(os.devnull, "r+b") as nothing, life as heartbeat:
             inherited = [number for number, _ in targets]
             program = _Program(
                 warm_calls.MAIN,
@@ -67,7 +69,7 @@ class Popen(subprocess.Popen[Any]):
                 dict(os.environ if env is None else env),
                 Path(cwd or os.getcwd()),
                 nothing.fileno(),
-                [theirs.fileno(), *inherited],
+                [theirs.fileno(), heartbeat.descriptor, *inherited],
             )
             process = _ready().fork(program, lambda: False)
             assert process is not None

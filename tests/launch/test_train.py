@@ -16,6 +16,7 @@ from quinoa.launch.analysis import plots
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import ProcessContext
+from quinoa.launch.engines.calls import NotStoppedError
 from quinoa.launch.engines.local.engine import LocalEngine
 from quinoa.launch.engines.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
@@ -133,6 +134,15 @@ def test_an_interrupted_evaluation_is_not_an_early_stop(tmp_path, monkeypatch, c
     run, last = out.splitlines()[-2:]
     assert run == f"Run: {root}"
     assert last == f"To evaluate what it has learned: quinoa evaluate {root}"
+
+
+def test_an_evaluation_that_had_to_be_ended_is_an_interrupted_one(tmp_path):
+    def call(what, function, **options):
+        raise NotStoppedError("It has not stopped.")
+
+    summary = train(experiment(), RunFolder(tmp_path), Engine(FINISHED), call=call)
+    assert summary.result.outcome is Outcome.FINISHED
+    assert (summary.result.final_returns, summary.evaluation_error) == (None, None)
 
 
 def test_a_run_whose_engine_cannot_start_it_leaves_its_folder_to_a_second_try(

@@ -12,6 +12,10 @@ from quinoa.launch.terminal.output import say
 T = TypeVar("T")
 
 
+class NotStoppedError(Exception):
+    """A function has been told to stop, and was ended as it did not."""
+
+
 def _ignore(message: Any) -> None:
     del message
 
@@ -61,7 +65,9 @@ class Call(Protocol):
             What it returns.
 
         Raises:
-            ExperimentError: its process has ended before it has returned.
+            ExperimentError: its process has ended before it has returned, or was ended as it made
+                no progress.
+            NotStoppedError: it was ended as it has not stopped when it was told to.
             Exception: what it raises.
         """
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,13 +19,52 @@ from quinoa.launch.experiment import Experiment
 from quinoa.launch.experiment.of_agents import make_demonstration_agent
 from quinoa.launch.experiment.stored_names import check_dataset
 from quinoa.launch.terminal.numbers import count
+from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
     from quinoa.environments import Layout
 
 
-def _here(function: Callable[[], None]) -> None:
-    function()
+T = TypeVar("T")
+
+# Tells the user something at once.
+Say: TypeAlias = Callable[[str], object]
+
+_MAKING_AGENT = "Making the agent for a trial"
+# Seconds after which the user is told what a trial still waits for.
+_SLOW_S = 10.0
+
+
+class Trial(Protocol):
+    """Calls a function that tries something, in this process or in another."""
+
+    def __call__(self, what: str, function: Callable[[Say], T]) -> T:
+        """Calls it.
+
+        Args:
+            what: a few words on what it does, which begin a sentence, for errors.
+            function: can be pickled by cloudpickle, as its result can.
+
+        Raises:
+            ExperimentError: it does, or makes no progress, where its process is another.
+        """
+
+
+def _here(what: str, function: Callable[[Say], T]) -> T:
+    del what
+    return function(functools.partial(say, stream=sys.stderr))
+
+
+def _telling(what: str, function: Callable[[], T], tell: Say) -> T:
+    """Calls a function, and tells the user what it does where that takes long."""
+    text = f"quinoa: note: {what} takes more than {_SLOW_S:g} s; Ctrl-C ends it."
+    timer = threading.Timer(_SLOW_S, tell, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        return function()
+    finally:
+        timer.cancel()
 
 
 def validate(
@@ -32,7 +73,7 @@ def validate(
     transitions_held: int = 0,
     *,
     checkpoint: str | None = None,
-    call: Callable[[Callable[[], None]], None] = _here,
+    call: Trial = _here,
 ) -> Experiment:
     """Checks that an experiment can run; takes a few seconds.
 
@@ -45,7 +86,7 @@ def validate(
         transitions_held: the transitions that a resumed run has in replay.
         checkpoint: what a resumed run goes on from, as `Learner.restore` takes it: it is read on
             trial. With one, nothing is needed of the run whose networks it began with.
-        call: calls what needs TensorFlow; by default in this process.
+        call: calls what needs TensorFlow or may hang; by default in this process.
 
     Returns:
         The experiment with the layout of its environment.
@@ -54,8 +95,12 @@ def validate(
         ExperimentError: it cannot run; the message says what to change.
     """
     check_demonstrations(experiment)
+
+    def attempt(what: str, function: Callable[[], T]) -> T:
+        return call(what, functools.partial(_telling, what, function))
+
     if not experiment.config.has_actors:
-        call(functools.partial(_try_demonstrations, experiment, checkpoint))
+        attempt(_MAKING_AGENT, functools.partial(_try_demonstrations, experiment, checkpoint))
         return experiment
     try:
         learner_starts = experiment.learner_config.transitions_before_learning(
@@ -79,8 +124,12 @@ def validate(
             f"steps = {experiment.steps} ends before the first gradient step: {by_then} "
             f"{learner_starts} transitions by then ({why}). Give more steps, or {advice}."
         )
-    experiment = dataclasses.replace(experiment, layout=try_environment(experiment))
-    call(functools.partial(_try_agent, experiment, checkpoint))
+    layout = attempt(
+        f"Making, resetting and stepping the environment {experiment.environment}",
+        functools.partial(try_environment, experiment),
+    )
+    experiment = dataclasses.replace(experiment, layout=layout)
+    attempt(_MAKING_AGENT, functools.partial(_try_agent, experiment, checkpoint))
     return experiment
 
 

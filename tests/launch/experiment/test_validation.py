@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from quinoa.agents import protocol
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment import validation
 from quinoa.launch.experiment.validation import validate
+from tests.launch.factories import Match, match
 from tests.launch.helpers import FromDemonstrations, experiment
 
 
@@ -47,6 +51,27 @@ def test_what_cannot_run_is_found_before_it_is_started(changes, message):
     with pytest.raises(ExperimentError, match=message) as raised:
         validate(experiment(**changes))
     assert "\n" not in str(raised.value)
+
+
+def slow(seed: int) -> Match:
+    time.sleep(0.5)
+    return match(seed)
+
+
+def test_what_takes_long_is_said_and_called_where_it_can_be_ended(monkeypatch):
+    monkeypatch.setattr(validation, "_SLOW_S", 0.1)
+    said: list[str] = []
+    tried: list[str] = []
+
+    def call(what, function):
+        tried.append(what)
+        return function(said.append)
+
+    name = f"{__name__}:slow"
+    validate(experiment(environment=name), call=call)
+    doing = f"Making, resetting and stepping the environment {name}"
+    assert tried == [doing, "Making the agent for a trial"]
+    assert f"quinoa: note: {doing} takes more than 0.1 s; Ctrl-C ends it." in said
 
 
 def test_what_can_run_is_let_through():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from absl import flags
 
@@ -18,9 +19,9 @@ from quinoa.launch.commands.running.new_experiment import check_environment, mak
 from quinoa.launch.commands.running.resumed_experiment import resume_experiment
 from quinoa.launch.engines import ENGINES
 from quinoa.launch.engines.base import ProcessContext
-from quinoa.launch.engines.calls import Call, Caller, call_here
+from quinoa.launch.engines.calls import Call, Caller, call_here, say_on_stderr
 from quinoa.launch.engines.local import warm_calls, warm_parent
-from quinoa.launch.engines.settings import EngineSettings
+from quinoa.launch.engines.settings import EngineSettings, SupervisedSettings
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.output import say
@@ -28,9 +29,12 @@ from quinoa.launch.terminal.output import say
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
     from quinoa.launch.experiment import Experiment
+    from quinoa.launch.experiment.validation import Say
     from quinoa.launch.machine.sizing import LearnerHost
     from quinoa.launch.run.run_folder import RunFolder
     from quinoa.launch.train import Summary, View
+
+T = TypeVar("T")
 
 
 def run(
@@ -81,10 +85,14 @@ def run(
             # It imports TensorFlow, and this process does not.
             warm = holding.enter_context(warm_parent.started(context.environment, context.folder))
             context = dataclasses.replace(context, warm_parent=warm)
-            call = warm_calls.through(warm, context.folder)
+            of_engine = settings[values.engine]
+            hang_timeout_s = (
+                of_engine.hang_timeout_s if isinstance(of_engine, SupervisedSettings) else math.inf
+            )
+            call = warm_calls.through(warm, context.folder, hang_timeout_s=hang_timeout_s)
 
-        def try_agent(function: Callable[[], None]) -> None:
-            call("Making the agent for a trial", functools.partial(_without_caller, function))
+        def trial(what: str, function: Callable[[Say], T]) -> T:
+            return call(what, functools.partial(_with_say, function), caller=Caller(say_on_stderr))
 
         from quinoa.launch.train import train
 
@@ -94,11 +102,11 @@ def run(
             folder = run_folder.existing(start.absolute(values.resume))
             holding.enter_context(resume.locked(folder))
             experiment, resumed_at = resume_experiment(
-                values, folder, engine, environment, call=try_agent
+                values, folder, engine, environment, call=trial
             )
         else:
             engine.check(new)
-            experiment = validate(new, call=try_agent)
+            experiment = validate(new, call=trial)
             folder = new_folder(values, experiment, start)
             folder.create()
             holding.enter_context(resume.locked(folder))
@@ -118,9 +126,8 @@ def run(
             )
 
 
-def _without_caller(function: Callable[[], None], caller: Caller) -> None:
-    del caller
-    function()
+def _with_say(function: Callable[[Say], T], caller: Caller) -> T:
+    return function(caller.tell)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from quinoa.launch.terminal.output import say
 
 if TYPE_CHECKING:
     from quinoa.launch.engines.base import Engine
+    from quinoa.launch.experiment.validation import Trial
     from quinoa.launch.run.run_folder import RunFolder
 
 
@@ -34,7 +35,7 @@ def resume_experiment(
     engine: Engine,
     environment: EnvironmentSource | None = None,
     *,
-    call: Callable[[Callable[[], None]], None],
+    call: Trial,
 ) -> tuple[Experiment, int]:
     """Prepares a run's folder so that the run can resume in it.
 

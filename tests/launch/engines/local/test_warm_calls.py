@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from quinoa.environments import EnvironmentFault, FaultKind
-from quinoa.launch.engines.calls import Call, Caller, call_here
+from quinoa.launch.engines.calls import Call, Caller, NotStoppedError, call_here
 from quinoa.launch.engines.local import warm_calls, warm_parent
 from quinoa.launch.errors import ExperimentError
 from tests.launch import forked
@@ -118,6 +118,39 @@ def test_it_does_not_outlive_a_wait_that_is_interrupted(call, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         call("Sleeping", functools.partial(_sleep, str(path)))
     thread.join()
+    assert not psutil.pid_exists(int(path.read_text()))
+
+
+def _ask_and_hang(seconds: float, hangs: bool, caller: Caller) -> str:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        caller.should_stop()
+        time.sleep(0.01)
+    while hangs:
+        time.sleep(0.01)
+    return "returned"
+
+
+def test_one_that_makes_no_progress_is_ended(monkeypatch):
+    monkeypatch.setattr(warm_calls, "START_TIMEOUT_S", 0.5)
+    with warm_parent.started(INHERITED, ROOT) as warm:
+        for seconds in (0.0, 0.1):
+            call = warm_calls.through(warm, ROOT, hang_timeout_s=0.5)
+            with pytest.raises(ExperimentError, match=r"^Acting has made no progress for"):
+                call("Acting", functools.partial(_ask_and_hang, seconds, True))
+        call = warm_calls.through(warm, ROOT, hang_timeout_s=1.5)
+        assert call("Acting", functools.partial(_ask_and_hang, 2.0, False)) == "returned"
+
+
+def test_one_that_does_not_stop_when_it_is_told_to_is_ended(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(warm_calls, "STOP_S", 0.3)
+    path = tmp_path / "pid"
+    with pytest.raises(NotStoppedError, match="Sleeping has not stopped within"):
+        call(
+            "Sleeping",
+            functools.partial(_sleep, str(path)),
+            caller=Caller(should_stop=lambda: path.is_file() and bool(path.read_text())),
+        )
     assert not psutil.pid_exists(int(path.read_text()))
 
 
