@@ -108,7 +108,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             )
         return _draw(folder, folder.sweep.load(), start)
     is_new = scale is None
-    planned = plan.plan(figure, wanted, folder.root) if is_new else folder.sweep.load()
+    planned = plan.plan(figure, wanted) if is_new else folder.sweep.load()
     if values.dry_run:
         return _say_runs(folder, planned, inherited, retry_failed=values.retry_failed)
     if scale is not None:

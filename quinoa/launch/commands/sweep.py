@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -17,7 +17,6 @@ from quinoa.launch.commands.options import seeds, train_flags, unknown_flags
 from quinoa.launch.commands.running import planned_runs
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import DEFAULT_ENVIRONMENT, Experiment
-from quinoa.launch.experiment.stored_names import demonstrations_path
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.numbers import count
@@ -102,6 +101,10 @@ def _flags() -> flags.FlagValues:
     of_train = train_flags.define()
     for name in _NOT_OF_TRAIN:
         delattr(of_train, name)
+    of_train["copy_to"].help = (
+        "A folder, or a URL that fsspec knows, to copy the runs to while they last, each into a "
+        "folder there that has its name."
+    )
     values.append_flag_values(of_train)
     return values
 
@@ -123,6 +126,8 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 
     sweep = SweepFolder(start.absolute(values.resume))
     planned = sweep.load()
+    # Where its relative paths start.
+    folder = sweep.called_in()
     with planned_runs.locked(sweep):
         return _run_planned(
             sweep,
@@ -130,6 +135,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
             values.at_once or sweep.at_once(),
             inherited,
             start,
+            folder=folder,
             retry_failed=values.retry_failed,
         )
 
@@ -154,12 +160,16 @@ def _begin(
 ) -> int:
     lean_imports.install()
     from quinoa.launch.run import run_folder
+    from quinoa.launch.sweep import arguments as run_arguments
     from quinoa.launch.sweep.sweep_folder import SweepFolder
 
     preset = _preset(values)
     planned = _planned(values, settings, preset)
     say(f"Checking {count(len(planned), 'run')}.")
     needs = planned_runs.check(planned, inherited)
+    # The others' places are beside it.
+    for run in planned[:1]:
+        run_arguments.check_copy(run)
     at_once, planned = planned_runs.sized(planned, values.at_once, needs)
     sweep = SweepFolder(
         start.absolute(values.folder)
@@ -201,6 +211,7 @@ def _planned(
 ) -> list[PlannedRun]:
     """Plans the runs, without checking them."""
     from quinoa.agents import registry
+    from quinoa.launch.sweep import arguments as run_arguments
     from quinoa.launch.sweep import plan, space
 
     # Each run gets its agent and environment as flags, which would override a preset's.
@@ -237,7 +248,7 @@ def _planned(
         flags=of_train,
         given=given,
     )
-    return [dataclasses.replace(run, arguments=_anywhere(run.arguments)) for run in planned]
+    return list(map(run_arguments.completed, planned))
 
 
 def _default_steps(agents: Sequence[str]) -> tuple[dict[str, int], bool]:
@@ -270,15 +281,6 @@ def _default_steps(agents: Sequence[str]) -> tuple[dict[str, int], bool]:
     return steps, not without
 
 
-def _anywhere(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The same with an absolute path for demonstrations: a sweep is resumed from any folder."""
-    flag = "--demonstrations="
-    return tuple(
-        f"{flag}{demonstrations_path(text.removeprefix(flag))}" if text.startswith(flag) else text
-        for text in arguments
-    )
-
-
 def _run_planned(
     sweep: SweepFolder,
     planned: Sequence[PlannedRun],
@@ -286,13 +288,16 @@ def _run_planned(
     inherited: Mapping[str, str],
     start: StartFolder,
     *,
+    folder: Path | None = None,
     retry_failed: bool = False,
 ) -> int:
     """Runs what is left to run and prints the results; returns the exit status."""
     from quinoa.launch.analysis import tables
     from quinoa.launch.sweep import summary
 
-    planned_runs.run(sweep, planned, at_once, inherited, start, retry_failed=retry_failed)
+    planned_runs.run(
+        sweep, planned, at_once, inherited, start, folder=folder, retry_failed=retry_failed
+    )
     results = summary.write(sweep, planned)
     say("")
     tables.say_table(results.table, sys.stdout, results.measure)

@@ -17,7 +17,7 @@ from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage import saved_json
 from quinoa.launch.storage.files import read_json, write_json, write_text
 
-_PRESET, _NUM_ACTORS = "--preset=", "--num_actors="
+_PRESET, _NUM_ACTORS, _INIT_FROM = "--preset=", "--num_actors=", "--init_from="
 
 
 class SweepRunState(enum.Enum):
@@ -145,12 +145,18 @@ class SweepFolder:
         given = [text for text in planned.arguments if not text.startswith(_PRESET)]
         folder = self.run(planned)
         if folder.experiment.is_file():
-            # The run already has the preset's settings.
+            # The run already has the preset's settings, and began with what it was to begin with.
+            given = [text for text in given if not text.startswith(_INIT_FROM)]
             given.append(f"--resume={folder.root}")
             if any(text.startswith(_NUM_ACTORS) for text in given):
                 # As planned, although `quinoa scale` may have given the run another number.
                 given.append("--change=num_actors")
             return tuple(given)
+        for index, text in enumerate(given):
+            # Another run of the sweep is named within the sweep's folder, which may be moved.
+            other = self.root / text.removeprefix(_INIT_FROM)
+            if text.startswith(_INIT_FROM) and other.is_dir():
+                given[index] = f"{_INIT_FROM}{other}"
         for text in planned.arguments:
             if text.startswith(_PRESET):
                 name = text.removeprefix(_PRESET)
@@ -205,6 +211,17 @@ class SweepFolder:
         """How many runs run at the same time, as chosen when the sweep was started."""
         with saved_json.parsing_file(self.description):
             return max(int(read_json(self.description)["at_once"]), 1)
+
+    def called_in(self) -> Path | None:
+        """The folder that the sweep was started in, from which its relative paths start.
+
+        None where the plan does not say it, as of an older version.
+        """
+        with saved_json.parsing_file(self.description):
+            described = dict(read_json(self.description))
+            if "working_folder" not in described:
+                return None
+            return Path(described["working_folder"]["path"])
 
     def load(self) -> list[PlannedRun]:
         """Reads the plan.

@@ -20,6 +20,7 @@ from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.commands import sweep as sweep_of_runs
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.running import planned_runs
+from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment.of_agents import make_demonstration_agent
 from quinoa.launch.experiment.saved import load
 from quinoa.launch.run.counts import Counts
@@ -316,6 +317,22 @@ def test_one_bad_combination_of_many_is_found_before_anything_starts(sweep_here,
     assert (status, err.count("\n")) == (2, 1)
     assert "tau = -1.0 cannot work" in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_is_resumed_in_the_folder_that_it_was_started_in(sweep_here, tmp_path, monkeypatch):
+    def run_all(*arguments, folder, **options):
+        raise ExperimentError(f"in {folder}.")
+
+    monkeypatch.setattr(runner, "run_all", run_all)
+    sweep = SweepFolder(tmp_path / "sweep")
+    sweep.create()
+    work = tmp_path / "work"
+    sweep.save([], 1, [], work)
+    # Not if it is gone.
+    for where in (tmp_path, work):
+        _, _, err = sweep_here(f"--resume={sweep.root}")
+        assert f"in {where}." in err
+        work.mkdir(exist_ok=True)
 
 
 def test_two_sweeps_in_one_folder_are_one_line(sweep_here, tmp_path):

@@ -30,6 +30,27 @@ def test_a_plan_is_read_as_it_was_written(sweep):
     assert "command" in read_json(sweep.description)
 
 
+def test_a_run_begins_with_another_of_a_sweep_that_was_moved(sweep, tmp_path):
+    sweep.run(planned()).create()
+    given = [f"--init_from={name}" for name in ("one", "another", "/elsewhere/one")]
+    second = dataclasses.replace(planned("two"), arguments=tuple(given))
+    moved = SweepFolder(sweep.root.rename(tmp_path / "moved"))
+    assert moved.arguments(second) == (
+        f"--init_from={moved.root}/one",
+        *given[1:],
+        f"--folder={moved.root}/two",
+    )
+    # Once it has begun, it has its networks, wherever they were from.
+    write_run(moved.run(second).root)
+    assert moved.arguments(second) == (f"--resume={moved.root}/two",)
+
+
+def test_it_knows_the_folder_that_it_was_started_in(sweep, tmp_path):
+    assert sweep.called_in() == tmp_path
+    write_json(sweep.description, {"at_once": 1, "runs": []})
+    assert sweep.called_in() is None
+
+
 def test_a_folder_that_is_taken_is_an_error(sweep, tmp_path):
     with pytest.raises(ExperimentError, match="already holds a sweep: resume it by --resume"):
         sweep.create()

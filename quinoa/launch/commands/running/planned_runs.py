@@ -21,6 +21,8 @@ from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import command, say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from quinoa.launch.machine.sizing import Needs
     from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 
@@ -124,8 +126,12 @@ def run(
     start: StartFolder,
     *,
     retry_failed: bool,
+    folder: Path | None = None,
 ) -> None:
-    """Says what is run, and runs all runs that are not over; see `runner.run_all`."""
+    """Says what is run, and runs all runs that are not over; see `runner.run_all`.
+
+    They start in `folder`, or in that of the command where there is no such folder.
+    """
     from quinoa.launch.sweep.runner import run_all
 
     say(f"{count(len(planned), 'run')}, {at_once} at once, in {start.shown(sweep.root)}")
@@ -134,7 +140,7 @@ def run(
         planned,
         at_once=at_once,
         environment=inherited,
-        folder=start.path,
+        folder=folder if folder is not None and folder.is_dir() else start.path,
         retry_failed=retry_failed,
     )
 

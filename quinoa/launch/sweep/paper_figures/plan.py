@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quinoa.agents.config import OffPolicyConfig
@@ -19,7 +18,7 @@ LINE = "line"
 _INIT_FROM = "--init_from="
 
 
-def plan(figure: Figure, scale: str, root: Path = Path()) -> list[PlannedRun]:
+def plan(figure: Figure, scale: str) -> list[PlannedRun]:
     """Plans a run for each seed, environment and line.
 
     The runs of the first seed come first, so that a sweep that is stopped early has runs of every
@@ -28,7 +27,6 @@ def plan(figure: Figure, scale: str, root: Path = Path()) -> list[PlannedRun]:
     Args:
         figure: the figure.
         scale: one of `SCALES`.
-        root: the folder that the runs' folders are in, absolute; of a figure with pre-training.
     """
     size = figure.scales[scale]
     runs: list[PlannedRun] = []
@@ -55,7 +53,8 @@ def plan(figure: Figure, scale: str, root: Path = Path()) -> list[PlannedRun]:
         trained: dict[str, str] = {}
         for line in figure.pretraining:
             add(line, line.environment, seed, size.pretraining_steps)
-            trained[line.label] = str(root / runs[-1].name)
+            # Within the sweep's folder, which may be moved.
+            trained[line.label] = runs[-1].name
         for environment in size.environments:
             for line in figure.lines:
                 init_from = trained[line.init_from] if line.init_from else ""

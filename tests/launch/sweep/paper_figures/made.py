@@ -53,7 +53,7 @@ def begin(root: Path, figure: Figure) -> FigureFolder:
     """A folder in which the figure's runs are planned and none has been started."""
     folder = FigureFolder(root, figure)
     folder.sweep.create()
-    folder.sweep.save(plan.plan(figure, "small", root), 1, [], root)
+    folder.sweep.save(plan.plan(figure, "small"), 1, [], root)
     folder.set_scale("small")
     return folder
 

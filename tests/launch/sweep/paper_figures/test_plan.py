@@ -34,25 +34,25 @@ def test_flags_are_the_lines_the_figures_and_the_scales():
     assert first.steps == 20
 
 
-def test_of_each_seed_what_others_begin_with_comes_first(tmp_path):
+def test_of_each_seed_what_others_begin_with_comes_first():
     before = {"label": "Before", "agent": "iq", "environment": "control:c:c"}
     lines = [
         {"label": "Tuned", "agent": "iq", "init_from": "Before"},
         {"label": "B", "agent": "iq"},
     ]
     figure = make_figure("curves", lines, pretraining=[before], pretraining_steps=7)
-    runs = plan.plan(figure, "small", tmp_path)
+    runs = plan.plan(figure, "small")
     assert [run.settings["line"] for run in runs[:5]] == ["Before", "Tuned", "B", "Tuned", "B"]
     first, tuned, scratch, *_ = runs
     assert (first.steps, first.settings["env"], tuned.steps) == (7, "control:c:c", 20)
-    assert f"--init_from={tmp_path / first.name}" in tuned.arguments
+    assert f"--init_from={first.name}" in tuned.arguments
     # Each seed has its own.
-    assert f"--init_from={tmp_path / runs[5].name}" in runs[6].arguments
+    assert f"--init_from={runs[5].name}" in runs[6].arguments
     assert runs[5].seed == runs[6].seed == 1
     assert not any("init_from" in text for text in (*first.arguments, *scratch.arguments))
     assert [plan.is_pretraining(figure, run) for run in runs[:3]] == [True, False, False]
     alone = plan.without_pretraining(tuned)
-    assert set(tuned.arguments) - set(alone.arguments) == {f"--init_from={tmp_path / first.name}"}
+    assert set(tuned.arguments) - set(alone.arguments) == {f"--init_from={first.name}"}
     assert (alone.name, alone.steps) == (tuned.name, tuned.steps)
 
 
