@@ -29,6 +29,9 @@ _SOURCES = Path(__file__).parent
 # Characters of a diff, and names of files, that are kept.
 _MAX_DIFF = 2**20
 _MAX_UNTRACKED = 100
+# `git status` and `git diff` otherwise take the index's lock, which another git may want, to note
+# there which files they have found unchanged.
+_ONLY_READS = ("--no-optional-locks", "-c", "diff.autoRefreshIndex=false")
 
 
 def collect(called_in: Path) -> dict[str, Any]:
@@ -108,7 +111,7 @@ def _repository(folder: Path) -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(
-        ["git", "-C", str(folder), *arguments],
+        ["git", *_ONLY_READS, "-C", str(folder), *arguments],
         check=True,
         capture_output=True,
         encoding="utf-8",

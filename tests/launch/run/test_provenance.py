@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from quinoa.launch.experiment.saved import save
@@ -36,6 +38,16 @@ def repository(tmp_path):
     ):
         provenance._git(tmp_path, *arguments)
     return tmp_path
+
+
+def test_looking_leaves_the_index_as_it_is(repository):
+    index = repository / ".git" / "index"
+    # Git would note there that the file is unchanged, although it is newer.
+    os.utime(repository / "file.py", (1, 1))
+    before = index.read_bytes()
+    provenance.git_state(repository)
+    provenance.git_diff(repository)
+    assert index.read_bytes() == before
 
 
 def test_a_diff_brings_the_revision_to_what_was_run(repository):
