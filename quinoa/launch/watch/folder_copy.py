@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import posixpath
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -53,6 +54,16 @@ class _Place(NamedTuple):
 def is_url(text: str) -> bool:
     """Whether a text names a place that is no folder of this machine."""
     return "://" in text
+
+
+def absolute(url: str) -> str:
+    """The name of a copy's place that means the same from any current folder.
+
+    Raises:
+        ExperimentError: there is no such kind of place.
+    """
+    place = _place(url, "--copy_to")
+    return place.path if _is_local(place) else url
 
 
 def check(url: str, *, is_new: bool) -> None:
@@ -130,14 +141,19 @@ def restore(url: str, folder: RunFolder) -> None:
         folder.create()
         folder.remove_if_unused()
         partial = RunFolder(folder.root.with_name(f".{folder.root.name}.{os.getpid()}.tmp"))
-        partial.create()
-        with ProgressBar(len(names), f"files of {url}") as progress:
-            for name in names:
-                target = partial.root / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                place.files.get_file(place.of(name), str(target))
-                progress.advance(1)
-        os.replace(partial.root, folder.root)
+        try:
+            partial.create()
+            with ProgressBar(len(names), f"files of {url}") as progress:
+                for name in names:
+                    target = partial.root / name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    place.files.get_file(place.of(name), str(target))
+                    progress.advance(1)
+            os.replace(partial.root, folder.root)
+        # Ctrl-C too.
+        except BaseException:
+            shutil.rmtree(partial.root, ignore_errors=True)
+            raise
     except (ExperimentError, RunError):
         raise
     except Exception as error:
@@ -179,7 +195,7 @@ class _Copy:
         """Looks what is there already."""
         self._root = folder.root
         self._place = place
-        self._is_local = "file" in _protocols(place.files)
+        self._is_local = _is_local(place)
         self._versions: dict[str, tuple[int, int] | None] = {}
         if place.files.exists(place.path):
             self._versions = {
@@ -235,9 +251,9 @@ class _Copy:
         os.replace(partial, target)
 
 
-def _protocols(files: Any) -> tuple[str, ...]:
-    found = files.protocol
-    return (found,) if isinstance(found, str) else tuple(found)
+def _is_local(place: _Place) -> bool:
+    found = place.files.protocol
+    return "file" in ((found,) if isinstance(found, str) else tuple(found))
 
 
 def _first_line(error: BaseException) -> str:

@@ -25,7 +25,9 @@ def importable(monkeypatch, shared_learners):
 
 def test_a_run_is_in_the_folder_that_was_said(quinoa, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    command = train_command(Path("r"), "--engine=serial", "--steps=600", environment=WANDERS)
+    command = train_command(
+        Path("r"), "--engine=serial", "--steps=600", "--copy_to=copies/r", environment=WANDERS
+    )
     status, out, err = quinoa(*command[3:])
     assert status == 0, err
     assert os.getcwd() != str(tmp_path)
@@ -34,7 +36,8 @@ def test_a_run_is_in_the_folder_that_was_said(quinoa, tmp_path, monkeypatch):
     assert "Learning curve: r/learning_curve.png\n" in out
     saved = read_json(tmp_path / "r" / "experiment.json")
     assert saved["working_folder"]["path"] == str(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+    assert read_json(tmp_path / "copies" / "r" / "experiment.json") == saved
+    assert {path.name for path in tmp_path.iterdir()} == {"r", "copies"}
 
 
 def test_a_run_without_a_folder_of_its_own_is_among_the_others(quinoa, tmp_path, monkeypatch):

@@ -148,6 +148,28 @@ def test_what_is_no_copy_of_a_run_is_not_fetched(tmp_path, url):
     assert [path.name for path in target.root.iterdir()] == ["mine"]
 
 
+@pytest.mark.parametrize("error", [ConnectionError("the store is away"), KeyboardInterrupt()])
+def test_what_is_fetched_in_part_is_removed(tmp_path, monkeypatch, error):
+    url = f"memory://{uuid.uuid4().hex}/run"
+    folder = made(tmp_path / "run", checkpoints__10__a="ten")
+    with folder_copy.copied(folder, url):
+        pass
+    files = fsspec.filesystem("memory")
+    original = type(files).get_file
+    fetched: list[None] = []
+
+    def fails_at_the_second(self, *arguments, **options):
+        if fetched:
+            raise error
+        original(self, *arguments, **options)
+        fetched.append(None)
+
+    monkeypatch.setattr(type(files), "get_file", fails_at_the_second)
+    with pytest.raises((RunError, KeyboardInterrupt)):
+        folder_copy.restore(url, RunFolder(tmp_path / "again"))
+    assert fetched and [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 @pytest.mark.usefixtures("shared_learners")
 def test_a_run_whose_disk_is_lost_is_resumed_from_its_copy(tmp_path, capfd, monkeypatch):
     url, root = f"memory://{uuid.uuid4().hex}/run", tmp_path / "run"

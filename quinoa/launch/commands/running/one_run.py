@@ -147,6 +147,9 @@ def _learner_host(
 def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:
     """Checks that flags of `quinoa train` do not contradict each other.
 
+    Args:
+        values: parsed flags; in place of a relative path, `--copy_to` gets an absolute one.
+
     Returns:
         What they say of the settings of each engine, by its name.
 
@@ -166,6 +169,8 @@ def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:
     if values.wandb is not None:
         wandb_mirror.check()
     if values.copy_to is not None:
+        # Before the user's code runs, which may go to another folder.
+        values["copy_to"].parse(folder_copy.absolute(values.copy_to))
         folder_copy.check(values.copy_to, is_new=values.resume is None)
     return settings
 
