@@ -38,17 +38,18 @@ def compare(
     """
     from pathlib import Path
 
+    from quinoa import paths
     from quinoa.launch.analysis import comparison, curves, plots
     from quinoa.run import Run as OpenRun
 
     if x not in curves.AXES:
         raise ValueError(f"x = {x!r} cannot work: it must be one of {', '.join(curves.AXES)}.")
-    paths = [run.path if isinstance(run, OpenRun) else run for run in runs]
-    groups = comparison.groups_of(paths, by)
+    folders = [run.path if isinstance(run, OpenRun) else os.path.expanduser(run) for run in runs]
+    groups = comparison.groups_of(folders, by)
     measure = comparison.measure_of(groups)
     axis = measure.axis(x)
     panels = comparison.panels_of(groups, measure, axis, smooth)
     figure = plots.draw_panels(panels, axis=axis, of=measure.text)
     if out is not None:
-        plots.save(figure, Path(out))
+        plots.save(figure, Path(paths.absolute(out)))
     return figure

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from quinoa import paths
 from quinoa.config import other_libraries
 from quinoa.environments.errors import InvalidEnvironmentError
 from quinoa.environments.source import EnvironmentSource, environment_source
@@ -142,7 +143,7 @@ class Experiment:
 
         texts = [*self._texts(), f"--engine={engine}"]
         if folder is not None:
-            texts.append(f"--folder={os.path.abspath(folder)}")
+            texts.append(f"--folder={paths.absolute(folder)}")
         return make_session(texts, self.environment, engine, callbacks, progress)
 
     def _texts(self) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quinoa import paths
 from quinoa.evaluation import Evaluation
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.run.run_folder import RunFolder
@@ -150,7 +151,7 @@ class Learned:
         flags = [f"--episodes={episodes}", f"--length={length}", f"--size={size}"]
         flags += [f"--seed={seed}", f"--sample={str(sample).lower()}"]
         if out is not None:
-            flags.append(f"--out={os.path.abspath(out)}")
+            flags.append(f"--out={paths.absolute(out)}")
         if step is not None:
             flags.append(f"--checkpoint={step}")
         return Video.film(self._folder, self.given_environment, flags)
@@ -191,7 +192,7 @@ class Learned:
         from quinoa.launch.machine import embedded_tensorflow
         from quinoa.launch.trained import recording
 
-        folder = self._folder.demonstrations if out is None else Path(out).absolute()
+        folder = self._folder.demonstrations if out is None else Path(paths.absolute(out))
         check_new(folder)
         recording.check_installed()
         embedded_tensorflow.import_tensorflow()
@@ -226,7 +227,7 @@ class Learned:
         from quinoa.launch.commands.export import check_new
         from quinoa.launch.trained import export
 
-        folder = Path(out)
+        folder = Path(paths.absolute(out))
         check_new(folder)
         try:
             export.export(self._folder, self.experiment, self._checkpoint(step), folder)

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quinoa import tables
+from quinoa import paths, tables
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.run import run_folder
 from quinoa.launch.run.roles import Role
@@ -54,7 +54,7 @@ class Run(Learned):
             RunError: there is no run.
         """
         # Absolute, so that it stays right when the program changes its working directory.
-        self._folder = run_folder.existing(os.path.abspath(path))
+        self._folder = run_folder.existing(paths.absolute(path))
         self.path = self._folder.root
         self._session = session
         with _objects_lock:

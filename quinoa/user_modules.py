@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from quinoa import paths
+
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _NAME = re.compile(rf"(?P<module>.+\.py|{_DOTTED})(?::(?P<attribute>{_DOTTED}))?")
 
@@ -38,7 +40,7 @@ class ModuleName(NamedTuple):
     @property
     def absolute(self) -> str:
         """The whole name, with a file's absolute path, which is valid in any current folder."""
-        module = os.path.abspath(self.module) if self.is_file else self.module
+        module = paths.absolute(self.module) if self.is_file else self.module
         return module if self.attribute is None else f"{module}:{self.attribute}"
 
 
@@ -75,7 +77,7 @@ def load(module: str) -> types.ModuleType:
     if not module.endswith(".py"):
         with _first(os.getcwd()):
             return importlib.import_module(module)
-    path = Path(os.path.abspath(module))
+    path = Path(paths.absolute(module))
     if not path.is_file():
         raise ModuleNotFoundError(f"There is no file {module}", name=module)
     for loaded in list(sys.modules.values()):

@@ -42,6 +42,8 @@ def test_a_file_is_named_absolutely_and_nothing_else_changes(tmp_path, monkeypat
     assert user_modules.absolute("./mine.py:make") == f"{tmp_path}/mine.py:make"
     assert user_modules.absolute("my_package.mine:make") == "my_package.mine:make"
     assert user_modules.absolute("control:walker:walk") == "control:walker:walk"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert user_modules.absolute("~/mine.py:make") == f"{tmp_path}/home/mine.py:make"
 
 
 def test_a_file_is_loaded_once_with_what_lies_beside_it(tmp_path):

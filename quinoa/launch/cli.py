@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
+from quinoa import paths
 from quinoa.launch.commands import (
     check,
     completion,
@@ -200,7 +201,7 @@ def _parse(name: str, values: flags.FlagValues, arguments: Sequence[str]) -> lis
     # Flags may come after arguments, as people type them.
     values.set_gnu_getopt(True)
     try:
-        return values([f"quinoa {name}", *arguments])[1:]
+        return values([f"quinoa {name}", *paths.with_home(arguments)])[1:]
     except flags.UnrecognizedFlagError as error:
         raise UsageError(unknown_flags.message(name, values, error)) from None
     except flags.Error as error:

@@ -21,6 +21,7 @@ from quinoa.launch.commands.base import (
     telling_what_is_lost,
 )
 from quinoa.launch.errors import ExperimentError
+from quinoa.launch.experiment.stored_names import demonstrations_path
 from quinoa.launch.machine import lean_imports, process_environment
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.output import say
@@ -69,8 +70,12 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "check takes one agent or environment (see quinoa check --help)")
     inherited = process_environment.set_for_this_process()
     lean_imports.install()
-    # A file's absolute path, as it is loaded repeatedly and its code may change the folder.
+    # Files' absolute paths, as they are loaded repeatedly and code may change the folder.
     (name,) = map(user_modules.absolute, arguments)
+    if values.env is not None:
+        values["env"].value = user_modules.absolute(values.env)
+    if values.demonstrations is not None:
+        values["demonstrations"].value = demonstrations_path(values.demonstrations)
     start_time = time.monotonic()
     with telling_what_is_lost(lambda: "the checks that are left have not been run."):
         if is_environment(name):

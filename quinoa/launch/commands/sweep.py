@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from quinoa import paths
 from quinoa.config.fields import fields_of
 from quinoa.launch import presets
 from quinoa.launch.commands.base import Command, UsageError, define_number
@@ -144,7 +145,7 @@ def _take_flags(values: flags.FlagValues, arguments: Sequence[str]) -> list[str]
     """Parses the flags after `--`, which are flags of train; returns the other arguments."""
     first = next((i for i, text in enumerate(arguments) if text.startswith("-")), len(arguments))
     try:
-        left = values(["quinoa sweep", *arguments[first:]])[1:]
+        left = values(["quinoa sweep", *paths.with_home(arguments[first:])])[1:]
     except flags.UnrecognizedFlagError as error:
         raise UsageError(unknown_flags.message("sweep", values, error)) from None
     except flags.Error as error:

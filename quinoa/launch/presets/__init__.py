@@ -16,12 +16,12 @@ and `about` and `origin` may be left out:
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from quinoa import paths
 from quinoa.launch.errors import ExperimentError
 from quinoa.suggestions import did_you_mean
 
@@ -116,7 +116,7 @@ def is_name(name: str) -> bool:
 def own_file(name: str) -> Path | None:
     """The user's file that a preset's name refers to; None for a built-in preset."""
     own = _OWN_FILE.fullmatch(name)
-    return None if own is None else Path(os.path.abspath(own["path"]))
+    return None if own is None else Path(paths.absolute(own["path"]))
 
 
 def load(name: str) -> Preset:
@@ -130,7 +130,7 @@ def load(name: str) -> Preset:
             has an error.
     """
     if (own := _OWN_FILE.fullmatch(name)) is not None:
-        return _chosen(Path(os.path.abspath(own["path"])), own["name"])
+        return _chosen(Path(paths.absolute(own["path"])), own["name"])
     known = _by_name()
     if name not in known:
         hint = did_you_mean(name, known) or f" The presets are {', '.join(known)}."
@@ -159,7 +159,8 @@ def in_file(path: Path) -> list[Preset]:
     import tomli
 
     try:
-        tables = tomli.loads(path.read_text(encoding="utf-8"))
+        # Windows begins it with a mark, which is no TOML.
+        tables = tomli.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ExperimentError(f"The presets in {path} cannot be read: {why}.") from error

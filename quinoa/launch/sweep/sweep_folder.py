@@ -175,7 +175,7 @@ class SweepFolder:
         if file is None:
             return
         try:
-            write_text(self.preset_file, file.read_text(encoding="utf-8"))
+            write_text(self.preset_file, file.read_text(encoding="utf-8-sig"))
             kept = presets.load(f"{self.preset_file}:{preset.name.rpartition(':')[2]}")
         except (OSError, ValueError) as error:
             raise ExperimentError(

@@ -113,7 +113,7 @@ def read_states(path: Path) -> list[LabelledState]:
         if path.suffix.lower() == ".npy":
             values = np.load(path, allow_pickle=False)
         elif path.suffix.lower() == ".json":
-            values = np.array(json.loads(path.read_text(encoding="utf-8")), np.float64)
+            values = np.array(json.loads(path.read_text(encoding="utf-8-sig")), np.float64)
         else:
             raise ValueError("it must end in .npy or .json")
         values = np.asarray(values, np.float32)

@@ -107,12 +107,14 @@ def of_preset(name: str) -> PlannedRun:
 
 def test_a_run_is_told_of_the_copy_of_a_preset_of_ones_own(sweep, tmp_path):
     mine = tmp_path / "mine.toml"
-    mine.write_text(OWN)
+    # As Windows begins a file.
+    mine.write_text(OWN, encoding="utf-8-sig")
     sweep.keep_preset(presets.load(f"{mine}:fast"))
     mine.write_text(OWN.replace("0.5", "0.7"))
     seed, preset, folder = sweep.arguments(of_preset(f"{mine}:fast"))
     assert (seed, folder) == ("--seed=1", f"--folder={sweep.root / 'one'}")
     assert presets.load(preset.removeprefix("--preset=")).settings == {"tau": "0.5"}
+    assert sweep.preset_file.read_text(encoding="utf-8") == OWN
 
 
 def test_a_preset_of_ours_is_told_as_it_is(sweep):

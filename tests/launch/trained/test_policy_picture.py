@@ -122,7 +122,8 @@ def test_a_step_past_the_episodes_end_is_its_last_one_with_a_note(tmp_path, caps
 def test_states_are_given_by_file(hopper, tmp_path):
     values = np.random.default_rng(0).normal(size=(2, 15)).astype(np.float32)
     np.save(tmp_path / "states.npy", values)
-    (tmp_path / "state.json").write_text(json.dumps(values[1].tolist()))
+    # As Windows begins a file.
+    (tmp_path / "state.json").write_text(json.dumps(values[1].tolist()), encoding="utf-8-sig")
     several = policy_picture.read_states(tmp_path / "states.npy")
     (one,) = policy_picture.read_states(tmp_path / "state.json")
     assert [state.label for state in several] == ["states.npy[0]", "states.npy[1]"]

@@ -49,7 +49,7 @@ def _presets(line: CommandLine, typed: str) -> Candidates:
     from quinoa.launch import presets
 
     file, colon, _ = typed.rpartition(":")
-    if colon and (path := presets.own_file(os.path.expanduser(file))) is not None:
+    if colon and (path := presets.own_file(file)) is not None:
         own = presets.in_file(path)
         return beginning(
             typed, [(f"{file}:{each.name.rpartition(':')[2]}", each.about) for each in own]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from quinoa import paths
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.errors import ExperimentError
@@ -67,7 +68,7 @@ def parsed(texts: Sequence[str]) -> flags.FlagValues:
     """
     values = train_flags.define()
     try:
-        values(["quinoa train", *texts])
+        values(["quinoa train", *paths.with_home(texts)])
     except flags.Error as error:
         raise ExperimentError(str(error)) from error
     return values
