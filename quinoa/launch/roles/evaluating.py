@@ -8,7 +8,7 @@ from quinoa.agents.evaluation import EvaluatedPolicy, EvaluationStopped, evaluat
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS, Experiment
 from quinoa.launch.metrics.reporter import Reporter
 from quinoa.launch.roles.metric_rows import evaluation_row
-from quinoa.launch.roles.role_warnings import RoleWarnings
+from quinoa.launch.roles.role_warnings import RoleWarnings, UnendedEpisodes
 from quinoa.launch.run.roles import Role, node_name
 
 
@@ -61,6 +61,7 @@ class Evaluating:
                 seed=experiment.seed_of("evaluation", actor_steps),
                 sample=experiment.evaluation_sample,
                 should_stop=should_stop,
+                on_step=UnendedEpisodes(self._warnings, experiment.max_episode_steps),
             )
         except EvaluationStopped:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,12 @@ from quinoa.launch.run import events, node_warnings
 from quinoa.launch.run.events import EventKind
 
 if TYPE_CHECKING:
-    from quinoa.environments import EnvironmentFault
+    from quinoa.environments import BatchStep, EnvironmentFault
 
+# An evaluation without an ended episode is warned of after so many seconds, and actions of each of
+# its environments: the episodes of most tasks have no more than a thousand.
+_UNENDED_S = 10.0
+_UNENDED_ACTIONS = 2_000
 # Of the warnings of one kind, the first ones are said, and then one in a hundred.
 _FIRST = 10
 _ONE_IN = 100
@@ -50,6 +55,22 @@ class RoleWarnings:
                 "(--max_episode_steps); they are counted in the metrics",
             )
 
+    def no_episode_ended(self, num_actions: int, max_episode_steps: int) -> None:
+        """Warns, once, of an evaluation none of whose episodes has ended for long.
+
+        Args:
+            num_actions: so far, of each of its episodes.
+            max_episode_steps: the limit on their length.
+        """
+        if not self._counts[EventKind.NO_EPISODE_ENDED]:
+            self._warn(
+                EventKind.NO_EPISODE_ENDED,
+                f"no episode of an evaluation has ended after {num_actions} actions: if the "
+                f"environment ends none, each lasts {max_episode_steps} actions; "
+                "--max_episode_steps makes them shorter",
+                actions=num_actions,
+            )
+
     def parameter_age(self, age: int, max_age: int) -> bool:
         """Tells whether the parameters acted with are too old, and warns when they become so.
 
@@ -75,3 +96,31 @@ class RoleWarnings:
             return
         number = f" (number {count})" if count > 1 else ""
         self._warn_of(event, f"{text}{number}.", count=count, **details)
+
+
+class UnendedEpisodes:
+    """Warns where no episode of an evaluation ends; called after each of its steps."""
+
+    def __init__(self, warnings: RoleWarnings, max_episode_steps: int):
+        """The evaluation begins now.
+
+        Args:
+            warnings: is told.
+            max_episode_steps: the limit on the length of its episodes.
+        """
+        self._warnings = warnings
+        self._max_episode_steps = max_episode_steps
+        self._begun = time.monotonic()
+        self._num_actions = 0
+        self._is_over = False
+
+    def __call__(self, observation: object, action: object, step: BatchStep) -> None:
+        """See `on_step` of `quinoa.agents.evaluation.evaluate`."""
+        del observation, action
+        self._num_actions += 1
+        self._is_over = self._is_over or bool(step.last.any())
+        if self._is_over or self._num_actions < _UNENDED_ACTIONS:
+            return
+        if time.monotonic() - self._begun >= _UNENDED_S:
+            self._warnings.no_episode_ended(self._num_actions, self._max_episode_steps)
+            self._is_over = True

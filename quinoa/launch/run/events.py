@@ -43,6 +43,7 @@ class EventKind(str, enum.Enum):
     # Of episodes and parameters, by actors and the evaluator.
     EPISODE_DROPPED = "episode_dropped"
     EPISODE_TRUNCATED = "episode_truncated"
+    NO_EPISODE_ENDED = "no_episode_ended"
     PARAMETERS_OLD = "parameters_old"
     # Of learning and replay.
     REPLAY_FULL = "replay_full"

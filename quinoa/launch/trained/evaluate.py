@@ -9,7 +9,7 @@ import numpy as np
 
 from quinoa.launch.errors import RunError
 from quinoa.launch.experiment import MAX_EVALUATION_ENVIRONMENTS
-from quinoa.launch.roles.role_warnings import RoleWarnings
+from quinoa.launch.roles.role_warnings import RoleWarnings, UnendedEpisodes
 from quinoa.launch.run.counts import ACTOR_STEPS, LEARNER_STEPS
 
 if TYPE_CHECKING:
@@ -239,6 +239,14 @@ def play(
     environments = experiment.make_environments(
         min(num_episodes, MAX_EVALUATION_ENVIRONMENTS), role
     )
+    warnings = RoleWarnings("evaluation", None)
+    unended = UnendedEpisodes(warnings, experiment.max_episode_steps)
+
+    def watch(*of_step: Any) -> None:
+        unended(*of_step)
+        if on_step is not None:
+            on_step(*of_step)
+
     try:
         result = evaluate(
             CompiledPolicy(policy),
@@ -248,13 +256,12 @@ def play(
             sample=sample,
             should_stop=should_stop,
             on_episodes=on_episodes,
-            on_step=on_step,
+            on_step=watch,
         )
     except NonFiniteError as error:
         raise RunError(f"The policy of {checkpoint.path} cannot act: {error}") from error
     finally:
         environments.close()
-    warnings = RoleWarnings("evaluation", None)
     warnings.dropped(result.faults)
     warnings.truncated(result.num_truncated, experiment.max_episode_steps)
     return result

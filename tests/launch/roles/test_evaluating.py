@@ -7,6 +7,7 @@ import pytest
 from quinoa.agents import registry
 from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.launch.metrics.reporter import Reporter
+from quinoa.launch.roles import role_warnings
 from quinoa.launch.roles.evaluating import Evaluating
 from quinoa.launch.run.reports import Answer, Report
 from tests.launch.helpers import experiment
@@ -58,6 +59,18 @@ def test_what_is_stopped_is_no_row_and_not_tried_again_at_once(evaluator):
     assert not evaluator.turn(250, stops=True)
     assert evaluator.reports[-1].rows == ()
     assert not evaluator.evaluating.is_due(299)
+
+
+@pytest.mark.parametrize("evaluator", [{"max_episode_steps": 9}], indirect=True)
+def test_an_evaluation_whose_episodes_do_not_end_says_so_while_it_lasts(evaluator, monkeypatch):
+    monkeypatch.setattr(role_warnings, "_UNENDED_S", 0.0)
+    monkeypatch.setattr(role_warnings, "_UNENDED_ACTIONS", 8)
+    evaluator.turn(0)
+    evaluator.turn(100)
+    kinds = [json.loads(line)["event"] for report in evaluator.reports for line in report.events]
+    assert kinds == ["no_episode_ended", "episode_truncated"]
+    (first, _) = evaluator.reports[0].events
+    assert "after 8 actions" in first and "each lasts 9 actions" in first
 
 
 @pytest.mark.parametrize("evaluator", [{"max_episode_steps": 3}], indirect=True)

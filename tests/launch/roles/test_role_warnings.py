@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 import re
+import types
+from typing import Any
 
+import numpy as np
 import pytest
 
 from quinoa.environments import EnvironmentFault, FaultKind
-from quinoa.launch.roles.role_warnings import RoleWarnings
+from quinoa.launch.roles import role_warnings
+from quinoa.launch.roles.role_warnings import RoleWarnings, UnendedEpisodes
 
 
 @pytest.fixture
@@ -50,6 +54,22 @@ def test_a_limit_on_episodes_is_said_once(recorded):
     for num_episodes in (0, 2, 0, 1):
         log.truncated(num_episodes, 1000)
     assert [line["event"] for line in lines(recorded)] == ["episode_truncated"]
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "seconds", "is_said"), [(5, 0.0, False), (None, 60.0, False), (None, 0.0, True)]
+)
+def test_episodes_that_do_not_end_are_said_once_and_late(
+    recorded, monkeypatch, ends_at, seconds, is_said
+):
+    monkeypatch.setattr(role_warnings, "_UNENDED_S", seconds)
+    log = RoleWarnings("evaluator-0", recorded.append)
+    for _ in range(2):
+        unended = UnendedEpisodes(log, 100_000)
+        for number in range(2_500):
+            step: Any = types.SimpleNamespace(last=np.array([False, number == ends_at]))
+            unended(None, None, step)
+    assert [line["actions"] for line in lines(recorded)] == ([2_000] if is_said else [])
 
 
 def test_old_parameters_are_said_again_only_after_newer_ones(recorded):
