@@ -37,13 +37,18 @@ class TrainingError(RunError):
     """A run has failed; what it has learned so far is in its folder.
 
     Attributes:
-        run: the run; None where it failed before it had a folder.
+        run: the run; None where it failed before it had a folder, and where the error comes from
+            another process.
     """
 
     def __init__(self, message: str, run: Run | None):
         """Takes what went wrong, and the run."""
         super().__init__(message)
         self.run = run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How pickle makes it again, as for a pool of processes: a run stays in its own."""
+        return type(self), (str(self), None)
 
 
 @dataclasses.dataclass

@@ -7,6 +7,8 @@ where a cycle costs little, a series goes on for long with small terms.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -29,6 +31,10 @@ class SeriesError(RouteGraphError):
         self.state = state
         self.certain = certain
         super().__init__(f"The series does not converge at {state}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How pickle makes it again; an error's own way calls the class with the message alone."""
+        return type(self), (self.state, self.certain)
 
 
 def log_sum(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
+import threading
 
 import pytest
 
 from quinoa import training
 from quinoa.launch.commands.running import hosted_run
 from quinoa.launch.run.run_folder import RunFolder
+from quinoa.session import TrainingError
 from tests.launch.helpers import ROOT, wait_until
 
 STORED = ROOT / "tests" / "stored_runs" / "local"
@@ -51,3 +54,10 @@ def test_stop_asks_the_process_of_the_run_each_time(tmp_path, monkeypatch, times
         started.stop()
     assert started.wait(timeout=60) is started
     assert started.outcome == outcome
+
+
+def test_a_failure_reaches_the_process_that_a_pools_process_works_for():
+    # A run has a session, and so locks, that cannot be sent.
+    error = TrainingError("learner-0 failed", threading.Lock())  # type: ignore[arg-type]
+    again = pickle.loads(pickle.dumps(error))
+    assert isinstance(again, TrainingError) and (str(again), again.run) == (str(error), None)

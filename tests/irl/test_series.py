@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -53,7 +55,8 @@ def test_a_cycle_behind_a_small_weight_has_no_sum_either():
     matrix = sparse.csr_matrix([[0.0, 1.0, 1e-200], [0.0, 0.0, 0.0], [0.0, 1e-200, 1.01]])
     with pytest.raises(series.SeriesError) as raised:
         series.log_sum(matrix, np.array([0.0, 1.0, 0.0]), elementwise=True)
-    assert raised.value.state == 2
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert (again.state, again.certain, str(again)) == (2, raised.value.certain, str(raised.value))
 
 
 def test_sums_beyond_a_float_are_logarithms():

@@ -36,10 +36,15 @@ class DamagedError(RunError):
         what: what is wrong with it, without advice.
     """
 
-    def __init__(self, checkpoint: VerifiedFolder, how: Exception):
+    def __init__(self, checkpoint: VerifiedFolder, how: Exception | str):
         self.checkpoint = checkpoint
+        self._how = str(how)
         self.what = f"The checkpoint {checkpoint.path} is damaged ({how})"
         super().__init__(f"{self.what}; remove it to use the one before.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How pickle makes it again; an error's own way calls the class with the message alone."""
+        return type(self), (self.checkpoint, self._how)
 
 
 class NoRoomError(OSError):

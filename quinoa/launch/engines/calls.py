@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +15,26 @@ T = TypeVar("T")
 
 class NotStoppedError(Exception):
     """A function has been told to stop, and was ended as it did not."""
+
+
+class CallError(RuntimeError):
+    """The function raised an error that no other process can have; the message is its traceback."""
+
+
+def sendable(error: Exception) -> Exception:
+    """An error as another process can have it: itself, if it can be pickled and loaded again.
+
+    That of a user's code may hold anything, or take other arguments than its message.
+    """
+    import cloudpickle
+
+    try:
+        if isinstance(cloudpickle.loads(cloudpickle.dumps(error)), Exception):
+            return error
+    # Its own methods for that may raise anything.
+    except Exception:
+        pass
+    return CallError("".join(traceback.format_exception(error)).rstrip())
 
 
 def _ignore(message: Any) -> None:
@@ -68,7 +89,7 @@ class Call(Protocol):
             ExperimentError: its process has ended before it has returned, or was ended as it made
                 no progress.
             NotStoppedError: it was ended as it has not stopped when it was told to.
-            Exception: what it raises.
+            Exception: what it raises, as `sendable` gives it where it is called in another process.
         """
 
 

@@ -26,10 +26,11 @@ from typing import Any
 from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine import interpreter
 
-# Errors that the parent raises as they are; others become a `ChildError`.
+# Errors that the parent raises, also of kinds derived from these; others become a `ChildError`.
 _ERRORS: Mapping[str, type[Exception]] = {
     error.__name__: error for error in (ExperimentError, RunError)
 }
+_OTHER = "other"
 # The event of a line that the child printed.
 PRINTED = "printed"
 # The capacity of a pipe in bytes.
@@ -147,8 +148,8 @@ class ChildProcess:
             raise ChildError("\n".join([*self._printed, f"The process of the run ended {how}."]))
         if "returned" in self._result:
             return self._result["returned"]
-        name, message = self._result["raised"]
-        raise _ERRORS.get(name, ChildError)(message)
+        kind, message = self._result["raised"]
+        raise _ERRORS.get(kind, ChildError)(message)
 
     def stop(self) -> None:
         """Sends SIGTERM, which asks the child to stop; a second one asks it to stop at once."""
@@ -267,9 +268,9 @@ def _main() -> int:
         function, arguments = cloudpickle.loads(payload)
         result = {"returned": function(channel, *arguments)}
     except (Exception, SystemExit) as error:
-        name = type(error).__name__
-        is_ours = type(error) is _ERRORS.get(name)
-        result = {"raised": [name, str(error) if is_ours else traceback.format_exc().rstrip()]}
+        kind = next((name for name, ours in _ERRORS.items() if isinstance(error, ours)), _OTHER)
+        message = traceback.format_exc().rstrip() if kind == _OTHER else str(error)
+        result = {"raised": [kind, message]}
     channel.write(result)
     return 0
 

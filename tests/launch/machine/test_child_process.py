@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from quinoa.launch.errors import ExperimentError
+from quinoa.launch.checkpoints.checkpoint_folder import DamagedError, VerifiedFolder
+from quinoa.launch.errors import ExperimentError, RunError
 from quinoa.launch.machine.child_process import PRINTED, Channel, ChildError, ChildProcess
 
 
@@ -66,11 +68,15 @@ def test_errors_are_those_of_the_function():
     def refused(channel):
         raise ExperimentError("no such thing")
 
+    def damaged(channel):
+        raise DamagedError(VerifiedFolder(Path("7")), ValueError("it is empty"))
+
     def wrong(channel):
         raise ZeroDivisionError("of its own")
 
     for function, kind, message in (
         (refused, ExperimentError, "no such thing"),
+        (damaged, RunError, r"^The checkpoint 7 is damaged \(it is empty\)"),
         (wrong, ChildError, "ZeroDivisionError: of its own"),
     ):
         child = ChildProcess(function)

@@ -26,6 +26,7 @@ from quinoa.launch.engines.calls import (
     NotStoppedError,
     call_here,
     say_on_stderr,
+    sendable,
 )
 from quinoa.launch.engines.local.warm_parent import ForkedProcess, WarmParent, WarmParentError
 from quinoa.launch.engines.supervision import START_TIMEOUT_S
@@ -230,7 +231,7 @@ def answer(arguments: Sequence[str], descriptors: Sequence[int]) -> int:
         should_stop = heartbeat.beating(is_to_stop.is_set)
         result = function(Caller(lambda message: send("told", message), should_stop))
     except Exception as error:
-        outcome = "raised", error
+        outcome = "raised", sendable(error)
     else:
         outcome = "returned", result
     # Once it has its answer, the other process ends this one.

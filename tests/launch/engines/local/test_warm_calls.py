@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from quinoa.environments import EnvironmentFault, FaultKind
-from quinoa.launch.engines.calls import Call, Caller, NotStoppedError, call_here
+from quinoa.launch.checkpoints.checkpoint_folder import DamagedError, VerifiedFolder
+from quinoa.launch.engines.calls import Call, Caller, CallError, NotStoppedError, call_here
 from quinoa.launch.engines.local import warm_calls, warm_parent
 from quinoa.launch.errors import ExperimentError
 from tests.launch import forked
@@ -58,6 +60,26 @@ def test_what_it_raises_is_raised(call, where):
             functools.partial(_raise, EnvironmentFault("the arm fell off", FaultKind.ACTION)),
         )
     assert raised.value.kind is FaultKind.ACTION
+
+
+def test_a_damaged_checkpoint_is_one_there_too(call):
+    error = DamagedError(VerifiedFolder(Path("7")), ValueError("it is empty"))
+    with pytest.raises(DamagedError, match="The checkpoint 7 is damaged") as raised:
+        call("Reading", functools.partial(_raise, error))
+    assert raised.value.what == error.what and raised.value.checkpoint == error.checkpoint
+
+
+def _raise_ones_own(caller: Caller) -> None:
+    class ArmError(Exception):
+        def __init__(self, arm: str, force: float):
+            super().__init__(f"the {arm} arm took {force} N")
+
+    raise ArmError("left", 3.0)
+
+
+def test_an_error_that_cannot_be_sent_is_its_traceback(call):
+    with pytest.raises(CallError, match=r"in _raise_ones_own\n[^$]*the left arm took 3\.0 N$"):
+        call("Acting", _raise_ones_own)
 
 
 def _count_until_told(caller: Caller) -> str:
