@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -164,13 +165,27 @@ def test_a_second_signal_does_not_wait(tmp_path):
     assert read_json(RunFolder(root).result)["outcome"] == "killed"
 
 
+def with_servers(root: Path) -> set[str]:
+    """The names of the nodes that have started `sleep`."""
+    return {
+        name
+        for node in nodes_of(root)
+        for name in ("actor-0", "evaluator-0")
+        if f"/{name}.error" in " ".join(node.cmdline())
+        and any(child.name() == "sleep" for child in node.children())
+    }
+
+
 def test_nothing_outlives_an_engine_that_is_killed(tmp_path):
     root = tmp_path / "run"
-    with started(train_command(root, *ENDLESS), is_forked=True) as process:
+    command = train_command(root, *ENDLESS, environment="tests.launch.factories:with_a_server")
+    with started(command, is_forked=True) as process:
         assert wait_until(lambda: len(nodes_of(root)) == 5), process.poll()
-        # The nodes, and the process that some of them were forked from.
+        # The nodes, the process that some of them were forked from, and the one that ends the rest.
+        assert len(psutil.Process(process.pid).children()) == 7
+        # The environments of the actor and of the evaluator.
+        assert wait_until(lambda: {"actor-0", "evaluator-0"} <= with_servers(root)), process.poll()
         children = psutil.Process(process.pid).children(recursive=True)
-        assert len(children) == 6
         process.kill()
         process.wait()
         assert not psutil.wait_procs(children, timeout=10)[1]

@@ -286,6 +286,22 @@ def unclosable(seed: int) -> Unclosable:
     return Unclosable(seed)
 
 
+class WithAServer(Match):
+    """`Match`, which has a process of its own, as some simulators do."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._server = subprocess.Popen(["sleep", "1000"])
+
+    def close(self) -> None:
+        self._server.kill()
+        self._server.wait()
+
+
+def with_a_server(seed: int) -> WithAServer:
+    return WithAServer(seed)
+
+
 def fails_at_once(seed: int) -> Match:
     raise ZeroDivisionError(f"the factory's own error, seed {seed > 0}")
 
