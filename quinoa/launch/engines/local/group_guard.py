@@ -75,6 +75,10 @@ class GroupGuard:
             other.wait()
 
 
+# What this process has started for users' code: that, and what it has started, ends with this one.
+GUARD = GroupGuard()
+
+
 def _started() -> subprocess.Popen[bytes]:
     import subprocess
 

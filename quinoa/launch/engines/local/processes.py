@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from quinoa.launch.engines.executables import NodeExecutable
-from quinoa.launch.engines.local.group_guard import GroupGuard
+from quinoa.launch.engines.local.group_guard import GUARD
 from quinoa.launch.engines.local.warm_parent import NODE_MAIN, NodeProgram
 from quinoa.launch.machine import interpreter
 from quinoa.launch.nodes.heartbeat import Heartbeat
@@ -26,8 +26,6 @@ _LOG_TAIL_LINES = 20
 # The signal at which a node writes its threads' stacks to its log, and the seconds it has for that.
 STACKS_SIGNAL = signal.SIGUSR1
 _STACKS_S = 0.5
-# Of the nodes that this process has started: they, and what they have started, end with it.
-_guard = GroupGuard()
 
 
 class Child(Protocol):
@@ -128,7 +126,7 @@ class LocalProcess:
                 )
                 child = (fork and fork(program)) or _executed(program)
             on_failure.pop_all()
-        _guard.add(child.pid)
+        GUARD.add(child.pid)
         return cls(executable.role, name, log, heartbeat, error_file, child)
 
     @property
@@ -178,7 +176,7 @@ class LocalProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, signal.SIGKILL)
         # Before its number is free.
-        _guard.remove(self._child.pid)
+        GUARD.remove(self._child.pid)
         self._child.wait()
 
     def failure(self) -> str:

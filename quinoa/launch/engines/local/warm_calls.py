@@ -28,6 +28,7 @@ from quinoa.launch.engines.calls import (
     say_on_stderr,
     sendable,
 )
+from quinoa.launch.engines.local.group_guard import GUARD
 from quinoa.launch.engines.local.warm_parent import ForkedProcess, WarmParent, WarmParentError
 from quinoa.launch.engines.supervision import START_TIMEOUT_S
 from quinoa.launch.errors import ExperimentError
@@ -114,12 +115,19 @@ def through(warm: WarmParent, folder: Path, *, hang_timeout_s: float = math.inf)
 
 @contextlib.contextmanager
 def _ended(process: ForkedProcess) -> Iterator[None]:
-    """A process that does not outlive this context."""
+    """A process that does not outlive this context, nor does what it has started."""
+    GUARD.add(process.pid)
     try:
         yield
     finally:
         if process.returncode is None:
             os.kill(process.pid, signal.SIGKILL)
+            # It may not have come so far as to have a group.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        # Before its number is free.
+        GUARD.remove(process.pid)
+        if process.returncode is None:
             process.wait()
 
 

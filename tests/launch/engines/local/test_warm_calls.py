@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -46,6 +47,15 @@ def test_the_result_is_of_another_process_that_has_tensorflow_and_ends(call):
     assert pid != os.getpid() and parent == os.getpid() and has_tensorflow
     assert not psutil.pid_exists(pid)
     assert call_here("Asking", _where)[0] == os.getpid()
+
+
+def _with_a_server(caller: Caller) -> int:
+    return subprocess.Popen(["sleep", "1000"]).pid
+
+
+def test_what_it_has_started_ends_with_it(call):
+    server = call("Acting", _with_a_server)
+    assert wait_until(lambda: not psutil.pid_exists(server), 20)
 
 
 def _raise(error: Exception, caller: Caller) -> None:
