@@ -133,12 +133,15 @@ def test_what_cannot_run_is_one_sentence(changes, message):
 
 
 @pytest.mark.parametrize(("name", "value"), [("batch_size", 3), ("learning_rate", 0.5)])
-def test_a_setting_of_the_other_optimiser_is_refused_of_a_new_run_alone(name, value):
+def test_a_setting_of_the_other_optimiser_is_refused_of_a_new_run_alone(name, value, tmp_path):
     settings: dict[str, Any] = {name: value}
     of = dataclasses.replace(OF, agent_config=maxent_irl.Config(**settings))
     with pytest.raises(ExperimentError, match=f"{name} = {value} .*--set optimizer=expon"):
         validate(of)
-    validate(of, has_checkpoint=True)
+    stored = make_demonstration_agent(of)
+    path = str(tmp_path / "learner")
+    stored.save(path)
+    validate(of, checkpoint=path)
     gradient = maxent_irl.Config(**settings, optimizer="exponentiated_gradient")
     validate(dataclasses.replace(OF, agent_config=gradient))
 
