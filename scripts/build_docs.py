@@ -38,7 +38,7 @@ PACKAGE = ROOT / "quinoa"
 # What pages may show or link to.
 _PICTURES = {".gif", ".mp4", ".png", ".svg"}
 _CODE = {".py", ".sbatch", ".sh", ".toml", ".yaml"}
-_TEXTS = {"", ".csv", ".ipynb", ".in", ".json", ".md", ".txt"}
+_TEXTS = {"", ".cff", ".csv", ".ipynb", ".in", ".json", ".md", ".txt"}
 _SUFFIXES = {*_CODE, *_TEXTS, *_PICTURES, ".css", ".js", ".woff2"}
 _FOLDERS = ("benchmarks", "deploy", "docs", "quinoa", "scripts", "tests")
 _SECTIONS = ("tutorials", "commands", "algorithms", "theory", "decisions")
