@@ -266,7 +266,9 @@ class TestImages:
         value, (distribution, features) = agent.value(images), agent.policy.with_features(images)
         assert (value.shape, features.shape) == ((3,), (3, 128))
         np.testing.assert_allclose(distribution.logits, agent.policy(images).logits, rtol=1e-5)
-        with pytest.raises(protocol.SpecError, match=r"takes vectors, but .* are images"):
+        with pytest.raises(
+            protocol.SpecError, match=r"are images.*takes vectors where actions are from a box"
+        ):
             make(spec=self.SPEC._replace(actions=make_spec().actions))
 
 

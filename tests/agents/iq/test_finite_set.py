@@ -142,5 +142,7 @@ class TestImages:
         assert all(np.any(each) for each in tape.gradient(loss, list(group.variables)))
 
     def test_on_a_box_they_are_refused_in_one_sentence(self):
-        with pytest.raises(protocol.SpecError, match=r"takes vectors, but .* are images"):
+        with pytest.raises(
+            protocol.SpecError, match=r"are images.*takes vectors where actions are from a box"
+        ):
             iq.Agent(iq.PRESETS["iq"], self.SPEC._replace(actions=make_spec().actions))

@@ -5,6 +5,7 @@ import pytest
 
 from quinoa import environments
 from quinoa.agents import registry
+from quinoa.agents.policy import Policy
 from quinoa.agents.types import NonFiniteError
 from quinoa.environments import environment_spec
 from quinoa.launch.trained.playback import play
@@ -55,10 +56,8 @@ def test_actions_that_are_not_finite_are_an_error(agent, monkeypatch):
         moments(agent)
 
 
-class NotFinite:
+class NotFinite(Policy):
     """A policy whose every action is NaN."""
-
-    has_density = has_mode = True
 
     def __call__(self, observation):
         from tensorflow_probability import distributions as tfd
