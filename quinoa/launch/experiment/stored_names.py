@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 
+from quinoa import paths
 from quinoa.launch.errors import ExperimentError
 
 # The beginning of a name that is none of a file, such as `run:RUN`.
@@ -36,7 +36,7 @@ def demonstrations_path(name: str) -> str:
     from quinoa.demonstrations import names
 
     if not _KIND.match(name):
-        return os.path.abspath(name)
+        return paths.absolute(name)
     try:
         return names.absolute(name)
     except names.DatasetError:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping
 
-from quinoa import user_modules
+from quinoa import paths, user_modules
 from quinoa.launch.experiment.stored_names import demonstrations_path
 from quinoa.launch.sweep.sweep_folder import PlannedRun
 from quinoa.launch.watch import folder_copy
@@ -15,7 +14,7 @@ _COPY_TO = "copy_to"
 
 
 def _absolute_place(name: str) -> str:
-    return name if folder_copy.is_url(name) else os.path.abspath(name)
+    return name if folder_copy.is_url(name) else paths.absolute(name)
 
 
 # By the flags of train that name files and folders: what makes their paths absolute.
@@ -23,7 +22,7 @@ _ABSOLUTE: Mapping[str, Callable[[str], str]] = {
     "agent": user_modules.absolute,
     "env": user_modules.absolute,
     "demonstrations": demonstrations_path,
-    "init_from": os.path.abspath,
+    "init_from": paths.absolute,
     _COPY_TO: _absolute_place,
 }
 
