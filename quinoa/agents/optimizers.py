@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -50,7 +50,7 @@ class Adam(Optimizer):
 
 @dataclasses.dataclass(frozen=True)
 class RMSProp(Optimizer):
-    """Tieleman & Hinton (2012); the defaults are those of OpenAI Baselines' A2C.
+    """Tieleman & Hinton (2012).
 
     Attributes:
         decay: α, of the mean of the gradients' squares.
@@ -58,18 +58,39 @@ class RMSProp(Optimizer):
         epsilon: ε, which is added to the root of that mean; where there is momentum, to the mean
             before its root is taken (Keras has these two forms).
         centered: whether the gradients' own mean is subtracted (Graves, 2013, Eq. 38 to 45).
+        tensorflow_1: whether it is the optimiser that TensorFlow 1 had, as OpenAI Baselines uses
+            it: the mean of squares starts at 1 and ε is added before the root is taken, with
+            momentum or without. Steps along small gradients are far smaller then: with ε = 1e-5
+            those of gradients below 3e-3 are nearly proportional to them.
     """
 
     decay: float = 0.99
     momentum: float = 0.0
     epsilon: float = 1e-5
     centered: bool = False
+    tensorflow_1: bool = False
 
     def make(self, learning_rate: Rate) -> Any:
         """See the base class."""
-        return _keras.RMSprop(
-            learning_rate, self.decay, self.momentum, self.epsilon, centered=self.centered
-        )
+        kind = _RMSPropOfTensorFlow1 if self.tensorflow_1 else _KerasRMSprop
+        return kind(learning_rate, self.decay, self.momentum, self.epsilon, centered=self.centered)
+
+
+# A name of its own, as the module above has no types.
+_KerasRMSprop: Any = _keras.RMSprop
+
+
+class _RMSPropOfTensorFlow1(_KerasRMSprop):
+    """`RMSProp.tensorflow_1`, by Keras' form with momentum, which has ε below the root."""
+
+    def __init__(self, *arguments: Any, **keywords: Any):
+        super().__init__(*arguments, **keywords)
+        self._momentum = True
+
+    def _create_slots(self, var_list: Sequence[tf.Variable]) -> None:
+        for variable in var_list:
+            self.add_slot(variable, "rms", "ones")
+        super()._create_slots(var_list)
 
 
 @dataclasses.dataclass(frozen=True)

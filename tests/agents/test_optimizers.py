@@ -45,13 +45,15 @@ def test_adam_moves_by_its_rate_where_gradients_are_tiny():
     assert float(variable) - before == pytest.approx(-RATE, rel=0.2)
 
 
-def rmsprop(decay, momentum, epsilon, centered):
+def rmsprop(decay, momentum, epsilon, centered, *, tensorflow_1=False):
     x, square, mean, step = np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3)
+    if tensorflow_1:
+        square += 1.0
     for g in GRADIENTS.astype(float):
         square = decay * square + (1 - decay) * g**2
         mean = decay * mean + (1 - decay) * g
         variance = square - mean**2 if centered else square
-        if momentum:
+        if momentum or tensorflow_1:
             step = momentum * step + RATE * g / np.sqrt(variance + epsilon)
         else:
             step = RATE * g / (np.sqrt(variance) + epsilon)
@@ -67,7 +69,7 @@ def sgd(momentum, nesterov):
     return x
 
 
-# TensorFlow starts the running mean of squares of RMSProp's momentum form at zero too.
+# Keras starts the running mean of squares of RMSProp's momentum form at zero too.
 @pytest.mark.parametrize(
     ("optimizer", "expected"),
     [
@@ -76,6 +78,14 @@ def sgd(momentum, nesterov):
         (RMSProp(), rmsprop(0.99, 0.0, 1e-5, False)),
         (RMSProp(0.95, 0.0, 0.01, True), rmsprop(0.95, 0.0, 0.01, True)),
         (RMSProp(0.95, 0.9, 0.01), rmsprop(0.95, 0.9, 0.01, False)),
+        (
+            RMSProp(0.9, 0.0, 0.01, tensorflow_1=True),
+            rmsprop(0.9, 0.0, 0.01, False, tensorflow_1=True),
+        ),
+        (
+            RMSProp(0.9, 0.8, 0.01, True, tensorflow_1=True),
+            rmsprop(0.9, 0.8, 0.01, True, tensorflow_1=True),
+        ),
         (SGD(), sgd(0.0, False)),
         (SGD(0.9), sgd(0.9, False)),
         (SGD(0.9, nesterov=True), sgd(0.9, True)),
@@ -90,7 +100,7 @@ class Mixed(TwoLosses):
     """Each of its groups has another optimiser."""
 
     def parameter_groups(self):
-        optimizers = (RMSProp(), SGD(0.9), Adam())
+        optimizers = (RMSProp(tensorflow_1=True), SGD(0.9), Adam())
         groups = super().parameter_groups()
         return [
             group._replace(optimizer=optimizer)
@@ -102,7 +112,7 @@ def test_each_group_has_its_own_and_a_checkpoint_of_it(tmp_path):
     config = Mixed.Config(batch_size=16)
     one, other = (Learner(Mixed, config, make_spec(), seed) for seed in (0, 1))
     copies = [[tf.Variable(v) for v in group.variables] for group in one._groups]
-    references = [RMSProp().make(1e-3), SGD(0.9).make(0.01), Adam().make(1e-4)]
+    references = [RMSProp(tensorflow_1=True).make(1e-3), SGD(0.9).make(0.01), Adam().make(1e-4)]
     _, gradients, _ = one.losses_and_gradients(tensors(superbatch(1), 0))
     by_group = [gradients["policy"], gradients["value"][:1], gradients["value"][1:]]
     for reference, copy, of_group in zip(references, copies, by_group, strict=True):

@@ -17,7 +17,11 @@ from quinoa.agents.observations import observation_set
 from quinoa.agents.policies import CategoricalPolicy, TanhGaussianPolicy, categorical_policy
 from quinoa.agents.types import Seed, Transition
 
-_OPTIMIZERS = {"rmsprop": protocol.RMSProp(), "adam": protocol.Adam(epsilon=1e-5)}
+_OPTIMIZERS = {
+    "rmsprop": protocol.RMSProp(),
+    "rmsprop_tf1": protocol.RMSProp(tensorflow_1=True),
+    "adam": protocol.Adam(epsilon=1e-5),
+}
 
 
 class _Evaluated(NamedTuple):

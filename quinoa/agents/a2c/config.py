@@ -49,8 +49,10 @@ class Config(OnPolicyConfig):
     """Whether V is linear in the policy's last hidden layer, as the paper's is, instead of a
     network of its own."""
 
-    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
-    """`rmsprop`, with the decay 0.99 and 1e-5 added to the root, or `adam`, with 1e-5 too."""
+    optimizer: Literal["rmsprop", "rmsprop_tf1", "adam"] = "rmsprop"
+    """`rmsprop`, with the decay 0.99 and 1e-5 added to the root; `rmsprop_tf1`, OpenAI Baselines':
+    TensorFlow 1's, whose mean of squares starts at 1, with 1e-5 added below the root; or `adam`,
+    with 1e-5 too."""
     learning_rate: Annotated[float, Bounds(above=0)] = 7e-4
     """The optimiser's step size, at the start: OpenAI Baselines' falls linearly to 0, as with
     `learning_rate_schedule = "linear"`."""

@@ -198,6 +198,7 @@ def test_the_variance_of_returns_that_do_not_differ_is_explained():
     [
         ("adam", protocol.Adam(epsilon=1e-5)),
         ("rmsprop", protocol.RMSProp(decay=0.99, momentum=0.0, epsilon=1e-5, centered=False)),
+        ("rmsprop_tf1", protocol.RMSProp(decay=0.99, epsilon=1e-5, tensorflow_1=True)),
     ],
 )
 def test_the_optimizer_is_the_one_that_is_named(name, expected):
