@@ -16,8 +16,8 @@ class Config(OnPolicyConfig):
     Equation numbers are those of Schulman, Chen & Abbeel (2017), of whom are `tau`,
     `value_coefficient` and n = 5 (`segment_length`). Of OpenAI Baselines' A2C, which is the one
     that the paper tunes and does not describe, are sixteen environments (`batch_size` /
-    `segment_length`), RMSProp, its step size and the bound on the gradients' norm. The rest is
-    ours, for tasks whose observations are vectors.
+    `segment_length`), RMSProp (`rmsprop_tf1` in its very form), its step size and the bound on the
+    gradients' norm. The rest is ours, for tasks whose observations are vectors.
     """
 
     update: Literal["policy_gradient", "soft_q"] = "policy_gradient"
