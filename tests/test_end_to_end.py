@@ -137,7 +137,10 @@ def test_a_signal_before_anything_has_started_leaves_a_checkpoint_and_nothing_el
     root, temporary = tmp_path / "run", tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    with started(train_command(root, *ENDLESS, "--private_network")) as process:
+    command = train_command(root, *ENDLESS, "--private_network")
+    # On a busy machine the nodes have started before the signal: the learner waits for data then.
+    command[command.index("--set=min_replay_size=500")] = "--set=min_replay_size=1000000"
+    with started(command) as process:
         assert wait_until(lambda: len(nodes_of(root)) == 5), process.poll()
         process.send_signal(signal.SIGHUP)
         _, err = process.communicate(timeout=60)
