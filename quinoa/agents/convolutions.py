@@ -55,6 +55,8 @@ class Trunk(NamedTuple):
 TRUNKS: Mapping[str, Trunk] = {
     # Young & Tian (2019), "MinAtar", section 4.
     "minatar": Trunk((Convolution(16, 3, 1),), 128),
+    # Mnih et al. (2016), "Asynchronous methods for deep reinforcement learning", section 8.
+    "a3c": Trunk((Convolution(16, 8, 4), Convolution(32, 4, 2)), 256),
     # Mnih et al. (2015), "Human-level control through deep reinforcement learning", Methods.
     "nature": Trunk((Convolution(32, 8, 4), Convolution(64, 4, 2), Convolution(64, 3, 1)), 512),
 }

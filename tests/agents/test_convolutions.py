@@ -38,9 +38,18 @@ def test_the_layers_are_those_of_the_papers_by_the_size_of_images(image, shapes)
 
 
 def test_a_trunk_may_be_named_and_must_fit():
+    network = ConvolutionalNetwork(Image(42, 42, 4), 6, convolutions="a3c")
+    assert [tuple(layer.weights.shape) for layer in network.layers()] == [
+        (8, 8, 4, 16),
+        (4, 4, 16, 32),
+        (3 * 3 * 32, 256),
+        (256, 6),
+    ]
     assert chosen_trunk(Image(84, 84, 4), "minatar").hidden_size == 128
     with pytest.raises(ConfigError, match=r"of 10 × 10, and it takes 36 × 36"):
         ConvolutionalNetwork(BOARD, 6, convolutions="nature")
+    with pytest.raises(ConfigError, match=r"of 10 × 10, and it takes 20 × 20"):
+        ConvolutionalNetwork(BOARD, 6, convolutions="a3c")
     with pytest.raises(ConfigError, match=r"convolutions = 'minatar' .* takes 3 × 3"):
         ConvolutionalNetwork(Image(2, 8, 1), 6)
 

@@ -52,8 +52,10 @@ class Config(OffPolicyConfig):
     """Hidden layers of Q, where observations are vectors."""
     convolutions: Annotated[Convolutions, Absent("auto")] = "auto"
     """Where observations are images, the layers in place of `hidden_sizes`: those of MinAtar's DQN
-    (`minatar`: 16 filters of 3 × 3, then 128), those of Mnih et al. (2015; `nature`: three
-    convolutions, then 512), or by the size of the images (`auto`: `nature` from 36 × 36 on)."""
+    (`minatar`: 16 filters of 3 × 3, then 128), those of Mnih et al. of 2016 (`a3c`: two
+    convolutions, then 256) or of 2015 (`nature`: three, then 512), or by the size of the images
+    (`auto`: `nature` from 36 × 36 on). With frames of 42 × 42, `nature` ends in one pixel, and
+    `a3c` in 3 × 3."""
     layer_norm: bool = False
     """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
     network: Annotated[NetworkKind, Absent("mlp")] = "mlp"

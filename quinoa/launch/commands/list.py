@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import json
 import re
 import sys
 import textwrap
@@ -53,6 +54,8 @@ def _show_settings(name: str) -> None:
         print(wrapped(f"{preset.name}: {preset.description}", width))
         for flag, text in preset.flags.items():
             print(f"  --{flag}={text}")
+        for argument, value in preset.env_kwargs.items():
+            print(f"  --env_set={argument}={json.dumps(value)}")
     owner = None
     for setting in descriptions.described(config):
         if setting.owner is not owner:

@@ -11,11 +11,14 @@ and `about` and `origin` may be left out:
     agent = ...        # and other flags of `quinoa train` that `FLAGS` names
     [NAME.set]
     tau = 0.01         # fields of the agent's configuration, as by --set
+    [NAME.env_set]
+    size = 42          # keyword arguments of the environment, as by --env_set
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +47,9 @@ ORIGINS = {
     "untried": "ours, not measured",
 }
 
+# The tables within a preset's.
+_TABLES = ("set", "env_set")
+
 _FOLDER = Path(__file__).parent
 _OWN_FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.*))?")
 
@@ -58,6 +64,7 @@ class Preset(NamedTuple):
         flags: the values of flags of `quinoa train` as text, by name; the names are among `FLAGS`,
             and agent and env are always there.
         settings: the values of the agent's settings as text, by name.
+        env_kwargs: the environment's keyword arguments; see `env_kwargs_for`.
         is_recommended: whether it is its suite's preset where no agent is named.
     """
 
@@ -66,6 +73,7 @@ class Preset(NamedTuple):
     origin: str
     flags: Mapping[str, str]
     settings: Mapping[str, str]
+    env_kwargs: Mapping[str, Any]
     is_recommended: bool = False
 
     @property
@@ -74,6 +82,14 @@ class Preset(NamedTuple):
         origin = ORIGINS[self.origin] if self.origin else "your own"
         about = f"{self.about} ({origin})" if self.about else origin
         return f"{about}; recommended for its suite" if self.is_recommended else about
+
+    def env_kwargs_for(self, environment: str) -> Mapping[str, Any]:
+        """The keyword arguments for an environment of its suite; none for others.
+
+        Other suites have other arguments. A user may name another task than the preset's, and
+        cannot take an argument back.
+        """
+        return self.env_kwargs if _suite(environment) == _suite(self.flags["env"]) else {}
 
 
 def every() -> list[Preset]:
@@ -99,11 +115,14 @@ def without_agent(name: str | None, environment: str | None) -> Preset | None:
 
 def recommended(environment: str) -> Preset | None:
     """The recommended preset of the suite whose names begin as an environment's; None without."""
-    suite = environment.partition(":")[0]
     for preset in every():
-        if preset.is_recommended and preset.flags["env"].partition(":")[0] == suite:
+        if preset.is_recommended and _suite(preset.flags["env"]) == _suite(environment):
             return preset
     return None
+
+
+def _suite(environment: str) -> str:
+    return environment.partition(":")[0]
 
 
 def is_name(name: str) -> bool:
@@ -191,15 +210,15 @@ def _check(full_name: str, name: str, table: Any) -> None:
         raise ExperimentError(
             f"{full_name} stands outside of any preset: put it into a table [NAME]."
         )
-    known = ("about", "origin", "set", *FLAGS)
+    known = ("about", "origin", *_TABLES, *FLAGS)
     for key, value in table.items():
         if key not in known:
             near = did_you_mean(key, known) or f" It may have {', '.join(known)}."
             raise ExperimentError(
                 f"The preset {full_name} has {key!r}, which none has.{near} Settings of the agent "
-                f"go into [{name}.set]."
+                f"go into [{name}.set], arguments of the environment into [{name}.env_set]."
             )
-        if key != "set" and not isinstance(value, (str, int, float)):
+        if key not in _TABLES and not isinstance(value, (str, int, float)):
             raise ExperimentError(f"The preset {full_name}: {key} must be one value.")
     if (origin := table.get("origin")) is not None and origin not in ORIGINS:
         raise ExperimentError(
@@ -208,10 +227,16 @@ def _check(full_name: str, name: str, table: Any) -> None:
     for key in ("agent", "env"):
         if key not in table:
             raise ExperimentError(f"The preset {full_name} lacks {key} = ...")
-    settings = table.get("set", {})
-    if not isinstance(settings, dict):
-        raise ExperimentError(f"The preset {full_name}: set must be a table [{name}.set].")
-    for key, value in settings.items():
+    for key in _TABLES:
+        if not isinstance(table.get(key, {}), dict):
+            raise ExperimentError(f"The preset {full_name}: {key} must be a table [{name}.{key}].")
+    for key, value in table.get("env_set", {}).items():
+        if not _is_json(value):
+            raise ExperimentError(
+                f"The preset {full_name}: {key} = {value!r} cannot be stored as JSON, as what a "
+                "run records must be."
+            )
+    for key, value in table.get("set", {}).items():
         parts = value if isinstance(value, list) else [value]
         if not all(isinstance(part, (str, int, float)) for part in parts):
             raise ExperimentError(f"The preset {full_name}: {key} = {value!r} is no setting.")
@@ -221,8 +246,17 @@ def _preset(name: str, table: dict[str, Any]) -> Preset:
     about, origin = table.pop("about", ""), table.pop("origin", "")
     is_recommended = bool(table.pop("recommended", False))
     settings = {field: as_text(value) for field, value in table.pop("set", {}).items()}
+    env_kwargs = table.pop("env_set", {})
     flags = {flag: as_text(table[flag]) for flag in table}
-    return Preset(name, about, origin, flags, settings, is_recommended)
+    return Preset(name, about, origin, flags, settings, env_kwargs, is_recommended)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def as_text(value: Any) -> str:

@@ -41,6 +41,7 @@ def test_so_are_those_of_an_agent_and_a_preset_of_ones_own(quinoa, tmp_path, mon
     )
     (tmp_path / "mine.toml").write_text(
         '[calm]\nagent = "own_listed"\nenv = "control:walker:walk"\nset.noise = 0.2\n'
+        "env_set.flat = true\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -56,7 +57,7 @@ def test_so_are_those_of_an_agent_and_a_preset_of_ones_own(quinoa, tmp_path, mon
     _, out, _ = quinoa("list", "own_listed:loud")
     assert out.splitlines()[0] == "own_listed:loud: An agent of one's own"
     _, out, _ = quinoa("list", "./mine.toml")
-    assert "  noise=0.2 (default 0.5)  float" in out.splitlines()
+    assert {"  noise=0.2 (default 0.5)  float", "  --env_set=flat=true"} <= set(out.splitlines())
 
 
 def test_the_names_are_broken_between_words_in_a_terminal_and_whole_elsewhere(quinoa, monkeypatch):

@@ -7,11 +7,13 @@ import pytest
 
 from quinoa.agents import registry
 from quinoa.config import parsing
+from quinoa.environments.source import environment_source
 from quinoa.launch import cli, presets
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running.new_experiment import make_experiment
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment.validation import validate
+from tests.launch import factories
 from tests.launch.helpers import ROOT
 
 SUITES = {"adroit", "dm_control", "gym", "minatar", "toy"}
@@ -159,6 +161,9 @@ steps = 3_000
 [fast.set]
 tau = 0.02
 hidden_sizes = [32, 32]
+[fast.env_set]
+time_limit = 5
+swing_up = [true, "no"]
 
 [slow]
 about = "the same, more slowly"
@@ -181,6 +186,26 @@ def test_a_preset_of_ones_own_comes_from_its_file_and_is_remembered_by_its_whole
     assert presets.load("mine.toml:fast").description == "your own"
     slow = presets.load(f"{tmp_path}/mine.toml:slow")
     assert slow.description == f"the same, more slowly ({presets.ORIGINS['measured']})"
+
+
+def test_arguments_of_the_environment_come_from_a_preset_unless_they_are_given(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN)
+    chosen = f"--preset={path}:fast"
+    assert experiment_of(chosen).env_kwargs == {"time_limit": 5, "swing_up": [True, "no"]}
+    experiment = experiment_of(chosen, "--env_set=time_limit=7", "--env_set=other=x")
+    assert experiment.env_kwargs == {"time_limit": 7, "swing_up": [True, "no"], "other": "x"}
+    assert experiment_of(chosen, "--env=control:walker:run").env_kwargs["time_limit"] == 5
+    assert experiment_of(chosen, "--env=gym:Hopper-v5").env_kwargs == {}
+
+
+def test_an_environment_that_is_an_object_gets_no_arguments_of_a_preset(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN)
+    values = train_flags.define()
+    cli._parse("train", values, [f"--preset={path}:fast"])
+    source = environment_source(lambda seed: factories.match(seed))
+    assert make_experiment(values, {}, source).env_kwargs == {}
 
 
 def test_a_file_with_one_preset_needs_no_name(tmp_path):
@@ -208,6 +233,12 @@ def test_a_file_with_one_preset_needs_no_name(tmp_path):
         ('[a]\nagent = "iq"\nenv = "a:b"\norigin = "me"', "", "origin must be one of paper"),
         ('[a]\nagent = "iq"\nenv = ["a:b"]', "", "mine.toml:a: env must be one value"),
         ('[a]\nagent = "iq"\nenv = "a:b"\nset = 3', "", r"set must be a table \[a\.set\]"),
+        ('[a]\nagent = "iq"\nenv = "a:b"\nenv_set = 3', "", "env_set must be a table"),
+        (
+            '[a]\nagent = "iq"\nenv = "a:b"\nenv_set.day = 2026-01-02',
+            "",
+            "mine.toml:a: day = .* cannot be stored as JSON",
+        ),
         ('[a]\nagent = "iq"\nenv = "a:b"\nset.tau = {}', "", "mine.toml:a: tau = {} is no setting"),
         ('[a]\nagent = "iq"\nenv = "a:b"\nsteps = "many"', "", "mine.toml:a: .*whole number"),
         (

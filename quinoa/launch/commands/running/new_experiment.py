@@ -64,7 +64,8 @@ def make_experiment(
 
     _take_recommended(values)
     try:
-        settings = _taken_from_preset(values) if values.preset is not None else {}
+        preset = _taken_preset(values) if values.preset is not None else None
+        settings: Mapping[str, str] = {} if preset is None else preset.settings
         name = values.agent or registry.DEFAULT_AGENT
         # First, as what is imported next may go to another folder than a file's name leads from.
         agent, environment_name = agent_path(name), environment_path(values.env)
@@ -78,11 +79,15 @@ def make_experiment(
     except (registry.UnknownAgentError, ConfigError) as error:
         raise ExperimentError(str(error)) from error
     given = field_flags.given(values, Experiment, left_out=True)
+    arguments = env_kwargs(values.env_set)
+    is_object = environment is not None and environment.maker is not None
+    if preset is not None and not is_object:
+        arguments = {**preset.env_kwargs_for(values.env), **arguments}
     given.update(
         agent=agent,
         agent_config=config,
         environment=environment_name,
-        env_kwargs=env_kwargs(values.env_set),
+        env_kwargs=arguments,
         preset=values.preset,
         init_from=init_from,
         demonstrations=demonstrations,
@@ -157,8 +162,8 @@ def _take_recommended(values: flags.FlagValues) -> None:
             values["preset"].value = found.name
 
 
-def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
-    """Sets flags that were not given to the preset's values; returns its settings of the agent."""
+def _taken_preset(values: flags.FlagValues) -> presets.Preset:
+    """Sets flags that were not given to the preset's values; returns the preset."""
     from quinoa.agents import registry
 
     preset = presets.load(values.preset)
@@ -178,7 +183,7 @@ def _taken_from_preset(values: flags.FlagValues) -> Mapping[str, str]:
                 values[flag].parse(text)
             except flags.Error as error:
                 raise ExperimentError(f"The preset {preset.name}: {error}") from None
-    return preset.settings
+    return preset
 
 
 def _check_preset(name: str | None, config: AgentConfig, settings: Mapping[str, str]) -> None:
