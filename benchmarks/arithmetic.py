@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from benchmarks.setting import config_of, spec_of
+from benchmarks.setting import learner_config_of, spec_of
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
 from quinoa.agents.types import Transition
@@ -77,7 +77,7 @@ def flop_of_a_step(task: str, agent: str, settings: dict[str, Any]) -> int:
         agent: the agent's.
         settings: those of its configuration that are not the defaults.
     """
-    config, spec = config_of(agent, **settings), spec_of(task)
+    config, spec = learner_config_of(agent, **settings), spec_of(task)
     learner = Learner(registry.load(agent).agent_class, config, spec, seed=0)
     batch = tf.nest.map_structure(tf.constant, random_transitions(spec, *config.batch_shape))
     return sum(product.flops for product in products(learner, batch))

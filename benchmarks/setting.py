@@ -9,7 +9,7 @@ from acme import specs
 
 from quinoa import environments
 from quinoa.agents import registry
-from quinoa.agents.protocol import OffPolicyConfig
+from quinoa.agents.protocol import LearnerConfig, OffPolicyConfig
 
 # The lightest task: what our own work costs shows most there.
 TASK = "control:cheetah:run"
@@ -26,12 +26,19 @@ def spec_of(task: str) -> specs.EnvironmentSpec:
 
 
 def config_of(agent: str, **settings: Any) -> OffPolicyConfig:
+    """`learner_config_of` an agent that learns from replay."""
+    config = learner_config_of(agent, **settings)
+    assert isinstance(config, OffPolicyConfig)
+    return config
+
+
+def learner_config_of(agent: str, **settings: Any) -> LearnerConfig:
     """An agent's configuration with some settings of its own replaced.
 
     A list stands for a tuple, as in the arguments of a stage, which are JSON.
     """
     config = registry.load(agent).config
-    assert isinstance(config, OffPolicyConfig)
+    assert isinstance(config, LearnerConfig)
     tuples: dict[str, Any] = {
         name: tuple(s) if isinstance(s, list) else s for name, s in settings.items()
     }

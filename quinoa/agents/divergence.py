@@ -16,9 +16,10 @@ def finite_parameters(learner: Learner) -> npt.NDArray[np.float32]:
     """The policy's variables as one vector, float32 [P], for actors.
 
     Raises:
-        NonFiniteError: see `check_finite`.
+        NonFiniteError: see `check_finite`; as of the learner's last call.
     """
-    check_finite(learner)
+    if not learner.status.is_finite:
+        check_finite(learner)
     return learner.parameters()
 
 

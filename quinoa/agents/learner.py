@@ -14,18 +14,20 @@ from acme import specs
 
 from quinoa.agents import (
     averaging,
-    finiteness,
     graphs,
     initialization,
     learner_checkpoint,
-    optimization,
+    learner_status,
     parameter_groups,
     parameter_vector,
     preprocessing,
     protocol,
     resets,
 )
+from quinoa.agents.optimization import Optimization
 from quinoa.agents.types import Transition
+
+_Steps = Callable[[tf.Tensor, Transition], tuple[Mapping[str, tf.Tensor], tf.Tensor]]
 
 
 class Learner(snt.Module):
@@ -33,7 +35,7 @@ class Learner(snt.Module):
 
     All randomness comes from `seed` and the number of the gradient step. So a learner that is
     restored from a checkpoint computes what it would have computed without the interruption, and
-    the number of steps in a call changes nothing.
+    the number of steps in a call changes nothing. `status` says what came of the last call.
     """
 
     def __init__(
@@ -84,24 +86,22 @@ class Learner(snt.Module):
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         self._jit_compile = jit_compile
         # Traced at the first step, or by `prepare`, which have the shapes of a batch.
-        self._fused_steps: Callable[[tf.Tensor, Transition], Mapping[str, tf.Tensor]] | None = None
+        self._fused_steps: _Steps | None = None
         self._groups = list(self.agent.parameter_groups())
         parameter_groups.check(self._groups)
-        self._optimization = optimization.Optimization(
-            self._groups, config, self._steps, gradient_steps
-        )
-        self._optimizers = self._optimization.optimizers
+        self._optimization = Optimization(self._groups, config, self._steps, gradient_steps)
+        self._joined = parameter_vector.Joined(self.agent.policy.variables)
         rate = config.evaluation_average
         self._average = averaging.Average(self.agent.policy, rate) if rate else None
         # All that a step that went wrong could spoil.
         self._float_variables = [v for v in self._learned() if v.dtype.is_floating]
-        self._finiteness = finiteness.FinitenessCheck(
-            self._float_variables, jit_compile=jit_compile
+        self.status = learner_status.LearnerStatus(
+            self._steps, self._skipped, self._float_variables, jit_compile=jit_compile
         )
         self._identity = learner_checkpoint.Identity(agent_class, config, spec)
         self._checkpoint = tf.train.Checkpoint(
             agent=self.agent,
-            optimizers=self._optimizers,
+            optimizers=self._optimization.optimizers,
             seed=self._seed,
             steps=self._steps,
             initialized=self._initialized,
@@ -113,7 +113,7 @@ class Learner(snt.Module):
     @property
     def steps(self) -> int:
         """The number of gradient steps done, those skipped included."""
-        return int(self._steps.numpy())
+        return self.status.steps
 
     @property
     def state(self) -> list[tf.Variable]:
@@ -122,14 +122,14 @@ class Learner(snt.Module):
 
     def _learned(self) -> list[tf.Variable]:
         """The agent's variables, the optimisers' and the average's."""
-        of_optimizers = [v for optimizer in self._optimizers for v in optimizer.variables()]
+        of_optimizers = [v for each in self._optimization.optimizers for v in each.variables()]
         average = () if self._average is None else self._average.variables
         return [*self.agent.variables, *of_optimizers, *average]
 
     @property
     def skipped_steps(self) -> int:
         """The number of gradient steps that this object has skipped, whatever it restored."""
-        return int(self._skipped.numpy())
+        return self.status.skipped
 
     def prepare(self, superbatch: Transition) -> None:
         """Traces and optimises the graph of `step`, which the first step would do otherwise.
@@ -186,7 +186,9 @@ class Learner(snt.Module):
                 self.agent.initialize(tf.nest.map_structure(lambda x: x[0], superbatch))
             self._initialized.assign(True)
             self._is_initialized = True
-        return self._traced(superbatch)(tf.constant(superbatch.reward.shape[0]), superbatch)
+        metrics, status = self._traced(superbatch)(tf.constant(len(superbatch.reward)), superbatch)
+        self.status.keep(status)
+        return metrics
 
     def _reset(self) -> None:
         resets.renew(self.agent, self._make_agent, [*self._seed.numpy().tolist(), self.steps])
@@ -195,9 +197,7 @@ class Learner(snt.Module):
             self._average.restart()
         self._taken, self._is_initialized = (), bool(self._initialized.assign(False))
 
-    def _traced(
-        self, superbatch: Transition
-    ) -> Callable[[tf.Tensor, Transition], Mapping[str, tf.Tensor]]:
+    def _traced(self, superbatch: Transition) -> _Steps:
         if self._fused_steps is None:
             # One graph for every K.
             batches = tf.nest.map_structure(
@@ -213,7 +213,7 @@ class Learner(snt.Module):
 
     def _steps_and_metrics(
         self, num_steps: tf.Tensor, superbatch: Transition
-    ) -> dict[str, tf.Tensor]:
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Does so many of the superbatch's gradient steps, or none; see `step` and `prepare`."""
         names = parameter_groups.loss_names(self._groups)
 
@@ -234,12 +234,9 @@ class Learner(snt.Module):
         metrics = {
             **self.agent.metrics(last, self._step_seed(2)),
             **self._optimization.metrics(),
+            **parameter_groups.metrics(names, means),
         }
-        for index, name in enumerate(names):
-            suffix = "" if len(names) == 1 else f"/{name}"
-            metrics[f"loss{suffix}"] = means[0, index]
-            metrics[f"gradient_norm{suffix}"] = means[1, index]
-        return metrics
+        return metrics, self.status.in_graph()
 
     def _one_step(self, batch: Transition) -> tuple[tf.Tensor, tf.Tensor]:
         """Does one gradient step, unless a loss, a norm of gradients or a statistic is not finite.
@@ -275,7 +272,7 @@ class Learner(snt.Module):
 
     def not_finite(self) -> list[str]:
         """Names the variables with NaN or an infinity in them, targets and optimisers' included."""
-        return self._finiteness.not_finite()
+        return self.status.not_finite()
 
     @property
     def num_bytes(self) -> int:
@@ -289,7 +286,7 @@ class Learner(snt.Module):
 
     def parameters(self) -> npt.NDArray[np.float32]:
         """Returns the policy's variables as one vector, float32 [P]: what actors act with."""
-        return parameter_vector.flatten(self.agent.policy)
+        return self._joined()
 
     @property
     def has_average(self) -> bool:
@@ -323,6 +320,7 @@ class Learner(snt.Module):
             CheckpointError: files are missing, damaged, or another learner's.
         """
         learner_checkpoint.read(self._checkpoint, path, self._identity)
+        self.status.forget()
         self._is_initialized = bool(self._initialized.numpy())
 
     def begin_with_networks(self, taken: Sequence[tf.Variable]) -> None:
@@ -346,5 +344,6 @@ class Learner(snt.Module):
         self.restore(path)
         saved = self.steps
         self._steps.assign(steps)
+        self.status.forget()
         if resets.is_missed(saved, steps, self._config.reset_period):
             self._reset()

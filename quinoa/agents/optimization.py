@@ -102,6 +102,13 @@ class Optimization:
         for optimizer, group in zip(self.optimizers, groups, strict=True):
             # Slots made now rather than at the first step, so that a checkpoint finds them.
             optimizer._create_all_weights(group.variables)
+        # Each begins with one number throughout: counts and most means with 0, and TensorFlow 1's
+        # mean of squares with 1.
+        self._starts = [
+            (variable, tf.reduce_max(variable).numpy())
+            for optimizer in self.optimizers
+            for variable in optimizer.variables()
+        ]
 
     def apply(
         self, gradients: Mapping[str, Sequence[tf.Tensor | None]], norms: Sequence[tf.Tensor]
@@ -130,10 +137,8 @@ class Optimization:
 
     def restart(self) -> None:
         """Forgets all gradients so far; a schedule goes on."""
-        for optimizer in self.optimizers:
-            # Zero is what Keras starts the number of steps and every running mean from.
-            for variable in optimizer.variables():
-                variable.assign(tf.zeros_like(variable))
+        for variable, start in self._starts:
+            variable.assign(tf.fill(variable.shape, start))
 
     def metrics(self) -> dict[str, tf.Tensor]:
         """What the last step's learning rates were multiplied by, where there is a schedule."""

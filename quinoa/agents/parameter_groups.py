@@ -30,6 +30,21 @@ def loss_names(groups: Sequence[ParameterGroup]) -> list[str]:
     return list(dict.fromkeys(group.loss for group in groups))
 
 
+def metrics(names: Sequence[str], means: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What a row of metrics has of losses: `loss` or, of several, `loss/NAME`; norms likewise.
+
+    Args:
+        names: of `loss_names`.
+        means: of the losses and of their gradients' norms, float32 [2, number of losses].
+    """
+    found = {}
+    for index, name in enumerate(names):
+        suffix = "" if len(names) == 1 else f"/{name}"
+        found[f"loss{suffix}"] = means[0, index]
+        found[f"gradient_norm{suffix}"] = means[1, index]
+    return found
+
+
 def variables_of(groups: Sequence[ParameterGroup], loss: str) -> list[tf.Variable]:
     """The variables that a loss trains."""
     return [variable for group in groups if group.loss == loss for variable in group.variables]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,29 @@ def flatten(policy: tf.Module) -> npt.NDArray[np.float32]:
 def joined(variables: Sequence[tf.Variable]) -> npt.NDArray[np.float32]:
     """Returns variables of float32 as one vector, in their order."""
     return np.concatenate([variable.numpy().ravel() for variable in variables])
+
+
+class Joined:
+    """Gives what `joined` does, again and again, by one call of TensorFlow rather than many."""
+
+    def __init__(self, variables: Sequence[tf.Variable]):
+        """Takes the variables, of float32."""
+        self._variables = variables
+        self._in_graph: Callable[[], tf.Tensor] | None = None
+
+    def __call__(self) -> npt.NDArray[np.float32]:
+        """The variables as one vector, float32 [P], which is the caller's; traced at the second."""
+        import tensorflow as tf
+
+        if self._in_graph is not None:
+            vector: npt.NDArray[np.float32] = self._in_graph().numpy()
+            return vector
+        # For who asks once, tracing would take far longer than it saves.
+        self._in_graph = tf.function(
+            lambda: tf.concat([tf.reshape(v, [-1]) for v in self._variables], axis=0),
+            autograph=False,
+        )
+        return joined(self._variables)
 
 
 def unflatten(policy: tf.Module, parameters: npt.NDArray[np.float32]) -> None:

@@ -27,8 +27,14 @@ class PublishedParameters:
     """The newest parameters, for all threads that ask for them; thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._newest: tuple[int, FloatArray] | None = None
+        self._fingerprint = 0
+
+    @property
+    def fingerprint(self) -> int:
+        """Of the newest parameters, see `parameter_vector.fingerprint`; 0 before the first."""
+        return self._fingerprint
 
     def publish(self, version: int, parameters: FloatArray) -> None:
         """Replaces the parameters.
@@ -39,18 +45,28 @@ class PublishedParameters:
         """
         newest = version, np.array(parameters, np.float32)
         newest[1].setflags(write=False)
-        with self._lock:
+        with self._changed:
             self._newest = newest
+            self._fingerprint = fingerprint(newest[1])
+            self._changed.notify_all()
 
-    def get(self, known_version: int) -> tuple[int, FloatArray] | None:
+    def get(self, known_version: int, wait_s: float = 0.0) -> tuple[int, FloatArray] | None:
         """Returns (version, parameters), or None if there are none but those of `known_version`.
 
         Any other version is news, a lower one too: a learner that was restarted from a checkpoint
         is behind what its actors had last.
+
+        Args:
+            known_version: what the caller has.
+            wait_s: seconds for which news are waited for, where there are none.
         """
-        with self._lock:
+
+        def news() -> tuple[int, FloatArray] | None:
             newest = self._newest
-        return None if newest is None or newest[0] == known_version else newest
+            return None if newest is None or newest[0] == known_version else newest
+
+        with self._changed:
+            return self._changed.wait_for(news, wait_s) if wait_s else news()
 
 
 class ParameterClient:
@@ -80,7 +96,7 @@ class ParameterClient:
         self._tolerance_s = tolerance_s
         self._version = -1
         self._parameters = np.empty(0, np.float32)
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._newest: tuple[int, FloatArray] | None = None
         self._failure: tuple[str, Exception] | None = None
         self._closed = threading.Event()
@@ -107,7 +123,7 @@ class ParameterClient:
             ParametersUnavailableError: `get` has been failing for longer than `tolerance_s`.
             ValueError: the parameters do not fit the policy.
         """
-        with self._lock:
+        with self._changed:
             newest, self._newest = self._newest, None
             failure = self._failure
         if newest is not None:
@@ -116,6 +132,11 @@ class ParameterClient:
         if failure is not None:
             raise ParametersUnavailableError(failure[0]) from failure[1]
         return newest is not None
+
+    def wait(self, timeout_s: float) -> None:
+        """Waits until `update` has parameters to give or an error to raise."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest or self._failure, timeout_s)
 
     def wait_for_first(self, should_stop: Callable[[], bool] | None = None) -> bool:
         """Waits until the policy has had parameters from the learner.
@@ -151,8 +172,9 @@ class ParameterClient:
                 newest = self._get(known_version)
                 if newest is not None:
                     version, parameters = newest
-                    with self._lock:
+                    with self._changed:
                         self._newest = version, parameters
+                        self._changed.notify()
                     known_version = version
             except Exception as error:
                 num_failures += 1
@@ -163,8 +185,9 @@ class ParameterClient:
                         f"{num_failures} calls in a row failed, the last one with "
                         f"{type(error).__name__}: {error}"
                     )
-                    with self._lock:
+                    with self._changed:
                         self._failure = message, error
+                        self._changed.notify()
                     return
             else:
                 num_failures = 0

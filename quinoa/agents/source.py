@@ -50,6 +50,9 @@ class Parameters(Protocol):
     def update(self) -> bool:
         """Sets the policy's variables before a step; whether there were new parameters."""
 
+    def wait(self, timeout_s: float) -> None:
+        """Waits until there are new parameters, for so many seconds at most."""
+
     def close(self) -> None:
         """Ends what runs in the background."""
 
@@ -150,7 +153,8 @@ class Source(abc.ABC):
         keeps: whether transitions are drawn more than once, so that stored ones are worth saving.
         capacity: the most transitions that it stores, the oldest giving way to new ones; None
             where each is removed when it is learned from.
-        segment_length: L, the transitions of one item; padding counts as such.
+        segment_length: L, the transitions of one item, of each environment that it has some of;
+            padding counts as such.
         combines: whether the learner gets transitions that were each made of several, as n-step
             ones are, and not those that the actors wrote.
         publishes_each_call: whether the learner is to publish its parameters after each call,

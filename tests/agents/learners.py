@@ -112,4 +112,5 @@ def _make_as_new(learner: Learner, initial: list[np.ndarray]) -> None:
     for variable, value in zip(learner.state, initial, strict=True):
         variable.assign(value)
     learner._skipped.assign(0)
+    learner.status.forget()
     learner._is_initialized, learner._taken = False, ()

@@ -472,7 +472,7 @@ class TestGroups:
         assert norms[1]["gradient_norm/value"] > 10.0
         # Adam's first moment is (1 - β1) = 0.1 of the gradient that it was given.
         for indices in ([0], [1, 2]):
-            optimizers = [clipped._optimizers[i] for i in indices]
+            optimizers = [clipped._optimization.optimizers[i] for i in indices]
             groups = [clipped._groups[i] for i in indices]
             moments = [
                 optimizer.get_slot(variable, "m")
@@ -684,7 +684,7 @@ class TestNotFinite:
             variable.assign(np.full(variable.shape, value, np.float32))
             assert one.not_finite() == [variable.name[:-2]]
             variable.assign(old)
-        slot = one._optimizers[0].variables()[-1]
+        slot = one._optimization.optimizers[0].variables()[-1]
         slot.assign(np.full(slot.shape, -np.inf, np.float32))
         assert one.not_finite() == [slot.name[:-2]]
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from quinoa.agents import iq, optimization, sac
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.agents.learner import Learner
-from quinoa.agents.optimizers import SGD
+from quinoa.agents.optimizers import SGD, Adam, RMSProp
 from quinoa.agents.protocol import ParameterGroup
 from tests.agents.fixtures import make_spec, make_transitions
 
@@ -148,3 +148,21 @@ class TestLearner:
         after = [variable for group in learner._groups for variable in group.variables]
         for old, new in zip(before, after, strict=True):
             np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [Adam(), RMSProp(), RMSProp(tensorflow_1=True), RMSProp(centered=True)]
+)
+def test_after_a_restart_it_is_as_new(optimizer):
+    variable = tf.Variable([[1.0, 2.0]])
+    group = ParameterGroup("loss", (variable,), 0.1, optimizer=optimizer)
+    steps = tf.Variable(1, dtype=tf.int64)
+    optimizers = optimization.Optimization([group], OffPolicyConfig(), steps)
+    found = []
+    for _ in range(2):
+        variable.assign([[1.0, 2.0]])
+        for gradient in (3.0, 5.0):
+            optimizers.apply({"loss": [tf.fill([1, 2], gradient)]}, [tf.constant(gradient)])
+        found.append(variable.numpy())
+        optimizers.restart()
+    np.testing.assert_array_equal(*found)

@@ -7,6 +7,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from quinoa.agents.compiled_policy import CompiledPolicy
+from quinoa.agents.parameter_vector import fingerprint
 from quinoa.agents.parameters import (
     ParameterClient,
     ParametersUnavailableError,
@@ -72,6 +73,36 @@ def test_published_parameters_are_news_until_known():
     # The actors of a learner that was restarted at 10 have had 50 before.
     published.publish(10, parameters(2))
     assert news(published, 50)[0] == 10
+
+
+def test_a_question_may_wait_for_news_and_ends_without_any():
+    published = PublishedParameters()
+    published.publish(0, parameters(0))
+    assert published.fingerprint == fingerprint(parameters(0))
+    assert news(published, -1)[0] == 0
+    began = time.monotonic()
+    assert published.get(0, 0.1) is None
+    assert time.monotonic() - began >= 0.1
+    publishing = threading.Timer(0.05, published.publish, args=(1, parameters(1)))
+    publishing.start()
+    found = published.get(0, 60.0)
+    assert found is not None and found[0] == 1
+    # What is there already is not waited for.
+    assert published.get(0, 60.0) is not None
+    publishing.join()
+
+
+def test_an_actor_may_wait_until_there_is_something_to_update_with(make_client):
+    published = PublishedParameters()
+    policy = Weights()
+    client = make_client(published.get, policy)
+    began = time.monotonic()
+    client.wait(0.1)
+    assert time.monotonic() - began >= 0.1
+    assert not client.update()
+    published.publish(0, parameters(0))
+    client.wait(60.0)
+    assert client.update()
 
 
 def test_published_parameters_do_not_change_with_the_learners():

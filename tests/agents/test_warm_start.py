@@ -102,13 +102,17 @@ def test_an_agent_begins_with_what_another_has_learned(agent, part, learned):
 
 def test_a_temperature_and_the_optimisers_begin_anew(tmp_path):
     first = make(sac, seed=1)
-    for optimizer in first._optimizers:
+    for optimizer in first._optimization.optimizers:
         for variable in optimizer.variables():
             variable.assign(tf.ones_like(variable))
     other = make(sac, seed=2, alpha=0.7)
     begin_from(other, first.save(str(tmp_path / "learner")), "all")
     assert float(np.exp(other.agent._log_alpha)) == pytest.approx(0.7)
-    assert not any(np.any(v != 0) for optimizer in other._optimizers for v in optimizer.variables())
+    assert not any(
+        np.any(v != 0)
+        for optimizer in other._optimization.optimizers
+        for v in optimizer.variables()
+    )
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,16 @@ def test_they_are_repeated_as_often_as_asked():
     run = arithmetic.repeated(products(num_bins=BINS))
     once, thrice = float(run(1)), float(run(3))
     np.testing.assert_allclose(thrice, 3 * once, rtol=1e-4)
+
+
+def test_the_products_of_a2cs_step_are_those_of_its_segments():
+    settings = {"hidden_sizes": [HIDDEN], "batch_size": BATCH, "segment_length": 4}
+    layers = [[(4, HIDDEN), (HIDDEN, outputs)] for outputs in (2, 1)]
+    flops = 0
+    for sizes in layers:
+        first, second = (2 * BATCH * a * b for a, b in sizes)
+        # Forwards; backwards to both layers' weights, and to the hidden layer.
+        flops += first + second + first + 2 * second
+    # V(s') has no gradient.
+    flops += sum(2 * BATCH * a * b for a, b in layers[1])
+    assert arithmetic.flop_of_a_step("gym:CartPole-v1", "a2c", settings) == flops

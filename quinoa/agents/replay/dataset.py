@@ -13,12 +13,11 @@ import tensorflow as tf
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.agents.replay import planes, tables
 from quinoa.agents.replay.items import TABLE
+from quinoa.agents.replay.sampling import AS_IT_IS, samples_until
 from quinoa.agents.replay.server import wait_for_server
 from quinoa.agents.rows import RowLayout, valid
 from quinoa.agents.types import Transition
 
-# How long the sampler waits for the rate limiter before it looks whether it shall stop.
-_SAMPLER_TIMEOUT_MS = 250
 # How long the caller's thread waits at a time: Python's signal handlers run in between.
 _WAIT_S = 0.1
 # How long to wait for the thread that draws, once it has been told to end.
@@ -116,48 +115,23 @@ def _pipeline(
     shared = planes.of(layout, config.segment_length)
     in_flight = tables.max_in_flight_segments(config, steps_per_call)
 
-    # AutoGraph would rewrite what these call, for three tenths of a second, and change nothing.
-    as_it_is = tf.autograph.experimental.do_not_convert
-
-    @as_it_is
-    def going_on(_: tf.Tensor) -> tf.Tensor:
-        return tf.logical_not(stopped)
-
-    @as_it_is
-    def sample_until_timeout(_: tf.Tensor) -> tf.data.Dataset:
-        return reverb.TrajectoryDataset(
-            server_address,
-            TABLE,
-            dtypes=tf.nest.map_structure(lambda of: of.dtype, signature),
-            shapes=tf.nest.map_structure(lambda of: of.shape, signature),
-            max_in_flight_samples_per_worker=in_flight,
-            num_workers_per_iterator=1,
-            rate_limiter_timeout_ms=_SAMPLER_TIMEOUT_MS,
-        ).map(as_it_is(lambda sample: sample.data))
-
-    @as_it_is
+    @AS_IT_IS
     def decode(drawn: tf.Tensor) -> Transition:
         return layout.unpack(_shuffled_rows(drawn, steps_per_call, config.batch_size))
 
-    @as_it_is
+    @AS_IT_IS
     def decode_images(rows: tf.Tensor, blocks: tf.Tensor) -> Transition:
         assert shared is not None
         return _shuffled_images(rows, blocks, shared, steps_per_call, config.batch_size)
 
-    # A wait for the rate limiter that outlasts its timeout ends only the innermost dataset; what
-    # `batch` has gathered by then stays, and the next one fills it up. To look whether to stop at
-    # every sample would double the cost of a superbatch.
-    dataset = tf.data.Dataset.counter().take_while(going_on).flat_map(sample_until_timeout)
+    dataset = samples_until(stopped, server_address, signature, max_in_flight=in_flight)
     drawn = tables.segments_per_superbatch(config, steps_per_call)
     if shared is None:
         dataset = dataset.batch(drawn, drop_remainder=True).map(decode)
     else:
         # Segments have different numbers of blocks.
         dataset = dataset.padded_batch(drawn, drop_remainder=True).map(decode_images)
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    options.threading.private_threadpool_size = 1
-    return dataset.with_options(options)
+    return dataset
 
 
 def _shuffled_rows(drawn: tf.Tensor, steps_per_call: int, batch_size: int) -> tf.Tensor:

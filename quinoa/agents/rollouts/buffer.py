@@ -27,7 +27,7 @@ class RolloutBuffer:
 
     def append(
         self, transitions: Transition, valid: npt.NDArray[np.bool_] | None = None
-    ) -> list[Rows]:
+    ) -> Rows | None:
         """Adds one transition of each environment that lacks some.
 
         Args:
@@ -35,8 +35,8 @@ class RolloutBuffer:
             valid: bool [N], False for a row that is no transition. None where every row is one.
 
         Returns:
-            N segments, [L, W] each, in the environments' order, where all are complete now;
-            else none. They are the caller's to keep.
+            N segments, [N, L, W], in the environments' order, where all are complete now; else
+            None. They are the caller's to keep.
 
         Raises:
             ValueError: a field has another shape.
@@ -52,8 +52,7 @@ class RolloutBuffer:
         self._block[chosen, self._lengths[chosen]] = self._layout.pack(transitions)[chosen]
         self._lengths[chosen] += 1
         if self._lengths.min() < length:
-            return []
-        segments = list(self._block)
-        self._block = np.empty(self._shape, self._layout.dtype)
+            return None
+        segments, self._block = self._block, np.empty(self._shape, self._layout.dtype)
         self._lengths[:] = 0
         return segments

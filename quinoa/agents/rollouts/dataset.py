@@ -8,31 +8,29 @@ from collections.abc import Callable, Generator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import reverb
 import tensorflow as tf
 
 from quinoa.agents.config import OnPolicyConfig
 from quinoa.agents.replay import TABLE
 from quinoa.agents.replay.dataset import check_signature
+from quinoa.agents.replay.sampling import samples_until
 from quinoa.agents.replay.server import wait_for_server
-from quinoa.agents.rollouts.writer import FIELDS
 from quinoa.agents.rows import RowLayout, Rows
 from quinoa.agents.types import Transition
 
 # The most batches in the queue: the one that is being learned from, what was acted
 # again in vain, and room for more.
 _BATCHES = 4
-# Seconds from one look for segments to the next; for which the server's answer is waited for; and
-# for which the caller's thread waits at a time, as Python's signal handlers run in between.
-_LOOK_S = 0.002
-_ANSWER_S = 5
+# Seconds for which the caller's thread waits at a time, as Python's signal handlers run in between.
 _WAIT_S = 0.1
 # How long to wait for the thread that draws, once it has been told to end.
 _CLOSE_S = 2.0
 
 
-class _Segment(NamedTuple):
-    """What is in an item: rows, [L, W], and what they were acted with."""
+class _Item(NamedTuple):
+    """What is in an item: segments, [N, L, W], and what they were acted with."""
 
     fingerprint: int
     rows: Rows
@@ -40,8 +38,9 @@ class _Segment(NamedTuple):
 
 def make_queue(config: OnPolicyConfig, layout: RowLayout) -> reverb.Table:
     """Makes the table: first in, first out, each item once; a full one has actors wait."""
-    segments = config.batch_size // config.segment_length
-    return reverb.Table.queue(TABLE, _BATCHES * segments, signature=_signature(config, layout))
+    # An item has one segment or more.
+    most = _BATCHES * config.batch_size // config.segment_length
+    return reverb.Table.queue(TABLE, most, signature=_signature(config, layout))
 
 
 def fresh_batches(
@@ -74,71 +73,63 @@ def fresh_batches(
     information = wait_for_server(client, should_stop)
     if information:
         check_signature(information, server_address, _signature(config, layout))
-    return _batches(client, config, layout, fingerprint, should_stop or (lambda: False))
+    return _batches(server_address, config, layout, fingerprint, should_stop or (lambda: False))
 
 
 def _batches(
-    client: reverb.Client,
+    server_address: str,
     config: OnPolicyConfig,
     layout: RowLayout,
     fingerprint: Callable[[], int],
     should_stop: Callable[[], bool],
 ) -> Generator[Transition, None, None]:
-    taken: queue.SimpleQueue[_Segment | Exception] = queue.SimpleQueue()
-    closed = threading.Event()
+    with tf.device("CPU"):
+        stopped = tf.Variable(False, trainable=False, name="stopped")
+    # One in flight, as an item that is lost has its actor wait for parameters that nobody makes.
+    items = samples_until(stopped, server_address, _signature(config, layout), max_in_flight=1)
+    taken: queue.SimpleQueue[_Item | Exception] = queue.SimpleQueue()
     # A daemon, as Reverb tries for ever to reach a server that has died.
-    thread = threading.Thread(
-        target=_take_segments, args=(client, taken, closed), name="superbatches", daemon=True
-    )
+    thread = threading.Thread(target=_take, args=(items, taken), name="superbatches", daemon=True)
     thread.start()
     number = config.batch_size // config.segment_length
     try:
         while True:
             wanted, batch = fingerprint(), list[Rows]()
-            while len(batch) < number:
+            while sum(map(len, batch)) < number:
                 if should_stop():
                     return
                 try:
-                    segment = taken.get(timeout=_WAIT_S)
+                    item = taken.get(timeout=_WAIT_S)
                 except queue.Empty:
                     continue
-                if isinstance(segment, Exception):
-                    raise segment
-                if segment.fingerprint == wanted:
-                    batch.append(segment.rows)
-            yield layout.unpack(np.stack(batch)[None])
+                if isinstance(item, Exception):
+                    raise item
+                if item.fingerprint == wanted:
+                    batch.append(item.rows)
+            yield layout.unpack(_joined(batch, number))
     finally:
-        closed.set()
+        stopped.assign(True)
         thread.join(_CLOSE_S)
 
 
-def _take_segments(
-    client: reverb.Client,
-    taken: queue.SimpleQueue[_Segment | Exception],
-    closed: threading.Event,
-) -> None:
-    """Moves all segments from the server's queue to one of this process, until it is told to end.
+def _take(items: tf.data.Dataset, taken: queue.SimpleQueue[_Item | Exception]) -> None:
+    """Moves all items from the server's queue to one of this process, until they end."""
+    try:
+        for item in items:
+            taken.put(_Item(int(item["fingerprint"]), item["rows"].numpy()))
+    except Exception as error:
+        taken.put(error)
 
-    No more are asked for than there are: a request that Reverb lets time out loses items that it
-    has taken already, and one without a timeout could not be ended.
-    """
-    while not closed.wait(_LOOK_S):
-        try:
-            count = client.server_info(_ANSWER_S)[TABLE].current_size
-            for sample in client.sample(TABLE, count, emit_timesteps=False) if count else ():
-                # In the order of the signature.
-                data = dict(zip(FIELDS, sample.data, strict=True))
-                taken.put(_Segment(int(data["fingerprint"]), data["rows"]))
-        except (reverb.errors.ReverbError, RuntimeError):
-            # The server is being started again.
-            continue
-        except Exception as error:
-            taken.put(error)
-            return
+
+def _joined(batch: list[Rows], number: int) -> npt.NDArray[np.generic]:
+    """So many segments of those of several items, [1, S, L, W]."""
+    rows = batch[0] if len(batch) == 1 else np.concatenate(batch)
+    return rows[None, :number]
 
 
 def _signature(config: OnPolicyConfig, layout: RowLayout) -> dict[str, tf.TensorSpec]:
     return {
         "fingerprint": tf.TensorSpec([], tf.int64),
-        "rows": tf.TensorSpec([config.segment_length, layout.width], layout.dtype),
+        # Of so many environments as the actor has.
+        "rows": tf.TensorSpec([None, config.segment_length, layout.width], layout.dtype),
     }

@@ -68,8 +68,8 @@ class RolloutMemory:
         self._writers.append(writer)
         return writer
 
-    def insert(self, segments: list[Rows]) -> None:
-        """Takes complete segments, [L, W] each."""
+    def insert(self, segments: Rows) -> None:
+        """Takes complete segments, [N, L, W]."""
         self._segments.extend(segments)
         self._num_inserted += len(segments) * self._length
 
@@ -123,7 +123,7 @@ class _MemoryWriter:
         if not self._left:
             return
         segments = self._buffer.append(transitions, valid)
-        if segments:
+        if segments is not None:
             self._memory.insert(segments)
             self._left -= 1
 

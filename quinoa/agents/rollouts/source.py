@@ -28,7 +28,8 @@ class Rollouts(Source):
 
     keeps = False
     publishes_each_call = True
-    polling_period_s = 0.005
+    # The learner answers when it has newer parameters, see `LearnerNode.get_parameters`.
+    polling_period_s = 0.001
 
     def __init__(self, config: OnPolicyConfig, layout: RowLayout, *, num_environments: int) -> None:
         """Makes nothing yet.
@@ -51,6 +52,7 @@ class Rollouts(Source):
     @property
     def item_bytes(self) -> int:
         """See the base class."""
+        # Of the segment of one environment.
         return self.segment_length * self.layout.row_bytes + 8
 
     def tables(self) -> Sequence[reverb.Table]:

@@ -16,20 +16,18 @@ from quinoa.agents.rows import RowLayout
 from quinoa.agents.source import Parameters
 from quinoa.agents.types import Transition
 
-# How long one wait for Reverb may last before `should_stop` is asked again.
+# How long one wait for Reverb or for newer parameters may last before `should_stop` is asked again.
 _WAIT_S = 0.1
 # How long an actor waits for newer parameters before it acts once more with those that it has. What
 # it wrote may have been lost with a server or learner that is being started again; where the
 # learner only takes its time, what comes too late is dropped there.
 NEWER_PARAMETERS_S = 10.0
-# Seconds from one look for newer parameters to the next.
-_LOOK_S = 0.001
 # What an item has, in the order in which Reverb, as `tf.nest`, flattens it.
 FIELDS = ("fingerprint", "rows")
 
 
 class RolloutWriter:
-    """Writes the segments of N environments, one Reverb item each, as many as a batch is to have.
+    """Writes segments of N environments, one of each in a Reverb item, as many as a batch has.
 
     What comes after those is dropped until `begin` is called.
     """
@@ -90,13 +88,12 @@ class RolloutWriter:
         if not self._left:
             return
         segments = self._buffer.append(transitions, valid)
-        if not segments:
+        if segments is None:
             return
         self._left -= 1
-        for segment in segments:
-            item: dict[str, npt.NDArray[Any]]
-            item = {"rows": segment, "fingerprint": np.array(self._fingerprint, np.int64)}
-            self._writer.write([item[name] for name in FIELDS])
+        item: dict[str, npt.NDArray[Any]]
+        item = {"rows": segments, "fingerprint": np.array(self._fingerprint, np.int64)}
+        self._writer.write([item[name] for name in FIELDS])
         while not self._writer.flush(0, _WAIT_S) and not self._should_stop():
             pass
 
@@ -156,8 +153,12 @@ class SynchronizedParameters:
                 self._began_with = self._parameters.version
                 self._writer.begin(self._parameters.fingerprint)
                 return is_new
-            time.sleep(_LOOK_S)
+            self._parameters.wait(_WAIT_S)
         return False
+
+    def wait(self, timeout_s: float) -> None:
+        """See `Parameters`."""
+        self._parameters.wait(timeout_s)
 
     def close(self) -> None:
         """See `Parameters`."""

@@ -127,6 +127,9 @@ class HostParameters:
             Exception: whatever asking the learner raises.
         """
         header = self._header()
+        # The learner may keep a question waiting until there are newer ones than all of these.
+        if (newest := self._newest(header, known_version)) is not None:
+            return newest
         if self._is_due(header):
             if not self._lock():
                 if time.monotonic() - header.asked_at > _HANGING_S:
@@ -135,7 +138,7 @@ class HostParameters:
                 try:
                     header = self._header()
                     # Another process may have asked in between.
-                    if self._is_due(header):
+                    if self._is_due(header) and self._newest(header, known_version) is None:
                         header = self._ask(header)
                 finally:
                     fcntl.flock(self._file, fcntl.LOCK_UN)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from quinoa.agents.divergence import finite_parameters
-from quinoa.agents.parameter_vector import fingerprint
 from quinoa.agents.parameters import PublishedParameters
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.experiment import Experiment
@@ -29,6 +28,9 @@ from quinoa.launch.run.run_folder import RunFolder
 # Both fetch values from the device, which waits for it. Actors ask four times a second.
 _PUBLISH_S = 0.25
 _REPORT_S = 1.0
+# Seconds for which an actor's question for parameters may be kept waiting for newer ones, where
+# actors have nothing to do until then.
+_NEWS_S = 0.05
 
 
 class LearnerNode:
@@ -76,7 +78,8 @@ class LearnerNode:
 
     def get_parameters(self, known_version: int) -> tuple[int, npt.NDArray[np.float32]] | None:
         """The newest parameters and their version, the learner's steps; None if already known."""
-        return self._published.get(known_version)
+        wait_s = _NEWS_S if self._source.publishes_each_call else 0.0
+        return self._published.get(known_version, wait_s)
 
     def get_evaluation_parameters(
         self, known_version: int
@@ -114,7 +117,7 @@ class LearnerNode:
             superbatches = self._replay.drawn(
                 lambda address, ends: source.superbatches(
                     address,
-                    fingerprint=lambda: fingerprint(learner.parameters()),
+                    fingerprint=lambda: self._published.fingerprint,
                     should_stop=ends,
                 ),
                 heartbeat.beating(should_stop),

@@ -40,7 +40,8 @@ class TableWatch:
         self._thread.join(1.0)
 
     def _run(self) -> None:
-        while True:
+        # What is in a queue is learned from and gone as soon as it comes.
+        while self._source.keeps:
             try:
                 table = self._replay.server_info(_TIMEOUT_S)[TABLE]
             except (reverb.errors.ReverbError, RuntimeError, LookupError, OSError):

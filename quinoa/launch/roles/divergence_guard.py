@@ -75,7 +75,7 @@ class DivergenceGuard:
                 "a gradient step whose loss or gradients were not finite was skipped; "
                 "skipped_steps in the learner's metrics counts them.",
             )
-        if bad := self._learner.not_finite():
+        if not self._learner.status.is_finite and (bad := self._learner.not_finite()):
             self._go_back(f"{named(bad)} became NaN or infinite", superbatch)
         elif steps < WINDOW_STEPS:
             return

@@ -149,7 +149,8 @@ class Turns:
     def _record(self) -> None:
         for acting in self._actors:
             acting.record()
-        self._learning.fill.see(len(self._replay), self._source.capacity)
+        if self._source.keeps:
+            self._learning.fill.see(len(self._replay), self._source.capacity)
         self._learning.record()
         self._learned.send()
         self._acted.send()

@@ -15,6 +15,7 @@ from quinoa.agents.replay import (
     dataset,
     make_table,
     planes,
+    sampling,
     server,
     superbatches,
 )
@@ -180,7 +181,7 @@ def test_a_wait_longer_than_the_samplers_timeout_loses_nothing():
         thread.start()
         for i in range(3):  # 12 transitions in three parts, with waits between.
             write(address, config, np.arange(4 * i, 4 * i + 4).reshape(-1, 1))
-            time.sleep(2.4 * dataset._SAMPLER_TIMEOUT_MS / 1000)
+            time.sleep(2.4 * sampling._TIMEOUT_MS / 1000)
         thread.join(10)
         drawing.close()
     assert sorted(assert_numbered(got[0], SPEC).ravel()) == list(range(12))

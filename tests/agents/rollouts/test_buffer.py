@@ -16,7 +16,7 @@ def gathered(numbers, masks):
     return [
         [LAYOUT.unpack(segment) for segment in found]
         for row, mask in zip(numbers, masks, strict=True)
-        if (found := buffer.append(numbered(row, SPEC), mask))
+        if (found := buffer.append(numbered(row, SPEC), mask)) is not None
     ]
 
 

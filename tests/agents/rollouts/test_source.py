@@ -106,7 +106,7 @@ def test_segments_of_other_parameters_are_dropped_though_their_version_is_the_sa
         learned(address, published, [0, 1, 2, 3])
         # What is acted with the fourth version comes too late for the learner, which is killed.
         published.publish(4, np.array([4.0], np.float32))
-        while table_size(address) < 8:
+        while table_size(address) < 4:
             time.sleep(0.01)
         # Restored from its third step, it comes to other parameters than before.
         found = learned(address, published, [3, 4, 5], first=0.5)
@@ -119,11 +119,11 @@ def test_what_was_lost_with_a_server_is_acted_again():
     table = SOURCE.tables()[0]
     with serve(table) as address, Actors(address, published, patience_s=0.5) as actors:
         published.publish(0, np.array([0.0], np.float32))
-        while table_size(address) < 8:
+        while table_size(address) < 4:
             time.sleep(0.01)
         # As a learner does that dies before it has learned from them.
         client = reverb.Client(address)
-        assert len(list(client.sample("transitions", 8, emit_timesteps=False))) == 8
+        assert len(list(client.sample("transitions", 4, emit_timesteps=False))) == 4
         began = time.monotonic()
         (numbers,) = learned(address, published, [0])
         assert time.monotonic() - began < 5

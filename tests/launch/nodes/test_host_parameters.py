@@ -71,6 +71,16 @@ def test_all_get_what_one_has_fetched_and_know_it_then(learner, memory):
     assert learner.num_questions == 1
 
 
+def test_who_has_not_the_newest_of_the_host_does_not_ask_for_newer_ones(learner, memory):
+    """The learner may keep the question waiting, and nothing newer would come before it acts."""
+    one, other = of_processes(2, learner, memory, period_s=0.0)
+    assert one(-1)[0] == 3
+    assert other(-1)[0] == 3
+    assert learner.num_questions == 1
+    assert other(3) is None
+    assert learner.num_questions == 2
+
+
 @pytest.fixture
 def clock(monkeypatch):
     now = [1000.0]
@@ -186,9 +196,10 @@ def _write_for_ever(descriptor: int, started) -> None:
         started.set()
         return version, np.full(SIZE, version, np.float32)
 
-    parameters = HostParameters(get, descriptor, period_s=0.0)
+    parameters, known = HostParameters(get, descriptor, period_s=0.0), -1
     while True:
-        parameters(-1)
+        if (newest := parameters(known)) is not None:
+            known = newest[0]
 
 
 def test_what_is_read_is_whole_while_another_process_writes_and_when_it_is_killed(memory):

@@ -69,7 +69,7 @@ def test_what_diverged_is_not_saved_and_ends_the_node(node, counter, tmp_path):
     node.run()
     node._learner._steps.assign(1)
     # Not of the policy, which alone is published.
-    slot = node._learner._optimizers[0].variables()[-1]
+    slot = node._learner._optimization.optimizers[0].variables()[-1]
     slot.assign(np.full(slot.shape, np.nan, np.float32))
     with pytest.raises(NonFiniteError, match="/v"):
         node.run()

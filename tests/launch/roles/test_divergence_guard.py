@@ -94,7 +94,7 @@ def test_too_many_have_it_go_back_once_to_all_that_was_saved(watched):
 
 def test_variables_that_are_not_finite_have_it_go_back_at_once(watched):
     watched.save()
-    slot = watched.learner._optimizers[0].variables()[-1]
+    slot = watched.learner._optimization.optimizers[0].variables()[-1]
     slot.assign(np.full(slot.shape, np.nan, np.float32))
     watched.learn(1)
     assert watched.guard.rollbacks == 1
