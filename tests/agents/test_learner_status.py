@@ -17,7 +17,8 @@ def counts():
 
 @pytest.fixture
 def status(counts, variables):
-    return LearnerStatus(*counts, variables, jit_compile=False)
+    steps, skipped = counts
+    return LearnerStatus(steps, skipped, variables, jit_compile=False)
 
 
 def spoil(variable):

@@ -53,6 +53,7 @@ def test_an_episode_that_breaks_off_between_segments_changes_neither():
 
 def test_segments_have_no_padding_and_other_shapes_are_refused():
     buffer = RolloutBuffer(2, 1, LAYOUT)
-    assert all(valid(segment).all() for segment in buffer.append(numbered(np.array([1, 2]), SPEC)))
+    segments = buffer.append(numbered(np.array([1, 2]), SPEC))
+    assert segments is not None and valid(segments).all()
     with pytest.raises(ValueError, match="'observation'"):
         buffer.append(numbered(np.array([1]), SPEC))
