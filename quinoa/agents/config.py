@@ -13,7 +13,7 @@ from quinoa.agents.exploration import Exploration, OrnsteinUhlenbeck
 from quinoa.config.fields import Absent, Bounds, check, require
 
 # Which layers read images, see `quinoa.agents.convolutions`.
-Convolutions = Literal["auto", "minatar", "a3c", "nature"]
+Convolutions = Literal["auto", "minatar", "a3c", "a3c_standardized", "nature"]
 LayerSizes = tuple[Annotated[int, Bounds(at_least=1)], ...]
 # How hidden layers are put together: see `check_network`.
 NetworkKind = Literal["mlp", "simba"]

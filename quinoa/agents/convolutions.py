@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -38,10 +39,13 @@ class Trunk(NamedTuple):
     Attributes:
         convolutions: the convolutional ones, the first one first.
         hidden_size: of the fully connected layer after them.
+        is_standardized: whether each image's pixels first get a mean of 0 and a deviation of 1, and
+            weights start orthogonal, with the gain √2 that keeps the deviation through ReLUs.
     """
 
     convolutions: tuple[Convolution, ...]
     hidden_size: int
+    is_standardized: bool = False
 
     @property
     def least_side(self) -> int:
@@ -52,11 +56,13 @@ class Trunk(NamedTuple):
         return side
 
 
+_A3C = (Convolution(16, 8, 4), Convolution(32, 4, 2))
 TRUNKS: Mapping[str, Trunk] = {
     # Young & Tian (2019), "MinAtar", section 4.
     "minatar": Trunk((Convolution(16, 3, 1),), 128),
     # Mnih et al. (2016), "Asynchronous methods for deep reinforcement learning", section 8.
-    "a3c": Trunk((Convolution(16, 8, 4), Convolution(32, 4, 2)), 256),
+    "a3c": Trunk(_A3C, 256),
+    "a3c_standardized": Trunk(_A3C, 256, is_standardized=True),
     # Mnih et al. (2015), "Human-level control through deep reinforcement learning", Methods.
     "nature": Trunk((Convolution(32, 8, 4), Convolution(64, 4, 2), Convolution(64, 3, 1)), 512),
 }
@@ -85,7 +91,8 @@ def chosen_trunk(image: Image, convolutions: Convolutions) -> Trunk:
 class ConvolutionalNetwork(snt.Module):
     """A ReLU network of images: convolutions, one hidden layer, and a linear output.
 
-    Pixels stay uint8 up to here: they are divided by their greatest value within the network.
+    Pixels stay uint8 up to here: within the network they are divided by their greatest value or,
+    where the trunk says so, standardised.
     """
 
     def __init__(
@@ -115,15 +122,19 @@ class ConvolutionalNetwork(snt.Module):
         super().__init__(name=name)
         trunk = chosen_trunk(image, convolutions)
         self._image = image
+        self._is_standardized = trunk.is_standardized
+        start = snt.initializers.Orthogonal(math.sqrt(2.0)) if trunk.is_standardized else None
         self._strides = [convolution.stride for convolution in trunk.convolutions]
         self._activation = relu_of_layer_norm if layer_norm else relu
         self._convolutions = [
-            snt.Conv2D(filters, size, stride, padding="VALID", name=f"convolution_{index}")
+            snt.Conv2D(
+                filters, size, stride, padding="VALID", w_init=start, name=f"convolution_{index}"
+            )
             for index, (filters, size, stride) in enumerate(trunk.convolutions)
         ]
-        self._hidden = snt.Linear(trunk.hidden_size, name="hidden")
-        start = tf.zeros_initializer() if zero_output else None
-        self._output = snt.Linear(output_size, w_init=start, name="output")
+        self._hidden = snt.Linear(trunk.hidden_size, w_init=start, name="hidden")
+        of_output = tf.zeros_initializer() if zero_output else None
+        self._output = snt.Linear(output_size, w_init=of_output, name="output")
         self(tf.zeros([1, *image.shape], tf.uint8))
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
@@ -133,7 +144,9 @@ class ConvolutionalNetwork(snt.Module):
     def with_features(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What a call returns, and the hidden layer, float32 [B, hidden_size]."""
         values = tf.cast(images, tf.float32)
-        if self._image.maximum != 1:
+        if self._is_standardized:
+            values = tf.image.per_image_standardization(values)
+        elif self._image.maximum != 1:
             values *= 1.0 / self._image.maximum
         for convolution in self._convolutions:
             values = self._activation(convolution(values))
@@ -152,4 +165,6 @@ class ConvolutionalNetwork(snt.Module):
         return {
             "image": np.array([*self._image.shape, self._image.maximum]),
             "strides": np.array(self._strides),
+            # Under a name that files without it do not have.
+            **({"standardized": np.array(1)} if self._is_standardized else {}),
         }

@@ -91,3 +91,27 @@ def test_a_value_of_images_starts_at_zero_and_learns():
         loss = tf.reduce_mean(tf.square(value(board) - 1.0))
     gradients = tape.gradient(loss, value.trainable_variables)
     assert len(gradients) == 6 and all(gradient is not None for gradient in gradients)
+
+
+def test_a_standardised_trunk_sees_neither_brightness_nor_contrast():
+    image = Image(42, 42, 4)
+    network = ConvolutionalNetwork(image, 6, convolutions="a3c_standardized")
+    plain = ConvolutionalNetwork(image, 6, convolutions="a3c")
+    assert [layer.weights.shape for layer in network.layers()] == [
+        layer.weights.shape for layer in plain.layers()
+    ]
+    dark = np.random.default_rng(0).integers(0, 100, (5, *image.shape), np.uint8)
+    np.testing.assert_allclose(network(dark), network(2 * dark + 30), atol=1e-5)
+    assert np.abs(plain(dark) - plain(2 * dark + 30)).max() > 1e-2
+    # One value throughout is no reason for a division by 0.
+    assert np.isfinite(network(np.full((1, *image.shape), 7, np.uint8))).all()
+
+
+def test_a_standardised_trunk_starts_orthogonal():
+    network = ConvolutionalNetwork(Image(42, 42, 4), 6, convolutions="a3c_standardized")
+    *layers, _ = network.layers()
+    for layer in layers:
+        matrix = layer.weights.numpy().reshape(-1, layer.weights.shape[-1])
+        if matrix.shape[0] < matrix.shape[1]:
+            matrix = matrix.T
+        np.testing.assert_allclose(matrix.T @ matrix, 2.0 * np.eye(matrix.shape[1]), atol=1e-4)

@@ -55,7 +55,8 @@ class Config(OffPolicyConfig):
     (`minatar`: 16 filters of 3 × 3, then 128), those of Mnih et al. of 2016 (`a3c`: two
     convolutions, then 256) or of 2015 (`nature`: three, then 512), or by the size of the images
     (`auto`: `nature` from 36 × 36 on). With frames of 42 × 42, `nature` ends in one pixel, and
-    `a3c` in 3 × 3."""
+    `a3c` in 3 × 3. `a3c_standardized` gives each image's pixels a mean of 0 and a deviation of 1
+    first, and begins with orthogonal weights."""
     layer_norm: bool = False
     """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
     network: Annotated[NetworkKind, Absent("mlp")] = "mlp"

@@ -12,6 +12,7 @@ import tensorflow as tf
 from scipy import special
 
 from quinoa.agents import networks, protocol
+from quinoa.agents.config import Convolutions
 from quinoa.agents.observations import ObservationSet
 from quinoa.agents.policies import (
     AutoregressivePolicy,
@@ -128,7 +129,12 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
 
 
 def make_finite(
-    kind: str, number: int, *, seed: int = 0, observations: ObservationSet | int = OBSERVATION_SIZE
+    kind: str,
+    number: int,
+    *,
+    seed: int = 0,
+    observations: ObservationSet | int = OBSERVATION_SIZE,
+    convolutions: Convolutions = "auto",
 ) -> protocol.Policy:
     """A policy over a finite set whose layers have been moved at random; ε is 0.3."""
     tf.random.set_seed(1)
@@ -136,6 +142,7 @@ def make_finite(
         "hidden_sizes": (16, 16),
         "layer_norm": kind.startswith("normed_"),
         "residual": kind.startswith("residual_"),
+        "convolutions": convolutions,
     }
     policy: protocol.Policy
     if kind.endswith("epsilon_greedy"):

@@ -156,9 +156,15 @@ BOARD, SCREEN = Image(10, 9, 4, maximum=1), Image(40, 36, 3)
 
 
 @pytest.mark.parametrize("kind", densities.FINITE_OF_IMAGES)
-@pytest.mark.parametrize("image", [BOARD, SCREEN], ids=["board", "screen"])
-def test_policies_of_images_are_the_originals_in_the_one_file_too(kind, image, tmp_path):
-    original = densities.make_finite(kind, 5, observations=image)
+@pytest.mark.parametrize(
+    ("image", "convolutions"),
+    [(BOARD, "auto"), (SCREEN, "auto"), (SCREEN, "a3c_standardized")],
+    ids=["board", "screen", "standardized"],
+)
+def test_policies_of_images_are_the_originals_in_the_one_file_too(
+    kind, image, convolutions, tmp_path
+):
+    original = densities.make_finite(kind, 5, observations=image, convolutions=convolutions)
     arrays = arrays_of(original)
     assert arrays is not None
     np.savez(tmp_path / "policy.npz", **arrays)

@@ -16,7 +16,7 @@ from quinoa.launch.experiment.validation import validate
 from tests.launch import factories
 from tests.launch.helpers import ROOT
 
-SUITES = {"adroit", "dm_control", "gym", "minatar", "toy"}
+SUITES = {"adroit", "atari", "dm_control", "gym", "minatar", "toy"}
 NAMES = [preset.name for preset in presets.every()]
 
 

@@ -153,7 +153,11 @@ def network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> A
     forward = _dense(layers[len(strides) :], activation)
     if not strides:
         return forward
-    features = _convolutional(layers[: len(strides)], strides, arrays["image"], activation)
+    first = layers[: len(strides)]
+    if "standardized" in arrays:
+        standard = _convolutional(first, strides, 1.0, activation)
+        return lambda images: forward(standard(_standardized(images)))
+    features = _convolutional(first, strides, 1.0 / arrays["image"][3], activation)
     return lambda images: forward(features(images))
 
 
@@ -193,16 +197,16 @@ def _residual(layers: Any) -> Any:
     return forward
 
 
-def _convolutional(layers: Any, strides: Any, image: Array, activation: Any) -> Any:
-    """Makes the forward pass of convolutions: uint8 [B, H, W, C] → [B, features]."""
-    scale = np.float32(1.0 / image[3])
+def _convolutional(layers: Any, strides: Any, factor: float, activation: Any) -> Any:
+    """Makes the forward pass of convolutions: [B, H, W, C], times a factor → [B, features]."""
+    scale = np.float32(factor)
 
     def forward(inputs: Array) -> Array:
         for index, ((weights, biases), stride) in enumerate(zip(layers, strides, strict=True)):
             patches = _patches(inputs, math.isqrt(len(weights) // inputs.shape[3]), stride)
             rows = patches.reshape(-1, len(weights))
             # Pixels become floats, and are scaled, where there are the fewest of them.
-            outputs = (rows if index else rows.astype(np.float32)) @ weights
+            outputs = rows.astype(np.float32, copy=False) @ weights
             if not index and scale != 1:
                 outputs *= scale
             outputs += biases
@@ -210,6 +214,18 @@ def _convolutional(layers: Any, strides: Any, image: Array, activation: Any) -> 
         return inputs.reshape(len(inputs), -1)
 
     return forward
+
+
+def _standardized(images: Array) -> Array:
+    """Images, uint8 [B, H, W, C], with a mean of 0 and a deviation of 1 each, float32.
+
+    As of `tf.image.per_image_standardization`, no deviation is taken to be below that of one pixel.
+    """
+    flat = images.reshape(len(images), -1).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    deviations = np.sqrt(np.square(flat).mean(axis=1, keepdims=True))
+    flat /= np.maximum(deviations, np.float32(flat.shape[1] ** -0.5))
+    return flat.reshape(images.shape)
 
 
 def _patches(images: Array, size: int, stride: int) -> Array:
