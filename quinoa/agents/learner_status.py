@@ -47,17 +47,17 @@ class LearnerStatus:
     @property
     def steps(self) -> int:
         """The number of gradient steps, those skipped included."""
-        return self._read(0)
+        return int(self._steps.numpy() if self._last is None else self._last.numpy()[0])
 
     @property
     def skipped(self) -> int:
         """The number of those skipped."""
-        return self._read(1)
+        return int(self._skipped.numpy() if self._last is None else self._last.numpy()[1])
 
     @property
     def is_finite(self) -> bool:
         """Whether all variables are."""
-        return bool(self._read(2))
+        return not self.not_finite() if self._last is None else bool(self._last.numpy()[2])
 
     def not_finite(self) -> list[str]:
         """Names the variables with NaN or an infinity in them now; traced at the second look."""
@@ -77,7 +77,3 @@ class LearnerStatus:
 
     def _finite(self) -> tf.Tensor:
         return tf.stack([tf.reduce_all(tf.math.is_finite(v)) for v in self._variables])
-
-    def _read(self, index: int) -> int:
-        last = self.in_graph() if self._last is None else self._last
-        return int(last.numpy()[index])

@@ -134,6 +134,7 @@ class BackgroundReporter(Reporter):
         role: str,
         *,
         source: str | None = None,
+        learner_steps: int = 0,
         period_s: float = 0.2,
         patience_s: float = UNREACHABLE_S,
     ):
@@ -143,11 +144,15 @@ class BackgroundReporter(Reporter):
             send: see `Reporter`.
             role: see `Reporter`.
             source: see `Reporter`.
+            learner_steps: this process's own count of gradient steps at first. The first report is
+                sent at once, perhaps before `set_learner_steps` is called: without it a learner
+                that has been started again would take back what the run has counted.
             period_s: seconds from one report to the next, or more where the counter wants that; an
                 event is sent at once.
             patience_s: seconds of failing reports after which `stop` raises.
         """
         super().__init__(send, role, source=source)
+        self.set_learner_steps(learner_steps)
         self._period_s = period_s
         self._patience_s = patience_s
         self._error: Exception | None = None

@@ -52,7 +52,9 @@ class DemonstrationLearnerNode:
             RunError: what it has learned last cannot be saved.
         """
         should_stop = heartbeat.beating(self._stop_event.is_set)
-        with BackgroundReporter(self._report, Role.LEARNER, source=LEARNER_SOURCE) as reporter:
+        with BackgroundReporter(
+            self._report, Role.LEARNER, source=LEARNER_SOURCE, learner_steps=self._agent.steps
+        ) as reporter:
             learning = DemonstrationLearning(self._experiment, self._agent, self._folder, reporter)
             while not learning.is_over and not should_stop():
                 learning.turn(should_stop)

@@ -95,7 +95,9 @@ class LearnerNode:
             RunError: what it has learned last cannot be saved.
         """
         experiment, learner, source = self._experiment, self._learner, self._source
-        with BackgroundReporter(self._report, Role.LEARNER, source=LEARNER_SOURCE) as reporter:
+        with BackgroundReporter(
+            self._report, Role.LEARNER, source=LEARNER_SOURCE, learner_steps=learner.steps
+        ) as reporter:
             learning = Learning(
                 experiment,
                 learner,

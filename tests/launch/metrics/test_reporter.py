@@ -64,6 +64,25 @@ def test_the_first_report_is_sent_at_once(counter):
     reporter.close()
 
 
+def test_the_first_report_of_a_learner_takes_no_steps_back(counter):
+    before = Reporter(counter.report, "learner", source="learner")
+    before.set_learner_steps(20)
+    before.send()
+    first = []
+
+    def report(sent):
+        first.append(sent.totals.learner_steps)
+        return counter.report(sent)
+
+    reporter = BackgroundReporter(
+        report, "learner", source="learner", learner_steps=18, period_s=1e6
+    )
+    assert wait_until(lambda: reporter.wait_for_answer(lambda: True), timeout_s=5)
+    assert first == [18]
+    assert reporter.counts.learner_steps == 18
+    reporter.close()
+
+
 def test_what_is_left_is_sent_at_the_end(counter):
     reporter = BackgroundReporter(counter.report, "actor", period_s=1e6)
     reporter.add(8)
