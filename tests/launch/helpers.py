@@ -185,6 +185,20 @@ def _listening(pid: int) -> list[tuple[int, str]]:
     return found
 
 
+def descriptors() -> int:
+    """How many files, sockets and pipes this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def descriptors_are_back_at(before: int) -> bool:
+    """Whether what was opened since is closed, which what has leaked never is.
+
+    Threads of gRPC, which other tests in this process have started, open some for a moment: one
+    look at the number may count those.
+    """
+    return wait_until(lambda: descriptors() <= before, 5)
+
+
 def _sockets_of(pid: int) -> list[str]:
     """The names of a process's sockets, as `socket:[inode]`."""
     names = []

@@ -9,7 +9,7 @@ import pytest
 
 from quinoa.launch.machine import private_network
 from quinoa.launch.machine.private_network import UnavailableError
-from tests.launch.helpers import ROOT
+from tests.launch.helpers import ROOT, descriptors, descriptors_are_back_at
 
 SERVER = """
 import socket, sys
@@ -85,10 +85,10 @@ open("new", "w").write(str(os.getuid()))
 
 
 def test_descriptors_are_closed_in_the_end():
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     try:
         with private_network.create():
             pass
     except UnavailableError:
         pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors_are_back_at(before)

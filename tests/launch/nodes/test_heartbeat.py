@@ -9,6 +9,7 @@ import pytest
 
 from quinoa.launch.nodes import heartbeat
 from quinoa.launch.nodes.heartbeat import Heartbeat
+from tests.launch.helpers import descriptors, descriptors_are_back_at
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_where_nobody_listens_nothing_happens(monkeypatch):
 
 
 def test_nothing_is_left_of_it():
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for _ in range(20):
         Heartbeat().close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors_are_back_at(before)

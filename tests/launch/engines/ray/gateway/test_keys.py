@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import socket
 import ssl
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from quinoa.launch.engines.ray.gateway.keys import HostKeys, RunKeys
+from tests.launch.helpers import descriptors, descriptors_are_back_at
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +119,9 @@ def test_the_key_of_the_authority_does_not_travel(run):
 
 def test_nothing_stays_open_and_no_file_has_a_key(run, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     run.for_host("10.0.0.1").accepting_context()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors_are_back_at(before)
     assert not list(tmp_path.iterdir())
 
 

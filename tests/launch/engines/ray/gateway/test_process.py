@@ -28,7 +28,7 @@ from tests.launch.engines.ray.gateway.hosts import (
     received,
     refuses,
 )
-from tests.launch.helpers import ROOT
+from tests.launch.helpers import ROOT, descriptors, descriptors_are_back_at
 
 
 def ended(gateway: Gateway) -> int:
@@ -363,12 +363,12 @@ sys.stdin.read()
 
 
 def test_nothing_is_left_when_it_is_closed(keys, ports, tmp_path):
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     with hosts(keys, ports, 1) as (host,):
         family = [process := psutil.Process(host.gateway.pid), *process.children()]
         environment = Path(f"/proc/{host.gateway.pid}/environ").read_text()
         command = " ".join(process.cmdline())
     assert not psutil.wait_procs(family, 10.0)[1]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors_are_back_at(before)
     for text in (environment, command):
         assert "PRIVATE KEY" not in text
