@@ -75,6 +75,17 @@ class GroupGuard:
             other.wait()
 
 
+def kill_with_group(leader: int) -> None:
+    """Kills a child that has not been waited for, and all that is in the group that it leads.
+
+    A child that has just been forked may have no group yet, so that a signal to its group alone
+    would not reach it.
+    """
+    os.kill(leader, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 # What this process has started for users' code: that, and what it has started, ends with this one.
 GUARD = GroupGuard()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from quinoa.launch.engines.executables import NodeExecutable
-from quinoa.launch.engines.local.group_guard import GUARD
+from quinoa.launch.engines.local.group_guard import GUARD, kill_with_group
 from quinoa.launch.engines.local.warm_parent import NODE_MAIN, NodeProgram
 from quinoa.launch.machine import interpreter
 from quinoa.launch.nodes.heartbeat import Heartbeat
@@ -173,8 +173,7 @@ class LocalProcess:
         self._heartbeat.close()
         self.was_killed = self.exit_code is None
         # Its own children are in its group, and may outlive it.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+        kill_with_group(self._child.pid)
         # Before its number is free.
         GUARD.remove(self._child.pid)
         self._child.wait()

@@ -28,7 +28,7 @@ from quinoa.launch.engines.calls import (
     say_on_stderr,
     sendable,
 )
-from quinoa.launch.engines.local.group_guard import GUARD
+from quinoa.launch.engines.local.group_guard import GUARD, kill_with_group
 from quinoa.launch.engines.local.warm_parent import ForkedProcess, WarmParent, WarmParentError
 from quinoa.launch.engines.supervision import START_TIMEOUT_S
 from quinoa.launch.errors import ExperimentError
@@ -121,10 +121,7 @@ def _ended(process: ForkedProcess) -> Iterator[None]:
         yield
     finally:
         if process.returncode is None:
-            os.kill(process.pid, signal.SIGKILL)
-            # It may not have come so far as to have a group.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_with_group(process.pid)
         # Before its number is free.
         GUARD.remove(process.pid)
         if process.returncode is None:

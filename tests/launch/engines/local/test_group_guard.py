@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from quinoa.launch.engines.local.group_guard import GroupGuard
+from quinoa.launch.engines.local.group_guard import GroupGuard, kill_with_group
 from tests.launch.helpers import ROOT, wait_until
 
 # A program that guards the first and the last of the groups it is given, and says what guards them.
@@ -79,3 +79,19 @@ def test_it_has_a_process_while_there_are_groups(groups):
         guard.remove(groups[0].pid)
         assert len(psutil.Process().children()) == before
     assert all(map(_sleeping, groups))
+
+
+def test_a_child_that_leads_no_group_yet_is_killed():
+    with subprocess.Popen(["sleep", "1000"]) as child:
+        assert os.getpgid(child.pid) != child.pid
+        kill_with_group(child.pid)
+        assert child.wait(20) == -signal.SIGKILL
+
+
+def test_a_child_is_killed_with_its_group():
+    with subprocess.Popen(["sh", "-c", "sleep 1000 & wait"], start_new_session=True) as child:
+        assert wait_until(lambda: bool(_sleeping(child)), 20)
+        (sleeping,) = _sleeping(child)
+        kill_with_group(child.pid)
+        assert child.wait(20) == -signal.SIGKILL
+        assert wait_until(lambda: not sleeping.is_running(), 20)
