@@ -52,6 +52,10 @@ pytestmark = pytest.mark.usefixtures("same_environment_variables", "shared_learn
         (["train", "--set", "tau"], "--set 'tau' cannot be understood: it must be NAME=VALUE."),
         (["train", "--set=a=1", "--set=a=2"], "--set gives 'a' twice: '1' and '2'."),
         (["train", "--set=learning_rat=1"], "no field 'learning_rat'. Did you mean learning_rate"),
+        (
+            ["train", "--set=steps=5"],
+            "steps is a flag and no setting of the agent: --steps=5 in place",
+        ),
         (["train", "--set=learning_rate=fast"], "learning_rate = 'fast' cannot work"),
         (["train", "--set=learning_rate=-1"], "learning_rate = -1.0 cannot work"),
         (["train", "--preset=gym/m_iqq"], "no preset 'gym/m_iqq'. Did you mean gym/m_iq"),

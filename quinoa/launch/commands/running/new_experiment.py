@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from absl import flags
 
 from quinoa.config import parsing
-from quinoa.config.fields import ConfigError
+from quinoa.config.fields import ConfigError, fields_of
 from quinoa.launch import presets
 from quinoa.launch.commands.base import UsageError
 from quinoa.launch.commands.options import field_flags
@@ -75,7 +75,9 @@ def make_experiment(
         init_from = None if values.init_from is None else _checkpoint_of(values.init_from)
         config = registry.load_config(name).config
         _check_preset(values.preset, config, settings)
-        config = parsing.override(config, {**settings, **assignments(values.set)})
+        assigned = assignments(values.set)
+        _check_no_flags(assigned, config, values)
+        config = parsing.override(config, {**settings, **assigned})
     except (registry.UnknownAgentError, ConfigError) as error:
         raise ExperimentError(str(error)) from error
     given = field_flags.given(values, Experiment, left_out=True)
@@ -192,6 +194,17 @@ def _check_preset(name: str | None, config: AgentConfig, settings: Mapping[str, 
         parsing.override(config, settings)
     except ConfigError as error:
         raise ExperimentError(f"The preset {name}: {error}") from error
+
+
+def _check_no_flags(
+    assigned: Mapping[str, str], config: AgentConfig, values: flags.FlagValues
+) -> None:
+    for name, value in assigned.items():
+        if name in values and name not in fields_of(type(config)):
+            raise UsageError(
+                f"{name} is a flag and no setting of the agent: --{name}={value} in place of --set "
+                f"{name}={value}."
+            )
 
 
 def configured(config: ConfigT, texts: Sequence[str]) -> ConfigT:
