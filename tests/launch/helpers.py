@@ -153,6 +153,20 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 120.0) -> bool:
     return False
 
 
+def descriptors() -> int:
+    """How many files, sockets and pipes this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def descriptors_are_back_at(before: int) -> bool:
+    """Whether what was opened since is closed, which what has leaked never is.
+
+    Threads of gRPC, which other tests in this process have started, open some for a moment: one
+    look at the number may count those.
+    """
+    return wait_until(lambda: descriptors() <= before, 5)
+
+
 def learner_steps(folder: Path) -> int:
     """How far the learner of a running run is, 0 before it has begun."""
     status = RunFolder(folder).status
@@ -183,20 +197,6 @@ def _listening(pid: int) -> list[tuple[int, str]]:
             rows = [line.split() for line in file.readlines()[1:]]
         found += [(int(r[1].split(":")[1], 16), r[9]) for r in rows if r[3] == "0A"]
     return found
-
-
-def descriptors() -> int:
-    """How many files, sockets and pipes this process has open."""
-    return len(os.listdir("/proc/self/fd"))
-
-
-def descriptors_are_back_at(before: int) -> bool:
-    """Whether what was opened since is closed, which what has leaked never is.
-
-    Threads of gRPC, which other tests in this process have started, open some for a moment: one
-    look at the number may count those.
-    """
-    return wait_until(lambda: descriptors() <= before, 5)
 
 
 def _sockets_of(pid: int) -> list[str]:
