@@ -16,7 +16,7 @@ from quinoa.launch.machine import process_environment, termination
 # In the order in which they run.
 _OURS = ("start", "actor", "replay", "learner", "scaling")
 # Those that are run only where they are named.
-_APART = ("growth", "gateway", "images")
+_APART = ("growth", "gateway", "images", "gpu")
 _PEERS = ("against_acme", "against_libraries")
 _ALL = (*_OURS, *_APART, *_PEERS)
 

@@ -50,6 +50,7 @@ class Stage:
         cores: Sequence[int] = (),
         threads: int = 1,
         one_heap: bool = False,
+        gpu: bool = False,
         network: Sequence[int] = (),
     ):
         """Starts it.
@@ -60,6 +61,7 @@ class Stage:
             cores: those that it may use; none named is all.
             threads: of TensorFlow's operations.
             one_heap: whether all its threads allocate from one, as an actor's do.
+            gpu: whether it may use the GPU.
             network: what `network` below yields.
         """
         self._function = function
@@ -71,7 +73,7 @@ class Stage:
         self._process = subprocess.Popen(
             command,
             env=process_environment.for_node(
-                os.environ, threads=threads, gpu=False, one_heap=one_heap
+                os.environ, threads=threads, gpu=gpu, one_heap=one_heap
             ),
             pass_fds=network,
             stdin=subprocess.PIPE,

@@ -8,10 +8,23 @@ tracing itself: two thirds of the time until a learner has done its first step.
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
+
+_IS_FOR_XLA = contextvars.ContextVar("_IS_FOR_XLA", default=False)
+
+
+def are_for_xla() -> bool:
+    """Whether what is traced here is compiled by XLA, as a learner's steps are on a GPU.
+
+    XLA knows fewer operations than TensorFlow: none of `tf.linalg.det`, `slogdet` and `lu`, for
+    example. A function that is faster with one of them asks this, and has another way for XLA.
+    """
+    return _IS_FOR_XLA.get()
 
 
 def trace(
@@ -27,7 +40,8 @@ def trace(
             tensors; a `print` of a tensor shows it only in tracing (`tf.print` always).
         *arguments: nests of tensors or of `tf.TensorSpec`. If all are specs, they are the only ones
             that the result can be called with.
-        jit_compile: whether XLA compiles it, as in `tf.function`.
+        jit_compile: whether XLA compiles it, as in `tf.function`. While it is traced, then,
+            `are_for_xla()`.
 
     Returns:
         The `tf.function`, with one trace; within `eagerly`, the function itself.
@@ -42,6 +56,8 @@ def trace(
         "jit_compile": jit_compile,
         "input_signature": arguments if arguments and are_specs else None,
     }
+    if jit_compile:
+        python_function = _told_of_xla(python_function)
     plain = tf.function(python_function, autograph=False, **options)
     with contextlib.suppress(Exception):
         plain.get_concrete_function(*arguments)
@@ -49,6 +65,40 @@ def trace(
     converted = tf.function(python_function, **options)
     converted.get_concrete_function(*arguments)
     return converted
+
+
+def _told_of_xla(python_function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, in which `are_for_xla()` whenever it is traced."""
+
+    def told(*arguments: Any) -> Any:
+        token = _IS_FOR_XLA.set(True)
+        try:
+            return python_function(*arguments)
+        finally:
+            _IS_FOR_XLA.reset(token)
+
+    return told
+
+
+def missing_in_xla(python_function: Callable[..., Any], *arguments: Any) -> str | None:
+    """Names the first operation of a function that XLA cannot compile, if there is one.
+
+    Args:
+        python_function: as in `trace`. It is traced, and does not run.
+        *arguments: tensors.
+
+    Raises:
+        Exception: the function cannot be traced, or compiled for some other reason.
+    """
+    traced = trace(python_function, *arguments, jit_compile=True)
+    try:
+        traced.experimental_get_compiler_ir(*arguments)(stage="hlo")
+    except ValueError as error:
+        named = re.search(r"No registered '(\w+)' OpKernel for XLA", str(error))
+        if named is None:
+            raise
+        return named[1]
+    return None
 
 
 def do_if(condition: tf.Tensor, action: Callable[[], object]) -> None:

@@ -98,3 +98,27 @@ def test_something_is_done_if_a_condition_holds(jit_compile):
 
     function = graphs.trace(body, tf.constant(0.0), jit_compile=jit_compile)
     assert [float(function(tf.constant(x))) for x in (-1.0, 2.0, 0.0)] == [1.0, 3.0, 3.0]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_function_is_told_that_xla_compiles_it(jit_compile):
+    told = []
+
+    def body(x):
+        # AutoGraph is needed, so this is traced twice.
+        told.append(graphs.are_for_xla())
+        if x > 0.0:
+            x += 1.0
+        return x
+
+    assert float(graphs.trace(body, tf.constant(0.5), jit_compile=jit_compile)(0.5)) == 1.5
+    assert set(told) == {jit_compile}
+    assert not graphs.are_for_xla()
+
+
+def test_what_xla_cannot_compile_is_named():
+    matrix = tf.eye(2)
+    assert graphs.missing_in_xla(tf.linalg.matmul, matrix, matrix) is None
+    assert graphs.missing_in_xla(tf.linalg.det, matrix) == "MatrixDeterminant"
+    with pytest.raises(ValueError, match="must be equal"):
+        graphs.missing_in_xla(lambda m: m @ tf.eye(3), matrix)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from quinoa.agents import graphs
 from quinoa.agents.learner import Learner
 from quinoa.launch.checks.base import require
 from quinoa.launch.checks.subject import (
@@ -49,6 +50,28 @@ def learns_in_one_graph(subject: AgentSubject) -> str:
         not bad, f"after {learner.steps} gradient steps the metrics {listed(bad)} are not finite"
     )
     return f"{', '.join(sorted(metrics))}"
+
+
+def can_be_compiled_by_xla(subject: AgentSubject) -> str:
+    """XLA knows all that a gradient step is made of, as it must where the learner has a GPU."""
+    learner = subject.history.learner
+    seed = tf.constant(SEED)
+
+    def step(*fields: tf.Tensor) -> list[tf.Tensor]:
+        batch = tf.nest.pack_sequence_as(like, fields)
+        made = learner.losses_and_gradients(batch)
+        learner.agent.after_step(tf.constant(2, tf.int64), batch, seed)
+        metrics = learner.agent.metrics(batch, seed)
+        return [each for each in tf.nest.flatten((made, metrics)) if each is not None]
+
+    like = tensors(subject.batches())
+    missing = graphs.missing_in_xla(step, *tf.nest.flatten(like))
+    require(
+        missing is None,
+        "XLA, which compiles the gradient steps where there is a GPU, has no operation "
+        f"{missing}: take another, or take another where quinoa.agents.graphs.are_for_xla()",
+    )
+    return ""
 
 
 def calls_may_have_any_length(subject: AgentSubject) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from quinoa.agents import networks
+from quinoa.agents import graphs, networks
 from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.numpy_form import FormLayout
 from quinoa.agents.numpy_policy import NumpyPolicy, arrays_of, own_form
@@ -105,6 +105,23 @@ def test_the_density_is_that_of_the_jacobian_by_finite_differences():
     # But where a kink of a ReLU is between the two points.
     close = np.isclose(found, 1.0 / determinant, rtol=2e-2)
     assert close.mean() >= 0.7, (found, 1.0 / determinant)
+
+
+def test_the_density_is_the_same_in_what_xla_compiles():
+    policy = make(SamplerPolicy)
+    observation = tf.constant(states())
+
+    def density(noise):
+        policy._noise = lambda *_: noise
+        return policy.sample_and_log_prob(observation, 3, SEED)[1]
+
+    # XLA has another generator of random numbers.
+    noise = policy._noise(observation, 3, SEED)
+    plain, compiled = (
+        graphs.trace(density, noise, jit_compile=jit_compile)(noise)
+        for jit_compile in (False, True)
+    )
+    np.testing.assert_allclose(compiled, plain, rtol=1e-3, atol=1e-3)
 
 
 def test_actions_of_a_set_are_those_of_its_first_vectors_alike_in_numpy():

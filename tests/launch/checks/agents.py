@@ -508,3 +508,9 @@ class NothingOfThisName(Good):
 def on_purpose(agent_class: type[Good], *names: str) -> type[Good]:
     """The same agent, which says that it means it."""
     return type(agent_class.__name__, (agent_class,), {"on_purpose": lambda self: names})
+
+
+class NotForXla(Good):
+    def metrics(self, transitions: Transition, seed: Seed) -> dict[str, tf.Tensor]:
+        values = self._value(transitions.observation)
+        return {"volume": tf.linalg.det(tf.linalg.diag(values))}

@@ -255,6 +255,7 @@ def test_a_good_agent_passes(agent_class):
             agents.MetricOfTheLearner,
             "returns loss, the learner's own",
         ),
+        (learning.can_be_compiled_by_xla, agents.NotForXla, "has no operation MatrixDeterminant"),
         (
             learning.calls_may_have_any_length,
             agents.MovesInMetrics,
