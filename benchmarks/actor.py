@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,8 @@ def make_actor(
     address: str,
     num_environments: int,
     fetch: Callable[[], object] = lambda: None,
+    settings: Mapping[str, Any] | None = None,
+    env_arguments: Mapping[str, Any] | None = None,
 ) -> Actor:
     """An actor that writes to a replay server, and gets new parameters four times a second.
 
@@ -148,10 +150,12 @@ def make_actor(
         address: of the server.
         num_environments: that it steps together.
         fetch: called each time before it gets parameters, which are made in this process.
+        settings: of the agent's configuration, those that are not the defaults.
+        env_arguments: of the environment's constructor.
     """
-    config = config_of(agent, segment_length=segment_length)
+    config = config_of(agent, segment_length=segment_length, **settings or {})
     batch = environments.EnvironmentBatch(
-        [environments.make(task, seed) for seed in range(num_environments)]
+        [environments.make(task, seed, arguments=env_arguments) for seed in range(num_environments)]
     )
     spec = environments.environment_spec(batch.environments[0])
     policy = registry.load(agent).agent_class.make_policy(config, spec)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import reverb
 import tensorflow as tf
+from acme import specs
 
 from benchmarks import measure, stage
 from benchmarks.actor import SEGMENT_LENGTH, make_actor
 from benchmarks.measure import BenchmarkError, Comparison
 from benchmarks.progress import Part
-from benchmarks.setting import config_of, spec_of
+from benchmarks.setting import config_of, of_preset, spec_of
 from quinoa import environments
 from quinoa.agents import registry, replay
 from quinoa.agents.numpy_policy import own_form
@@ -27,9 +28,6 @@ from quinoa.environments.action_map import uniform_actions
 
 _AGENT = "dqn"
 _BREAKOUT, _INVADERS, _PONG = "minatar:breakout", "minatar:space_invaders", "atari:pong"
-# By task: the environments of an actor, and the goal, of the bare game's rate. Of MinAtar's games,
-# a step of breakout takes the least, and one of space_invaders the most.
-_ACTORS = {_BREAKOUT: (64, 0.6), _INVADERS: (64, 0.6), _PONG: (16, 0.5)}
 _REPLAYS = (_BREAKOUT, _PONG)
 _ROUNDS = 5
 _SECONDS = 1.0
@@ -41,43 +39,82 @@ _WRITERS = 8
 _PATIENCE_S = 60.0
 
 
+class Case(NamedTuple):
+    """An actor.
+
+    Attributes:
+        task: what it plays.
+        num_environments: how many it steps together.
+        goal: of the bare game's rate.
+        preset: whose settings it has in place of the agent's defaults.
+    """
+
+    task: str
+    num_environments: int
+    goal: float
+    preset: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it plays, and as what."""
+        return self.task if self.preset is None else f"{self.task} as in the preset {self.preset}"
+
+
+# Of MinAtar's games, a step of breakout takes the least, and one of space_invaders the most.
+_ACTORS = (
+    Case(_BREAKOUT, 64, 0.6),
+    Case(_INVADERS, 64, 0.6),
+    Case(_PONG, 16, 0.5),
+    Case(_PONG, 16, 0.5, preset="atari/dqn_pong"),
+)
+
+
 def parts() -> Sequence[Part]:
-    """A part for each game's actor, and one for each game's replay."""
+    """A part for each actor, and one for each game's replay."""
     return [
-        *(Part(f"actor, {task}", functools.partial(_actor, task)) for task in _ACTORS),
+        *(Part(f"actor, {case.name}", functools.partial(_actor, case)) for case in _ACTORS),
         *(Part(f"replay, {task}", functools.partial(_replay, task)) for task in _REPLAYS),
     ]
 
 
-def _actor(task: str) -> Iterator[Comparison]:
+def _actor(case: Case) -> Iterator[Comparison]:
     """Compares an actor, the policy's calls and replay's writer in it, with the bare game.
 
     And with the bare game and the policy's matrix products, which is the most that an actor with
     this network can do on a core, were all else free.
     """
     first, *others = stage.usable_cores()
-    count, goal = _ACTORS[task]
-    settings = {"task": task, "agent": _AGENT, "segment_length": SEGMENT_LENGTH}
+    same = {
+        "task": case.task,
+        "agent": _AGENT,
+        "segment_length": SEGMENT_LENGTH,
+        **({} if case.preset is None else of_preset(case.preset)),
+    }
     with (
         stage.network() as network,
         stage.Stage(
-            "benchmarks.replay_server:serve", settings, cores=others, network=network
+            "benchmarks.replay_server:serve", same, cores=others, network=network
         ) as server,
     ):
         ours, bare, limit = stage.call(
             "benchmarks.images:take_turns",
-            {**settings, "address": server.answer(), "num_environments": count},
+            {
+                **same,
+                "address": server.answer(),
+                "num_environments": case.num_environments,
+            },
             cores=[first],
             one_heap=True,
             network=network,
         )
     for name, reference, of_goal in (
-        ("bare game, random actions", bare, goal),
+        ("bare game, random actions", bare, case.goal),
         ("bare game, and the policy's matrix products", limit, None),
     ):
         yield Comparison(
             "images",
-            f"actor, {task}, {_AGENT}, {count} environments, segments of {SEGMENT_LENGTH}",
+            f"actor, {case.name}, {_AGENT}, {case.num_environments} environments, segments of "
+            f"{SEGMENT_LENGTH}",
             "steps/s",
             tuple(ours),
             name,
@@ -86,16 +123,21 @@ def _actor(task: str) -> Iterator[Comparison]:
         )
 
 
-def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
-    """A stage: steps per second of an actor, of the bare game, and with products, by rounds."""
-    task, count = settings["task"], settings["num_environments"]
-    step_bare, step_many, multiply = _bare(task), _bare(task, count), _products(task, count)
+def take_turns(**of_actor: Any) -> tuple[tuple[float, ...], ...]:
+    """A stage: steps per second of an actor, of the bare game, and with products, by rounds.
+
+    The arguments are those of `make_actor`.
+    """
+    task, count = of_actor["task"], of_actor["num_environments"]
+    env_arguments, settings = of_actor.get("env_arguments", {}), of_actor.get("settings", {})
+    step_bare, step_many = (_bare(task, chunk, env_arguments) for chunk in (_BARE_CHUNK, count))
+    multiply = _products(spec_of(task, env_arguments), settings, count)
 
     def step_and_multiply() -> int:
         multiply()
         return step_many()
 
-    with contextlib.closing(make_actor(**settings)) as actor:
+    with contextlib.closing(make_actor(**of_actor)) as actor:
         sides: tuple[Callable[[], float], ...] = (
             lambda: measure.rate(lambda: actor.step().num_transitions, _SECONDS),
             lambda: measure.rate(step_bare, _SECONDS),
@@ -106,10 +148,11 @@ def take_turns(**settings: Any) -> tuple[tuple[float, ...], ...]:
         return measure.in_turns(sides, _ROUNDS)
 
 
-def _products(task: str, count: int) -> Callable[[], None]:
+def _products(
+    spec: specs.EnvironmentSpec, settings: Mapping[str, Any], count: int
+) -> Callable[[], None]:
     """Multiplies matrices of the shapes that the policy does for so many observations."""
-    spec = spec_of(task)
-    policy = registry.load(_AGENT).agent_class.make_policy(config_of(_AGENT), spec)
+    policy = registry.load(_AGENT).agent_class.make_policy(config_of(_AGENT, **settings), spec)
     form = own_form(policy)
     assert form is not None
     strides = [*form.settings["strides"].tolist()]
@@ -133,7 +176,7 @@ def _products(task: str, count: int) -> Callable[[], None]:
     return multiply
 
 
-def _bare(task: str, chunk: int = _BARE_CHUNK) -> Callable[[], int]:
+def _bare(task: str, chunk: int, env_arguments: Mapping[str, Any]) -> Callable[[], int]:
     """Makes so many steps of a game as it is without us, with random actions."""
     rng = np.random.default_rng(0)
     if task.startswith("minatar:"):
@@ -153,7 +196,7 @@ def _bare(task: str, chunk: int = _BARE_CHUNK) -> Callable[[], int]:
 
         return step_minatar
     # The emulator with Gymnasium's wrappers, without which there is no such observation.
-    wrapped: Any = environments.make(task, 0).inner
+    wrapped: Any = environments.make(task, 0, arguments=env_arguments).inner
     gymnasium_env = wrapped.gymnasium_environment
     actions = rng.integers(gymnasium_env.action_space.n, size=chunk).tolist()
     gymnasium_env.reset(seed=0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import reverb
@@ -19,7 +20,14 @@ _NUM_STREAMS = 100
 _PATIENCE_S = 60.0
 
 
-def serve(task: str, agent: str, segment_length: int, num_transitions: int = 0) -> Iterator[str]:
+def serve(
+    task: str,
+    agent: str,
+    segment_length: int,
+    num_transitions: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    env_arguments: Mapping[str, Any] | None = None,
+) -> Iterator[str]:
     """Serves the table of an agent for a task.
 
     Args:
@@ -27,12 +35,14 @@ def serve(task: str, agent: str, segment_length: int, num_transitions: int = 0) 
         agent: a name of an agent.
         segment_length: L.
         num_transitions: random ones that the table holds from the start, about.
+        settings: of the agent's configuration, those that are not the defaults.
+        env_arguments: of the environment's constructor.
 
     Yields:
         The server's address.
     """
-    spec = spec_of(task)
-    config = config_of(agent, segment_length=segment_length)
+    spec = spec_of(task, env_arguments)
+    config = config_of(agent, segment_length=segment_length, **settings or {})
     layout = RowLayout(spec)
     table = make_table(config, layout, samples_per_insert=0, steps_per_call=1)
     server = reverb.Server([table])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from acme import specs
@@ -10,15 +11,17 @@ from acme import specs
 from quinoa import environments
 from quinoa.agents import registry
 from quinoa.agents.protocol import LearnerConfig, OffPolicyConfig
+from quinoa.config import parsing
+from quinoa.launch import presets
 
 # The lightest task: what our own work costs shows most there.
 TASK = "control:cheetah:run"
 AGENTS = ("iq", "quinoa", "sac")
 
 
-def spec_of(task: str) -> specs.EnvironmentSpec:
-    """The specs of an environment, by its name."""
-    environment = environments.make(task, 0)
+def spec_of(task: str, arguments: Mapping[str, Any] | None = None) -> specs.EnvironmentSpec:
+    """The specs of an environment, by its name and the arguments of its constructor."""
+    environment = environments.make(task, 0, arguments=arguments)
     try:
         return environments.environment_spec(environment)
     finally:
@@ -43,3 +46,17 @@ def learner_config_of(agent: str, **settings: Any) -> LearnerConfig:
         name: tuple(s) if isinstance(s, list) else s for name, s in settings.items()
     }
     return dataclasses.replace(config, **tuples)
+
+
+def of_preset(name: str) -> dict[str, Any]:
+    """The settings and the arguments of the environment that a preset has, as a stage takes them.
+
+    They are named `settings` and `env_arguments`, and are JSON.
+    """
+    preset = presets.load(name)
+    config = registry.load(preset.flags["agent"]).config
+    values = parsing.to_json(parsing.override(config, preset.settings))
+    return {
+        "settings": {field: values[field] for field in preset.settings},
+        "env_arguments": dict(preset.env_kwargs),
+    }
