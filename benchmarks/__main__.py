@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from benchmarks import progress, report
+from benchmarks import progress, report, stage
 from benchmarks.measure import BenchmarkError, Comparison
 from quinoa.launch.machine import process_environment, termination
 
@@ -30,7 +30,7 @@ def _main(arguments: list[str]) -> int:
         known = ", ".join(_ALL)
         print(f"benchmarks: --only takes names out of {known}.", file=sys.stderr)
         return 2
-    process_environment.set_for_this_process()
+    stage.inherit(process_environment.set_for_this_process())
     # MuJoCo tells its version.
     logging.set_verbosity(logging.WARNING)
     termination.exit_on_signals()

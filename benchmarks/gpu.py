@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -94,7 +93,7 @@ def parts() -> Sequence[Part]:
     Raises:
         BenchmarkError: there is no GPU.
     """
-    if not sizing.has_gpu(os.environ):
+    if not sizing.has_gpu(stage.inherited()):
         raise BenchmarkError("--only=gpu needs an NVIDIA GPU, and there is none in sight here.")
     return [
         Part(f"learner on a GPU: {name}", functools.partial(run, of_part))
@@ -110,19 +109,18 @@ def run(of_part: Sequence[Case]) -> Iterator[Comparison]:
         reference = {**same, "steps_per_call": _ON_CPU, "on_gpu": False}
         if case.reference == "without XLA":
             reference = {**ours, "jit_compile": False}
+        sides, first_s = [], []
         with contextlib.ExitStack() as stack:
-            sides = [
-                stack.enter_context(
-                    stage.Stage(
-                        "benchmarks.gpu:speeds",
-                        arguments,
-                        threads=len(stage.usable_cores()),
-                        gpu=arguments["on_gpu"],
-                    )
+            for arguments in (ours, reference):
+                side = stage.Stage(
+                    "benchmarks.gpu:speeds",
+                    arguments,
+                    threads=len(stage.usable_cores()),
+                    gpu=arguments["on_gpu"],
                 )
-                for arguments in (ours, reference)
-            ]
-            first_s, _ = (side.answer() for side in sides)
+                sides.append(stack.enter_context(side))
+                # One after the other, or they would compile at the same time.
+                first_s.append(side.answer())
             speeds_of = measure.in_turns([side.ask for side in sides], _ROUNDS)
         yield Comparison(
             "gpu",
@@ -131,7 +129,7 @@ def run(of_part: Sequence[Case]) -> Iterator[Comparison]:
             speeds_of[0],
             f"the same {case.reference}",
             speeds_of[1],
-            note=f"made, compiled and through its first call in {first_s:.0f} s",
+            note=f"made, compiled and through its first call in {first_s[0]:.0f} s",
             point=case.point,
         )
 

@@ -88,6 +88,7 @@ def _actor(case: Case) -> Iterator[Comparison]:
         "task": case.task,
         "agent": _AGENT,
         "segment_length": SEGMENT_LENGTH,
+        # Its agent and task are these.
         **({} if case.preset is None else of_preset(case.preset)),
     }
     with (

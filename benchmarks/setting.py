@@ -49,14 +49,17 @@ def learner_config_of(agent: str, **settings: Any) -> LearnerConfig:
 
 
 def of_preset(name: str) -> dict[str, Any]:
-    """The settings and the arguments of the environment that a preset has, as a stage takes them.
+    """What a preset has of a stage's arguments, as JSON: `task`, `agent` and their settings.
 
-    They are named `settings` and `env_arguments`, and are JSON.
+    These are `settings`, of the agent's configuration, and `env_arguments`, of the environment.
     """
     preset = presets.load(name)
-    config = registry.load(preset.flags["agent"]).config
+    agent, task = preset.flags["agent"], preset.flags["env"]
+    config = registry.load(agent).config
     values = parsing.to_json(parsing.override(config, preset.settings))
     return {
+        "task": task,
+        "agent": agent,
         "settings": {field: values[field] for field in preset.settings},
         "env_arguments": dict(preset.env_kwargs),
     }

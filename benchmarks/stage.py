@@ -33,10 +33,26 @@ _ANSWER = "answer: "
 _LOG_LINES = 20
 # More seconds than any stage takes.
 _PATIENCE_S = 900.0
+# The environment's variables of stages, where they are not this process's: see `inherit`.
+_inherited: dict[str, str] = {}
 
 
 class StageError(BenchmarkError):
     """A stage ended without an answer."""
+
+
+def inherit(variables: Mapping[str, str]) -> None:
+    """Has all stages from now on inherit these variables in place of this process's.
+
+    A process that hides the GPU from itself would hide it from them, too.
+    """
+    _inherited.clear()
+    _inherited.update(variables)
+
+
+def inherited() -> Mapping[str, str]:
+    """The variables that stages inherit."""
+    return _inherited or os.environ
 
 
 class Stage:
@@ -73,7 +89,7 @@ class Stage:
         self._process = subprocess.Popen(
             command,
             env=process_environment.for_node(
-                os.environ, threads=threads, gpu=gpu, one_heap=one_heap
+                inherited(), threads=threads, gpu=gpu, one_heap=one_heap
             ),
             pass_fds=network,
             stdin=subprocess.PIPE,

@@ -83,6 +83,9 @@ def _told_of_xla(python_function: Callable[..., Any]) -> Callable[..., Any]:
 def missing_in_xla(python_function: Callable[..., Any], *arguments: Any) -> str | None:
     """Names the first operation of a function that XLA cannot compile, if there is one.
 
+    It is asked to compile for the device that the function would run on, which is a CPU where no
+    GPU is seen. For a GPU it knows nearly the same operations.
+
     Args:
         python_function: as in `trace`. It is traced, and does not run.
         *arguments: tensors.

@@ -10,6 +10,7 @@ def test_a_list_among_the_arguments_of_a_stage_stands_for_a_tuple():
 
 def test_a_presets_settings_are_what_a_stage_takes():
     taken = json.loads(json.dumps(of_preset("atari/dqn_pong")))
+    assert (taken["task"], taken["agent"]) == ("atari:pong", "dqn")
     assert taken["env_arguments"]["size"] == 42
-    config = config_of("dqn", **taken["settings"])
-    assert (config.n_step, config.convolutions) == (10, "a3c_standardized")
+    settings = vars(config_of("dqn", **taken["settings"]))
+    assert (settings["n_step"], settings["convolutions"]) == (10, "a3c_standardized")

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from benchmarks import stage
+from quinoa.launch.machine import process_environment, sizing
 
 HERE = "tests.benchmarks.test_stage"
 
@@ -69,3 +70,20 @@ def test_stages_share_a_network_that_has_the_loopback_alone():
         if not network:
             pytest.skip("No private network can be made here.")
         assert stage.call(f"{HERE}:interfaces", {}, network=network) == ["lo"]
+
+
+def gpus():
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_a_stage_sees_the_gpu_if_it_may_though_this_process_hides_it_from_itself(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.setattr(stage, "_inherited", {})
+    stage.inherit(process_environment.set_for_this_process(os.environ, needs_room=False))
+    try:
+        assert gpus() == "-1"
+        assert sizing.has_gpu(stage.inherited()) == sizing.has_gpu({})
+        assert [stage.call(f"{HERE}:gpus", {}, gpu=gpu) for gpu in (True, False)] == ["3", "-1"]
+    finally:
+        os.environ.clear()
+        os.environ.update(stage.inherited())

@@ -133,7 +133,7 @@ CHECKS: Sequence[Check[AgentSubject]] = (
         dependence.no_gradient_goes_through_next_values,
     ),
     Check("gradient steps, targets and metrics work in one graph", learning.learns_in_one_graph),
-    Check("XLA can compile a gradient step, for a GPU", learning.can_be_compiled_by_xla),
+    Check("XLA, which a GPU needs, knows its operations", learning.can_be_compiled_by_xla),
     Check("K steps in one call are K calls", learning.calls_may_have_any_length),
     Check("a restored learner continues bit for bit", learning.continues_from_a_checkpoint),
     Check("the policy goes to where rewards are", improvement.policy_goes_to_reward),

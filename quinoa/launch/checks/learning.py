@@ -53,7 +53,10 @@ def learns_in_one_graph(subject: AgentSubject) -> str:
 
 
 def can_be_compiled_by_xla(subject: AgentSubject) -> str:
-    """XLA knows all that a gradient step is made of, as it must where the learner has a GPU."""
+    """XLA knows all that an agent does in a gradient step, as it must where the learner has a GPU.
+
+    It is asked for a CPU, where the same operations are missing as far as we know.
+    """
     learner = subject.history.learner
     seed = tf.constant(SEED)
 

@@ -24,10 +24,9 @@ _STEP_S = 1e-4
 _MIN_ENVIRONMENTS = 2
 _MAX_ENVIRONMENTS = 64
 
-# Gradient steps per second that a learner may reach, at most, on one core and on a GPU (measured on
-# an H200).
+# Gradient steps per second that a learner may reach, at most, on one core and on a GPU.
 _LEARNER_RATE_PER_CORE = 300
-_LEARNER_RATE_ON_GPU = 2500
+_LEARNER_RATE_ON_GPU = 4000
 # Gradient steps per call: a few tenths of a second's worth, so that the overhead of a call is
 # negligible and parameters are still published often.
 _STEPS_PER_CALL = 50
