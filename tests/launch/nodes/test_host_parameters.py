@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -15,9 +16,8 @@ import pytest
 from quinoa.agents.parameters import PublishedParameters
 from quinoa.launch.nodes import host_parameters
 from quinoa.launch.nodes.host_parameters import HostParameters, SharedMemory
-from tests.launch.helpers import wait_until
-
-SIZE = 100_000
+from tests.launch.helpers import ROOT, wait_until
+from tests.launch.nodes.asking import SIZE
 
 
 class Learner:
@@ -145,26 +145,26 @@ def test_a_learner_that_is_down_is_asked_once_a_period_and_all_get_to_know(learn
     assert learner.num_questions == 4
 
 
-def _ask_for_ever(descriptor: int, asked) -> None:
-    def get(known_version: int) -> None:
-        del known_version
-        asked.set()
-        time.sleep(1000)
-
-    HostParameters(get, descriptor, period_s=0.0)(-1)
+@contextlib.contextmanager
+def process_that_is(what: str, memory: SharedMemory) -> Iterator[subprocess.Popen[str]]:
+    """A process that asks, as `asking` has it by this name, and has begun to."""
+    command = [sys.executable, "-m", "tests.launch.nodes.asking", str(memory.descriptor), what]
+    with subprocess.Popen(
+        command, cwd=ROOT, pass_fds=[memory.descriptor], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "asking\n"
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture
 def stuck(memory):
     """A process that is asking the learner, for ever."""
-    context = multiprocessing.get_context("fork")
-    asked = context.Event()
-    process = context.Process(target=_ask_for_ever, args=(memory.descriptor, asked), daemon=True)
-    process.start()
-    assert asked.wait(30)
-    yield process
-    process.kill()
-    process.join()
+    with process_that_is("never_answered", memory) as process:
+        yield process
 
 
 def test_when_the_one_that_asks_is_killed_another_asks(learner, memory, stuck):
@@ -187,48 +187,24 @@ def test_when_the_one_that_asks_hangs_the_others_ask_for_themselves(
     assert learner.num_questions == 2
 
 
-def _write_for_ever(descriptor: int, started) -> None:
-    versions = iter(range(10**9))
-
-    def get(known_version: int):
-        del known_version
-        version = next(versions)
-        started.set()
-        return version, np.full(SIZE, version, np.float32)
-
-    parameters, known = HostParameters(get, descriptor, period_s=0.0), -1
-    while True:
-        if (newest := parameters(known)) is not None:
-            known = newest[0]
-
-
 def test_what_is_read_is_whole_while_another_process_writes_and_when_it_is_killed(memory):
-    context = multiprocessing.get_context("fork")
-
     def ask(known_version: int):
         raise AssertionError(known_version)
 
     get = HostParameters(ask, memory.descriptor, period_s=60.0)
     for _ in range(3):
-        started = context.Event()
-        process = context.Process(
-            target=_write_for_ever, args=(memory.descriptor, started), daemon=True
-        )
-        process.start()
-        assert process.pid is not None and started.wait(30)
-        versions: set[int] = set()
+        with process_that_is("always_new", memory):
+            versions: set[int] = set()
 
-        def has_seen_some(versions: set[int] = versions) -> bool:
-            for _ in range(100):
-                newest = get(-1)
-                if newest is not None:
-                    versions.add(newest[0])
-                    assert np.all(newest[1] == newest[0])
-            return len(versions) > 50
+            def has_seen_some(versions: set[int] = versions) -> bool:
+                for _ in range(100):
+                    newest = get(-1)
+                    if newest is not None:
+                        versions.add(newest[0])
+                        assert np.all(newest[1] == newest[0])
+                return len(versions) > 50
 
-        assert wait_until(has_seen_some, 30)
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+            assert wait_until(has_seen_some, 30)
         newest = get(-1)
         assert newest is not None and np.all(newest[1] == newest[0])
 
