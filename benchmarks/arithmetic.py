@@ -93,10 +93,7 @@ def beside_its_products(
     """
     count = len(superbatch.reward)
     alone = repeated(products(learner, tf.nest.map_structure(lambda x: x[0], superbatch)))
-
-    def graph() -> int:
-        float(next(iter(learner.step(superbatch).values())))
-        return count
+    graph = steps_of(learner, superbatch)
 
     def its_products() -> int:
         float(alone(count))
@@ -105,6 +102,18 @@ def beside_its_products(
     for side in (graph, its_products):
         side()
     return graph, its_products
+
+
+def steps_of(learner: Learner, superbatch: Transition) -> Callable[[], int]:
+    """A side: the superbatch's gradient steps, in one graph call that is waited for."""
+    count = len(superbatch.reward)
+
+    def step() -> int:
+        # A value is waited for, as steps are not.
+        float(next(iter(learner.step(superbatch).values())))
+        return count
+
+    return step
 
 
 def repeated(products: list[Product]) -> Callable[[int], tf.Tensor]:

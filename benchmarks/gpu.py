@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from benchmarks import measure, stage
+from benchmarks import arithmetic, measure, stage
 from benchmarks.measure import BenchmarkError, Comparison, Point
 from benchmarks.progress import Part
 from benchmarks.setting import TASK, learner_config_of, spec_of
@@ -166,12 +166,7 @@ def speeds(
         gradient_steps=_GRADIENT_STEPS,
         jit_compile=jit_compile,
     )
-
-    def call() -> int:
-        # A value is waited for, as steps are not.
-        float(next(iter(learner.step(superbatch).values())))
-        return steps_per_call
-
+    call = arithmetic.steps_of(learner, superbatch)
     call()
     yield time.perf_counter() - start
     measure.rate(call, _SECONDS)

@@ -88,7 +88,7 @@ def missing_in_xla(python_function: Callable[..., Any], *arguments: Any) -> str 
 
     Args:
         python_function: as in `trace`. It is traced, and does not run.
-        *arguments: tensors.
+        *arguments: nests of tensors.
 
     Raises:
         Exception: the function cannot be traced, or compiled for some other reason.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from quinoa.agents import graphs
 from quinoa.agents.learner import Learner
+from quinoa.agents.types import Transition
 from quinoa.launch.checks.base import require
 from quinoa.launch.checks.subject import (
     NUM_CALLS,
@@ -60,15 +62,12 @@ def can_be_compiled_by_xla(subject: AgentSubject) -> str:
     learner = subject.history.learner
     seed = tf.constant(SEED)
 
-    def step(*fields: tf.Tensor) -> list[tf.Tensor]:
-        batch = tf.nest.pack_sequence_as(like, fields)
+    def step(batch: Transition) -> tuple[Any, ...]:
         made = learner.losses_and_gradients(batch)
         learner.agent.after_step(tf.constant(2, tf.int64), batch, seed)
-        metrics = learner.agent.metrics(batch, seed)
-        return [each for each in tf.nest.flatten((made, metrics)) if each is not None]
+        return made, learner.agent.metrics(batch, seed)
 
-    like = tensors(subject.batches())
-    missing = graphs.missing_in_xla(step, *tf.nest.flatten(like))
+    missing = graphs.missing_in_xla(step, tensors(subject.batches()))
     require(
         missing is None,
         "XLA, which compiles the gradient steps where there is a GPU, has no operation "
