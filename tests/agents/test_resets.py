@@ -11,6 +11,7 @@ from acme import specs
 
 from quinoa.agents import crossq, dqn, iq, preprocessing, quinoa, resets, sac, sql
 from quinoa.agents.sql import loss as sql_loss
+from quinoa.agents.sql import proposals
 from tests.agents.fixtures import make_batch, make_spec, make_transitions
 from tests.agents.learners import LearnerPool
 
@@ -154,7 +155,8 @@ def test_the_annealing_of_soft_q_learning_goes_on_and_its_uniform_proposals_begi
 
     def proposes_uniformly() -> bool:
         value = agent._soft_value(agent._q, *DRAW)
-        action, log_proposal = agent._uniform(*DRAW)
+        count = config.num_value_samples
+        action, log_proposal = proposals.uniform(len(DRAW[0]), count, agent._action_size, DRAW[1])
         q = agent._of_each(agent._q, DRAW[0], action)
         return np.array_equal(value, sql_loss.soft_value(q, log_proposal, agent._alpha()))
 

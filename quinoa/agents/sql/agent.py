@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
@@ -12,6 +11,7 @@ from quinoa.agents import networks, protocol, targets
 from quinoa.agents.policies import SamplerPolicy, squash
 from quinoa.agents.sql import config as sql_config
 from quinoa.agents.sql import loss as sql_loss
+from quinoa.agents.sql import proposals
 from quinoa.agents.types import Seed, Transition
 
 
@@ -38,8 +38,8 @@ class Agent(protocol.Agent):
         )
         targets.copy(self._q.variables, self._target_q.variables)
         self._steps = _counter("steps")
-        # Without resets, steps since the last one are all steps.
-        self._own_fresh_steps = _counter("fresh_steps") if config.reset_period else None
+        # The sampler's since it was last new; without resets these are all steps.
+        self._fresh_steps = _counter("fresh_steps") if config.reset_period else self._steps
 
     @staticmethod
     def make_policy(config: sql_config.Config, spec: specs.EnvironmentSpec) -> SamplerPolicy:
@@ -72,10 +72,6 @@ class Agent(protocol.Agent):
         """How much of `alpha_steps` is over, float32 [], from 0 to 1."""
         return tf.minimum(tf.cast(self._steps, tf.float32) / self._config.alpha_steps, 1.0)
 
-    def _fresh_steps(self) -> tf.Variable:
-        """How many steps the sampler has learned in, since it was last new."""
-        return self._steps if self._own_fresh_steps is None else self._own_fresh_steps
-
     def _target(self, transitions: Transition, seed: Seed) -> tf.Tensor:
         """What Q is to be, float32 [B]."""
         next_value = self._soft_value(self._target_q, transitions.next_observation, seed)
@@ -84,27 +80,15 @@ class Agent(protocol.Agent):
 
     def _soft_value(self, q: networks.ActionValue, observation: tf.Tensor, seed: Seed) -> tf.Tensor:
         """V(s) by proposals, uniform ones at first and then those of the sampler, float32 [B]."""
+        count, size = self._config.num_value_samples, self._action_size
         action, log_proposal = tf.cond(
-            self._fresh_steps() < self._config.uniform_steps,
-            lambda: self._uniform(observation, seed),
-            lambda: self._sampled(observation, seed),
+            self._fresh_steps < self._config.uniform_steps,
+            lambda: proposals.uniform(tf.shape(observation)[0], count, size, seed),
+            lambda: proposals.sampled(self.policy, observation, count, seed),
         )
-        count = self._config.num_value_samples
-        action = tf.ensure_shape(action, [None, count, self._action_size])
+        action = tf.ensure_shape(action, [None, count, size])
         values = self._of_each(q, observation, action)
         return tf.stop_gradient(sql_loss.soft_value(values, log_proposal, self._alpha()))
-
-    def _uniform(self, observation: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
-        """Uniform proposals on the box, float32 [B, N, A], and log q(a), float32 [B, N]."""
-        count = tf.shape(observation)[0], self._config.num_value_samples
-        action = tf.random.stateless_uniform([*count, self._action_size], seed, -1.0, 1.0)
-        return action, tf.fill(count, -self._action_size * math.log(2.0))
-
-    def _sampled(self, observation: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
-        """The same of the sampler, whose density on the box is Eq. 33 over the slope of tanh."""
-        number = self._config.num_value_samples
-        y, log_prob = self.policy.sample_and_log_prob(observation, number, seed)
-        return squash.tanh(y), log_prob - tf.reduce_sum(squash.log_slope(y), axis=-1)
 
     def _of_each(
         self, q: networks.ActionValue, observation: tf.Tensor, action: tf.Tensor
@@ -141,8 +125,8 @@ class Agent(protocol.Agent):
         """The target is copied once in a period, and the set of noise shrinks."""
         del transitions, seed
         self._steps.assign(step)
-        if self._own_fresh_steps is not None:
-            self._own_fresh_steps.assign_add(1)
+        if self._fresh_steps is not self._steps:
+            self._fresh_steps.assign_add(1)
         if self.policy.set_size is not None:
             dropped = tf.floor(self._annealed() * (self._config.noise_set_size - 1))
             self.policy.set_size.assign([self._config.noise_set_size - dropped])
@@ -158,7 +142,8 @@ class Agent(protocol.Agent):
         seeds = tf.random.experimental.stateless_split(seed, 3)
         s = transitions.observation
         error = self._target(transitions, seeds[0]) - self._q(s, transitions.action)
-        _, log_prob = self._sampled(s, seeds[1])
+        count = self._config.num_value_samples
+        _, log_prob = proposals.sampled(self.policy, s, count, seeds[1])
         return {
             "td_error": tf.reduce_mean(tf.abs(error)),
             "value": tf.reduce_mean(self._soft_value(self._q, s, seeds[2])),
@@ -172,10 +157,10 @@ class Agent(protocol.Agent):
 
     def value(self, observation: tf.Tensor) -> tf.Tensor:
         """V(s) by uniform actions, the same in all states, float32 [B]."""
-        action, log_proposal = self._uniform(observation[:1], tf.constant([0, 0]))
+        count, size = self._config.num_value_samples, self._action_size
+        action, log_proposal = proposals.uniform(1, count, size, tf.constant([0, 0]))
         action = tf.tile(action, [tf.shape(observation)[0], 1, 1])
-        shape = [None, self._config.num_value_samples, self._action_size]
-        values = self._of_each(self._q, observation, tf.ensure_shape(action, shape))
+        values = self._of_each(self._q, observation, action)
         return sql_loss.soft_value(values, log_proposal, self._alpha())
 
 
