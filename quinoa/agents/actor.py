@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from quinoa.agents.exploration import Exploration, Noise
+from quinoa.agents.exploration import ActionNoise, Exploration, Noise
 from quinoa.agents.source import Parameters, Writer
 from quinoa.agents.types import RUNNING_RETURN, NonFiniteError, Transition
 from quinoa.environments import (
@@ -34,17 +34,21 @@ class ActingPolicy(Protocol):
         """
 
     def samples(
-        self, observation_shape: tuple[int, ...], *, seed: int
+        self, observation_shape: tuple[int, ...], *, seed: int, noise: ActionNoise = "white"
     ) -> Callable[[npt.NDArray[Any], int], tuple[Actions, Mapping[str, FloatArray]]]:
         """Makes what draws the actions of one actor.
 
         Args:
             observation_shape: [N, O] of vectors, float32, or [N, H, W, C] of images, uint8.
             seed: all that the actions' randomness comes from, with the steps' numbers.
+            noise: what successive actions are drawn with.
 
         Returns:
             A function from observations of that shape and the number of the step, from 0, to
             actions, [N, *shape], and what `Agent.extras_spec` declares, by name.
+
+        Raises:
+            ConfigError: the policy cannot draw with this noise.
         """
 
 
@@ -83,6 +87,7 @@ class Actor:
         parameters: Parameters | None,
         discount: float | None = None,
         exploration: Exploration | None = None,
+        action_noise: ActionNoise = "white",
     ) -> None:
         """Resets the environments.
 
@@ -95,12 +100,16 @@ class Actor:
                 policy is the learner's own.
             discount: γ; where it is given, extras have `RUNNING_RETURN` of each transition.
             exploration: what is added to the policy's actions, which are from a box.
+            action_noise: what the policy draws successive actions with.
+
+        Raises:
+            ConfigError: the policy cannot draw with this noise.
         """
         self._environments = environments
         self._writer = writer
         self._parameters = parameters
         self._observation: npt.NDArray[Any] = environments.reset()
-        self._act = policy.samples(self._observation.shape, seed=seed)
+        self._act = policy.samples(self._observation.shape, seed=seed, noise=action_noise)
         self._num_steps = 0
         self._noise: Noise | None = None
         if exploration is not None:

@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from quinoa.agents import graphs
+from quinoa.agents import graphs, numpy_policy
+from quinoa.agents.exploration import ActionNoise
+from quinoa.agents.numpy_form import FormLayout
 from quinoa.agents.observations import dtype_of
-from quinoa.agents.parameter_vector import unflatten
+from quinoa.agents.parameter_vector import flatten, unflatten
 from quinoa.agents.protocol import Policy
+from quinoa.config.fields import require
 
 FloatArray = npt.NDArray[np.float32]
 Actions = npt.NDArray[Any]  # Of [N, *shape], as `quinoa.agents.actions` says.
@@ -31,10 +34,12 @@ class CompiledPolicy:
         unflatten(self._policy, parameters)
 
     def samples(
-        self, observation_shape: tuple[int, ...], *, seed: int
+        self, observation_shape: tuple[int, ...], *, seed: int, noise: ActionNoise = "white"
     ) -> Callable[[FloatArray, int], tuple[Actions, Mapping[str, FloatArray]]]:
-        """See `ActingPolicy`; the seed and the number of the step settle the actions."""
+        """See `ActingPolicy`; the seed and the number of the step settle white noise's actions."""
         policy = self._policy
+        if noise != "white":
+            return self._by_numpy(observation_shape, seed=seed, noise=noise)
         if not policy.adds_extras:
             # It adds nothing, and a call that returns one tensor alone is faster.
             alone = self.actions(observation_shape, seed=seed, sample=True)
@@ -49,6 +54,33 @@ class CompiledPolicy:
             del policy
             action, extras = act(tf.constant(observation), step_number(step), base_seed)
             return action.numpy(), {name: value.numpy() for name, value in extras.items()}
+
+        return call
+
+    def _by_numpy(
+        self, observation_shape: tuple[int, ...], *, seed: int, noise: ActionNoise
+    ) -> Callable[[FloatArray, int], tuple[Actions, Mapping[str, FloatArray]]]:
+        """What draws with noise that the policy's graph does not take: the policy's NumPy form.
+
+        Raises:
+            ConfigError: it has no such form, or adds extras, which the form does not.
+        """
+        policy = self._policy
+        form = numpy_policy.own_form(policy)
+        require(
+            form is not None and not policy.adds_extras,
+            "action_noise",
+            noise,
+            f"'white', as {type(policy).__name__} has no NumPy form of its own, or adds extras",
+        )
+        assert form is not None
+        acting = numpy_policy.NumpyPolicy(FormLayout(form, policy))
+        act = acting.samples(observation_shape, seed=seed, noise=noise)
+
+        def call(observation: FloatArray, step: int) -> tuple[Actions, Mapping[str, FloatArray]]:
+            # The policy may have changed since the last step.
+            acting.assign(flatten(policy))
+            return act(observation, step)
 
         return call
 

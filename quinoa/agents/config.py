@@ -9,7 +9,7 @@ import dataclasses
 import math
 from typing import Annotated, ClassVar, Literal
 
-from quinoa.agents.exploration import Exploration, OrnsteinUhlenbeck
+from quinoa.agents.exploration import ActionNoise, Exploration, OrnsteinUhlenbeck
 from quinoa.config.fields import Absent, Bounds, check, require
 
 # Which layers read images, see `quinoa.agents.convolutions`.
@@ -154,6 +154,14 @@ class LearnerConfig(AgentConfig):
         """
         return None
 
+    def sampling(self) -> ActionNoise:
+        """What actors draw the actions of successive steps with.
+
+        Returns:
+            `white`, noise that is new in each step; or `pink`, see `quinoa.agents.pink_noise`.
+        """
+        return "white"
+
     def transitions_before_learning(self, num_environments: int, steps_per_call: int) -> int:
         """How many transitions the actors have written when the first gradient step is done.
 
@@ -224,7 +232,21 @@ class OffPolicyConfig(LearnerConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class TemperatureConfig(OffPolicyConfig):
+class SampledConfig(OffPolicyConfig):
+    """Settings of an agent whose actors explore by what their policy draws, and by that alone."""
+
+    action_noise: Annotated[ActionNoise, Absent("white")] = "white"
+    """What actors draw successive actions with: noise that is new in each step (`white`), or that
+    varies slowly (`pink`; Eberhard et al., 2023), so that they try something for longer. Each
+    action for itself is distributed as the policy says; evaluations have nothing of it."""
+
+    def sampling(self) -> ActionNoise:
+        """See the base class."""
+        return self.action_noise
+
+
+@dataclasses.dataclass(frozen=True)
+class TemperatureConfig(SampledConfig):
     """Settings of agents whose temperature may be learned.
 
     `quinoa.agents.temperature` learns it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from quinoa.agents.noise import OrnsteinUhlenbeckNoise
 
     FloatArray = npt.NDArray[np.float32]
+
+
+# What a policy draws the actions of successive steps with: noise that is new in each step, or noise
+# that varies slowly, see `quinoa.agents.pink_noise`.
+ActionNoise: TypeAlias = Literal["white", "pink"]
 
 
 class Noise(Protocol):

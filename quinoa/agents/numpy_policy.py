@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from quinoa.agents.exploration import ActionNoise
 from quinoa.agents.numpy_form import Arrays, FloatArray, FormLayout, NumpyForm
 from quinoa.agents.parameter_vector import flatten
+from quinoa.agents.pink_noise import PinkNoise
 from quinoa.agents.policies import standalone
 
 if TYPE_CHECKING:
@@ -43,16 +45,21 @@ class NumpyPolicy:
         self._layout.write(parameters, self._arrays)
 
     def samples(
-        self, observation_shape: tuple[int, ...], *, seed: int
+        self, observation_shape: tuple[int, ...], *, seed: int, noise: ActionNoise = "white"
     ) -> Callable[[npt.NDArray[Any], int], tuple[npt.NDArray[Any], Mapping[str, FloatArray]]]:
         """See `ActingPolicy`; with one seed, calls in the same order give the same actions."""
         del observation_shape
-        policy, rng, no_extras = self._policy, np.random.default_rng(seed), dict[str, FloatArray]()
+        policy, no_extras = self._policy, dict[str, FloatArray]()
+        pink = PinkNoise(seed) if noise == "pink" else None
+        # Of a generator, `pink` has what policies draw with.
+        rng: Any = np.random.default_rng(seed) if pink is None else pink
 
         def call(
             observation: npt.NDArray[Any], step: int
         ) -> tuple[npt.NDArray[Any], Mapping[str, FloatArray]]:
             del step
+            if pink is not None:
+                pink.begin_step()
             return policy.sample(observation, rng), no_extras
 
         return call

@@ -50,7 +50,7 @@ def make_policy(seed=0):
     return iq.Agent.make_policy(iq.Config(hidden_sizes=(8,)), spec)
 
 
-def run(num_steps, *, seed=0, policy=None, batch=None):
+def run(num_steps, *, seed=0, policy=None, batch=None, **settings):
     recorder = Recorder()
     actor = Actor(
         CompiledPolicy(policy or make_policy()),
@@ -58,6 +58,7 @@ def run(num_steps, *, seed=0, policy=None, batch=None):
         recorder,
         seed=seed,
         parameters=None,
+        **settings,
     )
     steps = [actor.step() for _ in range(num_steps)]
     actor.close()
@@ -103,6 +104,14 @@ def test_the_seed_settles_the_actions():
     # Every step has its own randomness, and so has every environment.
     assert len(np.unique(actions(1)[:, 0], axis=0)) > 10
     assert (actions(1)[:, 0] != actions(1)[:, 1]).any()
+
+
+def test_with_pink_noise_an_environment_does_nearly_the_same_for_several_steps():
+    def changes(noise):
+        actions = np.array([t.action for t in run(400, action_noise=noise)[1]])
+        return np.abs(np.diff(actions, axis=0)).mean()
+
+    assert changes("pink") < 0.7 * changes("white")
 
 
 class Fixed(Policy):

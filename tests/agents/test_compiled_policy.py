@@ -3,9 +3,12 @@ import weakref
 
 import numpy as np
 import psutil
+import pytest
 
 from quinoa.agents.compiled_policy import CompiledPolicy
+from quinoa.config.fields import ConfigError
 from tests.agents.test_actor import Fixed, make_policy
+from tests.agents.test_numpy_policy import numpy_policy
 
 
 def test_acting_keeps_no_memory():
@@ -40,3 +43,21 @@ def test_a_policy_is_compiled_once_and_not_kept_alive():
     del act
     gc.collect()
     assert reference() is None
+
+
+def test_pink_noise_is_drawn_by_the_numpy_form_with_the_policy_s_present_parameters():
+    policy, other = make_policy(), make_policy(seed=1)
+    states = np.ones((3, 5), np.float32)
+    act = CompiledPolicy(policy).samples((3, 5), seed=4, noise="pink")
+    for step in range(3):
+        expected = numpy_policy(policy).samples((3, 5), seed=4, noise="pink")
+        for _ in range(step + 1):
+            wanted, _ = expected(states, 0)
+        np.testing.assert_allclose(act(states, step)[0], wanted, atol=1e-6)
+        for variable, value in zip(policy.variables, other.variables, strict=True):
+            variable.assign(value + step)
+
+
+def test_pink_noise_needs_a_numpy_form():
+    with pytest.raises(ConfigError, match="'white', as Fixed has no NumPy form"):
+        CompiledPolicy(Fixed(0.5)).samples((3, 5), seed=0, noise="pink")

@@ -80,6 +80,27 @@ def test_an_action_belongs_to_the_caller(kind):
     np.testing.assert_array_equal(states, 0.0)
 
 
+@EVERY
+def test_with_pink_noise_each_action_is_distributed_the_same_and_depends_on_the_last_one(kind):
+    policy = densities.make_policy(kind, 3)
+    state = np.random.default_rng(1).normal(size=densities.OBSERVATION_SIZE).astype(np.float32)
+    states = np.repeat(state[None], 20_000, axis=0)
+    white, pink = (
+        numpy_policy(policy).samples(states.shape, seed=2, noise=noise)
+        for noise in ("white", "pink")
+    )
+    for step in range(3):
+        reference, actions = white(states, step)[0], pink(states, step)[0]
+        deciles = [np.quantile(a, np.linspace(0.1, 0.9, 9), axis=0) for a in (reference, actions)]
+        # The bins of a multicategorical policy are 0.2 apart, and a decile may lie between two.
+        assert np.mean(np.abs(deciles[0] - deciles[1])) < 0.02
+        if step:
+            for i in range(3):
+                assert np.corrcoef(actions[:, i], before[:, i])[0, 1] > 0.4
+                assert abs(np.corrcoef(reference[:, i], earlier[:, i])[0, 1]) < 0.05
+        before, earlier = actions, reference
+
+
 @pytest.mark.parametrize("kind", densities.CONTINUOUS)
 def test_parameters_that_are_not_finite_make_actions_that_are_not(kind):
     """By these an actor finds that learning has diverged."""

@@ -6,12 +6,12 @@ import dataclasses
 import math
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, OffPolicyConfig
+from quinoa.agents.config import LayerSizes, SampledConfig
 from quinoa.config.fields import Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(OffPolicyConfig):
+class Config(SampledConfig):
     """Settings of CrossQ; the defaults are the paper's, and of its authors' code what it omits."""
 
     alpha: Annotated[float, Bounds(above=0)] = 1.0

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import LayerSizes, OffPolicyConfig
+from quinoa.agents.config import LayerSizes, SampledConfig
 from quinoa.config.fields import Absent, Bounds, require
 
 DeterministicAction = Literal["mode", "mean"]
 
 
 @dataclasses.dataclass(frozen=True)
-class FlowConfig(OffPolicyConfig):
+class FlowConfig(SampledConfig):
     """Settings of an agent whose policy is, or may be, a flow."""
 
     deterministic_action: Annotated[DeterministicAction, Absent("mode")] = "mode"

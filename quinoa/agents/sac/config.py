@@ -6,12 +6,12 @@ import dataclasses
 import math
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, NetworkKind, OffPolicyConfig, check_network
+from quinoa.agents.config import LayerSizes, NetworkKind, SampledConfig, check_network
 from quinoa.config.fields import Absent, Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(OffPolicyConfig):
+class Config(SampledConfig):
     """Settings of SAC; the defaults are those of the paper's Table 1 but for `alpha`."""
 
     alpha: Annotated[float, Bounds(above=0)] = 0.1

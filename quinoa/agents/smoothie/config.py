@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import LayerSizes, OffPolicyConfig
+from quinoa.agents.config import LayerSizes, SampledConfig
 from quinoa.config.fields import Bounds, require
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(OffPolicyConfig):
+class Config(SampledConfig):
     """Settings of Smoothie.
 
     The paper's numbers are in its appendix, which is not at hand: all of these are ours. Deviations
@@ -63,6 +63,12 @@ class Config(OffPolicyConfig):
             "max_importance_weight",
             self.max_importance_weight,
             "0 with critic = 'two_networks', which weighs no transitions",
+        )
+        require(
+            self.action_noise == "white" or not self.max_importance_weight,
+            "action_noise",
+            self.action_noise,
+            "'white' with max_importance_weight, as a density is saved with each action",
         )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, NetworkKind, OffPolicyConfig, check_network
+from quinoa.agents.config import LayerSizes, NetworkKind, SampledConfig, check_network
 from quinoa.config.fields import Absent, Bounds
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(OffPolicyConfig):
+class Config(SampledConfig):
     """Settings of SVG(0).
 
     The Quinoa paper, whose baseline it is, says of it only that it is SVG(0). What section 4 says

@@ -52,6 +52,7 @@ class Acting:
             if experiment.learner_config.scale_rewards
             else None,
             exploration=experiment.learner_config.exploration(),
+            action_noise=experiment.learner_config.sampling(),
         )
         self._rows = ActorRows(index)
         self._warnings = RoleWarnings(node_name(Role.ACTOR, index), reporter.add_event)

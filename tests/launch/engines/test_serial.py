@@ -63,6 +63,20 @@ def test_the_same_seed_gives_the_same_run_bit_for_bit(small, first, tmp_path):
         pd.testing.assert_frame_equal(table, tables(second)[role], check_exact=True)
 
 
+@pytest.mark.usefixtures("shared_learners")
+def test_a_run_with_pink_noise_is_another_one_and_the_same_each_time(small, first, tmp_path):
+    pink = dataclasses.replace(
+        small, agent_config=dataclasses.replace(small.agent_config, action_noise="pink")
+    )
+    one, same = (
+        learner_checkpoints.newest(run(pink, tmp_path / name).checkpoints).policy_parameters()
+        for name in ("one", "same")
+    )
+    assert one.tobytes() == same.tobytes()
+    white = learner_checkpoints.newest(first.checkpoints).policy_parameters()
+    assert one.tobytes() != white.tobytes()
+
+
 # That another seed gives another run, tests/api/test_train.py shows, with two in threads.
 def test_the_run_is_as_long_as_was_asked_for(small, first):
     counts = learner_checkpoints.newest(first.checkpoints).counts()
