@@ -16,7 +16,6 @@ from quinoa.agents.numpy_form import FormLayout
 from quinoa.agents.observations import dtype_of
 from quinoa.agents.parameter_vector import flatten, unflatten
 from quinoa.agents.protocol import Policy
-from quinoa.config.fields import require
 
 FloatArray = npt.NDArray[np.float32]
 Actions = npt.NDArray[Any]  # Of [N, *shape], as `quinoa.agents.actions` says.
@@ -63,17 +62,12 @@ class CompiledPolicy:
         """What draws with noise that the policy's graph does not take: the policy's NumPy form.
 
         Raises:
-            ConfigError: it has no such form, or adds extras, which the form does not.
+            ConfigError: see `numpy_policy.check_noise`.
         """
         policy = self._policy
+        numpy_policy.check_noise(policy, noise)
         form = numpy_policy.own_form(policy)
-        require(
-            form is not None and not policy.adds_extras,
-            "action_noise",
-            noise,
-            f"'white', as {type(policy).__name__} has no NumPy form of its own, or adds extras",
-        )
-        assert form is not None
+        assert form is not None  # `check_noise` has raised otherwise.
         acting = numpy_policy.NumpyPolicy(FormLayout(form, policy))
         act = acting.samples(observation_shape, seed=seed, noise=noise)
 

@@ -13,6 +13,7 @@ from quinoa.agents.numpy_form import Arrays, FloatArray, FormLayout, NumpyForm
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.pink_noise import PinkNoise
 from quinoa.agents.policies import standalone
+from quinoa.config.fields import require
 
 if TYPE_CHECKING:
     from quinoa.agents.protocol import Policy
@@ -87,6 +88,19 @@ def own_form(policy: Policy) -> NumpyForm | None:
     One that its class inherits does not count: a derived class may compute something else.
     """
     return policy.numpy_form() if "numpy_form" in vars(type(policy)) else None
+
+
+def check_noise(policy: Policy, noise: ActionNoise) -> None:
+    """Raises `ConfigError` where actors cannot draw a policy's actions with a noise.
+
+    Graphs of TensorFlow draw white noise alone, and extras are of what a graph has drawn.
+    """
+    require(
+        noise == "white" or (own_form(policy) is not None and not policy.adds_extras),
+        "action_noise",
+        noise,
+        f"'white', as {type(policy).__name__} has no numpy_form of its own, or adds extras",
+    )
 
 
 def arrays_of(policy: Policy) -> Arrays | None:

@@ -33,6 +33,7 @@ from quinoa.agents.config import LearnerConfig as LearnerConfig
 from quinoa.agents.config import NoisyConfig as NoisyConfig
 from quinoa.agents.config import OffPolicyConfig as OffPolicyConfig
 from quinoa.agents.config import OnPolicyConfig as OnPolicyConfig
+from quinoa.agents.config import SampledConfig as SampledConfig
 from quinoa.agents.numpy_form import Layer as Layer
 from quinoa.agents.numpy_form import NumpyForm as NumpyForm
 from quinoa.agents.observations import Image as Image

@@ -59,5 +59,5 @@ def test_pink_noise_is_drawn_by_the_numpy_form_with_the_policy_s_present_paramet
 
 
 def test_pink_noise_needs_a_numpy_form():
-    with pytest.raises(ConfigError, match="'white', as Fixed has no NumPy form"):
+    with pytest.raises(ConfigError, match="'white', as Fixed has no numpy_form"):
         CompiledPolicy(Fixed(0.5)).samples((3, 5), seed=0, noise="pink")

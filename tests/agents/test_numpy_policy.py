@@ -85,20 +85,20 @@ def test_with_pink_noise_each_action_is_distributed_the_same_and_depends_on_the_
     policy = densities.make_policy(kind, 3)
     state = np.random.default_rng(1).normal(size=densities.OBSERVATION_SIZE).astype(np.float32)
     states = np.repeat(state[None], 20_000, axis=0)
+    # [steps, environments, dimensions]
     white, pink = (
-        numpy_policy(policy).samples(states.shape, seed=2, noise=noise)
-        for noise in ("white", "pink")
+        np.array([act(states, step)[0] for step in range(3)])
+        for act in (
+            numpy_policy(policy).samples(states.shape, seed=2, noise=noise)
+            for noise in ("white", "pink")
+        )
     )
-    for step in range(3):
-        reference, actions = white(states, step)[0], pink(states, step)[0]
-        deciles = [np.quantile(a, np.linspace(0.1, 0.9, 9), axis=0) for a in (reference, actions)]
-        # The bins of a multicategorical policy are 0.2 apart, and a decile may lie between two.
-        assert np.mean(np.abs(deciles[0] - deciles[1])) < 0.02
-        if step:
-            for i in range(3):
-                assert np.corrcoef(actions[:, i], before[:, i])[0, 1] > 0.4
-                assert abs(np.corrcoef(reference[:, i], earlier[:, i])[0, 1]) < 0.05
-        before, earlier = actions, reference
+    deciles = [np.quantile(each, np.linspace(0.1, 0.9, 9), axis=1) for each in (white, pink)]
+    # Bins are 0.2 apart, and a decile may lie between two.
+    assert np.mean(np.abs(deciles[0] - deciles[1])) < 0.02
+    for i in range(3):
+        assert np.corrcoef(pink[1, :, i], pink[2, :, i])[0, 1] > 0.4
+        assert abs(np.corrcoef(white[1, :, i], white[2, :, i])[0, 1]) < 0.05
 
 
 @pytest.mark.parametrize("kind", densities.CONTINUOUS)

@@ -199,7 +199,7 @@ def _try_demonstrations(experiment: Experiment, checkpoint: str | None) -> None:
 
 
 def _try_agent(experiment: Experiment, checkpoint: str | None) -> None:
-    from quinoa.agents import initialization, registry, warm_start
+    from quinoa.agents import initialization, numpy_policy, registry, warm_start
     from quinoa.agents.canonical_spec import SpecError
     from quinoa.agents.learner import Learner
     from quinoa.agents.learner_checkpoint import CheckpointError
@@ -213,13 +213,16 @@ def _try_agent(experiment: Experiment, checkpoint: str | None) -> None:
             if experiment.init_from is not None:
                 warm_start.take(agent, experiment.init_from, experiment.init_part)
         else:
-            Learner(
+            learner = Learner(
                 agent_class,
                 experiment.learner_config,
                 experiment.spec(),
                 experiment.seed,
                 gradient_steps=experiment.gradient_steps,
-            ).restore(checkpoint)
+            )
+            learner.restore(checkpoint)
+            agent = learner.agent
+        numpy_policy.check_noise(agent.policy, experiment.learner_config.sampling())
         source = experiment.make_source()
         if experiment.demonstrations is not None:
             source.from_episodes(experiment.load_demonstrations()())

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
 
-from quinoa.agents import protocol
+from quinoa.agents import protocol, sac
+from quinoa.agents.policies import TanhGaussianPolicy
 from quinoa.launch.errors import ExperimentError
-from quinoa.launch.experiment import validation
+from quinoa.launch.experiment import Experiment, validation
 from quinoa.launch.experiment.validation import validate
 from tests.launch.factories import Match, match
 from tests.launch.helpers import FromDemonstrations, experiment
@@ -76,3 +78,25 @@ def test_what_takes_long_is_said_and_called_where_it_can_be_ended(monkeypatch):
 
 def test_what_can_run_is_let_through():
     validate(experiment(environment="control:cartpole:balance"))
+
+
+class Unknown(TanhGaussianPolicy):
+    """A policy that declares no NumPy form."""
+
+
+class WithUnknown(sac.Agent):
+    """SAC with it."""
+
+    @staticmethod
+    def make_policy(config, spec):
+        """See the base class."""
+        return Unknown(spec.observations.shape[0], spec.actions.shape[0], hidden_sizes=(8,))
+
+
+def test_pink_noise_is_refused_before_the_start_where_actors_cannot_draw_with_it(monkeypatch):
+    monkeypatch.setattr(Experiment, "agent_class", lambda self: WithUnknown)
+    settings = {"hidden_sizes": (8,), "batch_size": 8, "min_replay_size": 100}
+    pink = experiment(agent="sac", agent_config=sac.Config(**settings, action_noise="pink"))
+    with pytest.raises(ExperimentError, match="must be 'white', as Unknown has no numpy_form of"):
+        validate(pink)
+    validate(dataclasses.replace(pink, agent_config=sac.Config(**settings)))
