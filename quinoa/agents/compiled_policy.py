@@ -14,7 +14,7 @@ from quinoa.agents import graphs, numpy_policy
 from quinoa.agents.exploration import ActionNoise
 from quinoa.agents.numpy_form import FormLayout
 from quinoa.agents.observations import dtype_of
-from quinoa.agents.parameter_vector import flatten, unflatten
+from quinoa.agents.parameter_vector import Joined, unflatten
 from quinoa.agents.protocol import Policy
 
 FloatArray = npt.NDArray[np.float32]
@@ -70,10 +70,11 @@ class CompiledPolicy:
         assert form is not None  # `check_noise` has raised otherwise.
         acting = numpy_policy.NumpyPolicy(FormLayout(form, policy))
         act = acting.samples(observation_shape, seed=seed, noise=noise)
+        parameters = Joined(policy.variables)
 
         def call(observation: FloatArray, step: int) -> tuple[Actions, Mapping[str, FloatArray]]:
             # The policy may have changed since the last step.
-            acting.assign(flatten(policy))
+            acting.assign(parameters())
             return act(observation, step)
 
         return call

@@ -3,7 +3,8 @@
 A policy draws each action from what it sees alone. Noise that is correlated in time is no part of
 it: the actor keeps the noise's state, adds the noise to what the policy gives, and starts the noise
 again with each episode. Evaluations have none of it. An agent asks for it by
-`LearnerConfig.exploration`.
+`LearnerConfig.exploration`. What the policy itself draws with may be correlated in time too
+(`LearnerConfig.sampling`, `quinoa.agents.pink_noise`).
 """
 
 from __future__ import annotations

@@ -95,12 +95,16 @@ def check_noise(policy: Policy, noise: ActionNoise) -> None:
 
     Graphs of TensorFlow draw white noise alone, and extras are of what a graph has drawn.
     """
-    require(
-        noise == "white" or (own_form(policy) is not None and not policy.adds_extras),
-        "action_noise",
-        noise,
-        f"'white', as {type(policy).__name__} has no numpy_form of its own, or adds extras",
-    )
+    form = own_form(policy)
+    why_not = None
+    if form is None:
+        why_not = "the policy has no numpy_form of its own"
+    elif policy.adds_extras:
+        why_not = "the policy adds extras to transitions"
+    elif str(form.settings["kind"]) == "deterministic":
+        why_not = "the policy draws nothing"
+    possible = noise == "white" or why_not is None
+    require(possible, "action_noise", noise, f"'white', as {why_not}")
 
 
 def arrays_of(policy: Policy) -> Arrays | None:

@@ -26,8 +26,8 @@ class PinkNoise:
     """What a policy of `quinoa.agents.policies.standalone` draws with in place of a generator.
 
     The authors make the noise of a whole episode by a Fourier transform. Here it is a sum of
-    first-order processes, x ← k x + √(1 − k²) ε with k = exp(−1/T), which goes on for ever: all of
-    it is known from five numbers for each number drawn, and it begins anew with the actor alone.
+    first-order processes, x ← k x + √(1 − k²) ε with k = exp(−1/T), which goes on for ever, across
+    the ends of episodes: all of it is known from five numbers for each number drawn.
 
     The numbers of the n-th call of a step are one series; so a policy calls for the same in the
     same order in every step.
@@ -70,11 +70,18 @@ class PinkNoise:
         total: npt.NDArray[np.float64] = np.add.reduce(series, axis=0)
         return (total / math.sqrt(len(TIMES))).astype(dtype, copy=False)
 
-    def random(self, size: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
+    def random(
+        self, size: int | tuple[int, ...], dtype: npt.DTypeLike = np.float64
+    ) -> npt.NDArray[Any]:
         """Numbers of a uniform distribution on [0, 1): those normal ones by their distribution."""
         # Actors of other policies need not import it.
         from scipy.special import ndtr
 
-        uniform = ndtr(self.standard_normal(size)).astype(dtype, copy=False)
+        shape = (size,) if isinstance(size, int) else size
+        uniform = ndtr(self.standard_normal(shape)).astype(dtype, copy=False)
         # Rounding must not give 1, as a generator's never do.
         return np.minimum(uniform, np.nextafter(np.array(1, dtype), np.array(0, dtype)))
+
+    def integers(self, high: int, size: int | tuple[int, ...]) -> npt.NDArray[np.int64]:
+        """Integers from 0, below `high`, each as likely as the others."""
+        return (self.random(size) * high).astype(np.int64)

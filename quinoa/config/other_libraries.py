@@ -19,6 +19,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "gradient_steps": ("samples_per_insert",),
     "ent_coef": ("tau", "alpha"),
     "autotune": ("adaptive_temperature",),
+    "action_noise": ("noise_sigma",),
     "net_arch": ("hidden_sizes",),
     "max_grad_norm": ("max_gradient_norm",),
     "vf_coef": ("value_coefficient",),

@@ -4,9 +4,13 @@ import weakref
 import numpy as np
 import psutil
 import pytest
+import tensorflow as tf
 
+from quinoa.agents import iq, preprocessing
 from quinoa.agents.compiled_policy import CompiledPolicy
+from quinoa.agents.policies import DeterministicPolicy
 from quinoa.config.fields import ConfigError
+from tests.agents.fixtures import make_spec
 from tests.agents.test_actor import Fixed, make_policy
 from tests.agents.test_numpy_policy import numpy_policy
 
@@ -59,5 +63,27 @@ def test_pink_noise_is_drawn_by_the_numpy_form_with_the_policy_s_present_paramet
 
 
 def test_pink_noise_needs_a_numpy_form():
-    with pytest.raises(ConfigError, match="'white', as Fixed has no numpy_form"):
+    with pytest.raises(ConfigError, match="'white', as the policy has no numpy_form of its own"):
         CompiledPolicy(Fixed(0.5)).samples((3, 5), seed=0, noise="pink")
+
+
+def test_with_pink_noise_observations_are_normalised_by_the_present_statistics():
+    config = iq.Config(hidden_sizes=(8,), normalize_observations=True)
+    policy = preprocessing.applied(iq.Agent, config).make_policy(config, make_spec())
+    act = CompiledPolicy(policy).samples((500, 3), seed=0, noise="pink")
+    states = np.full((500, 3), 7.0, np.float32)
+    act(states, 0)
+    for variable in policy.variables:
+        variable.assign(tf.random.stateless_normal(variable.shape, [1, 2]))
+    np.testing.assert_allclose(act(states, 1)[0].mean(axis=0), expected_action(policy), atol=0.2)
+
+
+def expected_action(policy):
+    """Of the state that the test above has, by TensorFlow."""
+    return policy(np.full((1, 3), 7.0, np.float32)).mean().numpy()[0]
+
+
+def test_a_policy_that_draws_nothing_has_no_noise():
+    policy = DeterministicPolicy(5, 2, hidden_sizes=(8,))
+    with pytest.raises(ConfigError, match="'white', as the policy draws nothing"):
+        CompiledPolicy(policy).samples((3, 5), seed=0, noise="pink")

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
+from quinoa.agents import smoothie
 from quinoa.agents.compiled_policy import CompiledPolicy
 from quinoa.agents.numpy_form import FormLayout
-from quinoa.agents.numpy_policy import NumpyPolicy, arrays_of, own_form
+from quinoa.agents.numpy_policy import NumpyPolicy, arrays_of, check_noise, own_form
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.policies import TanhGaussianPolicy
+from quinoa.config.fields import ConfigError
+from tests.agents.fixtures import make_spec
 from tests.agents.policies import densities
 
 EVERY = pytest.mark.parametrize("kind", (*densities.ALL, densities.BOUNDED, *densities.NORMED))
@@ -99,6 +102,26 @@ def test_with_pink_noise_each_action_is_distributed_the_same_and_depends_on_the_
     for i in range(3):
         assert np.corrcoef(pink[1, :, i], pink[2, :, i])[0, 1] > 0.4
         assert abs(np.corrcoef(white[1, :, i], white[2, :, i])[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("kind", densities.FINITE_OF_IMAGES)
+def test_with_pink_noise_actions_of_a_finite_set_are_distributed_the_same_and_stay(kind):
+    policy = densities.make_finite(kind, 5)
+    states = np.repeat(densities.observation()[None], 20_000, axis=0)
+    shares, stays = {}, {}
+    for noise in ("white", "pink"):
+        act = numpy_policy(policy).samples(states.shape, seed=2, noise=noise)
+        steps = [act(states, step)[0] for step in range(3)]
+        shares[noise] = np.bincount(steps[2], minlength=5) / len(states)
+        stays[noise] = np.mean(steps[1] == steps[2])
+    np.testing.assert_allclose(shares["pink"], shares["white"], atol=0.02)
+    assert stays["pink"] > stays["white"] + 0.05
+
+
+def test_pink_noise_is_not_for_a_policy_that_saves_what_it_drew():
+    policy = smoothie.Agent.make_policy(smoothie.Config(max_importance_weight=3.0), make_spec())
+    with pytest.raises(ConfigError, match="'white', as the policy adds extras"):
+        check_noise(policy, "pink")
 
 
 @pytest.mark.parametrize("kind", densities.CONTINUOUS)

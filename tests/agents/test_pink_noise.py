@@ -39,10 +39,19 @@ def test_the_power_falls_as_one_over_the_frequency():
     """Over the periods of 8 to 1000 steps, which an episode has."""
     steps = drawn(4096, (64,))
     power = np.mean(np.abs(np.fft.rfft(steps, axis=0)) ** 2, axis=1)
-    frequencies = np.fft.rfftfreq(len(steps))
+    frequencies = np.fft.rfftfreq(len(steps), 1.0)
     band = (frequencies > 1 / 1000) & (frequencies < 1 / 8)
     slope, _ = np.polyfit(np.log(frequencies[band]), np.log(power[band]), 1)
     assert slope == pytest.approx(-1.0, abs=0.15)
+
+
+def test_integers_are_equally_likely_and_stay_for_several_steps():
+    noise, steps = PinkNoise(0), []
+    for _ in range(3):
+        noise.begin_step()
+        steps.append(noise.integers(4, size=20_000))
+    np.testing.assert_allclose(np.bincount(steps[2]) / 20_000, 0.25, atol=0.015)
+    assert np.mean(steps[1] == steps[2]) > 0.4
 
 
 def test_each_call_of_a_step_has_a_series_of_its_own():
@@ -79,8 +88,8 @@ def test_a_call_of_another_size_is_an_error():
         noise.standard_normal((4, 2))
 
 
-def test_a_uniform_number_never_rounds_to_1():
+def test_a_uniform_number_never_rounds_to_1(monkeypatch):
     noise = PinkNoise(0)
-    noise.standard_normal = lambda size, dtype=np.float64: np.full(size, 40.0, dtype)
+    monkeypatch.setattr(noise, "standard_normal", lambda size: np.full(size, 40.0))
     for dtype in (np.float32, np.float64):
         assert np.all(noise.random((3,), dtype) < 1.0)

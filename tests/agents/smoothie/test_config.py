@@ -30,6 +30,12 @@ def test_weights_are_of_phantom_actions():
         Config(critic="two_networks", max_importance_weight=3.0)
 
 
+def test_a_weight_needs_actions_whose_density_is_the_policys():
+    with pytest.raises(ConfigError, match=r"action_noise = 'pink' .* 'white' with max_importance"):
+        Config(action_noise="pink", max_importance_weight=3.0)
+    assert Config(action_noise="pink").sampling() == "pink"
+
+
 def test_one_preset_has_no_penalty():
     assert PRESETS["smoothie"] == Config()
     assert PRESETS["smoothie_without_kl"] == Config(kl_weight=0.0)

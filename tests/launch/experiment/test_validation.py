@@ -95,8 +95,11 @@ class WithUnknown(sac.Agent):
 
 def test_pink_noise_is_refused_before_the_start_where_actors_cannot_draw_with_it(monkeypatch):
     monkeypatch.setattr(Experiment, "agent_class", lambda self: WithUnknown)
-    settings = {"hidden_sizes": (8,), "batch_size": 8, "min_replay_size": 100}
-    pink = experiment(agent="sac", agent_config=sac.Config(**settings, action_noise="pink"))
-    with pytest.raises(ExperimentError, match="must be 'white', as Unknown has no numpy_form of"):
+    config = sac.Config(hidden_sizes=(8,), batch_size=8, min_replay_size=100)
+    with_pink = dataclasses.replace(config, action_noise="pink")
+    pink = experiment(agent="sac", agent_config=with_pink)
+    with pytest.raises(
+        ExperimentError, match="'white', as the policy has no numpy_form of its own"
+    ):
         validate(pink)
-    validate(dataclasses.replace(pink, agent_config=sac.Config(**settings)))
+    validate(dataclasses.replace(pink, agent_config=config))

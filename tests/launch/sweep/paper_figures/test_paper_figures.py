@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from quinoa.agents.exploration import OrnsteinUhlenbeck
 from quinoa.launch.commands.running import planned_runs
 from quinoa.launch.commands.running.new_experiment import check_environment
 from quinoa.launch.errors import ExperimentError
@@ -209,10 +210,15 @@ def test_traces_differ_in_temperature_alone():
     assert all(config == others[0] for config in others)
 
 
-def test_smoothies_lines_differ_in_the_penalty_alone():
+def test_smoothies_lines_differ_in_the_penalty_alone_and_ddpgs_in_the_memory_of_the_noise():
     by_label = configs(paper_figures.load("smoothie-3"), "gym:Hopper-v4")
     with_kl, without = by_label["Smoothie"], by_label["Smoothie without KL"]
     assert with_kl["kl_weight"] > 0 and without == {**with_kl, "kl_weight": 0.0}
+    ddpg, white = by_label["DDPG"], by_label["DDPG with white noise"]
+    noise = {"noise_theta": 1.0, "noise_sigma": 0.38}
+    assert white == {**ddpg, **noise}
+    deviation = OrnsteinUhlenbeck(ddpg["noise_theta"], ddpg["noise_sigma"]).stddev
+    assert deviation == pytest.approx(white["noise_sigma"], rel=0.01)
 
 
 @pytest.mark.parametrize(
