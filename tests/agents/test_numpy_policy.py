@@ -27,8 +27,7 @@ def numpy_policy(policy, *, mode=False):
 @EVERY
 def test_its_actions_are_distributed_as_those_of_the_compiled_policy(kind):
     policy = densities.make_policy(kind, 3)
-    state = np.random.default_rng(1).normal(size=densities.OBSERVATION_SIZE).astype(np.float32)
-    states = np.repeat(state[None], 20_000, axis=0)
+    states = np.repeat(densities.observation(1)[None], 20_000, axis=0)
     ours, theirs = (
         acting.samples(states.shape, seed=2)(states, 0)[0]
         for acting in (numpy_policy(policy), CompiledPolicy(policy))
@@ -86,8 +85,7 @@ def test_an_action_belongs_to_the_caller(kind):
 @EVERY
 def test_with_pink_noise_each_action_is_distributed_the_same_and_depends_on_the_last_one(kind):
     policy = densities.make_policy(kind, 3)
-    state = np.random.default_rng(1).normal(size=densities.OBSERVATION_SIZE).astype(np.float32)
-    states = np.repeat(state[None], 20_000, axis=0)
+    states = np.repeat(densities.observation(1)[None], 20_000, axis=0)
     # [steps, environments, dimensions]
     white, pink = (
         np.array([act(states, step)[0] for step in range(3)])
