@@ -18,14 +18,18 @@ from benchmarks.measure import BenchmarkError
 from quinoa.launch.machine import process_environment, termination
 from quinoa.launch.terminal import numbers
 
-# One update for four steps: what has learned most in a given time on two cores.
+# One update of 256 transitions for four steps: what has learned most in a given time on two cores.
+_STEPS_PER_UPDATE = 4
 _SETTINGS = ("layer_norm=true", "normalize_observations=true", "learning_rate=3e-4")
 _OURS = (
-    *("--agent=iq", "--samples_per_insert=64", "--set=target_rate=0.01"),
+    f"--samples_per_insert={256 // _STEPS_PER_UPDATE}",
     *(f"--set={setting}" for setting in _SETTINGS),
 )
+_IQ = ("--agent=iq", "--set=target_rate=0.01", *_OURS)
+_SAC = ("--agent=sac", *_OURS)
 _SYSTEMS: dict[str, System] = {
-    "iq": Quinoa("IQ, layer and observation normalisation", _OURS),
+    "iq": Quinoa("IQ, layer and observation normalisation", _IQ, _STEPS_PER_UPDATE),
+    "sac": Quinoa("SAC, layer and observation normalisation", _SAC, _STEPS_PER_UPDATE),
     "sb3_sac": StableBaselines("Stable-Baselines3's SAC", "sb3", "stable_baselines3.SAC"),
     "sbx_sac": StableBaselines("SBX's SAC (JAX)", "sbx", "sbx.SAC"),
     "sbx_crossq": StableBaselines("SBX's CrossQ (JAX)", "sbx", "sbx.CrossQ"),
@@ -35,7 +39,13 @@ _TASK = flags.DEFINE_list(
     "task", ["gym:HalfCheetah-v5", "control:cheetah:run"], "What is learned, one or several."
 )
 _SYSTEM = flags.DEFINE_list("system", list(_SYSTEMS), "Which systems learn, in this order.")
-_STEPS = flags.DEFINE_integer("steps", 300_000, "Environment steps of each run.", lower_bound=1)
+_STEPS = flags.DEFINE_integer(
+    "steps",
+    300_000,
+    "Environment steps of each peer's run, with a gradient step for each; ours have as many "
+    "gradient steps, one for four environment steps.",
+    lower_bound=1,
+)
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of each system and task.")
 _PERIOD = flags.DEFINE_integer("period", 10_000, "Steps between evaluations.", lower_bound=1)
 _EPISODES = flags.DEFINE_integer("episodes", 5, "Episodes of an evaluation.", lower_bound=1)
@@ -81,10 +91,11 @@ def _main(arguments: list[str]) -> int:
 
 def _learned(system: System, setting: Setting) -> Curve:
     evaluations = []
+    steps = setting.steps * (system.steps_per_update if isinstance(system, Quinoa) else 1)
     for each in system.learn(setting):
         evaluations.append(each)
         _say(
-            f"  {each.steps:,} of {setting.steps:,} steps after {numbers.duration(each.seconds)}: "
+            f"  {each.steps:,} of {steps:,} steps after {numbers.duration(each.seconds)}: "
             f"return {each.mean_return:,.0f}"
         )
     if not evaluations:

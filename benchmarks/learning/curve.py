@@ -39,6 +39,10 @@ class Curve(NamedTuple):
         until = [each.mean_return for each in self.evaluations if each.steps <= steps]
         return sum(until[-3:]) / len(until[-3:])
 
+    def seconds_at(self, steps: int) -> float:
+        """When the last evaluation up to so many steps was there, in seconds."""
+        return max(each.seconds for each in self.evaluations if each.steps <= steps)
+
     def seconds_to(self, level: float) -> float:
         """When an evaluation first reached a return, in seconds; infinity if none has."""
         reached = (each.seconds for each in self.evaluations if each.mean_return >= level)

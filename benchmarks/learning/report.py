@@ -28,7 +28,7 @@ def write(curves: Curves, systems: Mapping[str, System], steps: int, folder: Pat
     Args:
         curves: by task, system and seed.
         systems: by name.
-        steps: environment steps of each run.
+        steps: environment steps of a peer's run.
         folder: where to, which exists.
 
     Returns:
@@ -44,12 +44,23 @@ def write(curves: Curves, systems: Mapping[str, System], steps: int, folder: Pat
 def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
     """A Markdown table: a row for each task and system, the mean over its seeds.
 
+    Ours have more steps than a peer, and so a return and minutes at a peer's last step, and at
+    their own.
+
     `time to 90 %` is until the first evaluation that reaches nine tenths of what each peer has at
     the last step, the mean over the peer's seeds; "never" if one seed has not reached it.
     """
     tasks = list(dict.fromkeys(task for task, _, _ in curves))
     rivals = [name for name, system in systems.items() if not isinstance(system, Quinoa)]
-    titles = ["task", "system", "seeds", f"return at {steps:,} steps", "minutes for them"]
+    titles = [
+        "task",
+        "system",
+        "seeds",
+        f"return at {steps:,} steps",
+        "minutes for them",
+        "steps in all",
+        "return then",
+    ]
     titles += [f"mean return of the first {minutes} min" for minutes in _MINUTES]
     titles += [f"time to 90 % of {systems[name].name}" for name in rivals]
     rows = [titles, ["---"] * len(titles)]
@@ -61,8 +72,11 @@ def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
                 continue
             row = [task, system.name, str(len(of_it))]
             row.append(f"{_mean_return(curves, task, name, steps):,.0f}")
-            lasted = statistics.mean(each.evaluations[-1].seconds for each in of_it)
+            lasted = statistics.mean(each.seconds_at(steps) for each in of_it)
             row.append(f"{lasted / 60:.1f}")
+            in_all = max(each.evaluations[-1].steps for each in of_it)
+            row.append(f"{in_all:,}")
+            row.append(f"{_mean_return(curves, task, name, in_all):,.0f}")
             for minutes in _MINUTES:
                 mean = statistics.mean(each.mean_until(60.0 * minutes) for each in of_it)
                 row.append(f"{mean:,.0f}")

@@ -32,7 +32,7 @@ class Setting(NamedTuple):
     Attributes:
         task: as `quinoa train --env` has it: `gym:ID` or `control:DOMAIN:TASK`.
         seed: of everything random.
-        steps: environment steps.
+        steps: environment steps of a system that has a gradient step for each.
         period: steps from one evaluation to the next.
         episodes: of an evaluation, with the policy's mode.
     """
@@ -51,10 +51,13 @@ class Quinoa:
     Attributes:
         name: of the agent and its settings.
         flags: of `quinoa train`, all but those of the setting.
+        steps_per_update: environment steps for each gradient step. It learns for as many times the
+            setting's steps, and so has as many gradient steps as a peer has.
     """
 
     name: str
     flags: Sequence[str]
+    steps_per_update: int = 1
 
     def learn(self, setting: Setting) -> Iterator[Evaluation]:
         """Learns from the beginning to the end; yields each evaluation when it is there.
@@ -63,9 +66,10 @@ class Quinoa:
             BenchmarkError: the command failed; the message has the end of what it said.
         """
         began, num_seen = time.time(), 0
+        steps = setting.steps * self.steps_per_update
         with training(
             *self.flags,
-            *(f"--env={setting.task}", f"--seed={setting.seed}", f"--steps={setting.steps}"),
+            *(f"--env={setting.task}", f"--seed={setting.seed}", f"--steps={steps}"),
             f"--evaluation_period={setting.period}",
             f"--evaluation_episodes={setting.episodes}",
         ) as run:

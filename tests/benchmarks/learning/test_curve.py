@@ -14,6 +14,11 @@ def test_the_return_at_a_step_is_of_the_last_three_evaluations():
     assert RISING.return_at(0) == 0.0
 
 
+def test_the_time_of_a_step_is_that_of_the_last_evaluation_until_then():
+    assert RISING.seconds_at(400) == RISING.seconds_at(10**9) == 40.0
+    assert RISING.seconds_at(399) == 30.0
+
+
 def test_a_level_is_reached_at_the_first_evaluation_that_has_it():
     assert RISING.seconds_to(60.0) == 20.0
     assert RISING.seconds_to(-1.0) == 0.0

@@ -46,6 +46,18 @@ def test_the_table_has_what_is_asked_of_each_system():
     assert theirs["mean return of the first 10 min"] == "25"
 
 
+def test_a_system_with_more_steps_has_its_return_at_theirs_and_at_its_own():
+    curves = {
+        ("gym:A", "ours", 0): learned(60.0, *(10.0 * i for i in range(9))),
+        ("gym:A", "theirs", 0): learned(600.0, 0.0, 40.0),
+    }
+    ours, theirs = rows(report.table(curves, SYSTEMS, 100).splitlines())
+    assert (ours["return at 100 steps"], ours["minutes for them"]) == ("5", "1.0")
+    assert (ours["steps in all"], ours["return then"]) == ("800", "70")
+    assert (theirs["steps in all"], theirs["return then"]) == ("100", "20")
+    assert ours["time to 90 % of Theirs"] == "2:00"
+
+
 def test_the_table_and_a_picture_are_written(tmp_path):
     text = report.write(CURVES, SYSTEMS, 400, tmp_path)
     assert text in (tmp_path / "results.md").read_text()
