@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from quinoa.agents import registry
@@ -74,6 +76,22 @@ def test_every_turn_is_counted_and_written_and_measured(actor):
     assert row["parameter_age"] == row["stale_steps"] == 0
     assert report.events == ()
     assert actor.take(5).rows[0]["episodes"] == 4
+
+
+def test_it_draws_actions_with_the_noise_that_the_experiment_asks_for(monkeypatch):
+    def changes(noise):
+        """How far actions of an environment are from the ones before, in the mean."""
+        config = dataclasses.replace(replay_config(experiment()), action_noise=noise)
+        actions = []
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryReplay, "append", lambda self, t, valid=None: actions.append(t))
+            actor = Actor(agent_config=config)
+            for _ in range(300):
+                actor.acting.turn()
+            actor.acting.close()
+        return np.abs(np.diff([each.action for each in actions], axis=0)).mean()
+
+    assert changes("pink") < 0.7 * changes("white")
 
 
 def test_without_a_turn_there_is_no_row(actor):
