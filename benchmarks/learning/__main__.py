@@ -18,11 +18,12 @@ from benchmarks.measure import BenchmarkError
 from quinoa.launch.machine import process_environment, termination
 from quinoa.launch.terminal import numbers
 
-# One update of 256 transitions for four steps: what has learned most in a given time on two cores.
+# One update of 256 transitions for four steps, with which IQ learns most in a given time on few
+# cores (docs/decisions/iq_search.md). SAC has the same settings.
 _STEPS_PER_UPDATE = 4
 _SETTINGS = ("layer_norm=true", "normalize_observations=true", "learning_rate=3e-4")
 _OURS = (
-    f"--samples_per_insert={256 // _STEPS_PER_UPDATE}",
+    f"--samples_per_insert={256 / _STEPS_PER_UPDATE:g}",
     *(f"--set={setting}" for setting in _SETTINGS),
 )
 _IQ = ("--agent=iq", "--set=target_rate=0.01", *_OURS)
@@ -42,12 +43,14 @@ _SYSTEM = flags.DEFINE_list("system", list(_SYSTEMS), "Which systems learn, in t
 _STEPS = flags.DEFINE_integer(
     "steps",
     300_000,
-    "Environment steps of each peer's run, with a gradient step for each; ours have as many "
-    "gradient steps, one for four environment steps.",
+    "Environment steps of a peer's run, which has a gradient step for each. Our runs have as many "
+    "gradient steps, and four times as many environment steps.",
     lower_bound=1,
 )
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of each system and task.")
-_PERIOD = flags.DEFINE_integer("period", 10_000, "Steps between evaluations.", lower_bound=1)
+_PERIOD = flags.DEFINE_integer(
+    "period", 10_000, "Environment steps between evaluations, of every run.", lower_bound=1
+)
 _EPISODES = flags.DEFINE_integer("episodes", 5, "Episodes of an evaluation.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", "runs/benchmarks-learning", "Where the results go.")
 
@@ -70,14 +73,15 @@ def _main(arguments: list[str]) -> int:
         theirs = [each for each in systems.values() if isinstance(each, StableBaselines)]
         peers.require([each.environment for each in theirs], "make bench-learning")
         for index, (task, name, seed) in enumerate(runs, start=1):
-            path = out / f"{task.replace(':', '-')}.{name}.{seed}.csv"
+            setting = Setting(task, seed, _STEPS.value, _PERIOD.value, _EPISODES.value)
+            steps = systems[name].steps(setting)
+            path = out / f"{task.replace(':', '-')}.{name}.{steps}.{seed}.csv"
             title = f"{index} of {len(runs)}: {systems[name].name} on {task}, seed {seed}"
             if path.exists():
                 _say(f"{title}: is in {path}.")
                 curves[task, name, seed] = curve.read(path)
                 continue
             _say(title)
-            setting = Setting(task, seed, _STEPS.value, _PERIOD.value, _EPISODES.value)
             curves[task, name, seed] = learned = _learned(systems[name], setting)
             curve.write(learned, path)
             report.write(curves, systems, _STEPS.value, out)
@@ -91,7 +95,7 @@ def _main(arguments: list[str]) -> int:
 
 def _learned(system: System, setting: Setting) -> Curve:
     evaluations = []
-    steps = setting.steps * (system.steps_per_update if isinstance(system, Quinoa) else 1)
+    steps = system.steps(setting)
     for each in system.learn(setting):
         evaluations.append(each)
         _say(

@@ -32,21 +32,36 @@ class Curve(NamedTuple):
     evaluations: Sequence[Evaluation]
 
     def return_at(self, steps: int) -> float:
-        """The return of the last three evaluations up to so many steps, their mean.
+        """The mean return of the first evaluation at or after so many steps and the two before it.
 
-        One evaluation alone depends on its moment: returns swing between evaluations.
+        One evaluation alone depends on its moment: returns swing between evaluations. Where none
+        comes as late, the last one counts.
         """
-        until = [each.mean_return for each in self.evaluations if each.steps <= steps]
-        return sum(until[-3:]) / len(until[-3:])
+        return self._smoothed(self._index_at(steps))
 
     def seconds_at(self, steps: int) -> float:
-        """When the last evaluation up to so many steps was there, in seconds."""
-        return max(each.seconds for each in self.evaluations if each.steps <= steps)
+        """Seconds until the first evaluation at or after so many steps, or else until the last."""
+        return self.evaluations[self._index_at(steps)].seconds
 
     def seconds_to(self, level: float) -> float:
-        """When an evaluation first reached a return, in seconds; infinity if none has."""
-        reached = (each.seconds for each in self.evaluations if each.mean_return >= level)
+        """Seconds until the mean return of an evaluation and the two before it reaches a level.
+
+        Infinity where it never does.
+        """
+        reached = (
+            each.seconds
+            for index, each in enumerate(self.evaluations)
+            if self._smoothed(index) >= level
+        )
         return next(reached, math.inf)
+
+    def _index_at(self, steps: int) -> int:
+        late = (index for index, each in enumerate(self.evaluations) if each.steps >= steps)
+        return next(late, len(self.evaluations) - 1)
+
+    def _smoothed(self, index: int) -> float:
+        three = self.evaluations[max(0, index - 2) : index + 1]
+        return sum(each.mean_return for each in three) / len(three)
 
     def mean_until(self, seconds: float) -> float:
         """The mean of the return over the first seconds: the area under the curve over its length.

@@ -44,23 +44,18 @@ def write(curves: Curves, systems: Mapping[str, System], steps: int, folder: Pat
 def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
     """A Markdown table: a row for each task and system, the mean over its seeds.
 
-    Ours have more steps than a peer, and so a return and minutes at a peer's last step, and at
-    their own.
+    Our runs have more steps than a peer's: returns and minutes are at a peer's last step, and at
+    the end of a run.
 
-    `time to 90 %` is until the first evaluation that reaches nine tenths of what each peer has at
-    the last step, the mean over the peer's seeds; "never" if one seed has not reached it.
+    `time to 90 %` is until an evaluation and the two before it have, in the mean, nine tenths of
+    what each peer has at its last step, the mean over the peer's seeds; "never" if one seed has
+    not.
     """
     tasks = list(dict.fromkeys(task for task, _, _ in curves))
     rivals = [name for name, system in systems.items() if not isinstance(system, Quinoa)]
-    titles = [
-        "task",
-        "system",
-        "seeds",
-        f"return at {steps:,} steps",
-        "minutes for them",
-        "steps in all",
-        "return then",
-    ]
+    titles = ["task", "system", "seeds"]
+    titles += [f"return at {steps:,} steps", f"minutes to {steps:,} steps"]
+    titles += ["steps at the end", "minutes at the end", "return at the end"]
     titles += [f"mean return of the first {minutes} min" for minutes in _MINUTES]
     titles += [f"time to 90 % of {systems[name].name}" for name in rivals]
     rows = [titles, ["---"] * len(titles)]
@@ -74,9 +69,10 @@ def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
             row.append(f"{_mean_return(curves, task, name, steps):,.0f}")
             lasted = statistics.mean(each.seconds_at(steps) for each in of_it)
             row.append(f"{lasted / 60:.1f}")
-            in_all = max(each.evaluations[-1].steps for each in of_it)
-            row.append(f"{in_all:,}")
-            row.append(f"{_mean_return(curves, task, name, in_all):,.0f}")
+            end = max(each.evaluations[-1].steps for each in of_it)
+            minutes_at_end = statistics.mean(each.evaluations[-1].seconds for each in of_it) / 60
+            row += [f"{end:,}", f"{minutes_at_end:.1f}"]
+            row.append(f"{_mean_return(curves, task, name, end):,.0f}")
             for minutes in _MINUTES:
                 mean = statistics.mean(each.mean_until(60.0 * minutes) for each in of_it)
                 row.append(f"{mean:,.0f}")

@@ -51,13 +51,17 @@ class Quinoa:
     Attributes:
         name: of the agent and its settings.
         flags: of `quinoa train`, all but those of the setting.
-        steps_per_update: environment steps for each gradient step. It learns for as many times the
-            setting's steps, and so has as many gradient steps as a peer has.
+        steps_per_update: environment steps for each gradient step, as the flags have it. A run has
+            this many times the setting's steps, and so about as many gradient steps as a peer's.
     """
 
     name: str
     flags: Sequence[str]
     steps_per_update: int = 1
+
+    def steps(self, setting: Setting) -> int:
+        """Environment steps of a run."""
+        return setting.steps * self.steps_per_update
 
     def learn(self, setting: Setting) -> Iterator[Evaluation]:
         """Learns from the beginning to the end; yields each evaluation when it is there.
@@ -66,10 +70,9 @@ class Quinoa:
             BenchmarkError: the command failed; the message has the end of what it said.
         """
         began, num_seen = time.time(), 0
-        steps = setting.steps * self.steps_per_update
         with training(
             *self.flags,
-            *(f"--env={setting.task}", f"--seed={setting.seed}", f"--steps={steps}"),
+            *(f"--env={setting.task}", f"--seed={setting.seed}", f"--steps={self.steps(setting)}"),
             f"--evaluation_period={setting.period}",
             f"--evaluation_episodes={setting.episodes}",
         ) as run:
@@ -111,6 +114,10 @@ class StableBaselines:
     environment: str
     algorithm: str
     threads: int | None = None
+
+    def steps(self, setting: Setting) -> int:
+        """See `Quinoa.steps`."""
+        return setting.steps
 
     def learn(self, setting: Setting) -> Iterator[Evaluation]:
         """See `Quinoa.learn`."""

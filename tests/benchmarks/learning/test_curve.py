@@ -8,21 +8,24 @@ from benchmarks.learning.curve import Curve, Evaluation
 RISING = Curve([Evaluation(10.0 * i, 100 * i, 50.0 * i) for i in range(5)])
 
 
-def test_the_return_at_a_step_is_of_the_last_three_evaluations():
-    assert RISING.return_at(400) == RISING.return_at(10**9) == 150.0
-    assert RISING.return_at(399) == 100.0
+def test_the_return_at_a_step_is_of_the_next_evaluation_and_the_two_before():
+    assert RISING.return_at(400) == RISING.return_at(301) == RISING.return_at(10**9) == 150.0
+    assert RISING.return_at(300) == 100.0
     assert RISING.return_at(0) == 0.0
 
 
-def test_the_time_of_a_step_is_that_of_the_last_evaluation_until_then():
-    assert RISING.seconds_at(400) == RISING.seconds_at(10**9) == 40.0
-    assert RISING.seconds_at(399) == 30.0
+def test_the_time_of_a_step_is_that_of_the_next_evaluation():
+    # Whose own steps may be a few more than were asked for.
+    assert RISING.seconds_at(400) == RISING.seconds_at(301) == RISING.seconds_at(10**9) == 40.0
+    assert RISING.seconds_at(300) == 30.0
+    late = Curve([Evaluation(7.0, 2_416, 3.0)])
+    assert (late.seconds_at(100), late.return_at(100)) == (7.0, 3.0)
 
 
-def test_a_level_is_reached_at_the_first_evaluation_that_has_it():
-    assert RISING.seconds_to(60.0) == 20.0
+def test_a_level_is_reached_where_an_evaluation_and_the_two_before_have_it_in_the_mean():
+    assert RISING.seconds_to(60.0) == 30.0
     assert RISING.seconds_to(-1.0) == 0.0
-    assert RISING.seconds_to(201.0) == math.inf
+    assert RISING.seconds_to(151.0) == math.inf
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from quinoa.agents import registry
 from quinoa.agents.compiled_policy import CompiledPolicy
+from quinoa.agents.config import SampledConfig
 from quinoa.agents.parameter_vector import flatten
 from quinoa.agents.parameters import ParameterClient
 from quinoa.agents.replay import MemoryReplay
@@ -81,7 +82,9 @@ def test_every_turn_is_counted_and_written_and_measured(actor):
 def test_it_draws_actions_with_the_noise_that_the_experiment_asks_for(monkeypatch):
     def changes(noise):
         """How far actions of an environment are from the ones before, in the mean."""
-        config = dataclasses.replace(replay_config(experiment()), action_noise=noise)
+        config = experiment().config
+        assert isinstance(config, SampledConfig)
+        config = dataclasses.replace(config, action_noise=noise)
         actions = []
         with monkeypatch.context() as patch:
             patch.setattr(MemoryReplay, "append", lambda self, t, valid=None: actions.append(t))
