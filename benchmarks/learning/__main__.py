@@ -18,19 +18,20 @@ from benchmarks.measure import BenchmarkError
 from quinoa.launch.machine import process_environment, termination
 from quinoa.launch.terminal import numbers
 
-# One update of 256 transitions for four steps, with which IQ learns most in a given time on few
-# cores (docs/decisions/iq_search.md). SAC has the same settings.
+# Of the presets: one update of 256 transitions for four steps, with which IQ learns most in a given
+# time on few cores (docs/decisions/iq_search.md).
 _STEPS_PER_UPDATE = 4
-_SETTINGS = ("layer_norm=true", "normalize_observations=true", "learning_rate=3e-4")
-_OURS = (
-    f"--samples_per_insert={256 / _STEPS_PER_UPDATE:g}",
-    *(f"--set={setting}" for setting in _SETTINGS),
-)
-_IQ = ("--agent=iq", "--set=target_rate=0.01", *_OURS)
-_SAC = ("--agent=sac", *_OURS)
 _SYSTEMS: dict[str, System] = {
-    "iq": Quinoa("IQ, layer and observation normalisation", _IQ, _STEPS_PER_UPDATE),
-    "sac": Quinoa("SAC, layer and observation normalisation", _SAC, _STEPS_PER_UPDATE),
+    "iq": Quinoa(
+        "IQ, layer and observation normalisation",
+        ("--preset=dm_control/iq_normalized",),
+        _STEPS_PER_UPDATE,
+    ),
+    "sac": Quinoa(
+        "SAC, layer and observation normalisation",
+        ("--preset=gym/sac_normalized",),
+        _STEPS_PER_UPDATE,
+    ),
     "sb3_sac": StableBaselines("Stable-Baselines3's SAC", "sb3", "stable_baselines3.SAC"),
     "sbx_sac": StableBaselines("SBX's SAC (JAX)", "sbx", "sbx.SAC"),
     "sbx_crossq": StableBaselines("SBX's CrossQ (JAX)", "sbx", "sbx.CrossQ"),

@@ -67,11 +67,9 @@ def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
                 continue
             row = [task, system.name, str(len(of_it))]
             row.append(f"{_mean_return(curves, task, name, steps):,.0f}")
-            lasted = statistics.mean(each.seconds_at(steps) for each in of_it)
-            row.append(f"{lasted / 60:.1f}")
+            row.append(_minutes(of_it, steps))
             end = max(each.evaluations[-1].steps for each in of_it)
-            minutes_at_end = statistics.mean(each.evaluations[-1].seconds for each in of_it) / 60
-            row += [f"{end:,}", f"{minutes_at_end:.1f}"]
+            row += [f"{end:,}", _minutes(of_it, end)]
             row.append(f"{_mean_return(curves, task, name, end):,.0f}")
             for minutes in _MINUTES:
                 mean = statistics.mean(each.mean_until(60.0 * minutes) for each in of_it)
@@ -88,6 +86,10 @@ def _of(curves: Curves, task: str, name: str) -> list[Curve]:
 def _mean_return(curves: Curves, task: str, name: str, steps: int) -> float:
     of_it = _of(curves, task, name)
     return statistics.mean(each.return_at(steps) for each in of_it) if of_it else math.nan
+
+
+def _minutes(of_it: Sequence[Curve], steps: int) -> str:
+    return f"{statistics.mean(each.seconds_at(steps) for each in of_it) / 60:.1f}"
 
 
 def _time(of_it: Sequence[Curve], level: float) -> str:
