@@ -53,8 +53,8 @@ class Experiment:
 
         Args:
             agent: a name (`quinoa.list_agents()`), an import path or a file. The default is the
-                preset's agent; without a preset, that of the preset which is recommended for the
-                suite of `env`, with its settings; and without that, `quinoa train`'s.
+                preset's agent; without a preset, that of the preset which is recommended for `env`,
+                with its settings; and without that, `quinoa train`'s.
             env: a name; a function or class that makes an environment, with or without a parameter
                 `seed`; or an environment of dm_env or Gymnasium. The default is as for `agent`.
             env_kwargs: JSON-able keyword arguments of the environment's constructor.

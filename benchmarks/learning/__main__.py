@@ -1,10 +1,12 @@
-"""The command line: python -m benchmarks.learning [--task=..] [--steps=..] [--seeds=..] [--out=..].
+"""The command line: python -m benchmarks.learning [--task=..] [--steps=..] [--minutes=..].
 
-Each run's curve is kept as soon as it is whole, and a second call does what is missing.
+Each run's curve is kept as soon as the run has ended, and a second call does what is missing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import sys
 from pathlib import Path
 
@@ -28,8 +30,8 @@ _SYSTEMS: dict[str, System] = {
         _STEPS_PER_UPDATE,
     ),
     "sac": Quinoa(
-        "SAC, layer and observation normalisation",
-        ("--preset=gym/sac_normalized",),
+        "SAC",
+        ("--preset=gym/sac",),
         _STEPS_PER_UPDATE,
     ),
     "sb3_sac": StableBaselines("Stable-Baselines3's SAC", "sb3", "stable_baselines3.SAC"),
@@ -47,6 +49,12 @@ _STEPS = flags.DEFINE_integer(
     "Environment steps of a peer's run, which has a gradient step for each. Our runs have as many "
     "gradient steps, and four times as many environment steps.",
     lower_bound=1,
+)
+_MINUTES = flags.DEFINE_float(
+    "minutes",
+    None,
+    "Stop each run after so many minutes; without, at its last step.",
+    lower_bound=0.1,
 )
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of each system and task.")
 _PERIOD = flags.DEFINE_integer(
@@ -69,6 +77,7 @@ def _main(arguments: list[str]) -> int:
     runs = [
         (task, name, int(seed)) for task in _TASK.value for seed in _SEEDS.value for name in systems
     ]
+    minutes = _MINUTES.value or math.inf
     curves: dict[tuple[str, str, int], Curve] = {}
     try:
         theirs = [each for each in systems.values() if isinstance(each, StableBaselines)]
@@ -76,15 +85,19 @@ def _main(arguments: list[str]) -> int:
         for index, (task, name, seed) in enumerate(runs, start=1):
             setting = Setting(task, seed, _STEPS.value, _PERIOD.value, _EPISODES.value)
             steps = systems[name].steps(setting)
-            path = out / f"{task.replace(':', '-')}.{name}.{steps}.{seed}.csv"
+            whole = out / f"{task.replace(':', '-')}.{name}.{steps}.{seed}.csv"
+            stopped = whole.with_suffix(f".{minutes:g}min.csv")
             title = f"{index} of {len(runs)}: {systems[name].name} on {task}, seed {seed}"
-            if path.exists():
-                _say(f"{title}: is in {path}.")
-                curves[task, name, seed] = curve.read(path)
+            kept = [path for path in (whole, stopped) if path.exists()]
+            if kept:
+                _say(f"{title}: is in {kept[0]}.")
+                curves[task, name, seed] = curve.read(kept[0])
                 continue
             _say(title)
-            curves[task, name, seed] = learned = _learned(systems[name], setting)
-            curve.write(learned, path)
+            curves[task, name, seed] = learned = _learned(systems[name], setting, minutes)
+            end = learned.evaluations[-1]
+            was_stopped = end.steps < steps and end.seconds >= 60.0 * minutes
+            curve.write(learned, stopped if was_stopped else whole)
             report.write(curves, systems, _STEPS.value, out)
     except (BenchmarkError, OSError, ValueError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
@@ -94,15 +107,18 @@ def _main(arguments: list[str]) -> int:
     return 0
 
 
-def _learned(system: System, setting: Setting) -> Curve:
+def _learned(system: System, setting: Setting, minutes: float) -> Curve:
     evaluations = []
     steps = system.steps(setting)
-    for each in system.learn(setting):
-        evaluations.append(each)
-        _say(
-            f"  {each.steps:,} of {steps:,} steps after {numbers.duration(each.seconds)}: "
-            f"return {each.mean_return:,.0f}"
-        )
+    with contextlib.closing(system.learn(setting)) as evaluated:
+        for each in evaluated:
+            evaluations.append(each)
+            _say(
+                f"  {each.steps:,} of {steps:,} steps after {numbers.duration(each.seconds)}: "
+                f"return {each.mean_return:,.0f}"
+            )
+            if each.seconds >= 60.0 * minutes:
+                break
     if not evaluations:
         raise BenchmarkError(f"{system.name} was not evaluated once.")
     return Curve(evaluations)

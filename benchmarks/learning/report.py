@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,11 @@ def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
     """A Markdown table: a row for each task and system, the mean over its seeds.
 
     Our runs have more steps than a peer's: returns and minutes are at a peer's last step, and at
-    the end of a run.
+    the end of a run. What is at a step that a run did not come to is left empty.
 
     `time to 90 %` is until an evaluation and the two before it have, in the mean, nine tenths of
-    what each peer has at its last step, the mean over the peer's seeds; "never" if one seed has
-    not.
+    what each peer has at its last step, the mean over the peer's seeds; if one seed has not, how
+    long the seeds were tried.
     """
     tasks = list(dict.fromkeys(task for task, _, _ in curves))
     rivals = [name for name, system in systems.items() if not isinstance(system, Quinoa)]
@@ -66,14 +66,17 @@ def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
             if not of_it:
                 continue
             row = [task, system.name, str(len(of_it))]
-            row.append(f"{_mean_return(curves, task, name, steps):,.0f}")
-            row.append(_minutes(of_it, steps))
-            end = max(each.evaluations[-1].steps for each in of_it)
-            row += [f"{end:,}", _minutes(of_it, end)]
-            row.append(f"{_mean_return(curves, task, name, end):,.0f}")
+            level = _mean_return(curves, task, name, steps)
+            row += ["", ""] if math.isnan(level) else [f"{level:,.0f}", _minutes(of_it, steps)]
+            row += [f"{_mean(each.evaluations[-1].steps for each in of_it):,.0f}"]
+            row += [f"{_mean(each.evaluations[-1].seconds for each in of_it) / 60:.1f}"]
+            row += [f"{_mean(each.return_at(each.evaluations[-1].steps) for each in of_it):,.0f}"]
             for minutes in _MINUTES:
-                mean = statistics.mean(each.mean_until(60.0 * minutes) for each in of_it)
-                row.append(f"{mean:,.0f}")
+                # A run that has come to its end keeps its return; of one that was stopped earlier,
+                # nobody knows.
+                is_known = all(each.evaluations[-1].seconds >= 60.0 * minutes for each in of_it)
+                mean = _mean(each.mean_until(60.0 * minutes) for each in of_it)
+                row.append("" if math.isnan(level) and not is_known else f"{mean:,.0f}")
             row += [_time(of_it, levels[rival]) for rival in rivals]
             rows.append(row)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -84,19 +87,28 @@ def _of(curves: Curves, task: str, name: str) -> list[Curve]:
 
 
 def _mean_return(curves: Curves, task: str, name: str, steps: int) -> float:
+    """NaN if there is no run, or one that did not come to these steps."""
     of_it = _of(curves, task, name)
-    return statistics.mean(each.return_at(steps) for each in of_it) if of_it else math.nan
+    if not of_it or any(each.evaluations[-1].steps < steps for each in of_it):
+        return math.nan
+    return _mean(each.return_at(steps) for each in of_it)
+
+
+def _mean(values: Iterable[float]) -> float:
+    return statistics.fmean(values)
 
 
 def _minutes(of_it: Sequence[Curve], steps: int) -> str:
-    return f"{statistics.mean(each.seconds_at(steps) for each in of_it) / 60:.1f}"
+    return f"{_mean(each.seconds_at(steps) for each in of_it) / 60:.1f}"
 
 
 def _time(of_it: Sequence[Curve], level: float) -> str:
     if math.isnan(level):
         return ""
     seconds = [each.seconds_to(level) for each in of_it]
-    return "never" if math.inf in seconds else numbers.duration(statistics.mean(seconds))
+    if math.inf not in seconds:
+        return numbers.duration(_mean(seconds))
+    return f"not in {numbers.duration(max(each.evaluations[-1].seconds for each in of_it))}"
 
 
 def _draw(curves: Curves, systems: Mapping[str, System], path: Path) -> None:
@@ -114,11 +126,11 @@ def _draw(curves: Curves, systems: Mapping[str, System], path: Path) -> None:
                 style: dict[str, Any] = {"color": colour, "label": label, "linewidth": 1.5}
                 returns = [evaluation.mean_return for evaluation in each.evaluations]
                 minutes = [evaluation.seconds / 60 for evaluation in each.evaluations]
-                steps = [evaluation.steps for evaluation in each.evaluations]
+                steps = [evaluation.steps / 1000 for evaluation in each.evaluations]
                 over_time.plot(minutes, returns, **style)
                 over_steps.plot(steps, returns, **style)
         over_time.set_xlabel("minutes")
-        over_steps.set_xlabel("environment steps")
+        over_steps.set_xlabel("environment steps, in thousands")
         for axes in (over_time, over_steps):
             axes.set_title(task, fontsize=10)
             axes.set_ylabel("return of the policy's mode")

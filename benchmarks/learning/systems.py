@@ -7,7 +7,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,7 +63,7 @@ class Quinoa:
         """Environment steps of a run."""
         return setting.steps * self.steps_per_update
 
-    def learn(self, setting: Setting) -> Iterator[Evaluation]:
+    def learn(self, setting: Setting) -> Generator[Evaluation, None, None]:
         """Learns from the beginning to the end; yields each evaluation when it is there.
 
         Raises:
@@ -119,7 +119,7 @@ class StableBaselines:
         """See `Quinoa.steps`."""
         return setting.steps
 
-    def learn(self, setting: Setting) -> Iterator[Evaluation]:
+    def learn(self, setting: Setting) -> Generator[Evaluation, None, None]:
         """See `Quinoa.learn`."""
         command = [
             *map(str, (peers.interpreter(self.environment), peers.FOLDER / "learning_curve.py")),

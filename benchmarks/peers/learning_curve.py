@@ -87,6 +87,8 @@ def main() -> None:
     evaluations = Evaluations(args)
     evaluations.evaluate(model)
     model.learn(total_timesteps=args.steps, callback=evaluations)
+    if args.steps % args.period:
+        evaluations.evaluate(model)
 
 
 if __name__ == "__main__":

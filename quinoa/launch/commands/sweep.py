@@ -203,7 +203,7 @@ def _preset(values: flags.FlagValues) -> presets.Preset | None:
         )
     preset = next(iter(found.values()), None)
     if preset is not None:
-        say(f"Each run has the preset {preset.name}, which is recommended for this suite.")
+        say(f"Each run has the preset {preset.name}, which is recommended here.")
     return preset
 
 

@@ -7,7 +7,7 @@ and `about` and `origin` may be left out:
     [NAME]
     about = "what it is, in a line"
     origin = "paper", "measured" or "untried" (see `ORIGINS`)
-    recommended = true # in a suite's file, for one preset: see `recommended`
+    recommended = true # in a suite's file: it is for the whole suite; or ["gym:Ant-*"], for these
     agent = ...        # and other flags of `quinoa train` that `FLAGS` names
     [NAME.set]
     tau = 0.01         # fields of the agent's configuration, as by --set
@@ -17,6 +17,7 @@ and `about` and `origin` may be left out:
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import json
 import re
@@ -65,7 +66,8 @@ class Preset(NamedTuple):
             and agent and env are always there.
         settings: the values of the agent's settings as text, by name.
         env_kwargs: the environment's keyword arguments; see `env_kwargs_for`.
-        is_recommended: whether it is its suite's preset where no agent is named.
+        recommended_for: patterns of the environments whose preset it is where no agent is named,
+            such as `gym:Ant-*`.
     """
 
     name: str
@@ -74,14 +76,19 @@ class Preset(NamedTuple):
     flags: Mapping[str, str]
     settings: Mapping[str, str]
     env_kwargs: Mapping[str, Any]
-    is_recommended: bool = False
+    recommended_for: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
         """Its `about` and origin in one line."""
         origin = ORIGINS[self.origin] if self.origin else "your own"
         about = f"{self.about} ({origin})" if self.about else origin
-        return f"{about}; recommended for its suite" if self.is_recommended else about
+        if not self.recommended_for:
+            return about
+        whole = self.recommended_for == (f"{_suite(self.flags['env'])}:*",)
+        return (
+            f"{about}; recommended for {'its suite' if whole else ', '.join(self.recommended_for)}"
+        )
 
     def env_kwargs_for(self, environment: str) -> Mapping[str, Any]:
         """The keyword arguments for an environment of its suite; none for others.
@@ -103,7 +110,7 @@ def without_agent(name: str | None, environment: str | None) -> Preset | None:
     Args:
         name: of the preset that was asked for, if one was.
         environment: of the environment that was asked for, such as `control:walker:run`, if one
-            was. Without a preset's name, its suite's recommended preset is meant.
+            was. Without a preset's name, the one that is recommended for it is meant.
 
     Raises:
         ExperimentError: see `load`.
@@ -114,9 +121,9 @@ def without_agent(name: str | None, environment: str | None) -> Preset | None:
 
 
 def recommended(environment: str) -> Preset | None:
-    """The recommended preset of the suite whose names begin as an environment's; None without."""
+    """The preset that is recommended for an environment; None without."""
     for preset in every():
-        if preset.is_recommended and _suite(preset.flags["env"]) == _suite(environment):
+        if any(fnmatch.fnmatchcase(environment, pattern) for pattern in preset.recommended_for):
             return preset
     return None
 
@@ -244,11 +251,12 @@ def _check(full_name: str, name: str, table: Any) -> None:
 
 def _preset(name: str, table: dict[str, Any]) -> Preset:
     about, origin = table.pop("about", ""), table.pop("origin", "")
-    is_recommended = bool(table.pop("recommended", False))
+    recommended = table.pop("recommended", [])
     settings = {field: as_text(value) for field, value in table.pop("set", {}).items()}
     env_kwargs = table.pop("env_set", {})
     flags = {flag: as_text(table[flag]) for flag in table}
-    return Preset(name, about, origin, flags, settings, env_kwargs, is_recommended)
+    patterns = [f"{_suite(flags['env'])}:*"] if recommended is True else recommended
+    return Preset(name, about, origin, flags, settings, env_kwargs, tuple(patterns))
 
 
 def _is_json(value: Any) -> bool:

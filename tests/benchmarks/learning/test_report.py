@@ -16,8 +16,8 @@ CURVES = {
     ("gym:A", "ours", 0): learned(60.0, 0.0, 90.0, 100.0, 100.0, 100.0),
     ("gym:A", "ours", 1): learned(60.0, 0.0, 0.0, 90.0, 100.0, 100.0),
     ("gym:A", "theirs", 0): learned(600.0, 0.0, 50.0, 100.0, 100.0, 100.0),
-    ("gym:B", "ours", 0): learned(60.0, 0.0, 0.0),
-    ("gym:B", "theirs", 0): learned(600.0, 0.0, 10.0),
+    ("gym:B", "ours", 0): learned(60.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    ("gym:B", "theirs", 0): learned(600.0, 0.0, 10.0, 10.0, 10.0, 10.0),
 }
 
 
@@ -42,7 +42,7 @@ def test_the_table_has_what_is_asked_of_each_system():
     # To 90 in the mean of three evaluations: three minutes with one seed, four with the other.
     assert ours["time to 90 % of Theirs"] == "3:30"
     assert theirs["time to 90 % of Theirs"] == "40:00"
-    assert other["time to 90 % of Theirs"] == "never"
+    assert other["time to 90 % of Theirs"] == "not in 4:00"
     assert theirs["mean return of the first 10 min"] == "25"
 
 
@@ -57,6 +57,19 @@ def test_returns_are_at_a_peers_last_step_and_at_the_end():
     assert (ours["minutes at the end"], theirs["minutes at the end"]) == ("8.0", "10.0")
     assert (theirs["steps at the end"], theirs["return at the end"]) == ("100", "20")
     assert ours["time to 90 % of Theirs"] == "3:00"
+
+
+def test_a_run_that_was_stopped_has_no_return_at_a_later_step():
+    curves = {
+        ("gym:A", "ours", 0): learned(60.0, 0.0, 20.0, 40.0),
+        ("gym:A", "theirs", 0): learned(600.0, 0.0, 40.0),
+    }
+    ours, theirs = rows(report.table(curves, SYSTEMS, 200).splitlines())
+    assert (ours["return at 200 steps"], theirs["return at 200 steps"]) == ("20", "")
+    assert (theirs["minutes to 200 steps"], theirs["return at the end"]) == ("", "20")
+    assert ours["time to 90 % of Theirs"] == ""
+    assert theirs["mean return of the first 10 min"] == "20"
+    assert theirs["mean return of the first 30 min"] == ""
 
 
 def test_the_table_and_a_picture_are_written(tmp_path):

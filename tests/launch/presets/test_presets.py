@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
+import itertools
 import re
 
 import pytest
@@ -74,16 +76,32 @@ def test_what_is_said_to_be_measured_is_in_the_results(preset):
     assert any(f"`{agent}`" in row and f"| {mean} |" in row for row in rows)
 
 
-def test_a_suite_recommends_one_preset_which_was_measured():
-    recommended = [preset for preset in presets.every() if preset.is_recommended]
-    suites = [preset.name.partition("/")[0] for preset in recommended]
-    assert "dm_control" in suites
-    assert len(set(suites)) == len(suites)
-    assert all(preset.origin == "measured" for preset in recommended)
-    assert all("recommended" in preset.description for preset in recommended)
+def test_a_recommended_preset_was_measured_and_is_taken_for_its_own_task():
+    recommended = [preset for preset in presets.every() if preset.recommended_for]
+    suites = {preset.name.partition("/")[0] for preset in recommended}
+    assert {"dm_control", "gym"} <= suites
+    for preset in recommended:
+        assert preset.origin == "measured"
+        assert "recommended" in preset.description
+        assert presets.recommended(preset.flags["env"]) is preset
 
 
-def test_an_environment_alone_is_trained_by_what_its_suite_recommends():
+def test_no_environment_has_two_recommended_presets():
+    patterns = [pattern for preset in presets.every() for pattern in preset.recommended_for]
+    for one, other in itertools.permutations(patterns, 2):
+        assert not fnmatch.fnmatchcase(one, other)
+
+
+def test_a_preset_may_be_recommended_for_some_tasks_of_a_suite():
+    preset = presets.recommended("gym:HalfCheetah-v5")
+    assert preset is not None
+    assert preset.flags["agent"] == "sac"
+    assert presets.recommended("gym:HalfCheetah-v4") is preset
+    # It has finitely many actions, which SAC cannot take.
+    assert presets.recommended("gym:CartPole-v1") is None
+
+
+def test_an_environment_alone_is_trained_by_what_is_recommended_for_it():
     preset = presets.recommended("control:hopper:hop")
     assert preset is not None
     experiment = experiment_of("--env=control:hopper:hop")

@@ -157,7 +157,7 @@ def _checkpoint_of(run: str) -> str:
 
 
 def _take_recommended(values: flags.FlagValues) -> None:
-    """Has an environment that is given alone trained by the preset that its suite recommends."""
+    """Has an environment that is given alone trained by the preset recommended for it."""
     if values["env"].present and values.agent is None:
         found = presets.without_agent(values.preset, values.env)
         if found is not None:
