@@ -84,7 +84,7 @@ def _main(arguments: list[str]) -> int:
         peers.require([each.environment for each in theirs], "make bench-learning")
         for index, (task, name, seed) in enumerate(runs, start=1):
             setting = Setting(task, seed, _STEPS.value, _PERIOD.value, _EPISODES.value)
-            steps = systems[name].steps(setting)
+            steps = systems[name].steps(setting.steps)
             whole = out / f"{task.replace(':', '-')}.{name}.{steps}.{seed}.csv"
             stopped = whole.with_suffix(f".{minutes:g}min.csv")
             title = f"{index} of {len(runs)}: {systems[name].name} on {task}, seed {seed}"
@@ -109,7 +109,7 @@ def _main(arguments: list[str]) -> int:
 
 def _learned(system: System, setting: Setting, minutes: float) -> Curve:
     evaluations = []
-    steps = system.steps(setting)
+    steps = system.steps(setting.steps)
     with contextlib.closing(system.learn(setting)) as evaluated:
         for each in evaluated:
             evaluations.append(each)

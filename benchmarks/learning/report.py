@@ -72,11 +72,14 @@ def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
             row += [f"{_mean(each.evaluations[-1].seconds for each in of_it) / 60:.1f}"]
             row += [f"{_mean(each.return_at(each.evaluations[-1].steps) for each in of_it):,.0f}"]
             for minutes in _MINUTES:
-                # A run that has come to its end keeps its return; of one that was stopped earlier,
-                # nobody knows.
-                is_known = all(each.evaluations[-1].seconds >= 60.0 * minutes for each in of_it)
+                # A run that has come to its end keeps its return; what one that was stopped earlier
+                # would have, nobody knows.
+                is_known = all(
+                    each.seconds >= 60.0 * minutes or each.steps >= system.steps(steps)
+                    for each in (run.evaluations[-1] for run in of_it)
+                )
                 mean = _mean(each.mean_until(60.0 * minutes) for each in of_it)
-                row.append("" if math.isnan(level) and not is_known else f"{mean:,.0f}")
+                row.append(f"{mean:,.0f}" if is_known else "")
             row += [_time(of_it, levels[rival]) for rival in rivals]
             rows.append(row)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

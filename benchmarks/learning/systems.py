@@ -59,9 +59,9 @@ class Quinoa:
     flags: Sequence[str]
     steps_per_update: int = 1
 
-    def steps(self, setting: Setting) -> int:
-        """Environment steps of a run."""
-        return setting.steps * self.steps_per_update
+    def steps(self, updates: int) -> int:
+        """Environment steps of a run of so many gradient steps, about."""
+        return updates * self.steps_per_update
 
     def learn(self, setting: Setting) -> Generator[Evaluation, None, None]:
         """Learns from the beginning to the end; yields each evaluation when it is there.
@@ -72,7 +72,11 @@ class Quinoa:
         began, num_seen = time.time(), 0
         with training(
             *self.flags,
-            *(f"--env={setting.task}", f"--seed={setting.seed}", f"--steps={self.steps(setting)}"),
+            *(
+                f"--env={setting.task}",
+                f"--seed={setting.seed}",
+                f"--steps={self.steps(setting.steps)}",
+            ),
             f"--evaluation_period={setting.period}",
             f"--evaluation_episodes={setting.episodes}",
         ) as run:
@@ -115,9 +119,9 @@ class StableBaselines:
     algorithm: str
     threads: int | None = None
 
-    def steps(self, setting: Setting) -> int:
+    def steps(self, updates: int) -> int:
         """See `Quinoa.steps`."""
-        return setting.steps
+        return updates
 
     def learn(self, setting: Setting) -> Generator[Evaluation, None, None]:
         """See `Quinoa.learn`."""

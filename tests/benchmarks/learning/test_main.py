@@ -15,8 +15,8 @@ class Learner:
     def __init__(self):
         self.is_running = False
 
-    def steps(self, setting):
-        return setting.steps
+    def steps(self, updates):
+        return updates
 
     def learn(self, setting):
         self.is_running = True

@@ -64,12 +64,15 @@ def test_a_run_that_was_stopped_has_no_return_at_a_later_step():
         ("gym:A", "ours", 0): learned(60.0, 0.0, 20.0, 40.0),
         ("gym:A", "theirs", 0): learned(600.0, 0.0, 40.0),
     }
-    ours, theirs = rows(report.table(curves, SYSTEMS, 200).splitlines())
+    systems = SYSTEMS | {"ours": Quinoa("Ours", (), steps_per_update=4)}
+    ours, theirs = rows(report.table(curves, systems, 200).splitlines())
     assert (ours["return at 200 steps"], theirs["return at 200 steps"]) == ("20", "")
     assert (theirs["minutes to 200 steps"], theirs["return at the end"]) == ("", "20")
     assert ours["time to 90 % of Theirs"] == ""
     assert theirs["mean return of the first 10 min"] == "20"
     assert theirs["mean return of the first 30 min"] == ""
+    # It would have 800.
+    assert ours["mean return of the first 10 min"] == ""
 
 
 def test_the_table_and_a_picture_are_written(tmp_path):
