@@ -25,12 +25,12 @@ from quinoa.launch.terminal import numbers
 _STEPS_PER_UPDATE = 4
 _SYSTEMS: dict[str, System] = {
     "iq": Quinoa(
-        "IQ, layer and observation normalisation",
+        "Quinoa's IQ, layer and observation normalisation",
         ("--preset=dm_control/iq_normalized",),
         _STEPS_PER_UPDATE,
     ),
     "sac": Quinoa(
-        "SAC",
+        "Quinoa's SAC",
         ("--preset=gym/sac",),
         _STEPS_PER_UPDATE,
     ),
@@ -53,7 +53,7 @@ _STEPS = flags.DEFINE_integer(
 _MINUTES = flags.DEFINE_float(
     "minutes",
     None,
-    "Stop each run after so many minutes; without, at its last step.",
+    "Stop each run at its first evaluation after so many minutes; without, at its last step.",
     lower_bound=0.1,
 )
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of each system and task.")

@@ -48,8 +48,8 @@ def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
     the end of a run. What is at a step that a run did not come to is left empty.
 
     `time to 90 %` is until an evaluation and the two before it have, in the mean, nine tenths of
-    what each peer has at its last step, the mean over the peer's seeds; if one seed has not, how
-    long the seeds were tried.
+    what each peer has at its last step, the mean over the peer's seeds; if some have not, how
+    long the first to end of these was tried.
     """
     tasks = list(dict.fromkeys(task for task, _, _ in curves))
     rivals = [name for name, system in systems.items() if not isinstance(system, Quinoa)]
@@ -111,7 +111,8 @@ def _time(of_it: Sequence[Curve], level: float) -> str:
     seconds = [each.seconds_to(level) for each in of_it]
     if math.inf not in seconds:
         return numbers.duration(_mean(seconds))
-    return f"not in {numbers.duration(max(each.evaluations[-1].seconds for each in of_it))}"
+    failed = [each for each, s in zip(of_it, seconds, strict=True) if math.isinf(s)]
+    return f"not in {numbers.duration(min(each.evaluations[-1].seconds for each in failed))}"
 
 
 def _draw(curves: Curves, systems: Mapping[str, System], path: Path) -> None:

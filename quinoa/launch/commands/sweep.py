@@ -47,7 +47,7 @@ def _flags() -> flags.FlagValues:
         "agent",
         None,
         "What learns, one or several: names (see quinoa list) or import paths. Default: the "
-        "preset's; with --env alone, that of the preset that quinoa list recommends for its suite; "
+        "preset's; with --env alone, that of the preset that quinoa list recommends for it; "
         "otherwise the first that quinoa list shows.",
         flag_values=values,
     )

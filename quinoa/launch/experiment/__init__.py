@@ -42,7 +42,7 @@ class Experiment:
     agent: Annotated[str, Flag(default=None)]
     """What learns: a name (see quinoa list), or the import path of an agent of your own,
     my_package.my_agent. Default: the preset's; with --env alone, that of the preset that quinoa
-    list recommends for its suite, with its settings and steps; otherwise the first that quinoa list
+    list recommends for it, with its settings and steps; otherwise the first that quinoa list
     shows."""
     environment: Annotated[str, Flag("env", default=DEFAULT_ENVIRONMENT)]
     """What it learns: a name (see quinoa list), or package.module:factory for one of your own.

@@ -255,8 +255,9 @@ def _preset(name: str, table: dict[str, Any]) -> Preset:
     settings = {field: as_text(value) for field, value in table.pop("set", {}).items()}
     env_kwargs = table.pop("env_set", {})
     flags = {flag: as_text(table[flag]) for flag in table}
-    patterns = [f"{_suite(flags['env'])}:*"] if recommended is True else recommended
-    return Preset(name, about, origin, flags, settings, env_kwargs, tuple(patterns))
+    if isinstance(recommended, bool):
+        recommended = [f"{_suite(flags['env'])}:*"] if recommended else []
+    return Preset(name, about, origin, flags, settings, env_kwargs, tuple(recommended))
 
 
 def _is_json(value: Any) -> bool:

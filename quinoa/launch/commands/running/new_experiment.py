@@ -49,7 +49,7 @@ def make_experiment(
     Args:
         values: parsed flags of `quinoa train`. Those that were not given are set to the preset's
             values, if there is a preset. Where an environment is given, and neither an agent nor a
-            preset, the preset is what its suite recommends.
+            preset, the preset is the one that is recommended for it.
         inherited: the environment variables for the run's processes.
         environment: an object that makes the environment, instead of what `--env` names.
         learner_host: says what the learner's host has, if that is not this machine.
