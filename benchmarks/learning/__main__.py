@@ -29,11 +29,7 @@ _SYSTEMS: dict[str, System] = {
         ("--preset=dm_control/iq_normalized",),
         _STEPS_PER_UPDATE,
     ),
-    "sac": Quinoa(
-        "Quinoa's SAC",
-        ("--preset=gym/sac",),
-        _STEPS_PER_UPDATE,
-    ),
+    "sac": Quinoa("Quinoa's SAC", ("--preset=gym/sac",), _STEPS_PER_UPDATE),
     "sb3_sac": StableBaselines("Stable-Baselines3's SAC", "sb3", "stable_baselines3.SAC"),
     "sbx_sac": StableBaselines("SBX's SAC (JAX)", "sbx", "sbx.SAC"),
     "sbx_crossq": StableBaselines("SBX's CrossQ (JAX)", "sbx", "sbx.CrossQ"),

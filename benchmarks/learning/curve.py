@@ -31,7 +31,7 @@ class Curve(NamedTuple):
 
     evaluations: Sequence[Evaluation]
 
-    def return_at(self, steps: int) -> float:
+    def return_at(self, steps: float) -> float:
         """The mean return of the first evaluation at or after so many steps and the two before it.
 
         One evaluation alone depends on its moment: returns swing between evaluations. Where none
@@ -55,7 +55,7 @@ class Curve(NamedTuple):
         )
         return next(reached, math.inf)
 
-    def _index_at(self, steps: int) -> int:
+    def _index_at(self, steps: float) -> int:
         late = (index for index, each in enumerate(self.evaluations) if each.steps >= steps)
         return next(late, len(self.evaluations) - 1)
 

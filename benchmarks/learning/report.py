@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from benchmarks import machine
@@ -68,17 +68,18 @@ def table(curves: Curves, systems: Mapping[str, System], steps: int) -> str:
             row = [task, system.name, str(len(of_it))]
             level = _mean_return(curves, task, name, steps)
             row += ["", ""] if math.isnan(level) else [f"{level:,.0f}", _minutes(of_it, steps)]
-            row += [f"{_mean(each.evaluations[-1].steps for each in of_it):,.0f}"]
-            row += [f"{_mean(each.evaluations[-1].seconds for each in of_it) / 60:.1f}"]
-            row += [f"{_mean(each.return_at(each.evaluations[-1].steps) for each in of_it):,.0f}"]
+            ends = [each.evaluations[-1] for each in of_it]
+            row.append(f"{fmean(end.steps for end in ends):,.0f}")
+            row.append(f"{fmean(end.seconds for end in ends) / 60:.1f}")
+            row.append(f"{fmean(each.return_at(math.inf) for each in of_it):,.0f}")
             for minutes in _MINUTES:
                 # A run that has come to its end keeps its return; what one that was stopped earlier
                 # would have, nobody knows.
                 is_known = all(
-                    each.seconds >= 60.0 * minutes or each.steps >= system.steps(steps)
-                    for each in (run.evaluations[-1] for run in of_it)
+                    end.seconds >= 60.0 * minutes or end.steps >= system.steps(steps)
+                    for end in ends
                 )
-                mean = _mean(each.mean_until(60.0 * minutes) for each in of_it)
+                mean = fmean(each.mean_until(60.0 * minutes) for each in of_it)
                 row.append(f"{mean:,.0f}" if is_known else "")
             row += [_time(of_it, levels[rival]) for rival in rivals]
             rows.append(row)
@@ -94,15 +95,11 @@ def _mean_return(curves: Curves, task: str, name: str, steps: int) -> float:
     of_it = _of(curves, task, name)
     if not of_it or any(each.evaluations[-1].steps < steps for each in of_it):
         return math.nan
-    return _mean(each.return_at(steps) for each in of_it)
-
-
-def _mean(values: Iterable[float]) -> float:
-    return statistics.fmean(values)
+    return fmean(each.return_at(steps) for each in of_it)
 
 
 def _minutes(of_it: Sequence[Curve], steps: int) -> str:
-    return f"{_mean(each.seconds_at(steps) for each in of_it) / 60:.1f}"
+    return f"{fmean(each.seconds_at(steps) for each in of_it) / 60:.1f}"
 
 
 def _time(of_it: Sequence[Curve], level: float) -> str:
@@ -110,7 +107,7 @@ def _time(of_it: Sequence[Curve], level: float) -> str:
         return ""
     seconds = [each.seconds_to(level) for each in of_it]
     if math.inf not in seconds:
-        return numbers.duration(_mean(seconds))
+        return numbers.duration(fmean(seconds))
     failed = [each for each, s in zip(of_it, seconds, strict=True) if math.isinf(s)]
     return f"not in {numbers.duration(min(each.evaluations[-1].seconds for each in failed))}"
 
