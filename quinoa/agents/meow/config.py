@@ -44,8 +44,8 @@ class Config(TemperatureConfig):
     min_log_stddev: Annotated[float, Bounds(at_least=-10, at_most=2)] = -5.0
     """The least that log σ may be."""
     max_log_stddev: Annotated[float, Bounds(at_least=-10, at_most=2)] = -0.3
-    """The most that log σ may be, above `min_log_stddev`. The authors have 2 for HalfCheetah, where
-    four actions of ten lie on the box's edge."""
+    """The most that log σ may be, above `min_log_stddev`. The authors have 2 for HalfCheetah; with
+    that σ four actions of ten lie on the box's edge."""
 
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of each of the two shifts b_1(s) and b_2(s)."""
@@ -61,7 +61,7 @@ class Config(TemperatureConfig):
     step for each environment step. 0 sets no ratio."""
     min_replay_size: Annotated[int, Bounds(at_least=1)] = 5_000
     """Transitions in replay before the first gradient step. The authors' first ones are of uniform
-    actions; ours are of the flow as it starts, whose deviations are near the widest."""
+    actions; ours are of the flow as it starts, whose actions are near uniform."""
 
     def __post_init__(self) -> None:
         """Checks every field, and the two bounds against one another; raises `ConfigError`."""

@@ -25,8 +25,11 @@ from quinoa.agents.policies.couplings import Additive
 from quinoa.agents.policies.flow import BoxFlow, Coupling, conditioned, form_of, moved_halves
 from quinoa.agents.protocol import Policy, PolicyPart
 
-# What the network of the deviations gives at the start: log σ is at 0.95 of its range.
-_INITIAL_OUTPUT = math.atanh(0.9)
+# log σ at the start: there the tanh of the Gaussian is nearly uniform, and with larger σ actions
+# gather at the box's edge. It is that, or what is nearest to it in the inner 0.9 of the range of
+# log σ: at the range's ends the network would have no gradient.
+_INITIAL_LOG_STDDEV = -0.5
+_INNER_SHARE = 0.9
 
 
 class GaussianFlow(BoxFlow):
@@ -105,7 +108,7 @@ def log_normalizer(log_stddev: tf.Tensor) -> tf.Tensor:
 
 
 class LogStddev(PolicyPart):
-    """log σ(s), within bounds, near the upper one at the start."""
+    """log σ(s), within bounds, the same for every state at the start: actions are near uniform."""
 
     def __init__(
         self,
@@ -130,7 +133,10 @@ class LogStddev(PolicyPart):
         sizes = [*hidden_sizes, action_size]
         self._network = networks.mlp(observation_size, sizes, zero_output=True, name="network")
         biases = networks.layers_of(self._network)[-1].biases
-        biases.assign(tf.fill([action_size], _INITIAL_OUTPUT))
+        # From -1 at the lower bound to 1 at the upper one, as the tanh in `squash.within`.
+        place = 2.0 * (_INITIAL_LOG_STDDEV - self._low) / (self._high - self._low) - 1.0
+        output = math.atanh(min(max(place, -_INNER_SHARE), _INNER_SHARE))
+        biases.assign(tf.fill([action_size], output))
 
     def __call__(self, observation: tf.Tensor) -> tf.Tensor:
         """Returns log σ, float32 [B, A], for observations, float32 [B, O]."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from quinoa.agents.policies import squash
 from quinoa.agents.policies.couplings import Additive
-from quinoa.agents.policies.gaussian_flow import GaussianFlowPolicy, log_normalizer
+from quinoa.agents.policies.gaussian_flow import GaussianFlowPolicy, LogStddev, log_normalizer
 from tests.agents.policies import densities
 
 DIMS = pytest.mark.parametrize("dims", [1, 2, 3, 6])
@@ -100,13 +100,27 @@ def test_the_density_of_the_action_itself_peaks_further_out(seed):
     assert peak == pytest.approx(shift + 2.0 * variance * np.tanh(peak), abs=1e-2)
 
 
-def test_at_the_start_it_is_a_gaussian_in_the_middle_that_is_nearly_as_wide_as_it_may_be():
-    policy = densities.make_gaussian_flow(2)
-    flow = policy(10.0 * states())
+def test_at_the_start_it_is_a_gaussian_in_the_middle():
+    flow = densities.make_gaussian_flow(2)(10.0 * states())
     np.testing.assert_array_equal(flow.mode(), np.zeros([16, 2]))
-    low, high = densities.LOG_STDDEV_BOUNDS
-    expected = low + 0.95 * (high - low)
-    np.testing.assert_allclose(policy.log_stddev(states()), np.full([16, 2], expected), rtol=1e-5)
+
+
+@pytest.mark.parametrize("bounds", [(-5.0, -0.3), (-5.0, 2.0), (-1.0, 2.0)])
+def test_at_the_start_actions_are_near_uniform_however_wide_it_may_become(bounds):
+    log_stddev = LogStddev(densities.OBSERVATION_SIZE, 2, hidden_sizes=(8,), bounds=bounds)
+    start = log_stddev(10.0 * states())
+    np.testing.assert_allclose(start, np.full([16, 2], -0.5), atol=0.04)
+    action = np.tanh(np.exp(start) * np.random.default_rng(0).standard_normal([5000, 16, 2]))
+    # Of uniform actions a tenth is that near to the edge, and with σ = 5 three quarters.
+    assert 0.0 < np.mean(np.abs(action) > 0.9) < 0.1
+
+
+def test_deviations_that_are_to_be_wider_or_narrower_start_within_their_bounds():
+    for bounds in (0.0, 2.0), (-5.0, -4.0):
+        start = LogStddev(3, 2, hidden_sizes=(8,), bounds=bounds)(tf.ones([1, 3])).numpy()
+        share = (start - bounds[0]) / (bounds[1] - bounds[0])
+        nearest = 0.05 if bounds[0] > -0.5 else 0.95
+        np.testing.assert_allclose(share, np.full([1, 2], nearest), rtol=1e-3)
 
 
 def test_no_parameters_move_a_sample_far_over_the_edge():
