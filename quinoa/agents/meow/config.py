@@ -44,8 +44,8 @@ class Config(TemperatureConfig):
     min_log_stddev: Annotated[float, Bounds(at_least=-10, at_most=2)] = -5.0
     """The least that log σ may be."""
     max_log_stddev: Annotated[float, Bounds(at_least=-10, at_most=2)] = -0.3
-    """The most that log σ may be, above `min_log_stddev`. The authors have 2 for HalfCheetah; with
-    that σ four actions of ten lie on the box's edge."""
+    """The most that log σ may be, above `min_log_stddev`. The authors have 2 for HalfCheetah; at
+    that bound, σ = 7.4, a third of an action's numbers are on the clip at the box's edge."""
 
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of each of the two shifts b_1(s) and b_2(s)."""

@@ -25,9 +25,9 @@ from quinoa.agents.policies.couplings import Additive
 from quinoa.agents.policies.flow import BoxFlow, Coupling, conditioned, form_of, moved_halves
 from quinoa.agents.protocol import Policy, PolicyPart
 
-# log σ at the start: there the tanh of the Gaussian is nearly uniform, and with larger σ actions
-# gather at the box's edge. It is that, or what is nearest to it in the inner 0.9 of the range of
-# log σ: at the range's ends the network would have no gradient.
+# log σ at the start: there the tanh of the Gaussian is nearly uniform, and with σ far above 1
+# actions gather at the box's edge. It is that, or what is nearest to it in the inner 0.9 of the
+# range of log σ: at the range's ends the network would have no gradient.
 _INITIAL_LOG_STDDEV = -0.5
 _INNER_SHARE = 0.9
 
@@ -108,7 +108,7 @@ def log_normalizer(log_stddev: tf.Tensor) -> tf.Tensor:
 
 
 class LogStddev(PolicyPart):
-    """log σ(s), within bounds, the same for every state at the start: actions are near uniform."""
+    """log σ(s), within bounds; at the start the same for every state, with actions near uniform."""
 
     def __init__(
         self,
