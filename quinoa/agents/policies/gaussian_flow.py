@@ -28,7 +28,7 @@ from quinoa.agents.protocol import Policy, PolicyPart
 # log σ at the start: there the tanh of the Gaussian is nearly uniform, and with σ far above 1
 # actions gather at the box's edge. It is that, or what is nearest to it in the inner 0.9 of the
 # range of log σ: at the range's ends the network would have no gradient.
-_INITIAL_LOG_STDDEV = -0.5
+_INITIAL_LOG_STDDEV = -0.43
 _INNER_SHARE = 0.9
 
 
