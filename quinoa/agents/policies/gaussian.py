@@ -24,11 +24,10 @@ from quinoa.agents.types import Seed
 _MAX_MEAN = 4.0
 _MIN_LOG_STDDEV = -3.5
 _MAX_LOG_STDDEV = 0.5
-_HALF_RANGE = 0.5 * (_MAX_LOG_STDDEV - _MIN_LOG_STDDEV)
 # The biases of the network's outputs for the log standard deviation at the start. So it is near 0,
 # and the policy nearly uniform on the box: 0.67 nats a dimension of 0.69. Outputs near 0 would give
 # a deviation near 0.22, −0.1 nats, and actors would hardly explore at first.
-_INITIAL_BIAS = math.atanh(-_MIN_LOG_STDDEV / _HALF_RANGE - 1.0)
+_INITIAL_BIAS = squash.output_for(0.0, _MIN_LOG_STDDEV, _MAX_LOG_STDDEV)
 # What the last layer's weights are multiplied by where the mean is to be near 0 at the start.
 _SMALL = 0.01
 

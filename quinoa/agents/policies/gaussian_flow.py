@@ -26,10 +26,10 @@ from quinoa.agents.policies.flow import BoxFlow, Coupling, conditioned, form_of,
 from quinoa.agents.protocol import Policy, PolicyPart
 
 # log σ at the start: there the tanh of the Gaussian is nearly uniform, and with σ far above 1
-# actions gather at the box's edge. It is that, or what is nearest to it in the inner 0.9 of the
-# range of log σ: at the range's ends the network would have no gradient.
+# actions gather at the box's edge. It is that, or what is nearest to it without the twentieth of
+# the range of log σ at either end, where the network would have hardly any gradient.
 _INITIAL_LOG_STDDEV = -0.43
-_INNER_SHARE = 0.9
+_MARGIN = 0.05
 
 
 class GaussianFlow(BoxFlow):
@@ -133,10 +133,9 @@ class LogStddev(PolicyPart):
         sizes = [*hidden_sizes, action_size]
         self._network = networks.mlp(observation_size, sizes, zero_output=True, name="network")
         biases = networks.layers_of(self._network)[-1].biases
-        # From -1 at the lower bound to 1 at the upper one, as the tanh in `squash.within`.
-        place = 2.0 * (_INITIAL_LOG_STDDEV - self._low) / (self._high - self._low) - 1.0
-        output = math.atanh(min(max(place, -_INNER_SHARE), _INNER_SHARE))
-        biases.assign(tf.fill([action_size], output))
+        margin = _MARGIN * (self._high - self._low)
+        start = min(max(_INITIAL_LOG_STDDEV, self._low + margin), self._high - margin)
+        biases.assign(tf.fill([action_size], squash.output_for(start, self._low, self._high)))
 
     def __call__(self, observation: tf.Tensor) -> tf.Tensor:
         """Returns log σ, float32 [B, A], for observations, float32 [B, O]."""

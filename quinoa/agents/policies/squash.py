@@ -38,6 +38,11 @@ def within(outputs: tf.Tensor, low: float, high: float) -> tf.Tensor:
     return low + 0.5 * (high - low) * (tf.tanh(outputs) + 1.0)
 
 
+def output_for(value: float, low: float, high: float) -> float:
+    """What `within` takes to `value`, which lies between `low` and `high`."""
+    return math.atanh(2.0 * (value - low) / (high - low) - 1.0)
+
+
 def clipped_share(action: tf.Tensor) -> tf.Tensor:
     """The share of an action's numbers that are on the clip, beyond ±tanh(7), float32 [].
 

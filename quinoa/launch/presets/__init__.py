@@ -251,13 +251,13 @@ def _check(full_name: str, name: str, table: Any) -> None:
 
 def _preset(name: str, table: dict[str, Any]) -> Preset:
     about, origin = table.pop("about", ""), table.pop("origin", "")
-    recommended = table.pop("recommended", [])
+    patterns = table.pop("recommended", [])
     settings = {field: as_text(value) for field, value in table.pop("set", {}).items()}
     env_kwargs = table.pop("env_set", {})
     flags = {flag: as_text(table[flag]) for flag in table}
-    if isinstance(recommended, bool):
-        recommended = [f"{_suite(flags['env'])}:*"] if recommended else []
-    return Preset(name, about, origin, flags, settings, env_kwargs, tuple(recommended))
+    if isinstance(patterns, bool):
+        patterns = [f"{_suite(flags['env'])}:*"] if patterns else []
+    return Preset(name, about, origin, flags, settings, env_kwargs, tuple(patterns))
 
 
 def _is_json(value: Any) -> bool:

@@ -24,6 +24,12 @@ def test_beyond_the_clipping_everything_is_as_at_it():
     assert squash.atanh(action)[0] == squash.atanh(action)[1]
 
 
+@pytest.mark.parametrize("value", [-4.9, -0.43, 1.9])
+def test_a_network_that_gives_the_output_for_a_value_is_at_it(value):
+    output = squash.output_for(value, -5.0, 2.0)
+    assert squash.within(tf.constant(output), -5.0, 2.0).numpy() == pytest.approx(value, rel=1e-5)
+
+
 def test_log_slope_has_no_cancellation():
     y = np.concatenate([np.linspace(-40.0, 40.0, 801), [0.0]])
     expected = -2.0 * np.logaddexp(y, -y) + 2.0 * np.log(2.0)  # log(1 / cosh²)
