@@ -129,13 +129,15 @@ def started(
 
 def nodes_of(folder: Path) -> list[psutil.Process]:
     """The processes of a run's nodes that are alive."""
-    found = []
+    parents = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             is_node = f"--error_file={folder}" in " ".join(process.cmdline())
             if is_node and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+                parents[process] = process.ppid()
+    # What a node starts has its command line for a moment, until it executes its own program.
+    numbers = {process.pid for process in parents}
+    return [process for process, parent in parents.items() if parent not in numbers]
 
 
 def has_tensorflow(process: psutil.Process) -> bool:
