@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.deploy import ray_limits
-from tests.launch.helpers import ROOT, wait_until
+from tests.launch.helpers import ROOT, running, wait_until
 
 SCRIPT = ROOT / "deploy" / "workstations" / "hosts.sh"
 VERSIONS = "Python 3.10.13 Ray 2.60.0 Quinoa 0.1.0"
@@ -91,13 +91,8 @@ class Machines:
         return self.home(host) / ".ray" / "auth_token"
 
     def running(self) -> list[psutil.Process]:
-        """The processes of Ray, without what they are about to start, which looks like them."""
-        found = {
-            process.pid: process
-            for process in psutil.process_iter(["cmdline", "ppid"])
-            if str(self.bin / "ray") in (process.info["cmdline"] or [])
-        }
-        return [process for process in found.values() if process.info["ppid"] not in found]
+        """The processes that stand for Ray's."""
+        return running(lambda command: str(self.bin / "ray") in command)
 
 
 @pytest.fixture

@@ -127,17 +127,26 @@ def started(
         process.communicate()
 
 
-def nodes_of(folder: Path) -> list[psutil.Process]:
-    """The processes of a run's nodes that are alive."""
+def running(is_one: Callable[[list[str]], bool]) -> list[psutil.Process]:
+    """The processes that are alive and have such a command line, but for what these have forked.
+
+    What a process starts has its command line for a moment, until it executes its own program.
+
+    Args:
+        is_one: whether a command line is one of these.
+    """
     parents = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            is_node = f"--error_file={folder}" in " ".join(process.cmdline())
-            if is_node and process.status() != psutil.STATUS_ZOMBIE:
+            if is_one(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
                 parents[process] = process.ppid()
-    # What a node starts has its command line for a moment, until it executes its own program.
     numbers = {process.pid for process in parents}
     return [process for process, parent in parents.items() if parent not in numbers]
+
+
+def nodes_of(folder: Path) -> list[psutil.Process]:
+    """The processes of a run's nodes that are alive."""
+    return running(lambda command: f"--error_file={folder}" in " ".join(command))
 
 
 def has_tensorflow(process: psutil.Process) -> bool:
