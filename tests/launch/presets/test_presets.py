@@ -97,7 +97,11 @@ def test_a_preset_may_be_recommended_for_some_tasks_of_a_suite():
     assert preset is not None
     assert preset.flags["agent"] == "sac"
     assert presets.recommended("gym:HalfCheetah-v4") is preset
-    # It has finitely many actions, which SAC cannot take.
+    other = presets.recommended("gym:Walker2d-v5")
+    assert other is not None
+    assert other.flags["agent"] == "crossq_small"
+    assert presets.recommended("gym:Ant-v4") is other
+    # It has finitely many actions, which neither can take.
     assert presets.recommended("gym:CartPole-v1") is None
 
 
