@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -12,16 +10,12 @@ import tensorflow as tf
 
 from quinoa.agents.config import OffPolicyConfig
 from quinoa.agents.replay import planes, tables
+from quinoa.agents.replay.ahead import drawn_ahead
 from quinoa.agents.replay.items import TABLE
 from quinoa.agents.replay.sampling import AS_IT_IS, samples_until
 from quinoa.agents.replay.server import wait_for_server
 from quinoa.agents.rows import RowLayout, valid
 from quinoa.agents.types import Transition
-
-# How long the caller's thread waits at a time: Python's signal handlers run in between.
-_WAIT_S = 0.1
-# How long to wait for the thread that draws, once it has been told to end.
-_CLOSE_S = 2.0
 
 
 def superbatches(
@@ -58,50 +52,10 @@ def superbatches(
     if information:
         wanted = tables.signature(layout, config.segment_length)
         check_signature(information, server_address, wanted)
-    return _drawn_ahead(server_address, config, layout, steps_per_call, should_stop)
-
-
-def _drawn_ahead(
-    server_address: str,
-    config: OffPolicyConfig,
-    layout: RowLayout,
-    steps_per_call: int,
-    should_stop: Callable[[], bool] | None,
-) -> Generator[Transition, None, None]:
-    with tf.device("CPU"):
-        stopped = tf.Variable(False, trainable=False, name="stopped")
-    wanted = threading.Semaphore(1)
-    drawn: queue.SimpleQueue[Transition | Exception] = queue.SimpleQueue()
-    iterator = iter(_pipeline(server_address, config, layout, steps_per_call, stopped))
-
-    def draw() -> None:
-        while wanted.acquire() and not stopped.numpy():
-            try:
-                drawn.put(next(iterator))
-            except Exception as error:
-                drawn.put(error)
-                return
-
-    # TensorFlow waits for data without letting Python's signal handlers run, so a thread of its
-    # own does that. It draws the next superbatch while the learner works on the last. Once told to
-    # stop it ends at the rate limiter's next timeout, or with the superbatch that it is filling; it
-    # is a daemon as Reverb tries for ever to reach a server that has died.
-    thread = threading.Thread(target=draw, name="superbatches", daemon=True)
-    thread.start()
-    try:
-        while should_stop is None or not should_stop():
-            try:
-                superbatch = drawn.get(timeout=_WAIT_S)
-            except queue.Empty:
-                continue
-            if isinstance(superbatch, Exception):
-                raise superbatch
-            wanted.release()
-            yield superbatch
-    finally:
-        stopped.assign(True)
-        wanted.release()
-        thread.join(_CLOSE_S)
+    return drawn_ahead(
+        lambda stopped: _pipeline(server_address, config, layout, steps_per_call, stopped),
+        should_stop,
+    )
 
 
 def _pipeline(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import contextlib
 from collections.abc import Callable, Generator
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +12,7 @@ import tensorflow as tf
 
 from quinoa.agents.config import OnPolicyConfig
 from quinoa.agents.replay import TABLE
+from quinoa.agents.replay.ahead import drawn_ahead
 from quinoa.agents.replay.dataset import check_signature
 from quinoa.agents.replay.sampling import samples_until
 from quinoa.agents.replay.server import wait_for_server
@@ -23,17 +22,6 @@ from quinoa.agents.types import Transition
 # The most batches in the queue: the one that is being learned from, what was acted
 # again in vain, and room for more.
 _BATCHES = 4
-# Seconds for which the caller's thread waits at a time, as Python's signal handlers run in between.
-_WAIT_S = 0.1
-# How long to wait for the thread that draws, once it has been told to end.
-_CLOSE_S = 2.0
-
-
-class _Item(NamedTuple):
-    """What is in an item: segments, [N, L, W], and what they were acted with."""
-
-    fingerprint: int
-    rows: Rows
 
 
 def make_queue(config: OnPolicyConfig, layout: RowLayout) -> reverb.Table:
@@ -73,7 +61,7 @@ def fresh_batches(
     information = wait_for_server(client, should_stop)
     if information:
         check_signature(information, server_address, _signature(config, layout))
-    return _batches(server_address, config, layout, fingerprint, should_stop or (lambda: False))
+    return _batches(server_address, config, layout, fingerprint, should_stop)
 
 
 def _batches(
@@ -81,44 +69,23 @@ def _batches(
     config: OnPolicyConfig,
     layout: RowLayout,
     fingerprint: Callable[[], int],
-    should_stop: Callable[[], bool],
+    should_stop: Callable[[], bool] | None,
 ) -> Generator[Transition, None, None]:
-    with tf.device("CPU"):
-        stopped = tf.Variable(False, trainable=False, name="stopped")
-    # One in flight, as an item that is lost has its actor wait for parameters that nobody makes.
-    items = samples_until(stopped, server_address, _signature(config, layout), max_in_flight=1)
-    taken: queue.SimpleQueue[_Item | Exception] = queue.SimpleQueue()
-    # A daemon, as Reverb tries for ever to reach a server that has died.
-    thread = threading.Thread(target=_take, args=(items, taken), name="superbatches", daemon=True)
-    thread.start()
+    def make(stopped: tf.Variable) -> tf.data.Dataset:
+        # One in flight, as an item that is lost has its actor wait for parameters that nobody
+        # makes.
+        signature = _signature(config, layout)
+        return samples_until(stopped, server_address, signature, max_in_flight=1)
+
     number = config.batch_size // config.segment_length
-    try:
-        while True:
-            wanted, batch = fingerprint(), list[Rows]()
-            while sum(map(len, batch)) < number:
-                if should_stop():
-                    return
-                try:
-                    item = taken.get(timeout=_WAIT_S)
-                except queue.Empty:
-                    continue
-                if isinstance(item, Exception):
-                    raise item
-                if item.fingerprint == wanted:
-                    batch.append(item.rows)
-            yield layout.unpack(_joined(batch, number))
-    finally:
-        stopped.assign(True)
-        thread.join(_CLOSE_S)
-
-
-def _take(items: tf.data.Dataset, taken: queue.SimpleQueue[_Item | Exception]) -> None:
-    """Moves all items from the server's queue to one of this process, until they end."""
-    try:
+    with contextlib.closing(drawn_ahead(make, should_stop)) as items:
+        wanted, batch = fingerprint(), list[Rows]()
         for item in items:
-            taken.put(_Item(int(item["fingerprint"]), item["rows"].numpy()))
-    except Exception as error:
-        taken.put(error)
+            if int(item["fingerprint"]) == wanted:
+                batch.append(item["rows"].numpy())
+            if sum(map(len, batch)) >= number:
+                yield layout.unpack(_joined(batch, number))
+                wanted, batch = fingerprint(), []
 
 
 def _joined(batch: list[Rows], number: int) -> npt.NDArray[np.generic]:

@@ -89,5 +89,5 @@ def drain(address: str, spec: specs.EnvironmentSpec) -> list[Transition]:
 
 
 def drawing_threads() -> list[threading.Thread]:
-    """The threads of `superbatches` that run."""
-    return [thread for thread in threading.enumerate() if thread.name == "superbatches"]
+    """The threads of `drawn_ahead` that run."""
+    return [thread for thread in threading.enumerate() if thread.name == "drawn_ahead"]
