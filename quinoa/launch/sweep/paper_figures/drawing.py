@@ -89,7 +89,8 @@ def _draw_normalized(folder: FigureFolder, runs: Groups) -> list[Path]:
     for environment, labels in groups.items():
         _, zero = known.get(environment, (0.0, None))
         zeros[environment] = random_score_of(labels[figure.baseline][0]) if zero is None else zero
-    scales = baseline.scales(groups, figure.baseline, zeros)
+    scales = _scales(groups, figure.baseline, zeros)
+    groups = {environment: groups[environment] for environment in scales}
     along_training = aggregates.aggregate(groups, scales)
     bands = {
         f"{name} over {count(len(groups), 'task')}": {
@@ -114,6 +115,24 @@ def _draw_normalized(folder: FigureFolder, runs: Groups) -> list[Path]:
     tables.say_table(aggregates.aggregate_final(groups, scales), sys.stdout)
     say("")
     return [folder.baseline]
+
+
+def _scales(
+    groups: Groups, baseline_label: str, zeros: Mapping[str, float]
+) -> dict[str, baseline.Scale]:
+    """The scale of each environment in which the baseline has learned something."""
+    scales: dict[str, baseline.Scale] = {}
+    errors: list[RunError] = []
+    for environment, labels in groups.items():
+        try:
+            scales |= baseline.scales({environment: labels}, baseline_label, zeros)
+        except RunError as error:
+            errors.append(error)
+    if not scales:
+        raise errors[0]
+    for reason in errors:
+        _note(f"left out: {reason}")
+    return scales
 
 
 def _comparable(runs: Groups, baseline_label: str) -> Groups:

@@ -100,9 +100,22 @@ def test_only_finished_runs_are_drawn_and_what_is_missing_is_said(normalized, ca
     assert "note: Better left out, without a finished run in some" in capsys.readouterr().err
 
 
-def test_a_baseline_no_better_than_random_actions_is_one_error(normalized):
+def test_a_task_on_which_the_baseline_is_no_better_than_random_actions_is_left_out(
+    normalized, capsys
+):
     finish(normalized, {**FINALS, **{("Base", TASKS[0], seed): -1.0 for seed in (0, 1)}})
-    with pytest.raises(RunError, match="is not above that of random actions"):
+    table = draw(normalized)
+    assert capsys.readouterr().err.splitlines() == [
+        f"quinoa: note: left out: On {TASKS[0]} the baseline's score, -1.0, is not above that of "
+        "random actions, 0.0: nothing can be measured by it."
+    ]
+    last = table[table["steps"] == 20].set_index(["line", "aggregate"])
+    assert last.loc[("Better", "mean"), "score"] == pytest.approx(152.5)
+
+
+def test_a_baseline_no_better_than_random_actions_on_any_task_is_one_error(normalized):
+    finish(normalized, {key: -1.0 for key in FINALS if key[0] == "Base"})
+    with pytest.raises(RunError, match=f"On {TASKS[0]} .* is not above that of random actions"):
         draw(normalized)
 
 
