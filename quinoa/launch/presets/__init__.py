@@ -67,7 +67,7 @@ class Preset(NamedTuple):
         settings: the values of the agent's settings as text, by name.
         env_kwargs: the environment's keyword arguments; see `env_kwargs_for`.
         recommended_for: patterns of the environments whose preset it is where no agent is named,
-            such as `gym:Ant-*`.
+            such as `gym:Ant-*`. Of several that match, the longest counts.
     """
 
     name: str
@@ -121,11 +121,14 @@ def without_agent(name: str | None, environment: str | None) -> Preset | None:
 
 
 def recommended(environment: str) -> Preset | None:
-    """The preset that is recommended for an environment; None without."""
-    for preset in every():
-        if any(fnmatch.fnmatchcase(environment, pattern) for pattern in preset.recommended_for):
-            return preset
-    return None
+    """The preset that is recommended for an environment, by the longest pattern; None without."""
+    matching = {
+        pattern: preset
+        for preset in every()
+        for pattern in preset.recommended_for
+        if fnmatch.fnmatchcase(environment, pattern)
+    }
+    return matching[max(matching, key=len)] if matching else None
 
 
 def _suite(environment: str) -> str:

@@ -86,10 +86,21 @@ def test_a_recommended_preset_was_measured_and_is_taken_for_its_own_task():
         assert presets.recommended(preset.flags["env"]) is preset
 
 
-def test_no_environment_has_two_recommended_presets():
+def test_no_environment_has_two_recommended_presets_but_by_a_longer_pattern():
     patterns = [pattern for preset in presets.every() for pattern in preset.recommended_for]
     for one, other in itertools.permutations(patterns, 2):
-        assert not fnmatch.fnmatchcase(one, other)
+        assert not fnmatch.fnmatchcase(one, other) or len(one) > len(other)
+
+
+def test_a_task_of_a_suite_that_has_a_recommended_preset_may_have_its_own():
+    suite, task = (
+        presets.recommended("control:cheetah:run"),
+        presets.recommended("control:hopper:hop"),
+    )
+    assert suite is not None and task is not None
+    assert suite.recommended_for == ("control:*",)
+    assert task.recommended_for == ("control:hopper:*",)
+    assert (suite.name, task.name) == ("dm_control/iq_normalized", "dm_control/iq_hopper")
 
 
 def test_a_preset_may_be_recommended_for_some_tasks_of_a_suite():
