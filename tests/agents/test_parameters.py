@@ -13,6 +13,7 @@ from quinoa.agents.parameters import (
     ParametersUnavailableError,
     PublishedParameters,
 )
+from tests.agents.waiting import wait_until
 
 
 class Weights(snt.Module):
@@ -51,13 +52,6 @@ def make_client():
     for client in clients:
         client.close()
     assert not [t for t in threading.enumerate() if t.name == "parameters"]
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_published_parameters_are_news_until_known():

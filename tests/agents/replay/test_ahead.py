@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from quinoa.agents.replay.ahead import drawn_ahead
 from tests.agents.replay.helpers import drawing_threads
+from tests.agents.waiting import wait_until
 
 
 def counting(drawn: list[int]):
@@ -28,21 +29,16 @@ def counting(drawn: list[int]):
     return make
 
 
-def until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_one_item_is_drawn_ahead_and_no_more():
     drawn: list[int] = []
+    expected = [0]
     items = drawn_ahead(counting(drawn), None)
     for number in range(3):
         assert int(next(items)) == number
-        until(lambda number=number: len(drawn) > number + 1)
+        expected.append(number + 1)
+        wait_until(lambda: len(drawn) >= len(expected))
         time.sleep(0.05)
-        assert drawn == list(range(number + 2))
+        assert drawn == expected
     items.close()
 
 
@@ -68,7 +64,7 @@ def test_it_stops_while_there_is_no_item():
 
     threading.Timer(0.2, stop.set).start()
     assert list(drawn_ahead(make, stop.is_set)) == []
-    until(lambda: drawing_threads() == [])
+    wait_until(lambda: drawing_threads() == [])
 
 
 def test_close_ends_the_thread():
