@@ -20,11 +20,13 @@ This folder has a file `PAPER.toml` per paper, with a table per figure:
 and the fields of `Figure` that its kind has besides; and what the paper says of the lines:
 
     claims = [{ text = ..., line = LABEL, relation = one of `RELATIONS`, other = LABEL }, ...]
+    # and, of one that is of some tasks alone, patterns: environments = ["control:hopper:*"]
 """
 
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,12 +100,18 @@ class Claim:
         line: the label of the line of which it says something.
         relation: one of `RELATIONS`.
         other: the label of the line beside which it is said.
+        environments: patterns (`fnmatch`) of the environments of which it is said.
     """
 
     text: str
     line: str
     relation: str
     other: str
+    environments: tuple[str, ...] = ("*",)
+
+    def is_of(self, environment: str) -> bool:
+        """Whether it says something of that environment."""
+        return any(fnmatch.fnmatchcase(environment, pattern) for pattern in self.environments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,7 +221,7 @@ def figure_of(name: str, table: Mapping[str, Any]) -> Figure:
         scales={scale: _scale(**fields["scales"][scale]) for scale in SCALES},
         states=tuple(fields.pop("states", ())),
         metrics=tuple(fields.pop("metrics", ())),
-        claims=tuple(Claim(**claim) for claim in fields.pop("claims", ())),
+        claims=tuple(_claim(**claim) for claim in fields.pop("claims", ())),
         points=tuple(tuple(map(float, point)) for point in fields.pop("points", ())),
         pretraining=tuple(_line(**line) for line in fields.pop("pretraining", ())),
         **{field: value for field, value in fields.items() if field != "scales"},
@@ -222,6 +230,10 @@ def figure_of(name: str, table: Mapping[str, Any]) -> Figure:
 
 def _line(*, set: Mapping[str, Any] | None = None, **names: Any) -> Line:
     return Line(**names, settings=_texts(set or {}))
+
+
+def _claim(*, environments: Sequence[str] = ("*",), **fields: str) -> Claim:
+    return Claim(**fields, environments=tuple(environments))
 
 
 def _scale(

@@ -61,7 +61,7 @@ def verdict(relation: str, ours: Sequence[float], others: Sequence[float]) -> st
 
 
 def table(claims: Sequence[Claim], runs: Groups) -> pd.DataFrame:
-    """Compares the lines of each claim in each environment where both have runs.
+    """Compares the lines of each claim in each of its environments where both have runs.
 
     Args:
         claims: of the figure.
@@ -83,7 +83,7 @@ def table(claims: Sequence[Claim], runs: Groups) -> pd.DataFrame:
             for label, of_label in labels.items()
         }
         for claim in claims:
-            if claim.line not in finals or claim.other not in finals:
+            if not claim.is_of(environment) or not {claim.line, claim.other} <= finals.keys():
                 continue
             ours, others = finals[claim.line], finals[claim.other]
             rows.append(

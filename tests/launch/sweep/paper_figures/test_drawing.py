@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fnmatch
 import itertools
 from typing import Any
 
@@ -183,6 +184,16 @@ def test_claims_are_a_table_of_what_holds(tmp_path, capsys):
         "holds": "yes",
     }
     assert "it is better" in capsys.readouterr().out
+
+
+def test_a_claim_of_some_tasks_is_compared_in_them_alone(tmp_path):
+    claim = {"text": "it is better", "line": "Better", "relation": "better", "other": "Base"}
+    of_second = {**claim, "environments": [f"{TASKS[1][:-1]}?"]}
+    assert not fnmatch.fnmatch(TASKS[0], of_second["environments"][0])
+    folder = begin(tmp_path / "figure", make_figure("curves", LINES, claims=[claim, of_second]))
+    finish(folder, FINALS)
+    draw(folder)
+    assert pd.read_csv(folder.claims)["environment"].tolist() == [*TASKS, TASKS[1]]
 
 
 def test_what_others_began_with_is_not_drawn(tmp_path):

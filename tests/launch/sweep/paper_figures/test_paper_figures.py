@@ -49,6 +49,8 @@ def test_a_figure_can_be_run_and_drawn_at_every_scale(figure):
     for claim in figure.claims:
         assert claim.relation in paper_figures.RELATIONS
         assert {claim.line, claim.other} <= set(labels)
+        for scale in figure.scales.values():
+            assert any(map(claim.is_of, scale.environments))
     if figure.kind == "by_setting":
         assert all(float(line.settings[figure.setting]) > 0 for line in figure.lines)
     for scale in paper_figures.SCALES:
