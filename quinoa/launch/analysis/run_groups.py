@@ -19,7 +19,7 @@ from quinoa.suggestions import did_you_mean
 # `--by=run` puts each run in a group of its own.
 _RUN = "run"
 # The experiment's settings that change what is learned, not only how the run is executed.
-_LEARNING_SETTINGS = ("samples_per_insert", "action_repeat")
+_LEARNING_SETTINGS = ("samples_per_insert", "action_repeat", "actor_episode_steps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +84,10 @@ def read(folder: RunFolder) -> ConfiguredRun:
         fields = dict(read_json(path)["experiment"])
         config = dict(fields.pop("agent_config"))
         fields.pop("layout", None)
-        if fields.get("samples_per_insert") is None:
-            fields.pop("samples_per_insert", None)
+        # None stands for another setting's value, and old runs have no actor_episode_steps.
+        for name in ("samples_per_insert", "actor_episode_steps"):
+            if fields.get(name) is None:
+                fields.pop(name, None)
         settings = {**config, **fields}
         if not all(isinstance(settings[name], str) for name in ("agent", "environment")):
             raise TypeError("its agent and environment are no names")

@@ -19,13 +19,13 @@ from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import of_agents
 from quinoa.launch.experiment.stored_names import environment_path
 from quinoa.launch.run.budget import Budget
+from quinoa.launch.run.roles import Role
 
 if TYPE_CHECKING:
     from acme import specs
 
     from quinoa.agents.protocol import Agent
     from quinoa.agents.source import Source
-    from quinoa.agents.types import Transition
     from quinoa.environments import CanonicalEnvironment, EnvironmentBatch, Layout
     from quinoa.environments.source import EnvironmentSource
 
@@ -82,6 +82,10 @@ class Experiment:
     """Evaluate with sampled actions rather than the policy's deterministic ones."""
     max_episode_steps: Annotated[int, Bounds(at_least=1)] = 100_000
     """Actions after which an episode that has not ended is cut off (as a time limit would)."""
+    actor_episode_steps: Annotated[int, Bounds(at_least=1)] | None = None
+    """The same of the actors' episodes alone: evaluations go on until theirs end. Where an episode
+    begins far from what it is about, as on the ground, more of what is learned from is of its
+    beginning. Default: --max_episode_steps."""
     max_parameter_age: Annotated[int, Bounds(at_least=1)] = 20_000
     """Gradient steps that an actor's parameters may be behind the learner's. When they are further
     behind, the actor warns and continues."""
@@ -276,8 +280,15 @@ class Experiment:
         return environments.EnvironmentBatch(
             [self.make_environment(seed) for seed in environments.draw_seeds(seeds, count)],
             make=lambda: self.make_environment(environments.draw_seeds(seeds.spawn(1)[0], 1)[0]),
-            max_episode_steps=self.max_episode_steps,
+            max_episode_steps=self.episode_limit(role),
         )
+
+    def episode_limit(self, role: str) -> int:
+        """Actions after which an episode of a node of that role is cut off."""
+        limits = [self.max_episode_steps]
+        if role == Role.ACTOR and self.actor_episode_steps is not None:
+            limits.append(self.actor_episode_steps)
+        return min(limits)
 
     def spec(self) -> specs.EnvironmentSpec:
         """The specs of the environment in canonical form; makes one if its layout is not known.
@@ -318,20 +329,8 @@ class Experiment:
             return make(self.learner_config)
         from quinoa.agents.replay.mixed import mixed
 
-        return mixed(make, self.config, self.demonstration_share, self.load_demonstrations())
-
-    def load_demonstrations(self) -> Callable[[], Transition]:
-        """A function that loads the run's demonstrations and checks them; can be pickled.
-
-        Raises (when it is called):
-            DatasetError: they are not there, or cannot be learned from in this task.
-        """
-        from quinoa.demonstrations.minari_datasets import load
-
-        assert self.demonstrations is not None
-        return functools.partial(
-            load, self.demonstrations, self.known_layout(), action_repeat=self.action_repeat
-        )
+        demonstrations = of_agents.demonstrations_of(self)
+        return mixed(make, self.config, self.demonstration_share, demonstrations)
 
     def known_layout(self) -> Layout:
         """The layout of the environment; makes one if it is not known.

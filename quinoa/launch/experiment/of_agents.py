@@ -1,7 +1,9 @@
-"""Agents of an experiment: which settings go with theirs, and one that learns without actors."""
+"""Agents of an experiment: the settings that go with theirs, and what they learn from alone."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from quinoa.agents.config import AgentConfig, OffPolicyConfig
@@ -9,6 +11,7 @@ from quinoa.launch.errors import ExperimentError
 
 if TYPE_CHECKING:
     from quinoa.agents.demonstration_agent import DemonstrationAgent
+    from quinoa.agents.types import Transition
     from quinoa.launch.experiment import Experiment
 
 
@@ -57,3 +60,20 @@ def make_demonstration_agent(experiment: Experiment) -> DemonstrationAgent:
 
     made = registry.load_demonstration_agent(experiment.agent)
     return made(experiment.config, experiment.demonstrations or "", experiment.seed)
+
+
+def demonstrations_of(experiment: Experiment) -> Callable[[], Transition]:
+    """A function that loads an experiment's demonstrations and checks them; can be pickled.
+
+    Raises (when it is called):
+        DatasetError: they are not there, or cannot be learned from in this task.
+    """
+    from quinoa.demonstrations.minari_datasets import load
+
+    assert experiment.demonstrations is not None
+    return functools.partial(
+        load,
+        experiment.demonstrations,
+        experiment.known_layout(),
+        action_repeat=experiment.action_repeat,
+    )

@@ -16,7 +16,7 @@ from quinoa.config.fields import ConfigError
 from quinoa.demonstrations.names import DatasetError
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
-from quinoa.launch.experiment.of_agents import make_demonstration_agent
+from quinoa.launch.experiment.of_agents import demonstrations_of, make_demonstration_agent
 from quinoa.launch.experiment.stored_names import check_dataset
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import say
@@ -225,7 +225,7 @@ def _try_agent(experiment: Experiment, checkpoint: str | None) -> None:
         numpy_policy.check_noise(agent.policy, experiment.learner_config.sampling())
         source = experiment.make_source()
         if experiment.demonstrations is not None:
-            source.from_episodes(experiment.load_demonstrations()())
+            source.from_episodes(demonstrations_of(experiment)())
     except DatasetError as error:
         raise ExperimentError(f"--demonstrations: {error}") from error
     except registry.UnknownAgentError as error:

@@ -37,6 +37,7 @@ FLAGS = (
     "steps",
     "action_repeat",
     "max_episode_steps",
+    "actor_episode_steps",
     "evaluation_episodes",
     "evaluation_sample",
 )

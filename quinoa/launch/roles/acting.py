@@ -41,6 +41,9 @@ class Acting:
         self._reporter = reporter
         self._parameters = parameters
         self._max_episode_steps = experiment.max_episode_steps
+        # Nobody has to be told of episodes that were to be cut off.
+        limit = experiment.episode_limit(Role.ACTOR)
+        self._warns_of_truncation = limit == experiment.max_episode_steps
         self._max_parameter_age = experiment.max_parameter_age
         self._actor = Actor(
             policy,
@@ -77,7 +80,8 @@ class Acting:
         is_stale = warnings.parameter_age(age, self._max_parameter_age)
         self._rows.add(step, age, is_stale=is_stale)
         warnings.dropped(step.faults)
-        warnings.truncated(len(step.truncated), self._max_episode_steps)
+        if self._warns_of_truncation:
+            warnings.truncated(len(step.truncated), self._max_episode_steps)
         reporter.add(step.num_transitions, len(step.returns))
 
     def record(self) -> None:

@@ -68,6 +68,14 @@ def test_the_experiments_own_ratio_is_the_one_that_counts(tmp_path):
     }
 
 
+def test_actors_whose_episodes_are_cut_off_are_another_line(tmp_path):
+    write_run(tmp_path / "of_old")
+    write_run(tmp_path / "whole", actor_episode_steps=None)
+    write_run(tmp_path / "short", actor_episode_steps=125)
+    (labels,) = names(run_groups.group(run_groups.find([tmp_path]))).values()
+    assert sorted(labels.values()) == [["of_old", "whole"], ["short"]]
+
+
 def test_groups_by_what_it_is_told_to(tmp_path):
     for seed in range(2):
         write_run(tmp_path / str(seed), config={"tau": 1.0 + seed, "sizes": [8, 8]}, seed=seed)

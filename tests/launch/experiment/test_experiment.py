@@ -12,6 +12,7 @@ from quinoa.config.fields import Bounds
 from quinoa.environments import CanonicalEnvironment, EnvironmentFault
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.experiment import Experiment
+from quinoa.launch.run.roles import Role
 from tests.launch.factories import Match
 from tests.launch.helpers import experiment, replay_config
 
@@ -29,6 +30,7 @@ from tests.launch.helpers import experiment, replay_config
         ({"learner_threads": 0}, "learner_threads = 0"),
         ({"max_episode_steps": 0}, "max_episode_steps = 0"),
         ({"max_parameter_age": 0}, "max_parameter_age = 0"),
+        ({"actor_episode_steps": 0}, "actor_episode_steps = 0"),
         ({"samples_per_insert": -1.0}, "samples_per_insert = -1.0"),
         ({"samples_per_insert": float("nan")}, "samples_per_insert = nan"),
         ({"checkpoint_period_s": 0.0}, "checkpoint_period_s = 0.0"),
@@ -124,6 +126,25 @@ def test_an_experiment_is_a_value():
     assert dataclasses.replace(experiment()) == experiment()
     with pytest.raises(dataclasses.FrozenInstanceError):
         experiment().steps = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("limits", "of_actors", "of_evaluators"),
+    [
+        ({"max_episode_steps": 3, "actor_episode_steps": 2}, 2, 3),
+        ({"max_episode_steps": 2, "actor_episode_steps": 3}, 2, 2),
+        ({"max_episode_steps": 2}, 2, 2),
+    ],
+)
+def test_actors_episodes_may_be_shorter(limits, of_actors, of_evaluators):
+    def length(role: Role) -> int:
+        batch = experiment(**limits).make_environments(1, role)
+        batch.reset()
+        lengths = (n for n in range(1, 9) if batch.step(np.zeros((1, 1))).truncated)
+        return next(lengths)
+
+    assert length(Role.ACTOR) == of_actors
+    assert length(Role.EVALUATOR) == of_evaluators
 
 
 def test_environments_end_at_the_limit_and_are_made_anew_when_broken(monkeypatch):

@@ -120,6 +120,13 @@ def test_parameters_are_as_old_as_the_run_has_learned_since(actor, stale_steps):
     assert kinds == ["parameters_old"] * bool(stale_steps)
 
 
+@pytest.mark.parametrize("actor", [{"actor_episode_steps": 3}], indirect=True)
+def test_no_warning_of_episodes_that_were_to_be_cut_off(actor):
+    report = actor.take(9)
+    assert report.rows[0]["truncated_episodes"] > 0
+    assert not report.events
+
+
 @pytest.mark.parametrize("actor", [{"max_episode_steps": 3}], indirect=True)
 def test_warnings_go_with_the_reports(actor, capsys):
     (line,) = actor.take(9).events
