@@ -95,12 +95,15 @@ def test_no_environment_has_two_recommended_presets_but_by_a_longer_pattern():
 def test_a_task_of_a_suite_that_has_a_recommended_preset_may_have_its_own():
     suite, task = (
         presets.recommended("control:cheetah:run"),
-        presets.recommended("control:hopper:hop"),
+        presets.recommended("control:hopper:stand"),
     )
     assert suite is not None and task is not None
     assert suite.recommended_for == ("control:*",)
     assert task.recommended_for == ("control:hopper:*",)
     assert (suite.name, task.name) == ("dm_control/iq_normalized", "dm_control/iq_hopper")
+    # A task's own comes before that of its body's tasks.
+    own = presets.recommended("control:hopper:hop")
+    assert own is not None and own.name == "dm_control/iq_hopper_hop"
 
 
 def test_a_preset_may_be_recommended_for_some_tasks_of_a_suite():
