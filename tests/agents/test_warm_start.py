@@ -162,6 +162,7 @@ class AgentInAnAgent(AgentWithContainers):
     ("agent_class", "config"),
     [
         (iq.Agent, iq.Config(**SMALL, num_values=3)),
+        (iq.Agent, iq.Config(**SMALL, num_values=2, value_bins=5)),
         (
             quinoa.Agent,
             quinoa.Config(**SMALL, num_values=2, num_couplings=2, coupling_hidden_sizes=(8,)),

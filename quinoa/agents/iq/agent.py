@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 from acme import specs
 
 from quinoa.agents import between, networks, protocol, targets, values
 from quinoa.agents.actions import action_set
+from quinoa.agents.categorical_value import Bins, CategoricalValue
 from quinoa.agents.iq import config as iq_config
 from quinoa.agents.iq import loss as iq_loss
 from quinoa.agents.observations import observation_set
@@ -32,6 +35,23 @@ from quinoa.agents.types import (
 from quinoa.config.fields import require
 
 
+class _Terms(NamedTuple):
+    """What the losses of a batch are made of.
+
+    Attributes:
+        q: Q_i(s, a) of each value, float32 [N, B].
+        target: Eq. 2's, float32 [B].
+        value_target: what V(s) is to be where the policy stays, float32 [B]: the target less
+            τ ln π(a|s).
+        logits: of the bins of each V(s), float32 [N, B, K]; None where V is a number.
+    """
+
+    q: tf.Tensor
+    target: tf.Tensor
+    value_target: tf.Tensor
+    logits: tf.Tensor | None
+
+
 class Agent(protocol.Agent):
     """IQ and M-IQ (target V), PCL and Trust-PCL (online V)."""
 
@@ -41,6 +61,8 @@ class Agent(protocol.Agent):
         """See the base class."""
         super().__init__(config, spec)
         self.policy = self.make_policy(config, spec)
+        bins, limit = config.value_bins, config.value_limit
+        self._bins = Bins(bins, limit) if bins else None
         self._value, self._target_value = (self._make_value() for _ in range(2))
         self._target_policy = self.make_policy(config, spec)
         targets.copy(self.policy.variables, self._target_policy.variables)
@@ -75,9 +97,12 @@ class Agent(protocol.Agent):
         )
         return target * actions.size
 
-    def _make_value(self) -> networks.Value:
+    def _make_value(self) -> networks.Value | CategoricalValue:
         config = self._config
-        return networks.Value(
+        make: Callable[..., networks.Value | CategoricalValue] = networks.Value
+        if self._bins is not None:
+            make = functools.partial(CategoricalValue, bins=self._bins)
+        return make(
             observation_set(self._spec.observations),
             config.hidden_sizes,
             layer_norm=config.layer_norm,
@@ -179,15 +204,21 @@ class Agent(protocol.Agent):
 
     def losses(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
-        q, target = self._q_and_target(transitions)
-        return {
-            "td": iq_loss.loss(q, target),
-            **self._tau.losses(self.policy, transitions.observation, seed),
-        }
+        terms = self._terms(transitions)
+        losses = {"td": iq_loss.loss(terms.q, terms.target)}
+        if self._bins is not None:
+            losses["value"] = self._bins.loss(terms.logits, terms.value_target)
+        return {**losses, **self._tau.losses(self.policy, transitions.observation, seed)}
 
-    def _q_and_target(self, transitions: Transition) -> tuple[tf.Tensor, tf.Tensor]:
+    def _terms(self, transitions: Transition) -> _Terms:
         config, tau, (s, a, r, d, next_s, *_) = self._config, self._tau(), transitions
-        q = iq_loss.implicit_q(self.policy(s).log_prob(a), self._values(s), tau)
+        log_prob = self.policy(s).log_prob(a)
+        if self._bins is None:
+            logits, own_values = None, self._values(s)
+        else:
+            logits = tf.stack([value.logits(s) for value in (self._value, *self._more_values)])
+            own_values = self._bins.mean(logits)
+        q = iq_loss.implicit_q(log_prob, own_values, tau)
         next_values = self._target_values(next_s) if config.target_value else self._values(next_s)
         target_log_prob = 0.0
         if config.alpha:
@@ -202,7 +233,8 @@ class Agent(protocol.Agent):
             tau,
             config.alpha,
         )
-        return q, tf.stop_gradient(target) if config.target_value else target
+        target = tf.stop_gradient(target) if config.target_value else target
+        return _Terms(q, target, target - tau * log_prob, logits)
 
     def _path_rewards(self, transitions: Transition) -> tf.Tensor:
         """What joins the rewards between s and s', float32 [B]."""
@@ -224,10 +256,16 @@ class Agent(protocol.Agent):
         return iq_loss.path_rewards(own, of_target, weights, self._tau(), config.alpha)
 
     def parameter_groups(self) -> Sequence[protocol.ParameterGroup]:
-        """See the base class."""
-        variables = (*self.policy.trainable_variables, *self._value_variables())
+        """See the base class: one loss trains both, but where V is categorical."""
+        of_policy, of_values = self.policy.trainable_variables, self._value_variables()
         rate = self._config.learning_rate
-        return [protocol.ParameterGroup("td", variables, rate), *self._tau.parameter_groups(rate)]
+        groups = [protocol.ParameterGroup("td", (*of_policy, *of_values), rate)]
+        if self._bins is not None:
+            groups = [
+                protocol.ParameterGroup("td", of_policy, rate),
+                protocol.ParameterGroup("value", of_values, rate),
+            ]
+        return [*groups, *self._tau.parameter_groups(rate)]
 
     def after_step(self, step: tf.Tensor, transitions: Transition, seed: Seed) -> None:
         """Both targets move smoothly at every step (section 6)."""
@@ -253,7 +291,7 @@ class Agent(protocol.Agent):
 
     def metrics(self, transitions: Transition, seed: Seed) -> Mapping[str, tf.Tensor]:
         """See the base class."""
-        q, target = self._q_and_target(transitions)
+        terms = self._terms(transitions)
         policy = self.policy(transitions.observation)
         action = policy.sample(seed=seed)
         log_prob = policy.log_prob(action)
@@ -261,9 +299,11 @@ class Agent(protocol.Agent):
         # The bins of a multicategorical policy lie on the edge by design.
         is_flow = self._config.policy == "flow"
         of_flow = {"clipped_actions": squash.clipped_share(action)} if is_flow else {}
+        of_bins = {} if self._bins is None else self._bins.metrics(terms.value_target)
         return {
             **of_flow,
-            "td_error": tf.reduce_mean(tf.abs(target - q)),
+            **of_bins,
+            "td_error": tf.reduce_mean(tf.abs(terms.target - terms.q)),
             "value": tf.reduce_mean(self.value(transitions.observation)),
             "entropy": -tf.reduce_mean(log_prob),
             "kl": tf.reduce_mean(log_prob - target_log_prob),

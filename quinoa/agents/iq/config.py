@@ -37,6 +37,13 @@ class Config(FlowConfig, TemperatureConfig):
     num_values: Annotated[int, Bounds(at_least=1), Absent(1)] = 1
     """How many values V there are, each with its target: the least of them is in Eq. 2. The paper
     has one."""
+    value_bins: Annotated[int, Bounds(at_least=0), Absent(0)] = 0
+    """Where above 0, V is the mean of a categorical distribution over so many bins, and is learned
+    as a classification, by the cross-entropy with a histogram around Eq. 2's target less τ ln π
+    (HL-Gauss; Farebrother et al., 2024); the policy's loss stays. The paper's V is a number, 0."""
+    value_limit: Annotated[float, Bounds(above=0), Absent(120.0)] = 120.0
+    """Where these bins end: V is between this and its negative. Rewards of at most r a step, with
+    the entropy's bonus, need r / (1 − γ)."""
     path_consistency: Annotated[bool, Absent(False)] = False
     """Whether the target of `n_step` above 1 is the one of path consistency (Nachum et al., 2017,
     Eq. 9), which holds whoever acted: each reward after the first has − τ (1 − α) ln π̄ of the
@@ -79,6 +86,19 @@ class Config(FlowConfig, TemperatureConfig):
             "path_consistency",
             self.path_consistency,
             "false where n_step = 1: it is about the steps between",
+        )
+        require(
+            self.target_value or not self.value_bins,
+            "value_bins",
+            self.value_bins,
+            "0 where target_value = false: a residual algorithm's loss has gradients in V(s') too, "
+            "which a classification has not",
+        )
+        require(
+            self.value_bins != 1,
+            "value_bins",
+            self.value_bins,
+            "0, or at least 2: one bin is one value",
         )
         check_network(self.network, self.hidden_sizes, layer_norm=self.layer_norm)
 

@@ -107,7 +107,7 @@ def test_implicit_q_holds_to_rounding(preset):
     """Differences of Q over actions are τ times those of ln π: nothing else defines Q."""
     agent, config = make(preset)
     transitions = make_batch()
-    (q,), _ = agent._q_and_target(transitions)
+    (q,) = agent._terms(transitions).q
     expected = config.tau * agent.policy(transitions.observation).log_prob(transitions.action)
     expected += agent._value(transitions.observation)
     np.testing.assert_array_equal(q, expected)
@@ -252,3 +252,65 @@ class TestSeveralValues:
         assert not np.any(agent._values(s))
         first, second = (value.trainable_variables for value in (agent._value, *agent._more_values))
         assert any(np.any(a != b) for a, b in zip(first, second, strict=True))
+
+
+class TestCategoricalValues:
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_each_is_classified_by_the_target_less_the_policys_part(self, number):
+        settings = {"value_bins": 20, "value_limit": 4.0, "num_values": number}
+        agent, config = make("m_iq", n_step=3, path_consistency=True, **settings)
+        s, a, *_ = transitions = batch_of_steps(3)
+        all_values = [agent._value, *agent._more_values]
+        log_prob = agent.policy(s).log_prob(a)
+        # The target is that of a V that is a number: there it is tested against Eq. 2.
+        target = agent._terms(transitions).target
+        losses = agent.losses(transitions, SEED)
+        assert losses.keys() == {"td", "value"}
+        errors = [(target - config.tau * log_prob - value(s)) ** 2 for value in all_values]
+        np.testing.assert_allclose(losses["td"], tf.reduce_mean(errors), rtol=1e-5)
+        wanted = agent._bins.histogram(target - config.tau * log_prob)
+        entropies = [
+            -tf.reduce_sum(wanted * tf.nn.log_softmax(value.logits(s)), axis=-1)
+            for value in all_values
+        ]
+        np.testing.assert_allclose(losses["value"], tf.reduce_mean(entropies), rtol=1e-5)
+
+    def test_the_target_has_their_means(self):
+        agent, _ = make("iq", value_bins=20, value_limit=4.0)
+        _, _, r, d, next_s, *_ = transitions = make_batch()
+        np.testing.assert_allclose(
+            agent._terms(transitions).target, r + 0.99 * d * agent._target_value(next_s), rtol=1e-5
+        )
+
+    def test_each_loss_trains_its_own_networks(self):
+        agent, config = make("iq", value_bins=20, num_values=2)
+        groups = {group.loss: group for group in agent.parameter_groups()}
+        assert groups.keys() == {"td", "value"}
+        assert {group.learning_rate for group in groups.values()} == {config.learning_rate}
+        refs = {loss: {each.ref() for each in group.variables} for loss, group in groups.items()}
+        assert refs["td"] == {each.ref() for each in agent.policy.trainable_variables}
+        assert refs["value"] == {each.ref() for each in agent._value_variables()}
+
+    def test_no_gradient_of_theirs_reaches_the_policy_or_a_target(self):
+        agent, _ = make("m_iq", value_bins=20)
+        others = [
+            *agent.policy.trainable_variables,
+            *agent._target_policy.variables,
+            *agent._target_value.variables,
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(others)
+            loss = agent.losses(make_batch(), SEED)["value"]
+        gradients = tape.gradient(loss, others)
+        assert all(gradient is None or not np.any(gradient) for gradient in gradients)
+
+    def test_they_start_at_zero(self):
+        agent = iq.Agent(iq.Config(value_bins=21, num_values=2, hidden_sizes=(8,)), make_spec())
+        np.testing.assert_allclose(agent._values(make_batch().observation), 0.0, atol=1e-4)
+
+    @pytest.mark.parametrize("limit, share", [(1e-3, 1.0), (1e3, 0.0)])
+    def test_targets_that_no_value_can_be_are_counted(self, limit, share):
+        agent, _ = make("iq", value_bins=20, value_limit=limit)
+        transitions = make_batch()
+        transitions = transitions._replace(reward=tf.ones_like(transitions.reward))
+        assert agent.metrics(transitions, SEED)["value_clipped"] == share

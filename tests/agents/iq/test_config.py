@@ -12,6 +12,8 @@ from quinoa.agents.protocol import ConfigError
         ("tau", float("inf")),
         ("alpha", -0.1),
         ("alpha", 1.0),
+        ("value_bins", -1),
+        ("value_limit", 0.0),
         ("target_rate", 0.0),
         ("target_rate", 1.5),
         ("policy", "categorical"),
@@ -30,6 +32,12 @@ def test_what_cannot_work_is_refused_by_name_and_value(field, value):
     with pytest.raises(ConfigError) as error:
         Config(**{field: value})
     assert f"{field} = {value!r}" in str(error.value)
+
+
+@pytest.mark.parametrize("settings", [{"value_bins": 1}, {"value_bins": 9, "target_value": False}])
+def test_a_categorical_value_needs_two_bins_and_a_fixed_target(settings):
+    with pytest.raises(ConfigError, match=rf"^value_bins = {settings['value_bins']}"):
+        Config(**settings)
 
 
 def test_an_unknown_policy_class_lists_those_that_there_are():
