@@ -39,8 +39,10 @@ def test_what_is_set_beside_ours_is_what_was_published(row):
 def test_ours_is_the_mean_of_the_last_evaluations(row):
     task, ours, *_ = row
     environment = f"control:{task.replace('-', ':')}"
-    names = ("observation_normalisation.csv", "iq_normalized.csv")
-    evaluations = pd.concat([pd.read_csv(DOCS / name) for name in names])
+    changes = pd.read_csv(DOCS / "categorical_value.csv")
+    preset = changes[changes["change"] == "value_bins=61"]
+    normalized = pd.read_csv(DOCS / "iq_normalized.csv")
+    evaluations = normalized if task == "reacher-hard" else preset
     last = evaluations[evaluations["environment"] == environment].groupby("seed").last()
     mean, seeds = re.fullmatch(r"(\d+) \((\d)\)", ours).groups()  # type: ignore[union-attr]
     assert (last["actor_steps"] >= STEPS * 0.99).all()

@@ -100,7 +100,7 @@ def test_a_task_of_a_suite_that_has_a_recommended_preset_may_have_its_own():
     assert suite is not None and task is not None
     assert suite.recommended_for == ("control:*",)
     assert task.recommended_for == ("control:hopper:*",)
-    assert (suite.name, task.name) == ("dm_control/iq_normalized", "dm_control/iq_hopper")
+    assert (suite.name, task.name) == ("dm_control/iq_categorical", "dm_control/iq_hopper")
     # A task's own comes before that of its body's tasks.
     own = presets.recommended("control:hopper:hop")
     assert own is not None and own.name == "dm_control/iq_hopper_hop"
