@@ -42,8 +42,8 @@ class Config(FlowConfig, TemperatureConfig):
     as a classification, by the cross-entropy with a histogram around Eq. 2's target less τ ln π
     (HL-Gauss; Farebrother et al., 2024); the policy's loss stays. The paper's V is a number, 0."""
     value_limit: Annotated[float, Bounds(above=0), Absent(120.0)] = 120.0
-    """Where these bins end: V is between this and its negative. Rewards of at most r a step, with
-    the entropy's bonus, need r / (1 − γ)."""
+    """Where these bins end: V is between this and its negative. Rewards and entropy's bonuses of at
+    most r an action need r / (1 − γ); so action_repeat = 2 needs twice as much as 1."""
     path_consistency: Annotated[bool, Absent(False)] = False
     """Whether the target of `n_step` above 1 is the one of path consistency (Nachum et al., 2017,
     Eq. 9), which holds whoever acted: each reward after the first has − τ (1 − α) ln π̄ of the

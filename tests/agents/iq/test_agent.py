@@ -10,6 +10,7 @@ from acme import specs
 from quinoa.agents import iq
 from quinoa.agents.protocol import SpecError
 from quinoa.agents.types import ACTIONS_BETWEEN, STATES_BETWEEN, WEIGHTS_BETWEEN
+from quinoa.launch.checks.subject import random_transitions
 from tests.agents.fixtures import make_batch, make_spec, make_transitions, perturb
 
 PRESET = pytest.mark.parametrize("preset", iq.PRESETS)
@@ -307,6 +308,14 @@ class TestCategoricalValues:
     def test_they_start_at_zero(self):
         agent = iq.Agent(iq.Config(value_bins=21, num_values=2, hidden_sizes=(8,)), make_spec())
         np.testing.assert_allclose(agent._values(make_batch().observation), 0.0, atol=1e-4)
+
+    def test_they_are_of_images_too(self):
+        observations = specs.BoundedArray((10, 10, 4), np.uint8, 0, 1)
+        spec = make_spec(observations=observations, actions=specs.DiscreteArray(3))
+        agent = iq.Agent(iq.Config(value_bins=21), spec)
+        transitions = tf.nest.map_structure(tf.constant, random_transitions(spec, 16))
+        np.testing.assert_allclose(agent.value(transitions.observation), 0.0, atol=1e-4)
+        assert np.isfinite(agent.losses(transitions, SEED)["value"])
 
     @pytest.mark.parametrize("limit, share", [(1e-3, 1.0), (1e3, 0.0)])
     def test_targets_that_no_value_can_be_are_counted(self, limit, share):
