@@ -25,8 +25,8 @@ from quinoa.launch.terminal import numbers
 _STEPS_PER_UPDATE = 4
 _SYSTEMS: dict[str, System] = {
     "iq": Quinoa(
-        "Quinoa's IQ, layer and observation normalisation",
-        ("--preset=dm_control/iq_normalized",),
+        "Quinoa's IQ, normalisation and a categorical V",
+        ("--preset=dm_control/iq_categorical",),
         _STEPS_PER_UPDATE,
     ),
     "sac": Quinoa("Quinoa's SAC", ("--preset=gym/sac",), _STEPS_PER_UPDATE),
