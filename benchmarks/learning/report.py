@@ -134,7 +134,7 @@ def _draw(curves: Curves, systems: Mapping[str, System], path: Path) -> None:
         over_steps.set_xlabel("environment steps, in thousands")
         for axes in (over_time, over_steps):
             axes.set_title(task, fontsize=10)
-            axes.set_ylabel("return of the policy's mode")
+            axes.set_ylabel("return, without sampling")
             axes.xaxis.set_major_formatter("{x:,g}")
             axes.grid(alpha=0.3)
         over_steps.legend(fontsize=8)

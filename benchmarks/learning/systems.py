@@ -34,7 +34,7 @@ class Setting(NamedTuple):
         seed: of everything random.
         steps: environment steps of a system that has a gradient step for each.
         period: steps from one evaluation to the next.
-        episodes: of an evaluation, with the policy's mode.
+        episodes: of an evaluation, of the policy where it does not sample.
     """
 
     task: str

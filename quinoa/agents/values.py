@@ -13,7 +13,10 @@ import tensorflow as tf
 
 
 def stacked(observation: tf.Tensor, *values: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    """V_i(s), float32 [N, B], of N networks for observations, float32 [B, O]."""
+    """V_i(s), float32 [N, B], of N networks for observations, float32 [B, O].
+
+    Of functions that give float32 [B, K], as the logits of categorical values, it is [N, B, K].
+    """
     return tf.stack([value(observation) for value in values])
 
 

@@ -216,7 +216,8 @@ class Agent(protocol.Agent):
         if self._bins is None:
             logits, own_values = None, self._values(s)
         else:
-            logits = tf.stack([value.logits(s) for value in (self._value, *self._more_values)])
+            each = (value.logits for value in (self._value, *self._more_values))
+            logits = values.stacked(s, *each)
             own_values = self._bins.mean(logits)
         q = iq_loss.implicit_q(log_prob, own_values, tau)
         next_values = self._target_values(next_s) if config.target_value else self._values(next_s)

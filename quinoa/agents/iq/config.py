@@ -40,7 +40,8 @@ class Config(FlowConfig, TemperatureConfig):
     value_bins: Annotated[int, Bounds(at_least=0), Absent(0)] = 0
     """Where above 0, V is the mean of a categorical distribution over so many bins, and is learned
     as a classification, by the cross-entropy with a histogram around Eq. 2's target less τ ln π
-    (HL-Gauss; Farebrother et al., 2024); the policy's loss stays. The paper's V is a number, 0."""
+    (HL-Gauss; Farebrother et al., 2024); the policy's loss stays. 0, the paper's, is a V that is a
+    number."""
     value_limit: Annotated[float, Bounds(above=0), Absent(120.0)] = 120.0
     """Where these bins end: V is between this and its negative. Rewards and entropy's bonuses of at
     most r an action need r / (1 − γ); so action_repeat = 2 needs twice as much as 1."""
