@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmarks import arithmetic, measure, stage
+from benchmarks import arithmetic, ingredients, measure, stage
 from benchmarks.measure import BenchmarkError, Comparison
 from benchmarks.progress import Part
 from benchmarks.setting import AGENTS, TASK, config_of
@@ -58,10 +58,16 @@ class Round(NamedTuple):
 
 
 def parts() -> Sequence[Part]:
-    """A part for each agent."""
+    """A part for each agent, and one for what IQ's preset has that its paper has not."""
     return [
-        Part(f"learner of {agent}, all cores and one in turn", functools.partial(_compare, agent))
-        for agent in AGENTS
+        *(
+            Part(
+                f"learner of {agent}, all cores and one in turn",
+                functools.partial(_compare, agent),
+            )
+            for agent in AGENTS
+        ),
+        Part(f"learner of {ingredients.PRESET}, without parts of it", ingredients.run),
     ]
 
 

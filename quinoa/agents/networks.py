@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 import sonnet as snt
 import tensorflow as tf
 
 from quinoa.agents import activations
-from quinoa.agents.activations import relu, relu_of_layer_norm
-from quinoa.agents.config import Convolutions
+from quinoa.agents.activations import Activation, relu, relu_of_layer_norm
+from quinoa.agents.config import Convolutions, LayerNorm
 from quinoa.agents.convolutions import ConvolutionalNetwork, chosen_trunk
 from quinoa.agents.numpy_form import Layer
 from quinoa.agents.observations import Image, ObservationSet
@@ -27,7 +28,7 @@ def mlp(
     layer_sizes: Sequence[int],
     *,
     activation: str = "relu",
-    layer_norm: bool = False,
+    layer_norm: LayerNorm = False,
     residual: bool = False,
     zero_output: bool = False,
     name: str,
@@ -39,7 +40,8 @@ def mlp(
         layer_sizes: of the hidden layers and the output.
         activation: between the layers: `relu`, `elu`, `softplus` or `tanh`. All but the first have
             second derivatives.
-        layer_norm: whether layer normalisation comes before each ReLU: `relu_of_layer_norm`.
+        layer_norm: whether layer normalisation comes before each ReLU, or before the first of
+            them: `relu_of_layer_norm`.
         residual: whether each hidden layer is a block of a `ResidualNetwork`, which has layer
             normalisation of its own.
         zero_output: start as 0 whatever the input is, by weights of 0 in the last layer. The hidden
@@ -56,8 +58,11 @@ def mlp(
     if residual:
         network = ResidualNetwork(input_size, layer_sizes, name=name)
     else:
-        function = relu_of_layer_norm if layer_norm else activations.BY_NAME[activation]
-        network = snt.nets.MLP(layer_sizes, activation=function, name=name)
+        if layer_norm == "first":
+            network = _FirstNormalized(layer_sizes, name=name)
+        else:
+            function = relu_of_layer_norm if layer_norm else activations.BY_NAME[activation]
+            network = snt.nets.MLP(layer_sizes, activation=function, name=name)
         network(tf.zeros([1, input_size]))
     if zero_output:
         last = layers_of(network)[-1].weights
@@ -65,11 +70,28 @@ def mlp(
     return network
 
 
+class _FirstNormalized(snt.nets.MLP):
+    """A ReLU network with layer normalisation after its first layer alone."""
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        *hidden, last = self._layers
+        # AutoGraph, which may convert this, knows no strict zip.
+        for layer, activation in zip(hidden, _activations("first", len(hidden))):  # noqa: B905
+            inputs = activation(layer(inputs))
+        return last(inputs)
+
+
+def _activations(layer_norm: LayerNorm, number: int) -> list[Activation]:
+    """Those of so many hidden layers of ReLUs."""
+    normalized = [layer_norm is True or (layer_norm == "first" and i == 0) for i in range(number)]
+    return [relu_of_layer_norm if each else relu for each in normalized]
+
+
 def of_observations(
     observations: ObservationSet | int,
     layer_sizes: Sequence[int],
     *,
-    layer_norm: bool = False,
+    layer_norm: LayerNorm = False,
     residual: bool = False,
     convolutions: Convolutions = "auto",
     zero_output: bool = False,
@@ -81,7 +103,7 @@ def of_observations(
         observations: of the environment; a number O stands for vectors [O].
         layer_sizes: of the hidden layers and the output. Of images the last one alone counts: the
             layers before it are those of the convolutional network.
-        layer_norm: see `mlp`.
+        layer_norm: see `mlp`; of images, all layers or none.
         residual: see `mlp`; not of images.
         convolutions: which layers there are where observations are images, see
             `ConvolutionalNetwork`.
@@ -92,15 +114,22 @@ def of_observations(
         A network [B, O] or [B, H, W, C] → [B, layer_sizes[-1]].
 
     Raises:
-        ConfigError: images are too small for the convolutions, or there are to be residual blocks.
+        ConfigError: images are too small for the convolutions, or there are to be residual blocks,
+            or one normalised layer.
     """
     if isinstance(observations, Image):
         require(not residual, "network", "simba", "'mlp' where observations are images")
+        require(
+            layer_norm != "first",
+            "layer_norm",
+            layer_norm,
+            "true or false where observations are images",
+        )
         return ConvolutionalNetwork(
             observations,
             layer_sizes[-1],
             convolutions=convolutions,
-            layer_norm=layer_norm,
+            layer_norm=bool(layer_norm),
             zero_output=zero_output,
             name=name,
         )
@@ -116,7 +145,7 @@ def of_observations(
 
 
 def with_dropout(
-    network: snt.nets.MLP, inputs: tf.Tensor, *, layer_norm: bool, rate: float, seed: tf.Tensor
+    network: snt.nets.MLP, inputs: tf.Tensor, *, layer_norm: LayerNorm, rate: float, seed: tf.Tensor
 ) -> tf.Tensor:
     """What a network of `mlp` gives with dropout after the activation of each hidden layer.
 
@@ -135,16 +164,16 @@ def with_dropout(
         float32 [B, layer_sizes[-1]].
     """
     *hidden, last = layers_of(network)
-    activation = relu_of_layer_norm if layer_norm else relu
+    activations_ = _activations(layer_norm, len(hidden))
     seeds = tf.random.experimental.stateless_split(seed, max(len(hidden), 1))
     for index, layer in enumerate(hidden):
-        inputs = activation(tf.matmul(inputs, layer.weights) + layer.biases)
+        inputs = activations_[index](tf.matmul(inputs, layer.weights) + layer.biases)
         inputs = tf.nn.experimental.stateless_dropout(inputs, rate, seeds[index])
     return tf.matmul(inputs, last.weights) + last.biases
 
 
 def with_features(
-    network: ObservationNetwork, inputs: tf.Tensor, *, layer_norm: bool
+    network: ObservationNetwork, inputs: tf.Tensor, *, layer_norm: LayerNorm
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """A network's outputs, and its last hidden layer, in which they are linear.
 
@@ -160,8 +189,8 @@ def with_features(
     if isinstance(network, (ConvolutionalNetwork, ResidualNetwork)):
         return network.with_features(inputs)
     *hidden, last = layers_of(network)
-    activation = relu_of_layer_norm if layer_norm else relu
-    for layer in hidden:
+    # AutoGraph, which may convert this, knows no strict zip.
+    for layer, activation in zip(hidden, _activations(layer_norm, len(hidden))):  # noqa: B905
         inputs = activation(tf.matmul(inputs, layer.weights) + layer.biases)
     return tf.matmul(inputs, last.weights) + last.biases, inputs
 
@@ -185,6 +214,9 @@ def layers_of(network: ObservationNetwork) -> list[Layer]:
 
 def settings_of(network: ObservationNetwork) -> dict[str, npt.NDArray[Any]]:
     """What the NumPy form of a network says of it besides its layers: nothing of a plain one."""
+    if isinstance(network, _FirstNormalized):
+        # Under a name that files without it do not have.
+        return {"first_layer_norm": np.array(True)}
     return {} if isinstance(network, snt.nets.MLP) else network.settings()
 
 
@@ -200,7 +232,7 @@ class Value(snt.Module):
         observations: ObservationSet | int,
         hidden_sizes: Sequence[int],
         *,
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         residual: bool = False,
         convolutions: Convolutions = "auto",
         name: str = "value",
@@ -236,7 +268,7 @@ class ActionValue(snt.Module):
         hidden_sizes: Sequence[int],
         *,
         activation: str = "relu",
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         residual: bool = False,
         name: str = "action_value",
     ):

@@ -57,7 +57,7 @@ def described(config: DataclassInstance) -> list[Setting]:
         found.append(
             Setting(
                 name,
-                _kind(field.hint, field.choices),
+                _kind(field.hint, field.choice_names),
                 bounds,
                 getattr(defaults, name),
                 getattr(config, name),
@@ -75,9 +75,9 @@ def shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _kind(hint: Any, choices: tuple[Any, ...]) -> str:
+def _kind(hint: Any, choices: tuple[str, ...]) -> str:
     if choices:
-        return f"one of {', '.join(map(str, choices))}"
+        return f"one of {', '.join(choices)}"
     if hint is bool:
         return "true or false"
     if (item := items_of(hint)) is not None:

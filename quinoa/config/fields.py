@@ -16,7 +16,7 @@ import sys
 import types
 import typing
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -74,6 +74,16 @@ class Bounds:
 
 def _short(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:.4g}"
+
+
+def choice_name(choice: Any) -> str:
+    """A value of a `Literal` as it is typed: `true` of True."""
+    return str(choice).lower() if isinstance(choice, bool) else str(choice)
+
+
+def is_choice(value: Any, choices: Sequence[Any]) -> bool:
+    """Whether a value is one of a `Literal`'s. 1 is not True here."""
+    return any(type(choice) is type(value) and choice == value for choice in choices)
 
 
 def require(holds: bool, field: str, value: Any, wanted: str) -> None:
@@ -185,10 +195,15 @@ class Field(NamedTuple):
         """The values of a `Literal`; nothing where it is another type."""
         return typing.get_args(self.hint) if typing.get_origin(self.hint) is typing.Literal else ()
 
+    @property
+    def choice_names(self) -> tuple[str, ...]:
+        """`choices` as they are typed."""
+        return tuple(map(choice_name, self.choices))
+
     def holds(self, value: Any) -> bool:
         """Whether a value is one of the choices, and within the bounds, where there are any."""
         if self.choices:
-            return value in self.choices
+            return is_choice(value, self.choices)
         if self.bounds is None or value is None:
             return True
         try:
@@ -200,7 +215,7 @@ class Field(NamedTuple):
     def wanted(self) -> str:
         """What a value must be for `holds`, in few words; empty where anything will do."""
         if self.choices:
-            return f"one of {', '.join(map(str, self.choices))}"
+            return f"one of {', '.join(self.choice_names)}"
         if self.bounds is None:
             return ""
         return f"numbers, each {self.bounds}" if items_of(self.hint) else str(self.bounds)

@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quinoa.config import other_libraries
-from quinoa.config.fields import ConfigError, Field, fields_of, items_of, optional_of, refusal
+from quinoa.config.fields import (
+    ConfigError,
+    Field,
+    choice_name,
+    fields_of,
+    is_choice,
+    items_of,
+    optional_of,
+    refusal,
+)
 from quinoa.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -145,6 +154,8 @@ def _parse(text: str, hint: Any, may_be_infinite: bool) -> Any:
         if text.lower() not in _BOOLS:
             raise ValueError(text)
         return _BOOLS[text.lower()]
+    if typing.get_origin(hint) is typing.Literal and bool in map(type, typing.get_args(hint)):
+        return _restore(_BOOLS.get(text.lower(), text), hint)
     if hint is int:
         return _to_int(text)
     if hint is float:
@@ -182,7 +193,7 @@ def _restore(value: Any, hint: Any) -> Any:
             raise ValueError(value)
         return value
     if typing.get_origin(hint) is typing.Literal:
-        if value not in typing.get_args(hint):
+        if not is_choice(value, typing.get_args(hint)):
             raise ValueError(value)
         return value
     raise ConfigError(
@@ -203,6 +214,6 @@ def _described(hint: Any, number: str) -> str:
     if (item := items_of(hint)) is not None:
         return f"several of these, separated by commas: {_described(item, number)}"
     if typing.get_origin(hint) is typing.Literal:
-        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
+        return f"one of {', '.join(map(choice_name, typing.get_args(hint)))}"
     names_ = {int: "a whole number", float: number, bool: "true or false", str: "a text"}
     return names_.get(hint, str(hint))

@@ -3,6 +3,8 @@ import pytest
 import tensorflow as tf
 
 from quinoa.agents import activations, networks
+from quinoa.agents.observations import Image
+from quinoa.config.fields import ConfigError
 
 
 def batch(n=512, size=4, seed=0):
@@ -79,6 +81,26 @@ class TestLayerNorm:
         # But for what is added to the variance.
         np.testing.assert_allclose(network(batch(5)), expected, atol=1e-3)
 
+    @pytest.mark.parametrize("hidden", [(8,), (8, 8, 8)])
+    def test_it_may_be_of_the_first_layer_alone(self, hidden):
+        tf.random.set_seed(0)
+        network = networks.mlp(4, [*hidden, 2], layer_norm="first", name="network")
+        tf.random.set_seed(0)
+        everywhere = networks.mlp(4, [*hidden, 2], layer_norm=True, name="network")
+        first, *others, last = networks.layers_of(network)
+        expected = activations.relu_of_layer_norm(batch(5) @ first.weights + first.biases)
+        for layer in others:
+            expected = tf.nn.relu(expected @ layer.weights + layer.biases)
+        expected = expected @ last.weights + last.biases
+        np.testing.assert_allclose(network(batch(5)), expected, rtol=1e-5, atol=1e-5)
+        assert np.allclose(network(batch(5)), everywhere(batch(5)), atol=1e-3) == (not others)
+        names = [variable.name for variable in everywhere.trainable_variables]
+        assert [variable.name for variable in network.trainable_variables] == names
+
+    def test_of_images_it_is_of_all_layers_or_none(self):
+        with pytest.raises(ConfigError, match="layer_norm = 'first' cannot work"):
+            networks.of_observations(Image(10, 10, 4, 1), [8, 2], layer_norm="first", name="n")
+
     def test_values_with_it_start_at_zero(self):
         value = networks.Value(4, (8, 8), layer_norm=True)
         assert not np.any(value(batch()))
@@ -120,7 +142,7 @@ def test_relu_and_its_gradients_are_tensorflows_own():
     np.testing.assert_array_equal(tape.gradient(also_found, x), tape.gradient(also_expected, x))
 
 
-@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("layer_norm", [False, True, "first"])
 @pytest.mark.parametrize("hidden", [(), (8,), (8, 6)])
 def test_a_network_is_linear_in_its_features(hidden, layer_norm):
     network = networks.mlp(4, [*hidden, 2], layer_norm=layer_norm, name="network")
@@ -134,7 +156,7 @@ def test_a_network_is_linear_in_its_features(hidden, layer_norm):
 class TestDropout:
     SEED = tf.constant([1, 2])
 
-    @pytest.mark.parametrize("layer_norm", [False, True])
+    @pytest.mark.parametrize("layer_norm", [False, True, "first"])
     def test_at_a_rate_of_zero_it_is_the_network(self, layer_norm):
         network = networks.mlp(4, [8, 8, 2], layer_norm=layer_norm, name="network")
         without = networks.with_dropout(

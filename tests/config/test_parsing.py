@@ -24,6 +24,7 @@ class Everything(OffPolicyConfig):
     maybe: typing.Optional[float] = None  # noqa: UP045 - both spellings are read
     maybe_int: int | None = 3
     choice: typing.Literal["one", "two"] = "one"
+    some_or_all: typing.Literal[False, True, "first"] = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -55,6 +56,9 @@ class Everything(OffPolicyConfig):
         ("maybe", "0.5", 0.5),
         ("maybe_int", "None", None),
         ("choice", "two", "two"),
+        ("some_or_all", "first", "first"),
+        ("some_or_all", "True", True),
+        ("some_or_all", "yes", True),
         ("discount", "0.5", 0.5),
     ],
 )
@@ -80,6 +84,7 @@ def test_texts_are_read_by_the_fields_types(field, text, value):
         ("sizes", "64,,64", "separated by commas"),
         ("maybe", "nothing", "a finite number, or none"),
         ("choice", "three", "one of one, two"),
+        ("some_or_all", "last", "one of false, true, first"),
         ("discount", "2", "discount = 2.0 cannot work"),
         ("gamma", "0.9", "no field 'gamma'. What other libraries call gamma is discount"),
         ("total_timesteps", "9", "What other libraries call total_timesteps is the flag --steps"),
@@ -134,6 +139,7 @@ def test_json_round_trip(config):
         ({"a_str": None}, "must be a text"),
         ({"sizes": 3}, "separated by commas"),
         ({"choice": "three"}, "one of one, two"),
+        ({"some_or_all": 1}, "one of false, true, first"),
         ({"discount": 7}, "discount = 7.0 cannot work"),
         ({"extra": 1}, "no field 'extra'"),
     ],

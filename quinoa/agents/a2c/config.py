@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from quinoa.agents.config import Convolutions, LayerSizes, OnPolicyConfig
+from quinoa.agents.config import Convolutions, LayerNorm, LayerSizes, OnPolicyConfig
 from quinoa.config.fields import Absent, Bounds, require
 
 
@@ -46,8 +46,9 @@ class Config(OnPolicyConfig):
     (`auto`: `nature` from 36 × 36 on). With frames of 42 × 42, `nature` ends in one pixel, and
     `a3c` in 3 × 3. `a3c_standardized` gives each image's pixels a mean of 0 and a deviation of 1
     first, and begins with orthogonal weights."""
-    layer_norm: bool = False
-    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    layer_norm: LayerNorm = False
+    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016), or
+    (`first`) before the first alone."""
     shared_trunk: bool = False
     """Whether V is linear in the policy's last hidden layer, as the paper's is, instead of a
     network of its own."""

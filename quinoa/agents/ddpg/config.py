@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, NoisyConfig
+from quinoa.agents.config import LayerNorm, LayerSizes, NoisyConfig
 from quinoa.config.fields import Absent, Bounds
 
 
@@ -24,8 +24,9 @@ class Config(NoisyConfig):
 
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of the actor and of the critic."""
-    layer_norm: Annotated[bool, Absent(False)] = False
-    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    layer_norm: Annotated[LayerNorm, Absent(False)] = False
+    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016), or
+    (`first`) before the first alone."""
 
     learning_rate: Annotated[float, Bounds(above=0)] = 1e-3
     """Adam's step size of the critic."""

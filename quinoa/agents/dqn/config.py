@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from quinoa.agents.config import (
     Convolutions,
+    LayerNorm,
     LayerSizes,
     NetworkKind,
     OffPolicyConfig,
@@ -57,8 +58,9 @@ class Config(OffPolicyConfig):
     (`auto`: `nature` from 36 × 36 on). With frames of 42 × 42, `nature` ends in one pixel, and
     `a3c` in 3 × 3. `a3c_standardized` gives each image's pixels a mean of 0 and a deviation of 1
     first, and begins with orthogonal weights."""
-    layer_norm: bool = False
-    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    layer_norm: LayerNorm = False
+    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016), or
+    (`first`) before the first alone."""
     network: Annotated[NetworkKind, Absent("mlp")] = "mlp"
     """How hidden layers are put together: `mlp`, one after another; or, where observations are
     vectors, `simba`, residual blocks with layer normalisation (Lee et al., 2024), of which

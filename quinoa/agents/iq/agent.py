@@ -61,8 +61,9 @@ class Agent(protocol.Agent):
         """See the base class."""
         super().__init__(config, spec)
         self.policy = self.make_policy(config, spec)
-        bins, limit = config.value_bins, config.value_limit
-        self._bins = Bins(bins, limit) if bins else None
+        low, high = config.value_low, config.value_limit
+        low = -high if low is None else low
+        self._bins = Bins(config.value_bins, low, high) if config.value_bins else None
         self._value, self._target_value = (self._make_value() for _ in range(2))
         self._target_policy = self.make_policy(config, spec)
         targets.copy(self.policy.variables, self._target_policy.variables)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from quinoa.agents.config import (
     Convolutions,
+    LayerNorm,
     LayerSizes,
     NetworkKind,
     TemperatureConfig,
@@ -43,8 +44,11 @@ class Config(FlowConfig, TemperatureConfig):
     (HL-Gauss; Farebrother et al., 2024); the policy's loss stays. 0, the paper's, is a V that is a
     number."""
     value_limit: Annotated[float, Bounds(above=0), Absent(120.0)] = 120.0
-    """Where these bins end: V is between this and its negative. Rewards and entropy's bonuses of at
-    most r an action need r / (1 − γ); so action_repeat = 2 needs twice as much as 1."""
+    """Where these bins end. Rewards and entropy's bonuses of at most r an action need r / (1 − γ);
+    so action_repeat = 2 needs twice as much as 1."""
+    value_low: Annotated[float | None, Bounds(below=0), Absent(None)] = None
+    """Where these bins begin, at least two bins below 0, as V starts there; none: at the negative
+    of `value_limit`. Where no reward is negative there is little to be lower for."""
     path_consistency: Annotated[bool, Absent(False)] = False
     """Whether the target of `n_step` above 1 is the one of path consistency (Nachum et al., 2017,
     Eq. 9), which holds whoever acted: each reward after the first has − τ (1 − α) ln π̄ of the
@@ -69,8 +73,9 @@ class Config(FlowConfig, TemperatureConfig):
     (`auto`: `nature` from 36 × 36 on). With frames of 42 × 42, `nature` ends in one pixel, and
     `a3c` in 3 × 3. `a3c_standardized` gives each image's pixels a mean of 0 and a deviation of 1
     first, and begins with orthogonal weights."""
-    layer_norm: Annotated[bool, Absent(False)] = False
-    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    layer_norm: Annotated[LayerNorm, Absent(False)] = False
+    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016), or
+    (`first`) before the first alone."""
     network: Annotated[NetworkKind, Absent("mlp")] = "mlp"
     """How hidden layers are put together: `mlp`, one after another; or `simba`, residual blocks
     with layer normalisation (Lee et al., 2024), of which `hidden_sizes` has the width, the same for
@@ -100,6 +105,15 @@ class Config(FlowConfig, TemperatureConfig):
             "value_bins",
             self.value_bins,
             "0, or at least 2: one bin is one value",
+        )
+        require(
+            self.value_low is None
+            or not self.value_bins
+            or self.value_low * (self.value_bins - 2) <= -2.0 * self.value_limit,
+            "value_low",
+            self.value_low,
+            "none, or so far below 0 that at least two of the value_bins are below it: V starts at "
+            "0, and its probabilities lie to both sides",
         )
         check_network(self.network, self.hidden_sizes, layer_norm=self.layer_norm)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, TemperatureConfig
+from quinoa.agents.config import LayerNorm, LayerSizes, TemperatureConfig
 from quinoa.agents.policies.config import require_log_stddev_bounds
 from quinoa.config.fields import Bounds
 
@@ -30,8 +30,9 @@ class Config(TemperatureConfig):
     """How many additive couplings the flow has, which move the halves of the action in turn."""
     coupling_hidden_sizes: LayerSizes = (64, 64)
     """Hidden layers of each coupling's network."""
-    layer_norm: bool = True
-    """Whether layer normalisation comes before each ReLU of these."""
+    layer_norm: LayerNorm = True
+    """Whether layer normalisation comes before each ReLU of these, or, as `first`, before the first
+    alone."""
     dropout: Annotated[float, Bounds(at_least=0, below=1)] = 0.1
     """The share of these layers' outputs that are dropped where the flow learns; never where it
     acts."""
@@ -49,8 +50,9 @@ class Config(TemperatureConfig):
 
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of each of the two shifts b_1(s) and b_2(s)."""
-    shift_layer_norm: bool = False
-    """Whether layer normalisation comes before each ReLU of these."""
+    shift_layer_norm: LayerNorm = False
+    """Whether layer normalisation comes before each ReLU of these, or, as `first`, before the first
+    alone."""
 
     learning_rate: Annotated[float, Bounds(above=0)] = 1e-3
     """Adam's step size, of all networks."""

@@ -8,6 +8,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from quinoa.agents import networks
+from quinoa.agents.config import LayerNorm
 from quinoa.agents.meow.config import Config
 from quinoa.agents.policies.couplings import Additive
 from quinoa.agents.policies.gaussian_flow import GaussianFlowPolicy, LogStddev
@@ -44,7 +45,7 @@ class TwinShifts(snt.Module):
         observation_size: int,
         hidden_sizes: Sequence[int],
         *,
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         name: str = "shifts",
     ):
         """Makes both for observations [B, observation_size]; see `networks.Value`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, NoisyConfig
+from quinoa.agents.config import LayerNorm, LayerSizes, NoisyConfig
 from quinoa.config.fields import Absent, Bounds
 
 
@@ -21,8 +21,9 @@ class Config(NoisyConfig):
 
     hidden_sizes: LayerSizes = (200, 200)
     """Hidden layers of V, of the best action and of the precision matrix, a network each."""
-    layer_norm: Annotated[bool, Absent(False)] = False
-    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    layer_norm: Annotated[LayerNorm, Absent(False)] = False
+    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016), or
+    (`first`) before the first alone."""
 
     learning_rate: Annotated[float, Bounds(above=0)] = 1e-3
     """Adam's step size."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from quinoa.agents import networks
+from quinoa.agents.config import LayerNorm
 
 # The logarithm of a diagonal element of L is within ± this, so that no exponential overflows. The
 # curvature of Q is then from e⁻¹⁰ to e¹⁰.
@@ -27,7 +28,7 @@ class PrecisionFactor(snt.Module):
         action_size: int,
         hidden_sizes: Sequence[int],
         *,
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         name: str = "precision_factor",
     ):
         """Makes the network for observations [B, observation_size]; see `networks.mlp`."""

@@ -18,6 +18,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import activations, networks
+from quinoa.agents.config import LayerNorm
 from quinoa.agents.numpy_form import Layer, NumpyForm
 from quinoa.agents.policies.config import DeterministicAction
 from quinoa.agents.policies.deterministic import deterministic, deterministic_settings
@@ -150,7 +151,7 @@ class AutoregressivePolicy(Policy):
         hidden_sizes: Sequence[int],
         num_bins: int,
         num_units: int,
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         residual: bool = False,
         deterministic_action: DeterministicAction = "mode",
         name: str = "policy",
@@ -201,7 +202,7 @@ class AutoregressivePolicy(Policy):
         """See the base class."""
         _, action_size, num_bins = self._logits_shape
         settings = {
-            "layer_norm": np.array(self._layer_norm),
+            "layer_norm": np.array(bool(self._layer_norm)),
             "kind": np.array("autoregressive"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from quinoa.agents import networks
-from quinoa.agents.config import Convolutions
+from quinoa.agents.config import Convolutions, LayerNorm
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.observations import ObservationSet
 from quinoa.agents.protocol import Policy
@@ -22,7 +22,7 @@ class FinitePolicy(Policy):
         number: int,
         *,
         hidden_sizes: Sequence[int],
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         residual: bool = False,
         convolutions: Convolutions = "auto",
         name: str = "policy",
@@ -52,7 +52,7 @@ class FinitePolicy(Policy):
     def _form(self, kind: str) -> NumpyForm:
         """The NumPy form of a kind, for `numpy_form`: each class defines its own (`own_form`)."""
         settings = {
-            "layer_norm": np.array(self._layer_norm),
+            "layer_norm": np.array(bool(self._layer_norm)),
             "kind": np.array(kind),
             **networks.settings_of(self._network),
         }

@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import networks
 from quinoa.agents.batch_norm import BatchNormMLP, Moments
+from quinoa.agents.config import LayerNorm
 from quinoa.agents.numpy_form import Layer, NumpyForm
 from quinoa.agents.policies import squash
 from quinoa.agents.protocol import Policy
@@ -44,7 +45,7 @@ class TanhGaussianPolicy(Policy):
         action_size: int,
         *,
         hidden_sizes: Sequence[int],
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         residual: bool = False,
         name: str = "policy",
     ):
@@ -184,9 +185,9 @@ def _start_wide(layers: Sequence[Layer]) -> None:
     biases.assign([0.0] * action_size + [_INITIAL_BIAS] * action_size)
 
 
-def _form(layers: Sequence[Layer], *, layer_norm: bool) -> NumpyForm:
+def _form(layers: Sequence[Layer], *, layer_norm: LayerNorm) -> NumpyForm:
     settings = {
-        "layer_norm": np.array(layer_norm),
+        "layer_norm": np.array(bool(layer_norm)),
         "kind": np.array("tanh_gaussian"),
         "max_mean": np.array(_MAX_MEAN, np.float32),
         "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),

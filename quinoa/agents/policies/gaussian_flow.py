@@ -19,6 +19,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from quinoa.agents import networks
+from quinoa.agents.config import LayerNorm
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.policies import squash
 from quinoa.agents.policies.couplings import Additive
@@ -161,7 +162,7 @@ class GaussianFlowPolicy(Policy):
         couplings: Additive,
         num_couplings: int,
         hidden_sizes: Sequence[int],
-        layer_norm: bool,
+        layer_norm: LayerNorm,
         log_stddev: LogStddev,
         name: str = "policy",
     ):
@@ -173,7 +174,7 @@ class GaussianFlowPolicy(Policy):
             couplings: the couplings' kind.
             num_couplings: how many couplings; they move the halves of the action alternately.
             hidden_sizes: the hidden layers of each coupling's network.
-            layer_norm: whether layer normalisation comes before each ReLU of these.
+            layer_norm: of these networks; see `networks.mlp`.
             log_stddev: σ of the Gaussian, part of the policy.
             name: the module's name.
         """
@@ -236,5 +237,9 @@ class GaussianFlowPolicy(Policy):
         of_stddev = self.log_stddev.numpy_form()
         couplings = [(first, networks.layers_of(each)) for first, each in self._conditioners]
         form = form_of("gaussian_flow", self._action_size, self._kind, couplings)
-        settings = {"layer_norm": np.array(self._layer_norm), **of_stddev.settings}
+        settings = {
+            "layer_norm": np.array(bool(self._layer_norm)),
+            **networks.settings_of(self._conditioners[0][1]),
+            **of_stddev.settings,
+        }
         return NumpyForm({**form.settings, **settings}, {**form.layers, **of_stddev.layers})

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from quinoa.agents import networks
+from quinoa.agents.config import LayerNorm
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.policies.config import DeterministicAction
 from quinoa.agents.policies.deterministic import deterministic, deterministic_settings
@@ -90,7 +91,7 @@ class MultiCategoricalPolicy(Policy):
         *,
         hidden_sizes: Sequence[int],
         num_bins: int,
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         residual: bool = False,
         deterministic_action: DeterministicAction = "mode",
         name: str = "policy",
@@ -126,7 +127,7 @@ class MultiCategoricalPolicy(Policy):
         """See the base class."""
         _, action_size, num_bins = self._logits_shape
         settings = {
-            "layer_norm": np.array(self._layer_norm),
+            "layer_norm": np.array(bool(self._layer_norm)),
             "kind": np.array("multicategorical"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),

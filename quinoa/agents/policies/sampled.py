@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from quinoa.agents import graphs, networks
+from quinoa.agents.config import LayerNorm
 from quinoa.agents.numpy_form import NumpyForm
 from quinoa.agents.policies import squash
 from quinoa.agents.protocol import Policy
@@ -33,7 +34,7 @@ class DeterministicPolicy(Policy):
         action_size: int,
         *,
         hidden_sizes: Sequence[int],
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         name: str = "policy",
     ):
         """Makes the policy for observations [B, observation_size], and creates its variables.
@@ -59,7 +60,11 @@ class DeterministicPolicy(Policy):
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        settings = {"layer_norm": np.array(self._layer_norm), "kind": np.array("deterministic")}
+        settings = {
+            "layer_norm": np.array(bool(self._layer_norm)),
+            "kind": np.array("deterministic"),
+            **networks.settings_of(self._network),
+        }
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 
 
@@ -71,7 +76,7 @@ class _DeterministicConfig(Protocol):
         """Its hidden layers."""
 
     @property
-    def layer_norm(self) -> bool:
+    def layer_norm(self) -> LayerNorm:
         """Whether they have layer normalisation."""
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Annotated
 
-from quinoa.agents.config import LayerSizes, NetworkKind, SampledConfig, check_network
+from quinoa.agents.config import LayerNorm, LayerSizes, NetworkKind, SampledConfig, check_network
 from quinoa.config.fields import Absent, Bounds
 
 
@@ -25,8 +25,9 @@ class Config(SampledConfig):
 
     hidden_sizes: LayerSizes = (256, 256)
     """Hidden layers of the actor and of each critic."""
-    layer_norm: Annotated[bool, Absent(False)] = False
-    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016)."""
+    layer_norm: Annotated[LayerNorm, Absent(False)] = False
+    """Whether layer normalisation comes before each ReLU of these (Ba, Kiros & Hinton, 2016), or
+    (`first`) before the first alone."""
     network: Annotated[NetworkKind, Absent("mlp")] = "mlp"
     """How hidden layers are put together: `mlp`, one after another; or `simba`, residual blocks
     with layer normalisation (Lee et al., 2024), of which `hidden_sizes` has the width, the same for

@@ -8,6 +8,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from quinoa.agents import networks
+from quinoa.agents.config import LayerNorm
 from quinoa.agents.policies import TanhGaussianPolicy
 from quinoa.agents.protocol import Policy
 from quinoa.agents.sac.config import Config
@@ -33,7 +34,7 @@ class TwinActionValues(snt.Module):
         action_size: int,
         hidden_sizes: Sequence[int],
         *,
-        layer_norm: bool = False,
+        layer_norm: LayerNorm = False,
         residual: bool = False,
         name: str = "critics",
     ):

@@ -309,6 +309,12 @@ class TestCategoricalValues:
         agent = iq.Agent(iq.Config(value_bins=21, num_values=2, hidden_sizes=(8,)), make_spec())
         np.testing.assert_allclose(agent._values(make_batch().observation), 0.0, atol=1e-4)
 
+    def test_they_begin_where_they_are_told_to(self):
+        agent, _ = make("iq", value_bins=33, value_low=-12.0, value_limit=120.0)
+        each_for_sure = 50.0 * tf.eye(33)
+        centers = np.linspace(-10.0, 118.0, 33)
+        np.testing.assert_allclose(agent._bins.mean(each_for_sure), centers, rtol=1e-5)
+
     def test_they_are_of_images_too(self):
         observations = specs.BoundedArray((10, 10, 4), np.uint8, 0, 1)
         spec = make_spec(observations=observations, actions=specs.DiscreteArray(3))

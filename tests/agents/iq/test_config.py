@@ -14,6 +14,7 @@ from quinoa.agents.protocol import ConfigError
         ("alpha", 1.0),
         ("value_bins", -1),
         ("value_limit", 0.0),
+        ("value_low", 0.0),
         ("target_rate", 0.0),
         ("target_rate", 1.5),
         ("policy", "categorical"),
@@ -38,6 +39,20 @@ def test_what_cannot_work_is_refused_by_name_and_value(field, value):
 def test_a_categorical_value_needs_two_bins_and_a_fixed_target(settings):
     with pytest.raises(ConfigError, match=rf"^value_bins = {settings['value_bins']}"):
         Config(**settings)
+
+
+@pytest.mark.parametrize("bins, holds", [(33, True), (22, True), (21, False), (2, False)])
+def test_two_bins_lie_below_zero(bins, holds):
+    settings = {"value_bins": bins, "value_low": -12.0, "value_limit": 120.0}
+    if holds:
+        assert Config(**settings).value_low == -12.0
+        return
+    with pytest.raises(ConfigError, match=r"^value_low = -12.0 cannot work: .* two"):
+        Config(**settings)
+
+
+def test_where_v_is_a_number_it_is_of_no_account_where_bins_begin():
+    assert Config(value_low=-0.1).value_bins == 0
 
 
 def test_an_unknown_policy_class_lists_those_that_there_are():

@@ -12,7 +12,7 @@ import tensorflow as tf
 from scipy import special
 
 from quinoa.agents import networks, protocol
-from quinoa.agents.config import Convolutions
+from quinoa.agents.config import Convolutions, LayerNorm
 from quinoa.agents.observations import ObservationSet
 from quinoa.agents.policies import (
     AutoregressivePolicy,
@@ -37,6 +37,9 @@ ALL = (*CONTINUOUS, "multicategorical")
 NORMED = (
     "normed_gaussian",
     "normed_multicategorical",
+    "first_normed_multicategorical",
+    "first_normed_gaussian",
+    "first_normed_gaussian_flow",
     "batch_normed_gaussian",
     "residual_gaussian",
     "residual_multicategorical",
@@ -44,7 +47,12 @@ NORMED = (
 )
 # Over a finite set of actions.
 FINITE_OF_IMAGES = ("categorical", "epsilon_greedy", "normed_categorical", "normed_epsilon_greedy")
-FINITE = (*FINITE_OF_IMAGES, "residual_categorical", "residual_epsilon_greedy")
+FINITE = (
+    *FINITE_OF_IMAGES,
+    "first_normed_categorical",
+    "residual_categorical",
+    "residual_epsilon_greedy",
+)
 # The first flow with other bounds, for tests that depend on them.
 BOUNDED = "bounded_flow"
 # Of the Gaussian flow.
@@ -77,7 +85,7 @@ def make_flow(kind: str, action_size: int) -> FlowPolicy:
     )
 
 
-def make_gaussian_flow(action_size: int) -> GaussianFlowPolicy:
+def make_gaussian_flow(action_size: int, layer_norm: LayerNorm = True) -> GaussianFlowPolicy:
     """A Gaussian flow as it is at the start."""
     tf.random.set_seed(1)
     return GaussianFlowPolicy(
@@ -86,11 +94,15 @@ def make_gaussian_flow(action_size: int) -> GaussianFlowPolicy:
         couplings=Additive(max_shift=MAX_SHIFT),
         num_couplings=4,
         hidden_sizes=(16, 16),
-        layer_norm=True,
+        layer_norm=layer_norm,
         log_stddev=LogStddev(
             OBSERVATION_SIZE, action_size, hidden_sizes=(16,), bounds=LOG_STDDEV_BOUNDS
         ),
     )
+
+
+def _layer_norm(kind: str) -> LayerNorm:
+    return "first" if kind.startswith("first_normed_") else kind.startswith("normed_")
 
 
 def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Policy:
@@ -99,14 +111,14 @@ def make_policy(kind: str, action_size: int, *, seed: int = 0) -> protocol.Polic
     policy: protocol.Policy
     layers: dict[str, Any] = {
         "hidden_sizes": (16, 16) if kind in NORMED else (16,),
-        "layer_norm": kind.startswith("normed_"),
+        "layer_norm": _layer_norm(kind),
         "residual": kind.startswith("residual_"),
     }
-    kind = kind.removeprefix("normed_").removeprefix("residual_")
+    kind = kind.removeprefix("first_").removeprefix("normed_").removeprefix("residual_")
     if kind in (*FLOWS, BOUNDED):
         policy, scale = make_flow(kind, action_size), 0.6 if kind == "piecewise_flow" else 0.3
     elif kind == "gaussian_flow":
-        policy, scale = make_gaussian_flow(action_size), 0.2
+        policy, scale = make_gaussian_flow(action_size, layers["layer_norm"] or True), 0.2
     elif kind == "batch_normed_gaussian":
         policy = BatchNormGaussianPolicy(OBSERVATION_SIZE, action_size, hidden_sizes=(16, 16))
         scale = 0.1
@@ -140,7 +152,7 @@ def make_finite(
     tf.random.set_seed(1)
     layers: dict[str, Any] = {
         "hidden_sizes": (16, 16),
-        "layer_norm": kind.startswith("normed_"),
+        "layer_norm": _layer_norm(kind),
         "residual": kind.startswith("residual_"),
         "convolutions": convolutions,
     }

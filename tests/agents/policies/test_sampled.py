@@ -151,9 +151,9 @@ def test_actions_of_a_set_are_those_of_its_first_vectors_alike_in_numpy():
 
 
 @KINDS
-@pytest.mark.parametrize("in_one_file", [False, True])
-def test_numpys_are_the_originals(kind, in_one_file, tmp_path):
-    settings = {"layer_norm": True} if kind is DeterministicPolicy else {}
+@pytest.mark.parametrize("in_one_file, layer_norm", [(False, True), (True, "first")])
+def test_numpys_are_the_originals(kind, in_one_file, layer_norm, tmp_path):
+    settings = {"layer_norm": layer_norm} if kind is DeterministicPolicy else {}
     policy = make(kind, **settings)
     arrays = arrays_of(policy)
     assert arrays is not None

@@ -144,13 +144,14 @@ def network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> A
     Where `residual` is among the arrays, the layers are an embedding, two a residual block, and an
     output.
     """
+    first_alone = activation is None and "first_layer_norm" in arrays
     activation = activation or (relu_of_layer_norm if arrays["layer_norm"] else relu)
     count = sum(key.startswith(f"{name}.") and key.endswith(".w") for key in arrays)
     layers = [(arrays[f"{name}.{i}.w"], arrays[f"{name}.{i}.b"]) for i in range(count)]
     if "residual" in arrays:
         return _residual(layers)
     strides = [int(stride) for stride in arrays.get("strides", ())]
-    forward = _dense(layers[len(strides) :], activation)
+    forward = _dense(layers[len(strides) :], activation, relu if first_alone else activation)
     if not strides:
         return forward
     first = layers[: len(strides)]
@@ -161,11 +162,12 @@ def network(arrays: Mapping[str, Array], name: str, activation: Any = None) -> A
     return lambda images: forward(features(images))
 
 
-def _dense(layers: Any, activation: Any) -> Any:
+def _dense(layers: Any, of_first: Any, of_others: Any) -> Any:
     *hidden, last = [_linear(*layer) for layer in layers]
+    activated = [(layer, of_others if i else of_first) for i, layer in enumerate(hidden)]
 
     def forward(inputs: Array) -> Array:
-        for layer in hidden:
+        for layer, activation in activated:
             inputs = activation(layer(inputs))
         return last(inputs)
 

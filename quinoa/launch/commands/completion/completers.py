@@ -81,7 +81,7 @@ def _settings(line: CommandLine, typed: str) -> Candidates:
     kind = fields_of(type(config)).get(name)
     if kind is None:
         return NOTHING
-    choices = ("true", "false") if kind.hint is bool else kind.choices
+    choices = ("true", "false") if kind.hint is bool else kind.choice_names
     return beginning(typed, [(f"{name}={choice}", "") for choice in choices])
 
 
