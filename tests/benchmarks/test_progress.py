@@ -37,7 +37,7 @@ def test_a_benchmark_has_several_parts_or_one(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("benchmark", "count"), [("actor", 4), ("learner", 3), ("replay", 1), ("growth", 8)]
+    ("benchmark", "count"), [("actor", 4), ("learner", 4), ("replay", 1), ("growth", 8)]
 )
 def test_parts_have_names_of_their_own(benchmark, count):
     names = [part.name for part in progress.parts_of(benchmark)]
