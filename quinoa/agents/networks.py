@@ -82,7 +82,7 @@ class _FirstNormalized(snt.nets.MLP):
 
 
 def _activations(layer_norm: LayerNorm, number: int) -> list[Activation]:
-    """Those of so many hidden layers of ReLUs."""
+    """What comes after each of so many hidden layers: ReLUs, normalised where they are to be."""
     normalized = [layer_norm is True or (layer_norm == "first" and i == 0) for i in range(number)]
     return [relu_of_layer_norm if each else relu for each in normalized]
 
@@ -164,10 +164,10 @@ def with_dropout(
         float32 [B, layer_sizes[-1]].
     """
     *hidden, last = layers_of(network)
-    activations_ = _activations(layer_norm, len(hidden))
+    functions = _activations(layer_norm, len(hidden))
     seeds = tf.random.experimental.stateless_split(seed, max(len(hidden), 1))
     for index, layer in enumerate(hidden):
-        inputs = activations_[index](tf.matmul(inputs, layer.weights) + layer.biases)
+        inputs = functions[index](tf.matmul(inputs, layer.weights) + layer.biases)
         inputs = tf.nn.experimental.stateless_dropout(inputs, rate, seeds[index])
     return tf.matmul(inputs, last.weights) + last.biases
 
