@@ -19,7 +19,7 @@ from benchmarks.progress import Part
 from benchmarks.setting import TASK, learner_config_of, spec_of
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.launch.checks.subject import random_transitions
+from quinoa.launch.checks.subject import random_transitions, tensors
 from quinoa.launch.machine import sizing
 
 _ROUNDS = 3
@@ -154,9 +154,7 @@ def speeds(
         raise BenchmarkError("TensorFlow finds no GPU: see docs/tutorials/running_on_a_gpu.md.")
     config, spec = learner_config_of(agent, **settings), spec_of(TASK)
     with tf.device("CPU"):
-        superbatch = tf.nest.map_structure(
-            tf.convert_to_tensor, random_transitions(spec, steps_per_call, *config.batch_shape)
-        )
+        superbatch = tensors(random_transitions(spec, steps_per_call, *config.batch_shape))
     start = time.perf_counter()
     learner = Learner(
         registry.load(agent).agent_class,

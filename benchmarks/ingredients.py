@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-
-import tensorflow as tf
 
 from benchmarks import arithmetic, measure, stage
 from benchmarks.measure import Comparison
 from benchmarks.setting import learner_config_of, of_preset, spec_of
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.launch.checks.subject import random_transitions
+from quinoa.launch.checks.subject import random_transitions, tensors
 
 PRESET = "dm_control/iq_categorical"
 # Each is a setting of the preset that the agent does not have by default, and that a gradient step
@@ -28,12 +26,10 @@ _GOAL = 0.85
 
 def cases() -> Mapping[str, Mapping[str, Any]]:
     """What is left out of the preset, by its name in the table: settings and their defaults."""
-    defaults = registry.load(of_preset(PRESET)["agent"]).config
-    left_out = {f"without {name}": {name: getattr(defaults, name)} for name in INGREDIENTS}
-    return {
-        **left_out,
-        "without all three": {name: getattr(defaults, name) for name in INGREDIENTS},
-    }
+    config = registry.load(of_preset(PRESET)["agent"]).config
+    defaults = {name: getattr(config, name) for name in INGREDIENTS}
+    each = {f"without {name}": {name: default} for name, default in defaults.items()}
+    return {**each, "without all three": defaults}
 
 
 def run() -> Iterator[Comparison]:
@@ -65,18 +61,16 @@ def take_turns() -> Sequence[Sequence[float]]:
         Those of the preset's learner, and those of each of `cases`, one number a round.
     """
     preset = of_preset(PRESET)
-    sides = [_side(preset, left_out) for left_out in ({}, *cases().values())]
-    return measure.in_turns(sides, _ROUNDS)
+    agent, spec = registry.load(preset["agent"]), spec_of(preset["task"])
+    # What is left out is nothing that batches depend on.
+    batch_shape = learner_config_of(preset["agent"], **preset["settings"]).batch_shape
+    superbatch = tensors(random_transitions(spec, _STEPS_PER_CALL, *batch_shape))
 
+    def side(left_out: Mapping[str, Any]) -> Callable[[], float]:
+        config = learner_config_of(preset["agent"], **{**preset["settings"], **left_out})
+        step = arithmetic.steps_of(Learner(agent.agent_class, config, spec, seed=0), superbatch)
+        # Traced and warm.
+        step()
+        return functools.partial(measure.rate, step, _SECONDS)
 
-def _side(preset: Mapping[str, Any], left_out: Mapping[str, Any]) -> functools.partial[float]:
-    spec = spec_of(preset["task"])
-    config = learner_config_of(preset["agent"], **{**preset["settings"], **left_out})
-    learner = Learner(registry.load(preset["agent"]).agent_class, config, spec, seed=0)
-    superbatch = tf.nest.map_structure(
-        tf.convert_to_tensor, random_transitions(spec, _STEPS_PER_CALL, *config.batch_shape)
-    )
-    step = arithmetic.steps_of(learner, superbatch)
-    # Traced and warm.
-    step()
-    return functools.partial(measure.rate, step, _SECONDS)
+    return measure.in_turns([side(left_out) for left_out in ({}, *cases().values())], _ROUNDS)

@@ -12,15 +12,13 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import tensorflow as tf
-
 from benchmarks import arithmetic, measure, stage
 from benchmarks.measure import Comparison, Point
 from benchmarks.progress import Part
 from benchmarks.setting import TASK, config_of, spec_of
 from quinoa.agents import registry
 from quinoa.agents.learner import Learner
-from quinoa.launch.checks.subject import random_transitions
+from quinoa.launch.checks.subject import random_transitions, tensors
 
 _AGENTS_BY_CORES = ("iq", "sac")
 _AGENT = "iq"
@@ -193,9 +191,7 @@ def _sides(
     task: str, learner: Learner, batch_size: int, steps_per_call: int
 ) -> tuple[Callable[[], int], Callable[[], int]]:
     superbatch = random_transitions(spec_of(task), steps_per_call, batch_size)
-    return arithmetic.beside_its_products(
-        learner, tf.nest.map_structure(tf.convert_to_tensor, superbatch)
-    )
+    return arithmetic.beside_its_products(learner, tensors(superbatch))
 
 
 def _comparison(

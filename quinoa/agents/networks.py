@@ -74,11 +74,7 @@ class _FirstNormalized(snt.nets.MLP):
     """A ReLU network with layer normalisation after its first layer alone."""
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        *hidden, last = self._layers
-        # AutoGraph, which may convert this, knows no strict zip.
-        for layer, activation in zip(hidden, _activations("first", len(hidden))):  # noqa: B905
-            inputs = activation(layer(inputs))
-        return last(inputs)
+        return with_features(self, inputs, layer_norm="first")[0]
 
 
 def _activations(layer_norm: LayerNorm, number: int) -> list[Activation]:
@@ -188,11 +184,11 @@ def with_features(
     """
     if isinstance(network, (ConvolutionalNetwork, ResidualNetwork)):
         return network.with_features(inputs)
-    *hidden, last = layers_of(network)
+    *hidden, last = _linears(network)
     # AutoGraph, which may convert this, knows no strict zip.
     for layer, activation in zip(hidden, _activations(layer_norm, len(hidden))):  # noqa: B905
-        inputs = activation(tf.matmul(inputs, layer.weights) + layer.biases)
-    return tf.matmul(inputs, last.weights) + last.biases, inputs
+        inputs = activation(layer(inputs))
+    return last(inputs), inputs
 
 
 def features_size(
@@ -208,16 +204,28 @@ def layers_of(network: ObservationNetwork) -> list[Layer]:
     """The layers of a network by their variables, the first one first."""
     if isinstance(network, (ConvolutionalNetwork, ResidualNetwork)):
         return network.layers()
-    layers = [module for module in network.submodules if isinstance(module, snt.Linear)]
-    return [Layer(layer.w, layer.b) for layer in layers]
+    return [Layer(layer.w, layer.b) for layer in _linears(network)]
 
 
-def settings_of(network: ObservationNetwork) -> dict[str, npt.NDArray[Any]]:
-    """What the NumPy form of a network says of it besides its layers: nothing of a plain one."""
-    if isinstance(network, _FirstNormalized):
+def _linears(network: snt.nets.MLP) -> list[snt.Linear]:
+    return [module for module in network.submodules if isinstance(module, snt.Linear)]
+
+
+def settings_of(
+    network: ObservationNetwork, *, layer_norm: LayerNorm
+) -> dict[str, npt.NDArray[Any]]:
+    """What the NumPy form of a network says of it besides its layers.
+
+    Args:
+        network: made by `mlp`, or by `of_observations`.
+        layer_norm: what these were told.
+    """
+    return {
+        "layer_norm": np.array(bool(layer_norm)),
         # Under a name that files without it do not have.
-        return {"first_layer_norm": np.array(True)}
-    return {} if isinstance(network, snt.nets.MLP) else network.settings()
+        **({"first_layer_norm": np.array(True)} if layer_norm == "first" else {}),
+        **({} if isinstance(network, snt.nets.MLP) else network.settings()),
+    }
 
 
 class Value(snt.Module):

@@ -68,13 +68,6 @@ def described(config: DataclassInstance) -> list[Setting]:
     return sorted(found, key=lambda setting: lineage.index(setting.owner))
 
 
-def shown(value: Any) -> str:
-    """A value as it is typed behind `--set NAME=`."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
 def _kind(hint: Any, choices: tuple[str, ...]) -> str:
     if choices:
         return f"one of {', '.join(choices)}"

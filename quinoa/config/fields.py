@@ -76,9 +76,11 @@ def _short(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:.4g}"
 
 
-def choice_name(choice: Any) -> str:
-    """A value of a `Literal` as it is typed: `true` of True."""
-    return str(choice).lower() if isinstance(choice, bool) else str(choice)
+def shown(value: Any) -> str:
+    """A value as it is typed behind `--set NAME=`."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def is_choice(value: Any, choices: Sequence[Any]) -> bool:
@@ -198,7 +200,7 @@ class Field(NamedTuple):
     @property
     def choice_names(self) -> tuple[str, ...]:
         """`choices` as they are typed."""
-        return tuple(map(choice_name, self.choices))
+        return tuple(map(shown, self.choices))
 
     def holds(self, value: Any) -> bool:
         """Whether a value is one of the choices, and within the bounds, where there are any."""

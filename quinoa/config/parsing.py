@@ -13,12 +13,12 @@ from quinoa.config import other_libraries
 from quinoa.config.fields import (
     ConfigError,
     Field,
-    choice_name,
     fields_of,
     is_choice,
     items_of,
     optional_of,
     refusal,
+    shown,
 )
 from quinoa.suggestions import did_you_mean
 
@@ -214,6 +214,6 @@ def _described(hint: Any, number: str) -> str:
     if (item := items_of(hint)) is not None:
         return f"several of these, separated by commas: {_described(item, number)}"
     if typing.get_origin(hint) is typing.Literal:
-        return f"one of {', '.join(map(choice_name, typing.get_args(hint)))}"
+        return f"one of {', '.join(map(shown, typing.get_args(hint)))}"
     names_ = {int: "a whole number", float: number, bool: "true or false", str: "a text"}
     return names_.get(hint, str(hint))

@@ -64,10 +64,3 @@ def test_a_class_without_a_source_has_no_sentences():
     found: dict = {"OffPolicyConfig": OffPolicyConfig, "dataclass": dataclasses.dataclass}
     exec("@dataclass(frozen=True)\nclass Config(OffPolicyConfig):\n    rate: float = 0.5", found)
     assert by_name(found["Config"]())["rate"].about == ""
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [((8, 8), "8,8"), (True, "true"), (None, "none"), (0.1, "0.1"), ("a", "a")]
-)
-def test_values_are_shown_as_they_are_typed(value, text):
-    assert descriptions.shown(value) == text

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 
 from quinoa.agents.config import LayerSizes, OffPolicyConfig
-from quinoa.config.fields import Bounds, ConfigError, fields_of
+from quinoa.config.fields import Bounds, ConfigError, fields_of, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,3 +86,10 @@ def test_a_type_that_is_not_there_is_said():
 
     with pytest.raises(ConfigError, match=r"Odd's fields cannot be read: .*'Missing'"):
         Odd()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [((8, 8), "8,8"), (True, "true"), (None, "none"), (0.1, "0.1"), ("a", "a")]
+)
+def test_values_are_shown_as_they_are_typed(value, text):
+    assert shown(value) == text

@@ -202,14 +202,13 @@ class AutoregressivePolicy(Policy):
         """See the base class."""
         _, action_size, num_bins = self._logits_shape
         settings = {
-            "layer_norm": np.array(bool(self._layer_norm)),
             "kind": np.array("autoregressive"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),
             "given_mask": self._given_mask,
             "output_mask": self._output_mask,
             **deterministic_settings(self._deterministic_action),
-            **networks.settings_of(self._network),
+            **networks.settings_of(self._network, layer_norm=self._layer_norm),
         }
         layers = {
             "network": networks.layers_of(self._network),

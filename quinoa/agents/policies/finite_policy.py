@@ -52,8 +52,7 @@ class FinitePolicy(Policy):
     def _form(self, kind: str) -> NumpyForm:
         """The NumPy form of a kind, for `numpy_form`: each class defines its own (`own_form`)."""
         settings = {
-            "layer_norm": np.array(bool(self._layer_norm)),
             "kind": np.array(kind),
-            **networks.settings_of(self._network),
+            **networks.settings_of(self._network, layer_norm=self._layer_norm),
         }
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
@@ -63,8 +64,8 @@ class TanhGaussianPolicy(Policy):
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        form = _form(networks.layers_of(self._network), layer_norm=self._layer_norm)
-        return form._replace(settings={**form.settings, **networks.settings_of(self._network)})
+        settings = networks.settings_of(self._network, layer_norm=self._layer_norm)
+        return _form(networks.layers_of(self._network), settings)
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
         """See the base class."""
@@ -96,7 +97,7 @@ class BatchNormGaussianPolicy(Policy):
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        return _form(self._network.layers(), layer_norm=False)
+        return _form(self._network.layers(), {"layer_norm": np.array(False)})
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
         """Normalises by the running statistics; see the base class."""
@@ -168,7 +169,8 @@ class SharedVariancePolicy(Policy):
 
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
-        form = _form(networks.layers_of(self._network), layer_norm=False)
+        settings = networks.settings_of(self._network, layer_norm=False)
+        form = _form(networks.layers_of(self._network), settings)
         return form._replace(vectors={"log_variance": self.log_variance})
 
     def __call__(self, observation: tf.Tensor) -> tfd.Distribution:
@@ -185,9 +187,9 @@ def _start_wide(layers: Sequence[Layer]) -> None:
     biases.assign([0.0] * action_size + [_INITIAL_BIAS] * action_size)
 
 
-def _form(layers: Sequence[Layer], *, layer_norm: LayerNorm) -> NumpyForm:
+def _form(layers: Sequence[Layer], of_network: Mapping[str, npt.NDArray[Any]]) -> NumpyForm:
     settings = {
-        "layer_norm": np.array(bool(layer_norm)),
+        **of_network,
         "kind": np.array("tanh_gaussian"),
         "max_mean": np.array(_MAX_MEAN, np.float32),
         "min_log_stddev": np.array(_MIN_LOG_STDDEV, np.float32),

@@ -238,8 +238,7 @@ class GaussianFlowPolicy(Policy):
         couplings = [(first, networks.layers_of(each)) for first, each in self._conditioners]
         form = form_of("gaussian_flow", self._action_size, self._kind, couplings)
         settings = {
-            "layer_norm": np.array(bool(self._layer_norm)),
-            **networks.settings_of(self._conditioners[0][1]),
+            **networks.settings_of(self._conditioners[0][1], layer_norm=self._layer_norm),
             **of_stddev.settings,
         }
         return NumpyForm({**form.settings, **settings}, {**form.layers, **of_stddev.layers})

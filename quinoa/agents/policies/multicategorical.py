@@ -127,12 +127,11 @@ class MultiCategoricalPolicy(Policy):
         """See the base class."""
         _, action_size, num_bins = self._logits_shape
         settings = {
-            "layer_norm": np.array(bool(self._layer_norm)),
             "kind": np.array("multicategorical"),
             "action_size": np.array(action_size),
             "num_bins": np.array(num_bins),
             **deterministic_settings(self._deterministic_action),
-            **networks.settings_of(self._network),
+            **networks.settings_of(self._network, layer_norm=self._layer_norm),
         }
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 

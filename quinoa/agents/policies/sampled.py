@@ -61,9 +61,8 @@ class DeterministicPolicy(Policy):
     def numpy_form(self) -> NumpyForm:
         """See the base class."""
         settings = {
-            "layer_norm": np.array(bool(self._layer_norm)),
             "kind": np.array("deterministic"),
-            **networks.settings_of(self._network),
+            **networks.settings_of(self._network, layer_norm=self._layer_norm),
         }
         return NumpyForm(settings, {"network": networks.layers_of(self._network)})
 

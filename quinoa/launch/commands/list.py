@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from quinoa.config import descriptions, parsing
-from quinoa.config.fields import ConfigError
+from quinoa.config.fields import ConfigError, shown
 from quinoa.launch.commands.base import OK, Command, expect
 from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine import lean_imports, process_environment
@@ -61,7 +61,7 @@ def _show_settings(name: str) -> None:
         if setting.owner is not owner:
             owner = setting.owner
             print(f"\n{wrapped(_about(owner), width)}")
-        value, default = descriptions.shown(setting.value), descriptions.shown(setting.default)
+        value, default = shown(setting.value), shown(setting.default)
         changed = f" (default {default})" if value != default else ""
         kind = f"{setting.kind}, {setting.bounds}" if setting.bounds else setting.kind
         print(wrapped(f"  {setting.name}={value}{changed}  {kind}", width))

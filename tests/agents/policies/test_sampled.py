@@ -151,7 +151,7 @@ def test_actions_of_a_set_are_those_of_its_first_vectors_alike_in_numpy():
 
 
 @KINDS
-@pytest.mark.parametrize("in_one_file, layer_norm", [(False, True), (True, "first")])
+@pytest.mark.parametrize("in_one_file, layer_norm", [(False, True), (True, True), (True, "first")])
 def test_numpys_are_the_originals(kind, in_one_file, layer_norm, tmp_path):
     settings = {"layer_norm": layer_norm} if kind is DeterministicPolicy else {}
     policy = make(kind, **settings)

@@ -45,7 +45,7 @@ def define(
         elif field.hint is bool:
             flags.DEFINE_boolean(flag, default, text, flag_values=values)
         elif field.choices:
-            flags.DEFINE_enum(flag, default, field.choice_names, text, flag_values=values)
+            flags.DEFINE_enum(flag, default, field.choices, text, flag_values=values)
         elif (optional_of(field.hint) or field.hint) is str:
             flags.DEFINE_string(flag, default, text, flag_values=values)
         else:
