@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quinoa.launch.analysis.run_groups import Groups
+from quinoa.launch.analysis.run_groups import ConfiguredRun, Groups
 from quinoa.launch.analysis.scores import final_score
 from quinoa.launch.errors import RunError
 
@@ -53,9 +53,41 @@ def scales(
                 f"The baseline {baseline} has no runs on {environment}: give some, leave that "
                 "out, or give a file of scores."
             )
-        one = float(np.mean([final_score(run, last)[0] for run in labels[baseline]]))
-        result[environment] = _scale(environment, zeros[environment], one)
+        one = score(labels[baseline], last)
+        result[environment] = scale(environment, zeros[environment], one)
     return result
+
+
+def score(runs: Sequence[ConfiguredRun], last: int = 1) -> float:
+    """The mean final score of runs of a baseline, which is 100 %.
+
+    Args:
+        runs: one or more.
+        last: see `scores.final_score`.
+
+    Raises:
+        RunError: one has no evaluations, or they are damaged.
+    """
+    return float(np.mean([final_score(run, last)[0] for run in runs]))
+
+
+def scale(environment: str, zero: float, one: float) -> Scale:
+    """The scale of one environment.
+
+    Args:
+        environment: its name, for the error.
+        zero: the return that is 0 %.
+        one: the return that is 100 %.
+
+    Raises:
+        RunError: 100 % is not above 0 %.
+    """
+    if one <= zero:
+        raise RunError(
+            f"On {environment} the baseline's score, {one:.1f}, is not above that of random "
+            f"actions, {zero:.1f}: nothing can be measured by it."
+        )
+    return Scale(zero, one)
 
 
 def read_baseline(path: Path) -> dict[str, tuple[float, float | None]]:
@@ -107,15 +139,6 @@ def scales_of_file(
         if environment not in scores:
             raise RunError(f"The baseline's file has no score for {environment}.")
     return {
-        environment: _scale(environment, zeros[environment], scores[environment][0])
+        environment: scale(environment, zeros[environment], scores[environment][0])
         for environment in environments
     }
-
-
-def _scale(environment: str, zero: float, one: float) -> Scale:
-    if one <= zero:
-        raise RunError(
-            f"On {environment} the baseline's score, {one:.1f}, is not above that of random "
-            f"actions, {zero:.1f}: nothing can be measured by it."
-        )
-    return Scale(zero, one)

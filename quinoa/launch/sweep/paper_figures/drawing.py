@@ -85,11 +85,17 @@ def _draw_normalized(folder: FigureFolder, runs: Groups) -> list[Path]:
     figure = folder.figure
     groups = _comparable(runs, figure.baseline)
     known = baseline.read_baseline(folder.baseline) if folder.baseline.is_file() else {}
-    zeros = {}
+    zeros, ones = {}, {}
     for environment, labels in groups.items():
+        of_baseline = labels[figure.baseline]
         _, zero = known.get(environment, (0.0, None))
-        zeros[environment] = random_score_of(labels[figure.baseline][0]) if zero is None else zero
-    scales = _scales(groups, figure.baseline, zeros)
+        zeros[environment] = random_score_of(of_baseline[0]) if zero is None else zero
+        ones[environment] = baseline.score(of_baseline)
+    # With the tasks that are not drawn this time, so that random actions are played once for each.
+    now = {name: (one, zeros[name]) for name, one in ones.items()}
+    ends = [(name, *of_task) for name, of_task in {**known, **now}.items()]
+    tables.write_table(_table(("environment", "score", "random"), ends), folder.baseline)
+    scales = _scales(zeros, ones)
     groups = {environment: groups[environment] for environment in scales}
     along_training = aggregates.aggregate(groups, scales)
     bands = {
@@ -108,24 +114,18 @@ def _draw_normalized(folder: FigureFolder, runs: Groups) -> list[Path]:
         level=100.0,
     )
     tables.write_table(_aggregates_table(along_training), folder.table)
-    # What was known of environments that are left out this time is kept.
-    kept = [(name, *ends) for name, ends in known.items() if name not in scales]
-    ends = [*kept, *((name, scale.one, scale.zero) for name, scale in scales.items())]
-    tables.write_table(_table(("environment", "score", "random"), ends), folder.baseline)
     tables.say_table(aggregates.aggregate_final(groups, scales), sys.stdout)
     say("")
     return [folder.baseline]
 
 
-def _scales(
-    groups: Groups, baseline_label: str, zeros: Mapping[str, float]
-) -> dict[str, baseline.Scale]:
+def _scales(zeros: Mapping[str, float], ones: Mapping[str, float]) -> dict[str, baseline.Scale]:
     """The scale of each environment in which the baseline has learned something."""
     scales: dict[str, baseline.Scale] = {}
     errors: list[RunError] = []
-    for environment, labels in groups.items():
+    for environment, one in ones.items():
         try:
-            scales |= baseline.scales({environment: labels}, baseline_label, zeros)
+            scales[environment] = baseline.scale(environment, zeros[environment], one)
         except RunError as error:
             errors.append(error)
     if not scales:

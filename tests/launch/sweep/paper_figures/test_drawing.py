@@ -112,6 +112,9 @@ def test_a_task_on_which_the_baseline_is_no_better_than_random_actions_is_left_o
     ]
     last = table[table["steps"] == 20].set_index(["line", "aggregate"])
     assert last.loc[("Better", "mean"), "score"] == pytest.approx(152.5)
+    # Its scores are kept: random actions are not played again for it.
+    scores = pd.read_csv(normalized.baseline)
+    assert scores.to_numpy().tolist() == [[TASKS[0], -1, 0], [TASKS[1], 20, 0]]
 
 
 def test_a_baseline_no_better_than_random_actions_on_any_task_is_one_error(normalized):
