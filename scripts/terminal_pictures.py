@@ -1,6 +1,6 @@
 """Draws what `quinoa train` and `quinoa status` show of an active run, for the documentation.
 
-python scripts/terminal_pictures.py RUN: writes docs/train.svg and docs/status.svg.
+python scripts/terminal_pictures.py RUN: writes docs/images/train.svg and docs/images/status.svg.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from quinoa.launch.watch.overview import RunState
 from quinoa.launch.watch.progress import view
 from quinoa.launch.watch.status_page import Loads, draw
 
-DOCS = Path(__file__).parents[1] / "docs"
+IMAGES = Path(__file__).parents[1] / "docs/images"
 COLUMNS = 80
 
 
@@ -35,8 +35,8 @@ def main() -> None:
         sys.exit(f"{folder.root} is not under way.")
     status = dataclasses.replace(run.status, restarts=run.restarts)
     progress = view(run.limits, status, run.elapsed_s, run.returns)
-    draw_svg(f"quinoa status {folder.root}", draw(run, loads), DOCS / "status.svg")
-    draw_svg("quinoa train", progress, DOCS / "train.svg")
+    draw_svg(f"quinoa status {folder.root}", draw(run, loads), IMAGES / "status.svg")
+    draw_svg("quinoa train", progress, IMAGES / "train.svg")
 
 
 def draw_svg(title: str, shown: RenderableType, path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.launch.helpers import ROOT
 
 DOCS = ROOT / "docs"
+DATA = DOCS / "data"
 AGENTS = ("SAC", "TD-MPC2", "BRO", "SimBa", "SimbaV2")
 STEPS = 500_000
 
@@ -26,7 +27,7 @@ def rows() -> list[list[str]]:
 def test_what_is_set_beside_ours_is_what_was_published(row):
     task, _, *cells = row
     environment = f"control:{task.replace('-', ':')}"
-    published = pd.read_csv(DOCS / "published.csv")
+    published = pd.read_csv(DATA / "published.csv")
     published = published[
         (published["environment"] == environment) & (published["simulator_steps"] == STEPS)
     ]
@@ -39,9 +40,9 @@ def test_what_is_set_beside_ours_is_what_was_published(row):
 def test_ours_is_the_mean_of_the_last_evaluations(row):
     task, ours, *_ = row
     environment = f"control:{task.replace('-', ':')}"
-    changes = pd.read_csv(DOCS / "categorical_value.csv")
+    changes = pd.read_csv(DATA / "categorical_value.csv")
     preset = changes[changes["change"] == "value_bins=61"]
-    normalized = pd.read_csv(DOCS / "iq_normalized.csv")
+    normalized = pd.read_csv(DATA / "iq_normalized.csv")
     evaluations = normalized if task == "reacher-hard" else preset
     last = evaluations[evaluations["environment"] == environment].groupby("seed").last()
     mean, seeds = re.fullmatch(r"(\d+) \((\d)\)", ours).groups()  # type: ignore[union-attr]
