@@ -32,6 +32,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "end_e": ("epsilon_end",),
     "target_update_interval": ("target_period",),
     "target_network_frequency": ("target_period",),
+    "anneal_lr": ("learning_rate_schedule",),
     "policy_lr": ("actor_learning_rate", "learning_rate"),
     "q_lr": ("learning_rate",),
     "norm_obs": ("normalize_observations",),
@@ -45,6 +46,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
 # The same of the flags of `quinoa train`, Acme's names too.
 FLAGS: Mapping[str, str] = {
     "total_timesteps": "steps",
+    "env_id": "env",
     "n_envs": "environments_per_actor",
     "num_envs": "environments_per_actor",
     "eval_freq": "evaluation_period",
