@@ -31,6 +31,9 @@ _ELSEWHERE = {
     "resume": "quinoa.resume",
     "change": "quinoa.resume",
     "resume_replay": "quinoa.resume",
+    "engine": "engine of quinoa.train and of Experiment.train",
+    "folder": "folder of quinoa.train and of Experiment.train",
+    "attach": "quinoa.load, which reads a run that another program has started",
 }
 
 
@@ -150,7 +153,7 @@ class Experiment:
         texts = [] if self.agent is None else [f"--agent={self.agent}"]
         if self.environment is not None and self.environment.maker is None:
             texts.append(f"--env={self.environment.name}")
-        texts += [f"--env_set={name}={_json(name, it)}" for name, it in self.env_kwargs.items()]
+        texts += env_texts(self.env_kwargs)
         texts += [f"--{name}={as_text(value)}" for name, value in self.options.items()]
         return [*texts, *(f"--set={name}={as_text(it)}" for name, it in self.settings.items())]
 
@@ -167,6 +170,11 @@ class Experiment:
                     "would all draw the same random numbers. Give a function that makes one, "
                     "env=lambda seed: ..."
                 )
+
+
+def env_texts(env_kwargs: Mapping[str, Any]) -> list[str]:
+    """Keyword arguments of an environment as flags; `ExperimentError` if one is not JSON-able."""
+    return [f"--env_set={name}={_json(name, value)}" for name, value in env_kwargs.items()]
 
 
 def as_text(value: Any) -> str:

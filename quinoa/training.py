@@ -83,6 +83,7 @@ def resume(
     run: str | os.PathLike[str] | Run,
     *,
     env: Any = None,
+    env_kwargs: Mapping[str, Any] | None = None,
     change: Sequence[str] = (),
     replay: bool = False,
     engine: str = DEFAULT_ENGINE,
@@ -98,6 +99,7 @@ def resume(
     Args:
         run: the run, or its folder.
         env: the environment, if it was given as an object, which a run cannot store.
+        env_kwargs: keyword arguments of the environment's constructor that get other values.
         change: names of what is allowed to differ from the run's start, besides `options`.
         replay: whether to restore replay's contents from its last checkpoint; by default replay
             starts empty.
@@ -115,15 +117,20 @@ def resume(
         RunError: the run's folder is damaged.
         TrainingError: see `train`.
     """
+    from quinoa.environments.errors import InvalidEnvironmentError
     from quinoa.environments.source import environment_source
-    from quinoa.experiment import as_text, check_options
+    from quinoa.experiment import as_text, check_options, env_texts
+    from quinoa.launch.errors import ExperimentError
     from quinoa.run import Run
 
     opened = run if isinstance(run, Run) else Run(run)
-    environment = opened.given_environment if env is None else environment_source(env)
+    try:
+        environment = opened.given_environment if env is None else environment_source(env)
+    except InvalidEnvironmentError as error:
+        raise ExperimentError(str(error)) from error
     check_options(options)
-    changed = [*change, *options]
-    texts = [f"--resume={opened.path}", f"--engine={engine}"]
+    changed = [*change, *options, *(["env_kwargs"] if env_kwargs else [])]
+    texts = [f"--resume={opened.path}", f"--engine={engine}", *env_texts(env_kwargs or {})]
     texts += [f"--{name}={as_text(value)}" for name, value in options.items()]
     texts += [f"--resume_replay={str(replay).lower()}"]
     if changed:

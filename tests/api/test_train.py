@@ -122,6 +122,17 @@ def test_it_goes_on_where_it_ended(trained, tmp_path):
         quinoa.resume(run, engine="serial", progress=False)
     with pytest.raises(quinoa.ExperimentError, match="Did you mean steps"):
         quinoa.resume(run, stepz=3)
+    with pytest.raises(quinoa.ExperimentError, match="environment"):
+        quinoa.resume(run, env=42)
+    with pytest.raises(quinoa.ExperimentError, match="env_kwargs: worth"):
+        quinoa.resume(run, env_kwargs={"worth": object()})
+
+
+@pytest.mark.parametrize("option", ["engine", "folder", "attach"])
+def test_what_is_not_of_an_experiment_is_said(option):
+    options: dict[str, Any] = {option: "serial"}
+    with pytest.raises(quinoa.ExperimentError, match=f"In Python, {option} is given by"):
+        quinoa.Experiment("iq", env=Toy, **options)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from quinoa.launch.experiment.saved import load
 from quinoa.launch.metrics.metrics_log import truncate
 from quinoa.launch.run import scale
 from quinoa.launch.run.run_folder import RunFolder
-from quinoa.launch.storage.files import read_json
+from quinoa.launch.storage.files import read_json, write_json
 from tests.launch.checked import CHECKED, read_back, verify
 from tests.launch.helpers import (
     experiment,
@@ -102,6 +102,12 @@ def test_a_run_that_ended_after_its_last_step_and_before_its_result_is_concluded
     # And no second time.
     status, _, err = go_on(run)
     assert (status, "has done its 900 steps" in err) == (2, True)
+    # But where its final evaluation failed.
+    del result["final_returns"]
+    write_json(run.result, result)
+    status, out, err = go_on(run)
+    assert status == 0, err
+    assert len(read_json(run.result)["final_returns"]) == 10
 
 
 def test_a_run_that_was_scaled_has_as_many_actors_when_it_is_resumed(run):
@@ -138,7 +144,10 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run):
     ("flags", "message"),
     [
         ([], "has done its 900 steps: for more of them, give --steps and --change=steps."),
-        (["--steps=1000", "--change=steps"], "ends before the first gradient step"),
+        (
+            ["--steps=1000", "--change=steps"],
+            "Give more steps, by --steps and --change=steps, or --resume_replay where",
+        ),
         (["--steps=1500", "--change=steps", "--samples_per_insert=0"], "is a setting of the agent"),
         (["--steps=1500"], "steps: 900 → 1500"),
         (["--steps=1500", "--num_actors=3", "--change=steps"], "--change=num_actors."),
@@ -166,6 +175,18 @@ def test_what_is_refused_changes_nothing(run, flags, message):
     assert status == 2
     assert message in err
     assert {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()} == files
+
+
+def test_an_argument_of_the_environment_changes_no_other(run):
+    """As where the others are a preset's, which a run that is resumed has already."""
+    fields = read_json(run.experiment)
+    fields["experiment"]["env_kwargs"] = {"of_preset": 1, "mine": 2}
+    write_json(run.experiment, fields)
+    status, _, err = go_on(run, "--env_set=mine=3")
+    assert status == 2
+    assert "env_kwargs: {'of_preset': 1, 'mine': 2} → {'of_preset': 1, 'mine': 3}" in err
+    status, _, err = go_on(run, "--env_set=mine=2")
+    assert "has done its 900 steps" in err
 
 
 def test_a_checkpoint_that_cannot_be_restored_is_said_before_anything_is_changed(run):

@@ -270,7 +270,7 @@ def _stretches(mask: npt.NDArray[np.bool_]) -> list[slice]:
 
 
 def _styles(labels: Mapping[str, None]) -> dict[str, dict[str, Any]]:
-    looks = itertools.product(_DASHES, COLOURS)
+    looks = itertools.cycle(itertools.product(_DASHES, COLOURS))
     return {
         label: {"color": colour, "linestyle": dashes}
         for label, (dashes, colour) in zip(labels, looks, strict=False)

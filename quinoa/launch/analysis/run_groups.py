@@ -19,7 +19,7 @@ from quinoa.suggestions import did_you_mean
 # `--by=run` puts each run in a group of its own.
 _RUN = "run"
 # The experiment's settings that change what is learned, not only how the run is executed.
-_LEARNING_SETTINGS = ("samples_per_insert", "action_repeat", "actor_episode_steps")
+_LEARNING_SETTINGS = ("samples_per_insert", "action_repeat", "actor_episode_steps", "env_kwargs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,11 @@ class ConfiguredRun:
         return bool(self.settings["environment"])
 
     @property
+    def has_replay(self) -> bool:
+        """Whether its agent learns from a replay, as one with an `OffPolicyConfig` does."""
+        return "max_replay_size" in self.agent_settings
+
+    @property
     def environment(self) -> str:
         """The environment's name, or that of the demonstrations where there is none."""
         return str(self.settings["environment"] or self.settings["demonstrations"])
@@ -66,6 +71,9 @@ class ConfiguredRun:
         value = self.settings[field]
         if field == "agent":
             return str(value)
+        if field == "env_kwargs":
+            # Each argument has a name of its own.
+            return _text(value) if value else None
         return f"{field}={_text(value)}"
 
 
@@ -178,4 +186,6 @@ def _text(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list):
         return ",".join(map(_text, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_text(each)}" for name, each in value.items())
     return str(value)

@@ -138,13 +138,15 @@ def _run_planned(
     """Runs what is left to run, and draws the figure if nothing is left; returns the status."""
     from quinoa.launch.sweep.paper_figures import drawing, plan
 
-    # Runs that begin with others' networks wait for all of these.
+    # Runs that begin with others' networks wait until all of these have come to their end.
     first = [run for run in planned if plan.is_pretraining(folder.figure, run)]
-    for stage in ([first] if first else []) + [list(planned)]:
-        planned_runs.run(
+    rest = [run for run in planned if run not in first]
+    for stage in filter(None, (first, rest)):
+        was_stopped = planned_runs.run(
             folder.sweep, stage, at_once, inherited, start, retry_failed=values.retry_failed
         )
-        if planned_runs.unfinished(folder.sweep, stage):
+        finished = drawing.finished(folder, first)
+        if was_stopped or len(finished) < len(first):
             break
     again = ("figure", folder.figure.name, f"--folder={start.shown(folder.root)}")
     status = planned_runs.say_ends(folder.sweep, planned, start, again)

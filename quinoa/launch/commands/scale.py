@@ -9,6 +9,7 @@ from absl import flags
 from quinoa.launch.commands.base import OK, Command, UsageError, define_number, expect
 from quinoa.launch.commands.options import field_flags
 from quinoa.launch.engines.settings import RaySettings
+from quinoa.launch.errors import ExperimentError
 from quinoa.launch.machine.start_folder import StartFolder
 from quinoa.launch.terminal.numbers import count
 from quinoa.launch.terminal.output import command, say
@@ -26,11 +27,18 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     if values.num_actors is None:
         raise UsageError("scale takes --num_actors: how many there are to be.")
     start = StartFolder()
+    from quinoa.launch.analysis import run_groups
     from quinoa.launch.commands.running import running_here
     from quinoa.launch.run import scale
     from quinoa.launch.run.run_folder import RunFolder
 
     folder = RunFolder(start.absolute(arguments[0]))
+    if folder.experiment.is_file() and not run_groups.read(folder).has_replay:
+        raise ExperimentError(
+            f"{start.shown(folder.root)} learns on-policy, from batches with a share of each "
+            "of its environments, whose number stays: start another run with "
+            f"--num_actors={values.num_actors}."
+        )
     if running_here.supervisor_of(folder) is not None:
         running_here.require_processes(folder)
         scale.ask(folder, values.num_actors)

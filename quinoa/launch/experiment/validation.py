@@ -120,9 +120,14 @@ def validate(
                     "every environment"
                 )
                 advice = "make those smaller and samples_per_insert greater"
+        advice = f"Give more steps, or {advice}."
+        if steps_done:
+            # Settings of the agent stay, of a run that resumes.
+            again = "" if transitions_held else ", or --resume_replay where replay was saved"
+            advice = f"Give more steps, by --steps and --change=steps{again}."
         raise ExperimentError(
             f"steps = {experiment.steps} ends before the first gradient step: {by_then} "
-            f"{learner_starts} transitions by then ({why}). Give more steps, or {advice}."
+            f"{learner_starts} transitions by then ({why}). {advice}"
         )
     layout = attempt(
         f"Making, resetting and stepping the environment {experiment.environment}",

@@ -74,6 +74,20 @@ class RunResult:
         )
 
 
+def is_complete(folder: RunFolder) -> bool:
+    """Whether a run has finished and measured what it has learned at its end.
+
+    A final evaluation may have failed or been skipped, and can be made up for.
+    """
+    try:
+        result = read(folder.result)
+    except RunError:
+        return False
+    if result is None or result.outcome is not Outcome.FINISHED:
+        return False
+    return result.final_returns is not None or result.final_metrics is not None
+
+
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 

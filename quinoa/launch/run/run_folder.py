@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quinoa.demonstrations.names import RECORDING
 from quinoa.launch.errors import ExperimentError, RunError
-from quinoa.launch.storage.files import require_writable
+from quinoa.launch.storage.files import is_partial_of, require_writable
 
 # Checkpoints (of a full replay, 160 MB each for observations of 17 numbers), logs and metrics.
 MIN_FREE_BYTES = 10**9
@@ -177,6 +177,8 @@ class RunFolder:
         described = {self.experiment, self.source_diff(), self.processes, self.result}
         try:
             there = {*self.root.iterdir()}
+            # A process that was killed may have left one of these partly written.
+            described |= {path for path in there if is_partial_of(path, described)}
             if there <= {*described, *self._made} and not any(_holds(path) for path in self._made):
                 for path in described & there:
                     path.unlink()

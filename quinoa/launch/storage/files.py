@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +37,18 @@ def write_text(path: Path, text: str) -> None:
 
 def temporary_path(path: Path) -> Path:
     """A path in the same folder, to write to before it is renamed to `path`."""
+    return path.with_name(f"{_prefix(path)}.{os.getpid()}.tmp")
+
+
+def _prefix(path: Path) -> str:
     # File systems limit the bytes of a name, not its letters.
-    name = os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])
-    return path.with_name(f".{name}.{os.getpid()}.tmp")
+    return f".{os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])}"
+
+
+def is_partial_of(path: Path, finals: Iterable[Path]) -> bool:
+    """Whether a file is one of these as any process has partly written it; see `temporary_path`."""
+    of_which = re.sub(r"\.\d+\.tmp$", "", path.name)
+    return of_which != path.name and of_which in {_prefix(final) for final in finals}
 
 
 def require_writable(path: Path) -> None:

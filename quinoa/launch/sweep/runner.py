@@ -142,7 +142,7 @@ def _start(
     sweep.set_failure(planned, None)
     if not folder.experiment.is_file():
         # Left by a process that ended before the run had started.
-        folder.remove_if_unused()
+        folder.remove_if_not_begun()
     command = interpreter.command(
         "quinoa.launch.machine.termination",
         str(os.getpid()),

@@ -69,6 +69,8 @@ def parse_axis(text: str) -> Axis:
     # Values that contain commas are separated by semicolons.
     separator = ";" if ";" in values else ","
     texts = tuple(part.strip() for part in values.split(separator) if part.strip())
+    if not texts:
+        raise ExperimentError(f"{text!r} has no value: give one or several, NAME=VALUE,VALUE...")
     for value in texts:
         if texts.count(value) > 1:
             raise ExperimentError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +19,12 @@ from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunSt
 if TYPE_CHECKING:
     import pandas as pd
 
-# The most lines of a subplot: those of the best combinations.
+# The most lines of a subplot, those of the best combinations; fewer where there are many subplots.
 _MAX_LINES = 10
+
+
+# What runs record under another name than the flag's.
+_RECORDED = {"env_set": "env_kwargs"}
 
 
 def runs_table(
@@ -36,7 +40,7 @@ def runs_table(
     Returns:
         The columns run, one for each setting that differs, seed, state, return or the measure's
         (of the last evaluation, which is the final one of a finished run; NaN without one), steps
-        (at that evaluation) and error.
+        (at that evaluation; measured_at where steps is a setting that differs) and error.
     """
     import pandas as pd
 
@@ -54,7 +58,7 @@ def runs_table(
                 "seed": planned.seed,
                 "state": sweep.state(planned).value,
                 measure.column: score,
-                "steps": int(steps),
+                _steps_column(planned.settings): int(steps),
                 "error": failed.get(planned.name),
             }
         )
@@ -73,11 +77,13 @@ def settings_table(
 
     Returns:
         The settings' columns, finished ("2 of 3" runs), and mean, std (the sample's; NaN for one
-        run) and steps (the least) over all runs that have measured something, finished or not.
+        run) and steps (the least; measured_at where steps is a setting) over all runs that have
+        measured something, finished or not.
     """
     import pandas as pd
 
     rows = []
+    steps = _steps_column(settings)
     for key, same in runs.groupby(list(settings), sort=False, dropna=False):
         measured = same.dropna(subset=[measure.column])
         finished = int((same["state"] == SweepRunState.FINISHED.value).sum())
@@ -87,10 +93,15 @@ def settings_table(
                 "finished": f"{finished} of {len(same)}",
                 "mean": measured[measure.column].mean(),
                 "std": measured[measure.column].std(ddof=1),
-                "steps": measured["steps"].min() if len(measured) else 0,
+                steps: measured[steps].min() if len(measured) else 0,
             }
         )
     return _sorted(pd.DataFrame(rows), "mean")
+
+
+def _steps_column(settings: Container[str]) -> str:
+    """The column of the steps at which something was measured, beside those of the settings."""
+    return "measured_at" if "steps" in settings else "steps"
 
 
 class Results(NamedTuple):
@@ -125,8 +136,10 @@ def write(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> Results:
     for path, of_path in zip(paths, (runs, table, table), strict=True):
         tables.write_table(of_path, path, measure)
     if measured:
-        # Only settings that runs record; other flags do not change what is learned.
-        by = [name for name in settings if any(name in run.settings for run in measured)]
+        # Only settings that runs record, by their names there; other flags do not change what is
+        # learned.
+        names = [_RECORDED.get(name, name) for name in settings]
+        by = [name for name in names if any(name in run.settings for run in measured)]
         paths.append(_draw(run_groups.group(measured, by), measure, sweep.picture))
     return Results(measure, table, paths)
 
@@ -144,9 +157,11 @@ def _measured(sweep: SweepFolder, plan: Sequence[PlannedRun]) -> list[Configured
 
 def _draw(groups: run_groups.Groups, measure: Measure, path: Path) -> Path:
     panels = []
+    # No two lines of the picture look alike.
+    most = max(1, min(_MAX_LINES, plots.MAX_LINES // len(groups)))
     for environment, labels in groups.items():
-        best = scores.final_table({environment: labels}, 1, measure)["label"][:_MAX_LINES]
-        more = f" (best {_MAX_LINES} of {len(labels)})" if len(labels) > _MAX_LINES else ""
+        best = scores.final_table({environment: labels}, 1, measure)["label"][:most]
+        more = f" (best {most} of {len(labels)})" if len(labels) > most else ""
         lines: Mapping[str, Sequence[curves.Curve]] = {
             label: [measure.curve(run) for run in labels[label]] for label in best
         }

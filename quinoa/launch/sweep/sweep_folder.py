@@ -142,12 +142,18 @@ class SweepFolder:
 
     def arguments(self, planned: PlannedRun) -> tuple[str, ...]:
         """The flags of `quinoa train` that start a run, or resume one that has been started."""
+        # Imported here, as below.
+        from quinoa.launch.checkpoints import checkpoint_folder
+
         given = [text for text in planned.arguments if not text.startswith(_PRESET)]
         folder = self.run(planned)
         if folder.experiment.is_file():
             # The run already has the preset's settings, and began with what it was to begin with.
             given = [text for text in given if not text.startswith(_INIT_FROM)]
             given.append(f"--resume={folder.root}")
+            if checkpoint_folder.paths_in(folder.replay):
+                # Close to a run that was not interrupted, also where few steps are left.
+                given.append("--resume_replay")
             if any(text.startswith(_NUM_ACTORS) for text in given):
                 # As planned, although `quinoa scale` may have given the run another number.
                 given.append("--change=num_actors")
@@ -254,6 +260,9 @@ class SweepFolder:
         from quinoa.launch.checkpoints import learner_checkpoints
 
         folder = self.run(planned)
+        if run_result.is_complete(folder):
+            # Maybe by hand, after it had failed.
+            return SweepRunState.FINISHED
         if planned.name in self.failed():
             return SweepRunState.FAILED
         if not folder.experiment.is_file():

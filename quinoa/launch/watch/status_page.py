@@ -150,9 +150,6 @@ def _next(run: RunOverview) -> list[Text]:
     resume = command("train", f"--resume={root}")
     evaluate = Text(f"To evaluate what it has learned: {command('evaluate', root)}")
     result = run.result
-    if run.state is RunState.DEAD and _has_all_steps(run):
-        # No steps are left to resume it for.
-        return [evaluate] if run.limits.has_actors else []
     if run.state is RunState.SILENT and not run.is_alive:
         return [Text(f"If it is gone, to resume it: {resume}")]
     if run.state is RunState.DEAD and run.learned is None:

@@ -76,6 +76,17 @@ def test_actors_whose_episodes_are_cut_off_are_another_line(tmp_path):
     assert sorted(labels.values()) == [["of_old", "whole"], ["short"]]
 
 
+def test_environments_with_other_arguments_are_another_line(tmp_path):
+    write_run(tmp_path / "of_old")
+    write_run(tmp_path / "plain", env_kwargs={})
+    write_run(tmp_path / "small", env_kwargs={"size": 4, "rates": [0.5, 1.0]})
+    (labels,) = names(run_groups.group(run_groups.find([tmp_path]))).values()
+    assert labels == {
+        "some_agent": ["of_old", "plain"],
+        "some_agent, size=4, rates=0.5,1": ["small"],
+    }
+
+
 def test_groups_by_what_it_is_told_to(tmp_path):
     for seed in range(2):
         write_run(tmp_path / str(seed), config={"tau": 1.0 + seed, "sizes": [8, 8]}, seed=seed)

@@ -130,6 +130,34 @@ def test_a_folder_of_something_else_is_one_line(figure_here, made, tmp_path):
     assert "figure.json is damaged" in err
 
 
+@pytest.mark.parametrize("end", ["failed", "stopped"])
+def test_what_begins_with_other_runs_waits_until_these_are_finished(
+    figure_here, made, tmp_path, monkeypatch, end
+):
+    before = [{**line, "environment": MATCH} for line in LINES]
+    lines = [{"label": "After", "agent": "iq", "init_from": "Better"}]
+    figure = made(
+        "curves", lines, environments=[MATCH], seeds=1, pretraining=before, pretraining_steps=20
+    )
+    folder = begin(tmp_path / "begun", figure)
+    stages = []
+
+    def run_all(sweep, plan, **_):
+        stages.append([run.settings["line"] for run in plan])
+        finish(folder, {("Base", MATCH, 0): 1.0})
+        if end == "failed":
+            sweep.set_failure(plan[1], "it broke")
+        else:
+            finish(folder, {("Better", MATCH, 0): 1.0})
+        return end == "stopped"
+
+    monkeypatch.setattr(runner, "run_all", run_all)
+    status, out, err = figure_here("made", "--folder=begun")
+    assert stages == [["Base", "Better"]]
+    assert "1 of 3 runs did not come to its end. To resume: quinoa figure made" in out
+    assert (status, "--retry_failed" in err) == ((1, True) if end == "failed" else (0, False))
+
+
 @pytest.mark.long
 def test_trains_draws_and_trains_only_what_is_missing(quinoa, made, tmp_path, monkeypatch):
     # Where this module has its name, for the processes of the runs.

@@ -227,11 +227,12 @@ def test_a_process_is_there_though_the_clock_was_set_meanwhile(running, status):
     assert status(running)[0] == 1
 
 
-def test_a_run_that_died_in_its_final_evaluation_is_to_be_evaluated(running, status):
+def test_a_run_that_died_in_its_final_evaluation_is_to_be_resumed(running, status):
+    """Which evaluates it, or goes on where nothing was saved after the last step."""
     of = read_json(running.status)
     write_json(running.status, {**of, "actor_steps": of["steps"]})
     write_json(running.processes, {**read_json(running.processes), "boot": "another"})
-    assert f"quinoa evaluate {running.root}\n" in status(running)[1]
+    assert f"quinoa train --resume={running.root}\n" in status(running)[1]
 
 
 @pytest.mark.parametrize("outcome", ["stopped", "killed"])

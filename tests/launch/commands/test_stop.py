@@ -20,6 +20,7 @@ from quinoa.launch.run.run_folder import RunFolder
 from quinoa.launch.storage.files import read_json, write_json
 from tests.launch import whole_runs
 from tests.launch.helpers import experiment, started, train_command, wait_until
+from tests.launch.written_runs import write_run
 
 
 @pytest.fixture
@@ -61,6 +62,14 @@ NO_RAY = (
     "`pip install 'path/to/quinoa[ray]'`.\n"
 )
 COMMANDS = [("stop",), ("logs",), ("scale", "--num_actors=2")]
+
+
+def test_an_on_policy_run_is_not_scaled(quinoa, tmp_path):
+    """Its batches have a share of each environment, whose number is in its settings."""
+    write_run(tmp_path / "run", config={"segment_length": 5})
+    status, _, err = quinoa("scale", str(tmp_path / "run"), "--num_actors=3")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "learns on-policy" in err and "--num_actors=3" in err
 
 
 @pytest.mark.long

@@ -27,7 +27,7 @@ from quinoa.launch.run.counts import Counts
 from quinoa.launch.storage import lock
 from quinoa.launch.storage.files import read_json, write_json
 from quinoa.launch.sweep import runner
-from quinoa.launch.sweep.sweep_folder import SweepFolder, SweepRunState
+from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder, SweepRunState
 from tests.launch import forked
 from tests.launch.helpers import AGENT_SETTINGS, MATCH, ROOT, learner_steps, started, wait_until
 
@@ -301,6 +301,9 @@ def sweep_here(quinoa, monkeypatch, tmp_path):
         (["--resume=nowhere", "--steps=3"], "leave --steps out"),
         (["--resume=nowhere", "tau=3"], "leave tau=3 out"),
         (["--engine=serial", "--samples_per_insert=0"], "samples_per_insert above 0"),
+        (["--require_private", "--noprivate_network"], "require_private"),
+        (["--wandb=mine"], "wandb"),
+        (["tau=,"], "has no value"),
     ],
 )
 def test_what_cannot_be_run_is_one_line_and_nothing_is_started(
@@ -348,3 +351,18 @@ def test_help_shows_its_own_flags_first_and_those_of_train(sweep_here):
     assert status == 0
     assert out.index("--grid=") < out.index("--samples_per_insert=")
     assert "--[no]resume_replay" not in out
+
+
+def test_a_run_that_was_killed_before_it_was_described_is_started_anew(tmp_path, monkeypatch):
+    sweep = SweepFolder(tmp_path / "sweep")
+    sweep.create()
+    plan = [PlannedRun("one", {"agent": "iq", "env": MATCH}, 0, 700, ("--seed=0",))]
+    folder = sweep.run(plan[0])
+    folder.create()
+    write_json(folder.processes, {"pid": 1})
+    (folder.root / f".{folder.experiment.name}.{os.getpid()}.tmp").touch()
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
+    runner._start(sweep, plan[0], {}, tmp_path)
+    assert started[0][-2:] == ["--seed=0", f"--folder={folder.root}"]
+    assert not folder.root.exists()

@@ -7,6 +7,7 @@ import pytest
 from quinoa.launch.errors import RunError
 from quinoa.launch.run import result as run_result
 from quinoa.launch.run.result import Outcome, RunResult
+from quinoa.launch.run.run_folder import RunFolder
 
 RESULT = RunResult(
     Outcome.FAILED,
@@ -47,3 +48,20 @@ def test_a_damaged_result_is_one_error_that_names_the_file(tmp_path, text):
     path.write_text(text)
     with pytest.raises(RunError, match=f"{path} is damaged, or of another version"):
         run_result.read(path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_complete"),
+    [
+        ({"outcome": "finished", "final_returns": [1.0]}, True),
+        ({"outcome": "finished", "final_metrics": {"log_likelihood": -1.0}}, True),
+        ({"outcome": "finished"}, False),
+        ({"outcome": "stopped", "final_returns": [1.0]}, False),
+        ({"outcome": "else"}, False),
+    ],
+)
+def test_a_run_is_complete_once_it_has_measured_what_it_learned(tmp_path, fields, is_complete):
+    folder = RunFolder(tmp_path)
+    assert not run_result.is_complete(folder)
+    folder.result.write_text(json.dumps(fields))
+    assert run_result.is_complete(folder) is is_complete

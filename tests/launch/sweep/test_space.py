@@ -23,6 +23,8 @@ def test_reads_lists_and_distributions():
         ("tau", "must be NAME=VALUE"),
         ("=1", "must be NAME=VALUE"),
         ("tau=", "must be NAME=VALUE"),
+        ("tau=,", "has no value"),
+        ("tau= ; ", "has no value"),
         ("tau=1,1", "has 1 twice"),
         ("sizes=64,64", "separated by semicolons"),
         ("rate=log:0:1", "both above 0"),

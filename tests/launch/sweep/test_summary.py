@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quinoa.launch.analysis import plots
+from quinoa.launch.analysis import plots, run_groups
 from quinoa.launch.storage.files import write_json
 from quinoa.launch.sweep import summary
 from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
@@ -77,6 +77,64 @@ def test_the_picture_shows_the_best_of_many(swept, monkeypatch):
     ((panel,),) = drawn
     assert panel.title == "e (best 2 of 3)"
     assert list(panel.lines) == ["some_agent, tau=1", "some_agent, tau=0.1"]
+
+
+def test_no_two_lines_look_alike_where_environments_have_different_bests(tmp_path):
+    """Each of the labels is among the best of one environment only."""
+    sweep = SweepFolder(tmp_path / "sweep")
+    sweep.create()
+    plan = []
+    for task in range(4):
+        for place in range(9):
+            tau = float(9 * task + place)
+            settings = {"agent": "some_agent", "env": str(task), "tau": str(tau)}
+            plan.append(PlannedRun(str(tau), settings, 0, 20, ()))
+            write_run(sweep.root / str(tau), config={"tau": tau}, environment=str(task))
+    groups = run_groups.group([run_groups.read(sweep.run(run)) for run in plan], ["tau"])
+    figures = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "save", lambda figure, path: figures.append(figure))
+        summary.write(sweep, plan)
+    (figure,) = figures
+    drawn = [
+        (line.get_color(), line.get_linestyle()) for axes in figure.axes for line in axes.lines
+    ]
+    assert len(groups) == 4 and len(drawn) == len(set(drawn)) == plots.MAX_LINES
+    assert figure.axes[0].get_title() == "0 (best 7 of 9)"
+
+
+def test_steps_that_are_varied_are_a_setting_of_the_table(tmp_path):
+    """Where a run ends by chance a few steps after them, they are still one combination."""
+    sweep = SweepFolder(tmp_path / "sweep")
+    sweep.create()
+    plan = []
+    for steps in (20, 40):
+        for seed in range(2):
+            name = f"{steps}-{seed}"
+            settings = {"agent": "some_agent", "env": "e", "steps": str(steps)}
+            plan.append(PlannedRun(name, settings, seed, steps, ()))
+            write_run(sweep.root / name, period=steps // 2 + seed, environment="e", seed=seed)
+    runs = summary.runs_table(sweep, plan)
+    assert runs["measured_at"].tolist() == [20, 22, 40, 42]
+    table = summary.settings_table(runs, ["agent", "env", "steps"])
+    assert table["steps"].tolist() == ["20", "40"]
+    assert table["measured_at"].tolist() == [20, 40]
+    assert table["finished"].tolist() == ["0 of 2", "0 of 2"]
+
+
+def test_arguments_of_the_environment_are_told_apart_in_the_picture(tmp_path, monkeypatch):
+    sweep = SweepFolder(tmp_path / "sweep")
+    sweep.create()
+    plan = []
+    for size in (4, 8):
+        settings = {"agent": "some_agent", "env": "e", "env_set": f"size={size}"}
+        plan.append(PlannedRun(str(size), settings, 0, 20, ()))
+        write_run(sweep.root / str(size), environment="e", env_kwargs={"size": size})
+    drawn = []
+    monkeypatch.setattr(plots, "plot_panels", lambda panels, path, **_: drawn.append(panels))
+    summary.write(sweep, plan)
+    ((panel,),) = drawn
+    assert list(panel.lines) == ["some_agent, size=4", "some_agent, size=8"]
 
 
 def test_runs_without_actors_are_compared_by_what_was_held_out(tmp_path):

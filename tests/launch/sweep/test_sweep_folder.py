@@ -94,6 +94,10 @@ def test_a_runs_state_follows_from_what_is_in_its_folder(sweep):
     sweep.set_failure(run, "why")
     assert sweep.state(run) is SweepRunState.FAILED
     assert sweep.failed() == {"one": "why"}
+    # By hand it came to its end after all.
+    write_json(folder.result, {"outcome": "finished", "final_returns": [1.0]})
+    assert sweep.state(run) is SweepRunState.FINISHED
+    write_json(folder.result, {"outcome": "finished"})
     sweep.set_failure(run, None)
     assert sweep.state(run) is SweepRunState.FINISHED
 
@@ -127,6 +131,17 @@ def test_a_run_that_goes_on_is_told_of_no_preset(sweep):
     write_run(sweep.root / "one")
     told = sweep.arguments(of_preset("dm_control/iq"))
     assert told == ("--seed=1", f"--resume={sweep.root / 'one'}")
+
+
+def test_a_run_that_goes_on_has_the_replay_that_was_saved(sweep):
+    """Without it, one that is close to its end would not have steps enough to fill another."""
+    folder = write_run(sweep.root / "one")
+    (folder.replay / "7").mkdir(parents=True)
+    assert sweep.arguments(planned()) == (
+        "--seed=1",
+        f"--resume={folder.root}",
+        "--resume_replay",
+    )
 
 
 def test_a_run_that_goes_on_has_as_many_actors_as_were_planned(sweep):

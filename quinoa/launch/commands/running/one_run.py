@@ -159,7 +159,7 @@ def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:
     """
     from quinoa.launch.watch import folder_copy, wandb_mirror
 
-    settings = _engine_settings(values)
+    settings = engine_settings(values)
     if values.preset is not None and values.resume is not None:
         raise UsageError("--preset is for a new run: the one that --resume names has its settings.")
     if values.change and values.resume is None:
@@ -223,7 +223,7 @@ def new_folder(values: flags.FlagValues, experiment: Experiment, start: StartFol
     )
 
 
-def _engine_settings(values: flags.FlagValues) -> dict[str, EngineSettings]:
+def engine_settings(values: flags.FlagValues) -> dict[str, EngineSettings]:
     """What flags say of the settings of each engine, by its name; all of them are checked.
 
     Raises:

@@ -13,6 +13,7 @@ from absl import flags
 from quinoa.launch.commands.base import FAILED, OK, UsageError, complain
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
+from quinoa.launch.commands.running.one_run import engine_settings
 from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine.start_folder import StartFolder
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from quinoa.launch.machine.sizing import Needs
     from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 
-_THREADS = "--learner_threads="
+_THREADS, _WANDB = "--learner_threads=", "--wandb="
 
 
 def experiment_of(run: PlannedRun, inherited: Mapping[str, str]) -> tuple[Experiment, str]:
@@ -40,12 +41,17 @@ def experiment_of(run: PlannedRun, inherited: Mapping[str, str]) -> tuple[Experi
         ExperimentError: the experiment cannot be run.
         UsageError: a flag cannot be understood.
     """
+    values = _parsed(run)
+    return make_experiment(values, inherited), values.engine
+
+
+def _parsed(run: PlannedRun) -> flags.FlagValues:
     values = train_flags.define()
     try:
         values(["quinoa train", *run.arguments])
     except flags.Error as error:
         raise UsageError(str(error)) from None
-    return make_experiment(values, inherited), values.engine
+    return values
 
 
 def check(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> list[Needs]:
@@ -62,17 +68,24 @@ def check(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> list[N
     from quinoa.launch import engines
     from quinoa.launch.experiment.validation import validate
     from quinoa.launch.machine import sizing
+    from quinoa.launch.watch import wandb_mirror
 
     needs: dict[str, Needs] = {}
-    experiments = [experiment_of(run, inherited) for run in planned]
+    experiments = []
     # The checks that need no TensorFlow come first.
-    for experiment, _ in experiments:
+    for run in planned:
+        values = _parsed(run)
+        settings = engine_settings(values)[values.engine]
+        experiment = make_experiment(values, inherited)
         check_environment(experiment)
-    for experiment, engine_name in experiments:
-        alike = repr((dataclasses.replace(experiment, seed=0), engine_name))
+        experiments.append((experiment, values.engine, settings))
+    if any(text.startswith(_WANDB) for run in planned for text in run.arguments):
+        wandb_mirror.check()
+    for experiment, engine_name, settings in experiments:
+        alike = repr((dataclasses.replace(experiment, seed=0), engine_name, settings))
         if alike in needs:
             continue
-        engine = engines.make(engine_name, ProcessContext(inherited))
+        engine = engines.make(engine_name, ProcessContext(inherited), settings)
         engine.check(experiment)
         experiment = validate(experiment)
         transition_bytes = 0.0
@@ -127,15 +140,18 @@ def run(
     *,
     retry_failed: bool,
     folder: Path | None = None,
-) -> None:
+) -> bool:
     """Says what is run, and runs all runs that are not over; see `runner.run_all`.
 
     They start in `folder`, or in that of the command where there is no such folder.
+
+    Returns:
+        Whether it was stopped.
     """
     from quinoa.launch.sweep.runner import run_all
 
     say(f"{count(len(planned), 'run')}, {at_once} at once, in {start.shown(sweep.root)}")
-    run_all(
+    return run_all(
         sweep,
         planned,
         at_once=at_once,

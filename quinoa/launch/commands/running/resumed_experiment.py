@@ -85,7 +85,7 @@ def resume_experiment(
         named["init_from"] = saved.init_from
     given = {**field_flags.given(values, Experiment, left_out=False), **named}
     if values["env_set"].present:
-        given["env_kwargs"] = env_kwargs(values.env_set)
+        given["env_kwargs"] = {**saved.env_kwargs, **env_kwargs(values.env_set)}
     if environment is None and "environment" in given:
         environment = EnvironmentSource(given["environment"])
     wanted = saved if environment is None else saved.given(environment)
@@ -99,7 +99,8 @@ def resume_experiment(
     counts = learner_checkpoints.counts_at(checkpoint)
     done = experiment.budget.done(counts)
     is_done = done >= experiment.steps
-    if is_done and result.outcome_of(folder) is result.Outcome.FINISHED:
+    is_finished = result.outcome_of(folder) is result.Outcome.FINISHED
+    if is_done and is_finished and (result.is_complete(folder) or not saved.config.has_actors):
         raise ExperimentError(
             f"{folder.root} has done its {experiment.steps} steps: for more of them, give --steps "
             "and --change=steps."
