@@ -100,7 +100,7 @@ class Bins:
 
     def metrics(self, target: tf.Tensor) -> dict[str, tf.Tensor]:
         """The share of targets, float32 [B], that no V can be: those that lie outside."""
-        outside = tf.abs(target) > self._edges[-1]
+        outside = (target < self._edges[0]) | (target > self._edges[-1])
         return {"value_clipped": tf.reduce_mean(tf.cast(outside, tf.float32))}
 
 

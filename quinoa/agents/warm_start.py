@@ -13,6 +13,7 @@ from quinoa.agents.learner_checkpoint import CheckpointError, first_line
 from quinoa.agents.literal_path import literal
 from quinoa.agents.policy import Policy, PolicyPart
 from quinoa.agents.temperature import Temperature
+from quinoa.config import parsing
 
 # What may be taken: the policy and the agent's other policies, as targets, or copies of parts of
 # them; its other networks; or both.
@@ -21,6 +22,13 @@ PARTS = ("all", "policy", "critic")
 # What statistics belong to: all networks see normalised observations, a critic's values are of
 # scaled rewards.
 _PARTS_WITH_STATISTICS = {"normalize_observations": PARTS, "scale_rewards": ("all", "critic")}
+
+# Settings that change what the same weights compute, and the parts that they are of.
+_OF_BINS = ("value_limit", "value_low")
+_MEANING = {
+    **dict.fromkeys(("layer_norm", "activation"), PARTS),
+    **dict.fromkeys(("shift_layer_norm", *_OF_BINS), ("all", "critic")),
+}
 
 # What networks may be in, below the agent itself.
 _Container: TypeAlias = "protocol.Agent | dict[Any, Any] | list[Any] | tuple[Any, ...]"
@@ -48,8 +56,8 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
 
     Raises:
         CheckpointError: there is no checkpoint, or no whole one of a learner, or it has no such
-            networks, or they have other shapes; or the agent has variables that no network is known
-            to have.
+            networks, or they have other shapes, or settings with which the same numbers are another
+            function; or the agent has variables that no network is known to have.
     """
     if not tf.io.gfile.exists(f"{path}.index"):
         raise CheckpointError(
@@ -61,6 +69,7 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
     chosen = _chosen(agent, part)
     if not chosen:
         raise CheckpointError(f"{type(agent).__name__} has no network that is part of {part!r}.")
+    _check_meaning(agent, path, json.loads(saved), part)
     statistics, not_taken = _statistics(agent, json.loads(saved), part)
     is_wrapped = any(json.loads(saved).get(setting) for setting in preprocessing.STATISTICS)
     networks = _tree(chosen)
@@ -79,6 +88,21 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
         ) from error
     taken = {**chosen, **statistics}
     return [f"{name} ({_size(module):,} numbers)" for name, module in taken.items()] + not_taken
+
+
+def _check_meaning(agent: protocol.Agent, path: str, saved: Mapping[str, Any], part: str) -> None:
+    """Raises `CheckpointError` where networks of the same sizes would compute something else."""
+    config: Any = agent._config
+    there = {**parsing.absent_values(type(config)), **saved}
+    for name, parts in _MEANING.items():
+        ours, theirs = getattr(config, name, None), there.get(name)
+        is_used = name not in _OF_BINS or bool(getattr(config, "value_bins", 0))
+        if part in parts and is_used and ours != theirs:
+            raise CheckpointError(
+                f"The networks of the checkpoint at {path} have {name} = {theirs}, and this agent "
+                f"has {ours}, with which the same weights are another function: give the other's, "
+                f"--set {name}={str(theirs).lower()}."
+            )
 
 
 def variables_of(agent: protocol.Agent, part: str) -> list[tf.Variable]:

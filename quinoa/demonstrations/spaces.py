@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from quinoa.demonstrations.names import DatasetError
 from quinoa.environments import Layout
-from quinoa.environments.layout import Part
+from quinoa.environments.layout import Part, frames_first
 
 
 def own_observations(layout: Layout, observations: npt.NDArray[Any]) -> Any:
@@ -27,6 +27,8 @@ def own_observations(layout: Layout, observations: npt.NDArray[Any]) -> Any:
     """
     if layout.image_maximum is not None:
         (part,) = layout.observation
+        if part.own_shape is not None:
+            return _nested({part.path: frames_first(observations, part.own_shape)})
         return _nested({part.path: observations.reshape(len(observations), *part.shape)})
     values, start = {}, 0
     for part in layout.observation:
@@ -35,7 +37,8 @@ def own_observations(layout: Layout, observations: npt.NDArray[Any]) -> Any:
         if part.categories:
             values[part.path] = _integers(numbers, part)
         else:
-            values[part.path] = numbers.reshape(len(numbers), *part.shape)
+            shape = part.shape if part.own_shape is None else part.own_shape
+            values[part.path] = numbers.reshape(len(numbers), *shape)
     return _nested(values)
 
 
@@ -91,13 +94,16 @@ def check_actions(space: Any, layout: Layout) -> None:
 def _space(part: Part, image_maximum: int | None) -> Any:
     from gymnasium import spaces
 
+    shape = part.shape if part.own_shape is None else part.own_shape
     if image_maximum is not None:
-        return spaces.Box(0, image_maximum, part.shape, np.uint8)
-    if len(part.categories) == 1:
-        return spaces.Discrete(part.categories[0], start=part.starts[0])
+        return spaces.Box(0, image_maximum, shape, np.uint8)
     if part.categories:
-        return spaces.MultiDiscrete(list(part.categories), start=list(part.starts))
-    return spaces.Box(-np.inf, np.inf, part.shape, np.float32)
+        of_integers = _shape_of_integers(part)
+        if not of_integers:
+            return spaces.Discrete(part.categories[0], start=part.starts[0])
+        numbers, starts = (np.reshape(each, of_integers) for each in (part.categories, part.starts))
+        return spaces.MultiDiscrete(numbers, start=starts)
+    return spaces.Box(-np.inf, np.inf, shape, np.float32)
 
 
 def _joined(leaves: Any) -> Any:
@@ -125,9 +131,16 @@ def _nested(values: Mapping[tuple[str | int, ...], Any]) -> Any:
 
 
 def _integers(rows: npt.NDArray[Any], part: Part) -> npt.NDArray[np.int64]:
-    """The integers that one-hot vectors stand for, [B, k], or [B] of one integer."""
+    """The integers that one-hot vectors stand for, [B, ...] as the environment has them."""
     ends = np.cumsum(part.categories)
     each = np.split(rows, ends[:-1], axis=1)
     integers: npt.NDArray[np.int64] = np.stack([of.argmax(axis=1) for of in each], axis=1)
     integers += np.array(part.starts)
-    return integers[:, 0] if len(part.categories) == 1 else integers
+    return integers.reshape(len(rows), *_shape_of_integers(part))
+
+
+def _shape_of_integers(part: Part) -> tuple[int, ...]:
+    """That of the environment's own array; older layouts do not say it."""
+    if part.own_shape is not None:
+        return part.own_shape
+    return () if len(part.categories) == 1 else (len(part.categories),)

@@ -177,7 +177,7 @@ def _called(factory: Callable[..., Any], name: str, seed: int, arguments: dict[s
     try:
         signature.bind(**arguments)
     except TypeError as error:
-        if not takes_seed and _takes_one_more(signature, arguments):
+        if not takes_seed and _takes_seed_first(factory, signature, arguments):
             return factory(seed, **arguments)
         raise InvalidEnvironmentError(
             f"{name}{signature} cannot be called with {', '.join(arguments) or 'nothing'} "
@@ -196,10 +196,17 @@ def _has_parameter(factory: Callable[..., Any], parameter: str) -> bool:
     return found is not None and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
 
 
-def _takes_one_more(signature: inspect.Signature, arguments: Mapping[str, Any]) -> bool:
-    """Whether one positional argument is missing, which then is the seed under another name."""
+def _takes_seed_first(
+    factory: Callable[..., Any], signature: inspect.Signature, arguments: Mapping[str, Any]
+) -> bool:
+    """Whether one positional argument is missing, which is the seed under another name.
+
+    Of a lambda it is, whatever its name; elsewhere it may be a size that was forgotten.
+    """
     try:
         signature.bind(0, **arguments)
     except TypeError:
         return False
-    return True
+    first = next(iter(signature.parameters)).lower()
+    is_lambda = getattr(factory, "__name__", None) == "<lambda>"
+    return is_lambda or any(part in first for part in ("seed", "rng", "random"))

@@ -63,7 +63,10 @@ class GymnasiumEnvironment(dm_env.Environment):
         is_discrete = isinstance(environment.action_space, spaces.Discrete)
         self._apply = self._apply_integer if is_discrete else environment.step
         self._observation_spec, self._convert = gymnasium_spaces.observations(environment, name)
-        self._categories = dict(gymnasium_spaces.categories(environment.observation_space))
+        self._own_forms = dict(gymnasium_spaces.own_forms(environment.observation_space))
+        if gymnasium_spaces.stacks_images(environment):
+            shape = environment.observation_space.shape
+            self._own_forms = {(): gymnasium_spaces.OwnForm((), (), shape)}
 
     def reset(self) -> dm_env.TimeStep:
         """Starts an episode."""
@@ -98,13 +101,9 @@ class GymnasiumEnvironment(dm_env.Environment):
         self._environment.close()
 
     @property
-    def categories(self) -> Mapping[tuple[Any, ...], tuple[tuple[int, ...], tuple[int, ...]]]:
-        """The parts of the observation that become one-hot vectors; see `layout.Part`.
-
-        Returns:
-            By path, the number of values and the least value of each of the part's integers.
-        """
-        return self._categories
+    def own_forms(self) -> Mapping[tuple[Any, ...], gymnasium_spaces.OwnForm]:
+        """The parts of the observation that have another form here, by their paths."""
+        return self._own_forms
 
     @property
     def gymnasium_environment(self) -> Any:

@@ -5,12 +5,27 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from dm_env import specs
 
 from quinoa.environments.errors import InvalidEnvironmentError
+from quinoa.environments.layout import frames_last
+
+
+class OwnForm(NamedTuple):
+    """What a part of an observation is before it becomes numbers; see `layout.Part`.
+
+    Attributes:
+        categories: the number of values of each of its integers.
+        starts: the least of each.
+        own_shape: the shape of its array.
+    """
+
+    categories: tuple[int, ...]
+    starts: tuple[int, ...]
+    own_shape: tuple[int, ...]
 
 
 def action_spec(space: Any, name: str) -> specs.BoundedArray:
@@ -66,19 +81,18 @@ def observations(environment: Any, name: str) -> tuple[Any, Callable[[Any], Any]
     spec = observation_spec(space, name)
     if not isinstance(space, spaces.Box):
         return spec, functools.partial(convert, space)
-    if not _stacks_images(environment):
+    if not stacks_images(environment):
         return spec, lambda observation: observation
     # Gymnasium has frames first, [F, H, W] or [F, H, W, C], and images have channels last.
     number, height, width, *colours = space.shape
     shape = (height, width, number * math.prod(colours))
-    order = (1, 2, 0, 3)[: len(space.shape)]
     return (
         specs.BoundedArray(shape, np.uint8, space.low.min(), space.high.max()),
-        lambda observation: observation.transpose(order).reshape(shape),
+        lambda observation: frames_last(observation[np.newaxis])[0],
     )
 
 
-def _stacks_images(environment: Any) -> bool:
+def stacks_images(environment: Any) -> bool:
     """Whether observations are images, uint8, that Gymnasium's wrapper has stacked."""
     import gymnasium
 
@@ -122,28 +136,23 @@ def observation_spec(space: Any, name: str) -> Any:
     )
 
 
-def categories(
-    space: Any, path: tuple[Any, ...] = ()
-) -> Iterator[tuple[tuple[Any, ...], tuple[tuple[int, ...], tuple[int, ...]]]]:
-    """The parts of a space that become one-hot vectors.
-
-    Yields:
-        The path of each part, with the number of values and the least value of each of its
-        integers.
-    """
+def own_forms(space: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], OwnForm]]:
+    """The parts of a space that have another form in `observation_spec`; with their paths."""
     from gymnasium import spaces
 
     if isinstance(space, spaces.Dict):
         for key, part in space.items():
-            yield from categories(part, (*path, key))
+            yield from own_forms(part, (*path, key))
     elif isinstance(space, spaces.Tuple):
         for index, part in enumerate(space):
-            yield from categories(part, (*path, index))
+            yield from own_forms(part, (*path, index))
     elif isinstance(space, spaces.Discrete):
-        yield path, ((int(space.n),), (int(space.start),))
+        yield path, OwnForm((int(space.n),), (int(space.start),), ())
     elif isinstance(space, spaces.MultiDiscrete):
         sizes = tuple(map(int, space.nvec.ravel()))
-        yield path, (sizes, tuple(map(int, space.start.ravel())))
+        yield path, OwnForm(sizes, tuple(map(int, space.start.ravel())), space.shape)
+    elif isinstance(space, spaces.MultiBinary):
+        yield path, OwnForm((), (), space.shape)
 
 
 def convert(space: Any, value: Any) -> Any:

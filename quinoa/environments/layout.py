@@ -35,12 +35,16 @@ class Part:
         categories: if it becomes one-hot (as Gymnasium's `Discrete` and `MultiDiscrete` spaces do),
             the number of values of each of its integers; else empty.
         starts: the least value of each of these integers.
+        own_shape: that of the environment's own array, where it is another: of integers, of
+            `MultiBinary` in more than one dimension, or of stacked frames, which are first there.
+            None elsewhere, and in layouts of older versions.
     """
 
     path: tuple[str | int, ...]
     shape: tuple[int, ...]
     categories: tuple[int, ...] = ()
     starts: tuple[int, ...] = ()
+    own_shape: tuple[int, ...] | None = dataclasses.field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -82,14 +86,14 @@ class Layout:
     def of(cls, environment: CanonicalEnvironment) -> Layout:
         """The layout of an environment."""
         inner: Any = environment.inner
-        categories: Mapping[Any, Any] = getattr(inner, "categories", {})
+        own_forms: Mapping[Any, Any] = getattr(inner, "own_forms", {})
         actions, observations = environment.action_map, environment.observation_spec()
         made = cls(
             tuple(
                 Part(
                     tuple(key if isinstance(key, int) else str(key) for key in leaf.path),
                     tuple(leaf.shape),
-                    *categories.get(leaf.path, ((), ())),
+                    *own_forms.get(leaf.path, ()),
                 )
                 for leaf in environment.leaves
             ),
@@ -116,6 +120,7 @@ class Layout:
                     tuple(map(int, part["shape"])),
                     tuple(map(int, part.get("categories", ()))),
                     tuple(map(int, part.get("starts", ()))),
+                    tuple(map(int, part["own_shape"])) if "own_shape" in part else None,
                 )
                 for part in value["observation"]
             )
@@ -139,6 +144,8 @@ class Layout:
             described: dict[str, Any] = {"path": list(part.path), "shape": list(part.shape)}
             if part.categories:
                 described |= {"categories": list(part.categories), "starts": list(part.starts)}
+            if part.own_shape is not None:
+                described["own_shape"] = list(part.own_shape)
             parts.append(described)
         action: dict[str, Any] = {
             "shape": list(self.action_shape),
@@ -245,14 +252,16 @@ class Layout:
         for part in self.observation:
             array = _array(observation, part)
             shape = (len(part.categories),) if part.categories else part.shape
-            if part.categories and array.shape[-1:] != shape and len(part.categories) == 1:
+            if part.own_shape is not None:
+                shape = part.own_shape
+            elif part.categories and array.shape[-1:] != shape and len(part.categories) == 1:
                 array = array[..., np.newaxis]  # The single integer of a Discrete space.
             batch = array.ndim == len(shape) + 1
             if array.shape[array.ndim - len(shape) :] != shape or array.ndim > len(shape) + 1:
                 raise ValueError(f"{part.name} has the shape {array.shape}, not {shape}.")
             rows = array if batch else array[np.newaxis]
             if part.categories:
-                rows = _one_hot(rows, part)
+                rows = _one_hot(rows.reshape(len(rows), -1), part)
             columns.append(rows.reshape(len(rows), -1).astype(np.float32))
             counts.add((batch, len(rows)))
         if len(counts) > 1:
@@ -265,13 +274,30 @@ class Layout:
     def _canonical_images(self, observation: Any) -> tuple[npt.NDArray[np.uint8], bool]:
         (part,) = self.observation
         array = _array(observation, part)
-        is_batch = array.ndim == len(part.shape) + 1
-        if array.shape[is_batch:] != part.shape:
-            raise ValueError(f"{part.name} has the shape {array.shape}, not {part.shape}.")
+        shape = part.shape if part.own_shape is None else part.own_shape
+        is_batch = array.ndim == len(shape) + 1
+        if array.shape[is_batch:] != shape:
+            raise ValueError(f"{part.name} has the shape {array.shape}, not {shape}.")
         if array.dtype != np.uint8:
             raise ValueError(f"{part.name} is of {array.dtype}, not of uint8.")
         images = array if is_batch else array[np.newaxis]
+        if part.own_shape is not None:
+            images = frames_last(images)
         return images.reshape(len(images), *self.observation_spec.shape), is_batch
+
+
+def frames_last(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Stacked frames as channels: [B, F, H, W] or [B, F, H, W, C] as [B, H, W, F · C]."""
+    order = (0, 2, 3, 1, 4)[: images.ndim]
+    count, _, height, width = images.shape[:4]
+    return images.transpose(order).reshape(count, height, width, -1)
+
+
+def frames_first(images: npt.NDArray[Any], own_shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """The inverse of `frames_last`: images [B, H, W, F · C] as [B, *own_shape]."""
+    frames, height, width, *colours = own_shape
+    apart = images.reshape(len(images), height, width, frames, *colours)
+    return apart.transpose((0, 3, 1, 2, 4)[: apart.ndim])
 
 
 def _array(observation: Any, part: Part) -> npt.NDArray[Any]:

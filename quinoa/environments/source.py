@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import importlib
+import random
 import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import dm_env
+import numpy as np
 
 from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import InvalidEnvironmentError
@@ -90,16 +92,36 @@ class _Copies:
         self.environment = environment
 
     def __call__(self, seed: int) -> Any:
-        """Makes a copy. `seed` is not used; a `gymnasium.Env` is seeded at its first reset."""
-        del seed
+        """Makes a copy with random numbers of its own; a `gymnasium.Env` is seeded when reset."""
         try:
-            return copy.deepcopy(self.environment)
+            copied = copy.deepcopy(self.environment)
         except Exception as error:
             raise InvalidEnvironmentError(
                 f"The environment {type(self.environment).__name__} cannot be copied, and more "
                 f"than one is needed, to train in and to evaluate ({type(error).__name__}: "
                 f"{error}): give the class, or a function that makes it, as env=lambda seed: ..."
             ) from error
+        if isinstance(copied, dm_env.Environment):
+            _reseed(copied, seed)
+        return copied
+
+
+def _reseed(environment: dm_env.Environment, seed: int) -> None:
+    """Seeds the generators of random numbers that an environment and its task hold.
+
+    Otherwise each copy draws what every other draws, and ten episodes are the same one.
+    """
+    owners: list[Any] = [environment]
+    for owner in owners:
+        for name, value in getattr(owner, "__dict__", {}).items():
+            if isinstance(value, np.random.RandomState | random.Random):
+                value.seed(seed)
+            elif isinstance(value, np.random.Generator):
+                value.bit_generator.state = type(value.bit_generator)(seed).state
+            is_part = name.strip("_") == "task" or isinstance(value, dm_env.Environment)
+            # A wrapper's environment may hold the wrapper.
+            if is_part and all(value is not other for other in owners):
+                owners.append(value)
 
 
 class _Registered:

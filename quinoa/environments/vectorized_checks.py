@@ -100,7 +100,7 @@ class VectorizedChecks:
     ) -> Accepted | None:
         """The same where observations are images; raises `TypeError` if one is not of uint8."""
         reward = np.array(rewards, np.float32)
-        if not np.isfinite(reward).all():
+        if reward.shape != last.shape or not np.isfinite(reward).all():
             return None
         next_observation = np.empty(self._observation_shape, np.uint8)
         height, *others = parts[0].shape

@@ -31,6 +31,25 @@ def test_a_target_outside_counts_as_the_nearest_edge():
     far, edge = bins.histogram(tf.constant([-1e6, 7.0])), bins.histogram(tf.constant([-5.0, 5.0]))
     np.testing.assert_array_equal(far, edge)
     assert bins.metrics(tf.constant([-1e6, 7.0, 4.0, -4.9]))["value_clipped"] == 0.5
+    bins = Bins(12, -10.0, 50.0)
+    assert bins.metrics(tf.constant([-20.0, -9.0, 49.0, 51.0, 30.0]))["value_clipped"] == 0.4
+
+
+def test_v_comes_to_what_its_own_targets_say_where_three_bins_are_left():
+    """Nearer to an end the histogram's mean is less, and bootstrapping multiplies that."""
+    bins, discount = Bins(60, -60.0, 60.0), 0.95
+
+    def settled(reward: float) -> float:
+        value = tf.constant([0.0])
+        for _ in range(300):
+            histogram = bins.histogram(reward + discount * value)
+            value = bins.mean(tf.math.log(tf.maximum(histogram, 1e-30)))
+        return float(value)
+
+    true = [54.0, 59.9]
+    reached = [settled((1 - discount) * value) for value in true]
+    assert reached[0] == pytest.approx(true[0], abs=0.1)
+    assert reached[1] < true[1] - 1.0
 
 
 def test_the_loss_is_the_cross_entropy_and_its_gradient_stops_at_the_target():

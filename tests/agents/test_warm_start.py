@@ -391,6 +391,29 @@ def test_another_agent_and_no_checkpoint_are_refused(tmp_path):
         begin_from(make(ddpg), str(tmp_path / "nothing"), "policy")
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "part", "setting"),
+    [
+        ({"layer_norm": True}, {}, "policy", "layer_norm = True"),
+        ({"layer_norm": "first"}, {"layer_norm": True}, "critic", "layer_norm = first"),
+        ({"value_limit": 60.0}, {"value_limit": 120.0}, "all", "value_limit = 60.0"),
+        ({"value_limit": 60.0}, {"value_limit": 120.0}, "policy", None),
+    ],
+)
+def test_the_same_weights_are_not_taken_for_another_function(theirs, ours, part, setting, tmp_path):
+    bins = {"value_bins": 21} if "value_limit" in theirs else {}
+    path = make(iq, **bins, **theirs).save(str(tmp_path / "checkpoint"))
+    learner = make(iq, seed=1, **bins, **ours)
+    if setting is None:
+        assert begin_from(learner, path, part)
+        return
+    before = values(learner)
+    with pytest.raises(CheckpointError, match=f"have {setting}, and this agent has .* another fun"):
+        warm_start.take(learner.agent, path, part)
+    for name, numbers in values(learner).items():
+        np.testing.assert_array_equal(numbers, before[name])
+
+
 def test_a_policy_alone_may_come_from_an_agent_with_another_critic(tmp_path):
     """Only what is taken has to fit."""
     config = dataclasses.replace(smoothie.Config(**SMALL), critic="two_networks")

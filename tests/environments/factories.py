@@ -34,6 +34,19 @@ def needs_a_map(map_name: str, seed: int) -> fakes.ScriptedEnvironment:
     raise AssertionError(f"called with {map_name} and {seed}")
 
 
+class Grid(fakes.ScriptedEnvironment):
+    def __init__(self, size: int):
+        raise AssertionError(f"a grid of {size}")
+
+
+def of_difficulty(difficulty: int, *, wind: float = 0.0) -> fakes.ScriptedEnvironment:
+    raise AssertionError(f"called with {difficulty} and {wind}")
+
+
+def by_rng_seed(rng_seed: int) -> fakes.ScriptedEnvironment:
+    return fakes.ScriptedEnvironment(EPISODES, identity=rng_seed)
+
+
 def no_environment() -> collections.Counter[str]:
     return collections.Counter()
 

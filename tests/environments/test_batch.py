@@ -543,3 +543,19 @@ class TestImages:
                 assert not step.next_observation[1].any()
             else:
                 assert step.valid is None
+
+
+class RewardsInArrays(ImageEnvironment):
+    """Its rewards are arrays of one number, as some environments return them."""
+
+    def step(self, action):
+        timestep = super().step(action)
+        return timestep._replace(reward=None if timestep.first() else np.array([timestep.reward]))
+
+
+def test_rewards_of_images_may_be_arrays_of_one_number():
+    batch = EnvironmentBatch([CanonicalEnvironment(RewardsInArrays()) for _ in range(2)])
+    batch.reset()
+    step = batch.step(np.zeros(2, np.int32))
+    assert not step.faults
+    np.testing.assert_array_equal(step.reward, [1.0, 1.0])

@@ -6,11 +6,13 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import numpy.typing as npt
 import pytest
 from dm_env import specs
 from gymnasium import spaces
 
 from quinoa import environments
+from quinoa.demonstrations import spaces as demonstration_spaces
 from quinoa.environments import CanonicalEnvironment, Layout
 from tests.environments.fakes import FakeEnvironment, ImageEnvironment
 
@@ -227,3 +229,92 @@ def test_what_differs_is_said(environment):
     assert "from [-1, 0] to [5, 1]; they were from [-1, 0] to [3, 1]" in layout.difference(other)
     other = dataclasses.replace(layout, action_shape=(2,))
     assert "the shape (2,), not (1, 2)" in layout.difference(other)
+
+
+def seen(environment: CanonicalEnvironment) -> tuple[list[Any], npt.NDArray[Any]]:
+    """Observations as the environment inside returns them, and in canonical form."""
+    raw = environment.inner._environment
+    own, of_raw = [], raw.reset
+
+    def reset(**options):
+        result = of_raw(**options)
+        own.append(result[0])
+        return result
+
+    raw.reset = reset
+    return own, np.stack([environment.reset().observation for _ in range(3)])
+
+
+class OfSpace(gymnasium.Env[Any, Any]):
+    """Random observations of a space."""
+
+    action_space = spaces.Box(-1, 1, (1,))
+
+    def __init__(self, space):
+        self.observation_space = space
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Discrete(5, start=2),
+        spaces.MultiDiscrete([4]),
+        spaces.MultiDiscrete(np.array([[2, 3], [4, 5]])),
+        spaces.MultiBinary([2, 2]),
+    ],
+)
+def test_integers_of_any_shape_alone_and_in_a_batch(space):
+    environment = environments.make("e", 0, maker=lambda: OfSpace(space))
+    layout = Layout.of(environment)
+    own, expected = seen(environment)
+    for count in (1, 3):
+        flat, is_batch = layout.canonical(np.stack(own[:count]))
+        assert is_batch
+        np.testing.assert_array_equal(flat, expected[:count])
+    flat, is_batch = layout.canonical(own[0])
+    assert not is_batch
+    np.testing.assert_array_equal(flat, expected[:1])
+    # As they are recorded for others to learn from.
+    recorded = demonstration_spaces.own_observations(layout, expected)
+    np.testing.assert_array_equal(recorded, np.stack(own))
+    assert demonstration_spaces.observation_space(layout).shape == space.shape
+
+
+@pytest.mark.parametrize("shape", [(10, 10), (6, 10), (10, 10, 3)])
+def test_frames_that_gymnasium_has_stacked_alone_and_in_a_batch(shape):
+    """Ten frames of ten by ten are as many first as last."""
+    space = spaces.Box(0, 255, shape, np.uint8)
+
+    def make():
+        return gymnasium.wrappers.FrameStackObservation(OfSpace(space), 10)
+
+    environment = environments.make("e", 0, maker=make)
+    layout = Layout.from_json(json.loads(json.dumps(Layout.of(environment).to_json())))
+    own, expected = seen(environment)
+    images, is_batch = layout.canonical(np.stack(own))
+    assert is_batch
+    np.testing.assert_array_equal(images, expected)
+    images, is_batch = layout.canonical(own[0])
+    assert not is_batch
+    np.testing.assert_array_equal(images, expected[:1])
+    recorded = demonstration_spaces.own_observations(layout, expected)
+    np.testing.assert_array_equal(recorded, np.stack(own))
+
+
+def test_a_layout_of_before_is_the_same_environments(environment):
+    """It does not say the shapes of integers."""
+    layout = Layout.of(environment)
+    described = layout.to_json()
+    for part in described["observation"]:
+        part.pop("own_shape", None)
+    old = Layout.from_json(described)
+    assert old == layout and old.difference(layout) == ""
+    own, expected = seen(environment)
+    np.testing.assert_array_equal(old.canonical(own[0])[0], expected[:1])

@@ -69,6 +69,7 @@ def test_environment_spec():
         ("seeded", int(np.random.default_rng(3).integers(99))),
         ("unseeded", -1),
         ("any_keywords", 3),
+        ("by_rng_seed", 3),
         ("holder.nested", -1),
     ],
 )
@@ -94,6 +95,8 @@ def test_factories(factory, identity):
         (f"{HERE}:not_callable", InvalidEnvironmentError, "of type int, not a function"),
         (f"{HERE}:no_environment", InvalidEnvironmentError, "type Counter, not a dm_env.Env"),
         (f"{HERE}:needs_a_map", InvalidEnvironmentError, r"\(map_name: .*needs arguments"),
+        (f"{HERE}:Grid", InvalidEnvironmentError, r"\(size: .*needs arguments"),
+        (f"{HERE}:of_difficulty", InvalidEnvironmentError, r"\(difficulty: .*needs arguments"),
         (f"{HERE}:unbounded_actions", InvalidEnvironmentError, "no finite bounds, so 0, 1, "),
     ],
 )

@@ -44,10 +44,11 @@ class Config(FlowConfig, TemperatureConfig):
     (HL-Gauss; Farebrother et al., 2024); the policy's loss stays. 0, the paper's, is a V that is a
     number."""
     value_limit: Annotated[float, Bounds(above=0), Absent(120.0)] = 120.0
-    """Where these bins end. Rewards and entropy's bonuses of at most r an action need r / (1 − γ);
-    so action_repeat = 2 needs twice as much as 1."""
+    """Where these bins end. Rewards and entropy's bonuses of at most r an action need r / (1 − γ)
+    and three bins more: V is less than its targets where these are nearer to the end. So
+    action_repeat = 2 needs twice as much as 1."""
     value_low: Annotated[float | None, Bounds(below=0), Absent(None)] = None
-    """Where these bins begin, at least two bins below 0, as V starts there; none: at the negative
+    """Where these bins begin, at least three bins below 0, as V starts there; none: at the negative
     of `value_limit`. Where no reward is negative there is little to be lower for."""
     path_consistency: Annotated[bool, Absent(False)] = False
     """Whether the target of `n_step` above 1 is the one of path consistency (Nachum et al., 2017,
@@ -109,11 +110,20 @@ class Config(FlowConfig, TemperatureConfig):
         require(
             self.value_low is None
             or not self.value_bins
-            or self.value_low * (self.value_bins - 2) <= -2.0 * self.value_limit,
+            or self.value_low * (self.value_bins - 3) <= -3.0 * self.value_limit,
             "value_low",
             self.value_low,
-            "none, or so far below 0 that at least two of the value_bins are below it: V starts at "
-            "0, and its probabilities lie to both sides",
+            "none, or so far below 0 that at least three of the value_bins are below it: V starts "
+            "at 0, and its probabilities lie to both sides",
+        )
+        require(
+            self.value_low is None
+            or not self.value_bins
+            or self.value_limit * (self.value_bins - 3) >= -3.0 * self.value_low,
+            "value_limit",
+            self.value_limit,
+            "so far above 0 that at least three of the value_bins are above it: V starts at 0, and "
+            "its probabilities lie to both sides",
         )
         check_network(self.network, self.hidden_sizes, layer_norm=self.layer_norm)
 

@@ -41,13 +41,23 @@ def test_a_categorical_value_needs_two_bins_and_a_fixed_target(settings):
         Config(**settings)
 
 
-@pytest.mark.parametrize("bins, holds", [(33, True), (22, True), (21, False), (2, False)])
-def test_two_bins_lie_below_zero(bins, holds):
+@pytest.mark.parametrize("bins, holds", [(34, True), (33, True), (32, False), (2, False)])
+def test_three_bins_lie_below_zero(bins, holds):
     settings = {"value_bins": bins, "value_low": -12.0, "value_limit": 120.0}
     if holds:
         assert Config(**settings).value_low == -12.0
         return
-    with pytest.raises(ConfigError, match=r"^value_low = -12.0 cannot work: .* two"):
+    with pytest.raises(ConfigError, match=r"^value_low = -12.0 cannot work: .* three"):
+        Config(**settings)
+
+
+@pytest.mark.parametrize("limit, holds", [(60.0, True), (49.0, False), (1.0, False)])
+def test_three_bins_lie_above_zero(limit, holds):
+    settings = {"value_bins": 63, "value_low": -1000.0, "value_limit": limit}
+    if holds:
+        assert Config(**settings).value_limit == limit
+        return
+    with pytest.raises(ConfigError, match=rf"^value_limit = {limit} cannot work: .* three"):
         Config(**settings)
 
 
