@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quinoa.launch.errors import RunError
+from quinoa.launch.errors import ExperimentError, RunError
 
 if TYPE_CHECKING:
     from quinoa.environments.source import EnvironmentSource
@@ -42,7 +42,13 @@ class Video:
         from quinoa.launch.commands import video
         from quinoa.launch.machine.child_process import ChildError, ChildProcess
 
-        hosted = ChildProcess(video.hosted, str(folder.root), flags, environment, draws=True)
+        try:
+            hosted = ChildProcess(video.hosted, str(folder.root), flags, environment, draws=True)
+        except TypeError as error:
+            raise ExperimentError(
+                f"The environment cannot be sent to the process that films ({error}): give one by "
+                "its name, quinoa.load(RUN, env='file.py:factory')."
+            ) from error
         try:
             while not hosted.is_over:
                 hosted.read(1.0)

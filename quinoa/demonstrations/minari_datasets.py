@@ -112,7 +112,9 @@ def _buffer(episode: Episode, layout: Layout) -> Any:
     is_plain = bool(np.all(episode.discounts[:-1] == 1)) and episode.discounts[-1] in (0, 1)
     return EpisodeBuffer(
         observations=spaces.own_observations(layout, episode.observations),
-        actions=layout.action_map(layout.action_map.clipped(episode.actions)),
+        actions=layout.action_map(layout.action_map.clipped(episode.actions)).astype(
+            spaces.action_dtype(layout)
+        ),
         rewards=episode.rewards,
         terminations=is_last & episode.terminated,
         truncations=is_last & (not episode.terminated),

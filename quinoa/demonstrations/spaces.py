@@ -55,11 +55,17 @@ def action_space(layout: Layout) -> Any:
     if layout.number_of_actions is not None:
         return spaces.Discrete(layout.number_of_actions, start=layout.first_action)
     low, high = (np.reshape(bounds, layout.action_shape) for bounds in (layout.low, layout.high))
-    dtype: Any = np.dtype(layout.action_dtype)
+    dtype: Any = action_dtype(layout)
     if layout.numbers_of_actions:
         numbers = np.reshape(layout.numbers_of_actions, layout.action_shape)
         return spaces.MultiDiscrete(numbers, dtype, start=low.astype(dtype))
     return spaces.Box(low.astype(dtype), high.astype(dtype), layout.action_shape, dtype)
+
+
+def action_dtype(layout: Layout) -> np.dtype[Any]:
+    """That of recorded actions: the task's own, but uint8, which Minari takes for images."""
+    own = np.dtype(layout.action_dtype)
+    return np.dtype(np.int64) if own == np.uint8 else own
 
 
 def check_actions(space: Any, layout: Layout) -> None:

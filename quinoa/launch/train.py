@@ -282,6 +282,7 @@ def _final_row(
             experiment,
             checkpoint,
             FINAL_EPISODES,
+            sample=experiment.evaluation_sample,
             should_stop=caller.should_stop,
             on_episodes=caller.tell,
         )

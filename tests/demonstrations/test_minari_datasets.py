@@ -80,9 +80,11 @@ def test_images_and_finite_sets_are_kept_unless_minari_would_change_pixels(tmp_p
     assert not (tmp_path / "colours").exists()
 
 
-def test_several_choices_at_once_are_kept(tmp_path):
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+def test_several_choices_at_once_are_kept(tmp_path, dtype):
+    """Minari takes an array of uint8 for images, and would keep it as JPEG."""
     layout = dataclasses.replace(
-        LAYOUT, action_dtype="int64", low=(0.0, 2.0), high=(1.0, 4.0), action_shape=(2,)
+        LAYOUT, action_dtype=dtype, low=(0.0, 2.0), high=(1.0, 4.0), action_shape=(2,)
     )
     own = episode(3)._replace(actions=np.array([[0, 2], [1, 0], [1, 1]], np.int32))
     folder = written(tmp_path / "e", own, layout=layout)

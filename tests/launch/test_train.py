@@ -10,13 +10,15 @@ from collections.abc import Callable
 import pytest
 
 from quinoa.agents import registry
+from quinoa.agents.evaluation import EvaluationStopped
 from quinoa.agents.learner import Learner
 from quinoa.launch import cli, engines
+from quinoa.launch import train as train_module
 from quinoa.launch.analysis import plots
 from quinoa.launch.checkpoints import learner_checkpoints
 from quinoa.launch.engines import signals
 from quinoa.launch.engines.base import ProcessContext
-from quinoa.launch.engines.calls import NotStoppedError
+from quinoa.launch.engines.calls import Caller, NotStoppedError
 from quinoa.launch.engines.local.engine import LocalEngine
 from quinoa.launch.engines.settings import LocalSettings
 from quinoa.launch.errors import ExperimentError
@@ -58,6 +60,24 @@ class Engine:
             log.close()
         self.after(folder)
         return self.result
+
+
+def test_the_final_evaluation_acts_as_those_before_it(folder, monkeypatch):
+    """With samples, where the run has `evaluation_sample`: it is the last row of the same curve."""
+    asked = []
+
+    def evaluate(of, checkpoint, num_episodes, *, sample, **_):
+        asked.append(sample)
+        raise EvaluationStopped
+
+    monkeypatch.setattr(train_module, "evaluate_checkpoint", evaluate)
+    for sample in (False, True):
+        of = experiment(evaluation_sample=sample)
+        agent_class = registry.load(of.agent).agent_class
+        learner = Learner(agent_class, of.learner_config, of.spec(), seed=0)
+        checkpoint = learner_checkpoints.save(folder.checkpoints, learner, Counts())
+        assert train_module._final_row(of, checkpoint, Caller(lambda _: None)) is None
+    assert asked == [False, True]
 
 
 @pytest.fixture

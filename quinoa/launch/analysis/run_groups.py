@@ -20,6 +20,8 @@ from quinoa.suggestions import did_you_mean
 _RUN = "run"
 # The experiment's settings that change what is learned, not only how the run is executed.
 _LEARNING_SETTINGS = ("samples_per_insert", "action_repeat", "actor_episode_steps", "env_kwargs")
+# Of these only whether they are set: seeds may have each its own.
+_SET_OR_NOT = {"demonstrations": "with demonstrations", "init_from": "begun from another run"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +73,8 @@ class ConfiguredRun:
         value = self.settings[field]
         if field == "agent":
             return str(value)
+        if field in _SET_OR_NOT.values():
+            return field
         if field == "env_kwargs":
             # Each argument has a name of its own.
             return _text(value) if value else None
@@ -96,7 +100,9 @@ def read(folder: RunFolder) -> ConfiguredRun:
         for name in ("samples_per_insert", "actor_episode_steps"):
             if fields.get(name) is None:
                 fields.pop(name, None)
-        settings = {**config, **fields}
+        of_tasks = ("init_from", "demonstrations") if fields.get("environment") else ("init_from",)
+        marks = {_SET_OR_NOT[name]: True for name in of_tasks if fields.get(name)}
+        settings = {**config, **fields, **marks}
         if not all(isinstance(settings[name], str) for name in ("agent", "environment")):
             raise TypeError("its agent and environment are no names")
     return ConfiguredRun(folder, settings, frozenset(config))
@@ -155,10 +161,11 @@ def group(runs: Sequence[ConfiguredRun], by: Sequence[str] | None = None) -> Gro
 def differing(runs: Sequence[ConfiguredRun]) -> list[str]:
     """The settings that affect learning and differ between runs on the same environment."""
     names = {name: None for run in runs for name in run.settings}
+    of_learning = {*_LEARNING_SETTINGS, *_SET_OR_NOT.values()}
     return [
         name
         for name in names
-        if (name in _LEARNING_SETTINGS or any(name in run.agent_settings for run in runs))
+        if (name in of_learning or any(name in run.agent_settings for run in runs))
         and len({(run.environment, run.key(name)) for run in runs})
         > len({run.environment for run in runs})
     ]

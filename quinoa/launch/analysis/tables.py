@@ -23,11 +23,16 @@ def write_table(table: pd.DataFrame, path: Path, measure: Measure = RETURN) -> N
         RunError: the file's ending is neither.
         OSError: the file cannot be written.
     """
-    if path.suffix not in (".csv", ".md"):
-        raise RunError(f"{path} is neither .csv nor .md, which a table's file must be.")
+    check_name(path)
     text = table.to_csv(index=False) if path.suffix == ".csv" else markdown(table, measure) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
+
+
+def check_name(path: Path) -> None:
+    """Raises `RunError` where a file's ending is not that of a table."""
+    if path.suffix not in (".csv", ".md"):
+        raise RunError(f"{path} is neither .csv nor .md, which a table's file must be.")
 
 
 def markdown(table: pd.DataFrame, measure: Measure = RETURN) -> str:

@@ -154,6 +154,19 @@ def write(final: Path, contents: Mapping[str, Any], fill: Callable[[Path], None]
     _flush_to_disk(folder)
 
 
+def describe_anew(checkpoint: VerifiedFolder, contents: Mapping[str, Any]) -> None:
+    """Replaces what a folder's JSON file has besides the checksums, in one step.
+
+    Raises:
+        DamagedError: it is damaged.
+        OSError: it cannot be written; it stays as it was.
+    """
+    described = {**contents, "sha256": checkpoint.contents()["sha256"]}
+    write_json(checkpoint.path / CONTENTS, {**described, "own_sha256": _digest_of(described)})
+    _flush_to_disk(checkpoint.path / CONTENTS)
+    _flush_to_disk(checkpoint.path)
+
+
 def remove_temporary(folder: Path) -> None:
     """Removes the temporary folders of a `write` into this folder that was killed."""
     for temporary in folder.glob(".*.tmp"):

@@ -117,11 +117,15 @@ def save(folder: Path, learner: SavedLearner, counts: Counts) -> Checkpoint:
         with (temporary / _POLICY).open("wb") as file:
             np.save(file, parameters, allow_pickle=False)
 
+    described = {"counts": dataclasses.replace(counts, learner_steps=steps).to_json()}
     if not final.path.exists():
-        counts = dataclasses.replace(counts, learner_steps=steps)
-        checkpoint_folder.write(final.path, {"counts": counts.to_json()}, fill)
+        checkpoint_folder.write(final.path, described, fill)
+    elif final.contents().get("counts") != described["counts"]:
+        # Actors have gone on since, and the learner has not.
+        checkpoint_folder.describe_anew(final, described)
     for old in all_of(folder)[:-KEPT]:
-        shutil.rmtree(old.path)
+        # One that a process of another host still reads, say, goes with the next.
+        shutil.rmtree(old.path, ignore_errors=True)
     return final
 
 

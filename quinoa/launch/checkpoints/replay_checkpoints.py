@@ -185,7 +185,8 @@ class ReplaySaver:
             final = self._folder.replay / f"{number:06d}"
             checkpoint_folder.write(final, {"transitions": transitions, "of": self._identity}, fill)
             for old in checkpoint_folder.paths_in(self._folder.replay)[:-KEPT]:
-                shutil.rmtree(old)
+                # One that is still read, say, goes with the next.
+                shutil.rmtree(old, ignore_errors=True)
         except OSError as error:
             self._fail(error)
             return False

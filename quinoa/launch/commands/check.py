@@ -16,6 +16,7 @@ from quinoa.launch.commands.base import (
     FAILED,
     OK,
     Command,
+    UsageError,
     define_number,
     expect,
     telling_what_is_lost,
@@ -79,6 +80,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     start_time = time.monotonic()
     with telling_what_is_lost(lambda: "the checks that are left have not been run."):
         if is_environment(name):
+            _refuse(values, "an environment", "set", "env", "demonstrations")
             count, failed = _check_environment(name, values, inherited, start)
         else:
             count, failed = _check_agent(name, values, inherited, start)
@@ -88,6 +90,13 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         return FAILED
     say(f"All {count} checks passed ({seconds:.0f} s).")
     return OK
+
+
+def _refuse(values: flags.FlagValues, of_what: str, *names: str) -> None:
+    """Raises `UsageError` where a flag is given that the checks make no use of."""
+    for name in names:
+        if name in values and values[name].present:
+            raise UsageError(f"The checks of {of_what} make no use of --{name}: leave it out.")
 
 
 def is_environment(name: str) -> bool:
@@ -139,6 +148,7 @@ def _check_agent(
         pass
     except registry.UnknownAgentError as error:
         raise ExperimentError(f"{error}{did_you_mean(name, environments.known_names())}") from error
+    _refuse(values, "an agent with actors", "demonstrations")
     from quinoa.agents import graphs
     from quinoa.launch.checks import agent, matching, short_run
     from quinoa.launch.checks.base import Finding, run_checks
@@ -189,6 +199,7 @@ def _check_demonstration_agent(
     from quinoa.launch.checks.base import run_checks
     from quinoa.launch.commands.running.new_experiment import configured
 
+    _refuse(values, "an agent without actors", "env", "env_set", "action_repeat")
     if values.demonstrations is None:
         raise ExperimentError(
             f"The agent {loaded.name} learns from demonstrations alone: say which ones it is to be "

@@ -90,11 +90,19 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
         raise UsageError("--baseline is for --normalize: give that too.")
     expect_writable("out", Path(values.out))
     if values.table not in (None, STANDARD_OUTPUT):
-        expect_writable("table", Path(values.table))
+        _expect_table("table", Path(values.table))
     if values.evaluations:
-        expect_writable("evaluations", Path(values.evaluations))
+        _expect_table("evaluations", Path(values.evaluations))
     with data_stream(values.table) as data:
         return _plot(values, arguments, data)
+
+
+def _expect_table(flag: str, path: Path) -> None:
+    """Checks that a table can be written; see `expect_writable`."""
+    from quinoa.launch.analysis import tables
+
+    tables.check_name(path)
+    expect_writable(flag, path)
 
 
 def _plot(values: flags.FlagValues, paths: Sequence[str], data: TextIO | None) -> int:

@@ -186,10 +186,14 @@ def _record(
 
 
 def _paths(out: Path) -> list[Path]:
+    if out.name == "..":
+        raise UsageError(f"--out={out} is a folder: give the name of a file in it.")
     if out.suffix.lower() in _ENDINGS:
         return [out]
     if out.suffix:
         raise UsageError(f"--out={out}: a video ends in .mp4 or .gif, or in nothing for both.")
+    if not out.name or out.is_dir():
+        raise UsageError(f"--out={out} is a folder: give the name of a file in it.")
     return [out.with_name(out.name + ending) for ending in _ENDINGS]
 
 

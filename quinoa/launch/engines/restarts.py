@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -41,6 +42,7 @@ class Restarts:
         self._restarts = dict.fromkeys(roles, 0)
         self._seconds = dict.fromkeys(roles, 0.0)
         self._log = MetricsLog(folder, writer=Role.SUPERVISOR, unit=unit)
+        self._rows: list[dict[str, Any]] = []
 
     @property
     def total(self) -> int:
@@ -75,9 +77,14 @@ class Restarts:
         for each in self._restarts:
             row[f"{each}_{columns.RESTARTS}"] = self._restarts[each]
             row[f"{each}_{columns.SECONDS_LOST}"] = self._seconds[each]
-        self._log.write(Role.SUPERVISOR, row)
-        self._log.flush()
+        self._rows.append(row)
+        self.flush()
 
     def flush(self) -> None:
         """Tries again to write what a full disk did not take."""
-        self._log.flush()
+        # Its files are made with the first row, which a disk may refuse.
+        with contextlib.suppress(OSError):
+            while self._rows:
+                self._log.write(Role.SUPERVISOR, self._rows[0])
+                del self._rows[0]
+            self._log.flush()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from quinoa.launch.engines.process import Start
 from quinoa.launch.engines.supervision import Node
+from quinoa.launch.errors import RunError
 from quinoa.launch.nodes.topology import KINDS
 from quinoa.launch.run import events, scale
 from quinoa.launch.run.events import EventKind
@@ -66,7 +67,7 @@ class Scaling:
             return False
         try:
             node = Node(self._actor(index), may_end=KINDS[Role.ACTOR].ends_run)
-        except OSError as error:
+        except (OSError, RunError) as error:
             say(f"quinoa: note: no actor can be added ({error}).", sys.stderr)
             # Not tried again until the user asks again; on a full disk it is.
             with contextlib.suppress(OSError):

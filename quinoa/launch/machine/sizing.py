@@ -139,16 +139,31 @@ def usable_memory() -> float:
     free = float(psutil.virtual_memory().available)
     try:
         limit = int((_CGROUP / "memory.max").read_text())
-        used = int((_CGROUP / "memory.current").read_text())
+        used = int((_CGROUP / "memory.current").read_text()) - _cached()
     except (OSError, ValueError):
         # There is no limit, or it cannot be read.
         return free
     return min(free, float(max(limit - used, 0)))
 
 
+def _cached() -> int:
+    """Bytes of the container's that hold what files say, and are free where others need them."""
+    try:
+        lines = (_CGROUP / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
+
+
 def usable_cores() -> int:
-    """How many cores this process may run on."""
-    return len(os.sched_getaffinity(0))
+    """How many cores this process may run on; of a container with a quota, as many as that is."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return max(min(cores, math.ceil(int(quota) / int(period))), 1)
+    except (OSError, ValueError):
+        # There is no quota, or it cannot be read.
+        return cores
 
 
 def has_gpu(environment: Mapping[str, str]) -> bool:

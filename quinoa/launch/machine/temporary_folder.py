@@ -41,8 +41,11 @@ def create() -> Iterator[str]:
         folder = unnamed.with_name(unnamed.name[1:])
         try:
             descriptor = os.open(unnamed / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            with contextlib.suppress(OSError):  # The file system has no locks.
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # systemd removes what is old from folders that are not locked themselves.
+            whole = os.open(unnamed, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for each in (descriptor, whole):
+                with contextlib.suppress(OSError):  # The file system has no locks.
+                    fcntl.flock(each, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.replace(unnamed, folder)
         except OSError:
             shutil.rmtree(unnamed, ignore_errors=True)
@@ -52,6 +55,7 @@ def create() -> Iterator[str]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+        os.close(whole)
 
 
 def require_room() -> None:

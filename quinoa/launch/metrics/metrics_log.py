@@ -63,9 +63,12 @@ class MetricsLog:
                 `TIME_COLUMNS`.
 
         Raises:
-            OSError: an earlier writer's file cannot be read, repaired or given further columns.
+            OSError: an earlier writer's file cannot be read, repaired or given further columns, or
+                a folder cannot be made. Nothing of the row is written then.
             ValueError: the row has other columns than this writer's first one of the role.
         """
+        # Before anything is written, as it may have to make a folder.
+        self._event_file()
         row = dict(row)
         times = {name: row[name] for name in TIME_COLUMNS}
         for episode in row.pop(EACH_EPISODE, ()):

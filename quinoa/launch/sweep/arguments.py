@@ -57,4 +57,4 @@ def check_copy(run: PlannedRun) -> None:
     flag = f"--{_COPY_TO}="
     for text in run.arguments:
         if text.startswith(flag):
-            folder_copy.check(text.removeprefix(flag), is_new=True)
+            folder_copy.check(text.removeprefix(flag))

@@ -185,6 +185,9 @@ def _described_environment(experiment: Experiment) -> dict[str, Any]:
             "name": "/".join(map(str, part.path)) or "observation",
             "shape": list(part.shape),
             "size": part.size,
+            **({"categories": list(part.categories)} if part.categories else {}),
+            **({"starts": list(part.starts)} if any(part.starts) else {}),
+            **({} if part.own_shape is None else {"own_shape": list(part.own_shape)}),
         }
         for part in layout.observation
     ]

@@ -109,8 +109,15 @@ def record(
 
 
 def _gymnasium_spec(environment: CanonicalEnvironment) -> Any:
-    """Gymnasium's spec of an environment, or None where it is none of Gymnasium's."""
+    """Gymnasium's spec of an environment; None where it is none of its, or cannot be written."""
     from quinoa.environments.gymnasium_env import GymnasiumEnvironment
 
     inner = environment.inner
-    return inner.gymnasium_environment.spec if isinstance(inner, GymnasiumEnvironment) else None
+    if not isinstance(inner, GymnasiumEnvironment):
+        return None
+    spec = inner.gymnasium_environment.spec
+    try:
+        # As Minari writes it. One that was registered by its class is no JSON.
+        return spec if spec is None or spec.to_json() else None
+    except (TypeError, ValueError):
+        return None

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import posixpath
+import re
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +31,14 @@ from quinoa.launch.watch.background import beside
 # last of it: a full replay is 160 MB.
 _PERIOD_S = 10.0
 _CLOSE_S = 600.0
+# Seconds after a run's end for which the last of it is tried again.
+_LAST_TRIES_S = 60.0
 # What only the machine that has made it has a use for.
 _LEFT_OUT = frozenset({"logs", "tensorboard", "videos", "wandb", "processes.json"})
 # What is removed from the folder while a run lasts.
 _REPLACED = frozenset({"checkpoints", "replay"})
+# What of these is the run's.
+_OF_CHECKPOINT = re.compile(r"(checkpoints|replay)/\d+(\.damaged)?/")
 
 
 class _Place(NamedTuple):
@@ -66,23 +73,34 @@ def absolute(url: str) -> str:
     return place.path if _is_local(place) else url
 
 
-def check(url: str, *, is_new: bool) -> None:
-    """Finds out whether a copy can be kept somewhere.
+def check(url: str, *, resumed: str | None = None) -> None:
+    """Finds out whether a copy can be kept somewhere, where nothing else is lost by it.
 
     Args:
         url: of the copy.
-        is_new: whether the run is, so that there must be no other run's copy.
+        resumed: the folder or the copy of the run that is resumed, whose copy there may be; None
+            for a new run.
 
     Raises:
         ExperimentError: it cannot; the message says what to do.
     """
     place = _place(url, "--copy_to")
     try:
-        if is_new and place.files.exists(place.of("experiment.json")):
+        described = _description(place)
+        if described is not None and (
+            resumed is None or described != _description(_place(resumed, "--resume"))
+        ):
             raise ExperimentError(
-                f"--copy_to={url} has the copy of a run: give this one a place of its own, or "
-                f"continue that one with --resume={url}."
+                f"--copy_to={url} has the copy of {'another' if resumed else 'a'} run: give this "
+                f"one a place of its own, or continue that one with --resume={url}."
             )
+        if described is None:
+            for name in sorted(_REPLACED):
+                if place.files.exists(place.of(name)):
+                    raise ExperimentError(
+                        f"--copy_to={url} has {name} of something else, where the run's would be: "
+                        "give a place of its own."
+                    )
         place.files.makedirs(place.path, exist_ok=True)
         probe = place.of(".quinoa")
         place.files.pipe_file(probe, b"")
@@ -160,6 +178,19 @@ def restore(url: str, folder: RunFolder) -> None:
         raise RunError(f"The run at {url} cannot be fetched: {_first_line(error)}") from error
 
 
+def _description(place: _Place) -> tuple[Any, ...] | None:
+    """What tells the run in a place from others: when it began, and what; None without a run."""
+    if not place.files.exists(place.of("experiment.json")):
+        return None
+    described = place.files.cat_file(place.of("experiment.json"))
+    try:
+        fields = json.loads(described)
+        experiment = fields["experiment"]
+        return fields.get("time"), *(experiment[name] for name in ("agent", "environment", "seed"))
+    except (LookupError, TypeError, ValueError):
+        return (described,)
+
+
 def _place(url: str, flag: str) -> _Place:
     from fsspec.core import url_to_fs
 
@@ -174,18 +205,27 @@ def _place(url: str, flag: str) -> _Place:
 def _copy_until(folder: RunFolder, url: str, done: threading.Event) -> None:
     copy: _Copy | None = None
     said = ""
-    is_over = False
-    while not is_over:
-        is_over = done.wait(_PERIOD_S)
+    over_since: float | None = None
+    while True:
+        if over_since is None:
+            if done.wait(_PERIOD_S):
+                over_since = time.monotonic()
+        else:
+            # The last of it has failed, and there is no run that waits.
+            time.sleep(_PERIOD_S)
         try:
             copy = copy or _Copy(folder, _place(url, "--copy_to"))
             copy.update()
             said = ""
+            if over_since is not None:
+                return
         except Exception as error:
             # Once for each trouble; the next look tries again.
             if (text := f"{type(error).__name__}: {_first_line(error)}") != said:
                 _note(url, text)
                 said = text
+            if over_since is not None and time.monotonic() - over_since > _LAST_TRIES_S:
+                return
 
 
 class _Copy:
@@ -205,15 +245,23 @@ class _Copy:
     def update(self) -> None:
         """Copies what has changed, then removes what the folder has not any more."""
         found = dict(self._found())
+        failed: Exception | None = None
         for name, version in found.items():
             if self._versions.get(name) == version:
                 continue
             # It may be removed meanwhile, as an old checkpoint is.
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 self._put(name)
                 self._versions[name] = version
+            except FileNotFoundError:
+                pass
+            except Exception as error:
+                # What can be copied is: of the others, the first is raised.
+                failed = failed or error
+        if failed is not None:
+            raise failed
         for name in [name for name in self._versions if name not in found]:
-            if name.partition("/")[0] in _REPLACED:
+            if _OF_CHECKPOINT.match(name):
                 with contextlib.suppress(FileNotFoundError):
                     self._place.files.rm_file(self._place.of(name))
                 del self._versions[name]

@@ -87,6 +87,21 @@ def test_environments_with_other_arguments_are_another_line(tmp_path):
     }
 
 
+def test_what_else_was_learned_from_is_another_line(tmp_path):
+    """Each seed may have begun from a run of its own."""
+    write_run(tmp_path / "plain", demonstrations=None, init_from=None)
+    write_run(tmp_path / "of_old")
+    write_run(tmp_path / "shown", demonstrations="run:/runs/a")
+    for seed in range(2):
+        write_run(tmp_path / f"warm{seed}", seed=seed, init_from=f"/runs/{seed}/checkpoints/7")
+    (labels,) = names(run_groups.group(run_groups.find([tmp_path]))).values()
+    assert labels == {
+        "some_agent": ["of_old", "plain"],
+        "some_agent, begun from another run": ["warm0", "warm1"],
+        "some_agent, with demonstrations": ["shown"],
+    }
+
+
 def test_groups_by_what_it_is_told_to(tmp_path):
     for seed in range(2):
         write_run(tmp_path / str(seed), config={"tau": 1.0 + seed, "sizes": [8, 8]}, seed=seed)

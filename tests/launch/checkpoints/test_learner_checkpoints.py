@@ -136,3 +136,17 @@ def test_a_chosen_checkpoint_has_its_counts_when_the_run_has_removed_it(tmp_path
     checkpoint, _ = learner_checkpoints.chosen(tmp_path, steps)
     shutil.rmtree(saved.path)
     assert checkpoint.counts() == Counts(actor_steps=70, learner_steps=learner.steps)
+
+
+def test_a_checkpoint_of_the_same_steps_has_the_counts_of_now(tmp_path, learner):
+    """Actors go on where the learner waits for them: what they have done is not forgotten."""
+    first = learner_checkpoints.save(tmp_path, learner, Counts(actor_steps=100))
+    files = {path.name: path.stat().st_mtime_ns for path in first.path.iterdir()}
+    second = learner_checkpoints.save(tmp_path, learner, Counts(actor_steps=130, episodes=2))
+    assert second.path == first.path
+    expected = Counts(actor_steps=130, episodes=2, learner_steps=learner.steps)
+    checkpoint, damaged = learner_checkpoints.newest_whole(tmp_path)
+    assert checkpoint is not None and not damaged
+    assert checkpoint.counts() == expected
+    changed = [path for path in first.path.iterdir() if path.stat().st_mtime_ns != files[path.name]]
+    assert [path.name for path in changed] == ["checkpoint.json"]

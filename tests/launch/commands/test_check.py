@@ -83,3 +83,18 @@ def test_where_there_is_no_such_agent_that_is_said(quinoa, monkeypatch):
     assert "ok " not in out
     _, out, _ = quinoa("check", "toy:FrozenLake-v1", "--seconds=0")
     assert "note" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([DEFAULT_ENVIRONMENT, "--set=learning_rate=1"], "an environment make no use of --set"),
+        ([DEFAULT_ENVIRONMENT, "--env=a"], "an environment make no use of --env"),
+        (["iq", "--demonstrations=a.npz"], "an agent with actors make no use of --demonstrations"),
+        (["maxent_irl", "--action_repeat=2"], "an agent without actors make no use of --action"),
+    ],
+)
+def test_a_flag_that_is_of_no_use_is_refused(quinoa, arguments, message):
+    status, out, err = quinoa("check", *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert message in err

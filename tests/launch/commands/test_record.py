@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import PendulumEnv
+from gymnasium.envs.registration import EnvSpec
 
+from quinoa import environments
 from quinoa import load as load_run
 from quinoa.demonstrations import minari_datasets
 from quinoa.launch.experiment.saved import load
+from quinoa.launch.trained import recording
 
 pytestmark = pytest.mark.skipif(
     find_spec("minari") is None, reason="the extra minari is not installed"
@@ -72,3 +78,13 @@ def test_without_minari_nothing_is_played(quinoa, run, monkeypatch, tmp_path):
     status, out, err = quinoa("record", str(run.root), f"--out={tmp_path / 'd'}")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "pip install 'path/to/quinoa[minari]'" in err
+
+
+def test_a_spec_that_cannot_be_written_costs_no_episodes(monkeypatch):
+    """Of an environment that was registered by its class, and not by the class's name."""
+    of_class: Any = PendulumEnv
+    own = EnvSpec("OfClass-v0", entry_point=of_class, max_episode_steps=20)
+    monkeypatch.setitem(gymnasium.registry, own.id, own)
+    for name, is_written in (("OfClass-v0", False), ("Pendulum-v1", True)):
+        with environments.make("it", 0, maker=lambda name=name: gymnasium.make(name)) as made:
+            assert (recording._gymnasium_spec(made) is not None) is is_written

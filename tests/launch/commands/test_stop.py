@@ -182,6 +182,9 @@ def test_a_run_that_is_over_is_not_under_way(quinoa, folder, command):
     write_json(folder.result, RunResult(Outcome.FINISHED).to_json())
     expected = (2, "", f"quinoa: {folder.root} is not under way.\n")
     assert quinoa(command[0], str(folder.root), *command[1:]) == expected
+    # Nor where the program that ran it is still there, and would get the signal.
+    ProcessList(folder)
+    assert quinoa(command[0], str(folder.root), *command[1:]) == expected
 
 
 def test_a_run_in_one_process_has_no_actors_to_add(quinoa, folder):

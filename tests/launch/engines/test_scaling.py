@@ -10,6 +10,7 @@ import pytest
 
 from quinoa.launch.engines.scaling import Scaling
 from quinoa.launch.engines.supervision import Node
+from quinoa.launch.errors import RunError
 from quinoa.launch.nodes.topology import KINDS
 from quinoa.launch.run import scale
 from quinoa.launch.run.roles import Role
@@ -31,7 +32,7 @@ class FakeRun:
         self.folder = folder
         self.started: list[FakeProcess] = []
         self.obeys: int | None = 0
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         self.nodes = [
             Node(functools.partial(self._start, Role.REPLAY, 0), may_end=False),
             *(Node(self.actor(index), may_end=True) for index in range(2)),
@@ -144,12 +145,15 @@ def test_one_that_waits_for_its_restart_is_not_started_again(run):
     assert run.names == ["replay-0", "actor-0"]
 
 
-def test_a_machine_that_has_no_room_for_more_is_asked_once(run, capsys):
-    run.error = OSError(11, "Resource temporarily unavailable")
+@pytest.mark.parametrize(
+    "error",
+    [OSError(11, "Resource temporarily unavailable"), RunError("the checkpoint is damaged")],
+)
+def test_where_no_actor_can_be_added_it_is_tried_once(run, capsys, error):
+    run.error = error
     run.ask(4)
     run.scaling.follow()
-    note = "quinoa: note: no actor can be added ([Errno 11] Resource temporarily unavailable).\n"
-    assert capsys.readouterr().err == note
+    assert capsys.readouterr().err == f"quinoa: note: no actor can be added ({error}).\n"
     assert run.names == ["replay-0", "actor-0", "actor-1"]
     # When the user asks again, there may be room.
     run.error = None

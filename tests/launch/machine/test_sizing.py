@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from quinoa.agents.protocol import OffPolicyConfig, OnPolicyConfig
@@ -83,5 +85,17 @@ def test_the_memory_of_a_container_is_what_its_limit_leaves(tmp_path, monkeypatc
     (tmp_path / "memory.current").write_text("300\n")
     (tmp_path / "memory.max").write_text("1000\n")
     assert sizing.usable_memory() == 700
+    # What holds files that were read is free for others.
+    (tmp_path / "memory.stat").write_text("anon 50\ninactive_file 200\nactive_file 50\n")
+    assert sizing.usable_memory() == 900
     (tmp_path / "memory.max").write_text("max\n")
-    assert sizing.usable_memory() > 700
+    assert sizing.usable_memory() > 900
+
+
+def test_the_cores_of_a_container_are_as_many_as_its_quota(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizing, "_CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert sizing.usable_cores() == 8
+    for quota, cores in (("150000", 2), ("50000", 1), ("1600000", 8), ("max", 8)):
+        (tmp_path / "cpu.max").write_text(f"{quota} 100000\n")
+        assert sizing.usable_cores() == cores

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -81,3 +82,14 @@ def test_none_that_can_be_written_to_is_one_line(parent, monkeypatch):
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(parent / "nowhere")])
     with pytest.raises(ExperimentError, match=r"^There is no temporary folder .* set TMPDIR to"):
         temporary_folder.require_room()
+
+
+def test_the_folder_itself_is_locked(parent):
+    """systemd's tmpfiles removes what is old from folders that are not."""
+    with temporary_folder.create() as folder:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 from pathlib import Path
@@ -123,16 +124,63 @@ def test_where_no_copy_can_be_is_one_clear_error(tmp_path):
         (str(tmp_path / "file" / "run"), "cannot be written: .*Not a directory"),
     ):
         with pytest.raises(ExperimentError, match=message):
-            folder_copy.check(url, is_new=True)
+            folder_copy.check(url)
 
 
 def test_another_runs_copy_is_not_overwritten(tmp_path, url):
-    with folder_copy.copied(made(tmp_path / "run"), url):
+    run = made(tmp_path / "run")
+    with folder_copy.copied(run, url):
         pass
     with pytest.raises(ExperimentError, match="has the copy of a run: give this one a place of"):
-        folder_copy.check(url, is_new=True)
-    folder_copy.check(url, is_new=False)
+        folder_copy.check(url)
+    folder_copy.check(url, resumed=str(run.root))
+    other = made(tmp_path / "other")
+    of = {"agent": "iq", "environment": "e", "seed": 1}
+    other.experiment.write_text(json.dumps({"experiment": of, "time": "then"}))
+    with pytest.raises(ExperimentError, match="has the copy of another run: give this one a place"):
+        folder_copy.check(url, resumed=str(other.root))
     assert contents(url) == {"experiment.json": "{}"}
+
+
+def test_nothing_is_removed_that_is_not_of_the_run(tmp_path):
+    """Where others have folders of these names, too."""
+    place = tmp_path / "copy"
+    theirs = made(place, checkpoints__other__model="mine", replay__mine="mine")
+    theirs.experiment.unlink()
+    with pytest.raises(ExperimentError, match="has checkpoints of something else"):
+        folder_copy.check(str(place))
+    run = made(tmp_path / "run", checkpoints__10__a="ten")
+    copy = folder_copy._Copy(run, folder_copy._place(str(place), "--copy_to"))
+    copy.update()
+    shutil.rmtree(run.checkpoints / "10")
+    write(run, "checkpoints/20/a", "twenty")
+    copy.update()
+    assert contents(str(place)) == {
+        "experiment.json": "{}",
+        "checkpoints/20/a": "twenty",
+        "checkpoints/other/model": "mine",
+        "replay/mine": "mine",
+    }
+
+
+def test_what_one_file_costs_is_that_file_and_the_last_copy_is_tried_again(
+    tmp_path, url, quick, monkeypatch, capsys
+):
+    folder = made(tmp_path / "run", metrics__a="a", result="r")
+    original, tries = folder_copy._Copy._put, [0]
+
+    def fails(self: folder_copy._Copy, name: str) -> None:
+        if name == "metrics/a":
+            tries[0] += 1
+            if tries[0] < 4:
+                raise ConnectionError("not this one")
+        original(self, name)
+
+    monkeypatch.setattr(folder_copy._Copy, "_put", fails)
+    with folder_copy.copied(folder, url):
+        pass
+    assert contents(url) == {"experiment.json": "{}", "metrics/a": "a", "result": "r"}
+    assert tries == [4] and capsys.readouterr().err.count("not this one") == 1
 
 
 def test_what_is_no_copy_of_a_run_is_not_fetched(tmp_path, url):

@@ -171,7 +171,7 @@ def check_flags(values: flags.FlagValues) -> dict[str, EngineSettings]:
     if values.copy_to is not None:
         # Before the user's code runs, which may go to another folder.
         values["copy_to"].parse(folder_copy.absolute(values.copy_to))
-        folder_copy.check(values.copy_to, is_new=values.resume is None)
+        folder_copy.check(values.copy_to, resumed=values.resume)
     return settings
 
 

@@ -15,11 +15,15 @@ from quinoa.launch.run.run_folder import RunFolder
 def supervisor_of(folder: RunFolder) -> ProcessIdentity | None:
     """The process that runs or supervises a run; None where it is not on this machine.
 
+    Of a run that is over it may still be there: it is the program that has called `quinoa.train`.
+
     Raises:
-        RunError: the list of processes is damaged.
+        RunError: the list of processes is damaged, or how the run ended.
     """
     engine = process_list.read(folder.processes).engine
-    return engine if engine is not None and engine.is_alive() else None
+    if engine is None or not engine.is_alive() or run_result.read(folder.result) is not None:
+        return None
+    return engine
 
 
 def are_logs_elsewhere(folder: RunFolder, logs: Collection[str], names: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from quinoa.launch.engines.local.warm_parent import NODE_MAIN, NodeProgram
 from quinoa.launch.machine import interpreter
 from quinoa.launch.nodes.heartbeat import Heartbeat
 from quinoa.launch.nodes.topology import KINDS
+from quinoa.launch.run import logs
 from quinoa.launch.run.roles import Role
 from quinoa.launch.terminal.output import say
 
@@ -194,7 +195,7 @@ class LocalProcess:
 
     def with_log(self, reason: str) -> str:
         """See `Process`."""
-        return "\n".join([*_text_of(self.log).splitlines()[-_LOG_TAIL_LINES:], reason])
+        return "\n".join([*logs.tail(self.log, _LOG_TAIL_LINES).splitlines(), reason])
 
 
 def _executed(program: NodeProgram) -> Child:
