@@ -53,8 +53,8 @@ def test_a_dry_run_shows_the_runs_and_starts_none(figure_here, tmp_path):
     assert runs[0].startswith(
         "000-IQ-adroit_door-s0  waiting  --preset=adroit/iq --env=adroit:door"
     )
-    assert all("  waiting  " in run and "--steps=1000000" in run for run in runs)
-    assert "27 of 27 runs to do, 27,000,000 steps: about 12.0 hours of a core" in out
+    assert all("  waiting  " in run and "--steps=250000" in run for run in runs)
+    assert "27 of 27 runs to do, 6,750,000 steps: about 3.0 hours of a core" in out
     assert not list(tmp_path.iterdir())
 
 
