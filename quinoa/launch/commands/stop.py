@@ -26,11 +26,17 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
     expect(arguments, 1, "stop takes the folder of one run")
     start = StartFolder()
     from quinoa.launch.commands.running import running_here
+    from quinoa.launch.run import process_list
     from quinoa.launch.run.run_folder import RunFolder
 
     folder = RunFolder(start.absolute(arguments[0]))
     process = running_here.supervisor_of(folder)
     if process is not None:
+        if not process_list.read(folder.processes).takes_signals:
+            raise RunError(
+                f"{folder.root} is run by a thread of the program whose process is {process.pid}, "
+                "which a signal would end without saving: stop it from there, by run.stop()."
+            )
         try:
             os.kill(process.pid, signal.SIGTERM)
         except ProcessLookupError:

@@ -7,6 +7,7 @@ import dataclasses
 import enum
 import os
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,10 +175,13 @@ class Processes:
     Attributes:
         engine: the process that the engine is in; None where nothing is known of it.
         nodes: of the engine; none where all is in one process.
+        takes_signals: whether a signal to the engine's process asks the run to end. In a thread of
+            a user's program, which alone then gets the signal, it does not.
     """
 
     engine: ProcessIdentity | None = None
     nodes: Sequence[ListedNode] = ()
+    takes_signals: bool = True
 
 
 def read(path: Path) -> Processes:
@@ -191,6 +195,7 @@ def read(path: Path) -> Processes:
         return Processes(
             engine=ProcessIdentity.from_json(fields) if "host" in fields else None,
             nodes=tuple(map(ListedNode.from_json, fields.get("nodes", ()))),
+            takes_signals=bool(fields.get("takes_signals", True)),
         )
 
 
@@ -201,6 +206,7 @@ class ProcessList:
         """Writes that the engine, which is this process, has no other yet."""
         self._path = folder.processes
         self._engine = this_process()
+        self._takes_signals = threading.current_thread() is threading.main_thread()
         self._written: Sequence[ListedNode] | None = None
         self.write([])
 
@@ -211,5 +217,8 @@ class ProcessList:
         # On a full disk the run continues, and this is tried again.
         with contextlib.suppress(OSError):
             listed = [node.to_json() for node in nodes]
-            write_json(self._path, {**self._engine.to_json(), "nodes": listed})
+            fields = {**self._engine.to_json(), "nodes": listed}
+            if not self._takes_signals:
+                fields["takes_signals"] = False
+            write_json(self._path, fields)
             self._written = list(nodes)

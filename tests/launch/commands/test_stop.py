@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 
 import pytest
 
@@ -125,6 +126,16 @@ def test_a_run_of_this_process_gets_a_signal(quinoa, under_way):
     finally:
         signal.signal(signal.SIGTERM, before)
     assert got == [signal.SIGTERM]
+
+
+def test_a_run_in_a_thread_of_a_program_is_stopped_from_there(quinoa, folder, monkeypatch):
+    """As `quinoa.train(engine="serial", wait=False)` has it: a signal would end the program."""
+    thread = threading.Thread(target=ProcessList, args=[folder])
+    thread.start()
+    thread.join()
+    status, _, err = quinoa("stop", str(folder.root))
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"whose process is {os.getpid()}" in err and "by run.stop()" in err
 
 
 def test_another_users_run_is_not_stopped(quinoa, under_way, monkeypatch):
