@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from quinoa.demonstrations.names import DatasetError
 from quinoa.environments import Layout
-from quinoa.environments.layout import Part, frames_first
+from quinoa.environments.gymnasium_spaces import frames_first
+from quinoa.environments.layout import Part
 
 
 def own_observations(layout: Layout, observations: npt.NDArray[Any]) -> Any:

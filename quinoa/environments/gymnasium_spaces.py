@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from dm_env import specs
 
 from quinoa.environments.errors import InvalidEnvironmentError
-from quinoa.environments.layout import frames_last
 
 
 class OwnForm(NamedTuple):
@@ -153,6 +153,20 @@ def own_forms(space: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[An
         yield path, OwnForm(sizes, tuple(map(int, space.start.ravel())), space.shape)
     elif isinstance(space, spaces.MultiBinary):
         yield path, OwnForm((), (), space.shape)
+
+
+def frames_last(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Stacked frames as channels: [B, F, H, W] or [B, F, H, W, C] as [B, H, W, F · C]."""
+    order = (0, 2, 3, 1, 4)[: images.ndim]
+    count, _, height, width = images.shape[:4]
+    return images.transpose(order).reshape(count, height, width, -1)
+
+
+def frames_first(images: npt.NDArray[Any], own_shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """The inverse of `frames_last`: images [B, H, W, F · C] as [B, *own_shape]."""
+    frames, height, width, *colours = own_shape
+    apart = images.reshape(len(images), height, width, frames, *colours)
+    return apart.transpose((0, 3, 1, 2, 4)[: apart.ndim])
 
 
 def convert(space: Any, value: Any) -> Any:

@@ -18,6 +18,7 @@ from dm_env import specs
 
 from quinoa.environments.action_map import ActionMap, AnyActionMap
 from quinoa.environments.finite_action_map import FiniteActionMap, ProductActionMap
+from quinoa.environments.gymnasium_spaces import frames_last
 
 if TYPE_CHECKING:
     from acme.specs import EnvironmentSpec
@@ -284,20 +285,6 @@ class Layout:
         if part.own_shape is not None:
             images = frames_last(images)
         return images.reshape(len(images), *self.observation_spec.shape), is_batch
-
-
-def frames_last(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Stacked frames as channels: [B, F, H, W] or [B, F, H, W, C] as [B, H, W, F · C]."""
-    order = (0, 2, 3, 1, 4)[: images.ndim]
-    count, _, height, width = images.shape[:4]
-    return images.transpose(order).reshape(count, height, width, -1)
-
-
-def frames_first(images: npt.NDArray[Any], own_shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The inverse of `frames_last`: images [B, H, W, F · C] as [B, *own_shape]."""
-    frames, height, width, *colours = own_shape
-    apart = images.reshape(len(images), height, width, frames, *colours)
-    return apart.transpose((0, 3, 1, 2, 4)[: apart.ndim])
 
 
 def _array(observation: Any, part: Part) -> npt.NDArray[Any]:

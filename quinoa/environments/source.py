@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import dm_env
-import numpy as np
 
 from quinoa.environments import gymnasium_env
 from quinoa.environments.errors import InvalidEnvironmentError
@@ -111,6 +110,9 @@ def _reseed(environment: dm_env.Environment, seed: int) -> None:
 
     Otherwise each copy draws what every other draws, and ten episodes are the same one.
     """
+    # Imported here: the command line imports this module, and answers at once.
+    import numpy as np
+
     owners: list[Any] = [environment]
     for owner in owners:
         for name, value in getattr(owner, "__dict__", {}).items():

@@ -13,7 +13,6 @@ from absl import flags
 from quinoa.launch.commands.base import FAILED, OK, UsageError, complain
 from quinoa.launch.commands.options import train_flags
 from quinoa.launch.commands.running.new_experiment import check_environment, make_experiment
-from quinoa.launch.commands.running.one_run import engine_settings
 from quinoa.launch.engines.base import ProcessContext
 from quinoa.launch.experiment import Experiment
 from quinoa.launch.machine.start_folder import StartFolder
@@ -66,6 +65,7 @@ def check(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> list[N
         UsageError: a flag cannot be understood.
     """
     from quinoa.launch import engines
+    from quinoa.launch.commands.running.one_run import engine_settings
     from quinoa.launch.experiment.validation import validate
     from quinoa.launch.machine import sizing
     from quinoa.launch.watch import wandb_mirror
