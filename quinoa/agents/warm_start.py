@@ -69,9 +69,10 @@ def take(agent: protocol.Agent, path: str, part: str) -> list[str]:
     chosen = _chosen(agent, part)
     if not chosen:
         raise CheckpointError(f"{type(agent).__name__} has no network that is part of {part!r}.")
-    _check_meaning(agent, path, json.loads(saved), part)
-    statistics, not_taken = _statistics(agent, json.loads(saved), part)
-    is_wrapped = any(json.loads(saved).get(setting) for setting in preprocessing.STATISTICS)
+    settings = json.loads(saved)
+    _check_meaning(agent, path, settings, part)
+    statistics, not_taken = _statistics(agent, settings, part)
+    is_wrapped = any(settings.get(setting) for setting in preprocessing.STATISTICS)
     networks = _tree(chosen)
     root = {"_agent": networks, **statistics} if is_wrapped else networks
     try:

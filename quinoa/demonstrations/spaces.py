@@ -38,8 +38,7 @@ def own_observations(layout: Layout, observations: npt.NDArray[Any]) -> Any:
         if part.categories:
             values[part.path] = _integers(numbers, part)
         else:
-            shape = part.shape if part.own_shape is None else part.own_shape
-            values[part.path] = numbers.reshape(len(numbers), *shape)
+            values[part.path] = numbers.reshape(len(numbers), *part.array_shape)
     return _nested(values)
 
 
@@ -101,14 +100,13 @@ def check_actions(space: Any, layout: Layout) -> None:
 def _space(part: Part, image_maximum: int | None) -> Any:
     from gymnasium import spaces
 
-    shape = part.shape if part.own_shape is None else part.own_shape
+    shape = part.array_shape
     if image_maximum is not None:
         return spaces.Box(0, image_maximum, shape, np.uint8)
+    if part.categories and not shape:
+        return spaces.Discrete(part.categories[0], start=part.starts[0])
     if part.categories:
-        of_integers = _shape_of_integers(part)
-        if not of_integers:
-            return spaces.Discrete(part.categories[0], start=part.starts[0])
-        numbers, starts = (np.reshape(each, of_integers) for each in (part.categories, part.starts))
+        numbers, starts = (np.reshape(each, shape) for each in (part.categories, part.starts))
         return spaces.MultiDiscrete(numbers, start=starts)
     return spaces.Box(-np.inf, np.inf, shape, np.float32)
 
@@ -143,11 +141,4 @@ def _integers(rows: npt.NDArray[Any], part: Part) -> npt.NDArray[np.int64]:
     each = np.split(rows, ends[:-1], axis=1)
     integers: npt.NDArray[np.int64] = np.stack([of.argmax(axis=1) for of in each], axis=1)
     integers += np.array(part.starts)
-    return integers.reshape(len(rows), *_shape_of_integers(part))
-
-
-def _shape_of_integers(part: Part) -> tuple[int, ...]:
-    """That of the environment's own array; older layouts do not say it."""
-    if part.own_shape is not None:
-        return part.own_shape
-    return () if len(part.categories) == 1 else (len(part.categories),)
+    return integers.reshape(len(rows), *part.array_shape)

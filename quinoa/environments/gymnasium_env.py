@@ -63,10 +63,7 @@ class GymnasiumEnvironment(dm_env.Environment):
         is_discrete = isinstance(environment.action_space, spaces.Discrete)
         self._apply = self._apply_integer if is_discrete else environment.step
         self._observation_spec, self._convert = gymnasium_spaces.observations(environment, name)
-        self._own_forms = dict(gymnasium_spaces.own_forms(environment.observation_space))
-        if gymnasium_spaces.stacks_images(environment):
-            shape = environment.observation_space.shape
-            self._own_forms = {(): gymnasium_spaces.OwnForm((), (), shape)}
+        self._own_forms = gymnasium_spaces.own_forms(environment)
 
     def reset(self) -> dm_env.TimeStep:
         """Starts an episode."""

@@ -81,7 +81,7 @@ def observations(environment: Any, name: str) -> tuple[Any, Callable[[Any], Any]
     spec = observation_spec(space, name)
     if not isinstance(space, spaces.Box):
         return spec, functools.partial(convert, space)
-    if not stacks_images(environment):
+    if not _stacks_images(environment):
         return spec, lambda observation: observation
     # Gymnasium has frames first, [F, H, W] or [F, H, W, C], and images have channels last.
     number, height, width, *colours = space.shape
@@ -92,7 +92,7 @@ def observations(environment: Any, name: str) -> tuple[Any, Callable[[Any], Any]
     )
 
 
-def stacks_images(environment: Any) -> bool:
+def _stacks_images(environment: Any) -> bool:
     """Whether observations are images, uint8, that Gymnasium's wrapper has stacked."""
     import gymnasium
 
@@ -136,16 +136,25 @@ def observation_spec(space: Any, name: str) -> Any:
     )
 
 
-def own_forms(space: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], OwnForm]]:
-    """The parts of a space that have another form in `observation_spec`; with their paths."""
+def own_forms(environment: Any) -> dict[tuple[Any, ...], OwnForm]:
+    """The parts of an environment's observations that `observations` changes, by their paths."""
+    space = environment.observation_space
+    if _stacks_images(environment):
+        return {(): OwnForm((), (), space.shape)}
+    return dict(_of_integers(space))
+
+
+def _of_integers(
+    space: Any, path: tuple[Any, ...] = ()
+) -> Iterator[tuple[tuple[Any, ...], OwnForm]]:
     from gymnasium import spaces
 
     if isinstance(space, spaces.Dict):
         for key, part in space.items():
-            yield from own_forms(part, (*path, key))
+            yield from _of_integers(part, (*path, key))
     elif isinstance(space, spaces.Tuple):
         for index, part in enumerate(space):
-            yield from own_forms(part, (*path, index))
+            yield from _of_integers(part, (*path, index))
     elif isinstance(space, spaces.Discrete):
         yield path, OwnForm((int(space.n),), (int(space.start),), ())
     elif isinstance(space, spaces.MultiDiscrete):

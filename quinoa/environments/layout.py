@@ -53,6 +53,15 @@ class Part:
         return "observation" + "".join(f"[{key!r}]" for key in self.path)
 
     @property
+    def array_shape(self) -> tuple[int, ...]:
+        """That of the environment's own array; of integers in older layouts, the likely one."""
+        if self.own_shape is not None:
+            return self.own_shape
+        if not self.categories:
+            return self.shape
+        return () if len(self.categories) == 1 else (len(self.categories),)
+
+    @property
     def size(self) -> int:
         """How many numbers of the flat observation it makes."""
         return math.prod(self.shape)
@@ -252,11 +261,9 @@ class Layout:
         columns, counts = [], set()
         for part in self.observation:
             array = _array(observation, part)
-            shape = (len(part.categories),) if part.categories else part.shape
-            if part.own_shape is not None:
-                shape = part.own_shape
-            elif part.categories and array.shape[-1:] != shape and len(part.categories) == 1:
-                array = array[..., np.newaxis]  # The single integer of a Discrete space.
+            shape = part.array_shape
+            if part.own_shape is None and part.categories and array.shape[-1:] == (1,):
+                shape = shape or (1,)  # Of one integer an older layout does not say it.
             batch = array.ndim == len(shape) + 1
             if array.shape[array.ndim - len(shape) :] != shape or array.ndim > len(shape) + 1:
                 raise ValueError(f"{part.name} has the shape {array.shape}, not {shape}.")
@@ -275,7 +282,7 @@ class Layout:
     def _canonical_images(self, observation: Any) -> tuple[npt.NDArray[np.uint8], bool]:
         (part,) = self.observation
         array = _array(observation, part)
-        shape = part.shape if part.own_shape is None else part.own_shape
+        shape = part.array_shape
         is_batch = array.ndim == len(shape) + 1
         if array.shape[is_batch:] != shape:
             raise ValueError(f"{part.name} has the shape {array.shape}, not {shape}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from fractions import Fraction
 
 import pytest
@@ -10,18 +9,9 @@ import pytest
 from quinoa.agents import registry
 from quinoa.launch import presets
 from tests.launch.helpers import ROOT
+from tests.scripts.loaded import module_of
 
-
-def load_script():
-    path = ROOT / "scripts" / "preset_returns.py"
-    spec = importlib.util.spec_from_file_location("preset_returns", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = load_script()
+script = module_of(ROOT / "scripts" / "preset_returns.py")
 each_preset = pytest.mark.parametrize(
     "measured", script.MEASURED, ids=lambda m: f"{m.task}-{m.preset}"
 )

@@ -18,10 +18,13 @@ from quinoa.suggestions import did_you_mean
 
 # `--by=run` puts each run in a group of its own.
 _RUN = "run"
-# The experiment's settings that change what is learned, not only how the run is executed.
-_LEARNING_SETTINGS = ("samples_per_insert", "action_repeat", "actor_episode_steps", "env_kwargs")
-# Of these only whether they are set: seeds may have each its own.
+# Settings of which only whether they are set tells runs apart: each seed may have its own.
 _SET_OR_NOT = {"demonstrations": "with demonstrations", "init_from": "begun from another run"}
+# The experiment's settings that change what is learned, not only how the run is executed.
+_LEARNING_SETTINGS = (
+    *("samples_per_insert", "action_repeat", "actor_episode_steps", "env_kwargs"),
+    *_SET_OR_NOT.values(),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,11 +164,10 @@ def group(runs: Sequence[ConfiguredRun], by: Sequence[str] | None = None) -> Gro
 def differing(runs: Sequence[ConfiguredRun]) -> list[str]:
     """The settings that affect learning and differ between runs on the same environment."""
     names = {name: None for run in runs for name in run.settings}
-    of_learning = {*_LEARNING_SETTINGS, *_SET_OR_NOT.values()}
     return [
         name
         for name in names
-        if (name in of_learning or any(name in run.agent_settings for run in runs))
+        if (name in _LEARNING_SETTINGS or any(name in run.agent_settings for run in runs))
         and len({(run.environment, run.key(name)) for run in runs})
         > len({run.environment for run in runs})
     ]

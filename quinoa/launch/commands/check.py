@@ -95,7 +95,7 @@ def _run(values: flags.FlagValues, arguments: Sequence[str]) -> int:
 def _refuse(values: flags.FlagValues, of_what: str, *names: str) -> None:
     """Raises `UsageError` where a flag is given that the checks make no use of."""
     for name in names:
-        if name in values and values[name].present:
+        if values[name].present:
             raise UsageError(f"The checks of {of_what} make no use of --{name}: leave it out.")
 
 
@@ -199,7 +199,7 @@ def _check_demonstration_agent(
     from quinoa.launch.checks.base import run_checks
     from quinoa.launch.commands.running.new_experiment import configured
 
-    _refuse(values, "an agent without actors", "env", "env_set", "action_repeat")
+    _refuse(values, "an agent without actors", "env", "action_repeat")
     if values.demonstrations is None:
         raise ExperimentError(
             f"The agent {loaded.name} learns from demonstrations alone: say which ones it is to be "

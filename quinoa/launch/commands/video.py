@@ -186,8 +186,6 @@ def _record(
 
 
 def _paths(out: Path) -> list[Path]:
-    if out.name == "..":
-        raise UsageError(f"--out={out} is a folder: give the name of a file in it.")
     if out.suffix.lower() in _ENDINGS:
         return [out]
     if out.suffix:

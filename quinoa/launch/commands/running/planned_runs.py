@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from quinoa.launch.machine.sizing import Needs
     from quinoa.launch.sweep.sweep_folder import PlannedRun, SweepFolder
 
-_THREADS, _WANDB = "--learner_threads=", "--wandb="
+_THREADS = "--learner_threads="
 
 
 def experiment_of(run: PlannedRun, inherited: Mapping[str, str]) -> tuple[Experiment, str]:
@@ -72,14 +72,14 @@ def check(planned: Sequence[PlannedRun], inherited: Mapping[str, str]) -> list[N
 
     needs: dict[str, Needs] = {}
     experiments = []
+    parsed = [_parsed(run) for run in planned]
     # The checks that need no TensorFlow come first.
-    for run in planned:
-        values = _parsed(run)
+    for values in parsed:
         settings = engine_settings(values)[values.engine]
         experiment = make_experiment(values, inherited)
         check_environment(experiment)
         experiments.append((experiment, values.engine, settings))
-    if any(text.startswith(_WANDB) for run in planned for text in run.arguments):
+    if any(values.wandb is not None for values in parsed):
         wandb_mirror.check()
     for experiment, engine_name, settings in experiments:
         alike = repr((dataclasses.replace(experiment, seed=0), engine_name, settings))
